@@ -1,0 +1,41 @@
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+
+.PHONY: demo test lint types check docs clean
+
+demo: $(VENV)/.installed
+	$(RUN) reconciler demo
+
+test: $(VENV)/.test
+	$(RUN) pytest -q
+
+lint: $(VENV)/.lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.lint
+	$(RUN) mypy
+
+check: test lint types
+
+docs: $(VENV)/.installed
+	$(VENV)/bin/python docs/generate.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
+	$(RUN) pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.installed requirements/constraints.txt
+	$(RUN) pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/test.txt
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(RUN) pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -r requirements/lint.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV)

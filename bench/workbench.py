@@ -1,0 +1,181 @@
+"""What the benchmarks share: an emulator in a process of its own, the measure of a process, and a table."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+KINDS = (
+    "token",
+    "list",
+    "narrow list",
+    "get",
+    "users",
+    "payment methods",
+    "restore",
+    "patch",
+    "create",
+    "create user",
+    "archive",
+)
+"""Every request that the API has, in words; what is none of them is counted as `other`."""
+
+_ONE = 2
+_BELOW = 3
+
+
+@dataclass(slots=True)
+class Server:
+    """An emulator that runs, and what it is told past the API; `read` is how much of its log was counted."""
+
+    url: str
+    control: httpx.Client
+    read: int = 0
+    ahead_s: float = 0.0
+
+    def variables(self, state: Path) -> dict[str, str]:
+        """Return the environment variables under which our program works with this server."""
+        return {
+            "AP_BASE_URL": self.url,
+            "AP_CLIENT_ID": "local",
+            "AP_CLIENT_SECRET": "local",
+            "RECONCILER_STATE": str(state),
+            "RECONCILER_RATE": "0",
+        }
+
+    def counted(self) -> Counter[str]:
+        """Return the requests since the last count, by kind."""
+        lines = self._get(f"requests?since={self.read}")["requests"]
+        self.read += len(lines)
+        return Counter(map(kind_of, lines))
+
+    def customers(self) -> list[Mapping[str, Any]]:
+        """Return every customer of the account, archived ones too."""
+        found: list[Mapping[str, Any]] = self._get("state?customers=1")["all"]
+        return found
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass at the server."""
+        self.ahead_s += seconds
+        self.post("clock", {"offset_s": self.ahead_s})
+
+    def post(self, name: str, body: object) -> None:
+        """Tell the emulator something."""
+        self.control.post(f"/_emulator/{name}", json=body).raise_for_status()
+
+    def _get(self, name: str) -> Any:  # noqa: ANN401 - JSON
+        """Ask the emulator something."""
+        return self.control.get(f"/_emulator/{name}").raise_for_status().json()
+
+
+@contextmanager
+def emulator() -> Iterator[Server]:
+    """Yield an emulator without a limit, in a process of its own, its account empty and in memory."""
+    command = [sys.executable, "-m", "reconciler", "emulator", "--port", "0", "--rate", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
+        try:
+            assert process.stderr is not None
+            url = next(word for word in process.stderr.readline().split() if word.startswith("http")).rstrip(";")
+            with httpx.Client(base_url=url, timeout=600) as control:
+                yield Server(url, control)
+        finally:
+            process.terminate()
+
+
+def kind_of(line: Mapping[str, Any]) -> str:
+    """
+    Return which of `KINDS` a line of the emulator's log is.
+
+    >>> kind_of({"method": "GET", "path": "/customers/cus_1/payment-methods", "query": ""})
+    'payment methods'
+    """
+    if line["path"] == "/oauth/token":
+        return "token"
+    parts = line["path"].strip("/").split("/")
+    last = parts[_ONE] if len(parts) == _BELOW else ""
+    match line["method"], len(parts), last:
+        case "GET", 1, _:
+            return "narrow list" if "created_at" in line["query"] else "list"
+        case "GET", 3, "users" | "payment-methods":
+            return last.replace("-", " ")
+        case "POST", 3, "restore":
+            return "restore"
+        case "POST", 3, "users":
+            return "create user"
+        case method, _, "":
+            names = {("GET", 2): "get", ("PATCH", 2): "patch", ("DELETE", 2): "archive", ("POST", 1): "create"}
+            return names.get((method, len(parts)), "other")
+        case _:
+            return "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One process: its exit code and output, user and system time, wall time, peak memory."""
+
+    code: int
+    stdout: str
+    cpu_s: float
+    wall_s: float
+    mib: float
+
+
+def measured(command: Sequence[str], variables: Mapping[str, str] | None = None, cwd: Path | None = None) -> Measure:
+    """Run a command to its end and return what it took; its own stderr is let through where it fails."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            command, stdout=out, stderr=err, cwd=cwd, env={**os.environ, **(variables or {})}
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        took = time.perf_counter() - began
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if code:
+            sys.stderr.write(err.read().decode(errors="replace")[-4000:])
+        text = out.read().decode()
+    return Measure(code, text, usage.ru_utime + usage.ru_stime, took, usage.ru_maxrss / 1024)
+
+
+def program(*arguments: str) -> list[str]:
+    """Return the command that runs our program."""
+    return [sys.executable, "-m", "reconciler", *arguments]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """
+    Return rows under a head; the first column stands left, numbers stand right.
+
+    >>> print(table(("kind", "sent"), [("list", 60)]))
+    kind  sent
+    list    60
+    """
+    texts = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in texts
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def told(result: Mapping[str, Any], text: str, *, as_json: bool) -> int:
+    """Print a benchmark's result, as JSON or as text, and return its exit code: 0 where `ok` is true, else 1."""
+    print(json.dumps(result, indent=2) if as_json else text)
+    return 0 if result["ok"] else 1

@@ -1,0 +1,8 @@
+"""
+HTTP, and no word about customers: the one client that sends; pacing, retries, pages, what went wrong.
+
+A request is a value (`request.Request`); `client.Client.send` returns a `Reply` or raises one of the
+`ApiFailed` of `errors`. Only `client` sends. What to do after a failure (`retry`), what a status means
+(`faults`), when a request may leave (`limit`, `leaving`) and who asks for the token (`token`) stand apart
+from it and are tested without a server.
+"""

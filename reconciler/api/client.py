@@ -1,0 +1,250 @@
+"""The one client: the only file that sends. Pace, token, intent, request, answer; again where `retry` says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from reconciler.api import faults, retry, times
+from reconciler.api.body import UnreadableError, read_body
+from reconciler.api.leaving import Intent, Leaving
+from reconciler.api.limit import Limiter, Turn
+from reconciler.api.origin import connect, origin
+from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
+from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
+from reconciler.clock import Clock
+from reconciler.errors import ApiFailed, NotTheApi, Rejected, Throttled, Unanswered, Unauthorized, Unreachable
+
+_log = logging.getLogger("reconciler.api")
+
+_TOKEN = Request("POST", OAUTH_PATH)
+_TOKEN_FORM = b"grant_type=client_credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A response whose body was read."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    server_time_s: float
+
+    def retry_after_s(self) -> float | None:
+        """Return how long the server asks to wait, None where it does not."""
+        return times.retry_after(self.headers.get("retry-after"), self.server_time_s)
+
+
+class Client:
+    """
+    An asynchronous context manager that sends requests to one API with one key.
+
+    - `base_url` is https, or http to this machine; requests go to no other host, and no redirect is followed.
+    - `rate_per_s` 0 is no limit. `timeout_s` is for a whole request. `jitter` returns numbers from 0 to 1.
+    - `transport` replaces the network; `trace` is told of each sending.
+    - `requests` counts what was sent, tokens too; `tokens` those that asked for one.
+    - How many requests are in flight together is the caller's matter (up to 50 have a connection).
+
+    Raises Invalid for a base URL, proxy or certificate file that cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        client_id: str,
+        client_secret: str,
+        clock: Clock,
+        jitter: Callable[[], float],
+        rate_per_s: float = 5.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        timeout_s: float = 30.0,
+        trace: Callable[[Sent], None] | None = None,
+    ) -> None:
+        self._origin = origin(base_url)
+        self._http = connect(self._origin, transport, timeout_s)
+        self._clock = clock
+        self._jitter = jitter
+        self._timeout_s = timeout_s
+        self._trace = trace
+        self._limiter = Limiter(clock, rate_per_s)
+        self._basic = Basic(client_id, client_secret)
+        self._tokens = Tokens(self._ask_for_token, clock)
+        self._ahead_s = 0.0
+        self._open = AsyncExitStack()
+        self.requests = 0
+        self.tokens = 0
+
+    async def __aenter__(self) -> Self:
+        """Return itself, ready to send."""
+        await self._open.enter_async_context(self._http)
+        self._open.push_async_callback(self._tokens.close)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self._open.aclose()
+
+    def server_now(self) -> float:
+        """Return the server's time of day: this machine's, corrected where the Date headers contradict it."""
+        return self._clock.now() + self._ahead_s
+
+    async def send(self, request: Request, *, before: Callable[[], Awaitable[None]] | None = None) -> Reply:
+        """
+        Send `request`, again where that is safe and of use, and return the reply to it: a 2xx.
+
+        `before` is awaited when the turn has come and the token is there, immediately before the first
+        sending: what it raises is raised, and nothing is sent. It is awaited again before a later sending
+        if more than 2.5 s have passed since, so that no request leaves more than 5 s after its commit.
+
+        Raises an ApiFailed. Its `lost` says how many sendings stay unsettled; Unanswered, and `lost` not
+        0, mean that it may have happened, anything else that it did not.
+        """
+        intent = None if before is None else Intent(before, self._clock, request.name)
+        return await self._settled(request, request.content(), self._tokens, intent)
+
+    async def _ask_for_token(self) -> Granted:
+        """Return a new token."""
+        try:
+            reply = await self._settled(_TOKEN, _TOKEN_FORM, self._basic, None)
+        except Rejected as failure:
+            raise refusal(failure) from failure
+        return read_granted(reply.body)
+
+    async def _settled(
+        self, request: Request, content: bytes | None, credential: Credential, intent: Intent | None
+    ) -> Reply:
+        """Send until there is an answer that settles it, or no use in going on."""
+        failures: Counter[type[ApiFailed]] = Counter()
+        attempts = lost = 0
+        while True:
+            await _header(credential, lost)
+            turn = await self._limiter.turn()
+            # Waiting for the turn may have outlived the token.
+            used = await _header(credential, lost)
+            if intent is not None:
+                await intent.commit()
+            attempts += 1
+            answer: _Answer | None = None
+            try:
+                answer = await self._exchange(request, content, used, Leaving(turn, intent, self._clock))
+                secrets, location = (used.split()[-1], self._basic.client_secret), answer.headers.get("location", "")
+                body = faults.settled(request, answer.status, answer.body, location=location, secrets=secrets)
+            except ApiFailed as failure:
+                failures[type(failure)] += 1
+                verdict = retry.after(
+                    failure,
+                    attempt=failures[type(failure)],
+                    repeatable=request.repeatable,
+                    jitter=self._jitter(),
+                    retry_after_s=answer.retry_after_s() if answer else None,
+                )
+                if isinstance(failure, Unauthorized) and not credential.refused(used):
+                    verdict = retry.GiveUp()
+                failure.lost = lost
+                if isinstance(verdict, retry.GiveUp):
+                    failure.hint = verdict.because
+                    if lost and isinstance(failure, Unreachable):
+                        raise _doubtful(failure, lost) from failure
+                    raise
+                lost += isinstance(failure, Unanswered)
+                await self._wait(failure, turn, verdict.wait_s)
+            else:
+                self._limiter.answered()
+                return Reply(answer.status, body, attempts, lost, answer.server_time_s)
+
+    async def _wait(self, failure: ApiFailed, turn: Turn, wait_s: float) -> None:
+        """Wait after `failure`; a 429 makes everybody wait, at the limiter."""
+        if isinstance(failure, Throttled):
+            self._limiter.throttled(turn, wait_s)
+        else:
+            await self._clock.sleep(wait_s)
+
+    async def _exchange(self, request: Request, content: bytes | None, authorization: str, leaving: Leaving) -> _Answer:
+        """Send once and read the answer; raises Unanswered, Unreachable or NotTheApi."""
+        outgoing = self._built(request, content, authorization, leaving)
+        leaving.now()
+        self.requests += 1
+        self.tokens += request is _TOKEN
+        began_s, sent_at_s, status = self._clock.monotonic(), self._clock.now(), 0
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.send(outgoing, stream=True)
+                try:
+                    status = response.status_code
+                    body = await read_body(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            raise Unanswered(f"{request.name}: no answer within {self._timeout_s:g} s") from error
+        except UnreadableError as error:
+            raise faults.unreadable(request, str(error), status) from error
+        except (httpx.RequestError, OSError) as error:
+            raise faults.of_transport(error, request, self._origin.host) from error
+        finally:
+            self._tell(request, status, self._clock.monotonic() - began_s)
+        return _Answer(status, response.headers, body, self._server_time(response.headers, sent_at_s))
+
+    def _built(self, request: Request, content: bytes | None, authorization: str, leaving: Leaving) -> httpx.Request:
+        """Return the request as httpx sends it."""
+        # httpx resolves dot segments: an id of ".." would make another request of this one.
+        if not {".", ".."}.isdisjoint(request.path.split("/")):
+            raise NotTheApi(f"{request.name}: an id of dots cannot stand in a path; nothing was sent")
+        headers = {"Authorization": authorization}
+        if content is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded" if request is _TOKEN else "application/json"
+        try:
+            return self._http.build_request(
+                request.method,
+                f"{self._origin}{request.target()}",
+                headers=headers,
+                content=content,
+                extensions={"trace": leaving.trace},
+            )
+        except httpx.InvalidURL as error:
+            raise NotTheApi(f"{request.name}: {faults.shown(str(error))}; nothing was sent") from error
+
+    def _server_time(self, headers: httpx.Headers, sent_at_s: float) -> float:
+        """Return the moment of a reply by the server's clock, and learn how far that is ahead of this one."""
+        date_s = times.from_http(headers.get("date"))
+        if date_s is None:
+            return sent_at_s + self._ahead_s
+        # The header was written between sending and now, and its second lasts until date_s + 1.
+        self._ahead_s = min(max(self._ahead_s, date_s - self._clock.now()), date_s + 1 - sent_at_s)
+        return date_s
+
+    def _tell(self, request: Request, status: int, elapsed_s: float) -> None:
+        """Log one sending, and tell whoever looks on."""
+        if self._trace is None and not _log.isEnabledFor(logging.DEBUG):
+            return
+        sent = Sent(str(request), status, elapsed_s)
+        _log.debug("%s", sent)
+        if self._trace is not None:
+            self._trace(sent)
+
+
+async def _header(credential: Credential, lost: int) -> str:
+    """Return the Authorization header; after lost answers, a token that cannot be had leaves a doubt."""
+    try:
+        return await credential.current()
+    except ApiFailed as failure:
+        if not lost:
+            raise
+        raise _doubtful(failure, lost) from failure
+
+
+def _doubtful(failure: ApiFailed, lost: int) -> Unanswered:
+    """Return what an error is after a lost answer, where it says only that the last sending did not happen."""
+    doubt = Unanswered(f"{failure}; an earlier sending had no answer, so it may have happened")
+    doubt.lost = lost
+    return doubt

@@ -1,0 +1,79 @@
+"""Turn pages: cursors followed to the end, in both shapes that the documentation shows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from reconciler.api.client import Client
+from reconciler.api.request import Request
+from reconciler.errors import Incomplete, NotTheApi
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    One page: its rows as parsed JSON, and where the next begins ("" where no cursor came).
+
+    `server_time_s` is the reply's.
+    """
+
+    rows: tuple[object, ...]
+    end_cursor: str
+    has_next: bool
+    server_time_s: float = 0.0
+
+
+async def pages(
+    client: Client, path: str, query: tuple[tuple[str, str], ...] = (), *, limit: int = 100, after: str = ""
+) -> AsyncIterator[Page]:
+    """
+    Yield the pages of a list from the cursor `after` ("" is its beginning) to its end, in order.
+
+    Raises NotTheApi where a reply is no page, Incomplete where its cursors do not lead to the end, and
+    what `Client.send` raises: whoever has seen the end has seen all.
+    """
+    seen = {after}
+    while True:
+        cursor = (("after", after),) if after else ()
+        request = Request("GET", path, (("limit", str(limit)), *query, *cursor))
+        reply = await client.send(request)
+        page = read_page(reply.body, request.name, reply.server_time_s)
+        if page.has_next:
+            if not page.end_cursor:
+                raise Incomplete(f"{request.name}: a page says that there is another, and gives no cursor to it")
+            if page.end_cursor in seen:
+                raise Incomplete(f"{request.name}: a page's cursor has come before, so the list has no end")
+        yield page
+        if not page.has_next:
+            return
+        after = page.end_cursor
+        seen.add(after)
+
+
+def read_page(body: object, name: str, server_time_s: float = 0.0) -> Page:
+    """
+    Return the page in a reply to the request called `name`; raises NotTheApi where there is none.
+
+    The reference page has `has_next_page` and `end_cursor` beside `data`, one guide has them in
+    `pagination`. A reply with neither is refused: its first page would pass for everything.
+
+    >>> read_page({"data": [1], "pagination": {"has_next_page": True, "end_cursor": "a+b"}}, "GET /customers")
+    Page(rows=(1,), end_cursor='a+b', has_next=True, server_time_s=0.0)
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("data"), list | None) or "data" not in body:
+        raise _no_page(name, "data")
+    nested = body.get("pagination")
+    turning = body if "has_next_page" in body or not isinstance(nested, dict) else nested
+    has_next = turning.get("has_next_page")
+    if not isinstance(has_next, bool):
+        raise _no_page(name, "has_next_page")
+    cursor = turning.get("end_cursor")
+    if not isinstance(cursor, str | None):
+        raise _no_page(name, "a text as end_cursor")
+    return Page(tuple(body["data"] or ()), cursor or "", has_next, server_time_s)
+
+
+def _no_page(name: str, lacking: str) -> NotTheApi:
+    """Return the error for a reply without the shape of a page."""
+    return NotTheApi(f"{name}: the reply is no page of a list (it lacks {lacking}); check the base URL")

@@ -1,0 +1,1 @@
+"""Plan to outcomes: intents before requests, results after, and what a reply teaches the ledger."""

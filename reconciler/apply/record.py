@@ -1,0 +1,107 @@
+"""
+What a reply teaches the ledger: a binding before, a change and the customer in the reply, to the binding after.
+
+Pure. What the server stores in its own way is recorded as observed; a value that it kept from before
+the request was *not taken*, and is remembered so that it is not sent for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from reconciler.kinds.customer import FIELDS
+from reconciler.kinds.recorded import with_record
+from reconciler.model import Cause, Change, FieldChange, LiveCustomer
+from reconciler.records import Binding, BindingState, Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A binding after a change, and the fields that the server did not take."""
+
+    binding: Binding
+    not_taken: tuple[FieldChange, ...] = ()
+
+
+def created(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Recorded:
+    """
+    Return the binding of a customer just created: `entry` holds what was declared of it.
+
+    `at` is the server's clock, seconds since 1970.
+    """
+    applied = entry.applied()
+    ignored = tuple(
+        field for field in change.fields if field.name in applied and field.after and not live.fields.get(field.name)
+    )
+    names = {field.name for field in ignored}
+    kept = {name: value for name, value in applied.items() if name not in names}
+    binding = replace(
+        entry,
+        id=live.id,
+        live_external_id=live.external_id,
+        created_at=live.created_at,
+        state=BindingState.ACTIVE,
+        written_at=at,
+    )
+    observed = {name: live.fields.get(name, "") for name in kept}
+    trouble = {field.name: Trouble(refused=(field.after or "", "")) for field in ignored}
+    return Recorded(with_record(binding, kept, observed, trouble), ignored)
+
+
+def to_create(row: Binding, change: Change) -> Binding:
+    """Return the entry of a customer that is gone and is created anew, as `change` says."""
+    applied = {field.name: field.after for field in change.fields}
+    return with_record(replace(row, id=None), applied, {name: value or "" for name, value in applied.items()}, {})
+
+
+def not_taken(fields: Iterable[FieldChange], live: LiveCustomer) -> tuple[FieldChange, ...]:
+    """Return the fields of a patch for which the reply holds the value from before the request."""
+    return tuple(field for field in fields if _kept(field, live.fields.get(field.name, "")))
+
+
+def _kept(field: FieldChange, held: str) -> bool:
+    """Say whether `held` is the value from before, and not the one that was sent."""
+    kind = FIELDS[field.name]
+    return kind.same(held, field.before) and not kind.same(held, field.after)
+
+
+def patched(row: Binding, change: Change, live: LiveCustomer, at: float) -> Recorded:
+    """Return the binding of a customer just patched, `live` being the reply."""
+    refused = not_taken(change.fields, live)
+    applied, observed, trouble = row.applied(), row.observed(), row.trouble()
+    for field in change.fields:
+        held = live.fields.get(field.name, "")
+        if field in refused:
+            trouble[field.name] = Trouble(refused=(field.after or "", held))
+            continue
+        applied[field.name], observed[field.name] = field.after, held
+        trouble[field.name] = _after_patch(field, trouble.get(field.name))
+    return Recorded(with_record(replace(row, written_at=at), applied, observed, trouble), refused)
+
+
+def _after_patch(field: FieldChange, before: Trouble | None) -> Trouble:
+    """Return how often the field was now patched to this value, and what it had come back to."""
+    value = field.after or ""
+    if before is None or before.runs == 0 or field.cause is not Cause.DRIFT or before.patched != value:
+        return Trouble(patched=value, runs=1)
+    return Trouble(patched=value, runs=before.runs + 1, seen=(*before.seen, field.before))
+
+
+def archived(row: Binding, at: float) -> Binding:
+    """Return the binding of a customer that we just archived."""
+    return replace(row, state=BindingState.ARCHIVED, written_at=at)
+
+
+def restored(row: Binding, at: float) -> Binding:
+    """
+    Return the binding of a customer just restored.
+
+    What was applied and observed stays: where the reply differs from it, the next plan shall say so.
+    """
+    return replace(row, state=BindingState.ACTIVE, written_at=at)
+
+
+def absent(row: Binding) -> Binding:
+    """Return the binding of a customer that a restore did not find: the next plan asks for it by a get."""
+    return replace(row, state=BindingState.ABSENT)

@@ -1,0 +1,256 @@
+"""What each action is, step by step: request, reply, and what the ledger learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from reconciler.api.request import Reply, Request
+from reconciler.apply import record
+from reconciler.apply.look import Look
+from reconciler.apply.requests import CLEARS, creation, patch_body, request_for
+from reconciler.apply.sending import Sending
+from reconciler.apply.settle import Ways, settled
+from reconciler.errors import ApiFailed, NotFound, Rejected, Unanswered
+from reconciler.kinds.kind import canonical_email
+from reconciler.kinds.wire import customer_path, read_customer, read_user
+from reconciler.model import Action, Address, Change, CustomerId, FieldChange, LiveCustomer, LiveUser, Outcome, Status
+from reconciler.records import (
+    Binding,
+    DropBinding,
+    Intent,
+    Learned,
+    PutBinding,
+    PutLearned,
+    PutTaken,
+    PutUsers,
+    SeenUser,
+    Write,
+)
+
+
+class CustomerSteps:
+    """
+    The steps of one run. It holds the rows of the customers that the plan touches, as the ledger does.
+
+    `rows` and `users` are those of the ledger after the plan's own bookkeeping, with the rows of
+    customers that are to be created; `reopened` are addresses whose archive or restore an earlier run
+    sent without an answer, so that sending it is a repetition.
+    """
+
+    def __init__(
+        self,
+        *,
+        sending: Sending,
+        look: Look,
+        rows: Mapping[str, Binding],
+        users: Mapping[CustomerId, tuple[SeenUser, ...]],
+        learned: Learned,
+        ways: Ways,
+        reopened: frozenset[Address] = frozenset(),
+    ) -> None:
+        self._sending = sending
+        self._look = look
+        self._rows = dict(rows)
+        self._users = dict(users)
+        self._learned = learned
+        self._ways = ways
+        self._reopened = reopened
+        self._created_instead: set[str] = set()
+
+    async def take(self, change: Change) -> Outcome:
+        """Do one change and return what became of it; raises Halted where nothing was sent."""
+        try:
+            return await self._take(change)
+        except Unanswered as failure:
+            return Outcome(change, Status.IN_DOUBT, f"{failure}; the next plan settles it", change.id)
+        except ApiFailed as failure:
+            status = Status.IN_DOUBT if failure.lost else Status.FAILED
+            return Outcome(change, status, str(failure), change.id)
+
+    async def _take(self, change: Change) -> Outcome:
+        """Do one change; what the client raises is raised."""
+        match change.action:
+            case Action.CREATE:
+                return await self._create(change)
+            case Action.PATCH:
+                return await self._patch(change)
+            case Action.ARCHIVE:
+                return await self._archive(change)
+            case Action.RESTORE:
+                return await self._restore(change)
+            case Action.CREATE_USER:
+                return await self._create_user(change)
+            case _:
+                assert_never(change.action)
+
+    def _row(self, change: Change) -> Binding:
+        """Return the ledger's row of the customer that `change` is about."""
+        return self._rows[change.address.external_id]
+
+    def _id(self, change: Change) -> CustomerId:
+        """Return the customer's id, known since its create where the plan made it."""
+        return self._row(change).bound_id
+
+    async def _create(self, change: Change) -> Outcome:
+        """Create a customer, and bind it."""
+        try:
+            reply, intent = await self._sending.send(creation(change), change, None)
+        except Rejected as failure:
+            if says_taken(failure):
+                await self._sending.journal.write(PutTaken(change.address.external_id, failure.detail or str(failure)))
+            raise
+        live = _customer(reply, "POST /customers")
+        recorded = record.created(self._row(change), change, live, reply.server_time_s)
+        self._rows[change.address.external_id] = recorded.binding
+        self._users[live.id] = ()
+        message = _kept(recorded.not_taken)
+        writes: list[Write] = [PutBinding(recorded.binding), PutUsers(live.id, ())]
+        if change.action is Action.RESTORE:
+            writes.insert(0, DropBinding(change.address.external_id))
+        await self._sending.close(intent, Status.DONE, *writes, message=message)
+        return Outcome(change, Status.DONE, message, live.id)
+
+    async def _patch(self, change: Change) -> Outcome:
+        """Patch a customer; what is to be emptied and was not is sent once more in the other form."""
+        customer, before = self._id(change), self._row(change)
+        if change.address.external_id in self._created_instead:
+            return Outcome(change, Status.DONE, "created with these values", customer)
+        clear = self._learned.empties or '""'
+        reply, intent = await self._sending.send(request_for(change, customer, clear), change, customer)
+        live = _customer(reply, "PATCH", customer)
+        cleared = tuple(field for field in change.fields if not field.after)
+        full = record.not_taken(cleared, live)
+        outcome = await self._patched(before, change, reply, live, intent, cleared, clear)
+        if not full or self._sending.halted:
+            return outcome
+        clear = next(name for name in CLEARS if name != clear)
+        try:
+            again = Request("PATCH", customer_path(customer), body=patch_body(full, clear))
+            reply, intent = await self._sending.send(again, change, customer)
+        except Rejected:
+            return outcome
+        return await self._patched(before, change, reply, _customer(reply, "PATCH", customer), intent, full, clear)
+
+    async def _patched(
+        self,
+        before: Binding,
+        change: Change,
+        reply: Reply,
+        live: LiveCustomer,
+        intent: Intent,
+        cleared: tuple[FieldChange, ...],
+        clear: str,
+    ) -> Outcome:
+        """Record a patch's reply; what emptied a field, sent as `clear`, is learned."""
+        recorded = record.patched(before, change, live, reply.server_time_s)
+        self._rows[change.address.external_id] = recorded.binding
+        writes: list[Write] = [PutBinding(recorded.binding)]
+        if cleared and not record.not_taken(cleared, live) and self._learned.empties != clear:
+            self._learned = replace(self._learned, empties=clear)
+            writes.append(PutLearned(self._learned))
+        message = _kept(recorded.not_taken)
+        status = Status.FAILED if recorded.not_taken else Status.DONE
+        await self._sending.close(intent, status, *writes, message=message)
+        return Outcome(change, status, message, live.id)
+
+    async def _archive(self, change: Change) -> Outcome:
+        """Archive a customer."""
+        customer, row = self._id(change), self._row(change)
+        message, intent, at = await self._or_settled(change, customer, row, active_wanted=False)
+        binding = record.archived(row, at)
+        self._rows[change.address.external_id] = binding
+        await self._sending.close(intent, Status.DONE, PutBinding(binding), message=message)
+        return Outcome(change, Status.DONE, message, customer)
+
+    async def _restore(self, change: Change) -> Outcome:
+        """Restore a customer; one that is gone is created instead, where the plan says so."""
+        customer, row = self._id(change), self._row(change)
+        try:
+            message, intent, at = await self._or_settled(change, customer, row, active_wanted=True)
+        except NotFound:
+            if change.otherwise is Action.CREATE and self._first_sending(change):
+                self._created_instead.add(change.address.external_id)
+                self._rows[change.address.external_id] = record.to_create(row, change)
+                return await self._create(change)
+            absent = record.absent(row)
+            await self._sending.journal.write(PutBinding(absent))
+            raise
+        binding = record.restored(row, at)
+        self._rows[change.address.external_id] = binding
+        await self._sending.close(intent, Status.DONE, PutBinding(binding), message=message)
+        return Outcome(change, Status.DONE, message, customer)
+
+    def _first_sending(self, change: Change) -> bool:
+        """Say whether `change` was sent once only, an earlier run's sending counted."""
+        return change.address not in self._reopened and not self._sending.repeated(change)
+
+    async def _or_settled(
+        self, change: Change, customer: CustomerId, row: Binding, *, active_wanted: bool
+    ) -> tuple[str, Intent, float]:
+        """
+        Archive or restore, and return what to say of it, the open intent, and the server's clock.
+
+        A 400 or 404 to a repetition proves nothing: reading settles it, and where it cannot, it is done.
+        """
+        request = request_for(change, customer)
+        try:
+            reply, intent = await self._sending.send(request, change, customer)
+        except Rejected as failure:
+            repeated = bool(failure.lost) or change.address in self._reopened
+            if failure.status not in (400, 404) or not repeated:
+                raise
+            intent = self._sending.last_intent(change)
+            done = await settled(self._look, customer, row.created_at, self._ways, active_wanted=active_wanted)
+            if done is False:
+                await self._sending.close(intent, Status.FAILED, message=str(failure))
+                failure.lost = 0
+                raise
+            message = "" if done else "whether it was done cannot be seen on this server; it counts as done"
+            return message, intent, self._sending.client.server_now()
+        return "", intent, reply.server_time_s
+
+    async def _create_user(self, change: Change) -> Outcome:
+        """Create a user, unless it is listed where only a listing after the restore could tell."""
+        customer = self._id(change)
+        if change.unless_listed and customer not in self._users:
+            listed = await self._look.users(customer)
+            self._users[customer] = tuple(SeenUser(user.email, user.fields) for user in listed)
+            await self._sending.journal.write(PutUsers(customer, self._users[customer]))
+        email = change.address.email or ""
+        seen = self._users.get(customer, ())
+        if change.unless_listed and any(canonical_email(user.email) == canonical_email(email) for user in seen):
+            return Outcome(change, Status.DONE, "it was there", customer)
+        reply, intent = await self._sending.send(request_for(change, customer), change, customer)
+        live = read_user(reply.body) or LiveUser("", email, {})
+        applied = {field.name: field.after for field in change.fields if field.name != "email"}
+        self._users[customer] = (*seen, SeenUser(live.email, live.fields, applied))
+        row = replace(self._row(change), written_at=reply.server_time_s)
+        self._rows[change.address.external_id] = row
+        await self._sending.close(intent, Status.DONE, PutBinding(row), PutUsers(customer, self._users[customer]))
+        return Outcome(change, Status.DONE, "", customer)
+
+
+def says_taken(failure: Rejected) -> bool:
+    """
+    Say whether a refused create was refused because its external_id is in use.
+
+    Seen live by a third-party client: 400, `bad_request`, "This external id is already used".
+    """
+    words = " ".join((failure.detail, *(f"{name} {text}" for name, text in failure.fields))).lower()
+    about = "external id" in words or "external_id" in words or "externalid" in words
+    return about and any(word in words for word in ("already", "in use", "taken", "exists", "unique", "duplicate"))
+
+
+def _customer(reply: Reply, what: str, expected: CustomerId | None = None) -> LiveCustomer:
+    """Return the customer in a reply; raises Unanswered where it holds none, or another one."""
+    live = read_customer(reply.body)
+    if live is None or (expected is not None and live.id != expected):
+        raise Unanswered(f"{what}: the reply holds no such customer", status=reply.status)
+    return live
+
+
+def _kept(fields: tuple[FieldChange, ...]) -> str:
+    """Return that the server did not take some fields, "" where it took all."""
+    return f"the server did not take {', '.join(field.name for field in fields)}" if fields else ""

@@ -1,0 +1,73 @@
+"""`import`: live customers and their users as YAML that plans to nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.api.client import Client
+from reconciler.cli import options as shared
+from reconciler.cli import output
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import connected, options_of, settings_of, shown_progress
+from reconciler.desired.adopt import adopt
+from reconciler.desired.write import write_customers
+from reconciler.errors import ReconcilerError
+from reconciler.pipeline import looking, opening
+from reconciler.plan.scope import matcher
+
+
+@click.command("import")
+@click.argument("patterns", nargs=-1, metavar="[GLOB]...")
+@click.option("-o", "--output", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a new file.")
+@click.option("--no-users", is_flag=True, help="Leave users out: they cost one request for each customer.")
+@shared.rate
+@click.pass_context
+def command(
+    ctx: click.Context, patterns: tuple[str, ...], out: Path | None, rate_per_s: float | None, *, no_users: bool
+) -> None:
+    """
+    Write live customers and their users as YAML that plans to nothing: all, or those whose external_id matches.
+
+    On stdout stands the YAML alone. A customer without an external_id stands under its id, with an id: pin.
+
+    \b
+    Example:
+      reconciler import "west-*" -o customers.yaml
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    if out is not None and out.exists():
+        raise ReconcilerError(f"{out}: it is there already", "choose another path, or remove it")
+    options = options_of(chosen, rate_per_s=rate_per_s)
+    settings = settings_of(options)
+    environment = settings.environment()
+    matches = matcher(patterns)
+    with connected(settings, options, environment) as session:
+        with opening.open_ledger(environment, writable=False) as ledger:
+            records = ledger.records()
+        with shown_progress(session.clock) as progress:
+            reading = looking.account(
+                session.client,
+                records,
+                chosen=lambda one: not patterns or matches(one.external_id),
+                users=not no_users,
+                say=progress.planning,
+                price=lambda count: _price(session.client, count, environment.rate_per_s),
+            )
+            account = session.run(reading)
+    adopted = adopt(account.customers, account.users)
+    for words in adopted.left_out:
+        output.say(f"warning: {words}")
+    text = write_customers(adopted.entries, schema="customers.schema.json")
+    if out is None:
+        output.result(text)
+    else:
+        output.write_private(out, text)
+    output.say(f"{len(adopted.entries)} customers written; {session.client.requests} requests")
+
+
+def _price(client: Client, users: int, rate_per_s: float) -> None:
+    """Say what is about to be paid."""
+    seconds = f", {users / rate_per_s:.0f} s" if rate_per_s else ""
+    output.say(f"{client.requests} requests sent; the users of {users} customers take {users} more{seconds}")

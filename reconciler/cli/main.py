@@ -1,0 +1,143 @@
+"""The command group, and the one place where an exception becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from reconciler import __version__
+from reconciler.errors import Interrupted, Invalid, ReconcilerError
+from reconciler.text import visible
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "Write a starter project into a folder"),
+    "validate": ("validate", "Check customers files and project file, offline"),
+    "plan": ("plan", "Show what apply would do"),
+    "apply": ("apply", "Make the account as declared"),
+    "import": ("import_", "Write live customers as YAML that plans to nothing"),
+    "show": ("show", "Show one customer: declared, live and recorded"),
+    "state": ("state", "List, show and forget what the ledger holds"),
+    "schema": ("schema", "Print a JSON Schema"),
+    "emulator": ("emulator", "Run the API on this machine"),
+    "demo": ("demo", "Plan and apply the examples on an emulator, in one go"),
+}
+"""Each command with its module and its one-line help, so that `--help` and `--version` import no other module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the options before the command say."""
+
+    project_file: str | None
+    environment: str | None
+
+
+class Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names, in the order in which a new user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the command called `cmd_name`, None for none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-p", "--project", "project_file", metavar="FILE", help="The project file; default: reconciler.yaml.")
+@click.option("-e", "--environment", metavar="ENVIRONMENT", help="The environment; default: AP_ENVIRONMENT.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="What is logged to stderr; debug shows each request, without secrets or personal data.",
+)
+@click.version_option(__version__, prog_name="reconciler")
+@click.pass_context
+def cli(ctx: click.Context, project_file: str | None, environment: str | None, log_level: str) -> None:
+    """
+    Infrastructure as code for billing customers.
+
+    Declare customers in YAML; plan shows what would change in the account, apply changes it.
+
+    \b
+    Example:
+      reconciler plan -f customers.yaml
+      reconciler -e production apply
+    """  # noqa: D301 - click's mark
+    # Only our own: httpx logs whole URLs.
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("reconciler").setLevel(log_level.upper())
+    ctx.obj = Chosen(project_file, environment)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line with `arguments`, by default the process's, and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="reconciler", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return _told(Interrupted("interrupted"))
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        return 1
+    except Exception as exc:  # noqa: BLE001 - nothing that a user did ends in a traceback
+        return _told(exc)
+    return code if isinstance(code, int) else 0
+
+
+def _told(exc: BaseException) -> int:
+    """Write what went wrong to stderr and return the exit code."""
+    match exc:
+        case Invalid():
+            for problem in exc.problems:
+                click.echo(visible(str(problem)), err=True)
+            return exc.exit_code
+        case ReconcilerError():
+            click.echo(f"error: {visible(exc.message)}", err=True)
+            if exc.hint:
+                click.echo(f"  {visible(exc.hint)}", err=True)
+            return exc.exit_code
+        case OSError():
+            where = f"{exc.filename}: " if exc.filename else ""
+            click.echo(f"error: {visible(f'{where}{exc.strerror or exc}')}", err=True)
+            return 1
+        case ExceptionGroup() if len(exc.exceptions) == 1:
+            return _told(exc.exceptions[0])
+        case _:
+            logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
+            click.echo(
+                f"error: this is a bug in reconciler {__version__}: {type(exc).__name__}; "
+                "run it again with --log-level debug and report what it prints",
+                err=True,
+            )
+            return 1

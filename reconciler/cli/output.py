@@ -1,0 +1,78 @@
+"""What is printed, and how: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.errors import Problem, ReconcilerError
+from reconciler.text import visible
+
+PIPE_COLUMNS = 120
+"""The width of what no terminal shows: a log's."""
+
+
+def width() -> int:
+    """Return the columns of the terminal on stdout; where there is none, COLUMNS or `PIPE_COLUMNS`."""
+    return max(shutil.get_terminal_size((PIPE_COLUMNS, 24)).columns, 20)
+
+
+def color() -> bool:
+    """Say whether stdout takes colour: a terminal that is not dumb, and NO_COLOR not set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def result(text: str) -> None:
+    """Write a result to stdout."""
+    click.echo(text, nl=not text.endswith("\n"), color=color())
+
+
+def json_result(document: Mapping[str, Any]) -> None:
+    """Write one JSON document to stdout, in ASCII so that no text of a customer reorders or breaks a line."""
+    click.echo(json.dumps(document, indent=2))
+
+
+def say(text: str) -> None:
+    """Write a line to stderr."""
+    click.echo(visible(text), err=True)
+
+
+def warn(problems: Iterable[Problem]) -> None:
+    """Write warnings to stderr."""
+    for problem in problems:
+        say(str(problem))
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text; ReconcilerError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ReconcilerError(f"{path}: it cannot be read: {exc.strerror}", "check the path") from exc
+    except UnicodeDecodeError as exc:
+        raise ReconcilerError(f"{path}: it is not UTF-8 text", "check the path") from exc
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all; ReconcilerError where that cannot be."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)  # noqa: PTH105 - the temporary name is a str
+        except BaseException:
+            os.unlink(name)  # noqa: PTH108
+            raise
+    except OSError as exc:
+        raise ReconcilerError(f"{path}: it cannot be written: {exc.strerror}", "choose another path") from exc

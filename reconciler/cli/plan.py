@@ -1,0 +1,116 @@
+"""`plan`: what apply would do. It reads, and writes nothing but what it learned of the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli import options as shared
+from reconciler.cli import output
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
+from reconciler.errors import LedgerFailed, Locked
+from reconciler.pipeline import opening, planning
+from reconciler.plan.saved import as_text, plan_to_json, save
+from reconciler.plans import Plan
+from reconciler.report.plan_text import plan_text
+from reconciler.report.redact import masked_plan
+from reconciler.terms import Share
+
+
+@click.command("plan")
+@shared.files
+@shared.targets
+@shared.limits
+@shared.rate
+@shared.strict
+@shared.redact
+@shared.output_format("text", "json")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply PLAN`.")
+@click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    refresh: str,
+    max_archives: Share | None,
+    max_restores: Share | None,
+    max_changes: Share | None,
+    rate_per_s: float | None,
+    form: str,
+    out: Path | None,
+    *,
+    strict: bool,
+    redact: bool,
+    detailed_exitcode: bool,
+) -> None:
+    """
+    Show what apply would do: creates, patches, archives, restores, and what is blocked.
+
+    It needs read access only. Exit code 0 whenever a plan could be made, unless --detailed-exitcode.
+
+    \b
+    Example:
+      reconciler plan -f customers.yaml --out today.plan
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    options = options_of(
+        chosen,
+        files=files,
+        targets=targets,
+        excludes=excludes,
+        refresh_users=refresh == "full",
+        max_archives=max_archives,
+        max_restores=max_restores,
+        max_changes=max_changes,
+        rate_per_s=rate_per_s,
+    )
+    settings = settings_of(options)
+    environment = settings.environment()
+    loaded = declared(settings, environment, strict=strict)
+    with connected(settings, options, environment) as session:
+        with opening.open_ledger(environment, writable=False) as ledger, shown_progress(session.clock) as progress:
+            made = planning.make(
+                session.client, ledger, loaded.desired, environment.terms(options), say=progress.planning
+            )
+            planned = session.run(made)
+        _keep(session, planned)
+    if out is not None:
+        output.write_private(out, save(planned.plan))
+    show(planned.plan, form, redact=redact)
+    ctx.exit(_code(planned.plan) if detailed_exitcode else 0)
+
+
+def show(plan: Plan, form: str, *, redact: bool) -> None:
+    """Print a plan."""
+    if form == "json":
+        output.result(as_text(plan_to_json(plan, mask=masked_plan if redact else None)))
+    else:
+        output.result(plan_text(plan, width=output.width(), color=output.color(), redact=redact))
+
+
+def _keep(session: Session, planned: planning.Planned) -> None:
+    """Write what the plan learned, where there is a ledger and nobody writes to it now; else it is no matter."""
+    if not planned.records.known or not planning.learned_writes(planned):
+        return
+    environment = session.environment
+    try:
+        with (
+            session.run(opening.lock(environment, session.clock, doing="plan")),
+            opening.open_ledger(environment, writable=True) as ledger,
+        ):
+            planning.keep_learned(ledger, planned)
+    except Locked:
+        pass
+    except LedgerFailed as exc:
+        output.say(f"warning: what this plan learned could not be written: {exc}")
+
+
+def _code(plan: Plan) -> int:
+    """Return the exit code of --detailed-exitcode."""
+    if plan.blocked or plan.limits:
+        return 3
+    return 2 if plan.changes else 0

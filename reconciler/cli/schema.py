@@ -1,0 +1,23 @@
+"""`schema`: prints a JSON Schema."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli import output
+from reconciler.shipped import shipped
+
+NAMES = ("customers", "project", "plan")
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(NAMES), default=NAMES[0])
+def command(name: str) -> None:
+    """
+    Print a JSON Schema (2020-12): of customers files, of the project file, or of a plan.
+
+    \b
+    Example:
+      reconciler schema customers > customers.schema.json
+    """  # noqa: D301 - click's mark
+    output.result(output.read_text(shipped(f"schema/{name}.schema.json")))

@@ -1,0 +1,110 @@
+"""A command's way from options to what it works with: settings, declared customers, client, ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reconciler.api.client import Client
+from reconciler.cli import output
+from reconciler.cli.main import Chosen
+from reconciler.clock import Clock
+from reconciler.desired.load import Loaded, load_desired
+from reconciler.pipeline.opening import open_client, real_clock
+from reconciler.report.progress import Progress, progress
+from reconciler.settings import Environment, Options, Settings, read_settings
+from reconciler.settings.access import BUILT_IN
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with; `run` runs a coroutine in the loop that all of its coroutines share."""
+
+    settings: Settings
+    options: Options
+    environment: Environment
+    clock: Clock
+    runner: asyncio.Runner
+    client: Client
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run `coroutine` to its end; Ctrl-C cancels it, unless it handles that itself."""
+        return self.runner.run(coroutine)
+
+
+def settings_of(options: Options) -> Settings:
+    """Return the settings that options, variables and project file give."""
+    return read_settings(options, variables=os.environ, cwd=Path.cwd())
+
+
+def options_of(chosen: Chosen, **given: Any) -> Options:  # noqa: ANN401 - each is typed by Options
+    """Return the options of a command, with those before it."""
+    return Options(project_file=chosen.project_file, environment=chosen.environment, **given)
+
+
+def declared(settings: Settings, environment: Environment, *, strict: bool = False) -> Loaded:
+    """Return what the files declare for `environment`, its warnings written to stderr; Invalid with every problem."""
+    loaded = load_desired(
+        settings.files(),
+        root=settings.root,
+        overlays=environment.overlays,
+        include=environment.include,
+        exclude=environment.exclude,
+        required=environment.policy.required,
+        strict=strict,
+        pins_allowed=settings.pins_allowed,
+        stdin=sys.stdin.buffer,
+        without=settings.overlays,
+    )
+    output.warn(loaded.warnings)
+    return loaded
+
+
+@contextmanager
+def connected(settings: Settings, options: Options, environment: Environment) -> Iterator[Session]:
+    """Yield a session whose client is ready to send; `local` gets an emulator where none runs."""
+    clock = real_clock()
+    client = open_client(environment, clock)
+    with local_emulator(environment, settings.root), asyncio.Runner() as runner:
+        runner.run(client.__aenter__())
+        try:
+            yield Session(settings, options, environment, clock, runner, client)
+        finally:
+            runner.run(client.__aexit__(None, None, None))
+
+
+@contextmanager
+def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
+    """Run an emulator for the length of a command, where the environment is `local` and none answers."""
+    url = environment.base_url()
+    if environment.name != "local" or url != BUILT_IN["local"]:
+        yield
+        return
+    # Only here: most runs need no web server.
+    from reconciler.emulator.server import PORT, listens, running  # noqa: PLC0415
+    from reconciler.emulator.service import Emulator  # noqa: PLC0415
+    from reconciler.emulator.store import Store  # noqa: PLC0415
+
+    if listens(PORT):
+        yield
+        return
+    data = root / ".reconciler" / "emulator.db"
+    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    output.say(f"no emulator runs at {url}: one runs for this command, its account in .reconciler/emulator.db")
+    with Store(data) as store, running(Emulator(account=store.read(), store=store), port=PORT):
+        yield
+
+
+@contextmanager
+def shown_progress(clock: Clock) -> Iterator[Progress]:
+    """Yield a progress on stderr: a bar on a terminal, else a plain line every ten seconds."""
+    with progress(sys.stderr, terminal=sys.stderr.isatty(), clock=clock) as shown:
+        yield shown

@@ -1,0 +1,74 @@
+"""`validate`: everything that can be checked without the API."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from reconciler.cli import options as shared
+from reconciler.cli import output
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import options_of, settings_of
+from reconciler.desired.load import load_desired
+from reconciler.errors import Invalid, Problem, Severity
+from reconciler.report.problems import problems_json, problems_text
+from reconciler.settings import Settings
+
+
+@click.command("validate")
+@shared.files
+@shared.strict
+@shared.redact
+@shared.output_format("text", "json")
+@click.pass_context
+def command(ctx: click.Context, files: tuple[str, ...], form: str, *, strict: bool, redact: bool) -> None:
+    """
+    Check customers files and project file, offline.
+
+    Every error of every file comes in one run. With a project file and no -e, each environment is checked
+    with its overlays. Exit code 0 for no error, 1 for errors.
+
+    \b
+    Example:
+      reconciler validate -f customers/ --strict
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    settings = settings_of(options_of(chosen, files=files))
+    problems, customers = _checked(settings, strict=strict)
+    if form == "json":
+        output.json_result(problems_json(problems, redact=redact))
+    else:
+        if problems:
+            output.result(problems_text(problems, color=output.color(), redact=redact))
+        if not any(problem.severity is Severity.ERROR for problem in problems):
+            output.result(f"Valid: {customers} customers declared.")
+    ctx.exit(1 if any(problem.severity is Severity.ERROR for problem in problems) else 0)
+
+
+def _checked(settings: Settings, *, strict: bool) -> tuple[list[Problem], int]:
+    """Return the problems of each environment, each once, and how many customers the largest one declares."""
+    problems: dict[Problem, None] = {}
+    customers = 0
+    named = settings.options.environment is not None or not settings.names
+    for name in [None] if named else settings.names:
+        try:
+            environment = settings.environment(name)
+            loaded = load_desired(
+                settings.files(),
+                root=settings.root,
+                overlays=environment.overlays,
+                include=environment.include,
+                exclude=environment.exclude,
+                required=environment.policy.required,
+                strict=strict,
+                pins_allowed=settings.pins_allowed,
+                stdin=sys.stdin.buffer,
+                without=settings.overlays,
+            )
+        except Invalid as exc:
+            problems |= dict.fromkeys(exc.problems)
+            continue
+        problems |= dict.fromkeys(loaded.warnings)
+        customers = max(customers, len(loaded.desired.customers))
+    return list(problems), customers

@@ -1,0 +1,37 @@
+"""Time as a parameter: everything that waits or stamps takes a `Clock`; only the pipeline makes the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What time it is, and waiting."""
+
+    def now(self) -> float:
+        """Return the time of day by this machine, in seconds since 1970."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; never goes back, and counts the machine's sleep where it can."""
+
+    async def sleep(self, wait_s: float) -> None:
+        """Wait."""
+
+
+class RealClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds since the machine started, its sleep included (CLOCK_BOOTTIME) where the system has it."""
+        boot = getattr(time, "CLOCK_BOOTTIME", None)
+        return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+    async def sleep(self, wait_s: float) -> None:
+        """Wait."""
+        await asyncio.sleep(wait_s)

@@ -1,0 +1,94 @@
+"""Live customers as entries of a customers file: what the YAML's own rules refuse is left out, and said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.desired.shapes import record_shape
+from reconciler.desired.write import Written
+from reconciler.kinds import CUSTOMER, USER
+from reconciler.kinds.kind import canonical_email
+from reconciler.model import CustomerId, LiveCustomer, LiveUser
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Entries that plan to nothing, and in words what had to be left out of them."""
+
+    entries: tuple[Written, ...]
+    left_out: tuple[str, ...]
+
+
+def adopt(customers: Iterable[LiveCustomer], users: Mapping[CustomerId, tuple[LiveUser, ...]]) -> Adopted:
+    """
+    Return an entry for each live customer, under its external_id.
+
+    One without an external_id, or with one that others have too, stands under its id with an `id:` pin.
+    """
+    found = list(customers)
+    counts = Counter(customer.external_id for customer in found)
+    entries: list[Written] = []
+    left_out: list[str] = []
+    used = {external_id for external_id, count in counts.items() if external_id and count == 1}
+    for customer in found:
+        alone = bool(customer.external_id) and counts[customer.external_id] == 1
+        key = customer.external_id if alone else _free(customer.id, used)
+        if not alone and customer.external_id:
+            left_out.append(f"{key}: {counts[customer.external_id]} customers have its external_id; it is pinned by id")
+        entry = Written(
+            key=key,
+            fields={
+                field.name: customer.fields[field.name] for field in CUSTOMER.fields if field.name in customer.fields
+            },
+            id=None if alone else customer.id,
+            users=_users(users.get(customer.id, ())),
+        )
+        fitting, lost = _fitting(entry)
+        entries.append(fitting)
+        left_out += [f"{key}: {words}" for words in lost]
+    return Adopted(tuple(entries), tuple(left_out))
+
+
+def _free(key: str, used: set[str]) -> str:
+    """Return `key`, lengthened until it is nobody's, and take it."""
+    while key in used:
+        key += "-"
+    used.add(key)
+    return key
+
+
+def _users(users: Iterable[LiveUser]) -> dict[str, dict[str, str | None]]:
+    """Return users by e-mail, the first of those that differ in case only."""
+    written: dict[str, dict[str, str | None]] = {}
+    seen: set[str] = set()
+    for user in users:
+        email = canonical_email(user.email)
+        if email not in seen:
+            seen.add(email)
+            written[user.email] = {
+                field.name: user.fields[field.name] for field in USER.fields if field.name in user.fields
+            }
+    return written
+
+
+def _fitting(entry: Written) -> tuple[Written, list[str]]:
+    """Return `entry` without the values that a customers file may not hold, and what they were."""
+    tree = {**entry.fields, "users": {email: dict(names) for email, names in entry.users.items()}}
+    misfits = record_shape().misfits(tree)
+    if not misfits:
+        return entry, []
+    fields, users = dict(entry.fields), dict(entry.users)
+    lost: list[str] = []
+    for misfit in misfits:
+        match misfit.path:
+            case ("users", str(email), *_):
+                users.pop(email, None)
+                lost.append(f"a user is left out: {misfit.message}")
+            case (str(name), *_):
+                fields.pop(name, None)
+                lost.append(f"{name} is left out: {misfit.message}")
+            case _:
+                lost.append(misfit.message)
+    return replace(entry, fields=fields, users=users), lost

@@ -1,0 +1,119 @@
+"""The second check: rules that the schema cannot say, across fields, customers and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from reconciler.desired.findings import Finding
+from reconciler.desired.moves import check_moves
+from reconciler.desired.overlay import STRUCTURE, Entry, Merged
+from reconciler.desired.regions import postal_problem, region_of, state_problem
+from reconciler.documents.parse import Document
+from reconciler.documents.words import quoted
+from reconciler.errors import Severity
+
+
+def check_rules(
+    merged: Merged,
+    documents: Sequence[Document],
+    overlays: Sequence[Document],
+    *,
+    required: Collection[str] = (),
+    pins_allowed: bool = True,
+    spoiled: Collection[str] = (),
+    belongs: Callable[[str], bool] = lambda _: True,
+    complete: bool = True,
+) -> Iterator[Finding]:
+    """
+    Yield all that is wrong with what `documents` and `overlays` declare together.
+
+    `required` are the fields that `policy.required` names; `spoiled` the keys of customers that lost fields to the
+    schema's check, so that a field they lack is not missed twice;
+    of a customer that does not belong to the environment (`belongs`) nothing is asked that may be left out;
+    `complete` is False where a file could not be read, so that no key is called unknown.
+    """
+    yield from merged.findings
+    if not pins_allowed:
+        yield from _pins(documents)
+    pins: dict[str, Entry] = {}
+    for key, entry in merged.entries.items():
+        record, fields = entry.record, entry.fields()
+        if not STRUCTURE.isdisjoint(record):
+            yield from _structure(entry, pins)
+        if not record.get("archived") and key not in spoiled and belongs(key):
+            if not fields.get("email") and "email" not in required:
+                yield _warning(entry, "it has no email", "invoices need one, and the API sets it only at creation")
+            for name in required:
+                if not (fields.get(name) or "").strip():
+                    yield _lacking(entry, name)
+        if country := fields.get("country"):
+            yield from _address(entry, country, fields)
+    yield from check_moves(merged, documents, overlays, complete=complete)
+
+
+def _pins(documents: Sequence[Document]) -> Iterator[Finding]:
+    """Yield a finding for each `id` in a file that several environments share."""
+    hint = "write it in an overlay of the environment whose customer it is"
+    for document in documents:
+        for key, record in document.tree.get("customers", {}).items():
+            if record and "id" in record:
+                message = "an id belongs to one environment, and this file is read for several"
+                yield Finding(document, ("customers", key, "id"), message, hint)
+
+
+def _structure(entry: Entry, pins: dict[str, Entry]) -> Iterator[Finding]:
+    """Yield what is wrong with an entry's keys that are no fields; remember its id in `pins`."""
+    record = entry.record
+    for name in record.get("unmanaged", ()):
+        if name in record:
+            document, path = entry.written_in("unmanaged")
+            message = f"{quoted(name)} is written by this customer itself, and unmanaged"
+            yield Finding(document, path, message, "remove one of the two; unmanaged is for what defaults would add")
+    if customer_id := record.get("id"):
+        other = pins.setdefault(customer_id, entry)
+        if other is not entry:
+            document, path = entry.written_in("id")
+            message = f"the id {quoted(customer_id)} is given to two customers, first at {{also}}"
+            hint = "an id belongs to one customer; remove one of the two"
+            yield Finding(document, path, message, hint, also=other.written_in("id"))
+    if users := record.get("users"):
+        yield from _users(entry, users)
+
+
+def _users(entry: Entry, users: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a finding for each user whose e-mail address another one has, case apart."""
+    first: dict[str, str] = {}
+    for email in users:
+        other = first.setdefault(email.casefold(), email)
+        if other is not email:
+            document, path = entry.written_in("users", email)
+            message = f"the user is declared twice, first at {{also}} as {quoted(other)}"
+            also = entry.written_in("users", other)
+            yield Finding(document, path, message, "e-mail addresses are compared without case", at_key=True, also=also)
+
+
+def _address(entry: Entry, country: str, fields: Mapping[str, str | None]) -> Iterator[Finding]:
+    """Yield a warning for a state or a postal code that the country does not have."""
+    region = region_of(country)
+    if region is None:
+        return
+    for name, value, problem in (
+        ("state", fields.get("state"), state_problem),
+        ("postal_code", fields.get("postal_code"), postal_problem),
+    ):
+        message, hint = problem(region, value) if value else ("", "")
+        if message:
+            document, path = entry.written_in(name)
+            yield Finding(document, path, message, hint, Severity.WARNING)
+
+
+def _warning(entry: Entry, message: str, hint: str) -> Finding:
+    """Return a warning about a whole customer."""
+    return Finding(entry.layers[0], ("customers", entry.key), message, hint, Severity.WARNING, at_key=True)
+
+
+def _lacking(entry: Entry, name: str) -> Finding:
+    """Return the error of a customer without a field that the policy requires."""
+    message, hint = f"it has no {name}, which the policy requires", f"write `{name}:`"
+    return Finding(entry.layers[0], ("customers", entry.key), message, hint, at_key=True)

@@ -1,0 +1,119 @@
+"""Customers to canonical YAML, which `load_desired` reads back to exactly the same values."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.text import visible
+
+SCHEMA_COMMENT = "# yaml-language-server: $schema="
+SCHEMA_PATH = "../schema/customers.schema.json"
+
+# Plain words that YAML readers, ours or an editor's, do not take as text; and the merge key.
+_WORDS = frozenset({"", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "<<", "="})
+_INDICATORS = "-?:,[]{}#&*!|>'\"%@`"
+_AMBIGUOUS = re.compile(r":(?=\s|$)|\s#")
+_LONGEST_SIMPLE_KEY = 1000  # YAML's limit is 1024 characters for a key without `?`
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One customer to be written: `fields` in the order of the kind, `id` a pin or None, `users` by e-mail."""
+
+    key: str
+    fields: Mapping[str, str | None]
+    id: str | None = None
+    users: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    archived: bool = False
+
+
+def write_customers(entries: Iterable[Written], *, schema: str = SCHEMA_PATH) -> str:
+    """
+    Return a customers file; `schema` is what its first line tells editors.
+
+    >>> print(write_customers([Written("acme", {"name": "Acme: 1", "postal_code": "02134", "city": None})]), end="")
+    # yaml-language-server: $schema=../schema/customers.schema.json
+    version: 1
+    customers:
+      acme:
+        name: "Acme: 1"
+        postal_code: 02134
+        city: null
+    """
+    lines = [line for entry in entries for line in _customer(entry)]
+    head = [f"{SCHEMA_COMMENT}{schema}", "version: 1", "customers:" if lines else "customers: {}"]
+    return "\n".join((*head, *lines, ""))
+
+
+def scalar(text: str | None) -> str:
+    r"""
+    Return a value as YAML: plain where that keeps it, else in double quotes with escapes.
+
+    >>> scalar("Acme & Co"), scalar("NO"), scalar(" x"), scalar("a\u202eb"), scalar(None)
+    ('Acme & Co', '"NO"', '" x"', '"a\\u202eb"', 'null')
+    """
+    if text is None:
+        return "null"
+    return text if _plain(text) else '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _customer(entry: Written) -> Iterator[str]:
+    """Yield the lines of one customer."""
+    inside: list[str] = []
+    if entry.id is not None:
+        inside += _pair(4, "id", entry.id)
+    for name, value in entry.fields.items():
+        inside += _pair(4, name, value)
+    if entry.users:
+        inside.append("    users:")
+        for email, user in entry.users.items():
+            names = [line for name, value in user.items() for line in _pair(8, name, value)]
+            inside += [*_opening(6, email, empty=not names), *names]
+    if entry.archived:
+        inside.append("    archived: true")
+    yield from _opening(2, entry.key, empty=not inside)
+    yield from inside
+
+
+def _pair(indent: int, key: str, value: str | None) -> list[str]:
+    """Return the line of a key, which is a field's name, and its value."""
+    return [f"{' ' * indent}{key}: {scalar(value)}"]
+
+
+def _opening(indent: int, key: str, *, empty: bool) -> list[str]:
+    """Return the line that begins a mapping under `key`, any text."""
+    margin, name, rest = " " * indent, scalar(key), " {}" if empty else ""
+    if len(name) <= _LONGEST_SIMPLE_KEY:
+        return [f"{margin}{name}:{rest}"]
+    return [f"{margin}? {name}", f"{margin}:{rest}"]
+
+
+def _plain(text: str) -> bool:
+    """Say whether `text` may stand without quotes."""
+    return (
+        text.casefold() not in _WORDS
+        and text[0] not in _INDICATORS
+        and text == text.strip()
+        and _AMBIGUOUS.search(text) is None
+        and not text.startswith("...")
+        and all(map(_clean, text))
+    )
+
+
+def _clean(char: str) -> bool:
+    """Say whether a character may stand raw in a file: it is seen, and YAML allows it."""
+    return (char.isascii() and char.isprintable()) or (visible(char) == char and unicodedata.category(char) != "Cn")
+
+
+def _escaped(char: str) -> str:
+    """Return a character as it stands in double quotes."""
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if _clean(char):
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004

@@ -1,0 +1,247 @@
+"""
+YAML text to plain dicts, lists, texts, booleans and None: the fast pass.
+
+A plain scalar keeps its text: `02134`, `NO`, `1e5` and `2024-01-01` stay what the author wrote. Plain `null`, `~` and
+nothing are None, plain `true` and `false` are booleans, a quoted scalar is always text. Only the places of the keys
+that become a `Source` are kept; `places` finds any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from reconciler.documents.events import Event, Malformed, Next, Tree, malformed, open_events
+from reconciler.documents.places import Path, find_places
+from reconciler.documents.words import written
+from reconciler.errors import Problem, Source
+from reconciler.text import visible
+
+DEEPEST = 20
+"""How many mappings and lists may stand inside each other; a customers file needs five."""
+
+_NULLS = ("", "~", "null", "Null", "NULL")
+_CONSTANTS: Mapping[str, bool | None] = {**dict.fromkeys(_NULLS), "true": True, "false": False}
+_SHARED = 12  # texts shorter than this (states, countries, postal codes) are kept once
+_NO_KEYS = frozenset({"", "<<"})
+_ITEM: Any = object()  # stands for the key in a list
+_OPEN: Any = object()  # an anchor whose content has not ended
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """
+    One file's content.
+
+    `keys` holds the place of each key below the marked top-level key (each customer's), `inner` that of each key two
+    levels further down (each user's), by both keys.
+    """
+
+    name: str
+    data: bytes
+    tree: Tree
+    keys: Mapping[str, Source]
+    inner: Mapping[tuple[str, str], Source]
+
+
+def parse(
+    data: bytes, name: str, *, marked: str = "", pure: bool = False
+) -> tuple[Document | None, tuple[Problem, ...]]:
+    r"""
+    Return the document in `data` and what is wrong with it; None where the text cannot be read at all.
+
+    `name` is the file's, for the problems; `marked` the top-level key whose keys' places are kept; `pure` takes
+    PyYAML's Python parser. A file without content has the tree None.
+
+    >>> document, problems = parse(b"zip: 02134\nempty:\n", "c.yaml")
+    >>> document.tree, problems
+    ({'zip': '02134', 'empty': None}, ())
+    """
+    found = _Found(name, data, marked)
+    try:
+        tree = _build(open_events(data, pure=pure), found)
+    except Malformed as error:
+        found.report(Source(name, error.line, error.column), (), error.message, error.hint)
+    except yaml.YAMLError as error:
+        wrong = malformed(error, data)
+        found.report(Source(name, wrong.line, wrong.column), (), wrong.message, wrong.hint)
+    else:
+        for mapping, key in found.dropped:
+            mapping.pop(key, None)
+        return Document(name, data, tree, found.keys, found.inner), (*found.problems, *found.duplicate_problems())
+    return None, (*found.problems, *found.duplicate_problems())
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one pass gathers beside the tree."""
+
+    name: str
+    data: bytes
+    marked: str
+    keys: dict[str, Source] = field(default_factory=dict)
+    inner: dict[tuple[str, str], Source] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    duplicates: list[tuple[Source, Path]] = field(default_factory=list)
+    dropped: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    anchors: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[int, int] = field(default_factory=dict)
+    expanded: int = 0
+
+    def report(self, source: Source, path: Path, message: str, hint: str) -> None:
+        """Note one problem."""
+        self.problems.append(Problem(source, written(path), message, hint))
+
+    def source(self, event: Event) -> Source:
+        """Return where `event` begins."""
+        mark = event.start_mark
+        return Source(self.name, mark.line + 1, mark.column + 1)
+
+    def mark(self, event: Event, stack: list[Any]) -> None:
+        """Keep the place of a customer's or a user's key, the first of equal ones."""
+        if stack[1][1] != self.marked:
+            return
+        if len(stack) == 2:  # noqa: PLR2004 - the depths that `mark` is called for
+            self.keys.setdefault(event.value, self.source(event))
+        elif stack[3][1] != _ITEM:
+            self.inner.setdefault((stack[2][1], event.value), self.source(event))
+
+    def odd_key(self, event: Event, current: dict[str, Any], stack: list[Any]) -> None:
+        """Note what is wrong with a key: empty, a merge key, tagged, or a second time in its mapping."""
+        path = (*_path(stack), event.value)
+        if event.tag is not None:
+            self.tag(event, path)
+        elif event.value == "" or (event.value == "<<" and not event.style):
+            empty = ("an empty key", "write the key before the ':'")
+            merge = ("merge keys (<<) are not supported", "use `defaults`, or an alias (*name) for a whole value")
+            self.report(self.source(event), path[:-1], *(merge if event.value else empty))
+            self.dropped.append((current, event.value))
+        elif event.value in current:
+            self.duplicates.append((self.source(event), path))
+
+    def tag(self, event: Event, path: Path) -> None:
+        """Note an explicit tag."""
+        shown = visible(event.tag.replace("tag:yaml.org,2002:", "!!")[:60])
+        hint = "remove it: values are texts, null, true or false; quote a text that begins with '!'"
+        self.report(self.source(event), path, f"a tag ({shown})", hint)
+
+    def alias(self, event: Event) -> Tree:
+        """Return what an alias stands for; Malformed where that is nothing, itself, or too much."""
+        value = self.anchors.get(event.anchor, self)
+        at = (event.start_mark.line + 1, event.start_mark.column + 1)
+        shown = f"*{visible(event.anchor[:60])}"
+        if value is self:
+            raise Malformed(*at, f"no anchor has the name of {shown}", "quote a text that begins with '*'")
+        if value is _OPEN:
+            raise Malformed(*at, f"{shown} stands inside what it names", "write the content out")
+        self.expanded += self.sizes.get(id(value), 1)
+        if self.expanded > 100_000 + len(self.data):
+            raise Malformed(*at, "aliases that expand to far more than the file holds", "write the content out")
+        return value
+
+    def close(self, value: Tree, anchor: str | None) -> None:
+        """Keep what an anchor names, and how many values an alias to it adds."""
+        if anchor is not None:
+            self.anchors[anchor] = value
+            self.sizes[id(value)] = self.size(value)
+
+    def size(self, value: Tree) -> int:
+        """Return how many values are in `value`, those behind aliases counted each time."""
+        if not isinstance(value, dict | list):
+            return 1
+        known = self.sizes.get(id(value))
+        inside = value.values() if isinstance(value, dict) else value
+        return known if known is not None else 1 + sum(map(self.size, inside))
+
+    def duplicate_problems(self) -> list[Problem]:
+        """Return a problem for each key that stands twice in one mapping, naming both places."""
+        places = find_places(self.data, [path for _, path in self.duplicates]) if self.duplicates else {}
+        hint = "remove one of them, or merge the two"
+        return [
+            Problem(source, written(path), f"the key stands here again, first on line {places[path].key[0]}", hint)
+            for source, path in self.duplicates
+        ]
+
+
+# One long loop, as a call for each of millions of events would double its time; what is rare is called.
+def _build(get: Next, found: _Found) -> Tree:  # noqa: C901, PLR0912, PLR0915
+    """Return the tree of the only document that `get` yields the events of, None for no content."""
+    share = {}.setdefault  # type: ignore[var-annotated]
+    current: Any = []
+    key: Any = _ITEM
+    stack: list[Any] = []  # (container, key, anchor of what is in it) for each open container
+    documents = 0
+    while (event := get()) is not None:
+        kind = type(event)
+        if kind is ScalarEvent:
+            value = event.value
+            if key is None:
+                if value in current or value in _NO_KEYS or event.tag is not None:
+                    found.odd_key(event, current, stack)
+                key = share(value, value)
+                if len(stack) in (2, 4):
+                    found.mark(event, stack)
+                if event.anchor is not None:
+                    found.anchors[event.anchor] = key
+                continue
+            if len(value) < _SHARED:
+                value = _CONSTANTS[value] if value in _CONSTANTS and not event.style else share(value, value)
+            if event.tag is not None:
+                found.tag(event, (*_path(stack), len(current) if key is _ITEM else key))
+            if event.anchor is not None:
+                found.anchors[event.anchor] = value
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
+            if key is None:
+                raise Malformed(*_at(event), "a mapping or a list as a key", "a key is a text; quote it")
+            if len(stack) >= DEEPEST:
+                raise Malformed(*_at(event), f"nested deeper than {DEEPEST} levels", "no customers file needs that")
+            if event.tag is not None:
+                found.tag(event, (*_path(stack), len(current) if key is _ITEM else key) if stack else ())
+            if event.anchor is not None:
+                found.anchors[event.anchor] = _OPEN
+            stack.append((current, key, event.anchor))
+            current, key = ({}, None) if kind is MappingStartEvent else ([], _ITEM)
+            continue
+        elif kind is MappingEndEvent or kind is SequenceEndEvent:
+            value = current
+            current, key, anchor = stack.pop()
+            found.close(value, anchor)
+        elif kind is AliasEvent:
+            if key is None:
+                raise Malformed(*_at(event), "an alias as a key", "write the key; quote a text that begins with '*'")
+            value = found.alias(event)
+        elif kind is DocumentStartEvent:
+            documents += 1
+            if documents > 1:
+                raise Malformed(*_at(event), "a second document", "put it into a file of its own")
+            continue
+        else:
+            continue
+        if key is _ITEM:
+            current.append(value)
+        else:
+            current[key] = value
+            key = None
+    return current[0] if current else None
+
+
+def _at(event: Event) -> tuple[int, int]:
+    """Return line and column of `event`, from 1."""
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _path(stack: list[Any]) -> Path:
+    """Return the path of the container that is open, indices of lists included."""
+    return tuple(len(holder) if key is _ITEM else key for holder, key, _ in stack[1:])

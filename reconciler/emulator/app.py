@@ -1,0 +1,65 @@
+"""The emulator as an ASGI application: bytes to a `Call`, an `Answer` to bytes."""
+
+from __future__ import annotations
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reconciler.emulator.calls import Answer, Call, Dropped
+from reconciler.emulator.control import control
+from reconciler.emulator.service import Emulator, is_control
+
+CONNECTION = "connection"
+"""Under this name `server` leaves each connection's transport in the state of its requests."""
+
+
+def create_app(emulator: Emulator) -> Starlette:
+    """Return the application that serves `emulator`, for any ASGI server or `httpx.ASGITransport`."""
+    return Starlette(routes=[Mount("/", _endpoint(emulator))])
+
+
+def _endpoint(emulator: Emulator) -> ASGIApp:
+    """Return what takes every request."""
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        call = Call(
+            method=request.method,
+            path=scope["raw_path"].partition(b"?")[0].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            authorization=request.headers.get("authorization", ""),
+            body=await request.body(),
+        )
+        if not is_control(call):
+            answer = emulator.answer(call)
+        elif "origin" in request.headers:
+            answer = Answer(403)
+        else:
+            answer = control(emulator, call)
+        if answer.delay_s:
+            await emulator.clock.sleep(answer.delay_s)
+        if isinstance(answer, Dropped):
+            await _drop(request)
+            return
+        headers = {"date": emulator.date(), **dict(answer.headers)}
+        response = Response(
+            answer.body, answer.status, headers, media_type=answer.content_type if answer.body else None
+        )
+        await response(scope, receive, send)
+
+    return endpoint
+
+
+async def _drop(request: Request) -> None:
+    """Close the connection without an answer; in a process of its own caller, raise what the caller would see."""
+    connection = getattr(request.state, CONNECTION, None)
+    if connection is None:
+        raise httpx.ReadError("the emulator closed the connection")
+    connection.close()
+    # The server takes a request without an answer for a fault of the application unless it knows of the end.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,89 @@
+"""What comes in and what goes out: `Call`, `Answer` and `Dropped`. No HTTP library is known here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote
+
+from reconciler.rules import Reply
+
+CONTROL = "/_emulator/"
+TOKEN = "/oauth/token"  # noqa: S105 - a path
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class NotAnObject(ValueError):
+    """A request's body is no JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request. `path` and `query` are as they were sent, percent-encoded; `authorization` is the header's value.
+
+    >>> Call("GET", "/customers/a%2Fb/users", "after=g%2B").segments
+    ['customers', 'a/b', 'users']
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    authorization: str = ""
+    body: bytes = b""
+
+    @property
+    def segments(self) -> list[str]:
+        """Return the parts of the path, decoded each on its own."""
+        return [unquote(part) for part in self.path.removeprefix("/").split("/")]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the query; of a name that stands twice, the last value."""
+        return dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
+
+    @property
+    def writes(self) -> bool:
+        """Return whether it may change the account; a token request does not."""
+        return self.method not in _READS and self.path != TOKEN
+
+    def json_object(self) -> Mapping[str, object]:
+        """Return the body as a JSON object, an empty one for no body; NotAnObject for anything else."""
+        try:
+            read = json.loads(self.body) if self.body else {}
+        except (ValueError, RecursionError) as exc:
+            raise NotAnObject("The body is not JSON") from exc
+        if isinstance(read, dict):
+            return read
+        raise NotAnObject("The body is not a JSON object")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response; `delay_s` is how long it is held back."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """No response: the connection is closed."""
+
+    delay_s: float = 0.0
+
+
+def answer_of(reply: Reply, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """Return a rule's reply as bytes."""
+    match reply.body:
+        case None:
+            return Answer(reply.status, b"", headers=headers)
+        case str() as page:
+            return Answer(reply.status, page.encode(), "text/html; charset=utf-8", headers)
+        case body:
+            # ASCII with escapes: a lone surrogate that somebody stored must not break every list.
+            return Answer(reply.status, json.dumps(body, separators=(",", ":")).encode("ascii"), headers=headers)

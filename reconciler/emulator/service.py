@@ -1,0 +1,162 @@
+"""The API on this machine, without a socket: `Emulator.answer` takes a call and returns what the caller gets."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from email.utils import formatdate
+from math import ceil
+from urllib.parse import parse_qs, unquote_plus
+
+from reconciler.clock import Clock, RealClock
+from reconciler.emulator.calls import CONTROL, TOKEN, Answer, Call, Dropped, answer_of
+from reconciler.emulator.faults import Faults, RandomFaults
+from reconciler.emulator.limits import Key, Rate, Tokens
+from reconciler.emulator.routes import reply_to, rules_of
+from reconciler.emulator.store import Store
+from reconciler.rules import Account, Behaviour, RetryAfter, refusal
+
+LOCAL = Key("local", "local")
+_KEPT_LINES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One request as it was answered; `status` is 0 where the connection was closed instead."""
+
+    time: float
+    method: str
+    path: str
+    query: str
+    status: int
+
+
+class Emulator:
+    """
+    An account, and how it answers. One at a time: it is not for several threads.
+
+    - `rate`: requests a second for each key; 0 is no limit.
+    - `behaviour` may be set anew between calls; `offset_s` is how far its clock is ahead of `clock`.
+    - `log` is told of every request but those below `/_emulator/`; the last 200,000 are kept in `requests`.
+    """
+
+    def __init__(
+        self,
+        *,
+        behaviour: Behaviour | None = None,
+        rate: float = 5,
+        keys: Iterable[Key] = (LOCAL,),
+        token_life_s: float = 3600,
+        faults: Faults | None = None,
+        clock: Clock | None = None,
+        account: Account | None = None,
+        store: Store | None = None,
+        log: Callable[[Logged], None] | None = None,
+    ) -> None:
+        self.behaviour = behaviour or Behaviour()
+        self.clock = clock or RealClock()
+        self.offset_s = 0.0
+        self.account = account if account is not None else Account()
+        self.store = store
+        self.faults: Faults = faults if faults is not None else RandomFaults(ways=lambda: self.behaviour)
+        self.tokens = Tokens({key.client_id: key for key in keys}, token_life_s)
+        self.rate = Rate(rate)
+        self.requests: deque[Logged] = deque(maxlen=_KEPT_LINES)
+        self.counts: Counter[str] = Counter()
+        self._log = log
+
+    def now(self) -> float:
+        """Return the time of day by the server's clock, in seconds since 1970."""
+        return self.clock.now() + self.offset_s
+
+    def date(self) -> str:
+        """Return the `Date` header."""
+        return formatdate(self.now(), usegmt=True)
+
+    def answer(self, call: Call) -> Answer | Dropped:
+        """Return what the caller gets for one request to the API."""
+        answer = self.faults.before(call)
+        if answer is None:
+            answer = self.faults.after(call, self._handle(call))
+        line = Logged(
+            self.now(), call.method, call.path, call.query, answer.status if isinstance(answer, Answer) else 0
+        )
+        self.requests.append(line)
+        self.counts[call.method] += 1
+        if self._log is not None:
+            self._log(line)
+        return answer
+
+    def _handle(self, call: Call) -> Answer:
+        """Return the API's own answer: path, then key, then rate, then rule."""
+        if call.path == TOKEN:
+            return self._give_token(call)
+        rules = rules_of(call)
+        if rules is None:
+            return answer_of(refusal(self.behaviour, 404, "There is nothing here"))
+        scheme, _, token = call.authorization.partition(" ")
+        key = self.tokens.holder(token.strip(), self.clock.monotonic()) if scheme.lower() == "bearer" else None
+        if key is None:
+            return answer_of(refusal(self.behaviour, 401, "The token is missing, or has expired"))
+        limited = self._limited(key)
+        if limited is not None:
+            return limited
+        scope = "customers:write" if call.writes else "customers:read"
+        if key.scopes is not None and scope not in key.scopes:
+            return answer_of(refusal(self.behaviour, 403, f"The key lacks the scope {scope}"))
+        reply = reply_to(self.account, self.behaviour, rules, call, self.now())
+        if self.store is not None and call.writes and reply.accepted:
+            segments = call.segments
+            created = reply.body["id"] if isinstance(reply.body, dict) else ""
+            self.store.save(self.account, segments[1] if len(segments) > 1 else str(created))
+        return answer_of(reply)
+
+    def _give_token(self, call: Call) -> Answer:
+        """Answer `POST /oauth/token`: 200, 403 for wrong credentials."""
+        if call.method != "POST":
+            return answer_of(refusal(self.behaviour, 405, "The method is not allowed"))
+        client_id, secret = _basic(call.authorization)
+        key = self.tokens.keys.get(client_id)
+        limited = self._limited(key) if key is not None and self.behaviour.token_counts else None
+        if limited is not None:
+            return limited
+        if parse_qs(call.body.decode("latin-1")).get("grant_type") != ["client_credentials"]:
+            return answer_of(refusal(self.behaviour, 400, "grant_type must be client_credentials"))
+        token = self.tokens.give(client_id, secret, self.clock.monotonic())
+        if token is None:
+            return answer_of(refusal(self.behaviour, 403, "The credentials are wrong"))
+        given = {"access_token": token, "token_type": "Bearer", "expires_in": int(self.tokens.life_s)}
+        return Answer(200, json.dumps(given).encode("ascii"), headers=(("cache-control", "no-store"),))
+
+    def _limited(self, key: Key) -> Answer | None:
+        """Count a request of a key; return the 429 where it is one too many."""
+        wait_s = self.rate.wait_s(key.client_id, self.behaviour.limiter, self.clock.monotonic())
+        if not wait_s:
+            return None
+        headers: tuple[tuple[str, str], ...] = ()
+        if self.behaviour.retry_after is RetryAfter.SECONDS:
+            headers = (("retry-after", str(ceil(wait_s))),)
+        elif self.behaviour.retry_after is RetryAfter.DATE:
+            headers = (("retry-after", formatdate(ceil(self.now() + wait_s), usegmt=True)),)
+        return answer_of(refusal(self.behaviour, 429, "Too many requests"), headers)
+
+
+def is_control(call: Call) -> bool:
+    """Say whether a call is for the emulator itself."""
+    return call.path.startswith(CONTROL)
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    """Return the client id and the secret of a Basic header, both "" where there is none."""
+    scheme, _, coded = authorization.partition(" ")
+    try:
+        pair = base64.b64decode(coded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    client_id, colon, secret = pair.partition(":")
+    # RFC 6749 has both percent-encoded first; a client that does not is served as well.
+    return (unquote_plus(client_id), unquote_plus(secret)) if colon and scheme.lower() == "basic" else ("", "")

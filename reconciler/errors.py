@@ -1,0 +1,200 @@
+"""
+What can go wrong, as values and as exceptions. Imports nothing of ours.
+
+What a user can mend is a `Problem`, and comes in lists. What stops a stage is an exception:
+
+    ReconcilerError            exit 1
+    ├── Invalid                exit 1   what the user wrote: one or more Problems
+    ├── Incomplete             exit 1   a listing cannot be trusted; nothing was sent
+    ├── LedgerFailed           exit 1   the ledger cannot be read or written
+    ├── LedgerTooNew           exit 1   the ledger was written by a newer version
+    ├── Refused                exit 3   over a limit, protected, stale, locked, no consent
+    │   └── Locked             exit 3   another writing run holds the lock
+    ├── Interrupted            exit 130 Ctrl-C
+    └── ApiFailed              exit 1
+        ├── Unanswered         no answer came, or a 5xx, 408 or a proxy's page: it may have happened
+        ├── Unreachable        no connection was made: it did not happen
+        ├── NotTheApi          what answered is not this API (HTML, a redirect, no page shape)
+        └── Rejected           a 4xx: it did not happen
+            ├── Unauthorized   401
+            ├── Forbidden      403: wrong credentials, or a missing scope
+            ├── NotFound       404
+            └── Throttled      429
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a `Problem` is; `--strict` makes each warning an error."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """
+    Where something was written: a file's name as the user gave it, and a place in it.
+
+    `line` and `column` count from 1; 0 means that the place within the file is not known.
+
+    >>> str(Source("customers.yaml", 7, 12)), str(Source("customers.yaml"))
+    ('customers.yaml:7:12', 'customers.yaml')
+    """
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        """Return `file:line:column`, as editors and terminals make it a link."""
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column}" if self.column else f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    One thing that the user can mend: where, what is wrong, what to do.
+
+    `path` is the place in the document (`customers.acme.ein`), empty for a whole file; `hint`
+    is empty where the message says all.
+
+    >>> print(Problem(Source("c.yaml", 7, 12), "customers.acme.ein", "'1' is not an EIN", "write nine digits"))
+    c.yaml:7:12: customers.acme.ein: '1' is not an EIN; write nine digits
+    """
+
+    source: Source
+    path: str
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        """Return `file:line:column: path: what is wrong; what to do`."""
+        where = f"{self.source}: {self.path}" if self.path else str(self.source)
+        kind = "warning: " if self.severity is Severity.WARNING else ""
+        return f"{where}: {kind}{self.message}" + (f"; {self.hint}" if self.hint else "")
+
+
+class ReconcilerError(Exception):
+    """The root: a message that says where, what and what now; `exit_code` is the process's."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return the message and, where there is one, what to do."""
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class Invalid(ReconcilerError):
+    """What the user wrote cannot be used; `problems` holds every one that was found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class Incomplete(ReconcilerError):
+    """A listing cannot be trusted to be complete; nothing was sent."""
+
+
+class LedgerFailed(ReconcilerError):
+    """The ledger cannot be read or written."""
+
+
+class LedgerTooNew(LedgerFailed):
+    """The ledger was written by a newer version of this program."""
+
+
+class Refused(ReconcilerError):
+    """Nothing was sent: over a limit, protected, a stale plan, a held lock, no consent."""
+
+    exit_code = 3
+
+
+class Locked(Refused):
+    """Another writing run holds the lock of this base URL and client id."""
+
+
+class Interrupted(ReconcilerError):
+    """The user stopped the run."""
+
+    exit_code = 130
+
+
+class ApiFailed(ReconcilerError):
+    """
+    The root of what a request can end in.
+
+    `lost` counts the earlier sendings of the same request that had no answer which settles them: where
+    it is not 0, even a 4xx leaves open whether one of those happened.
+    """
+
+    lost = 0
+
+
+class Unanswered(ApiFailed):
+    """
+    No answer that settles it came: it may have happened.
+
+    A cut connection, a read timeout, a 5xx, a 408, or a page of a proxy. `status` is 0 where
+    nothing came at all.
+    """
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unreachable(ApiFailed):
+    """No connection was made, so nothing happened."""
+
+
+class NotTheApi(ApiFailed):
+    """What answered is not this API: HTML, a redirect, a reply of no documented shape."""
+
+
+class Rejected(ApiFailed):
+    """
+    The API answered with a 4xx: it did not happen.
+
+    `code`, `detail` and `fields` are those of the API's error body (`HttpError`: code, message,
+    validation_errors), empty where it had none. All are the server's text: never print them raw.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, code: str = "", detail: str = "", fields: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.fields = tuple(fields)
+
+
+class Unauthorized(Rejected):
+    """401: the token is missing or has expired, also after a new one was asked for."""
+
+
+class Forbidden(Rejected):
+    """403: the credentials are wrong, or they lack a scope."""
+
+
+class NotFound(Rejected):
+    """404: the API does not know the id in this environment, or no longer."""
+
+
+class Throttled(Rejected):
+    """429, also after the waits that the API asked for."""

@@ -1,0 +1,85 @@
+"""Customers and users as the API writes them (its reference page "Customers"): paths, and replies to values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from reconciler.kinds.customer import CUSTOMER
+from reconciler.kinds.user import USER
+from reconciler.model import CustomerId, LiveCustomer, LiveUser
+
+CUSTOMERS = "/customers"
+_CUSTOMER_FIELDS = tuple(field.name for field in CUSTOMER.fields)
+_USER_FIELDS = tuple(field.name for field in USER.fields)
+
+
+def customer_path(customer: CustomerId) -> str:
+    """
+    Return the path of one customer, its id percent-encoded.
+
+    >>> customer_path(CustomerId("cus_1/../x"))
+    '/customers/cus_1%2F..%2Fx'
+    """
+    return f"{CUSTOMERS}/{quote(customer, safe='')}"
+
+
+def users_path(customer: CustomerId) -> str:
+    """Return the path of a customer's users."""
+    return f"{customer_path(customer)}/users"
+
+
+def restore_path(customer: CustomerId) -> str:
+    """Return the path that restores a customer."""
+    return f"{customer_path(customer)}/restore"
+
+
+def payment_methods_path(customer: CustomerId) -> str:
+    """Return the path of a customer's payment methods."""
+    return f"{customer_path(customer)}/payment-methods"
+
+
+def read_customer(reply: object) -> LiveCustomer | None:
+    """
+    Return the customer in `reply`, None where it is none: no object, or without an id.
+
+    Unknown fields are ignored ("new fields are rolled out without a version bump"); unset, null and ""
+    are the same; a number or a boolean where a text is documented is taken as its text.
+    """
+    if not isinstance(reply, Mapping):
+        return None
+    customer_id = _text(reply.get("id"))
+    if not customer_id:
+        return None
+    return LiveCustomer(
+        id=CustomerId(customer_id),
+        external_id=_text(reply.get("external_id")),
+        created_at=_text(reply.get("created_at")),
+        fields=_fields(reply, _CUSTOMER_FIELDS),
+        synced=bool(_text(reply.get("customer_integration_id"))),
+    )
+
+
+def read_user(reply: object) -> LiveUser | None:
+    """Return the user in `reply`, None where it is none: no object, or without an e-mail."""
+    if not isinstance(reply, Mapping):
+        return None
+    email = _text(reply.get("email"))
+    if not email:
+        return None
+    return LiveUser(id=_text(reply.get("id")), email=email, fields=_fields(reply, _USER_FIELDS))
+
+
+def _fields(reply: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+    """Return the non-empty texts of `reply` under `names`."""
+    return {name: text for name in names if (text := _text(reply.get(name)))}
+
+
+def _text(value: object) -> str:
+    """Return a reply's value as text; "" for null and for what has no text form."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else ""

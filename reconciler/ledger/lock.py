@@ -1,0 +1,211 @@
+"""
+One writing run per base URL and client id on this machine.
+
+The lock is the operating system's, on a file in the user's state folder: it ends with the process that
+holds it, however that dies, so it is never stale. The file stays when the lock ends: removing it would
+let two runs hold two files of one name. Its text says who holds it, and means nothing without the lock.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from platformdirs import user_state_dir
+
+from reconciler.clock import Clock
+from reconciler.errors import LedgerFailed, Locked
+from reconciler.text import visible
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_ASK_EVERY_S = 0.5
+_LONGEST = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lock (`user@host pid`), since when (RFC 3339 UTC), doing what; "" where it is not known."""
+
+    who: str = ""
+    since: str = ""
+    doing: str = ""
+
+    def __str__(self) -> str:
+        """Return the holder for a message, safe to show."""
+        if not self.who:
+            return "another run"
+        return visible(f"{self.doing} by {self.who} since {self.since}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A held lock; leaving its context, or the death of the process, ends it."""
+
+    file: Path
+    holder: Holder
+    descriptor: int
+
+    def __enter__(self) -> Self:
+        """Return itself, held."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the lock."""
+        os.ftruncate(self.descriptor, 0)
+        os.close(self.descriptor)
+
+
+async def take_lock(
+    *,
+    base_url: str,
+    client_id: str,
+    doing: str,
+    clock: Clock,
+    timeout_s: float = 0.0,
+    who: str | None = None,
+    folder: Path | None = None,
+    otherwise: Path | None = None,
+) -> Lock:
+    """
+    Return the lock of an account, held; Locked, naming the holder, if another has it after `timeout_s`.
+
+    It lies in `folder`, by default the user's state folder. Where nothing can be written there (no
+    home, a read-only disk), it lies in `otherwise`, the ledger's own folder: runs on one ledger then
+    still exclude each other, runs on two ledgers of one account do not. Where a user's lock lies does
+    not change from run to run, so two runs never look in two places. LedgerFailed where neither can be
+    written. `client_id` may be given hashed: it only has to be the same each time.
+    """
+    descriptor, file = _open(_name(base_url, client_id), folder, otherwise)
+    try:
+        await _wait(descriptor, file, clock, timeout_s)
+        holder = Holder(who or this_process(), _rfc3339(clock.now()), doing)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(asdict(holder)).encode())
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return Lock(file, holder, descriptor)
+
+
+def lock_holder(
+    *, base_url: str, client_id: str, folder: Path | None = None, otherwise: Path | None = None
+) -> Holder | None:
+    """Return who holds the lock of an account now, None for nobody. Makes no file and takes no lock for longer."""
+    for place in _places(folder, otherwise):
+        file = place / _name(base_url, client_id)
+        try:
+            descriptor = os.open(file, os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            return None if _try(descriptor) else _read(file)
+        finally:
+            os.close(descriptor)
+    return None
+
+
+def this_process() -> str:
+    """Return `user@host pid` of this process."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user without a name
+        user = str(os.getuid()) if hasattr(os, "getuid") else "somebody"
+    return f"{user}@{socket.gethostname()} {os.getpid()}"
+
+
+def _name(base_url: str, client_id: str) -> str:
+    """Return the lock file's name: nothing of the account can be read from it."""
+    return hashlib.sha256(f"{base_url}\n{client_id}".encode()).hexdigest() + ".lock"
+
+
+def _places(folder: Path | None, otherwise: Path | None) -> Iterator[Path]:
+    """Yield the folders in which the lock may lie, the best first."""
+    state = folder or Path(user_state_dir("reconciler"))
+    if state.is_absolute():  # without any home, "~" stays "~"
+        yield state
+    if otherwise is not None:
+        yield otherwise
+
+
+def _open(name: str, folder: Path | None, otherwise: Path | None) -> tuple[int, Path]:
+    """Return the lock file, open, from the first place where it can be written."""
+    why = "there is no home folder"
+    for place in _places(folder, otherwise):
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(place / name, os.O_RDWR | os.O_CREAT, 0o600), place / name
+        except OSError as error:
+            why = f"{visible(str(place))}: {visible(error.strerror or type(error).__name__)}"
+    raise LedgerFailed(
+        f"the lock of this account cannot be written: {why}",
+        "make the user's state folder writable, or point XDG_STATE_HOME at one that is",
+    )
+
+
+async def _wait(descriptor: int, file: Path, clock: Clock, timeout_s: float) -> None:
+    """Take the lock, asking again until `timeout_s` has passed; then raise Locked."""
+    until = clock.monotonic() + timeout_s
+    while not _try(descriptor):
+        wait_s = min(_ASK_EVERY_S, until - clock.monotonic())
+        if wait_s <= 0:
+            raise Locked(
+                f"another run on this account holds the lock: {_read(file)}",
+                "wait for it to end, or let --lock-timeout do so; its death would free the lock",
+            )
+        await clock.sleep(wait_s)
+
+
+def _try(descriptor: int) -> bool:
+    """Take the lock if nobody holds it; say whether it is held now. LedgerFailed where the disk has no locks."""
+    try:
+        if sys.platform == "win32":
+            # A byte far behind the text: on Windows a locked byte cannot be read by others.
+            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        raise LedgerFailed(
+            f"the lock of this account cannot be taken: {visible(error.strerror or type(error).__name__)}",
+            "point XDG_STATE_HOME at a folder on a local disk",
+        ) from error
+    return True
+
+
+def _read(file: Path) -> Holder:
+    """Return what the lock file says; nothing known where it says nothing yet."""
+    try:
+        with file.open("rb") as text:
+            said = json.loads(text.read(_LONGEST))
+        return Holder(str(said["who"]), str(said["since"]), str(said["doing"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Holder()
+
+
+def _rfc3339(now_s: float) -> str:
+    """
+    Return seconds since 1970 as RFC 3339 UTC.
+
+    >>> _rfc3339(0.0)
+    '1970-01-01T00:00:00Z'
+    """
+    return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

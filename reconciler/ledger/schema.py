@@ -1,0 +1,120 @@
+"""Which format a ledger file has, and how an older one becomes today's."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from importlib.resources import files
+from itertools import count
+from pathlib import Path
+
+from reconciler.errors import LedgerFailed, LedgerTooNew
+from reconciler.text import visible
+
+APPLICATION_ID = 0x5265636E
+"""In the file's header ("Recn"), so that a ledger is told from any other SQLite database."""
+
+Connect = Callable[[Path, str], sqlite3.Connection]
+"""Opens a file with SQLite's URI parameters, such as `mode=rw`, in autocommit."""
+
+
+def shipped() -> tuple[str, ...]:
+    """Return the migrations, oldest first: the n-th leads from format n - 1 to format n."""
+    folder = files("reconciler.ledger") / "migrations"
+    return tuple(
+        script.read_text(encoding="utf-8")
+        for script in sorted(folder.iterdir(), key=lambda script: script.name)
+        if script.name.endswith(".sql")
+    )
+
+
+def version_of(connection: sqlite3.Connection, path: Path, *, known: int) -> int:
+    """
+    Return the format of a ledger file: 0 for an empty file or database, at most `known`.
+
+    LedgerFailed where it is another program's database, LedgerTooNew beyond `known`. Reads only.
+    """
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and (application or version or tables):
+        raise LedgerFailed(
+            f"{visible(str(path))}: this is a database of another program, not a ledger",
+            "name another file in `state:` or RECONCILER_STATE",
+        )
+    if version > known:
+        raise LedgerTooNew(
+            f"{visible(str(path))}: the ledger has format {version}, and this version of reconciler knows "
+            f"formats up to {known}",
+            "update reconciler",
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, path: Path, migrations: tuple[str, ...], connect: Connect | None) -> None:
+    """
+    Bring the file to today's format in one transaction.
+
+    A ledger of an older format is first copied beside itself, `NAME.vN.bak`, through `connect`; None
+    copies nothing (a database in memory). LedgerTooNew where another process was quicker, and newer.
+    """
+    if version_of(connection, path, known=len(migrations)) == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again under the lock: two may have found the file new, or old, at once.
+        version = version_of(connection, path, known=len(migrations))
+        if version and version < len(migrations) and connect is not None:
+            _copy(path, version, connect)
+        for script in migrations[version:]:
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def make_private(path: Path) -> bool:
+    """Create `path`, empty and readable by its owner only, durably; say False where it exists."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    if hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return True
+
+
+def _copy(path: Path, version: int, connect: Connect) -> None:
+    """Copy a ledger beside itself, under a name that is free; what others have open stays consistent."""
+    names = (f"{path.name}.v{version}{f'.{n}' if n else ''}.bak" for n in count())
+    copy = next(file for name in names if make_private(file := path.with_name(name)))
+    with closing(connect(path, "mode=rw")) as source, closing(connect(copy, "mode=rw")) as target:
+        source.backup(target)
+
+
+def _statements(script: str) -> Iterator[str]:
+    r"""
+    Yield the statements of a script, each ending with `;` at the end of a line.
+
+    Not `executescript`: it commits what is open, and a migration would no longer be one transaction.
+
+    >>> list(_statements("CREATE TABLE a (b);\nDROP TABLE a;\n"))
+    ['CREATE TABLE a (b);\n', 'DROP TABLE a;\n']
+    """
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,421 @@
+"""
+The nouns. Read this first.
+
+*Desired* is what the YAML says, *live* is what the API holds, a *plan* is the changes that lead from
+live to desired. What the ledger remembers between runs is in `records`. All are frozen values; nothing
+here reads a file, a socket or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from reconciler.errors import Source
+
+CustomerId = NewType("CustomerId", str)
+"""The API's id of a customer (`cus_9f3`): opaque. Its own type, as an external_id is a `str` too."""
+
+
+class Action(StrEnum):
+    """All that this tool does to an account, in the order in which a plan does it."""
+
+    RESTORE = "restore"
+    PATCH = "patch"
+    CREATE = "create"
+    CREATE_USER = "create_user"
+    ARCHIVE = "archive"
+
+
+class Reason(StrEnum):
+    """Why a change is planned. It explains; apply never branches on it."""
+
+    DECLARED = "declared"
+    ENTRY_GONE = "entry_gone"
+    OWNED = "owned"
+    UNDO = "undo"
+    DUPLICATE = "duplicate"
+    OURS = "ours"
+    ELSEWHERE = "elsewhere"
+    HIDDEN_OR_GONE = "hidden_or_gone"
+
+
+class Cause(StrEnum):
+    """Which side moved since the ledger recorded a field: `docs/explanation/how-it-decides.md` has the table."""
+
+    UNKNOWN = "unknown"
+    DRIFT = "drift"
+    CONFIG = "config"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """
+    What a plan calls a customer or a user: the external_id, or external_id/email.
+
+    `/` and `%` inside either part are written `%2F` and `%25`.
+
+    >>> str(Address("a/b", "jane@acme.example"))
+    'a%2Fb/jane@acme.example'
+    >>> Address.parse("a%2Fb/jane@acme.example")
+    Address(external_id='a/b', email='jane@acme.example')
+    """
+
+    external_id: str
+    email: str | None = None
+
+    def __str__(self) -> str:
+        """Return the address as text."""
+        parts = [self.external_id] if self.email is None else [self.external_id, self.email]
+        return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Return the address that `text` is the written form of."""
+        external_id, slash, email = (part.replace("%2F", "/").replace("%25", "%") for part in text.partition("/"))
+        return cls(external_id, email if slash else None)
+
+
+# --- desired -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredUser:
+    """A user as declared. `fields` holds only what is written; None is *wanted empty*."""
+
+    email: str
+    fields: Mapping[str, str | None]
+    source: Source
+    ignore_changes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredCustomer:
+    """
+    A customer as declared, with the defaults and overlays of its files merged in.
+
+    `fields` holds only what is written (or comes from defaults): a field that is absent is not managed,
+    one that is None is wanted empty. `protect` is None where nothing is said.
+    """
+
+    external_id: str
+    fields: Mapping[str, str | None]
+    source: Source
+    users: tuple[DesiredUser, ...] = ()
+    archived: bool = False
+    id: CustomerId | None = None
+    protect: bool | None = None
+    ignore_changes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A `moved` line: the customer known as `origin` is now called `to`."""
+
+    origin: str
+    to: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that was read: its normalised path relative to the project, and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    What was read, and where a file would have been read had it existed.
+
+    All paths are normalised, with `/`, relative to the project file's folder (else the working folder).
+    `folders` were read whole (every *.yaml and *.yml below them), `globs` as patterns. Standard input
+    is in none of them.
+    """
+
+    files: tuple[SourceFile, ...] = ()
+    folders: tuple[str, ...] = ()
+    globs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that is declared for one environment. `include` and `exclude` are its patterns of external_ids."""
+
+    customers: Mapping[str, DesiredCustomer] = field(default_factory=dict)
+    moved: tuple[Move, ...] = ()
+    forget: Mapping[str, Source] = field(default_factory=dict)
+    reading: Reading = Reading()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+# --- live --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCustomer:
+    """
+    A customer as the API replied. `fields` lacks what is unset, null or ""; `external_id` is then "".
+
+    `created_at` is the API's text (RFC 3339). `synced` says that it has a `customer_integration_id`.
+    """
+
+    id: CustomerId
+    external_id: str
+    created_at: str
+    fields: Mapping[str, str]
+    synced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LiveUser:
+    """A customer's user as the API replied; `fields` lacks what is unset, null or ""."""
+
+    id: str
+    email: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """
+    What was read of an account, and what was asked in vain.
+
+    - `listed`: every customer of the full listing, by id.
+    - `listings`: how many full passes were made; `passes_differ` says that the last two held other ids.
+    - `sought`: for an id that the listing lacked, whether the list narrowed to its created_at held it.
+    - `got`: for an id that was asked by a get, the customer, or None for a 404.
+    - `users`, `payment_methods`: by customer id, where they were listed (payment methods: how many).
+    - `last_page_full`: the last page was as long as the longest, so that a successor may exist;
+      `successor_asked` says that it was asked for.
+    - `last_cursor`: the end_cursor of the last page, "" where it had none.
+    - `read_at`: the server's clock (its Date header; seconds since 1970) when the listing began.
+    - `requests`: how many requests all this took.
+    """
+
+    listed: Mapping[CustomerId, LiveCustomer] = field(default_factory=dict)
+    listings: int = 1
+    passes_differ: bool = False
+    sought: Mapping[CustomerId, bool] = field(default_factory=dict)
+    got: Mapping[CustomerId, LiveCustomer | None] = field(default_factory=dict)
+    users: Mapping[CustomerId, tuple[LiveUser, ...]] = field(default_factory=dict)
+    payment_methods: Mapping[CustomerId, int] = field(default_factory=dict)
+    last_page_full: bool = False
+    successor_asked: bool = False
+    longest_page: int = 0
+    read_at: float = 0.0
+    requests: int = 0
+    last_cursor: str = ""
+
+
+# --- what a plan needs read before it can be made ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListAgain:
+    """Take the whole listing once more: it may have been short."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskSuccessor:
+    """Ask a full last page for its successor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """List narrowed to `created_at` ± 2 s, to its end, and look for the id."""
+
+    id: CustomerId
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Get one customer."""
+
+    id: CustomerId
+
+
+@dataclass(frozen=True, slots=True)
+class ListUsers:
+    """List one customer's users."""
+
+    id: CustomerId
+
+
+@dataclass(frozen=True, slots=True)
+class ListPaymentMethods:
+    """List one customer's payment methods."""
+
+    id: CustomerId
+
+
+Read = ListAgain | AskSuccessor | Seek | Get | ListUsers | ListPaymentMethods
+
+
+# --- the plan ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """
+    One field of a change. `before` and `after` are as written, "" or None for empty.
+
+    `after` None is a field declared `null`: wanted empty. For creates `before` is "" and `cause` config.
+    """
+
+    name: str
+    before: str
+    after: str | None
+    cause: Cause = Cause.CONFIG
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    One request to be sent.
+
+    ===========  =============  ==========================================  ====================
+    action       id             fields                                      besides
+    ===========  =============  ==========================================  ====================
+    restore      the customer   none; with `otherwise`: those of a create   otherwise, or None
+    patch        the customer   what differs
+    create       None           what is declared and not empty
+    create_user  the customer,  what is declared and not empty, and email   unless_listed
+                 or None where
+                 this plan
+                 creates it
+    archive      the customer   none                                        payment_methods
+    ===========  =============  ==========================================  ====================
+
+    - `otherwise` is `create` where a get answered 404 to a customer that the ledger held active: it is
+      hidden or gone, and only the restore's own answer tells.
+    - `unless_listed`: the customer's users are listed after its restore, and one found is not created.
+    - `payment_methods`: how many the customer has, where they were counted.
+    """
+
+    action: Action
+    address: Address
+    id: CustomerId | None
+    reason: Reason
+    fields: tuple[FieldChange, ...] = ()
+    source: Source | None = None
+    otherwise: Action | None = None
+    unless_listed: bool = False
+    payment_methods: int | None = None
+
+
+class BindingAction(StrEnum):
+    """Changes to the ledger alone: they are shown, written by any apply, and are no changes for the exit code."""
+
+    ADOPT = "adopt"
+    MOVE = "move"
+    FORGET = "forget"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class BindingChange:
+    """A binding that begins, changes its key, or ends. `origin` is the former key of a move."""
+
+    action: BindingAction
+    address: Address
+    id: CustomerId
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """
+    What is wanted and cannot be done, why, and the way out that, followed, leaves nothing blocked.
+
+    `values` lists the values that the texts quote, (field, value): `--redact` masks those.
+    """
+
+    address: Address
+    reason: str
+    hint: str
+    field: str | None = None
+    source: Source | None = None
+    ids: tuple[CustomerId, ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """
+    What a reader of the plan should know and need not act on; `address` is None for the whole plan.
+
+    `values` lists the values that the text quotes, (field, value): `--redact` masks those.
+    """
+
+    text: str
+    address: Address | None = None
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """A limit that the plan exceeds, and the flag that allows it once."""
+
+    name: str
+    planned: int
+    allowed: int
+    flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """
+    The price: one request a change, and `overhead`: what planning has sent and what apply adds.
+
+    Overhead counts the token, the listing and the other reads of the plan, and the two requests that
+    learn the server's ways where an apply of this plan will send them.
+    """
+
+    requests: int
+    overhead: int
+    rate_per_s: float
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the changes take at the rate; 0 without a limit."""
+        return self.requests / self.rate_per_s if self.rate_per_s else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRef:
+    """Which account a plan is for; `account` is the SHA-256 of the client id, in hex."""
+
+    name: str
+    base_url: str
+    account: str
+
+
+class Status(StrEnum):
+    """How a change ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    IN_DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What became of a change. `message` is for a person, empty where there is nothing to say.
+
+    `id` is the customer's, known after a create too. *In doubt* is not *failed*: only reading tells.
+    """
+
+    change: Change
+    status: Status
+    message: str = ""
+    id: CustomerId | None = None

@@ -1,0 +1,159 @@
+"""Applying: the ledger's bookkeeping, the changes, and what is learned of the server at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from reconciler.api.client import Client
+from reconciler.apply import recover
+from reconciler.apply.execute import Result, execute
+from reconciler.apply.journal import Journal
+from reconciler.apply.sending import Sending
+from reconciler.apply.settle import Ways
+from reconciler.apply.steps import CustomerSteps
+from reconciler.clock import Clock
+from reconciler.ledger.base import Ledger
+from reconciler.model import BindingAction, CustomerId, Outcome
+from reconciler.pipeline.look import ClientLook
+from reconciler.pipeline.origin import NOWHERE, Origin
+from reconciler.pipeline.planning import Planned, learned_writes
+from reconciler.plan.users import merged
+from reconciler.plan.ways import known_ways, to_learn_from
+from reconciler.records import (
+    Binding,
+    DropBinding,
+    PutAccount,
+    PutBinding,
+    PutLearned,
+    PutRun,
+    PutTaken,
+    PutUsers,
+    Run,
+    SeenUser,
+    Write,
+)
+from reconciler.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What an apply did: the outcomes, and the requests that were sent in all."""
+
+    result: Result
+    requests: int
+    run: Run
+
+
+def new_run(clock: Clock, command: str, *, origin: Origin = NOWHERE) -> Run:
+    """Return a run that begins now."""
+    return Run(
+        id=uuid4().hex,
+        started_at=stamp(clock),
+        command=command,
+        who=origin.who,
+        commit=origin.commit,
+        ci_url=origin.ci_url,
+    )
+
+
+def stamp(clock: Clock) -> str:
+    """Return the time of day as RFC 3339 in UTC with microseconds."""
+    return datetime.fromtimestamp(clock.now(), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+async def carry_out(
+    client: Client,
+    ledger: Ledger,
+    planned: Planned,
+    terms: Terms,
+    *,
+    run: Run,
+    clock: Clock,
+    stop: asyncio.Event,
+    tell: Callable[[Outcome], None],
+) -> Carried:
+    """
+    Apply a plan: the ledger's bookkeeping, the changes, and what is learned of the server at the end.
+
+    `stop` set means no new request. Raises LedgerFailed where the ledger cannot be written; what was
+    sent then stands in it as open intents, and the next plan settles it.
+    """
+    ledger.commit([PutRun(run), *bookkeeping(planned, terms)])
+    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop)
+    look = ClientLook(client)
+    lists, gets = known_ways(planned.learned, terms)
+    steps = CustomerSteps(
+        sending=sending,
+        look=look,
+        rows=_rows(planned),
+        users=_users(planned),
+        learned=planned.learned,
+        ways=Ways(lists, gets),
+        reopened=recover.repeated(planned.records),
+    )
+    result = await execute(planned.plan, sending, steps, tell)
+    if not result.halt and not result.interrupted:
+        await _learn(ledger, look, planned, terms)
+    ended = replace(
+        run,
+        finished_at=stamp(clock),
+        outcome=result.outcome,
+        requests=client.requests,
+        changes=len(planned.plan.changes),
+    )
+    ledger.commit([PutRun(ended)])
+    return Carried(result, client.requests, ended)
+
+
+def bookkeeping(planned: Planned, terms: Terms) -> list[Write]:
+    """Return what any apply of this plan writes before its first request: what is dropped first, as ids are unique."""
+    made, records = planned.plan, planned.records
+    writes: list[Write] = [PutAccount(terms.environment.account), *learned_writes(planned)]
+    dropped = {row.address.external_id for row in made.bindings if row.action is not BindingAction.ADOPT}
+    dropped |= {row.origin for row in made.bindings if row.origin is not None}
+    writes += [DropBinding(key) for key in sorted(dropped & records.bindings.keys())]
+    for entry in made.entries:
+        if entry.id is None:
+            continue
+        writes.append(PutBinding(entry))
+        if entry.external_id in records.taken:
+            writes.append(PutTaken(entry.external_id, None))
+        if entry.id in records.users and dropped:
+            writes.append(PutUsers(entry.id, records.users[entry.id]))
+    writes += made.users
+    writes += recover.closing(records, planned.live, terms.lag_s, _users(planned))
+    return writes
+
+
+def _rows(planned: Planned) -> Mapping[str, Binding]:
+    """Return the rows of the ledger once the bookkeeping is done, with those of customers to be created."""
+    return {**planned.records.bindings, **{entry.external_id: entry for entry in planned.plan.entries}}
+
+
+def _users(planned: Planned) -> Mapping[CustomerId, tuple[SeenUser, ...]]:
+    """Return the users known by customer id, as listed and as the plan leaves them."""
+    listed = {
+        customer: merged(planned.records.users.get(customer), users, fresh=False)
+        for customer, users in planned.live.users.items()
+    }
+    return {**planned.records.users, **listed, **{row.id: row.users for row in planned.plan.users}}
+
+
+async def _learn(ledger: Ledger, look: ClientLook, planned: Planned, terms: Terms) -> None:
+    """Learn whether archived customers are listed and answer a get, while that is unknown: two requests, once."""
+    asked = to_learn_from(planned.records, planned.learned, terms, planned.live.read_at)
+    if asked is None:
+        return
+    customer, created_at = asked
+    listed = await look.on_first_page(customer, created_at)
+    if listed is None:
+        # Many were created at once; the listing of this run is as young as the customer's archive is settled.
+        listed = customer in planned.live.listed
+    got = await look.get(customer)
+    learned = ledger.records().learned
+    how = f"from {customer}, which this tool had archived"
+    ledger.commit([PutLearned(replace(learned, lists_archived=listed, gets_archived=got is not None, how=how))])

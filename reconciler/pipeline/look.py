@@ -1,0 +1,43 @@
+"""Single reads through the client, for whoever needs one in the middle of a run."""
+
+from __future__ import annotations
+
+from reconciler import live as reading
+from reconciler.api.client import Client
+from reconciler.api.pages import read_page
+from reconciler.api.request import Request
+from reconciler.kinds.wire import CUSTOMERS, read_customer
+from reconciler.model import CustomerId, Get, ListUsers, Live, LiveCustomer, LiveUser, Read, Seek
+from reconciler.pipeline.planning import PAGE
+
+
+class ClientLook:
+    """`apply.look.Look` through the client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def seek(self, customer: CustomerId, created_at: str) -> bool:
+        """Say whether the list narrowed to `created_at` ± 2 s holds the customer."""
+        return (await self._read(Seek(customer, created_at))).sought[customer]
+
+    async def on_first_page(self, customer: CustomerId, created_at: str) -> bool | None:
+        """Say by one request whether the list narrowed to `created_at` holds the customer; None: it has more pages."""
+        query = reading.narrow(Seek(customer, created_at))
+        request = Request("GET", CUSTOMERS, (("limit", str(PAGE)), *query))
+        page = read_page((await self._client.send(request)).body, request.name)
+        if any(live is not None and live.id == customer for live in map(read_customer, page.rows)):
+            return True
+        return None if page.has_next else False
+
+    async def get(self, customer: CustomerId) -> LiveCustomer | None:
+        """Return the customer, None for a 404."""
+        return (await self._read(Get(customer))).got[customer]
+
+    async def users(self, customer: CustomerId) -> tuple[LiveUser, ...]:
+        """Return the customer's users."""
+        return (await self._read(ListUsers(customer))).users[customer]
+
+    async def _read(self, read: Read) -> Live:
+        """Return one read's answer."""
+        return await reading.answer(self._client, Live(), (read,), page_limit=PAGE)

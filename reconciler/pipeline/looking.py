@@ -1,0 +1,80 @@
+"""Reading for people: one customer from all sides, and the whole account for `import`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler import live as reading
+from reconciler.api.client import Client
+from reconciler.ledger.base import Ledger
+from reconciler.model import CustomerId, Get, ListPaymentMethods, ListUsers, Live, LiveCustomer, LiveUser
+from reconciler.pipeline.planning import PAGE, Say
+from reconciler.records import Binding, BindingState, Records
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """A customer as the ledger holds it and as it is live, with its users and how many payment methods it has."""
+
+    recorded: Binding | None
+    live: LiveCustomer | None
+    users: tuple[LiveUser, ...] | None
+    payment_methods: int | None
+
+
+async def sides(client: Client, ledger: Ledger, key: str, pin: CustomerId | None) -> Sides:
+    """
+    Return what is known of one customer: its pin, else what the ledger binds, else the one with that external_id.
+
+    A bound or pinned one costs a get, one that is not costs the listing; then one request each for users
+    and payment methods.
+    """
+    recorded = ledger.binding(key)
+    known = pin or (recorded.id if recorded is not None else None)
+    if known is not None:
+        live = (await reading.answer(client, Live(), (Get(known),), page_limit=PAGE)).got[known]
+    else:
+        listed = (await reading.listing(client, page_limit=PAGE)).listed.values()
+        live = next((customer for customer in listed if customer.external_id == key), None)
+    if live is None:
+        return Sides(recorded, None, None, None)
+    more = await reading.answer(client, Live(), (ListUsers(live.id), ListPaymentMethods(live.id)), page_limit=PAGE)
+    return Sides(recorded, live, more.users[live.id], more.payment_methods[live.id])
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Every active customer that is listed, and the users of each, where they were asked for."""
+
+    customers: tuple[LiveCustomer, ...]
+    users: dict[CustomerId, tuple[LiveUser, ...]]
+
+
+async def account(
+    client: Client,
+    records: Records,
+    *,
+    chosen: Callable[[LiveCustomer], bool],
+    users: bool,
+    say: Say,
+    price: Callable[[int], None],
+) -> Account:
+    """
+    Return the customers that `chosen` takes, in the order of their external_ids, those that we archived left out.
+
+    `price` is told how many requests the users will take before the first of them is sent.
+    """
+    say("reading the account")
+    live = await reading.listing(client, page_limit=PAGE, progress=lambda done, _: say(f"{done} customers read"))
+    archived = {row.id for row in records.bindings.values() if row.state is BindingState.ARCHIVED}
+    customers = [one for one in live.listed.values() if one.id not in archived and chosen(one)]
+    customers.sort(key=lambda one: (one.external_id or one.id, one.id))
+    if not users:
+        return Account(tuple(customers), {})
+    price(len(customers))
+    reads = tuple(ListUsers(one.id) for one in customers)
+    told = await reading.answer(
+        client, Live(), reads, page_limit=PAGE, progress=lambda done, total: say(f"users of {done} of {total} read")
+    )
+    return Account(tuple(customers), dict(told.users))

@@ -1,0 +1,1 @@
+"""Desired + live + records to `Plan`: pure functions. No file, socket, clock, randomness or log."""

@@ -1,0 +1,235 @@
+"""One declared customer to its part of the plan: created, patched, restored, archived, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from reconciler.kinds.customer import FIELDS, fingerprint
+from reconciler.model import (
+    Action,
+    Address,
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    CustomerId,
+    DesiredCustomer,
+    FieldChange,
+    LiveCustomer,
+    Note,
+    Reason,
+)
+from reconciler.plan.diff import Diff, diff
+from reconciler.plan.entry import compared, known_entry, new_entry
+from reconciler.plan.match import Known, taken_archived
+from reconciler.plan.part import NOTHING, Part
+from reconciler.plan.presence import Active, Elsewhere, Hidden, Shelved, as_recorded
+from reconciler.records import Binding, BindingState
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """
+    What planning a customer needs besides itself.
+
+    `equal` is that of `Terms`, `taken` that of `Records`; `protected`: whether the policy protects an external_id.
+    """
+
+    project: str
+    equal: Mapping[str, Mapping[str, str]]
+    taken: Mapping[str, str]
+    protected: Callable[[str], bool]
+
+
+def plan_nobody(customer: DesiredCustomer, means: Means) -> Part:
+    """Return the create of a customer that no live one is; its users are planned apart."""
+    address = Address(customer.external_id)
+    if customer.archived:
+        return Part(notes=(Note("it is wanted archived and does not exist", address),))
+    words = means.taken.get(customer.external_id)
+    if words is not None:
+        return _blocked(
+            customer,
+            f"the server says that its external_id is in use ({words}) and no active customer has it",
+            "an archived customer holds it; restore it in the dashboard, or give its id with an `id:` line",
+        )
+    if not customer.fields.get("name"):
+        return _blocked(customer, "it must be created and has no name", "add `name:`", field="name")
+    fields = creation_fields(customer.fields)
+    entry = new_entry(customer, means.project)
+    change = Change(Action.CREATE, address, None, Reason.DECLARED, fields=fields, source=customer.source)
+    return Part(changes=(change,), entries=(entry,))
+
+
+def creation_fields(declared: Mapping[str, str | None]) -> tuple[FieldChange, ...]:
+    """Return what a create carries: every declared field that is not empty, ignored ones too."""
+    return tuple(FieldChange(name, "", value) for name in FIELDS if (value := declared.get(name)))
+
+
+def plan_known(customer: DesiredCustomer, known: Known, means: Means) -> Part:
+    """Return what a customer that exists, or did, needs; its users are planned apart."""
+    match known.presence:
+        case Active(live):
+            return _plan_active(customer, known, live, means)
+        case Shelved(live, doubted):
+            note = Part(notes=(taken_archived(customer.external_id),)) if doubted else NOTHING
+            return note + _plan_dormant(customer, known, live, Reason.OURS, means)
+        case Elsewhere(live):
+            return _plan_dormant(customer, known, live, Reason.ELSEWHERE, means)
+        case Hidden():
+            return _plan_dormant(customer, known, None, Reason.HIDDEN_OR_GONE, means)
+
+
+def _plan_active(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> Part:
+    """Return the patch, or the archive, of an active customer."""
+    if customer.archived:
+        return _plan_archive(customer, known, live, means)
+    if _as_recorded_and_declared(customer, known, live):
+        entry = known_entry(customer, known, live, means.project)
+        return _bound(customer, known, live, entry)
+    found = _diff(customer, known, live, means)
+    entry = known_entry(customer, known, live, means.project, found=found)
+    return (
+        _patch(customer, known.id, found, synced=live.synced)
+        + _bound(customer, known, live, entry)
+        + _released(customer, known, live)
+    )
+
+
+def _as_recorded_and_declared(customer: DesiredCustomer, known: Known, live: LiveCustomer) -> bool:
+    """Say, without decoding the record, that every declared field is live to the letter and recorded so."""
+    if known.row is None or known.row.trouble_json is not None:
+        return False
+    declared = customer.fields if not customer.ignore_changes else compared(customer)
+    there = live.fields
+    for name, value in declared.items():
+        if there.get(name, "") != (value or ""):
+            return False
+    return fingerprint(declared) == known.row.applied_hash
+
+
+def _diff(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> Diff:
+    """Return how the customer differs, by the three-way table."""
+    row = known.row
+    return diff(
+        FIELDS,
+        compared(customer),
+        live.fields,
+        applied=row.applied() if row else {},
+        observed=row.observed() if row else {},
+        trouble=row.trouble() if row else {},
+        equal=means.equal,
+    )
+
+
+def _patch(customer: DesiredCustomer, customer_id: CustomerId, found: Diff, *, synced: bool) -> Part:
+    """Return the patch of what differs, and what of it is blocked."""
+    address = Address(customer.external_id)
+    blocked = tuple(
+        Blocked(
+            address,
+            kept.reason,
+            kept.hint,
+            field=kept.field,
+            source=customer.source,
+            ids=(customer_id,),
+            values=kept.values,
+        )
+        for kept in found.kept
+    )
+    if not found.changed:
+        return Part(blocked=blocked) if blocked else NOTHING
+    notes: tuple[Note, ...] = ()
+    if synced:
+        text = "it is synced from an integration, which may refuse the patch or write over it"
+        notes = (Note(text, address),)
+    change = Change(Action.PATCH, address, customer_id, Reason.DECLARED, fields=found.changed, source=customer.source)
+    return Part(changes=(change,), blocked=blocked, notes=notes)
+
+
+def _plan_archive(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> Part:
+    """Return the archive of an active customer that is declared archived, unless it is protected."""
+    entry = known_entry(customer, known, live, means.project)
+    bound = _bound(customer, known, live, entry)
+    if means.protected(customer.external_id):
+        hint = "take it out of the patterns of `policy.protect`, or delete `archived: true`"
+        return bound + _blocked(customer, "it is declared archived and the policy protects it", hint)
+    if entry.protected or (known.row is not None and known.row.protected):
+        hint = "apply it once with `protect: false`, or run `reconciler state unprotect`; then it can be archived"
+        return bound + _blocked(customer, "it is declared archived and it is protected", hint)
+    change = Change(Action.ARCHIVE, Address(customer.external_id), known.id, Reason.DECLARED, source=customer.source)
+    return bound + Part(changes=(change,))
+
+
+def _plan_dormant(
+    customer: DesiredCustomer, known: Known, live: LiveCustomer | None, reason: Reason, means: Means
+) -> Part:
+    """Return the restore of a customer that is not active, and the patch of what then differs."""
+    row = known.row
+    state = BindingState.ARCHIVED if reason is Reason.OURS else BindingState.ABSENT
+    seen = live or (as_recorded(row) if row is not None else LiveCustomer(known.id, "", "", {}))
+    if customer.archived:
+        entry = known_entry(customer, known, seen, means.project, state=state)
+        return _bound(customer, known, seen, entry)
+    found = _diff(customer, known, seen, means)
+    entry = known_entry(customer, known, seen, means.project, state=state, found=found)
+    lost = reason is Reason.HIDDEN_OR_GONE
+    if lost and not customer.fields.get("name"):
+        return _blocked(customer, "it must be restored or created and has no name", "add `name:`", field="name")
+    restore = Change(
+        Action.RESTORE,
+        Address(customer.external_id),
+        known.id,
+        reason,
+        fields=creation_fields(customer.fields) if lost else (),
+        source=customer.source,
+        otherwise=Action.CREATE if lost else None,
+    )
+    return (
+        Part(changes=(restore,))
+        + _patch(customer, known.id, found, synced=seen.synced)
+        + _bound(customer, known, seen, entry)
+        + _released(customer, known, seen)
+    )
+
+
+def _bound(customer: DesiredCustomer, known: Known, live: LiveCustomer, entry: Binding) -> Part:
+    """Return the entry, where it says something new, and the binding change that it is shown as."""
+    address = Address(customer.external_id)
+    row, own = known.row, known.own
+    if row is not None and row is own and entry == row:
+        return NOTHING
+    bindings: list[BindingChange] = []
+    notes: list[Note] = []
+    if own is not None and own.id is not None and own.id != known.id:
+        bindings.append(BindingChange(BindingAction.RELEASE, address, CustomerId(own.id)))
+    if row is None:
+        bindings.append(BindingChange(BindingAction.ADOPT, address, known.id))
+    elif row.external_id != customer.external_id:
+        bindings.append(BindingChange(BindingAction.MOVE, address, known.id, origin=row.external_id))
+    new = bool(bindings) or (row is not None and row.live_external_id != entry.live_external_id)
+    if new and entry.live_external_id != customer.external_id:
+        shown = f"external_id {live.external_id!r}" if live.external_id else "no external_id"
+        notes.append(Note(f"{known.id} carries {shown}, which the API cannot change", address))
+    return Part(bindings=tuple(bindings), notes=tuple(notes), entries=(entry,))
+
+
+def _released(customer: DesiredCustomer, known: Known, live: LiveCustomer) -> Part:
+    """Return a note for each recorded field that is no longer declared."""
+    if known.row is None:
+        return NOTHING
+    gone = [name for name in known.row.applied() if name not in customer.fields]
+    address = Address(customer.external_id)
+    return Part(
+        notes=tuple(
+            Note(f"{name} is no longer managed, stays {value or 'empty'}", address, ((name, value),) if value else ())
+            for name in gone
+            for value in (live.fields.get(name, ""),)
+        )
+    )
+
+
+def _blocked(customer: DesiredCustomer, reason: str, hint: str, *, field: str | None = None) -> Part:
+    """Return that nothing is sent for `customer`."""
+    return Part(blocked=(Blocked(Address(customer.external_id), reason, hint, field=field, source=customer.source),))

@@ -1,0 +1,83 @@
+"""A declared customer with its users, to its part of the plan: by who it is, and what of it is in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.model import Action, Address, Blocked, DesiredCustomer
+from reconciler.plan.customer import Means, plan_known, plan_nobody
+from reconciler.plan.match import Identity, Known, Nobody, Register
+from reconciler.plan.part import NOTHING, Part
+from reconciler.plan.presence import Active, Unread
+from reconciler.plan.scope import matcher
+from reconciler.plan.users import doubtful, known_users, new_users
+from reconciler.records import Intent, Records
+from reconciler.terms import Terms
+
+DOUBT_S = 35.0
+"""After a crash a request may still leave within 5 s of its intent and be served within 30 s."""
+
+
+def means_of(records: Records, terms: Terms) -> Means:
+    """Return what planning a customer needs besides itself."""
+    return Means(terms.project, terms.equal, records.taken, matcher(terms.protect))
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What planning each declared customer has in common."""
+
+    register: Register
+    records: Records
+    terms: Terms
+    means: Means
+
+    def part(self, customer: DesiredCustomer, identity: Identity) -> Part:
+        """Return what one declared customer and its users need."""
+        match identity:
+            case Unread(read):
+                return Part(reads=(read,))
+            case Blocked():
+                return Part(blocked=(identity,))
+            case Nobody():
+                intent = self._open_create(Address(customer.external_id))
+                if intent is not None and not customer.archived:
+                    return Part(blocked=(doubtful(intent.address, customer.source),))
+                part = plan_nobody(customer, self.means)
+                return part + new_users(customer, None) if part.changes else part
+            case Known():
+                part = plan_known(customer, identity, self.means)
+                return part if customer.archived else part + self._users(customer, identity, part)
+
+    def _users(self, customer: DesiredCustomer, known: Known, part: Part) -> Part:
+        """Return what the users of a known customer need."""
+        recorded = self.records.users.get(known.id)
+        if not isinstance(known.presence, Active):
+            restore = next((change for change in part.changes if change.action is Action.RESTORE), None)
+            if restore is None:
+                return NOTHING
+            if restore.otherwise is not None or recorded is None:
+                return new_users(customer, known.id, unless_listed=True)
+        doubted = any(intent.address.external_id == customer.external_id for intent in self._user_intents())
+        return known_users(
+            customer,
+            known.id,
+            recorded,
+            self.register.sight.live.users.get(known.id),
+            read_again=(self.terms.refresh_users or doubted) and isinstance(known.presence, Active),
+            fresh=known.row is not None and self.register.sight.fresh(known.row),
+            in_doubt=lambda address: self._open_create(address) is not None,
+        )
+
+    def _user_intents(self) -> Iterator[Intent]:
+        """Return the open intents that would create a user."""
+        return (intent for intent in self.records.intents if intent.action is Action.CREATE_USER)
+
+    def _open_create(self, address: Address) -> Intent | None:
+        """Return the create of `address` that was not answered and may still come to be seen, None without one."""
+        settled = self.register.sight.live.read_at - self.terms.lag_s - DOUBT_S
+        for intent in self.records.intents:
+            if intent.address == address and intent.action in (Action.CREATE, Action.CREATE_USER):
+                return intent if intent.opened_at > settled else None
+        return None

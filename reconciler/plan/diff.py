@@ -1,0 +1,195 @@
+"""
+What differs: the three-way table, field by field.
+
+Values are made canonical first, so that the rest is a loop. *d* is declared, *a* what we applied, *o*
+what the server then held, *l* live:
+
+======== ======== ============== ==================== =======
+declared recorded live           then                 cause
+======== ======== ============== ==================== =======
+absent   any      any            nothing
+d        none     l = d          unchanged, recorded
+d        none     l ≠ d          patch                unknown
+d        a = d    l = o or l = d unchanged
+d        a = d    else           patch                drift
+d        a ≠ d    l = d          unchanged, recorded
+d        a ≠ d    l = o          patch                config
+d        a ≠ d    else           patch                both
+======== ======== ============== ==================== =======
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.kinds import Field
+from reconciler.model import Cause, FieldChange
+from reconciler.records import Trouble
+
+UNSTABLE_RUNS = 2
+"""A field patched to one value in so many runs, and back each time, is not patched again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """
+    A field that the API cannot change, or that the server does not let be changed: why, and the way out.
+
+    `values` are those that the texts quote, (field, value).
+    """
+
+    field: str
+    reason: str
+    hint: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """
+    How one resource differs.
+
+    `changed` is what a patch would carry, `kept` what is blocked. `applied` and `observed` are the
+    record as it should be after this, by field: what is unchanged is recorded, what is not declared is
+    left out, and what is about to change keeps its record until it does.
+    """
+
+    changed: tuple[FieldChange, ...]
+    kept: tuple[Kept, ...]
+    applied: Mapping[str, str | None]
+    observed: Mapping[str, str]
+
+
+def cause_of(
+    field: Field,
+    declared: str | None,
+    recorded: tuple[str | None, str] | None,
+    live: str,
+    equal: Mapping[str, str] | None,
+) -> Cause | None:
+    """
+    Return the cause of a patch by the three-way table, None where nothing is to be patched.
+
+    `recorded` is (applied, observed), None where the ledger holds none.
+
+    >>> from reconciler.kinds.customer import FIELDS
+    >>> cause_of(FIELDS["city"], "New York", ("Boston", "Boston"), "Boston", None)
+    <Cause.CONFIG: 'config'>
+    """
+    if field.same(declared, live, equal):
+        return None
+    if recorded is None:
+        return Cause.UNKNOWN
+    applied, observed = recorded
+    as_observed = field.same(live, observed, equal)
+    if field.same(declared, applied, equal):
+        return None if as_observed else Cause.DRIFT
+    return Cause.CONFIG if as_observed else Cause.BOTH
+
+
+def diff(
+    fields: Mapping[str, Field],
+    declared: Mapping[str, str | None],
+    live: Mapping[str, str],
+    *,
+    applied: Mapping[str, str | None],
+    observed: Mapping[str, str],
+    trouble: Mapping[str, Trouble],
+    equal: Mapping[str, Mapping[str, str]],
+) -> Diff:
+    """Return how `declared` (without what is ignored) differs from `live`, by field in the order of `fields`."""
+    changed: list[FieldChange] = []
+    kept: list[Kept] = []
+    new_applied: dict[str, str | None] = {}
+    new_observed: dict[str, str] = {}
+    differing = differing_fields(fields, declared, live, equal)
+    for name, field in fields.items():
+        if name not in declared:
+            continue
+        value, now = declared[name], live.get(name, "")
+        recorded = (applied[name], observed.get(name, "")) if name in applied else None
+        cause = cause_of(field, value, recorded, now, equal.get(name)) if name in differing else None
+        if recorded is not None and (cause is not None or field.same(value, recorded[0], equal.get(name))):
+            new_applied[name], new_observed[name] = recorded
+        elif cause is None:
+            new_applied[name], new_observed[name] = value, now
+        if cause is None:
+            continue
+        why_kept = _kept(field, value, now, cause, trouble.get(name))
+        if why_kept is None:
+            changed.append(FieldChange(name, now, value, cause))
+        else:
+            kept.append(why_kept)
+    return Diff(tuple(changed), tuple(kept), new_applied, new_observed)
+
+
+def differing_fields(
+    fields: Mapping[str, Field],
+    declared: Mapping[str, str | None],
+    live: Mapping[str, str],
+    equal: Mapping[str, Mapping[str, str]],
+) -> frozenset[str]:
+    """
+    Return the names of the declared fields whose canonical values differ.
+
+    Equality first: DeepDiff takes a hundred times as long, and most customers do not differ.
+    """
+    wanted = {name: _canonical(fields[name], value, equal.get(name)) for name, value in declared.items()}
+    there = {name: _canonical(fields[name], live.get(name), equal.get(name)) for name in declared}
+    if wanted == there:
+        return frozenset()
+    from deepdiff import DeepDiff  # noqa: PLC0415 - its import takes longer than planning what did not change
+
+    return frozenset(DeepDiff(there, wanted, view="tree").affected_root_keys)
+
+
+def _canonical(field: Field, text: str | None, equal: Mapping[str, str] | None) -> str:
+    """Return the text that stands for all that `text` is equal to."""
+    canonical = field.canonical(text or "")
+    return equal.get(canonical, canonical) if equal else canonical
+
+
+def _kept(field: Field, declared: str | None, live: str, cause: Cause, trouble: Trouble | None) -> Kept | None:
+    """Return why a field that differs is not patched, None where it may be."""
+    shown = repr(declared) if declared else "empty"
+    if not field.patchable:
+        return Kept(
+            field.name,
+            f"the API cannot change {field.name}: it is {live!r}, declared {shown}",
+            f"declare what it is, add `ignore_changes: [{field.name}]`, or change it in the dashboard",
+            quoted(field.name, declared, live),
+        )
+    if trouble is None:
+        return None
+    if (
+        trouble.refused is not None
+        and field.same(trouble.refused[0], declared)
+        and field.same(trouble.refused[1], live)
+    ):
+        return Kept(
+            field.name,
+            f"the server keeps {live!r} and does not take {shown}",
+            f"declare what it keeps, add `ignore_changes: [{field.name}]`, or change it in the dashboard",
+            quoted(field.name, declared, live),
+        )
+    if cause is Cause.DRIFT and trouble.runs >= UNSTABLE_RUNS and field.same(trouble.patched, declared):
+        seen = ", ".join(repr(value) for value in dict.fromkeys((*trouble.seen, live)))
+        return Kept(
+            field.name,
+            f"it was set to {shown} in {trouble.runs} runs and came back each time: {seen}",
+            f"find what writes it (an integration?), declare what it keeps, or add `ignore_changes: [{field.name}]`",
+            quoted(field.name, declared, *trouble.seen, live),
+        )
+    return None
+
+
+def quoted(name: str, *texts: str | None) -> tuple[tuple[str, str], ...]:
+    r"""
+    Return the values that a text quotes with `repr`, (field, value), so that they can be masked there.
+
+    >>> quoted("city", "New York", None, "New\tYork")
+    (('city', 'New York'), ('city', 'New\tYork'), ('city', 'New\\tYork'))
+    """
+    shown = (form for text in texts if text for form in (text, repr(text)[1:-1]))
+    return tuple((name, form) for form in dict.fromkeys(shown))

@@ -1,0 +1,90 @@
+"""The ledger's row of a customer as a plan leaves it: what is bound, protected and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.kinds.customer import FIELDS, fingerprint
+from reconciler.kinds.recorded import compact, with_record
+from reconciler.model import DesiredCustomer, LiveCustomer
+from reconciler.plan.diff import Diff
+from reconciler.plan.match import Known
+from reconciler.records import Binding, BindingState, Trouble, Via
+
+
+def compared(customer: DesiredCustomer) -> dict[str, str | None]:
+    """Return the declared fields that are compared: all but those of `ignore_changes`."""
+    if not customer.ignore_changes:
+        return dict(customer.fields)
+    return {name: value for name, value in customer.fields.items() if name not in customer.ignore_changes}
+
+
+def new_entry(customer: DesiredCustomer, project: str) -> Binding:
+    """Return the row that the ledger shall hold once `customer` is created: what is applied is what is declared."""
+    applied = compared(customer)
+    return Binding(
+        external_id=customer.external_id,
+        id=None,
+        live_external_id=customer.external_id,
+        created_at="",
+        state=BindingState.ACTIVE,
+        project=project,
+        source=customer.source.file,
+        protected=bool(customer.protect),
+        via=Via.CREATED,
+        applied_hash=fingerprint(applied),
+        applied_json=compact(applied),
+    )
+
+
+def known_entry(
+    customer: DesiredCustomer,
+    known: Known,
+    live: LiveCustomer,
+    project: str,
+    *,
+    state: BindingState = BindingState.ACTIVE,
+    found: Diff | None = None,
+) -> Binding:
+    """Return the ledger's row as it should be before any change; `found` None keeps what is recorded."""
+    row = known.row
+    entry = Binding(
+        external_id=customer.external_id,
+        id=known.id,
+        live_external_id=live.external_id,
+        created_at=live.created_at or (row.created_at if row else ""),
+        state=state,
+        project=project,
+        source=customer.source.file,
+        protected=_protected(customer, known),
+        via=known.via,
+        written_at=row.written_at if row else 0.0,
+        applied_hash=row.applied_hash if row else fingerprint({}),
+        applied_json=row.applied_json if row else "{}",
+        observed_json=row.observed_json if row else None,
+        trouble_json=row.trouble_json if row else None,
+    )
+    if found is None:
+        return entry
+    return with_record(entry, found.applied, found.observed, _still(entry.trouble(), compared(customer)))
+
+
+def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None]) -> dict[str, Trouble]:
+    """Return the trouble of the fields that are still declared as they were when it was met."""
+    kept: dict[str, Trouble] = {}
+    for name, row in trouble.items():
+        if name not in declared:
+            continue
+        field, value = FIELDS[name], declared[name]
+        refused = row.refused if row.refused is not None and field.same(row.refused[0], value) else None
+        patched = row.runs > 0 and field.same(row.patched, value)
+        if refused is not None or patched:
+            kept[name] = replace(row, refused=refused) if patched else Trouble(refused=refused)
+    return kept
+
+
+def _protected(customer: DesiredCustomer, known: Known) -> bool:
+    """Return whether the row is protected once this plan is applied: it outlives a missing `protect` line."""
+    recorded = (known.row is not None and known.row.protected) or (known.own is not None and known.own.protected)
+    return recorded if customer.protect is None else customer.protect

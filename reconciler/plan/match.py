@@ -1,0 +1,228 @@
+"""
+Who is who: which live customer a declared one is.
+
+First match wins: its `id` pin; the id that the ledger binds to its key (or to the key that a `moved`
+line names); the live customer with that external_id (or with the `from` of a `moved` line). Two
+candidates are never chosen between, and two keys never share one live customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.model import Address, Blocked, CustomerId, Desired, DesiredCustomer, LiveCustomer, Note
+from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, presence
+from reconciler.plan.scope import Scope
+from reconciler.records import Binding, Via
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    A declared customer that exists, or did: its id, how it is there, and how it was found.
+
+    `row` is the ledger's row of that id, under whatever key; `own` the row of the key, whatever its id
+    (a changed pin makes the two differ).
+    """
+
+    id: CustomerId
+    presence: Active | Shelved | Elsewhere | Hidden
+    via: Via
+    row: Binding | None
+    own: Binding | None
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """No live customer is it, and none is known to have been."""
+
+
+Identity = Known | Nobody | Unread | Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Both sides, indexed for matching."""
+
+    sight: Sight
+    bindings: Mapping[str, Binding]
+    by_id: Mapping[CustomerId, Binding]
+    holders: Mapping[str, tuple[LiveCustomer, ...]]
+    origins: Mapping[str, str]
+    scope: Scope
+
+
+def origins_of(desired: Desired) -> dict[str, str]:
+    """Return, for each key that a `moved` line names, its former key."""
+    return {move.to: move.origin for move in desired.moved}
+
+
+def identify(customer: DesiredCustomer, register: Register) -> Identity:
+    """Return which live customer `customer` is, or why that cannot be said."""
+    own = register.bindings.get(customer.external_id)
+    row = own or _moved_row(customer.external_id, register)
+    if row is not None and row.project != register.scope.project:
+        return _taken_key(customer, row)
+    if customer.id is not None:
+        return _pinned(customer, customer.id, register)
+    if own is not None and own.id is not None:
+        rival = _moved_row(customer.external_id, register)
+        if rival is not None and rival.id != own.id:
+            return _two(
+                customer,
+                (own.id, rival.id),
+                "the ledger binds it, and the key that it was moved from, to two customers",
+            )
+    if row is not None and row.id is not None:
+        return _bound(customer, row, register)
+    return _found(customer, register)
+
+
+def _moved_row(key: str, register: Register) -> Binding | None:
+    """Return the ledger's row of the nearest former key of `key`; None without one."""
+    seen = {key}
+    origin = register.origins.get(key)
+    while origin is not None and origin not in seen:
+        if origin in register.bindings:
+            return register.bindings[origin]
+        seen.add(origin)
+        origin = register.origins.get(origin)
+    return None
+
+
+def _pinned(customer: DesiredCustomer, pin: CustomerId, register: Register) -> Identity:
+    """Return the customer that the `id` line names."""
+    row = register.by_id.get(pin)
+    if row is not None and row.external_id != customer.external_id and not register.scope.may_take_over(row):
+        return _taken_key(customer, row)
+    there = presence(register.sight, pin, row)
+    match there:
+        case Unread():
+            return there
+        # One that we bound and that is wanted archived needs nothing more; any other would be created under a new id.
+        case Hidden() if row is None or not customer.archived:
+            return _blocked(
+                customer,
+                f"the API knows no customer {pin}, which its id line names",
+                "correct the id, or remove the line so that the customer is found by its external_id or created",
+                (pin,),
+            )
+        case _:
+            pass
+    return _unrivalled(customer, Known(pin, there, Via.PIN, row, register.bindings.get(customer.external_id)), register)
+
+
+def _bound(customer: DesiredCustomer, row: Binding, register: Register) -> Identity:
+    """Return the customer that the ledger binds to the key, as long as it carries the recorded external_id."""
+    bound = row.bound_id
+    there = presence(register.sight, bound, row)
+    if isinstance(there, Unread):
+        return there
+    carried = carried_external_id(there)
+    moved = row.external_id != customer.external_id
+    if carried is not None and carried != row.live_external_id and not (moved and carried == customer.external_id):
+        return broken(customer.external_id, row, carried)
+    via = Via.MOVED if moved else row.via
+    return _unrivalled(customer, Known(bound, there, via, row, register.bindings.get(customer.external_id)), register)
+
+
+def carried_external_id(there: Presence) -> str | None:
+    """Return the external_id that the customer is seen to carry, None where it is not seen."""
+    match there:
+        case Active(live) | Elsewhere(live):
+            return live.external_id
+        case Shelved(live):
+            return None if live is None else live.external_id
+        case _:
+            return None
+
+
+def _unrivalled(customer: DesiredCustomer, known: Known, register: Register) -> Identity:
+    """
+    Return `known`, unless another active customer carries the key's external_id where that matters.
+
+    It matters for one that is not active (it is neither restored nor created beside the other), and for
+    one that was found by a `moved` line.
+    """
+    rivals = tuple(one.id for one in register.holders.get(customer.external_id, ()) if one.id != known.id)
+    if not rivals:
+        return known
+    if not isinstance(known.presence, Active):
+        return _two(
+            customer,
+            (known.id, *rivals),
+            f"{known.id} is not active and another active customer carries its external_id",
+        )
+    if known.via is Via.MOVED and known.row is not None and known.row.external_id != customer.external_id:
+        return _two(customer, (known.id, *rivals), "the moved customer and another one both carry it")
+    return known
+
+
+def _found(customer: DesiredCustomer, register: Register) -> Identity:
+    """Return the one live customer with the external_id of the key, or of a key that it was moved from."""
+    candidates = {one.id: one for one in register.holders.get(customer.external_id, ())}
+    origin = register.origins.get(customer.external_id)
+    seen = {customer.external_id}
+    while origin is not None and origin not in seen:
+        candidates |= {one.id: one for one in register.holders.get(origin, ())}
+        seen.add(origin)
+        origin = register.origins.get(origin)
+    if not candidates:
+        return Nobody()
+    if len(candidates) > 1:
+        return _two(customer, tuple(candidates), f"{len(candidates)} active customers carry its external_id")
+    (live,) = candidates.values()
+    row = register.by_id.get(live.id)
+    if row is not None and not register.scope.may_take_over(row):
+        return _taken_key(customer, row)
+    there = presence(register.sight, live.id, row)
+    if isinstance(there, Unread):
+        return there
+    via = Via.MATCHED if live.external_id == customer.external_id else Via.MOVED
+    return Known(live.id, there, via, row, None)
+
+
+def broken(key: str, row: Binding, carried: str) -> Blocked:
+    """Return that the binding of `key` does not hold: its customer carries another external_id than recorded."""
+    shown = f"external_id {carried!r}" if carried else "no external_id"
+    return Blocked(
+        address=Address(key),
+        reason=f"it is bound to {row.id}, which carries {shown} and not {row.live_external_id!r} as recorded",
+        hint=(
+            f"if it is the same customer, give it `id: {row.id}` or a moved line; "
+            f"if not, `reconciler state rm` forgets the binding"
+        ),
+        ids=(row.bound_id,),
+    )
+
+
+def taken_archived(key: str) -> Note:
+    """Return that a customer which we archived is listed, and that this proves nothing on this server."""
+    return Note("it was archived by this tool and is listed; it is taken to be archived still", Address(key))
+
+
+def _taken_key(customer: DesiredCustomer, row: Binding) -> Blocked:
+    """Return that the customer found is already bound to another key, which may still be declared."""
+    return _blocked(
+        customer,
+        f"{row.id} is bound to {row.external_id!r} of project {row.project!r}, "
+        f"whose file {row.source!r} is not read here",
+        f"put `forget: [{row.external_id}]` there and apply it, or run `reconciler state rm {row.external_id}`",
+        (row.bound_id,),
+    )
+
+
+def _two(customer: DesiredCustomer, ids: tuple[CustomerId | None, ...], why: str) -> Blocked:
+    """Return that candidates are not chosen between."""
+    return _blocked(
+        customer,
+        f"{why}: {', '.join(str(one) for one in ids)}",
+        "say which one it is with an `id:` line, and archive the other in the dashboard",
+        tuple(one for one in ids if one is not None),
+    )
+
+
+def _blocked(customer: DesiredCustomer, reason: str, hint: str, ids: tuple[CustomerId, ...]) -> Blocked:
+    """Return that nothing is sent for `customer`."""
+    return Blocked(Address(customer.external_id), reason, hint, source=customer.source, ids=ids)

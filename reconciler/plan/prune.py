@@ -1,0 +1,160 @@
+"""
+What is archived because no entry declares it: our own whose entry has gone, and what the environment owns.
+
+Never one that is protected or that `forget` names, never one without an external_id that we did not
+bind, and never because something was not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from reconciler.errors import Source
+from reconciler.kinds.customer import fingerprint
+from reconciler.model import (
+    Action,
+    Address,
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    CustomerId,
+    LiveCustomer,
+    Note,
+    Reason,
+)
+from reconciler.plan.match import broken, carried_external_id, taken_archived
+from reconciler.plan.part import NOTHING, Part, joined
+from reconciler.plan.presence import Active, Shelved, Sight, Unread, presence
+from reconciler.plan.scope import Scope
+from reconciler.records import Binding, BindingState, Via
+from reconciler.terms import Prune
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """
+    What may be archived without an entry.
+
+    `claimed` are the ids that declared customers are; `forget` the keys that are to be left as they are.
+    """
+
+    prune: Prune
+    owned: Callable[[str], bool]
+    protected: Callable[[str], bool]
+    forget: Mapping[str, Source]
+    claimed: AbstractSet[CustomerId]
+    scope: Scope
+    sight: Sight
+
+
+def plan_binding(binding: Binding, pruning: Pruning) -> Part:
+    """Return what becomes of a binding whose key is not declared and whose customer no declared one is."""
+    if not pruning.scope.targeted(binding.external_id):
+        return NOTHING
+    address, customer = Address(binding.external_id), binding.bound_id
+    if binding.external_id in pruning.forget and binding.project == pruning.scope.project:
+        return Part(bindings=(BindingChange(BindingAction.FORGET, address, customer),))
+    there = presence(pruning.sight, customer, binding)
+    if isinstance(there, Unread):
+        return Part(reads=(there.read,)) if binding.state is BindingState.ACTIVE else NOTHING
+    if not isinstance(there, Active):
+        return _inactive(binding, doubted=isinstance(there, Shelved) and there.doubted)
+    if not pruning.scope.gone(binding) or pruning.prune is Prune.NONE:
+        return NOTHING
+    if binding.state is not BindingState.ACTIVE:
+        note = Note("somebody restored it and no entry declares it: it is left as it is", address)
+        return Part(bindings=(BindingChange(BindingAction.RELEASE, address, customer),), notes=(note,))
+    if carried_external_id(there) != binding.live_external_id:
+        return Part(blocked=(broken(binding.external_id, binding, there.customer.external_id),))
+    if binding.protected or pruning.protected(binding.external_id):
+        return Part(blocked=(_protected(binding),))
+    return Part(changes=(Change(Action.ARCHIVE, address, customer, Reason.ENTRY_GONE, source=_source(binding)),))
+
+
+def _inactive(binding: Binding, *, doubted: bool) -> Part:
+    """Return what becomes of the row of a customer that is not active; `doubted`: it is listed, as if it were."""
+    if doubted:
+        return Part(notes=(taken_archived(binding.external_id),))
+    if binding.state is not BindingState.ACTIVE:
+        return NOTHING
+    text = "it is no longer active, and not by this tool; its entry is not there either"
+    note = Note(text, Address(binding.external_id))
+    return Part(entries=(replace(binding, state=BindingState.ABSENT),), notes=(note,))
+
+
+def _source(binding: Binding) -> Source | None:
+    """Return the file in which the entry stood."""
+    return Source(binding.source) if binding.source else None
+
+
+def _protected(binding: Binding) -> Blocked:
+    """Return that the entry of a protected customer has gone."""
+    if binding.protected:
+        hint = "declare it again with `protect: false`, put it under `forget:`, or run `reconciler state unprotect`"
+    else:
+        hint = "declare it again, put it under `forget:`, or take it out of the patterns of `policy.protect`"
+    return Blocked(
+        Address(binding.external_id),
+        f"its entry has gone from {binding.source or 'the files'} and it is protected",
+        hint,
+        ids=(binding.bound_id,),
+    )
+
+
+def plan_owned(
+    listed: Iterable[LiveCustomer], declared: AbstractSet[str], bindings: Mapping[str, Binding], pruning: Pruning
+) -> Part:
+    """
+    Return the archives of live customers that the environment owns and nobody declares.
+
+    `declared` are the keys and their former keys; what the ledger binds is planned by `plan_binding`. What
+    is archived so is bound, so that the next plan knows that we did it. Of several that carry one
+    external_id, or where the ledger binds it to another one, none is chosen.
+    """
+    bound = {row.id for row in bindings.values() if not _unfinished(row, pruning.scope.project)}
+    owned: dict[str, list[LiveCustomer]] = {}
+    for customer in listed:
+        key = customer.external_id
+        if not key or key in declared or customer.id in bound or customer.id in pruning.claimed:
+            continue
+        if not pruning.owned(key) or not pruning.scope.targeted(key) or not pruning.scope.here(key):
+            continue
+        if key in pruning.forget or pruning.protected(key):
+            continue
+        owned.setdefault(key, []).append(customer)
+    return joined(_owned(key, tuple(ones), bindings.get(key), pruning.scope.project) for key, ones in owned.items())
+
+
+def _unfinished(row: Binding, project: str) -> bool:
+    """Say whether a row is bound only because it was to be archived as owned, and was not."""
+    return row.source == "" and row.state is BindingState.ACTIVE and row.project == project
+
+
+def _owned(key: str, customers: tuple[LiveCustomer, ...], row: Binding | None, project: str) -> Part:
+    """Return the archive of the one customer that carries an owned external_id, or that there are several."""
+    ids = tuple(dict.fromkeys([*(one.id for one in customers), *([row.bound_id] if row is not None else [])]))
+    if len(ids) > 1:
+        reason = f"it is owned and not declared, and is not one customer: {', '.join(ids)}"
+        hint = "archive them in the dashboard, or declare the one to keep with an `id:` line"
+        return Part(blocked=(Blocked(Address(key), reason, hint, ids=ids),))
+    change = Change(Action.ARCHIVE, Address(key), customers[0].id, Reason.OWNED)
+    return Part(changes=(change,), entries=(_owned_entry(customers[0], project),))
+
+
+def _owned_entry(customer: LiveCustomer, project: str) -> Binding:
+    """Return the row of a customer that is bound only because it is archived."""
+    return Binding(
+        external_id=customer.external_id,
+        id=customer.id,
+        live_external_id=customer.external_id,
+        created_at=customer.created_at,
+        state=BindingState.ACTIVE,
+        project=project,
+        source="",
+        protected=False,
+        via=Via.MATCHED,
+        applied_hash=fingerprint({}),
+    )

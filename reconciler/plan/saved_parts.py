@@ -1,0 +1,222 @@
+"""Each part of a plan <-> its JSON, two functions a noun. Keys that say nothing are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.errors import Source
+from reconciler.model import (
+    Action,
+    Address,
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Cause,
+    Change,
+    Cost,
+    CustomerId,
+    FieldChange,
+    Note,
+    Reason,
+)
+from reconciler.records import Binding, BindingState, PutUsers, SeenUser, Via
+
+Json = dict[str, Any]
+
+
+def change_to_json(change: Change) -> Json:
+    """Return the JSON of a change; `id` is null where the plan creates the customer."""
+    return {
+        "action": change.action.value,
+        "address": str(change.address),
+        "external_id": change.address.external_id,
+        "id": change.id,
+        "reason": change.reason.value,
+        "fields": [
+            {"name": one.name, "before": one.before, "after": one.after, "cause": one.cause.value}
+            for one in change.fields
+        ],
+        **_said("otherwise", change.otherwise),
+        **_said("unless_listed", change.unless_listed or None),
+        **_said("payment_methods", change.payment_methods),
+        **_source_to_json(change.source),
+    }
+
+
+def change_from_json(row: Mapping[str, Any]) -> Change:
+    """Return the change of its JSON."""
+    return Change(
+        action=Action(row["action"]),
+        address=Address.parse(row["address"]),
+        id=_id(row["id"]),
+        reason=Reason(row["reason"]),
+        fields=tuple(
+            FieldChange(one["name"], one["before"], one["after"], Cause(one["cause"])) for one in row["fields"]
+        ),
+        source=_source_from_json(row.get("source")),
+        otherwise=Action(row["otherwise"]) if "otherwise" in row else None,
+        unless_listed=row.get("unless_listed", False),
+        payment_methods=row.get("payment_methods"),
+    )
+
+
+def binding_to_json(binding: BindingChange) -> Json:
+    """Return the JSON of a binding that begins, moves or ends; `from` is the former key of a move."""
+    return {
+        "action": binding.action.value,
+        "address": str(binding.address),
+        "id": binding.id,
+        **_said("from", binding.origin),
+    }
+
+
+def binding_from_json(row: Mapping[str, Any]) -> BindingChange:
+    """Return the binding change of its JSON."""
+    return BindingChange(
+        BindingAction(row["action"]), Address.parse(row["address"]), CustomerId(row["id"]), row.get("from")
+    )
+
+
+def blocked_to_json(one: Blocked) -> Json:
+    """Return the JSON of what is blocked."""
+    return {
+        "address": str(one.address),
+        **_said("field", one.field),
+        "reason": one.reason,
+        "hint": one.hint,
+        **_said("ids", list(one.ids) or None),
+        **_source_to_json(one.source),
+        **_values_to_json(one.values),
+    }
+
+
+def blocked_from_json(row: Mapping[str, Any]) -> Blocked:
+    """Return what is blocked of its JSON."""
+    return Blocked(
+        address=Address.parse(row["address"]),
+        reason=row["reason"],
+        hint=row["hint"],
+        field=row.get("field"),
+        source=_source_from_json(row.get("source")),
+        ids=tuple(CustomerId(one) for one in row.get("ids", ())),
+        values=_values_from_json(row),
+    )
+
+
+def note_to_json(note: Note) -> Json:
+    """Return the JSON of a note; without `address` it is about the whole plan."""
+    address = None if note.address is None else str(note.address)
+    return {"text": note.text, **_said("address", address), **_values_to_json(note.values)}
+
+
+def note_from_json(row: Mapping[str, Any]) -> Note:
+    """Return the note of its JSON."""
+    address = Address.parse(row["address"]) if "address" in row else None
+    return Note(row["text"], address, _values_from_json(row))
+
+
+def cost_to_json(cost: Cost) -> Json:
+    """Return the JSON of the price; `seconds` is what the requests take at the rate."""
+    # 5.0 is written 5: the rate is a number that people read.
+    rate = int(cost.rate_per_s) if cost.rate_per_s.is_integer() else cost.rate_per_s
+    seconds = round(cost.seconds, 3)
+    return {"requests": cost.requests, "seconds": seconds, "rate_per_second": rate, "overhead": cost.overhead}
+
+
+def cost_from_json(row: Mapping[str, Any]) -> Cost:
+    """Return the price of its JSON."""
+    return Cost(row["requests"], row["overhead"], float(row["rate_per_second"]))
+
+
+def entry_to_json(entry: Binding) -> Json:
+    """Return the JSON of a row of the ledger; its JSON columns stay the text that they are."""
+    return {
+        "external_id": entry.external_id,
+        "id": entry.id,
+        "live_external_id": entry.live_external_id,
+        "created_at": entry.created_at,
+        "state": entry.state.value,
+        "project": entry.project,
+        "source": entry.source,
+        "protected": entry.protected,
+        "via": entry.via.value,
+        "written_at": entry.written_at,
+        "applied_hash": entry.applied_hash.hex(),
+        "applied": entry.applied_json,
+        **_said("observed", entry.observed_json),
+        **_said("trouble", entry.trouble_json),
+    }
+
+
+def entry_from_json(row: Mapping[str, Any]) -> Binding:
+    """Return the row of the ledger of its JSON."""
+    return Binding(
+        external_id=row["external_id"],
+        id=_id(row["id"]),
+        live_external_id=row["live_external_id"],
+        created_at=row["created_at"],
+        state=BindingState(row["state"]),
+        project=row["project"],
+        source=row["source"],
+        protected=row["protected"],
+        via=Via(row["via"]),
+        written_at=row["written_at"],
+        applied_hash=bytes.fromhex(row["applied_hash"]),
+        applied_json=row["applied"],
+        observed_json=row.get("observed"),
+        trouble_json=row.get("trouble"),
+    )
+
+
+def _said(key: str, value: object) -> Json:
+    """Return `value` under its key, nothing for None."""
+    return {} if value is None else {key: value}
+
+
+def _id(text: str | None) -> CustomerId | None:
+    """Return a customer's id, None where there is none yet."""
+    return None if text is None else CustomerId(text)
+
+
+def _source_to_json(source: Source | None) -> Json:
+    """Return the place of a declaration under `source`; a line or column that is not known is left out."""
+    if source is None:
+        return {}
+    return {
+        "source": {"file": source.file, **_said("line", source.line or None), **_said("column", source.column or None)}
+    }
+
+
+def _source_from_json(row: Mapping[str, Any] | None) -> Source | None:
+    """Return the place of a declaration."""
+    return None if row is None else Source(row["file"], row.get("line", 0), row.get("column", 0))
+
+
+def _values_to_json(values: tuple[tuple[str, str], ...]) -> Json:
+    """Return the values that a text quotes under `values`."""
+    return {"values": [{"field": name, "value": value} for name, value in values]} if values else {}
+
+
+def _values_from_json(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the values that a text quotes."""
+    return tuple((one["field"], one["value"]) for one in row.get("values", ()))
+
+
+def users_to_json(row: PutUsers) -> dict[str, Any]:
+    """Return the users that the ledger shall know of one customer."""
+    users = [
+        {
+            "email": user.email,
+            "fields": dict(user.fields),
+            "applied": None if user.applied is None else dict(user.applied),
+        }
+        for user in row.users
+    ]
+    return {"id": row.id, "users": users}
+
+
+def users_from_json(row: Mapping[str, Any]) -> PutUsers:
+    """Return what `users_to_json` wrote."""
+    users = tuple(SeenUser(user["email"], user["fields"], user["applied"]) for user in row["users"])
+    return PutUsers(CustomerId(row["id"]), users)

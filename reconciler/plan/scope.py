@@ -1,0 +1,121 @@
+"""What this plan may speak of: targets, the environment's patterns, this project's entries, what was read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+
+from reconciler.model import Desired
+from reconciler.records import Binding
+from reconciler.terms import Terms
+
+
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """
+    Return whether an external_id matches one of the shell patterns; case counts.
+
+    >>> matcher(["west-*"])("west-1"), matcher(["west-*"])("West-1"), matcher([])("west-1")
+    (True, False, False)
+    """
+    found = [re.compile(translate(pattern)) for pattern in patterns]
+    return lambda text: any(pattern.match(text) for pattern in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """
+    Which keys the plan may touch.
+
+    - `targeted`: inside `--target` and outside `--exclude`.
+    - `here`: not left out of this environment by its include and exclude patterns.
+    - `read`: whether the file of this name was read now, or would have been had it existed.
+    """
+
+    targeted: Callable[[str], bool]
+    here: Callable[[str], bool]
+    read: Callable[[str], bool]
+    project: str
+    declared: Callable[[str], bool]
+
+    def gone(self, binding: Binding) -> bool:
+        """
+        Say whether the entry of `binding` has gone: it is this project's, its file was read, and it is not there.
+
+        A file that is missing from a folder or glob that was read counts as read; standard input does not.
+        """
+        return self.ours(binding) and not self.declared(binding.external_id)
+
+    def ours(self, binding: Binding) -> bool:
+        """Say whether the entry of `binding` would be seen now if it stood."""
+        return binding.project == self.project and self.here(binding.external_id) and self.read(binding.source)
+
+    def left_out(self, bindings: Mapping[str, Binding]) -> int:
+        """Return how many have no entry here as their project or file was not read; without a source none ever had."""
+        return sum(row.source != "" and not self.declared(key) and not self.ours(row) for key, row in bindings.items())
+
+    def may_take_over(self, binding: Binding) -> bool:
+        """Say whether its customer may be given another key: its own entry has gone, or stands here."""
+        return self.ours(binding) or (binding.project == self.project and self.declared(binding.external_id))
+
+
+def scope_of(desired: Desired, terms: Terms) -> Scope:
+    """Return the scope of a plan for `desired` under `terms`."""
+    targets, excludes = matcher(terms.targets), matcher(terms.excludes)
+    included, excluded = matcher(desired.include), matcher(desired.exclude)
+    files = {file.name for file in desired.reading.files}
+    globs = [re.compile(_glob(pattern)) for pattern in desired.reading.globs]
+
+    def read(name: str) -> bool:
+        if name in files:
+            return True
+        if not name or name == "-":
+            return False
+        if name.endswith((".yaml", ".yml")) and any(_below(name, folder) for folder in desired.reading.folders):
+            return True
+        return any(pattern.match(name) for pattern in globs)
+
+    return Scope(
+        targeted=lambda key: (not terms.targets or targets(key)) and not excludes(key),
+        here=lambda key: (not desired.include or included(key)) and not excluded(key),
+        read=read,
+        project=terms.project,
+        declared=desired.customers.__contains__,
+    )
+
+
+def _below(name: str, folder: str) -> bool:
+    """
+    Say whether a normalised path stands below a folder; hidden parts are never read.
+
+    >>> _below("customers/west/a.yaml", "customers"), _below("a.yaml", "."), _below("../x/a.yaml", "../x")
+    (True, True, True)
+    >>> _below("customers/.old/a.yaml", "customers"), _below("customers2/a.yaml", "customers"), _below("../a.yaml", ".")
+    (False, False, False)
+    """
+    if folder in ("", "."):
+        rest = name
+        if name.startswith(("../", "/")):
+            return False
+    else:
+        prefix = folder.rstrip("/") + "/"
+        if not name.startswith(prefix):
+            return False
+        rest = name[len(prefix) :]
+    return not any(part.startswith(".") for part in rest.split("/"))
+
+
+def _glob(pattern: str) -> str:
+    """
+    Return the regular expression of a path glob: `*` stays within a folder, `**/` crosses folders.
+
+    >>> [bool(re.match(_glob("customers/*.yaml"), name)) for name in ("customers/a.yaml", "customers/x/a.yaml")]
+    [True, False]
+    >>> bool(re.match(_glob("**/*.yaml"), "customers/x/a.yaml"))
+    True
+    """
+    crossing = "\x00"
+    parts = pattern.replace("**/", crossing).split("*")
+    escaped = r"[^/]*".join(re.escape(part).replace(r"\?", r"[^/]") for part in parts)
+    return escaped.replace(re.escape(crossing), r"(?:.*/)?").replace(crossing, r"(?:.*/)?") + r"\Z"

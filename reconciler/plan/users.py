@@ -1,0 +1,178 @@
+"""
+The users of one declared customer: those to create, and what cannot be changed.
+
+A user can be listed and created, never changed or deleted. So one that is declared and not there is
+created, one whose names differ is blocked, and one that is not declared is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from reconciler.errors import Source
+from reconciler.kinds.kind import canonical_email
+from reconciler.kinds.user import FIELDS
+from reconciler.model import (
+    Action,
+    Address,
+    Blocked,
+    Change,
+    CustomerId,
+    DesiredCustomer,
+    DesiredUser,
+    FieldChange,
+    ListUsers,
+    LiveUser,
+    Note,
+    Reason,
+)
+from reconciler.plan.diff import diff, quoted
+from reconciler.plan.part import NOTHING, Part
+from reconciler.records import PutUsers, SeenUser
+
+
+def new_users(customer: DesiredCustomer, customer_id: CustomerId | None, *, unless_listed: bool = False) -> Part:
+    """
+    Return a create for each declared user.
+
+    `customer_id` is None for a customer that the plan creates. `unless_listed`: the customer is about to
+    be restored, and its users can be listed only then.
+    """
+    return Part(
+        changes=tuple(_create(customer, user, customer_id, unless_listed=unless_listed) for user in customer.users)
+    )
+
+
+def known_users(
+    customer: DesiredCustomer,
+    customer_id: CustomerId,
+    recorded: tuple[SeenUser, ...] | None,
+    listed: tuple[LiveUser, ...] | None,
+    *,
+    read_again: bool,
+    fresh: bool,
+    in_doubt: Callable[[Address], bool],
+) -> Part:
+    """
+    Return what the declared users of an existing customer need.
+
+    - `recorded`: the users that the ledger has seen there, None where they were never listed.
+    - `listed`: as listed now, None where they were not. Where neither is known, or `read_again`, the part
+      asks for the listing.
+    - `fresh`: our last write to the customer is so young that a listing need not show it yet.
+    - `in_doubt`: whether the create of that user was sent, not answered, and may still come to be seen.
+    """
+    if not customer.users and not recorded:
+        return NOTHING
+    if customer.users and listed is None and (recorded is None or read_again):
+        return Part(reads=(ListUsers(customer_id),))
+    seen = merged(recorded, listed, fresh=fresh)
+    by_email = {canonical_email(user.email): user for user in seen}
+    before = {canonical_email(user.email): user for user in recorded or ()}
+    changes: list[Change] = []
+    blocked: list[Blocked] = []
+    declared: dict[str, SeenUser] = {}
+    for user in customer.users:
+        email = canonical_email(user.email)
+        found = by_email.get(email)
+        if found is not None:
+            differs, declared[email] = _compare(customer, user, found, before.get(email, found))
+            blocked += differs
+        elif in_doubt(address := Address(customer.external_id, user.email)):
+            blocked.append(doubtful(address, user.source))
+        else:
+            changes.append(_create(customer, user, customer_id))
+    notes, after = _after(customer, seen, declared)
+    users = () if after == recorded else (PutUsers(customer_id, after),)
+    if not (changes or blocked or notes or users):
+        return NOTHING
+    return Part(changes=tuple(changes), blocked=tuple(blocked), notes=notes, users=users)
+
+
+def merged(
+    recorded: tuple[SeenUser, ...] | None, listed: tuple[LiveUser, ...] | None, *, fresh: bool
+) -> tuple[SeenUser, ...]:
+    """Return the users of a customer: as listed, with what the ledger applied; those just written may be unlisted."""
+    if listed is None:
+        return recorded or ()
+    before = {canonical_email(user.email): user for user in recorded or ()}
+    seen: dict[str, SeenUser] = {}
+    for user in listed:
+        email = canonical_email(user.email)
+        if email not in seen:
+            seen[email] = SeenUser(user.email, user.fields, before[email].applied if email in before else None)
+    if fresh:
+        seen = {**before, **seen}
+    return tuple(seen.values())
+
+
+def _after(
+    customer: DesiredCustomer, seen: Iterable[SeenUser], declared: Mapping[str, SeenUser]
+) -> tuple[tuple[Note, ...], tuple[SeenUser, ...]]:
+    """Return a note for each user that is no longer declared, and the users as the ledger shall know them."""
+    notes: list[Note] = []
+    after: list[SeenUser] = []
+    for user in seen:
+        record = declared.get(canonical_email(user.email))
+        if record is None and user.applied is not None:
+            notes.append(Note("no longer managed, stays as it is", Address(customer.external_id, user.email)))
+        after.append(record or SeenUser(user.email, user.fields))
+    return tuple(notes), tuple(after)
+
+
+def doubtful(address: Address, source: Source) -> Blocked:
+    """Return that a create was sent and not answered, so that nothing is sent for it before reading can tell."""
+    return Blocked(
+        address,
+        "its create was sent and not answered, and it is not to be seen yet: it is in doubt",
+        "plan again in a minute; what is then listed is taken, and only what is not is created",
+        source=source,
+    )
+
+
+def _compare(
+    customer: DesiredCustomer, user: DesiredUser, found: SeenUser, before: SeenUser
+) -> tuple[list[Blocked], SeenUser]:
+    """Return what of an existing user differs, all of it blocked, and its record; `before` is what was recorded."""
+    compared = {name: value for name, value in user.fields.items() if name not in user.ignore_changes}
+    result = diff(
+        FIELDS,
+        compared,
+        found.fields,
+        applied=before.applied or {},
+        observed=before.fields if before.applied else {},
+        trouble={},
+        equal={},
+    )
+    address = Address(customer.external_id, user.email)
+    blocked = [
+        Blocked(
+            address,
+            f"the API cannot change a user: {kept.field} is {found.fields.get(kept.field) or 'empty'!r}, "
+            f"declared {compared[kept.field] or 'empty'!r}",
+            f"declare what it is, add `ignore_changes: [{kept.field}]` to the user, or change it in the dashboard",
+            field=kept.field,
+            source=user.source,
+            values=quoted(kept.field, found.fields.get(kept.field), compared[kept.field]),
+        )
+        for kept in result.kept
+    ]
+    seen = before if blocked and before.applied is not None else found
+    return blocked, SeenUser(found.email, seen.fields, dict(result.applied))
+
+
+def _create(
+    customer: DesiredCustomer, user: DesiredUser, customer_id: CustomerId | None, *, unless_listed: bool = False
+) -> Change:
+    """Return the create of one user."""
+    fields = [FieldChange("email", "", user.email)]
+    fields += [FieldChange(name, "", value) for name in FIELDS if (value := user.fields.get(name))]
+    return Change(
+        Action.CREATE_USER,
+        Address(customer.external_id, user.email),
+        customer_id,
+        Reason.DECLARED,
+        fields=tuple(fields),
+        source=user.source,
+        unless_listed=unless_listed,
+    )

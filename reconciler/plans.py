@@ -1,0 +1,74 @@
+"""
+The plan: all that leads from live to desired, as one value.
+
+It holds no function and no client, so that it can be shown, saved, compared and tested without a
+server: the same inputs make the same plan. Its parts are the nouns of `model`; it stands apart from
+them because its `entries` are rows of the ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.model import (
+    Action,
+    BindingChange,
+    Blocked,
+    Change,
+    Cost,
+    EnvironmentRef,
+    Exceeded,
+    Note,
+    SourceFile,
+)
+from reconciler.records import Binding, PutUsers
+
+_FREE = Cost(requests=0, overhead=0, rate_per_s=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    What an apply will do, in its order, and all that a reader needs to consent to it.
+
+    - `changes`: one request each: restores, patches, creates with their users, archives.
+    - `bindings`: what begins, moves or ends in the ledger alone; any apply writes it.
+    - `blocked`: what is wanted and cannot be done. `limits`: only those that are exceeded.
+    - `unknown`: what cannot be known (there is no ledger yet, ...): the first lines of every rendering.
+    - `cost`: the price in requests; planning itself stands in its overhead.
+    - `unchanged`: declared customers with no change and nothing blocked, their users included.
+    - `out_of_scope`: bindings of another project, or whose source file was not read now.
+    - `fingerprint`: of what it was made from. `files`: the files that were read for it.
+    - `entries`: the ledger's rows as an apply of this plan writes them; an `id` is None where it creates.
+    - `users`: the users of customers as the ledger shall know them, before the changes.
+    """
+
+    environment: EnvironmentRef
+    project: str
+    changes: tuple[Change, ...] = ()
+    bindings: tuple[BindingChange, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    limits: tuple[Exceeded, ...] = ()
+    notes: tuple[Note, ...] = ()
+    unknown: tuple[str, ...] = ()
+    cost: Cost = _FREE
+    unchanged: int = 0
+    out_of_scope: int = 0
+    fingerprint: str = ""
+    files: tuple[SourceFile, ...] = ()
+    entries: tuple[Binding, ...] = ()
+    users: tuple[PutUsers, ...] = ()
+
+    @property
+    def applicable(self) -> bool:
+        """Say whether no limit is exceeded; what is blocked does not stop the rest."""
+        return not self.limits
+
+    @property
+    def empty(self) -> bool:
+        """Say whether nothing would be sent; bindings may still be written."""
+        return not self.changes
+
+    def count(self, action: Action) -> int:
+        """Return how many changes are of one action."""
+        return sum(change.action is action for change in self.changes)

@@ -1,0 +1,281 @@
+"""
+The nouns of the ledger: what is known between runs, and the writes that change it.
+
+A `Binding` is one row a customer. The ledger's whole write side is `commit(writes)`: a tuple of the
+values below, durable together or not at all, so that every kind of storage means the same by them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model import Action, Address, CustomerId, Status
+
+
+class BindingState(StrEnum):
+    """
+    How the ledger holds a bound customer.
+
+    `archived`: this tool archived it. `absent`: it was active, and then it was neither listed nor found,
+    or only a get still knew it: archived elsewhere, hidden or gone.
+    """
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+    ABSENT = "absent"
+
+
+class Via(StrEnum):
+    """How a binding came to be; `pin` and `moved` allow a live external_id that is not the key."""
+
+    CREATED = "created"
+    MATCHED = "matched"
+    PIN = "pin"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """
+    What a field of one customer did that was not expected.
+
+    - `patched`: the value that we patched it to, in `runs` runs, and `seen`: what it had come back to.
+    - `refused`: (declared, live) of a patch that the server did not take; None where there was none.
+    """
+
+    patched: str = ""
+    runs: int = 0
+    seen: tuple[str, ...] = ()
+    refused: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """
+    What the ledger holds of one customer, or (as a plan's entry) will hold.
+
+    - `external_id` is the key; `live_external_id` what the live customer carried when it was bound.
+    - `id` is None only in an entry of a plan that creates the customer.
+    - `written_at`: the server's clock (seconds since 1970) at our last write to it; 0 for none.
+    - `applied_hash`: 16 bytes over the canonical applied values (`kinds.customer.fingerprint`), so that
+      a customer that did not change is seen as such without decoding the two JSON texts.
+    - `applied_json`: what we wrote, {field: text or null}; `observed_json`: what the server then held, or
+      None where it is equal in canonical form.
+    - `trouble_json`: {field: Trouble as JSON}, or None.
+    """
+
+    external_id: str
+    id: CustomerId | None
+    live_external_id: str
+    created_at: str
+    state: BindingState
+    project: str
+    source: str
+    protected: bool
+    via: Via
+    written_at: float = 0.0
+    applied_hash: bytes = b""
+    applied_json: str = "{}"
+    observed_json: str | None = None
+    trouble_json: str | None = None
+
+    @property
+    def bound_id(self) -> CustomerId:
+        """Return the id of a row that is stored; ValueError for an entry whose customer is not created yet."""
+        if self.id is None:
+            raise ValueError(f"{self.external_id!r} is bound to no customer yet")
+        return self.id
+
+    def applied(self) -> dict[str, str | None]:
+        """Return what we last wrote, or found and recorded, by field."""
+        applied: dict[str, str | None] = json.loads(self.applied_json)
+        return applied
+
+    def observed(self) -> dict[str, str]:
+        """Return what the server then held, by field."""
+        if self.observed_json is None:
+            return {name: value or "" for name, value in self.applied().items()}
+        observed: dict[str, str] = json.loads(self.observed_json)
+        return observed
+
+    def trouble(self) -> dict[str, Trouble]:
+        """Return what is known of fields that did not behave."""
+        if self.trouble_json is None:
+            return {}
+        return {
+            name: Trouble(
+                patched=row["patched"],
+                runs=row["runs"],
+                seen=tuple(row["seen"]),
+                refused=tuple(row["refused"]) if row["refused"] else None,
+            )
+            for name, row in json.loads(self.trouble_json).items()
+        }
+
+
+def trouble_json(trouble: Mapping[str, Trouble]) -> str | None:
+    """Return the stored form of `trouble`, None where it is empty."""
+    if not trouble:
+        return None
+    rows = {
+        name: {"patched": row.patched, "runs": row.runs, "seen": row.seen, "refused": row.refused}
+        for name, row in sorted(trouble.items())
+    }
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class SeenUser:
+    """
+    A user that the ledger has seen on a customer: its live names, and what we applied.
+
+    `applied` is None for a user that is not declared, or was not when it was last applied.
+    """
+
+    email: str
+    fields: Mapping[str, str]
+    applied: Mapping[str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """
+    What is known of a server's ways; None (0, "") is not known.
+
+    - `lists_archived`, `gets_archived`: whether archived customers are listed, and still answer a get.
+    - `longest_page`: the longest page seen. `empties`: what empties a field, `""` or `null`.
+    - `how`: in words, when and from what `lists_archived` and `gets_archived` were learned.
+    """
+
+    lists_archived: bool | None = None
+    gets_archived: bool | None = None
+    longest_page: int = 0
+    empties: str | None = None
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """
+    A change that was about to be sent, and how it ended: `status` is None while it is open.
+
+    `seq` counts within the run. `before` and `after` are the values by field, for history and undo.
+    `opened_at` is by the server's clock, seconds since 1970. `payload_hash` is the SHA-256, in hex, of
+    the request's body.
+    """
+
+    run: str
+    seq: int
+    action: Action
+    address: Address
+    id: CustomerId | None
+    opened_at: float
+    payload_hash: str = ""
+    before: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, str | None] = field(default_factory=dict)
+    status: Status | None = None
+    message: str = ""
+    closed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a writing command. Times are RFC 3339 UTC with microseconds; `finished_at` "" while it runs."""
+
+    id: str
+    started_at: str
+    command: str
+    outcome: str = ""
+    finished_at: str = ""
+    requests: int = 0
+    changes: int = 0
+    who: str = ""
+    commit: str = ""
+    ci_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """
+    All that planning asks of the ledger.
+
+    `known` is False where there is no ledger yet: then absence proves nothing. `account` is the SHA-256
+    of the client id that it was last used with ("" in a new one). `taken` holds external_ids that the
+    server said are in use, with its words. `intents` are the open ones. `users` holds, by customer id,
+    the users seen there; a customer that is not in it was never listed.
+    """
+
+    bindings: Mapping[str, Binding] = field(default_factory=dict)
+    users: Mapping[CustomerId, tuple[SeenUser, ...]] = field(default_factory=dict)
+    taken: Mapping[str, str] = field(default_factory=dict)
+    intents: tuple[Intent, ...] = ()
+    learned: Learned = Learned()
+    known: bool = False
+    account: str = ""
+
+
+# --- writes ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PutBinding:
+    """Write one customer's row; its id is not None."""
+
+    binding: Binding
+
+
+@dataclass(frozen=True, slots=True)
+class DropBinding:
+    """Stop knowing a key; the users seen on its customer go with it."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutUsers:
+    """Write all the users known on a customer."""
+
+    id: CustomerId
+    users: tuple[SeenUser, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PutTaken:
+    """Remember that the server says an external_id is in use; `words` None forgets it."""
+
+    external_id: str
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PutLearned:
+    """Write what is known of the server."""
+
+    learned: Learned
+
+
+@dataclass(frozen=True, slots=True)
+class PutAccount:
+    """Write the SHA-256 of the client id that the ledger is used with."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutIntent:
+    """Write an intent, open or closed: (run, seq) is its key."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class PutRun:
+    """Write a run; its id is its key."""
+
+    run: Run
+
+
+Write = PutBinding | DropBinding | PutUsers | PutTaken | PutLearned | PutAccount | PutIntent | PutRun

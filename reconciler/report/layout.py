@@ -1,0 +1,152 @@
+"""
+Lines of text that fit a width: wrapped, indented, aligned, coloured. Knows nothing of what they say.
+
+A line is written as `Line`, and `page` makes text of many. A plan may have hundreds of thousands: rich
+knows how wide a letter is and what a colour is written as, but its own wrapping takes 0.1 ms a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.style import Style
+
+_LEAST_COLUMNS = 16
+"""A continuation that would have fewer columns than this starts further left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a line in one style (`bold`, `green`, ...; "" for none), safe to show as it is."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """
+    One line, of one or more on the screen.
+
+    `indent` is how many blanks stand before it, `hang` how many more before its continuations.
+    """
+
+    parts: tuple[Part, ...]
+    indent: int = 0
+    hang: int = 2
+
+
+BLANK = Line(())
+
+
+def line(text: str, style: str = "", *, indent: int = 0, hang: int = 2) -> Line:
+    """Return a line of one style."""
+    return Line((Part(text, style),), indent, hang)
+
+
+def page(lines: Iterable[Line], *, width: int, color: bool) -> str:
+    r"""
+    Return `lines` as text of at most `width` columns, each with a line feed; long words are cut.
+
+    >>> print(page([line("one two three"), line("abcdefghij", indent=1)], width=8, color=False), end="")
+    one two
+      three
+     abcdefg
+       hij
+    """
+    return "".join(row + "\n" for one in lines for row in _rows(one, width, color=color))
+
+
+def painted(text: str, style: str, *, color: bool) -> str:
+    """Return `text` in `style` for a terminal of sixteen colours; as it is without colour."""
+    if not color or not style or not text:
+        return text
+    return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
+
+
+def columns(text: str) -> int:
+    """
+    Return how many columns of a terminal `text` takes; some letters take two.
+
+    >>> columns("Zürich"), columns("東京")
+    (6, 4)
+    """
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def padded(text: str, size: int) -> str:
+    """Return `text` with blanks after it, up to `size` columns."""
+    return text + " " * (size - columns(text))
+
+
+def aligned(rows: Sequence[Sequence[str]], *, width: int, indent: int = 0) -> list[Line] | None:
+    """
+    Return `rows` in columns, two blanks between them; None where they do not fit into `width`.
+
+    >>> aligned([("city", "Boston"), ("state", "")], width=20)[0].parts[0].text
+    'city   Boston'
+    """
+    sizes = [max(map(columns, cells)) for cells in zip(*rows, strict=True)]
+    if indent + sum(sizes) + 2 * (len(sizes) - 1) > width:
+        return None
+    return [line("  ".join(map(padded, row, sizes)).rstrip(), indent=indent) for row in rows]
+
+
+def _rows(one: Line, width: int, *, color: bool) -> list[str]:
+    """Return the screen lines of one line."""
+    indent = " " * one.indent
+    if one.indent + sum(columns(part.text) for part in one.parts) <= width:
+        return [(indent + "".join(painted(part.text, part.style, color=color) for part in one.parts)).rstrip()]
+    hang = one.hang if width - one.indent - one.hang >= _LEAST_COLUMNS else 2
+    text = "".join(part.text for part in one.parts)
+    spans = _spans(text, max(2, width - one.indent), max(2, width - one.indent - hang))
+    hanging = indent + " " * hang
+    return [
+        (hanging if number else indent) + _stretch(one.parts, start, end, color=color)
+        for number, (start, end) in enumerate(spans)
+    ]
+
+
+def _spans(text: str, first: int, others: int) -> list[tuple[int, int]]:
+    """
+    Return where each row of `text` starts and ends: broken at blanks, a long word where the row ends.
+
+    >>> _spans("one two three", 8, 4)
+    [(0, 7), (8, 12), (12, 13)]
+    """
+    spans: list[tuple[int, int]] = []
+    start = 0
+    while start < len(text):
+        end = _fitting(text, start, others if spans else first)
+        if end < len(text) and text[end] != " ":
+            blank = text.rfind(" ", start, end)
+            end = blank if blank > start else end
+        spans.append((start, start + len(text[start:end].rstrip(" "))))
+        while end < len(text) and text[end] == " ":
+            end += 1
+        start = end
+    return spans
+
+
+def _fitting(text: str, start: int, room: int) -> int:
+    """Return the end of what fits into `room` columns from `start`: one letter at least."""
+    if text.isascii():
+        return min(start + room, len(text))
+    end, left = start + 1, room - cell_len(text[start])
+    while end < len(text) and (size := cell_len(text[end])) <= left:
+        left -= size
+        end += 1
+    return end
+
+
+def _stretch(parts: tuple[Part, ...], start: int, end: int, *, color: bool) -> str:
+    """Return what the joined `parts` hold from `start` to `end`, painted."""
+    stretches = []
+    offset = 0
+    for part in parts:
+        stretches.append(painted(part.text[max(0, start - offset) : max(0, end - offset)], part.style, color=color))
+        offset += len(part.text)
+    return "".join(stretches)

@@ -1,0 +1,105 @@
+"""What became of each change, as text and as a value for JSON: what needs a reader's eye stands last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from reconciler.model import Outcome, Status
+from reconciler.report.layout import BLANK, Line, Part, line, page
+from reconciler.report.redact import masked_outcome
+from reconciler.report.words import address, count, duration
+from reconciler.text import visible
+
+_TITLES = {
+    Status.DONE: ("Done", "green"),
+    Status.SKIPPED: ("Skipped", "yellow"),
+    Status.FAILED: ("Failed", "red"),
+    Status.IN_DOUBT: ("In doubt: it may have happened, and the next run finds out", "magenta"),
+}
+
+
+def outcomes_text(
+    outcomes: Sequence[Outcome],
+    *,
+    requests: int,
+    seconds: float,
+    width: int,
+    color: bool,
+    remaining: int = 0,
+    redact: bool = False,
+) -> str:
+    """
+    Return what an apply did, as text of at most `width` columns.
+
+    `requests` and `seconds` are those of the whole run; `remaining` is how many changes it did not begin,
+    because it was stopped. `redact` masks personal values.
+    """
+    shown_outcomes = [masked_outcome(one) for one in outcomes] if redact else outcomes
+    lines = _lines(shown_outcomes, requests=requests, seconds=seconds, remaining=remaining)
+    return page(lines, width=width, color=color)
+
+
+def outcomes_json(
+    outcomes: Sequence[Outcome], *, requests: int, seconds: float, remaining: int = 0, redact: bool = False
+) -> dict[str, Any]:
+    """Return the same as a value for JSON: `outcomes` in the order of the changes, and a `summary`."""
+    rows = [masked_outcome(one) for one in outcomes] if redact else outcomes
+    return {
+        "outcomes": [
+            {
+                "action": one.change.action.value,
+                "address": str(one.change.address),
+                "external_id": one.change.address.external_id,
+                "id": one.change.id if one.id is None else one.id,
+                "status": one.status.value,
+                "message": one.message,
+            }
+            for one in rows
+        ],
+        "summary": {
+            **{status.value: number for status, number in _counts(outcomes).items()},
+            "remaining": remaining,
+            "requests": requests,
+            "seconds": round(seconds, 3),
+        },
+    }
+
+
+def _lines(outcomes: Sequence[Outcome], *, requests: int, seconds: float, remaining: int) -> Iterator[Line]:
+    """Yield a section a status, and the summary."""
+    for status, (title, style) in _TITLES.items():
+        members = [one for one in outcomes if one.status is status]
+        if members:
+            yield line(f"{title} ({len(members)})", f"bold {style}")
+            for one in members:
+                yield from _outcome(one, style)
+            yield BLANK
+    yield line(_summary(_counts(outcomes), requests=requests, seconds=seconds, remaining=remaining), "bold")
+
+
+def _outcome(one: Outcome, style: str) -> Iterator[Line]:
+    """Yield one outcome: what, whom, which id, and the message below it."""
+    customer = one.change.id if one.id is None else one.id
+    verb = one.change.action.value.replace("_", " ")
+    facts = f"  {visible(customer)}" if customer else ""
+    yield Line((Part(f"{verb} ", style), Part(address(one.change.address)), Part(facts)), indent=2)
+    if one.message:
+        yield line(visible(one.message), indent=6)
+
+
+def _summary(counts: dict[Status, int], *, requests: int, seconds: float, remaining: int) -> str:
+    """Return what was done in one line."""
+    parts = [f"{counts[Status.DONE]} done", f"{counts[Status.FAILED]} failed", f"{counts[Status.SKIPPED]} skipped"]
+    parts.append(f"{counts[Status.IN_DOUBT]} in doubt")
+    if remaining:
+        parts.append(f"{remaining} not begun")
+    return f"Apply: {', '.join(parts)}; {count(requests, 'request')}, {duration(seconds)}."
+
+
+def _counts(outcomes: Sequence[Outcome]) -> dict[Status, int]:
+    """Return how many changes ended in each way."""
+    counts = dict.fromkeys(Status, 0)
+    for one in outcomes:
+        counts[one.status] += 1
+    return counts

@@ -1,0 +1,155 @@
+"""
+A plan as text: what cannot be known, the changes by action, what is blocked and why, price, one summary line.
+
+The most important stands last, where a terminal ends: blocked, limits, price, summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.model import Action, BindingChange, Blocked, Cost, Exceeded, Note
+from reconciler.plans import Plan
+from reconciler.report.change_text import change_lines
+from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
+from reconciler.report.redact import masked_plan
+from reconciler.report.words import address, count, duration
+from reconciler.text import visible
+
+_TITLES = {
+    Action.RESTORE: "Restore",
+    Action.PATCH: "Patch",
+    Action.CREATE: "Create",
+    Action.CREATE_USER: "Create users of customers that exist",
+    Action.ARCHIVE: "Archive",
+}
+
+
+def plan_text(plan: Plan, *, width: int, color: bool, redact: bool = False) -> str:
+    """Return `plan` as text of at most `width` columns; `redact` masks personal values."""
+    shown_plan = masked_plan(plan) if redact else plan
+    return page(_lines(shown_plan, width), width=width, color=color)
+
+
+def summary_line(plan: Plan) -> str:
+    """
+    Return the plan in one line.
+
+    >>> from reconciler.model import EnvironmentRef
+    >>> summary_line(Plan(EnvironmentRef("demo", "https://api.example", ""), "default", unchanged=40))
+    'Nothing to do. 40 customers are as declared.'
+    """
+    if plan.empty and not plan.blocked:
+        if not plan.unchanged:
+            return "Nothing to do."
+        return f"Nothing to do. {count(plan.unchanged, 'customer is', 'customers are')} as declared."
+    users = plan.count(Action.CREATE_USER)
+    return (
+        f"Plan: {plan.count(Action.CREATE)} to create, {count(users, 'user')}, {plan.count(Action.PATCH)} to patch, "
+        f"{plan.count(Action.ARCHIVE)} to archive, {plan.count(Action.RESTORE)} to restore; "
+        f"{len(plan.blocked)} blocked; {plan.unchanged} unchanged."
+    )
+
+
+def _lines(plan: Plan, width: int) -> Iterator[Line]:
+    """Yield the lines of a plan."""
+    for text in plan.unknown:
+        yield line(f"Not known: {visible(text)}", "yellow")
+    where = f"{visible(plan.environment.name)} ({visible(plan.environment.base_url)})"
+    yield line(f"Environment {where}, project {visible(plan.project)}", "bold")
+    yield BLANK
+    yield from _changes(plan, width)
+    yield from _section("In the ledger only", _bindings(plan.bindings, width), len(plan.bindings))
+    notes = [*_notes(plan.notes), *_warnings(plan)]
+    yield from _section("Notes", notes, len(notes))
+    yield from _section("Blocked", _blocked(plan.blocked), len(plan.blocked), "yellow")
+    yield from _section("Over a limit, so nothing is sent", _limits(plan.limits), len(plan.limits), "red")
+    yield line(_cost(plan.cost))
+    yield line(summary_line(plan), "bold")
+
+
+def _changes(plan: Plan, width: int) -> Iterator[Line]:
+    """Yield the changes, one section an action; the users of a new customer stand below it."""
+    new = {change.address.external_id for change in plan.changes if change.action is Action.CREATE}
+    nested = [change.action is Action.CREATE_USER and change.address.external_id in new for change in plan.changes]
+    for action in Action:
+        number = plan.count(action)
+        if action is Action.CREATE_USER:
+            number -= sum(nested)
+        members = (Action.CREATE, Action.CREATE_USER) if action is Action.CREATE else (action,)
+        lines = (
+            one
+            for change, inside in zip(plan.changes, nested, strict=True)
+            if change.action in members and inside == (action is Action.CREATE and change.action is not action)
+            for one in change_lines(change, width=width, nested=inside)
+        )
+        yield from _section(_TITLES[action], lines, number)
+
+
+def _section(title: str, lines: Iterable[Line], number: int, style: str = "") -> Iterator[Line]:
+    """Yield a section and a blank line after it; nothing where it has nothing."""
+    if not number:
+        return
+    yield line(f"{title} ({number})", f"bold {style}".strip())
+    yield from lines
+    yield BLANK
+
+
+def _bindings(bindings: tuple[BindingChange, ...], width: int) -> Iterable[Line]:
+    """Return one line a binding: what happens, to whom, which id."""
+    rows = []
+    for binding in bindings:
+        origin = "" if binding.origin is None else f"{visible(binding.origin)} -> "
+        rows.append((binding.action.value, origin + address(binding.address), visible(binding.id)))
+    if not rows:
+        return []
+    return aligned(rows, width=width, indent=2) or [line(" ".join(row), indent=2) for row in rows]
+
+
+def _notes(notes: tuple[Note, ...]) -> Iterator[Line]:
+    """Yield one line a note."""
+    for note in notes:
+        about = "" if note.address is None else f"{address(note.address)}: "
+        yield line(about + visible(note.text), indent=2)
+
+
+def _warnings(plan: Plan) -> Iterator[Line]:
+    """Yield what every plan of its kind warns of."""
+    users = plan.count(Action.CREATE_USER)
+    if users:
+        yield line(
+            f"{count(users, 'user is', 'users are')} created: each probably gets an e-mail from the vendor",
+            "yellow",
+            indent=2,
+        )
+    if plan.out_of_scope:
+        left_out = count(plan.out_of_scope, "managed customer is", "managed customers are")
+        yield line(f"{left_out} left out: of another project, or of a file that was not read now", indent=2)
+
+
+def _blocked(blocked: tuple[Blocked, ...]) -> Iterator[Line]:
+    """Yield what is blocked: whom and where, why, the way out, the ids."""
+    for one in blocked:
+        field = f" {visible(one.field)}" if one.field else ""
+        where = f"  {visible(str(one.source))}" if one.source else ""
+        yield Line((Part("! ", "yellow"), Part(address(one.address), "bold"), Part(field + where)), indent=2)
+        yield line(visible(one.reason), indent=6)
+        yield line(f"way out: {visible(one.hint)}", indent=6)
+        if one.ids:
+            yield line(f"ids: {', '.join(map(visible, one.ids))}", indent=6)
+
+
+def _limits(limits: tuple[Exceeded, ...]) -> Iterator[Line]:
+    """Yield the limits that are exceeded, each with the flag that allows it once."""
+    for one in limits:
+        text = f"{one.name}: {one.planned} planned, {one.allowed} allowed; to allow it once: {one.flag}"
+        yield Line((Part("! ", "red"), Part(visible(text))), indent=2)
+
+
+def _cost(cost: Cost) -> str:
+    """Return the price in requests and time."""
+    rest = f"; {cost.overhead} more for the token, planning and learning" if cost.overhead else ""
+    if not cost.requests:
+        return f"Cost: nothing to send{rest}."
+    time = f"{duration(cost.seconds)} at {cost.rate_per_s:g}/s" if cost.rate_per_s else "at no limit"
+    return f"Cost: {count(cost.requests, 'request')}, {time}{rest}."

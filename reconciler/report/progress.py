@@ -1,0 +1,154 @@
+"""
+How far a run is, while it runs: a bar where a person looks on, else a plain line every ten seconds.
+
+Both say the same: how much is done, how fast, how long it will take. Nothing here starts a thread; a
+report is written when `planning` or `advance` is called and it is time for one.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from reconciler.clock import Clock
+from reconciler.report.words import duration
+from reconciler.text import visible
+
+PLAIN_EVERY_S = 10.0
+BAR_EVERY_S = 0.1
+
+
+class Progress(Protocol):
+    """Told how far a run is; says so now and then."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+
+    def planning(self, text: str) -> None:
+        """Take what is being read now, in a few words."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Take how many of how many changes are done."""
+
+    def close(self) -> None:
+        """End it; a bar is removed."""
+
+
+def progress(stream: TextIO, *, terminal: bool, clock: Clock, width: int | None = None) -> Progress:
+    """Return what writes to `stream`: a bar on a terminal (`width` columns, else the terminal's), else plain lines."""
+    return BarProgress(stream, clock=clock, width=width) if terminal else PlainProgress(stream, clock=clock)
+
+
+class _Pace:
+    """How fast changes are done, measured from the first report on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._start: tuple[float, int] | None = None
+
+    def words(self, done: int, total: int) -> str:
+        """Return `120 of 1200 changes, 5.0/s, 3 min 36 s left`; rate and time once there is something to measure."""
+        now = self._clock.monotonic()
+        if self._start is None:
+            self._start = (now, done)
+        began, done_then = self._start
+        text = f"{done} of {total} changes"
+        if done <= done_then or now <= began:
+            return text
+        rate_per_s = (done - done_then) / (now - began)
+        return f"{text}, {rate_per_s:.1f}/s, {duration((total - done) / rate_per_s)} left"
+
+
+class PlainProgress:
+    """A line every ten seconds, the first after ten: a short run says nothing."""
+
+    def __init__(self, stream: TextIO, *, clock: Clock) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._pace = _Pace(clock)
+        self._due = clock.monotonic() + PLAIN_EVERY_S
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def planning(self, text: str) -> None:
+        """Write `text` if it is time."""
+        self._write(visible(text))
+
+    def advance(self, done: int, total: int) -> None:
+        """Write how far it is if it is time."""
+        self._write(self._pace.words(done, total))
+
+    def close(self) -> None:
+        """Do nothing: what was written stays."""
+
+    def _write(self, text: str) -> None:
+        """Write a line where ten seconds have passed since the last."""
+        now = self._clock.monotonic()
+        if now < self._due:
+            return
+        self._due = now + PLAIN_EVERY_S
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+
+class BarProgress:
+    """A bar and the same words, drawn ten times a second at most; removed at the end."""
+
+    def __init__(self, stream: TextIO, *, clock: Clock, width: int | None = None) -> None:
+        self._clock = clock
+        self._pace = _Pace(clock)
+        self._due = clock.monotonic()
+        console = Console(file=stream, width=width, force_terminal=True, highlight=False)
+        # The words are ours, and no markup: a text of the server cannot colour them.
+        words = TextColumn("{task.description}", markup=False)
+        self._bar = Bar(BarColumn(bar_width=20), words, console=console, auto_refresh=False, transient=True)
+        self._task = self._bar.add_task("", total=None)
+        self._bar.start()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def planning(self, text: str) -> None:
+        """Show `text` beside a bar that has no end yet."""
+        self._bar.update(self._task, description=visible(text))
+        self._draw()
+
+    def advance(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        self._bar.update(self._task, description=self._pace.words(done, total), completed=done, total=total)
+        self._draw()
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+    def _draw(self) -> None:
+        """Draw where a tenth of a second has passed since the last time."""
+        now = self._clock.monotonic()
+        if now >= self._due:
+            self._due = now + BAR_EVERY_S
+            self._bar.refresh()

@@ -1,0 +1,155 @@
+"""
+What `--redact` shows: personal values masked by the type of their field, external_ids and ids kept.
+
+A masked plan is a plan, so that every rendering of it is masked alike; but it cannot be applied. A
+text that quotes values is masked where it quotes those that it names, or that stand in its change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from reconciler.errors import Problem
+from reconciler.kinds import KINDS, Personal
+from reconciler.model import Address, Blocked, Change, FieldChange, Note, Outcome
+from reconciler.plans import Plan
+
+MASK = "***"
+
+# An e-mail identifies a user, so it is no field of that kind, but as personal as one.
+_PERSONAL = {field.name: field.personal for kind in KINDS for field in kind.fields} | {"email": Personal.EMAIL}
+_USER_IN_PATH = re.compile(r"(?<=\.users\.).+?(?=(?:\.(?:first_name|last_name|ignore_changes))?$)", re.DOTALL)
+# From the first quote to the last: a value may hold a quote itself.
+_QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
+
+
+def masked(name: str, value: str) -> str:
+    """
+    Return the value of the field `name` as a log may hold it: empty stays empty.
+
+    A field that no kind has is masked too.
+
+    >>> masked("ein", "12-3456789"), masked("country", "USA"), masked("city", ""), masked("new", "x")
+    ('***', 'USA', '', '***')
+    """
+    return value if not value or _PERSONAL.get(name) is Personal.NO else MASK
+
+
+def masked_address(address: Address) -> Address:
+    """
+    Return `address` without the e-mail of a user; the external_id stays.
+
+    >>> str(masked_address(Address("acme", "jane@acme.example")))
+    'acme/***'
+    """
+    return address if address.email is None else Address(address.external_id, masked("email", address.email))
+
+
+def masked_text(text: str, values: Iterable[tuple[str, str]]) -> str:
+    """
+    Return `text` with those of `values`, (field, value), masked that stand in it as whole words.
+
+    >>> masked_text("no longer managed, stays Boston", [("city", "Boston"), ("state", "MA")])
+    'no longer managed, stays ***'
+    """
+    personal = {value for name, value in values if value.strip() and masked(name, value) != value}
+    # The longest first: a street address may hold the city.
+    for value in sorted(personal, key=lambda value: (-len(value), value)):
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
+    return text
+
+
+def masked_plan(plan: Plan) -> Plan:
+    """Return `plan` with every personal value masked, and without its entries."""
+    values: dict[str, list[tuple[str, str]]] = {}
+    for change in plan.changes:
+        values.setdefault(change.address.external_id, []).extend(_values(change))
+    return replace(
+        plan,
+        changes=tuple(masked_change(change) for change in plan.changes),
+        bindings=tuple(replace(binding, address=masked_address(binding.address)) for binding in plan.bindings),
+        blocked=tuple(_blocked(one, values.get(one.address.external_id, [])) for one in plan.blocked),
+        notes=tuple(
+            _note(note, values.get(note.address.external_id, []) if note.address else []) for note in plan.notes
+        ),
+        entries=(),
+    )
+
+
+def masked_change(change: Change) -> Change:
+    """Return `change` with every personal value masked."""
+    return replace(
+        change, address=masked_address(change.address), fields=tuple(_field_change(one) for one in change.fields)
+    )
+
+
+def masked_outcome(outcome: Outcome) -> Outcome:
+    """Return `outcome` with every personal value masked; in its message those of its own change."""
+    message = masked_text(outcome.message, _values(outcome.change))
+    return replace(outcome, change=masked_change(outcome.change), message=message)
+
+
+def masked_problem(problem: Problem) -> Problem:
+    """
+    Return `problem` with users' e-mails masked in its path, and what it quotes where its field is personal.
+
+    >>> from reconciler.errors import Source
+    >>> print(masked_problem(Problem(Source("c.yaml", 7), "customers.acme.ein", "'1' is not an EIN")))
+    c.yaml:7: customers.acme.ein: '***' is not an EIN
+    """
+    user = _USER_IN_PATH.search(problem.path)
+    name = problem.path.rpartition(".")[2]
+    personal = user is not None or _PERSONAL.get(name, Personal.NO) is not Personal.NO
+    return replace(
+        problem,
+        path=_USER_IN_PATH.sub(MASK, problem.path),
+        message=_QUOTED.sub(f"'{MASK}'", problem.message) if personal else problem.message,
+        hint=_QUOTED.sub(f"'{MASK}'", problem.hint) if personal else problem.hint,
+    )
+
+
+def _field_change(one: FieldChange) -> FieldChange:
+    """Return one field of a change, masked; empty and null stay."""
+    after = one.after if one.after is None else masked(one.name, one.after)
+    return replace(one, before=masked(one.name, one.before), after=after)
+
+
+def _blocked(one: Blocked, values: list[tuple[str, str]]) -> Blocked:
+    """Return `one` masked: what it names, the user's e-mail, and `values` of changes beside it."""
+    known = [*one.values, *values, *_email(one.address)]
+    return replace(
+        one,
+        address=masked_address(one.address),
+        reason=masked_text(one.reason, known),
+        hint=masked_text(one.hint, known),
+        values=_masked_values(one.values),
+    )
+
+
+def _note(note: Note, values: list[tuple[str, str]]) -> Note:
+    """Return `note` masked: what it names, the user's e-mail, and `values` of changes beside it."""
+    known = [*note.values, *values, *(_email(note.address) if note.address else [])]
+    return replace(
+        note,
+        text=masked_text(note.text, known),
+        address=masked_address(note.address) if note.address else None,
+        values=_masked_values(note.values),
+    )
+
+
+def _values(change: Change) -> list[tuple[str, str]]:
+    """Return every value that a change holds, (field, value)."""
+    values = [(one.name, value) for one in change.fields for value in (one.before, one.after or "")]
+    return values + _email(change.address)
+
+
+def _email(address: Address) -> list[tuple[str, str]]:
+    """Return the e-mail in a user's address as a value."""
+    return [("email", address.email)] if address.email else []
+
+
+def _masked_values(values: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return `values`, masked."""
+    return tuple((name, masked(name, value)) for name, value in values)

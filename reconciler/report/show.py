@@ -1,0 +1,243 @@
+"""One customer as declared, live and recorded, side by side; and the ledger's customers as a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.kinds import CUSTOMER
+from reconciler.kinds.kind import canonical_email
+from reconciler.model import DesiredCustomer, DesiredUser, LiveCustomer, LiveUser
+from reconciler.records import Binding
+from reconciler.report.layout import BLANK, Line, aligned, line, page
+from reconciler.report.redact import masked
+from reconciler.report.words import EMPTY, count, shown
+from reconciler.text import visible
+
+Fields = Mapping[str, str | None] | Mapping[str, str]
+
+_ABSENT = "-"
+_SIDES = ("declared", "live", "applied", "observed")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerView:
+    """
+    All that is known of one customer; None where there is nothing, or it was not asked for.
+
+    `users` are the live ones, `payment_methods` how many there are.
+    """
+
+    external_id: str
+    declared: DesiredCustomer | None = None
+    live: LiveCustomer | None = None
+    recorded: Binding | None = None
+    users: tuple[LiveUser, ...] | None = None
+    payment_methods: int | None = None
+
+
+def customer_text(view: CustomerView, *, width: int, color: bool, redact: bool = False) -> str:
+    """
+    Return one customer as text: its fields by side, then users and payment methods.
+
+    `-` stands where a side says nothing of a field. `applied` is what the ledger says we wrote, `observed`
+    what the server then held.
+    """
+    return page(_customer(view, width, redact=redact), width=width, color=color)
+
+
+def customer_json(view: CustomerView, *, redact: bool = False) -> dict[str, Any]:
+    """Return the same as a value for JSON; a side that is not there is null."""
+    sides = _sides(view, redact=redact)
+    return {
+        "external_id": view.external_id,
+        "declared": None
+        if view.declared is None
+        else {
+            "id": view.declared.id,
+            "archived": view.declared.archived,
+            "protect": view.declared.protect,
+            "ignore_changes": sorted(view.declared.ignore_changes),
+            "source": str(view.declared.source),
+            "fields": sides["declared"],
+            "users": _users_json(view.declared.users, redact=redact),
+        },
+        "live": None
+        if view.live is None
+        else {
+            "id": view.live.id,
+            "external_id": view.live.external_id,
+            "created_at": view.live.created_at,
+            "synced": view.live.synced,
+            "fields": sides["live"],
+            "users": None if view.users is None else _users_json(view.users, redact=redact),
+            "payment_methods": view.payment_methods,
+        },
+        "recorded": None
+        if view.recorded is None
+        else {**binding_json(view.recorded), "applied": sides["applied"], "observed": sides["observed"]},
+    }
+
+
+def bindings_text(bindings: Iterable[Binding], *, width: int, color: bool) -> str:
+    """Return the ledger's customers, one a line where the width allows, and how many there are."""
+    rows = [
+        (
+            shown(one.external_id),
+            visible(one.id or _ABSENT),
+            one.state.value,
+            "protected" if one.protected else "",
+            visible(one.project),
+            visible(one.source) or _ABSENT,
+        )
+        for one in bindings
+    ]
+    titles = ("KEY", "ID", "STATE", "", "PROJECT", "FILE")
+    table = aligned([titles, *rows], width=width) if rows else []
+    if table is None:
+        table = [line("  ".join(filter(None, row))) for row in rows]
+    return page([*table, line(f"{count(len(rows), 'customer')}.", "bold")], width=width, color=color)
+
+
+def binding_json(one: Binding) -> dict[str, Any]:
+    """Return one of the ledger's customers as a value for JSON, without its values."""
+    return {
+        "external_id": one.external_id,
+        "id": one.id,
+        "live_external_id": one.live_external_id,
+        "created_at": one.created_at,
+        "state": one.state.value,
+        "protected": one.protected,
+        "via": one.via.value,
+        "project": one.project,
+        "source": one.source,
+    }
+
+
+def _customer(view: CustomerView, width: int, *, redact: bool) -> Iterator[Line]:
+    """Yield the lines of one customer."""
+    yield line(shown(view.external_id), "bold")
+    yield from _facts(view, width)
+    sides = _sides(view, redact=redact)
+    # A live customer that lacks a field holds it empty; the other sides then say nothing of it.
+    lacking = {side: EMPTY if side == "live" and view.live else _ABSENT for side in _SIDES}
+    rows = [
+        (name, *(shown(sides[side][name]) if name in sides[side] else lacking[side] for side in _SIDES))
+        for name in (field.name for field in CUSTOMER.fields)
+        if any(name in values for values in sides.values())
+    ]
+    if rows:
+        yield BLANK
+        yield from _table(rows, ("field", *_SIDES), width)
+    users = _users(view)
+    if users:
+        yield BLANK
+        named = [
+            (shown(masked("email", email) if redact else email), *(_user(side, redact=redact) for side in both))
+            for email, *both in users
+        ]
+        yield from _table(named, ("user", "declared", "live" if view.users is not None else "live (not asked)"), width)
+
+
+def _facts(view: CustomerView, width: int) -> Iterator[Line]:
+    """Yield what each side says of the customer as a whole."""
+    rows = [("declared", _declared(view)), ("live", _live(view)), ("recorded", _recorded(view))]
+    if view.payment_methods is not None:
+        rows.append(("payment methods", str(view.payment_methods)))
+    yield from aligned(rows, width=width, indent=2) or [line(f"{name}: {text}", indent=2) for name, text in rows]
+
+
+def _declared(view: CustomerView) -> str:
+    """Return where the customer is declared, and what is said of it besides its fields."""
+    one = view.declared
+    if one is None:
+        return "no"
+    ignored = ", ".join(sorted(one.ignore_changes))
+    facts = (
+        str(one.source),
+        one.archived and "archived",
+        one.protect and "protected",
+        ignored and f"ignores {ignored}",
+    )
+    return _joined(facts)
+
+
+def _live(view: CustomerView) -> str:
+    """Return the live customer's id and what is unusual about it."""
+    one = view.live
+    if one is None:
+        return "not seen"
+    other = one.external_id != view.external_id and f"external_id {shown(one.external_id)}"
+    return _joined((one.id, f"created {one.created_at}", other, one.synced and "synced from elsewhere"))
+
+
+def _recorded(view: CustomerView) -> str:
+    """Return how the ledger holds the customer."""
+    one = view.recorded
+    if one is None:
+        return "no"
+    return _joined((one.id, one.state, one.protected and "protected", f"project {one.project}", one.source))
+
+
+def _joined(facts: Iterable[str | bool | None]) -> str:
+    """Return those facts that hold, safe to show."""
+    return ", ".join(visible(fact) for fact in facts if isinstance(fact, str) and fact)
+
+
+def _table(rows: Sequence[tuple[str, ...]], titles: tuple[str, ...], width: int) -> Iterator[Line]:
+    """Yield `rows` under `titles`; where they do not fit, each row as a list of what its columns hold."""
+    table = aligned([titles, *rows], width=width, indent=2)
+    if table is not None:
+        yield from table
+        return
+    for first, *rest in rows:
+        yield line(first, "bold", indent=2)
+        for title, cell in zip(titles[1:], rest, strict=True):
+            yield line(f"{title}: {cell}", indent=4)
+
+
+def _user(fields: Fields | None, *, redact: bool) -> str:
+    """Return one side's names of a user."""
+    if fields is None:
+        return _ABSENT
+    return " ".join(visible(value) for value in _values(fields, redact=redact).values() if value) or EMPTY
+
+
+def _sides(view: CustomerView, *, redact: bool) -> dict[str, dict[str, str | None]]:
+    """Return the fields by side; empty where the side is not there."""
+    recorded = view.recorded
+    sides: dict[str, Fields] = {
+        "declared": view.declared.fields if view.declared else {},
+        "live": view.live.fields if view.live else {},
+        "applied": recorded.applied() if recorded else {},
+        "observed": recorded.observed() if recorded else {},
+    }
+    return {side: _values(fields, redact=redact) for side, fields in sides.items()}
+
+
+def _users(view: CustomerView) -> list[tuple[str, Fields | None, Fields | None]]:
+    """Return each user's e-mail and its fields as declared and live, None where a side has it not."""
+    declared = {canonical_email(one.email): one for one in (view.declared.users if view.declared else ())}
+    live = {canonical_email(one.email): one for one in view.users or ()}
+    return [
+        (
+            (declared.get(key) or live[key]).email,
+            declared[key].fields if key in declared else None,
+            live[key].fields if key in live else None,
+        )
+        for key in sorted({*declared, *live})
+    ]
+
+
+def _users_json(users: Iterable[DesiredUser | LiveUser], *, redact: bool) -> list[dict[str, str | None]]:
+    """Return users as values for JSON: the e-mail beside the fields."""
+    return [
+        {"email": masked("email", one.email) if redact else one.email, **_values(one.fields, redact=redact)}
+        for one in users
+    ]
+
+
+def _values(fields: Fields, *, redact: bool) -> dict[str, str | None]:
+    """Return `fields` as they may be shown."""
+    return {name: masked(name, value) if redact and value else value for name, value in fields.items()}

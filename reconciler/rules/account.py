@@ -1,0 +1,195 @@
+"""
+What an account holds: customers, users, payment methods, and the indexes that make its lists quick.
+
+An `Account` changes; what it holds is frozen, so that a reader may keep a `Customer` it was given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import assert_never
+
+from reconciler.kinds.customer import CUSTOMER
+from reconciler.kinds.user import USER
+from reconciler.rules.behaviour import Behaviour
+from reconciler.rules.words import Precision, Unset
+
+PATCHABLE = tuple(one.name for one in CUSTOMER.fields if one.patchable)
+CREATABLE = (CUSTOMER.identity, *(one.name for one in CUSTOMER.fields))
+USER_FIELDS = (USER.identity, *(one.name for one in USER.fields))
+_SHOWN = (CUSTOMER.identity, "customer_integration_id", *(one.name for one in CUSTOMER.fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer as the server keeps it; `fields` holds only what is not empty, the external_id too."""
+
+    id: str
+    created_us: int
+    fields: Mapping[str, str]
+    archived: bool = False
+
+    @property
+    def external_id(self) -> str:
+        """Return the external_id, "" for none."""
+        return self.fields.get(CUSTOMER.identity, "")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A customer's user; `fields` holds only what is not empty, the e-mail too."""
+
+    id: str
+    created_us: int
+    fields: Mapping[str, str]
+
+    @property
+    def email(self) -> str:
+        """Return the e-mail as it is kept."""
+        return self.fields.get(USER.identity, "")
+
+
+@dataclass(slots=True)
+class Account:
+    """
+    Everything behind one API key. Change it only with the functions of this package.
+
+    - `payment_methods`: by customer id or by external_id.
+    - `seed` and `made` give the next id: the same seed gives the same ids in the same order.
+    - `holders`: the ids of the customers that carry an external_id, archived ones too.
+    - `by_time`, `by_id`: every customer's key, sorted. `emails`: how many users have an e-mail without case.
+    - `past`: what a customer was before each recent write (microseconds; None: it did not exist), kept
+      where reads lag.
+    """
+
+    seed: str = ""
+    made: int = 0
+    customers: dict[str, Customer] = field(default_factory=dict)
+    users: dict[str, list[User]] = field(default_factory=dict)
+    payment_methods: dict[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    holders: dict[str, list[str]] = field(default_factory=dict)
+    emails: dict[str, int] = field(default_factory=dict)
+    by_time: list[tuple[int, str]] = field(default_factory=list)
+    by_id: list[tuple[int, str]] = field(default_factory=list)
+    past: dict[str, list[tuple[int, Customer | None]]] = field(default_factory=dict)
+
+    def next_id(self, prefix: str) -> str:
+        """Return an id that was never given: opaque, and the same in every run of one seed."""
+        self.made += 1
+        return prefix + hashlib.blake2b(f"{self.seed}/{self.made}".encode(), digest_size=8).hexdigest()
+
+    def methods_of(self, customer: Customer) -> Sequence[Mapping[str, object]]:
+        """Return a customer's payment methods."""
+        return self.payment_methods.get(customer.id) or self.payment_methods.get(customer.external_id) or ()
+
+
+def put(account: Account, customer: Customer, *, at_us: int = 0, lag_us: int = 0) -> None:
+    """Keep `customer` in the place of what had its id; `lag_us` says how long readers see the former."""
+    former = account.customers.get(customer.id)
+    if lag_us:
+        kept = [one for one in account.past.get(customer.id, ()) if one[0] > at_us - lag_us]
+        account.past[customer.id] = [*kept, (at_us, former)]
+    if former is not None and (former.created_us, former.external_id) != (customer.created_us, customer.external_id):
+        remove(account, customer.id, users=False)
+        former = None
+    account.customers[customer.id] = customer
+    if former is None:
+        insort(account.by_time, (customer.created_us, customer.id))
+        insort(account.by_id, (0, customer.id))
+        if customer.external_id:
+            account.holders.setdefault(customer.external_id, []).append(customer.id)
+
+
+def remove(account: Account, customer_id: str, *, users: bool = True) -> None:
+    """Delete a customer for good, as no request can: an account that was reset, or a hand in the database."""
+    customer = account.customers.pop(customer_id)
+    for keys, key in ((account.by_time, (customer.created_us, customer.id)), (account.by_id, (0, customer.id))):
+        del keys[bisect_left(keys, key)]
+    if customer.external_id:
+        holders = account.holders[customer.external_id]
+        holders.remove(customer_id)
+        if not holders:
+            del account.holders[customer.external_id]
+    if users:
+        for user in account.users.pop(customer_id, ()):
+            account.emails[user.email.casefold()] -= 1
+
+
+def add_user(account: Account, customer_id: str, user: User) -> None:
+    """Keep one more user of a customer."""
+    account.users.setdefault(customer_id, []).append(user)
+    email = user.email.casefold()
+    account.emails[email] = account.emails.get(email, 0) + 1
+
+
+def seen(account: Account, customer_id: str, *, at_us: int, lag_us: int) -> Customer | None:
+    """Return the customer as a reader sees it `lag_us` after each write, None where it does not see one."""
+    if lag_us:
+        for written_us, former in account.past.get(customer_id, ()):
+            if written_us > at_us - lag_us:
+                return former
+    return account.customers.get(customer_id)
+
+
+def show(account: Account, ways: Behaviour, customer: Customer) -> dict[str, object]:
+    """Return a customer as a reply has it: every field a string. Nothing in it says that it is archived."""
+    shown = _fields(ways, _SHOWN, customer.id, customer.fields)
+    methods = account.methods_of(customer) if account.payment_methods else ()
+    if methods:
+        shown["default_payment_method_id"] = methods[0].get("id", "")
+    elif ways.unset is not Unset.ABSENT:
+        shown["default_payment_method_id"] = "" if ways.unset is Unset.TEXT else None
+    shown["created_at"] = moment(customer.created_us, ways.precision)
+    if ways.extra_fields:
+        shown |= {"risk_tier": "standard", "tags": ["new"], "balance": {"amount": 0, "currency": "USD"}}
+    return shown
+
+
+def show_user(ways: Behaviour, user: User) -> dict[str, object]:
+    """Return a user as a reply has it."""
+    shown = _fields(ways, USER_FIELDS, user.id, user.fields)
+    return shown | {"role": "member"} if ways.extra_fields else shown
+
+
+def _fields(ways: Behaviour, names: tuple[str, ...], own_id: str, fields: Mapping[str, str]) -> dict[str, object]:
+    """Return `id` and the fields, those that hold nothing as the behaviour shows them."""
+    shown: dict[str, object] = {"id": own_id}
+    match ways.unset:
+        case Unset.TEXT:
+            for name in names:
+                shown[name] = fields.get(name, "")
+        case Unset.NULL:
+            for name in names:
+                shown[name] = fields.get(name)
+        case Unset.ABSENT:
+            shown |= {name: fields[name] for name in names if name in fields}
+        case _:
+            assert_never(ways.unset)
+    return shown
+
+
+def moment(at_us: int, precision: Precision) -> str:
+    """
+    Return microseconds since 1970 as RFC 3339, cut to `precision`.
+
+    >>> moment(1_700_000_000_123_456, Precision.MS)
+    '2023-11-14T22:13:20.123Z'
+    """
+    text = datetime.fromtimestamp(at_us // 1_000_000, UTC).isoformat()[:19]
+    match precision:
+        case Precision.S:
+            return f"{text}Z"
+        case Precision.MS:
+            return f"{text}.{at_us % 1_000_000 // 1000:03d}Z"
+        case Precision.US:
+            return f"{text}.{at_us % 1_000_000:06d}Z"
+    assert_never(precision)
+
+
+def microseconds(seconds: float) -> int:
+    """Return seconds as whole microseconds."""
+    return round(seconds * 1_000_000)

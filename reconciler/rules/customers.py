@@ -1,0 +1,167 @@
+"""Get, create, patch, archive and restore one customer (reference page "Customers")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.kinds.customer import CUSTOMER
+from reconciler.rules.account import CREATABLE, PATCHABLE, Account, Customer, microseconds, put, seen, show
+from reconciler.rules.behaviour import Behaviour
+from reconciler.rules.replies import CREATED, NOT_FOUND, OK, Reply, not_found, refusal
+from reconciler.rules.words import Clears, PatchIdentity, Rewrite, Synced, Unique
+
+Body = Mapping[str, object]
+
+
+def get(account: Account, ways: Behaviour, customer_id: str, now: float) -> Reply:
+    """Answer `GET /customers/{id}`: the customer as readers see it, or 404."""
+    customer = visible(account, ways, customer_id, now)
+    return not_found(ways) if customer is None else Reply(OK, show(account, ways, customer))
+
+
+def create(account: Account, ways: Behaviour, body: Body, now: float) -> Reply:
+    """Answer `POST /customers`: 201, 400 (or 422) for an external_id that is taken, 422 for fields."""
+    wrong = wrong_texts(body, CREATABLE)
+    wrong |= {name: "is required" for name in sorted(ways.required) if name not in wrong and not body.get(name)}
+    if wrong:
+        return refusal(ways, 422, "The customer is not valid", wrong)
+    fields = {name: kept(ways, name, str(body[name])) for name in CREATABLE if body.get(name)}
+    external_id = fields.get(CUSTOMER.identity, "")
+    if external_id and _taken(account, ways, external_id):
+        return _already_used(ways)
+    customer = Customer(
+        account.next_id("cus_"), microseconds(now), {name: text for name, text in fields.items() if text}
+    )
+    return _written(account, ways, customer, now, status=CREATED)
+
+
+def patch(account: Account, ways: Behaviour, customer_id: str, body: Body, now: float) -> Reply:
+    """Answer `PATCH /customers/{id}`: 200 with the customer, 404, 422. Fields that it does not know are ignored."""
+    customer = found(account, ways, customer_id)
+    if customer is None:
+        return not_found(ways)
+    fixed = [name for name in CREATABLE if name in body and name not in PATCHABLE]
+    wrong = wrong_texts(body, PATCHABLE)
+    if ways.patch_identity is PatchIdentity.REFUSE:
+        wrong |= dict.fromkeys(fixed, "cannot be changed")
+    sent = {name: body[name] for name in PATCHABLE if name in body}
+    if ways.clears_refused:
+        wrong |= {
+            name: "cannot be emptied so" for name, value in sent.items() if not value and not _clears(ways, value)
+        }
+    if wrong:
+        return refusal(ways, 422, "The customer is not valid", wrong)
+    if "customer_integration_id" in customer.fields and ways.synced is not Synced.TAKE:
+        if ways.synced is Synced.REFUSE:
+            return refusal(ways, 422, "The customer is synced from an integration")
+        sent = {}
+    fields = dict(customer.fields)
+    for name, value in sent.items():
+        if name in ways.ignores or (not value and not _clears(ways, value)):
+            continue
+        text = kept(ways, name, str(value)) if value else ""
+        fields.pop(name, None)
+        if text:
+            fields[name] = text
+    return _written(account, ways, replace(customer, fields=fields), now)
+
+
+def archive(account: Account, ways: Behaviour, customer_id: str, now: float) -> Reply:
+    """Answer `DELETE /customers/{id}`: 200 with the customer, 404, and 400 or 500 where invoices are open."""
+    customer = account.customers.get(customer_id)
+    if customer is None:
+        return not_found(ways)
+    if customer.archived:
+        return _repeated(account, ways, customer, ways.repeated_archive, "The customer is archived already")
+    if customer_id in ways.invoiced:
+        return refusal(ways, ways.invoiced_status, "The customer has open invoices")
+    return _written(account, ways, replace(customer, archived=True), now)
+
+
+def restore(account: Account, ways: Behaviour, customer_id: str, now: float) -> Reply:
+    """Answer `POST /customers/{id}/restore`: 200, with the customer or with nothing, 404."""
+    customer = account.customers.get(customer_id)
+    if customer is None:
+        return not_found(ways)
+    if not customer.archived:
+        reply = _repeated(account, ways, customer, ways.repeated_restore, "The customer is not archived")
+        return reply if ways.restore_replies or not reply.accepted else Reply(OK, None)
+    others = account.holders.get(customer.external_id, ()) if ways.unique is not Unique.NONE else ()
+    if any(one != customer_id and not account.customers[one].archived for one in others):
+        return _already_used(ways)
+    reply = _written(account, ways, replace(customer, archived=False), now)
+    return reply if ways.restore_replies else Reply(OK, None)
+
+
+def found(account: Account, ways: Behaviour, customer_id: str) -> Customer | None:
+    """Return the customer that a patch or a new user means: writes see every write before them."""
+    customer = account.customers.get(customer_id)
+    return None if customer is None or (customer.archived and not ways.patches_archived) else customer
+
+
+def visible(account: Account, ways: Behaviour, customer_id: str, now: float) -> Customer | None:
+    """Return the customer that a read by id sees."""
+    customer = seen(account, customer_id, at_us=microseconds(now), lag_us=microseconds(ways.lag_s))
+    return None if customer is None or (customer.archived and not ways.gets_archived) else customer
+
+
+def wrong_texts(body: Body, names: tuple[str, ...]) -> dict[str, str]:
+    """Return what is wrong with those fields that are neither text nor null."""
+    return {name: "must be a string" for name in names if not isinstance(body.get(name), str | None)}
+
+
+def kept(ways: Behaviour, name: str, text: str) -> str:
+    """
+    Return the text that the server keeps of `text` in the field `name`.
+
+    >>> kept(Behaviour(rewrites=frozenset({Rewrite.TRIM, Rewrite.COUNTRY})), "country", " USA ")
+    'US'
+    """
+    if name == "email" and ways.email_lowered:
+        text = text.lower()
+    if not ways.rewrites or name == CUSTOMER.identity:
+        return text
+    if Rewrite.TRIM in ways.rewrites:
+        text = text.strip()
+    if name == "country" and Rewrite.COUNTRY in ways.rewrites:
+        return "US" if text.upper() in {"USA", "UNITED STATES"} else text
+    if name == "ein" and Rewrite.EIN in ways.rewrites:
+        return text.replace("-", "")
+    if name == "state" and Rewrite.STATE in ways.rewrites:
+        return text.upper()
+    if name == "street_address" and Rewrite.ADDRESS in ways.rewrites:
+        return re.sub(r"\bSt\b\.?", "Street", re.sub(r"\s+", " ", text))
+    return text
+
+
+def _clears(ways: Behaviour, value: object) -> bool:
+    """Say whether `value`, "" or None, empties a field."""
+    return ways.clears in ({Clears.NULL, Clears.BOTH} if value is None else {Clears.TEXT, Clears.BOTH})
+
+
+def _taken(account: Account, ways: Behaviour, external_id: str) -> bool:
+    """Say whether a create with `external_id` is refused."""
+    holders = account.holders.get(external_id, ())
+    if ways.unique is Unique.ACTIVE:
+        return any(not account.customers[one].archived for one in holders)
+    return ways.unique is Unique.ALL and bool(holders)
+
+
+def _already_used(ways: Behaviour) -> Reply:
+    """Return the refusal of an external_id that is taken, in the words that were seen live."""
+    return refusal(ways, ways.unique_status, "This external id is already used")
+
+
+def _repeated(account: Account, ways: Behaviour, customer: Customer, status: int, message: str) -> Reply:
+    """Return the answer to what is done already."""
+    if status == OK:
+        return Reply(OK, show(account, ways, customer))
+    return not_found(ways) if status == NOT_FOUND else refusal(ways, status, message)
+
+
+def _written(account: Account, ways: Behaviour, customer: Customer, now: float, *, status: int = OK) -> Reply:
+    """Keep a customer and return it."""
+    put(account, customer, at_us=microseconds(now), lag_us=microseconds(ways.lag_s))
+    return Reply(status, show(account, ways, customer))

@@ -1,0 +1,196 @@
+"""Lists in pages: customers and a customer's users. A page costs what it holds, however long the list is."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from reconciler.rules.account import Account, Customer, microseconds, seen, show, show_user
+from reconciler.rules.behaviour import Behaviour
+from reconciler.rules.cursors import Key, decode, encode
+from reconciler.rules.customers import visible
+from reconciler.rules.replies import Reply, not_found, refusal
+from reconciler.rules.words import LargerLimit, Order, PageShape, Paging, Precision
+
+Query = Mapping[str, str]
+See = Callable[[Key], Mapping[str, object] | None]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIT_US: Mapping[Precision, int] = {Precision.S: 1_000_000, Precision.MS: 1000, Precision.US: 1}
+_DEFAULT_LIMIT = 100
+_CHECK_AT = 4  # a character of a cursor that is as good as drawn
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """One list as it stands: `keys[first:past]` in ascending order; `see` returns what a row shows, None for hidden."""
+
+    scope: str
+    keys: Sequence[Key]
+    first: int
+    past: int
+    descending: bool
+    see: See
+
+
+def list_customers(account: Account, ways: Behaviour, query: Query, now: float) -> Reply:
+    """Answer `GET /customers`: a page, or 400 for a parameter that cannot be read."""
+    try:
+        start_us, end_us = _bounds(ways, query)
+    except ValueError as exc:
+        return refusal(ways, 400, str(exc))
+    at_us, lag_us = microseconds(now), microseconds(ways.lag_s)
+    name = query.get("company_name", "").casefold()
+    narrow = ways.order is Order.ID and ("created_at_start" in query or "created_at_end" in query)
+
+    def see(key: Key) -> Mapping[str, object] | None:
+        customer: Customer | None = account.customers[key[1]]
+        if lag_us:
+            customer = seen(account, key[1], at_us=at_us, lag_us=lag_us)
+        if customer is None or (customer.archived and not ways.lists_archived):
+            return None
+        if (name and customer.fields.get("name", "").casefold() != name) or (
+            narrow and not start_us <= customer.created_us < end_us
+        ):
+            return None
+        return show(account, ways, customer)
+
+    if ways.order is Order.ID:
+        listing = _Listing("customers", account.by_id, 0, len(account.by_id), descending=False, see=see)
+    else:
+        keys = account.by_time
+        first, past = bisect_left(keys, (start_us, "")), bisect_left(keys, (end_us, ""))
+        listing = _Listing("customers", keys, first, max(first, past), ways.order is Order.NEWEST, see)
+    return _page(ways, listing, query)
+
+
+def list_users(account: Account, ways: Behaviour, customer_id: str, query: Query, now: float) -> Reply:
+    """Answer `GET /customers/{id}/users`: a page, oldest first, or 404."""
+    if visible(account, ways, customer_id, now) is None:
+        return not_found(ways)
+    users = account.users.get(customer_id, [])
+    seen_until_us = microseconds(now) - microseconds(ways.lag_s)
+    keys = [(place, user.id) for place, user in enumerate(users)]
+
+    def see(key: Key) -> Mapping[str, object] | None:
+        user = users[key[0]]
+        return None if ways.lag_s and user.created_us > seen_until_us else show_user(ways, user)
+
+    return _page(ways, _Listing(customer_id, keys, 0, len(keys), descending=False, see=see), query)
+
+
+def _page(ways: Behaviour, listing: _Listing, query: Query) -> Reply:
+    """Return the page that `limit`, `after` and `before` ask for."""
+    after, before = query.get("after", ""), query.get("before", "")
+    try:
+        size = _size(ways, query)
+        place = _place(listing, after, before)
+        if ways.paging is Paging.OFFSET:
+            rows, more = _by_offset(listing, 0 if place is None else place[0], size, backward=bool(before))
+        else:
+            rows, more = _by_position(listing, place, size, backward=bool(before))
+    except ValueError as exc:
+        return refusal(ways, 400, str(exc))
+    cursors = {
+        "start_cursor": encode(rows[0][0], scope=listing.scope) if rows else "",
+        "end_cursor": encode(rows[-1][0], scope=listing.scope) if rows else "",
+        "has_next_page": bool(before) or more,
+        "has_previous_page": more if before else bool(after),
+    }
+    shown = [row for _, row in rows]
+    if ways.page_shape is PageShape.NESTED:
+        # The guide that shows this shape shows these two and no more.
+        return Reply(
+            200, {"data": shown, "pagination": {name: cursors[name] for name in ("has_next_page", "end_cursor")}}
+        )
+    return Reply(200, {"data": shown, **cursors})
+
+
+_Rows = list[tuple[Key, Mapping[str, object]]]
+
+
+def _by_position(listing: _Listing, place: Key | None, size: int, *, backward: bool) -> tuple[_Rows, bool]:
+    """Return the rows after `place` (before it, where `backward`), and whether there are more that way."""
+    first, past = listing.first, listing.past
+    # In the order of the keys: a descending list read forward goes down, read backward it goes up.
+    upward = listing.descending == backward
+    if place is not None and upward:
+        first = max(first, bisect_right(listing.keys, place))
+    elif place is not None:
+        past = min(past, bisect_left(listing.keys, place))
+    places = range(first, past) if upward else range(past - 1, first - 1, -1)
+    rows = list(islice(_shown(listing, places), size + 1))
+    page = rows[:size]
+    return page[::-1] if backward else page, len(rows) > size
+
+
+def _by_offset(listing: _Listing, offset: int, size: int, *, backward: bool) -> tuple[_Rows, bool]:
+    """
+    Return the rows from the `offset`-th on (those up to it, where `backward`), and whether there are more.
+
+    Their keys are offsets: what a row's neighbour is changes with every write. This reads the whole list.
+    """
+    places = range(listing.first, listing.past)
+    rows = list(_shown(listing, reversed(places) if listing.descending else places))
+    start = max(0, offset - 1 - size) if backward else offset
+    end = max(0, offset - 1) if backward else offset + size
+    page: _Rows = [((place, ""), row) for place, (_, row) in enumerate(rows[start:end], start + 1)]
+    return page, start > 0 if backward else end < len(rows)
+
+
+def _shown(listing: _Listing, places: Iterable[int]) -> Iterable[tuple[Key, Mapping[str, object]]]:
+    """Yield what is to be seen at `places`, with its key."""
+    for place in places:
+        key = listing.keys[place]
+        row = listing.see(key)
+        if row is not None:
+            yield key, row
+
+
+def _place(listing: _Listing, after: str, before: str) -> Key | None:
+    """Return where the page begins, None for the list's own begin; ValueError for a cursor of elsewhere."""
+    if after and before:
+        raise ValueError("after and before exclude each other")
+    return decode(after or before, scope=listing.scope) if after or before else None
+
+
+def _size(ways: Behaviour, query: Query) -> int:
+    """Return how many rows the page holds at most; ValueError for a limit that is refused."""
+    text = query.get("limit") or str(_DEFAULT_LIMIT)
+    if not (text.isascii() and text.isdigit()) or int(text[:9]) < 1:
+        raise ValueError("limit is a whole number, at least 1")
+    limit = int(text[:9])
+    if limit > ways.page_max and ways.larger_limit is LargerLimit.REFUSE and query.get("limit"):
+        raise ValueError(f"limit is at most {ways.page_max}")
+    size = min(limit, ways.page_max, ways.page_holds or limit)
+    # Which pages are shorter must not change when one is asked for again: its cursor decides.
+    shorter = ways.page_uneven and size > 1 and ord(query.get("after", "")[_CHECK_AT:][:1] or "\0") % 2
+    return size - 1 if shorter else size
+
+
+def _bounds(ways: Behaviour, query: Query) -> tuple[int, int]:
+    """Return the microseconds from which on, and before which, a customer was created to be listed."""
+    unit = 1 if ways.finer_inside else _UNIT_US[ways.precision]
+    start_us, end_us = -(2**62), 2**62
+    if query.get("created_at_start"):
+        start_us = _bound(query["created_at_start"], "created_at_start", unit, upper=not ways.start_inclusive)
+    if query.get("created_at_end"):
+        end_us = _bound(query["created_at_end"], "created_at_end", unit, upper=ways.end_inclusive)
+    return start_us, end_us
+
+
+def _bound(text: str, name: str, unit: int, *, upper: bool) -> int:
+    """
+    Return the first microsecond of the unit at or after a moment, or with `upper` of the one after it.
+
+    A created_at of seconds stands for its whole second, so a bound falls between two units.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        at_us = (moment - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, TypeError, OverflowError) as exc:
+        raise ValueError(f"{name} is not a moment in RFC 3339") from exc
+    return (at_us // unit + 1) * unit if upper else -(-at_us // unit) * unit

@@ -1,0 +1,199 @@
+"""One environment, ready for use: what it is under, and how it is reached."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.errors import Invalid, Problem, Source
+from reconciler.model import Action, EnvironmentRef
+from reconciler.terms import Prune, Share, Terms
+
+RATE_PER_S = 5.0
+"""What the API allows for each key (FAQ, "What is the API rate limit?")."""
+
+LAG_S = 10.0
+"""How long a write may stay unseen, unless stated or learned."""
+
+
+TENTH = Share(10, percent=True)
+"""The limit of archives, and of restores, where none is given."""
+
+
+class Secret:
+    """A text that is never shown: only `reveal` gives it out."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself, for the one place that sends it."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.reveal() == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An API key."""
+
+    client_id: str
+    client_secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """
+    What the command line says, None or empty where it says nothing.
+
+    `project_file` is `-p`, `environment` `-e`, `files` `-f`; `targets` and `excludes` are `--target`, `--exclude`.
+    """
+
+    project_file: str | None = None
+    environment: str | None = None
+    files: tuple[str, ...] = ()
+    rate_per_s: float | None = None
+    max_archives: Share | None = None
+    max_restores: Share | None = None
+    max_changes: Share | None = None
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    refresh_users: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the project file states of the server; None where it states nothing."""
+
+    lists_archived: bool | None = None
+    gets_archived: bool | None = None
+    lag_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a plan must keep to. `protect`: patterns of external_ids; `required`: names of fields."""
+
+    max_archives: Share = TENTH
+    max_restores: Share = TENTH
+    max_changes: Share | None = None
+    protect: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    require_approval_for: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """
+    How an environment is reached. What is missing is the Problem that says so, raised when it is asked for.
+
+    `validate` needs none of it, so a variable that is not set is no error until then. `secret_file` is read when the
+    secret is asked for; `state` is a path or a URL, which may hold a password.
+    """
+
+    base_url: str | Problem
+    client_id: str | Problem = field(repr=False)
+    client_secret: Secret | Path | Problem = field(repr=False)
+    state: str | Problem = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """
+    One environment of the project, or the one that variables describe.
+
+    `equal`: for a field, canonical text → the one that stands for its class. Paths of `overlays` start at the
+    project's folder.
+    """
+
+    name: str
+    access: Access
+    project: str = "default"
+    prune: Prune = Prune.MANAGED
+    owns: tuple[str, ...] = ()
+    server: Server = Server()
+    equal: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    policy: Policy = Policy()
+    overlays: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    disposable: bool = False
+    rate_per_s: float = RATE_PER_S
+
+    def base_url(self) -> str:
+        """Return the API's base URL; Invalid where none is known."""
+        return _asked(self.access.base_url)
+
+    def state(self) -> str:
+        """Return where the ledger is, a path or a URL; Invalid where a variable in it is not set."""
+        return _asked(self.access.state)
+
+    def client_id(self) -> str:
+        """Return the API key's client id; Invalid where none is given."""
+        return _asked(self.access.client_id)
+
+    def credentials(self) -> Credentials:
+        """Return the API key; Invalid, naming all that is missing, where it is not given or cannot be read."""
+        client_id, secret = self.access.client_id, self.access.client_secret
+        if isinstance(secret, Path):
+            secret = _read_secret(secret)
+        if isinstance(client_id, Problem) or isinstance(secret, Problem):
+            raise Invalid([one for one in (client_id, secret) if isinstance(one, Problem)])
+        return Credentials(client_id, secret)
+
+    def ref(self) -> EnvironmentRef:
+        """Return which account this is; Invalid where base URL or client id are missing."""
+        account = hashlib.sha256(self.client_id().encode()).hexdigest()
+        return EnvironmentRef(self.name, self.base_url(), account)
+
+    def terms(self, options: Options) -> Terms:
+        """Return what a plan for this environment is made under; options win over the project file's policy."""
+        return Terms(
+            environment=self.ref(),
+            project=self.project,
+            prune=self.prune,
+            owns=self.owns,
+            protect=self.policy.protect,
+            required=self.policy.required,
+            equal=self.equal,
+            max_archives=options.max_archives or self.policy.max_archives,
+            max_restores=options.max_restores or self.policy.max_restores,
+            max_changes=options.max_changes or self.policy.max_changes,
+            targets=options.targets,
+            excludes=options.excludes,
+            lists_archived=self.server.lists_archived,
+            gets_archived=self.server.gets_archived,
+            lag_s=LAG_S if self.server.lag_s is None else self.server.lag_s,
+            rate_per_s=self.rate_per_s,
+            refresh_users=options.refresh_users,
+        )
+
+
+def _asked(value: str | Problem) -> str:
+    """Return a value that is needed now, or raise what it lacks."""
+    if isinstance(value, Problem):
+        raise Invalid([value])
+    return value
+
+
+def _read_secret(path: Path) -> Secret | Problem:
+    """Return the secret that a file holds, without the line break at its end."""
+    try:
+        text = path.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        return Problem(Source(str(path)), "", f"the client secret cannot be read: {reason}", "check client_secret_file")
+    if not text:
+        return Problem(Source(str(path)), "", "the file of the client secret is empty", "write the secret into it")
+    return Secret(text)

@@ -1,0 +1,164 @@
+"""The project file as text: found, parsed, its shape checked, its values interpolated, its places known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reconciler.documents.parse import Document, parse
+from reconciler.documents.places import Path as TreePath
+from reconciler.documents.places import find_places
+from reconciler.documents.shape import Shape
+from reconciler.documents.words import written
+from reconciler.errors import Invalid, Problem, Source
+from reconciler.settings.values import interpolated, names_a_variable
+from reconciler.shipped import schema
+from reconciler.text import visible
+
+PROJECT_FILE = "reconciler.yaml"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """A project file whose shape is right; `path` is where it lies, `document` what it holds."""
+
+    path: Path
+    document: Document
+
+    @property
+    def name(self) -> str:
+        """Return the file's name, as the user gave it."""
+        return self.document.name
+
+    @property
+    def environments(self) -> Mapping[str, Any]:
+        """Return the raw environments by name; one without content is None."""
+        declared: Mapping[str, Any] = self.document.tree.get("environments", {})
+        return declared
+
+    def problem(self, path: TreePath, message: str, hint: str, *, at_key: bool = False) -> Problem:
+        """Return a problem at `path` of this file."""
+        place = find_places(self.document.data, [path])[path]
+        return Problem(Source(self.name, *(place.key if at_key else place.value)), written(path), message, hint)
+
+
+def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
+    """
+    Return the project file that `-p` gives, else `reconciler.yaml` of the working folder, else None.
+
+    Raises Invalid where it cannot be read, or does not have the shape of `schema/project.schema.json`.
+    """
+    name = given or PROJECT_FILE
+    path = cwd / name
+    if given is None and not path.exists():
+        return None
+    shown = visible(name)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        hint = "check the path given with -p"
+        raise Invalid([Problem(Source(shown), "", f"this cannot be read: {error.strerror}", hint)]) from error
+    document, problems = parse(content, shown)
+    if document is None or problems:
+        raise Invalid(problems)
+    if not isinstance(document.tree, dict):
+        message = "the file is empty" if document.tree is None else "the file is not a mapping"
+        raise Invalid([Problem(Source(shown), "", message, "write `files: [customers/]`, or remove the file")])
+    project = ProjectFile(path, document)
+    wrong = [
+        project.problem(misfit.path, misfit.message, misfit.hint, at_key=misfit.at_key)
+        for misfit in _shape().misfits(document.tree)
+    ]
+    wrong += _literal_secrets(project)
+    if wrong:
+        raise Invalid(sorted(wrong, key=lambda problem: problem.source))
+    return project
+
+
+@cache
+def _shape() -> Shape:
+    """Return the shape of a project file; compiled once."""
+    return Shape(schema("project"))
+
+
+def _literal_secrets(project: ProjectFile) -> list[Problem]:
+    """Return a problem for each client secret that is written instead of named."""
+    environments = project.environments if isinstance(project.environments, dict) else {}
+    return [
+        project.problem(
+            ("environments", name, "client_secret"),
+            "a secret does not belong in this file",
+            "name it: ${AP_CLIENT_SECRET}, or give client_secret_file; and replace the secret that stood here",
+        )
+        for name, environment in environments.items()
+        if isinstance(environment, dict)
+        and isinstance(environment.get("client_secret"), str)
+        and not names_a_variable(environment["client_secret"])
+    ]
+
+
+@dataclass(slots=True)
+class Values:
+    """One mapping of a project file (an environment, or the file's top), read value by value; gathers the problems."""
+
+    project: ProjectFile | None
+    path: TreePath
+    tree: Mapping[str, Any]
+    variables: Mapping[str, str]
+    problems: list[Problem] = field(default_factory=list)
+
+    def inside(self, name: str) -> Values:
+        """Return the mapping below `name`, empty where there is none; its problems are gathered here too."""
+        return Values(self.project, (*self.path, name), self.tree.get(name) or {}, self.variables, self.problems)
+
+    def text(self, name: str) -> str | Problem | None:
+        """Return the text of `name` interpolated, the Problem where that cannot be, None where it is not written."""
+        return self._interpolated((*self.path, name), self.tree[name]) if self.tree.get(name) is not None else None
+
+    def parsed(self, name: str, parse_text: Callable[[str], T], default: T) -> T:
+        """Return what `parse_text` makes of `name`, `default` where it is not written or wrong."""
+        text = self.text(name)
+        if isinstance(text, Problem):
+            self.problems.append(text)
+        elif text is not None:
+            try:
+                return parse_text(text)
+            except ValueError as error:
+                self.problems.append(self.problem(name, error))
+        return default
+
+    def flag(self, name: str) -> bool | None:
+        """Return a boolean, None where it is not written."""
+        value: bool | None = self.tree.get(name)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts, empty where it is not written."""
+        return self.several((*self.path, name), self.tree.get(name) or ())
+
+    def several(self, path: TreePath, texts: Sequence[str]) -> tuple[str, ...]:
+        """Return `texts`, which stand at `path`, interpolated."""
+        read = [self._interpolated((*path, index), text) for index, text in enumerate(texts)]
+        self.problems.extend(one for one in read if isinstance(one, Problem))
+        return tuple(one for one in read if isinstance(one, str))
+
+    def problem(self, name: str, error: ValueError) -> Problem:
+        """Return what is wrong with the value of `name`; `error` says what; what to do."""
+        return self._problem((*self.path, name), error)
+
+    def _interpolated(self, path: TreePath, text: str) -> str | Problem:
+        try:
+            return interpolated(text, self.variables)
+        except ValueError as error:
+            return self._problem(path, error)
+
+    def _problem(self, path: TreePath, error: ValueError) -> Problem:
+        message, _, hint = str(error).partition("; ")
+        if self.project is None:
+            return Problem(Source(written(path)), "", message, hint)
+        return self.project.problem(path, message, hint)

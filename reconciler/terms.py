@@ -1,0 +1,87 @@
+"""What a plan is made under: limits, patterns, what is known of the server. Values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model import EnvironmentRef
+
+
+class Prune(StrEnum):
+    """
+    Whose absence from the YAML archives a customer.
+
+    `managed`: those whose entry this project had and removed. `all`: besides, live ones whose
+    external_id matches an `owns` pattern. `none`: nobody's.
+    """
+
+    MANAGED = "managed"
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """
+    A limit: a number, or a percentage of something.
+
+    >>> Share.parse("10%").of(120), Share.parse("10%").of(3), Share.parse("25").of(3)
+    (12, 1, 25)
+    """
+
+    amount: float
+    percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """Return the limit that `text` (`N` or `N%`) writes; ValueError for anything else."""
+        number = text.strip().removesuffix("%")
+        if not number.isascii() or not number.replace(".", "", 1).isdigit():
+            raise ValueError(f"{text!r} is not a number or a percentage, such as 25 or 5%")
+        percent = text.strip().endswith("%")
+        if not percent and not number.isdigit():
+            raise ValueError(f"{text!r} is not a whole number")
+        return cls(float(number), percent)
+
+    def of(self, count: int) -> int:
+        """Return how many are allowed of `count`: a percentage is rounded down, and at least 1 unless it is 0%."""
+        if not self.percent:
+            return int(self.amount)
+        return max(1, int(count * self.amount / 100)) if self.amount else 0
+
+    def __str__(self) -> str:
+        """Return `N` or `N%`."""
+        return f"{self.amount:g}%" if self.percent else f"{self.amount:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    All that `make_plan` obeys besides desired, live and records.
+
+    - `owns`, `protect`, `targets`, `excludes`: shell patterns of external_ids (`*`, `?`, `[…]`).
+    - `equal`: for a field, canonical text → the one that stands for its class.
+    - `lists_archived`, `gets_archived`: as the environment states them, None where it does not.
+    - `lag_s`: how long a write may stay unseen. `rate_per_s`: 0 is no limit.
+    - `refresh_users`: list the users of every customer with declared users, also where the ledger has them.
+    """
+
+    environment: EnvironmentRef
+    project: str = "default"
+    prune: Prune = Prune.MANAGED
+    owns: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    equal: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    max_archives: Share = Share(10, percent=True)
+    max_restores: Share = Share(10, percent=True)
+    max_changes: Share | None = None
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    lists_archived: bool | None = None
+    gets_archived: bool | None = None
+    lag_s: float = 10.0
+    rate_per_s: float = 5.0
+    refresh_users: bool = False

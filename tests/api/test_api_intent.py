@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+from answers import Server, ok, talk
+from clocks import VirtualClock, run
+
+from reconciler.api.request import Request
+from reconciler.errors import Unreachable
+
+CREATE = Request("POST", "/customers", body={"name": "Acme"}, repeatable=False)
+REFUSED = httpx.ConnectError("refused")
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_the_intent_is_committed_right_before_the_first_sending(status: int) -> None:
+    async def write() -> list[str]:
+        server = Server(httpx.Response(status, json={}))
+        events = []
+
+        async def commit() -> None:
+            events.append(f"commit after {len(server.requests)} requests at {clock.monotonic():.3f}")
+
+        clock = VirtualClock()
+        async with talk(server, clock=clock, rate_per_s=5.0) as client:
+            await asyncio.gather(client.send(CREATE, before=commit), return_exceptions=True)
+        return [*events, *server.heard]
+
+    assert run(write()) == ["commit after 1 requests at 0.201", "POST /customers"]
+
+
+def test_a_commit_that_fails_sends_nothing() -> None:
+    async def write() -> Server:
+        async def commit() -> None:
+            raise OSError("disk full")
+
+        server = Server()
+        async with talk(server) as client:
+            with pytest.raises(OSError, match="disk full"):
+                await client.send(CREATE, before=commit)
+        return server
+
+    assert run(write()).heard == []
+
+
+def _commits(*answers: httpx.Response | Exception) -> int:
+    """Return how often a create with these answers committed its intent."""
+
+    async def write() -> int:
+        commits = 0
+
+        async def commit() -> None:
+            nonlocal commits
+            commits += 1
+
+        async with talk(Server(*answers)) as client:
+            await client.send(CREATE, before=commit)
+        return commits
+
+    return run(write())
+
+
+def test_a_short_wait_needs_no_second_commit() -> None:
+    assert _commits(REFUSED, httpx.Response(429, headers={"retry-after": "1"}), ok({}, status=201)) == 1
+
+
+def test_a_long_wait_commits_the_intent_anew() -> None:
+    assert _commits(httpx.Response(429, headers={"retry-after": "60"}), ok({}, status=201)) == 2
+
+
+def test_a_request_held_up_for_over_five_seconds_after_its_commit_does_not_leave() -> None:
+    async def write() -> tuple[Server, BaseException | None]:
+        clock = VirtualClock()
+
+        async def commit() -> None:
+            await clock.sleep(6)
+
+        server = Server()
+        async with talk(server, clock=clock) as client:
+            (failure,) = await asyncio.gather(client.send(CREATE, before=commit), return_exceptions=True)
+        return server, failure if isinstance(failure, BaseException) else None
+
+    server, failure = run(write())
+    assert type(failure) is Unreachable
+    assert server.heard == []
+    assert "POST /customers: held up for over 5 s before it left; it was not sent" in str(failure)

@@ -1,0 +1,195 @@
+"""Rules across fields and customers, and of moved and forget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from yaml_files import load, problems, warnings
+
+from reconciler.errors import Source
+from reconciler.model import Move
+
+ACME = "customers:\n  acme: {name: Acme, email: a@acme.example}\n"
+
+
+def test_a_customer_without_an_email_is_a_warning(tmp_path: Path) -> None:
+    assert warnings(tmp_path, "customers:\n  acme: {name: Acme}\n  empty: {email: null}\n") == [
+        f"customers.yaml:{line}:3: customers.{key}: warning: it has no email; "
+        f"invoices need one, and the API sets it only at creation"
+        for line, key in ((2, "acme"), (3, "empty"))
+    ]
+
+
+def test_a_customer_that_is_wanted_archived_needs_no_email(tmp_path: Path) -> None:
+    assert warnings(tmp_path, "customers:\n  acme: {archived: true}\n", required=["email", "city"]) == []
+
+
+def test_strict_makes_a_warning_an_error(tmp_path: Path) -> None:
+    assert problems(tmp_path, "customers:\n  acme: {name: Acme}\n", strict=True) == [
+        "customers.yaml:2:3: customers.acme: it has no email; invoices need one, and the API sets it only at creation"
+    ]
+
+
+@pytest.mark.parametrize("city", ["", ", city: null", ", city: ''", ", city: ' '"])
+def test_a_field_that_the_policy_requires_must_not_be_empty(tmp_path: Path, city: str) -> None:
+    text = f"customers:\n  acme: {{email: a@b.example{city}}}\n"
+    assert problems(tmp_path, text, required=["city", "email"]) == [
+        "customers.yaml:2:3: customers.acme: it has no city, which the policy requires; write `city:`"
+    ]
+
+
+def test_a_required_field_may_come_from_defaults(tmp_path: Path) -> None:
+    assert warnings(tmp_path, "defaults: {city: Boston}\n" + ACME, required=["city"]) == []
+
+
+def test_the_policy_asks_nothing_of_a_customer_of_another_environment(tmp_path: Path) -> None:
+    assert warnings(tmp_path, "customers:\n  acme: {name: Acme}\n", required=["city"], exclude=["acme"]) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "country: USA, state: NY, postal_code: 02134",
+        "country: us, state: new york, postal_code: 02134-1000",
+        "country: United States, state: PR",
+        "country: Canada, state: Ontario, postal_code: K1A 0B1",
+        "country: CAN, state: qc, postal_code: k1a0b1",
+        "country: CA, state: Québec",
+        "country: France, state: Bretagne, postal_code: x",
+        "state: Nowhere, postal_code: x",
+        "country: USA, state: null, postal_code: ''",
+    ],
+)
+def test_states_and_postal_codes_that_are_right_or_cannot_be_judged(tmp_path: Path, address: str) -> None:
+    assert warnings(tmp_path, f"customers:\n  acme: {{email: a@b.example, {address}}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("country: USA, state: ON", "state: warning: 'ON' is not a state of the United States"),
+        ("country: CA, state: NY", "state: warning: 'NY' is not a province of Canada"),
+        ("country: USA, postal_code: 2134", "postal_code: warning: '2134' is not a postal code of the United States"),
+        ("country: Canada, postal_code: D1A 0B1", "postal_code: warning: 'D1A 0B1' is not a postal code of Canada"),
+    ],
+)
+def test_a_state_or_a_postal_code_that_the_country_lacks_is_a_warning(
+    tmp_path: Path, address: str, message: str
+) -> None:
+    (found,) = warnings(tmp_path, f"customers:\n  acme: {{email: a@b.example, {address}}}\n")
+    assert found.partition(": customers.acme.")[2].partition(";")[0] == message
+
+
+def test_what_is_wrong_in_defaults_is_said_once_and_there(tmp_path: Path) -> None:
+    text = "defaults: {country: USA, state: XX}\ncustomers:\n"
+    text += "".join(f"  c{number}: {{email: a@b.example}}\n" for number in range(3))
+    (found,) = warnings(tmp_path, text)
+    assert found.startswith("customers.yaml:1:33: defaults.state: warning: 'XX' is not a state")
+
+
+def test_users_with_one_email_in_another_case_are_an_error_that_names_both(tmp_path: Path) -> None:
+    text = "customers:\n  acme:\n    email: a@b.example\n    users:\n      J@b.example: {}\n      j@B.example: {}\n"
+    hint = "e-mail addresses are compared without case"
+    assert problems(tmp_path, text) == [
+        (
+            f"customers.yaml:6:7: customers.acme.users.j@B.example: the user is declared twice, "
+            f"first at customers.yaml:5:7 as 'J@b.example'; {hint}"
+        )
+    ]
+
+
+def test_a_user_without_content_is_an_error(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "customers:\n  acme: {email: a@b.example, users: {j@b.example: }}\n")
+    assert found.endswith("this is empty; write {} for a user without names, or remove the line")
+
+
+def test_a_customer_that_is_archived_may_have_users(tmp_path: Path) -> None:
+    text = "customers:\n  acme: {archived: true, users: {j@b.example: {}}}\n"
+    assert [user.email for user in load(tmp_path, text).desired.customers["acme"].users] == ["j@b.example"]
+
+
+def test_a_field_that_is_written_and_unmanaged_is_an_error(tmp_path: Path) -> None:
+    assert problems(tmp_path, "customers:\n  acme: {email: a@b.example, unmanaged: [email, city]}\n") == [
+        (
+            "customers.yaml:2:41: customers.acme.unmanaged: 'email' is written by this customer itself, and unmanaged; "
+            "remove one of the two; unmanaged is for what defaults would add"
+        )
+    ]
+
+
+def test_one_id_for_two_customers_is_an_error_that_names_both(tmp_path: Path) -> None:
+    text = "customers:\n  a: {email: a@b.example, id: cus_1}\n  b: {email: b@b.example, id: cus_1}\n"
+    assert problems(tmp_path, text) == [
+        (
+            "customers.yaml:3:31: customers.b.id: the id 'cus_1' is given to two customers, "
+            "first at customers.yaml:2:27; an id belongs to one customer; remove one of the two"
+        )
+    ]
+
+
+def test_an_id_where_there_are_several_environments_is_an_error(tmp_path: Path) -> None:
+    text = "customers:\n  acme: {email: a@b.example, id: cus_1}\n"
+    assert problems(tmp_path, text, pins_allowed=False) == [
+        (
+            "customers.yaml:2:34: customers.acme.id: an id belongs to one environment, "
+            "and this file is read for several; write it in an overlay of the environment whose customer it is"
+        )
+    ]
+
+
+def test_moved_and_forget_stand_in_the_result_with_their_places(tmp_path: Path) -> None:
+    desired = load(tmp_path, ACME + "moved:\n  - {from: old, to: acme}\nforget: [hooli]\n").desired
+    assert desired.moved == (Move("old", "acme", Source("customers.yaml", 4, 5)),)
+    assert desired.forget == {"hooli": Source("customers.yaml", 5, 10)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "way"),
+    [
+        ("[{from: a, to: b}, {from: b, to: a}]", "a → b → a"),
+        ("[{from: x, to: x}]", "x → x"),
+        ("[{from: a, to: b}, {from: b, to: c}, {from: c, to: a}]", "a → b → c → a"),
+    ],
+)
+def test_moves_in_a_circle_are_one_error(tmp_path: Path, lines: str, way: str) -> None:
+    (found,) = problems(tmp_path, f"{ACME}moved: {lines}\n")
+    assert found == f"customers.yaml:3:9: moved[0]: these moves go in a circle: {way}; remove one of them"
+
+
+def test_a_move_to_what_is_not_declared_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
+    assert problems(tmp_path, ACME + "moved: [{from: old, to: acne}]\n") == [
+        "customers.yaml:3:25: moved[0].to: 'acne' is not declared; did you mean 'acme'?"
+    ]
+
+
+def test_a_move_from_what_is_still_declared_is_an_error(tmp_path: Path) -> None:
+    text = ACME + "  old: {email: o@b.example}\nmoved: [{from: old, to: acme}]\n"
+    assert problems(tmp_path, text) == [
+        (
+            "customers.yaml:4:16: moved[0].from: 'old' is still declared, at customers.yaml:3:3; "
+            "remove this line, or that entry"
+        )
+    ]
+
+
+def test_two_moves_of_one_key_or_to_one_key_are_errors(tmp_path: Path) -> None:
+    text = ACME + "  b: {email: b@b.example}\nmoved: [{from: x, to: acme}, {from: x, to: b}, {from: y, to: b}]\n"
+    assert problems(tmp_path, text) == [
+        "customers.yaml:4:37: moved[1].from: 'x' moves twice, first at customers.yaml:4:10; remove one of the two",
+        "customers.yaml:4:62: moved[2].to: 'b' is moved to twice, first at customers.yaml:4:40; remove one of the two",
+    ]
+
+
+def test_to_forget_what_is_declared_is_an_error(tmp_path: Path) -> None:
+    assert problems(tmp_path, ACME + "forget: [acme]\n") == [
+        (
+            "customers.yaml:3:10: forget[0]: 'acme' is declared, at customers.yaml:2:3; "
+            "to stop managing it, remove the entry too"
+        )
+    ]
+
+
+def test_no_key_is_called_unknown_where_a_file_cannot_be_read(tmp_path: Path) -> None:
+    files = {"a.yaml": "customers: {x: y: z}\n", "b.yaml": ACME + "moved: [{from: old, to: other}]\n"}
+    assert [one.split(":")[0] for one in problems(tmp_path, files, "a.yaml", "b.yaml")] == ["a.yaml"]

@@ -1,0 +1,185 @@
+"""
+The house as data: which module may import what, and who alone may use what. `test_layers` holds the package to it.
+
+Imports point down, the middle does no I/O, and each edge is crossed in one place. A new module needs a room
+here before it may exist.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+
+# Top to bottom. A module may import what stands in lower rows, and its own room, not the other rooms of its row.
+ROWS: tuple[tuple[str, ...], ...] = (
+    ("__main__",),
+    ("cli",),
+    ("pipeline", "emulator"),
+    ("desired", "live", "plan", "apply", "report", "settings"),
+    ("ledger", "api", "documents"),
+    ("rules",),
+    ("kinds",),
+    ("model records terms plans",),  # the nouns are one room: they are made of each other
+    ("errors", "clock", "text", "shipped"),
+)
+
+# The emulator is written from the API's documentation: what it shares with the client is this.
+NARROWER = {"emulator": ("rules", "kinds", "model", "errors", "clock", "text")}
+
+# No file, no socket, no clock, no randomness, no logging, no waiting.
+MIDDLE = (
+    "plan",
+    "rules",
+    "kinds",
+    "model",
+    "records",
+    "terms",
+    "plans",
+    "errors",
+    "text",
+    "apply.recover",
+    "apply.record",
+)
+_PURE = """
+    __future__ base64 binascii bisect collections contextlib copy dataclasses datetime deepdiff difflib email.utils
+    enum fnmatch functools hashlib heapq itertools json math operator re struct types typing unicodedata urllib.parse
+"""
+PURE = tuple(_PURE.split())
+
+# A name, a module's or one in it, and who alone may use it. The longest name that fits decides.
+ALONE: dict[str, tuple[str, ...]] = {
+    "click": ("cli",),
+    "rich": ("report", "cli"),
+    "yaml": ("documents", "desired"),
+    "jsonschema": ("documents", "desired"),
+    "jsonschema_rs": ("documents", "desired"),
+    "starlette": ("emulator",),
+    "uvicorn": ("emulator",),
+    "sqlite3": ("ledger", "emulator"),
+    # Sending. `api.origin` makes the one client, `api.client` has it.
+    "httpx": ("api", "emulator", "pipeline"),
+    **dict.fromkeys(("httpx.AsyncClient", "httpx.AsyncHTTPTransport"), ("api.origin",)),
+    **dict.fromkeys(("httpx.Client", "httpx.HTTPTransport", "httpx.request", "httpx.stream", "httpx.get"), ()),
+    **dict.fromkeys(("httpx.post", "httpx.put", "httpx.patch", "httpx.delete", "httpx.head", "httpx.options"), ()),
+    "reconciler.api.origin.connect": ("api.client",),
+    **dict.fromkeys(("urllib.request", "http.client", "requests", "aiohttp"), ()),
+    "socket": ("emulator", "ledger.lock"),
+    "ssl": ("api",),
+    # The disk, and what the process was given.
+    **dict.fromkeys(("builtins.open", "os", "shutil", "tempfile", "glob"), ("desired.files", "ledger", "settings")),
+    "pathlib": ("desired", "ledger", "settings"),
+    "os.environ": (),
+    "sys.argv": (),
+    "subprocess": (),
+    # Time, waiting and chance.
+    "time": ("clock",),
+    **dict.fromkeys(("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"), ()),
+    "datetime.date.today": (),
+    "reconciler.clock.RealClock": ("pipeline",),
+    "asyncio": ("clock", "api", "live", "apply", "pipeline"),
+    "random": ("pipeline",),
+    "secrets": (),
+    "uuid": ("ledger", "pipeline"),
+    # Words to the user.
+    "builtins.print": ("report",),
+    "builtins.input": (),
+}
+# A process's edges: they print, read the environment and write where the user says. The emulator is a program
+# of its own, and `shipped` reads what came with the package.
+FREE = {
+    "cli": ("builtins", "os", "shutil", "tempfile", "pathlib", "sys", "subprocess", "asyncio", "random", "uuid"),
+    "pipeline": ("os", "pathlib", "subprocess"),
+    "emulator": ("builtins", "os", "pathlib", "time", "asyncio", "random", "tempfile", "reconciler.clock.RealClock"),
+    "shipped": ("builtins.open", "pathlib"),
+}
+
+
+def row_of(module: str) -> tuple[int, str] | None:
+    """Return the row and the room of a module, None where it has none."""
+    first = module.partition(".")[0]
+    return next(((number, room) for number, row in enumerate(ROWS) for room in row if first in room.split()), None)
+
+
+def below(name: str, prefixes: tuple[str, ...]) -> bool:
+    """Say whether a dotted name is one of `prefixes`, or stands in it."""
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def names(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
+    """Return each line, the full dotted name that it uses, and whether it imports it; built-ins under `builtins`."""
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                first = alias.name.partition(".")[0]
+                known[alias.asname or first] = alias.name if alias.asname else first
+                yield node.lineno, alias.name, True
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                known[alias.asname or alias.name] = f"{'.' * node.level}{node.module or ''}.{alias.name}"
+                yield node.lineno, known[alias.asname or alias.name], True
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name) and (name := _resolved(node, known)):
+            yield node.lineno, name, False
+
+
+def _resolved(node: ast.expr, known: dict[str, str]) -> str:
+    """Return the full name of a name or a chain of attributes; "" where it is nothing imported or built in."""
+    if isinstance(node, ast.Attribute):
+        start = _resolved(node.value, known)
+        return f"{start}.{node.attr}" if start else ""
+    if not isinstance(node, ast.Name):
+        return ""
+    return known.get(node.id) or (f"builtins.{node.id}" if hasattr(builtins, node.id) else "")
+
+
+def violations(module: str, source: str) -> list[str]:
+    """Return what a module (without `reconciler.`) does against the house, each with its line."""
+    place = row_of(module)
+    if module == "":
+        return [f"the package's own module imports {name}" for _, name, imports in names(ast.parse(source)) if imports]
+    if place is None:
+        return [f"{module}: it has no row in the table of layers"]
+    tree = ast.parse(source)
+    found = []
+    for line, name, imports in names(tree):
+        if imports and (wrong := _import_fault(module, place, name)):
+            found.append(f"{module}:{line}: imports {name}: {wrong}")
+        elif wrong := _use_fault(module, name):
+            found.append(f"{module}:{line}: uses {name}: {wrong}")
+    if below(module, MIDDLE):
+        waits = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
+        found += [f"{module}:{node.lineno}: the middle does not wait" for node in waits]
+    return sorted(set(found))
+
+
+def _import_fault(module: str, place: tuple[int, str], name: str) -> str:
+    """Return why a module may not import a name, "" where it may."""
+    if name.startswith("."):
+        return "imports are absolute"
+    if not below(name, ("reconciler",)):
+        return "the middle knows no I/O" if below(module, MIDDLE) and not below(name, PURE) else ""
+    target = name.removeprefix("reconciler.")
+    there = row_of(target)
+    if there is None:
+        return "" if target == "__version__" else "it has no row in the table of layers"
+    if there == place:
+        inner = below(module, MIDDLE) and not below(target, MIDDLE)
+        return "the middle knows only the middle" if inner else ""
+    if there[0] == place[0]:
+        return "rooms of one row do not import each other"
+    if there[0] < place[0]:
+        return "imports point down"
+    if below(module, MIDDLE) and not below(target, MIDDLE):
+        return "the middle knows only the middle"
+    room = module.partition(".")[0]
+    return "the emulator shares no more with the client" if not below(target, NARROWER.get(room, (target,))) else ""
+
+
+def _use_fault(module: str, name: str) -> str:
+    """Return who alone may use a name where the module is not one of them, "" where it is."""
+    reserved = max((prefix for prefix in ALONE if below(name, (prefix,))), key=len, default="")
+    if not reserved or below(module, ALONE[reserved]) or below(name, FREE.get(module.partition(".")[0], ())):
+        return ""
+    return f"{reserved} is for {' and '.join(ALONE[reserved]) or 'nobody'} alone"

@@ -1,0 +1,150 @@
+"""Any writes read back as dictionaries would hold them, whatever the ledger is stored in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ledgers import OPENERS, Open
+
+from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.records import (
+    Binding,
+    BindingState,
+    DropBinding,
+    Intent,
+    Learned,
+    PutAccount,
+    PutBinding,
+    PutIntent,
+    PutLearned,
+    PutRun,
+    PutTaken,
+    PutUsers,
+    Run,
+    SeenUser,
+    Via,
+    Write,
+)
+
+TEXT = st.text(max_size=20) | st.sampled_from(
+    ["\0", "a\0b", "'; DROP TABLE bindings; --", "\u202e", "1", "1.0", "\U0001f600"]
+)
+VALUES: Mapping[str, st.SearchStrategy[Any]] = {
+    "str": TEXT,
+    "str | None": st.none() | TEXT,
+    "CustomerId": TEXT,
+    "CustomerId | None": st.none() | TEXT,
+    "bool": st.booleans(),
+    "bool | None": st.none() | st.booleans(),
+    "int": st.integers(-(2**63), 2**63 - 1),
+    "float": st.floats(allow_nan=False, allow_infinity=False),
+    "bytes": st.binary(max_size=32),
+    "BindingState": st.sampled_from(BindingState),
+    "Via": st.sampled_from(Via),
+    "Action": st.sampled_from(Action),
+    "Status | None": st.none() | st.sampled_from(Status),
+    "Address": st.builds(Address, TEXT, st.none() | TEXT),
+    "Mapping[str, str]": st.dictionaries(TEXT, TEXT, max_size=3),
+    "Mapping[str, str | None]": st.dictionaries(TEXT, st.none() | TEXT, max_size=3),
+    "Mapping[str, str | None] | None": st.none() | st.dictionaries(TEXT, st.none() | TEXT, max_size=3),
+}
+
+
+def any_of(noun: type) -> st.SearchStrategy[Any]:
+    """Every field by its annotation, so that a field that is added and not stored fails here."""
+    return st.builds(noun, **{one.name: VALUES[str(one.type)] for one in fields(noun)})
+
+
+ANY_BINDING = st.builds(replace, any_of(Binding), id=TEXT)
+ANY_WRITES = st.lists(
+    ANY_BINDING.map(PutBinding)
+    | st.builds(PutUsers, TEXT, st.lists(any_of(SeenUser), max_size=3).map(tuple))
+    | st.builds(PutTaken, TEXT, st.none() | TEXT)
+    | any_of(Learned).map(PutLearned)
+    | TEXT.map(PutAccount)
+    | any_of(Intent).map(PutIntent)
+    | any_of(Run).map(PutRun)
+    | st.builds(DropBinding, TEXT),
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(writes=ANY_WRITES, cuts=st.sets(st.integers(0, 8)))
+def test_any_writes_in_any_commits_read_back_as_a_dictionary_would_hold_them(
+    opener: Open, writes: Sequence[Write], cuts: set[int]
+) -> None:
+    held = Held()
+    kept = [write for write in writes if held.take(write)]
+    with TemporaryDirectory() as folder:
+        with opener(Path(folder)) as ledger:
+            edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(kept)), len(kept)]
+            for begin, end in pairwise(edges):
+                ledger.commit(kept[begin:end])
+        with opener(Path(folder)) as ledger:
+            records = ledger.records()
+            assert (records.bindings, dict(records.users)) == (held.bindings, held.users)
+            assert (records.taken, records.learned, records.account) == (held.taken, held.learned, held.account)
+            assert set(map(repr, records.intents)) == {repr(one) for one in held.intents.values() if one.status is None}
+            assert ledger.runs() == tuple(held.runs.values())
+            for run, _ in held.intents:
+                assert ledger.intents(run) == tuple(held.intents[key] for key in sorted(held.intents) if key[0] == run)
+
+
+class Held:
+    """What the writes mean, in dictionaries."""
+
+    def __init__(self) -> None:
+        self.bindings: dict[str, Binding] = {}
+        self.users: dict[CustomerId, tuple[SeenUser, ...]] = {}
+        self.taken: dict[str, str] = {}
+        self.learned = Learned()
+        self.account = ""
+        self.intents: dict[tuple[str, int], Intent] = {}
+        self.runs: dict[str, Run] = {}
+
+    def take(self, write: Write) -> bool:
+        """Hold a write; say False to one that would bind a customer twice."""
+        if isinstance(write, PutBinding | DropBinding):
+            return self.bind(write)
+        self.put(write)
+        return True
+
+    def bind(self, write: PutBinding | DropBinding) -> bool:
+        match write:
+            case PutBinding(binding):
+                others = {other.id for key, other in self.bindings.items() if key != binding.external_id}
+                if binding.id in others:
+                    return False
+                self.bindings[binding.external_id] = binding
+            case DropBinding(external_id):
+                dropped = self.bindings.pop(external_id, None)
+                if dropped is not None and dropped.id is not None:
+                    self.users.pop(dropped.id, None)
+        return True
+
+    def put(self, write: Write) -> None:
+        match write:
+            case PutUsers(customer, users):
+                self.users[customer] = users
+            case PutTaken(external_id, words):
+                self.taken.pop(external_id, None)
+                if words is not None:
+                    self.taken[external_id] = words
+            case PutLearned(learned):
+                self.learned = learned
+            case PutAccount(account):
+                self.account = account
+            case PutIntent(intent):
+                self.intents[intent.run, intent.seq] = intent
+            case PutRun(run):
+                self.runs[run.id] = run

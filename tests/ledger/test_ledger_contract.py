@@ -1,0 +1,202 @@
+"""What every ledger does, whatever it is stored in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ledgers import OPENERS, Open
+
+from reconciler.errors import LedgerFailed
+from reconciler.ledger import Ledger
+from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.records import (
+    Binding,
+    BindingState,
+    DropBinding,
+    Intent,
+    Learned,
+    PutAccount,
+    PutBinding,
+    PutIntent,
+    PutLearned,
+    PutRun,
+    PutTaken,
+    PutUsers,
+    Records,
+    Run,
+    SeenUser,
+    Via,
+    Write,
+)
+
+
+@pytest.fixture(params=OPENERS)
+def opener(request: pytest.FixtureRequest) -> Open:
+    return OPENERS[request.param]
+
+
+@pytest.fixture
+def ledger(opener: Open, tmp_path: Path) -> Iterator[Ledger]:
+    with opener(tmp_path) as opened:
+        yield opened
+
+
+def bound(external_id: str, customer: str) -> Binding:
+    return Binding(
+        external_id=external_id,
+        id=CustomerId(customer),
+        live_external_id=external_id,
+        created_at="2026-01-01T00:00:00Z",
+        state=BindingState.ACTIVE,
+        project="default",
+        source="customers.yaml",
+        protected=False,
+        via=Via.CREATED,
+        written_at=1_767_225_600.25,
+        applied_hash=bytes(16),
+        applied_json='{"name":"Acme"}',
+    )
+
+
+ACME = bound("acme", "cus_1")
+GLOBEX = bound("globex", "cus_2")
+JANE = SeenUser("jane@acme.example", {"first_name": "Jane"}, {"first_name": "Jane", "last_name": None})
+OPEN = Intent(
+    "run_1", 1, Action.PATCH, Address("acme"), CustomerId("cus_1"), 10.0, "ab", {"city": ""}, {"city": "Boston"}
+)
+RUN = Run("run_1", "2026-01-01T00:00:00.000000Z", "apply")
+
+
+def test_a_new_ledger_knows_nothing(ledger: Ledger) -> None:
+    assert ledger.records() == Records(known=False)
+    assert ledger.binding("acme") is None
+    assert ledger.runs() == ()
+    assert ledger.intents("run_1") == ()
+
+
+def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_path: Path) -> None:
+    with opener(tmp_path) as ledger:
+        ledger.commit(
+            [
+                PutBinding(ACME),
+                PutUsers(CustomerId("cus_1"), (JANE,)),
+                PutTaken("globex", "This external id is already used"),
+                PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen")),
+                PutAccount("ab" * 32),
+                PutIntent(OPEN),
+                PutRun(RUN),
+            ]
+        )
+    with opener(tmp_path) as ledger:
+        assert ledger.records() == Records(
+            bindings={"acme": ACME},
+            users={CustomerId("cus_1"): (JANE,)},
+            taken={"globex": "This external id is already used"},
+            intents=(OPEN,),
+            learned=Learned(lists_archived=False, longest_page=100, empties="", how="seen"),
+            known=True,
+            account="ab" * 32,
+        )
+        assert ledger.binding("acme") == ACME
+        assert ledger.runs() == (RUN,)
+        assert ledger.intents("run_1") == (OPEN,)
+
+
+def test_a_ledger_is_known_once_a_run_has_finished_and_not_while_the_first_one_runs(ledger: Ledger) -> None:
+    ledger.commit([PutRun(RUN), PutAccount("ab")])
+    running = ledger.records().known
+    ledger.commit([PutRun(replace(RUN, outcome="done"))])
+    assert (running, ledger.records().known) == (False, True)
+
+
+def test_a_customer_without_users_is_told_from_one_that_was_never_listed(ledger: Ledger) -> None:
+    ledger.commit([PutUsers(CustomerId("cus_1"), ())])
+    assert dict(ledger.records().users) == {CustomerId("cus_1"): ()}
+
+
+def test_dropping_a_binding_drops_the_users_seen_on_its_customer_and_no_others(ledger: Ledger) -> None:
+    ledger.commit([PutBinding(ACME), PutBinding(GLOBEX)])
+    ledger.commit([PutUsers(CustomerId("cus_1"), (JANE,)), PutUsers(CustomerId("cus_2"), (JANE,))])
+    ledger.commit([DropBinding("acme")])
+    records = ledger.records()
+    assert (records.bindings, dict(records.users)) == ({"globex": GLOBEX}, {CustomerId("cus_2"): (JANE,)})
+
+
+def test_dropping_what_is_not_bound_changes_nothing(ledger: Ledger) -> None:
+    ledger.commit([PutBinding(ACME), DropBinding("globex"), PutTaken("globex", None)])
+    assert ledger.records().bindings == {"acme": ACME}
+
+
+def test_a_second_key_for_a_bound_customer_is_refused_and_the_first_one_stays(ledger: Ledger) -> None:
+    ledger.commit([PutBinding(ACME)])
+    with pytest.raises(LedgerFailed, match="two keys"):
+        ledger.commit([PutBinding(GLOBEX), PutBinding(bound("initech", "cus_1"))])
+    assert ledger.records().bindings == {"acme": ACME}
+
+
+def test_keys_may_swap_their_customers_in_one_commit(ledger: Ledger) -> None:
+    swapped = {"acme": bound("acme", "cus_2"), "globex": bound("globex", "cus_1")}
+    ledger.commit([PutBinding(ACME), PutBinding(GLOBEX)])
+    ledger.commit([DropBinding("acme"), DropBinding("globex"), *map(PutBinding, swapped.values())])
+    assert ledger.records().bindings == swapped
+
+
+def test_writes_take_effect_in_their_order(ledger: Ledger) -> None:
+    later = replace(ACME, state=BindingState.ARCHIVED)
+    ledger.commit([PutBinding(ACME), DropBinding("acme"), PutBinding(later), PutTaken("a", "x"), PutTaken("a", None)])
+    records = ledger.records()
+    assert (records.bindings, records.taken) == ({"acme": later}, {})
+
+
+def test_a_closed_intent_is_history_and_no_longer_open(ledger: Ledger) -> None:
+    closed = replace(OPEN, status=Status.DONE, message="patched", closed_at=11.0)
+    ledger.commit([PutIntent(OPEN), PutIntent(replace(OPEN, seq=2))])
+    ledger.commit([PutIntent(closed)])
+    assert ledger.records().intents == (replace(OPEN, seq=2),)
+    assert ledger.intents("run_1") == (closed, replace(OPEN, seq=2))
+
+
+def test_runs_come_in_the_order_in_which_they_began_also_when_the_clock_went_back(ledger: Ledger) -> None:
+    early = Run("run_2", "2025-01-01T00:00:00.000000Z", "undo")
+    ledger.commit([PutRun(RUN)])
+    ledger.commit([PutRun(early)])
+    ledger.commit([PutRun(replace(RUN, outcome="done", requests=3))])
+    assert ledger.runs() == (replace(RUN, outcome="done", requests=3), early)
+
+
+def test_a_commit_whose_writes_break_off_leaves_nothing_and_the_ledger_usable(ledger: Ledger) -> None:
+    def writes() -> Iterator[Write]:
+        yield PutBinding(ACME)
+        raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        ledger.commit(writes())
+    after_failure = ledger.records().bindings
+    ledger.commit([PutBinding(GLOBEX)])
+    assert (after_failure, ledger.records().bindings) == ({}, {"globex": GLOBEX})
+
+
+def test_a_text_that_has_no_utf8_form_is_refused_and_nothing_is_written(ledger: Ledger) -> None:
+    with pytest.raises(LedgerFailed, match="surrogate"):
+        ledger.commit([PutBinding(ACME), PutBinding(bound("\ud800", "cus_9"))])
+    with pytest.raises(LedgerFailed, match="surrogate"):
+        ledger.binding("\ud800")
+    assert ledger.records().bindings == {}
+
+
+def test_half_a_character_in_the_values_of_an_intent_is_kept(ledger: Ledger) -> None:
+    odd = replace(OPEN, before={"city": "\ud800"})
+    ledger.commit([PutIntent(odd)])
+    assert ledger.intents("run_1") == (odd,)
+
+
+def test_keys_that_look_alike_stay_apart(ledger: Ledger) -> None:
+    keys = ("a", "A", "a ", "a\0", "a\0b", "\u00e9", "e\u0301", "")
+    bindings = {key: bound(key, f"cus_{n}") for n, key in enumerate(keys)}
+    ledger.commit(map(PutBinding, bindings.values()))
+    assert ledger.records().bindings == bindings
+    assert [ledger.binding(key) for key in keys] == list(bindings.values())

@@ -1,0 +1,118 @@
+"""What is no ledger is told and left as it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from ledgers import WHERE, bound, mode
+
+from reconciler.errors import LedgerFailed
+from reconciler.ledger import open_ledger
+from reconciler.model import CustomerId
+from reconciler.records import PutBinding
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    path = tmp_path / "ledger.db"
+    with open_ledger(str(path), **WHERE) as ledger:
+        ledger.commit([PutBinding(bound(1))])
+    return path
+
+
+def text_file(path: Path) -> None:
+    path.write_text("version: 1\ncustomers: {}\n" * 50)
+
+
+def one_byte(path: Path) -> None:
+    path.write_bytes(b"\n")
+
+
+def other_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE bindings (external_id)")
+
+
+def database_of_another_application(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 7")
+        connection.execute("CREATE TABLE meta (environment)")
+
+
+@pytest.mark.parametrize("writable", [True, False])
+@pytest.mark.parametrize("make", [text_file, one_byte, other_database, database_of_another_application])
+def test_a_file_that_is_no_ledger_is_named_and_left_as_it_is(
+    tmp_path: Path, make: Callable[[Path], None], *, writable: bool
+) -> None:
+    path = tmp_path / "notes"
+    make(path)
+    path.chmod(0o644)
+    before = path.read_bytes()
+    with pytest.raises(LedgerFailed, match=r"notes: this .*ledger.*RECONCILER_STATE"):
+        open_ledger(str(path), **WHERE, writable=writable)
+    assert (path.read_bytes(), mode(path), list(tmp_path.iterdir())) == (before, 0o644, [path])
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_folder_is_no_ledger(tmp_path: Path, *, writable: bool) -> None:
+    with pytest.raises(LedgerFailed, match="the ledger is a file, and this is a folder"):
+        open_ledger(str(tmp_path), **WHERE, writable=writable)
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_what_is_no_path_is_told(path: str) -> None:
+    with pytest.raises(LedgerFailed, match="no path for a ledger"):
+        open_ledger(path, **WHERE)
+
+
+def test_a_url_is_not_supported_yet_and_its_password_is_not_shown() -> None:
+    with pytest.raises(LedgerFailed, match="postgresql:// ledgers are not supported by this version") as told:
+        open_ledger("postgresql://ana:hunter2@db.example/state", **WHERE)
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_path_below_a_file_is_told_with_what_to_do(made: Path, *, writable: bool) -> None:
+    with pytest.raises(LedgerFailed, match=r"ledger.db/x.db: Not a directory; mend the path.*RECONCILER_STATE"):
+        open_ledger(str(made / "x.db"), **WHERE, writable=writable)
+
+
+def test_a_damaged_ledger_is_told_as_damaged(made: Path) -> None:
+    content = made.read_bytes()
+    made.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+    with pytest.raises(LedgerFailed, match="it is damaged; restore a copy"):
+        open_ledger(str(made), **WHERE)
+
+
+def test_a_word_that_this_program_does_not_write_is_told_as_altered(made: Path) -> None:
+    with closing(sqlite3.connect(made)) as connection, connection:
+        connection.execute("UPDATE bindings SET state = 'sleeping'")
+    with open_ledger(str(made), **WHERE) as ledger, pytest.raises(LedgerFailed, match="something else has altered"):
+        ledger.records()
+
+
+def test_users_that_were_altered_are_told_when_they_are_asked_for(made: Path) -> None:
+    with closing(sqlite3.connect(made)) as connection, connection:
+        connection.execute("INSERT INTO users VALUES ('cus_1', 'not JSON')")
+    with open_ledger(str(made), **WHERE) as ledger:
+        users = ledger.records().users
+    with pytest.raises(LedgerFailed, match="was altered"):
+        users[CustomerId("cus_1")]
+
+
+def test_a_path_with_signs_of_a_url_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "a?b#c%20d é" / "l.db"
+    with open_ledger(str(path), **WHERE) as ledger:
+        ledger.commit([PutBinding(bound(1))])
+    assert path.is_file()
+
+
+def test_a_link_to_a_ledger_that_is_not_there_yet_makes_it_where_it_points(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "real" / "l.db")
+    with open_ledger(str(tmp_path / "link.db"), **WHERE) as ledger:
+        ledger.commit([PutBinding(bound(1))])
+    assert (tmp_path / "real" / "l.db").is_file()

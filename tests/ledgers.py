@@ -1,0 +1,54 @@
+"""Ledgers for tests, and what goes into them. Another backend is another row of `OPENERS`."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.ledger import Ledger, open_ledger
+from reconciler.ledger.open import write_sqlite
+from reconciler.ledger.schema import shipped
+from reconciler.ledger.sqlite import SqliteLedger
+from reconciler.model import CustomerId
+from reconciler.records import Binding, BindingState, Via
+
+WHERE: dict[str, Any] = {"environment": "demo", "base_url": "https://api.example"}
+LATER = (*shipped(), "ALTER TABLE meta ADD COLUMN later TEXT NOT NULL DEFAULT 'yes';\n")
+
+
+def bound(n: int, *, size: int = 0) -> Binding:
+    return Binding(
+        f"key-{n}",
+        CustomerId(f"cus_{n}"),
+        f"key-{n}",
+        "2026-01-01T00:00:00Z",
+        BindingState.ACTIVE,
+        "default",
+        "customers.yaml",
+        protected=False,
+        via=Via.MATCHED,
+        applied_json='"' + "x" * size + '"',
+    )
+
+
+def sqlite_ledger(path: Path, **how: object) -> SqliteLedger:
+    given: dict[str, Any] = {**WHERE, **how}
+    ledger = write_sqlite(path, **given)
+    assert isinstance(ledger, SqliteLedger)
+    return ledger
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+Open = Callable[[Path], Ledger]
+
+
+def open_sqlite(folder: Path) -> Ledger:
+    return open_ledger(str(folder / "ledger.db"), environment="demo", base_url="https://api.example")
+
+
+OPENERS: Mapping[str, Open] = {"sqlite": open_sqlite}

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from reconciler.model import Action, Address, Change, CustomerId, FieldChange, Outcome, Reason, Status
+from reconciler.report.outcome_text import outcomes_json, outcomes_text
+
+
+def change(action: Action, address: Address, id_: str | None = None, *fields: FieldChange) -> Change:
+    return Change(action, address, None if id_ is None else CustomerId(id_), Reason.DECLARED, fields)
+
+
+PATCH = change(Action.PATCH, Address("acme"), "cus_1")
+CREATE = change(Action.CREATE, Address("globex"), None, FieldChange("name", "", "Globex"))
+USER = change(Action.CREATE_USER, Address("globex", "jane@globex.example"))
+OUTCOMES = (
+    Outcome(PATCH, Status.DONE),
+    Outcome(change(Action.CREATE, Address("new")), Status.DONE, id=CustomerId("cus_2")),
+    Outcome(CREATE, Status.FAILED, "the API answered 422: Globex is\nnot a name"),
+    Outcome(USER, Status.SKIPPED, "its customer was not created"),
+    Outcome(change(Action.ARCHIVE, Address("hooli"), "cus_7"), Status.IN_DOUBT, "no answer came"),
+)
+
+
+def text(width: int, *outcomes: Outcome, remaining: int = 0, redact: bool = False) -> str:
+    return outcomes_text(
+        outcomes, requests=14, seconds=3.21, width=width, color=False, remaining=remaining, redact=redact
+    )
+
+
+def test_outcomes_at_80_columns_with_what_needs_an_eye_last() -> None:
+    assert text(80, *OUTCOMES, remaining=3) == (
+        "Done (2)\n"
+        "  patch acme  cus_1\n"
+        "  create new  cus_2\n"
+        "\n"
+        "Skipped (1)\n"
+        "  create user globex/jane@globex.example\n"
+        "      its customer was not created\n"
+        "\n"
+        "Failed (1)\n"
+        "  create globex\n"
+        "      the API answered 422: Globex is\\nnot a name\n"
+        "\n"
+        "In doubt: it may have happened, and the next run finds out (1)\n"
+        "  archive hooli  cus_7\n"
+        "      no answer came\n"
+        "\n"
+        "Apply: 2 done, 1 failed, 1 skipped, 1 in doubt, 3 not begun; 14 requests, 3.2 s.\n"
+    )
+
+
+def test_outcomes_at_40_columns() -> None:
+    assert text(40, OUTCOMES[4]) == (
+        "In doubt: it may have happened, and the\n"
+        "  next run finds out (1)\n"
+        "  archive hooli  cus_7\n"
+        "      no answer came\n"
+        "\n"
+        "Apply: 0 done, 0 failed, 0 skipped, 1 in\n"
+        "  doubt; 14 requests, 3.2 s.\n"
+    )
+
+
+def test_without_outcomes_only_the_summary_stands() -> None:
+    assert text(80) == "Apply: 0 done, 0 failed, 0 skipped, 0 in doubt; 14 requests, 3.2 s.\n"
+
+
+def test_redacted_outcomes_hide_e_mails_and_the_values_of_their_change_in_messages() -> None:
+    assert text(80, OUTCOMES[2], OUTCOMES[3], redact=True) == (
+        "Skipped (1)\n"
+        "  create user globex/***\n"
+        "      its customer was not created\n"
+        "\n"
+        "Failed (1)\n"
+        "  create globex\n"
+        "      the API answered 422: *** is\\nnot a name\n"
+        "\n"
+        "Apply: 0 done, 1 failed, 1 skipped, 0 in doubt; 14 requests, 3.2 s.\n"
+    )
+
+
+def test_hostile_messages_and_ids_never_get_through_raw() -> None:
+    hostile = "\x1b[31m\u202e\r\n[bold]x"
+    shown = text(80, Outcome(change(Action.PATCH, Address(hostile), hostile), Status.FAILED, hostile))
+    assert set(shown) & set("\x1b\u202e\r") == set()
+    assert shown.count("\\x1b[31m\\u202e\\r\\n[bold]x") == 3
+
+
+def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
+    assert outcomes_json(OUTCOMES[1:3], requests=2, seconds=0.4, remaining=1) == {
+        "outcomes": [
+            {
+                "action": "create",
+                "address": "new",
+                "external_id": "new",
+                "id": "cus_2",
+                "status": "done",
+                "message": "",
+            },
+            {
+                "action": "create",
+                "address": "globex",
+                "external_id": "globex",
+                "id": None,
+                "status": "failed",
+                "message": "the API answered 422: Globex is\nnot a name",
+            },
+        ],
+        "summary": {
+            "done": 1,
+            "failed": 1,
+            "skipped": 0,
+            "in_doubt": 0,
+            "remaining": 1,
+            "requests": 2,
+            "seconds": 0.4,
+        },
+    }

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from whole_plan import WHOLE
+
+from reconciler.report.plan_text import plan_text
+
+AT_80 = """\
+Not known: which customers this project managed, as there is no ledger yet
+Environment demo (https://api.example), project billing-west
+
+Restore (2)
+  ^ initech  cus_9, archived elsewhere  customers.yaml:3:3
+  ^ lost  cus_8, hidden or gone  customers.yaml:4:3
+      if the API does not know it (404), it is created with:
+        name  Lost Inc.
+
+Patch (1)
+  ~ acme  cus_1, declared  customers.yaml:7:3
+      city         Boston  -> New York  (config)
+      sub_premise  Apt 1   -> (empty)   (drift)
+      state        (empty) -> NY        (unknown)
+
+Create (1)
+  + globex%2Fwest  declared  customers.yaml:12:3
+      name            Globex
+      street_address  123 Main St, New York, NY 10001, United States of America,
+                      Earth
+      + jane@globex.example  customers.yaml:15:3
+          first_name  Jane
+
+Create users of customers that exist (1)
+  + initech/zoe@initech.example  cus_9, declared  customers.yaml:16:3
+      last_name  Doe
+      unless the customer has it already, which its restore will show
+
+Archive (1)
+  - hooli  cus_7, its entry has gone, 2 payment methods  customers.yaml
+
+In the ledger only (2)
+  adopt  umbrella          cus_20
+  move   old-acme -> acme  cus_1
+
+Notes (3)
+  acme: no longer managed, stays Boston
+  2 users are created: each probably gets an e-mail from the vendor
+  2 managed customers are left out: of another project, or of a file that was
+    not read now
+
+Blocked (1)
+  ! soylent email  customers.yaml:30:3
+      the API cannot change an e-mail
+      way out: set it in the dashboard, or write ignore_changes: [email]
+      ids: cus_30, cus_31
+
+Over a limit, so nothing is sent (1)
+  ! max_archives: 30 planned, 12 allowed; to allow it once: --max-archives 30
+
+Cost: 12 requests, 2.4 s at 5/s; 3 more for the token, planning and learning.
+Plan: 1 to create, 2 users, 1 to patch, 1 to archive, 2 to restore; 1 blocked;
+  40 unchanged.
+"""
+
+AT_40 = """\
+Not known: which customers this project
+  managed, as there is no ledger yet
+Environment demo (https://api.example),
+  project billing-west
+
+Restore (2)
+  ^ initech  cus_9, archived elsewhere
+    customers.yaml:3:3
+  ^ lost  cus_8, hidden or gone
+    customers.yaml:4:3
+      if the API does not know it (404),
+        it is created with:
+        name  Lost Inc.
+
+Patch (1)
+  ~ acme  cus_1, declared
+    customers.yaml:7:3
+      city (config)
+        - Boston
+        + New York
+      sub_premise (drift)
+        - Apt 1
+        + (empty)
+      state (unknown)
+        - (empty)
+        + NY
+
+Create (1)
+  + globex%2Fwest  declared
+    customers.yaml:12:3
+      name            Globex
+      street_address  123 Main St, New
+                      York, NY 10001,
+                      United States of
+                      America, Earth
+      + jane@globex.example
+        customers.yaml:15:3
+          first_name  Jane
+
+Create users of customers that exist (1)
+  + initech/zoe@initech.example  cus_9,
+    declared  customers.yaml:16:3
+      last_name  Doe
+      unless the customer has it
+        already, which its restore will
+        show
+
+Archive (1)
+  - hooli  cus_7, its entry has gone, 2
+    payment methods  customers.yaml
+
+In the ledger only (2)
+  adopt  umbrella          cus_20
+  move   old-acme -> acme  cus_1
+
+Notes (3)
+  acme: no longer managed, stays Boston
+  2 users are created: each probably
+    gets an e-mail from the vendor
+  2 managed customers are left out: of
+    another project, or of a file that
+    was not read now
+
+Blocked (1)
+  ! soylent email  customers.yaml:30:3
+      the API cannot change an e-mail
+      way out: set it in the dashboard,
+        or write ignore_changes: [email]
+      ids: cus_30, cus_31
+
+Over a limit, so nothing is sent (1)
+  ! max_archives: 30 planned, 12
+    allowed; to allow it once:
+    --max-archives 30
+
+Cost: 12 requests, 2.4 s at 5/s; 3 more
+  for the token, planning and learning.
+Plan: 1 to create, 2 users, 1 to patch,
+  1 to archive, 2 to restore; 1 blocked;
+  40 unchanged.
+"""
+
+
+def test_a_plan_with_everything_at_80_columns() -> None:
+    assert plan_text(WHOLE, width=80, color=False) == AT_80
+
+
+def test_a_plan_with_everything_at_40_columns() -> None:
+    assert plan_text(WHOLE, width=40, color=False) == AT_40

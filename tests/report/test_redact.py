@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.kinds import CUSTOMER, USER
+from reconciler.model import (
+    Action,
+    Address,
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    CustomerId,
+    EnvironmentRef,
+    FieldChange,
+    Note,
+    Reason,
+)
+from reconciler.plan.saved import plan_to_json
+from reconciler.plans import Plan
+from reconciler.report.redact import masked, masked_plan, masked_text
+
+ACME = CustomerId("cus_1")
+USER_OF_ACME = Address("acme", "jane@acme.example")
+
+
+def test_every_field_but_state_and_country_is_masked() -> None:
+    fields = [field.name for kind in (CUSTOMER, USER) for field in kind.fields]
+    assert [name for name in fields if masked(name, "x") == "x"] == ["state", "country"]
+
+
+def test_a_masked_plan_keeps_keys_ids_and_what_is_empty() -> None:
+    change = Change(
+        Action.PATCH,
+        Address("acme"),
+        ACME,
+        Reason.DECLARED,
+        (
+            FieldChange("city", "Boston", None),
+            FieldChange("ein", "", "12-3456789"),
+            FieldChange("country", "US", "USA"),
+        ),
+    )
+    plan = Plan(
+        EnvironmentRef("demo", "https://api.example", ""),
+        "default",
+        changes=(change, Change(Action.CREATE_USER, USER_OF_ACME, ACME, Reason.DECLARED)),
+        bindings=(BindingChange(BindingAction.RELEASE, USER_OF_ACME, ACME),),
+        blocked=(
+            Blocked(USER_OF_ACME, "'Jane' is kept", "say 'Jane'", "first_name", values=(("first_name", "Jane"),)),
+        ),
+        notes=(Note("stays Boston", Address("acme")), Note("nothing of Boston")),
+        unchanged=3,
+    )
+    assert masked_plan(plan) == replace(
+        plan,
+        changes=(
+            replace(
+                change,
+                fields=(
+                    FieldChange("city", "***", None),
+                    FieldChange("ein", "", "***"),
+                    FieldChange("country", "US", "USA"),
+                ),
+            ),
+            Change(Action.CREATE_USER, Address("acme", "***"), ACME, Reason.DECLARED),
+        ),
+        bindings=(BindingChange(BindingAction.RELEASE, Address("acme", "***"), ACME),),
+        blocked=(
+            Blocked(
+                Address("acme", "***"), "'***' is kept", "say '***'", "first_name", values=(("first_name", "***"),)
+            ),
+        ),
+        notes=(Note("stays ***", Address("acme")), Note("nothing of Boston")),
+    )
+
+
+def test_a_text_is_masked_by_whole_words_and_the_longest_value_first() -> None:
+    values = [("city", "York"), ("street_address", "1 York St"), ("state", "NY"), ("name", "A"), ("city", " ")]
+    assert masked_text("1 York St, York, Yorkshire NY (A) And", values) == "***, ***, Yorkshire NY (***) And"
+
+
+@given(value=st.text(st.characters(categories=["Lu", "Ll", "Nd"]), min_size=4, max_size=10))
+def test_no_personal_value_of_a_change_is_in_the_masked_plans_json(value: str) -> None:
+    secret = f"secret{value}"
+    change = Change(
+        Action.CREATE, Address("acme", secret), None, Reason.DECLARED, (FieldChange("name", secret, secret),)
+    )
+    plan = Plan(EnvironmentRef("", "", ""), "", changes=(change,), notes=(Note(f"stays {secret}", change.address),))
+    assert secret not in str(plan_to_json(plan, mask=masked_plan))

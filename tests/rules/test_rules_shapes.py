@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from rules_account import NOW, PLAIN, UNKNOWN, body, made
+
+from reconciler.rules import (
+    Account,
+    Behaviour,
+    ErrorBody,
+    Precision,
+    Reply,
+    Rewrite,
+    Unique,
+    Unset,
+    get,
+)
+
+
+@pytest.mark.parametrize(
+    ("unset", "shown"), [(Unset.TEXT, {"city": ""}), (Unset.NULL, {"city": None}), (Unset.ABSENT, {})]
+)
+def test_what_is_unset_is_shown_as_the_behaviour_says(unset: Unset, shown: dict[str, object]) -> None:
+    account, ways = Account(), Behaviour(unset=unset)
+    reply = body(get(account, ways, made(account, name="Acme"), NOW))
+    assert {name: value for name, value in reply.items() if name == "city"} == shown
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (ErrorBody.HTTP_ERROR, UNKNOWN.body),
+        (ErrorBody.OTHER, {"error": {"status": 404, "detail": "ID not present in environment"}}),
+        (ErrorBody.EMPTY, None),
+    ],
+)
+def test_a_refusal_has_the_body_that_the_behaviour_says(shape: ErrorBody, expected: object) -> None:
+    assert get(Account(), Behaviour(error_body=shape), "no", NOW) == Reply(404, expected)
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [
+        (Precision.S, "2023-11-14T22:13:20Z"),
+        (Precision.MS, "2023-11-14T22:13:20.250Z"),
+        (Precision.US, "2023-11-14T22:13:20.250000Z"),
+    ],
+)
+def test_created_at_is_as_precise_as_the_behaviour_says(precision: Precision, expected: str) -> None:
+    account, ways = Account(), Behaviour(precision=precision)
+    assert body(get(account, ways, made(account, ways), NOW))["created_at"] == expected
+
+
+def test_new_fields_appear_where_the_behaviour_says() -> None:
+    account = Account()
+    one = made(account)
+    plain, newer = body(get(account, PLAIN, one, NOW)), body(get(account, Behaviour(extra_fields=True), one, NOW))
+    assert set(newer) - set(plain) == {"risk_tier", "tags", "balance"}
+
+
+def test_a_behaviour_is_read_from_what_it_writes() -> None:
+    ways = Behaviour(rewrites=frozenset(Rewrite), ignores=frozenset({"city"}), lag_s=1.5, unique=Unique.NONE)
+    assert Behaviour().changed(ways.as_json()) == ways
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"unique": "some"}, "unique is one of none, active, all"),
+        ({"lists_archived": "maybe"}, "lists_archived is true or false"),
+        ({"page_max": "many"}, "page_max is a whole number"),
+        ({"page_max": 0}, "page_max is at least 1"),
+        ({"lag_s": -1}, "lag_s is a number"),
+        ({"repeated_archive": 409}, "repeated_archive is one of 200, 400, 404"),
+        ({"rewrites": ["spell"]}, "rewrites is one of trim, country, ein, state, address"),
+        ({"ignores": 5}, "ignores is a list of words"),
+    ],
+)
+def test_a_switch_that_cannot_be_so_is_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Behaviour().changed(values)
+
+
+def test_a_switch_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^'colour' is no switch; there are lists_archived, "):
+        Behaviour().changed({"colour": "red"})

@@ -1,0 +1,84 @@
+"""The package keeps to the house that `layers` draws, and what does not keep to it is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from layers import violations
+
+HOUSE = Path(__file__).parent.parent / "reconciler"
+MODULES = {
+    ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(HOUSE.rglob("*.py"))
+    if "_shipped" not in path.parts
+}
+
+
+def test_the_house_is_found() -> None:
+    assert {"model", "errors", "plan", "api"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_keeps_to_the_house(module: str) -> None:
+    module = "" if module == "__init__" else module
+    assert violations(module, MODULES[module or "__init__"].read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("cli.plan", "import click\nfrom reconciler.pipeline import run\nprint(open('x'))"),
+        ("plan.make", "from reconciler.plan.diff import f\nfrom reconciler import text\nfrom datetime import datetime"),
+        ("plan.make", "from datetime import datetime\nx = datetime.fromisoformat('2026-01-05')"),
+        ("records", "from reconciler.model import Action"),
+        ("api.origin", "import httpx\nx = httpx.AsyncClient()\nfrom reconciler import __version__"),
+        ("api.client", "import httpx\ndef f(x: httpx.Response) -> None: ..."),
+        ("apply.execute", "import asyncio\nfrom reconciler.api.client import Client\nasync def f(): ..."),
+        ("desired.files", "open('x')"),
+        ("emulator.app", "from reconciler.rules import Account\nimport starlette"),
+        ("live", "def send(client): return client.open('x')"),
+    ],
+)
+def test_what_the_house_allows_passes(module: str, source: str) -> None:
+    assert violations(module, source) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "fault"),
+    [
+        ("brandnew", "", "brandnew: it has no row in the table of layers"),
+        ("", "import json", "the package's own module imports json"),
+        ("live", "from reconciler.brandnew import f", "it has no row in the table of layers"),
+        ("kinds.customer", "from reconciler.rules import f", "imports point down"),
+        ("api.client", "def f():\n    from reconciler.live import g", "imports point down"),
+        ("live", "from reconciler import plan", "rooms of one row do not import each other"),
+        ("errors", "import reconciler.text", "rooms of one row do not import each other"),
+        ("plan.make", "from .diff import f", "imports are absolute"),
+        ("plan.make", "from reconciler.api.request import Request", "the middle knows only the middle"),
+        ("plan.make", "from reconciler.clock import Clock", "the middle knows only the middle"),
+        ("apply.recover", "from reconciler.apply.execute import f", "the middle knows only the middle"),
+        ("apply.record", "import logging", "the middle knows no I/O"),
+        ("rules", "import random", "the middle knows no I/O"),
+        ("kinds", "from urllib.request import urlopen", "the middle knows no I/O"),
+        ("plan.make", "open('x')", "builtins.open is for desired.files and ledger and settings alone"),
+        ("plan.make", "async def f(): ...", "the middle does not wait"),
+        ("plan.make", "from datetime import datetime as d\nd.now()", "datetime.datetime.now is for nobody alone"),
+        ("plan.make", "import datetime\ndatetime.date.today()", "datetime.date.today is for nobody alone"),
+        ("emulator.app", "from reconciler.api.client import Client", "the emulator shares no more with the client"),
+        ("report.text", "import click", "click is for cli alone"),
+        ("live", "import httpx", "httpx is for api and emulator and pipeline alone"),
+        ("pipeline", "import httpx as h\nh.AsyncClient()", "httpx.AsyncClient is for api.origin alone"),
+        ("api.pages", "from httpx import get", "httpx.get is for nobody alone"),
+        ("api.pages", "from reconciler.api.origin import connect", "origin.connect is for api.client alone"),
+        ("live", "from pathlib import Path", "pathlib is for desired and ledger and settings alone"),
+        ("settings", "import os\nos.environ['A']", "os.environ is for nobody alone"),
+        ("apply.execute", "print(1)", "builtins.print is for report alone"),
+        ("live", "import time", "time is for clock alone"),
+        ("live", "from reconciler.clock import RealClock", "reconciler.clock.RealClock is for pipeline alone"),
+    ],
+)  # fmt: skip
+def test_a_violation_is_found_and_says_which(module: str, source: str, fault: str) -> None:
+    found = violations(module, source)
+    assert len(found) >= 1
+    assert found[0].endswith(fault)

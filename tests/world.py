@@ -1,0 +1,144 @@
+"""
+The whole way from a declared state to an account, in virtual time: our real client, planner, applier and ledger
+against the model of the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from api_model import ModelApi, Ways
+from api_ways import Hook, healthy
+from clocks import EPOCH_S, VirtualClock
+from clocks import run as in_virtual_time
+
+from reconciler.api.client import Client
+from reconciler.ledger.base import Ledger
+from reconciler.ledger.open import open_ledger
+from reconciler.model import Desired, EnvironmentRef, Outcome
+from reconciler.pipeline import applying, planning
+from reconciler.plans import Plan
+from reconciler.terms import Terms
+
+BASE_URL = "http://127.0.0.1:8085"
+REF = EnvironmentRef("test", BASE_URL, "0" * 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply planned, what became of it, and how many requests planning and applying took."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    planning: int
+    requests: int
+    halt: str
+
+
+class World:
+    """An account behind a model of the API, a ledger in `folder`, and time that passes only when waited for."""
+
+    def __init__(
+        self, folder: Path, ways: Ways | None = None, *, fault: Hook = healthy, rate_per_s: float = 0.0
+    ) -> None:
+        self.passed_s = 0.0
+        self.api = ModelApi(ways or Ways(), self._now, fault=fault)
+        self.rate_per_s = rate_per_s
+        self._folder = folder
+        self._ledgers = 0
+        self._loop_began_s = 0.0
+
+    def _now(self) -> float:
+        """Return the server's clock: what has passed before this run, and the running loop's time."""
+        try:
+            running = asyncio.get_running_loop().time()
+        except RuntimeError:
+            running = 0.0
+        return EPOCH_S + self.passed_s + running
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass between runs."""
+        self.passed_s += seconds
+
+    def lose_ledger(self) -> None:
+        """Go on with no ledger."""
+        self._ledgers += 1
+
+    def ledger(self) -> Ledger:
+        """Return the ledger, open for writing."""
+        path = self._folder / f"ledger-{self._ledgers}.db"
+        return open_ledger(str(path), environment=REF.name, base_url=BASE_URL)
+
+    def plan(self, desired: Desired, terms: Terms | None = None) -> Plan:
+        """Return the plan for `desired`."""
+        planned, _ = self._run(self._plan(desired, terms or Terms(REF, rate_per_s=0.0)))
+        return planned.plan
+
+    def apply(self, desired: Desired, terms: Terms | None = None) -> Applied:
+        """Plan and apply."""
+        return self._run(self._apply(desired, terms or Terms(REF, rate_per_s=0.0)))
+
+    def _run(self, coroutine):  # noqa: ANN001, ANN202 - the coroutine's own type
+        async def timed():  # noqa: ANN202
+            try:
+                return await coroutine
+            finally:
+                self._ended_s = asyncio.get_running_loop().time()
+
+        result = in_virtual_time(timed())
+        self.passed_s += self._ended_s
+        return result
+
+    def _client(self) -> Client:
+        return Client(
+            base_url=BASE_URL,
+            client_id="local",
+            client_secret="local",
+            clock=VirtualClock(EPOCH_S + self.passed_s),
+            jitter=lambda: 0.5,
+            rate_per_s=self.rate_per_s,
+            transport=httpx.MockTransport(self.api.handler),
+        )
+
+    async def _plan(self, desired: Desired, terms: Terms) -> tuple[planning.Planned, int]:
+        with self.ledger() as ledger:
+            async with self._client() as client:
+                planned = await planning.make(client, ledger, desired, terms, say=_silent)
+                return planned, client.requests
+
+    async def _apply(self, desired: Desired, terms: Terms) -> Applied:
+        clock = VirtualClock(EPOCH_S + self.passed_s)
+        with self.ledger() as ledger:
+            async with self._client() as client:
+                planned = await planning.make(client, ledger, desired, terms, say=_silent)
+                planned_in = client.requests
+                carried = await applying.carry_out(
+                    client,
+                    ledger,
+                    planned,
+                    terms,
+                    run=applying.new_run(clock, "apply"),
+                    clock=clock,
+                    stop=asyncio.Event(),
+                    tell=_ignored,
+                )
+        return Applied(
+            planned.plan, carried.result.outcomes, planned_in, client.requests - planned_in, carried.result.halt
+        )
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+def _ignored(_: Outcome) -> None:
+    """Hear nothing."""
+
+
+def done(outcomes: Sequence[Outcome]) -> bool:
+    """Say whether every change was done."""
+    return all(one.status == "done" for one in outcomes)
