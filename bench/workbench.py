@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from reconciler.desired.load import load_desired
+
 KINDS = (
     "token",
     "list",
@@ -32,8 +34,8 @@ KINDS = (
 )
 """Every request that the API has, in words; what is none of them is counted as `other`."""
 
-_ONE = 2
-_BELOW = 3
+_LOADED_AT_ONCE = 5000
+"""So that a body stays below a few MiB."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,10 @@ def emulator() -> Iterator[Server]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
         try:
             assert process.stderr is not None
-            url = next(word for word in process.stderr.readline().split() if word.startswith("http")).rstrip(";")
+            line = process.stderr.readline()
+            url = next((word.rstrip(";") for word in line.split() if word.startswith("http://")), None)
+            if url is None:
+                raise RuntimeError(f"the emulator does not run: {line}")
             with httpx.Client(base_url=url, timeout=600) as control:
                 yield Server(url, control)
         finally:
@@ -104,7 +109,7 @@ def kind_of(line: Mapping[str, Any]) -> str:
     if line["path"] == "/oauth/token":
         return "token"
     parts = line["path"].strip("/").split("/")
-    last = parts[_ONE] if len(parts) == _BELOW else ""
+    last = parts[2] if len(parts) == 3 else ""
     match line["method"], len(parts), last:
         case "GET", 1, _:
             return "narrow list" if "created_at" in line["query"] else "list"
@@ -148,6 +153,17 @@ def measured(command: Sequence[str], variables: Mapping[str, str] | None = None,
             sys.stderr.write(err.read().decode(errors="replace")[-4000:])
         text = out.read().decode()
     return Measure(code, text, usage.ru_utime + usage.ru_stime, took, usage.ru_maxrss / 1024)
+
+
+def fill(server: Server, file: Path, state: Path) -> None:
+    """Load what `file` declares into the account, and let an apply adopt it: the ledger then binds all of it."""
+    desired = load_desired([file.name], root=file.parent).desired
+    customers = [{"external_id": key, **one.fields} for key, one in desired.customers.items()]
+    for begin in range(0, len(customers), _LOADED_AT_ONCE):
+        server.post("load", {"customers": customers[begin : begin + _LOADED_AT_ONCE]})
+    adopted = measured(program("apply", "-f", str(file), "--auto-approve"), server.variables(state), file.parent)
+    if adopted.code:
+        raise RuntimeError(f"the account was not adopted: exit code {adopted.code}")
 
 
 def program(*arguments: str) -> list[str]:

@@ -7,7 +7,8 @@ What a user can mend is a `Problem`, and comes in lists. What stops a stage is a
     ├── Invalid                exit 1   what the user wrote: one or more Problems
     ├── Incomplete             exit 1   a listing cannot be trusted; nothing was sent
     ├── LedgerFailed           exit 1   the ledger cannot be read or written
-    ├── LedgerTooNew           exit 1   the ledger was written by a newer version
+    │   ├── LedgerTooNew       exit 1   it was written by a newer version
+    │   └── TakenOver          exit 1   another writing run has begun: this one writes no more
     ├── Refused                exit 3   over a limit, protected, stale, locked, no consent
     │   └── Locked             exit 3   another writing run holds the lock
     ├── Interrupted            exit 130 Ctrl-C
@@ -116,6 +117,10 @@ class LedgerFailed(ReconcilerError):
 
 class LedgerTooNew(LedgerFailed):
     """The ledger was written by a newer version of this program."""
+
+
+class TakenOver(LedgerFailed):
+    """Another writing run has begun, or the lock was ended by hand: this run writes no more."""
 
 
 class Refused(ReconcilerError):

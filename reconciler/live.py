@@ -110,9 +110,10 @@ async def answer(
     - ListAgain: `listed` is then the newer pass; `passes_differ` compares the ids of the two.
     - AskSuccessor: what follows the last cursor joins `listed`; without a cursor there is nothing to ask.
     - Seek: a customer without a created_at that is a time cannot be sought: Incomplete.
-    - Get: a 404 is an answer, None. ListUsers: users without an e-mail are left out.
+    - Get: a 404 is an answer, None. ListUsers: users without an e-mail are left out, and a 404 is that of a get:
+      where archived customers are listed, they may be hidden from every other request.
 
-    Raises as `listing` does; a customer that went while its users were read is Incomplete.
+    Raises as `listing` does.
     """
     before = client.requests
     if any(isinstance(read, ListAgain) for read in reads):
@@ -184,7 +185,11 @@ class _Found:
             case Get():
                 self.got[read.id] = await _get(client, read.id)
             case ListUsers():
-                self.users[read.id] = await _users(client, read.id, page_limit)
+                users = await _users(client, read.id, page_limit)
+                if users is None:
+                    self.got[read.id] = None
+                else:
+                    self.users[read.id] = users
             case ListPaymentMethods():
                 self.payment_methods[read.id] = await _count_payment_methods(client, read.id)
             case _:
@@ -223,16 +228,16 @@ async def _get(client: Client, customer: CustomerId) -> LiveCustomer | None:
     return got
 
 
-async def _users(client: Client, customer: CustomerId, page_limit: int) -> tuple[LiveUser, ...]:
-    """Return a customer's users in the order of the list, each once."""
+async def _users(client: Client, customer: CustomerId, page_limit: int) -> tuple[LiveUser, ...] | None:
+    """Return a customer's users in the order of the list, each once; None for a 404."""
     users: dict[str, LiveUser] = {}
     try:
         async for page in pages(client, wire.users_path(customer), limit=page_limit):
             for user in map(wire.read_user, page.rows):
                 if user is not None:
                     users[user.id or f"{len(users)} {user.email}"] = user
-    except NotFound as error:
-        raise Incomplete(f"{error}; it went while it was read", "run again") from error
+    except NotFound:
+        return None
     return tuple(users.values())
 
 

@@ -38,7 +38,8 @@ class Plan:
     - `cost`: the price in requests; planning itself stands in its overhead.
     - `unchanged`: declared customers with no change and nothing blocked, their users included.
     - `out_of_scope`: bindings of another project, or whose source file was not read now.
-    - `fingerprint`: of what it was made from. `files`: the files that were read for it.
+    - `fingerprint`: of what it was made from. `files`: the files that were read for it, `folders` and `globs`
+      those that they were found by. `targets`, `excludes`: what it was narrowed to.
     - `entries`: the ledger's rows as an apply of this plan writes them; an `id` is None where it creates.
     - `users`: the users of customers as the ledger shall know them, before the changes.
     """
@@ -56,6 +57,10 @@ class Plan:
     out_of_scope: int = 0
     fingerprint: str = ""
     files: tuple[SourceFile, ...] = ()
+    folders: tuple[str, ...] = ()
+    globs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
     entries: tuple[Binding, ...] = ()
     users: tuple[PutUsers, ...] = ()
 

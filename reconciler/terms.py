@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from reconciler.model import EnvironmentRef
 
+_MOST_DIGITS = 15
+
 
 class Prune(StrEnum):
     """
@@ -43,6 +45,8 @@ class Share:
         percent = text.strip().endswith("%")
         if not percent and not number.isdigit():
             raise ValueError(f"{text!r} is not a whole number")
+        if len(number) > _MOST_DIGITS:
+            raise ValueError("this number is too long")
         return cls(float(number), percent)
 
     def of(self, count: int) -> int:

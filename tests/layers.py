@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("rules",),
     ("kinds",),
     ("model records terms plans",),  # the nouns are one room: they are made of each other
-    ("errors", "clock", "text", "shipped"),
+    ("errors", "clock", "text", "shipped", "collector"),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
@@ -57,6 +57,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "starlette": ("emulator",),
     "uvicorn": ("emulator",),
     "sqlite3": ("ledger", "emulator"),
+    "psycopg": ("ledger.postgres",),
     # Sending. `api.origin` makes the one client, `api.client` has it.
     "httpx": ("api", "emulator", "pipeline"),
     **dict.fromkeys(("httpx.AsyncClient", "httpx.AsyncHTTPTransport"), ("api.origin",)),

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import postgres_server
+
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.ledger.open import write_sqlite
 from reconciler.ledger.schema import shipped
@@ -51,4 +53,9 @@ def open_sqlite(folder: Path) -> Ledger:
     return open_ledger(str(folder / "ledger.db"), environment="demo", base_url="https://api.example")
 
 
-OPENERS: Mapping[str, Open] = {"sqlite": open_sqlite}
+def open_postgres(folder: Path) -> Ledger:
+    """Each folder is an environment of its own, in one database."""
+    return open_ledger(postgres_server.url(), environment=f"demo {folder}", base_url="https://api.example")
+
+
+OPENERS: Mapping[str, Open] = {"sqlite": open_sqlite, "postgres": open_postgres}

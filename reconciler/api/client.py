@@ -138,7 +138,7 @@ class Client:
             answer: _Answer | None = None
             try:
                 answer = await self._exchange(request, content, used, Leaving(turn, intent, self._clock))
-                secrets, location = (used.split()[-1], self._basic.client_secret), answer.headers.get("location", "")
+                secrets, location = (used.split()[-1], *self._basic.secrets()), answer.headers.get("location", "")
                 body = faults.settled(request, answer.status, answer.body, location=location, secrets=secrets)
             except ApiFailed as failure:
                 failures[type(failure)] += 1

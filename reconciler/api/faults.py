@@ -122,6 +122,8 @@ def _of_status(request: Request, status: int, body: bytes, location: str, secret
     code, detail, fields = _http_error(body, secrets)
     said = ": ".join(part for part in (f"{status} {code}".rstrip(), detail, *(f"{n}: {t}" for n, t in fields)) if part)
     message = f"{request.name}: {shown(said)}"
+    if status == HTTPStatus.NOT_IMPLEMENTED:
+        return NotTheApi(f"{message}: what answers does not know this method, so it is not the API; check the base URL")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return Unanswered(message, status=status)
     if status < HTTPStatus.OK:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
 from reconciler.clock import Clock
@@ -36,7 +37,15 @@ class Basic:
 
     async def current(self) -> str:
         """Return `Basic base64(client_id:client_secret)`."""
-        return "Basic " + base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        return f"Basic {self._coded()}"
+
+    def secrets(self) -> tuple[str, str]:
+        """Return what no message may hold: the secret, and the pair as it is sent."""
+        return self.client_secret, self._coded()
+
+    def _coded(self) -> str:
+        """Return `base64(client_id:client_secret)`."""
+        return base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
 
     def refused(self, used: str) -> bool:  # noqa: ARG002
         """Return False: there are no other credentials."""
@@ -132,7 +141,9 @@ def refusal(failure: Rejected) -> Forbidden | NotTheApi | Rejected:
                 code=failure.code,
                 detail=failure.detail,
             )
-        case NotFound():
-            return NotTheApi("POST /oauth/token: 404: no such path; check the base URL (it ends without /v1)")
+        case NotFound() | Rejected(status=HTTPStatus.METHOD_NOT_ALLOWED):
+            return NotTheApi(
+                f"POST /oauth/token: {failure.status}: no such path; check the base URL (it ends without /v1)"
+            )
         case _:
             return failure

@@ -17,4 +17,4 @@ class Look(Protocol):
         """Return the customer, None for a 404."""
 
     async def users(self, customer: CustomerId) -> tuple[LiveUser, ...]:
-        """Return the customer's users."""
+        """Return the customer's users; raises Incomplete where they cannot be read yet."""

@@ -12,7 +12,7 @@ from reconciler.apply.look import Look
 from reconciler.apply.requests import CLEARS, creation, patch_body, request_for
 from reconciler.apply.sending import Sending
 from reconciler.apply.settle import Ways, settled
-from reconciler.errors import ApiFailed, NotFound, Rejected, Unanswered
+from reconciler.errors import ApiFailed, Incomplete, NotFound, Rejected, Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import customer_path, read_customer, read_user
 from reconciler.model import Action, Address, Change, CustomerId, FieldChange, LiveCustomer, LiveUser, Outcome, Status
@@ -68,6 +68,8 @@ class CustomerSteps:
         except ApiFailed as failure:
             status = Status.IN_DOUBT if failure.lost else Status.FAILED
             return Outcome(change, status, str(failure), change.id)
+        except Incomplete as failure:
+            return Outcome(change, Status.FAILED, str(failure), change.id)
 
     async def _take(self, change: Change) -> Outcome:
         """Do one change; what the client raises is raised."""

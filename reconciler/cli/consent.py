@@ -1,4 +1,4 @@
-"""What must hold before anything is sent: somebody who agrees, limits, and a saved plan that is still true."""
+"""What must hold before anything is sent: somebody who agrees, and limits."""
 
 from __future__ import annotations
 
@@ -7,51 +7,17 @@ from collections.abc import Iterable
 
 import click
 
+from reconciler.cli.output import is_terminal
 from reconciler.errors import Refused
-from reconciler.model import Action, EnvironmentRef
+from reconciler.model import Action
 from reconciler.plans import Plan
 from reconciler.report.plan_text import summary_line
 
 
 def can_be_asked(*, auto_approve: bool) -> None:
     """Raise Refused where there is nobody to ask."""
-    if not auto_approve and not sys.stdin.isatty():
+    if not auto_approve and not is_terminal(sys.stdin):
         raise Refused("there is no terminal to ask for consent on; nothing was sent", "give --auto-approve")
-
-
-def same_account(saved: Plan, here: EnvironmentRef) -> None:
-    """Raise Refused where a saved plan is of another environment, base URL or account."""
-    for name, theirs, ours in (
-        ("environment", saved.environment.name, here.name),
-        ("base URL", saved.environment.base_url, here.base_url),
-    ):
-        if theirs != ours:
-            raise Refused(
-                f"the plan is for the {name} {theirs}, and this is {ours}; nothing was sent", "name it with -e"
-            )
-    if saved.environment.account != here.account:
-        raise Refused("the plan is for another API key's account; nothing was sent", "check the credentials")
-
-
-def still_true(saved: Plan, now: Plan) -> None:
-    """
-    Raise Refused unless all that is planned now stands in the saved plan.
-
-    What the saved plan holds besides was done meanwhile, by a run of it that stopped half way.
-    """
-    known = {(change.action, change.address): change for change in saved.changes}
-    for change in now.changes:
-        then = known.get((change.action, change.address))
-        if then is None:
-            raise Refused(
-                f"the plan is stale: {change.action} {change.address} is needed now and is not in it; nothing was sent",
-                "make a new plan with `plan --out`",
-            )
-        if (then.id, then.fields) != (change.id, change.fields):
-            raise Refused(
-                f"the plan is stale: {change.action} {change.address} is another one now; nothing was sent",
-                "make a new plan with `plan --out`",
-            )
 
 
 def within_limits(plan: Plan) -> None:
@@ -75,17 +41,28 @@ def given(plan: Plan, wanted: Iterable[Action], approved: frozenset[Action], aut
             _word(plan, action)
     if auto_approve:
         return
-    if not click.confirm(f"{summary_line(plan)}\nApply this plan?", default=False, err=True):
+    # On a terminal the summary stands just above.
+    summary = "" if is_terminal(sys.stdout) else f"{summary_line(plan)}\n"
+    if _typed(f"{summary}Apply this plan? [y/N]: ").lower() not in ("y", "yes"):
         raise Refused("not applied: no consent was given; nothing was sent")
 
 
 def _word(plan: Plan, action: Action) -> None:
     """Ask for the word of an action that the policy wants approved."""
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise Refused(
             f"the policy wants {action.value} approved, and there is no terminal to ask on; nothing was sent",
             f"give --approve {action.value}",
         )
-    typed = click.prompt(f"{plan.count(action)} x {action.value}: type {action.value} to approve", err=True, default="")
-    if typed.strip() != action.value:
+    if _typed(f"{plan.count(action)} x {action.value}: type {action.value} to approve: ") != action.value:
         raise Refused(f"not applied: {action.value} was not approved; nothing was sent")
+
+
+def _typed(question: str) -> str:
+    """
+    Return the line that is typed as the answer; "" at the end of input.
+
+    Not click's prompt: it takes the end of input, which is no consent, for Ctrl-C.
+    """
+    click.echo(question, nl=False, err=True)
+    return sys.stdin.readline().strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import click
 
 from reconciler.cli import options as shared
 from reconciler.cli import output
-from reconciler.emulator.faults import Odds
+from reconciler.emulator.catalogue import Row, amount_rows, fault_rows, switch_rows
+from reconciler.emulator.reading import read_flags, seconds
 from reconciler.emulator.server import run
 from reconciler.emulator.service import Logged
 from reconciler.rules import Behaviour
@@ -29,9 +30,12 @@ from reconciler.rules import Behaviour
 @click.option("--payment-methods", type=click.Path(dir_okay=False, path_type=Path), help="A JSON file, by customer id.")
 @click.option("--set", "switches", multiple=True, metavar="NAME=VALUE", help="A switch of its behaviour; repeatable.")
 @click.option(
-    "--fault", "faults", multiple=True, metavar="NAME=PROBABILITY", help="A fault, and how often; repeatable."
+    "--fault", "faults", multiple=True, metavar="NAME=WHEN", help="A fault, and when; repeatable. `help` lists them."
 )
 @click.option("--seed", default=0, help="The same seed and requests give the same faults.")
+@click.option(
+    "--clock-offset", "offset_s", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead."
+)
 @click.option("--log", is_flag=True, help="Write each request to stderr.")
 @click.option("--switches", "list_switches", is_flag=True, help="Print the switches of its behaviour, and end.")
 def command(
@@ -43,6 +47,7 @@ def command(
     switches: tuple[str, ...],
     faults: tuple[str, ...],
     seed: int,
+    offset_s: float,
     *,
     log: bool,
     list_switches: bool,
@@ -55,14 +60,19 @@ def command(
     \b
     Example:
       reconciler emulator --data account.db
-      reconciler emulator --set lists_archived=true --fault lost_after=0.1
+      reconciler emulator --set lists_archived=true --fault lost_after=0.1,writes
+      reconciler emulator --fault slow=next:3 --fault slow_s=40 --fault expired_token=at:20
     """  # noqa: D301 - click's mark
     if list_switches:
-        output.json_result(Behaviour().as_json())
+        output.result("\n".join(_lines(switch_rows())))
+        return
+    if "help" in faults:
+        output.result("\n".join(_fault_lines()))
         return
     try:
         behaviour = Behaviour().changed(dict(map(_switch, switches)))
-        odds = Odds.read(dict(map(_switch, faults)))
+        odds = read_flags(faults)
+        seconds("--clock-offset", offset_s)
     except ValueError as exc:
         raise click.UsageError(str(exc)) from exc
     run(
@@ -71,11 +81,36 @@ def command(
         data_file=data,
         rate=rate_per_s,
         behaviour=behaviour,
-        faults=replace(odds, seed=seed) if faults else None,
+        faults=replace(odds, seed=odds.seed or seed),
         payment_methods=payment_methods,
+        offset_s=offset_s,
         log=_log if log else None,
         ready=lambda url: output.say(f"the emulator listens at {url}; client id and secret: local"),
     )
+
+
+def _fault_lines() -> Iterator[str]:
+    """Yield what `--fault` takes."""
+    yield "--fault NAME=WHEN, with WHEN of these, joined by commas:"
+    yield ""
+    yield "  0.1              a probability, from 0 to 1"
+    yield "  next:2           the next two requests that it fits"
+    yield "  at:5             the fifth request; repeatable"
+    yield "  reads, writes    of reads or of writes only"
+    yield ""
+    yield from _lines(fault_rows())
+    yield ""
+    yield "--fault NAME=NUMBER, for how much of it:"
+    yield ""
+    yield from _lines(amount_rows())
+
+
+def _lines(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield rows as aligned lines."""
+    named = [(f"{name}={default}" if default else name, meaning) for name, default, meaning in rows]
+    width = max(len(name) for name, _ in named)
+    for name, meaning in named:
+        yield f"  {name:{width}}  {meaning}"
 
 
 def _switch(text: str) -> tuple[str, Any]:
@@ -92,7 +127,8 @@ def _switch(text: str) -> tuple[str, Any]:
 def _log(line: Logged) -> None:
     """Write one request to stderr."""
     query = f"?{line.query}" if line.query else ""
-    _write((f"{line.method} {line.path}{query} {line.status or 'dropped'}",))
+    befallen = f" {line.fault}" if line.fault else ""
+    _write((f"{line.method} {line.path}{query} {line.status or 'dropped'}{befallen}",))
 
 
 def _write(lines: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from reconciler.desired.write import write_customers
 from reconciler.errors import ReconcilerError
 from reconciler.pipeline import looking, opening
 from reconciler.plan.scope import matcher
+from reconciler.report.words import count, duration
 
 
 @click.command("import")
@@ -53,7 +54,7 @@ def command(
                 chosen=lambda one: not patterns or matches(one.external_id),
                 users=not no_users,
                 say=progress.planning,
-                price=lambda count: _price(session.client, count, environment.rate_per_s),
+                price=lambda users: _price(session.client, users, environment.rate_per_s),
             )
             account = session.run(reading)
     adopted = adopt(account.customers, account.users)
@@ -61,13 +62,15 @@ def command(
         output.say(f"warning: {words}")
     text = write_customers(adopted.entries, schema="customers.schema.json")
     if out is None:
-        output.result(text)
+        output.document(text)
     else:
         output.write_private(out, text)
-    output.say(f"{len(adopted.entries)} customers written; {session.client.requests} requests")
+    written = count(len(adopted.entries), "customer")
+    output.say(f"{written} written; {count(session.client.requests, 'request')}")
 
 
 def _price(client: Client, users: int, rate_per_s: float) -> None:
     """Say what is about to be paid."""
-    seconds = f", {users / rate_per_s:.0f} s" if rate_per_s else ""
-    output.say(f"{client.requests} requests sent; the users of {users} customers take {users} more{seconds}")
+    time = f", {duration(users / rate_per_s)}" if rate_per_s else ""
+    sent = count(client.requests, "request")
+    output.say(f"{sent} sent; the users of {count(users, 'customer')} take {users} more{time}")

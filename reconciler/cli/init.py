@@ -9,6 +9,7 @@ import click
 from reconciler.cli import output
 from reconciler.errors import ReconcilerError
 from reconciler.shipped import shipped
+from reconciler.text import visible
 
 STARTER = (
     "reconciler.yaml",
@@ -40,9 +41,9 @@ def command(folder: Path) -> None:
         )
     for path, source in contents.items():
         _write(path, source.read_text(encoding="utf-8"))
-        output.result(f"wrote {path}")
+        output.result(visible(f"wrote {path}"))
     here = "" if folder == Path() else f"cd {folder} && "
-    output.result(f"Next: {here}reconciler -e local plan")
+    output.result(visible(f"Next: {here}reconciler -e local plan"))
 
 
 def _write(path: Path, text: str) -> None:

@@ -30,6 +30,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Each command with its module and its one-line help, so that `--help` and `--version` import no other module."""
 
 
+LINE_FEED = "\n"
+# Since click 8.2 a group without a command raises its whole help.
+NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What the options before the command say."""
@@ -98,21 +103,37 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = cli.main(
             args=None if arguments is None else list(arguments), prog_name="reconciler", standalone_mode=False
         )
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has read enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _unread()
     except (KeyboardInterrupt, click.exceptions.Abort):
         return _told(Interrupted("interrupted"))
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.ClickException as exc:
-        exc.show()
-        return 1
+        return _misused(exc)
     except Exception as exc:  # noqa: BLE001 - nothing that a user did ends in a traceback
         return _told(exc)
     return code if isinstance(code, int) else 0
+
+
+def _unread() -> int:
+    """Return the exit code where whoever read our output has read enough; what is left of it goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _misused(exc: click.ClickException) -> int:
+    """Write how the command line was misused, and return the exit code: 2 would say that changes remain."""
+    if isinstance(exc, NO_ARGUMENTS):
+        click.echo(exc.format_message(), err=True)
+        return 1
+    if isinstance(exc, click.UsageError) and exc.ctx is not None:
+        click.echo(exc.ctx.get_usage(), err=True)
+        click.echo(f"Try '{exc.ctx.command_path} --help' for help.\n", err=True)
+    click.echo(f"error: {visible(exc.format_message(), keep=LINE_FEED)}", err=True)
+    return 1
 
 
 def _told(exc: BaseException) -> int:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.settings.values import rate as parse_rate
+from reconciler.settings.values import seconds
 from reconciler.terms import Share
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -24,6 +25,20 @@ class ShareType(click.ParamType[Share]):
             return value
         try:
             return Share.parse(value)
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+class DurationType(click.ParamType[float]):
+    """A time: `30s`, `500ms`, `5m`; a number alone is seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        """Return the seconds that `value` writes."""
+        text = str(value)
+        try:
+            return seconds(text if not text or text[-1].isalpha() else f"{text}s")
         except ValueError as exc:
             self.fail(str(exc), param, ctx)
 

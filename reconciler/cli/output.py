@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -27,12 +27,22 @@ def width() -> int:
 
 def color() -> bool:
     """Say whether stdout takes colour: a terminal that is not dumb, and NO_COLOR not set."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Say whether a stream is a terminal; a closed one (`<&-`) is None."""
+    return stream is not None and stream.isatty()
 
 
 def result(text: str) -> None:
     """Write a result to stdout."""
     click.echo(text, nl=not text.endswith("\n"), color=color())
+
+
+def document(text: str) -> None:
+    """Write a document for a program to stdout, in UTF-8 whatever the terminal's letters are."""
+    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
 
 
 def json_result(document: Mapping[str, Any]) -> None:
@@ -43,6 +53,11 @@ def json_result(document: Mapping[str, Any]) -> None:
 def say(text: str) -> None:
     """Write a line to stderr."""
     click.echo(visible(text), err=True)
+
+
+def page(text: str) -> None:
+    """Write lines that are safe to show already to stderr."""
+    click.echo(text, nl=not text.endswith("\n"), err=True, color=False)
 
 
 def warn(problems: Iterable[Problem]) -> None:

@@ -11,7 +11,7 @@ from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
 from reconciler.errors import LedgerFailed, Locked
-from reconciler.pipeline import opening, planning
+from reconciler.pipeline import opening, planning, writing
 from reconciler.plan.saved import as_text, plan_to_json, save
 from reconciler.plans import Plan
 from reconciler.report.plan_text import plan_text
@@ -98,10 +98,7 @@ def _keep(session: Session, planned: planning.Planned) -> None:
         return
     environment = session.environment
     try:
-        with (
-            session.run(opening.lock(environment, session.clock, doing="plan")),
-            opening.open_ledger(environment, writable=True) as ledger,
-        ):
+        with session.run(writing.note(environment, session.clock, doing="plan")) as ledger:
             planning.keep_learned(ledger, planned)
     except Locked:
         pass

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from reconciler.api.client import Client
 from reconciler.cli import output
@@ -37,7 +37,15 @@ class Session:
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run `coroutine` to its end; Ctrl-C cancels it, unless it handles that itself."""
-        return self.runner.run(coroutine)
+        results: list[Result] = []
+
+        async def kept() -> None:
+            # Not as the task's own result: asyncio has `signal` look its handler up, whose words, never shown, are
+            # the repr of the task with all that it returned. Of 100,000 customers that takes a second.
+            results.append(await coroutine)
+
+        self.runner.run(kept())
+        return results[0]
 
 
 def settings_of(options: Options) -> Settings:
@@ -50,10 +58,16 @@ def options_of(chosen: Chosen, **given: Any) -> Options:  # noqa: ANN401 - each 
     return Options(project_file=chosen.project_file, environment=chosen.environment, **given)
 
 
-def declared(settings: Settings, environment: Environment, *, strict: bool = False) -> Loaded:
-    """Return what the files declare for `environment`, its warnings written to stderr; Invalid with every problem."""
+def declared(
+    settings: Settings, environment: Environment, *, paths: Sequence[str] = (), strict: bool = False
+) -> Loaded:
+    """
+    Return what the files declare for `environment`, its warnings written to stderr; Invalid with every problem.
+
+    `paths`, relative to the project, are read in place of those that options and project file name.
+    """
     loaded = load_desired(
-        settings.files(),
+        paths or settings.files(),
         root=settings.root,
         overlays=environment.overlays,
         include=environment.include,
@@ -61,11 +75,16 @@ def declared(settings: Settings, environment: Environment, *, strict: bool = Fal
         required=environment.policy.required,
         strict=strict,
         pins_allowed=settings.pins_allowed,
-        stdin=sys.stdin.buffer,
+        stdin=standard_input(),
         without=settings.overlays,
     )
     output.warn(loaded.warnings)
     return loaded
+
+
+def standard_input() -> BinaryIO | None:
+    """Return standard input as bytes, None where it is closed."""
+    return None if sys.stdin is None else sys.stdin.buffer
 
 
 @contextmanager
@@ -106,5 +125,5 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
 @contextmanager
 def shown_progress(clock: Clock) -> Iterator[Progress]:
     """Yield a progress on stderr: a bar on a terminal, else a plain line every ten seconds."""
-    with progress(sys.stderr, terminal=sys.stderr.isatty(), clock=clock) as shown:
+    with progress(sys.stderr, terminal=output.is_terminal(sys.stderr), clock=clock) as shown:
         yield shown

@@ -46,7 +46,8 @@ def command(
         sides = session.run(looking.sides(session.client, ledger, external_id, pin))
     if customer is None and sides.recorded is None and sides.live is None:
         raise ReconcilerError(
-            f"{key}: no such customer is declared, live or recorded", "check the external_id; it is compared as it is"
+            f"{key}: no such customer is declared, live or recorded",
+            "check the external_id: it is compared as it is, and a / in it is written %2F",
         )
     view = CustomerView(external_id, customer, sides.live, sides.recorded, sides.users, sides.payment_methods)
     if form == "json":

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import options_of, settings_of
-from reconciler.errors import ReconcilerError
+from reconciler.cli.state_copy import pull, push
+from reconciler.cli.state_lock import unlock
+from reconciler.errors import ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Address
-from reconciler.pipeline import opening
+from reconciler.pipeline import opening, writing
 from reconciler.plan.scope import matcher
-from reconciler.records import Binding, DropBinding
+from reconciler.records import Binding, DropBinding, PutBinding, PutUsers, Via
 from reconciler.report.show import CustomerView, binding_json, bindings_text, customer_json, customer_text
 from reconciler.settings import Environment
 from reconciler.text import visible
@@ -22,7 +26,7 @@ from reconciler.text import visible
 @click.group("state")
 def command() -> None:
     """
-    List, show and forget what the ledger holds: bindings, and what was last applied.
+    Look at what the ledger holds, correct it, copy all of it, or end its lock.
 
     \b
     Example:
@@ -31,13 +35,18 @@ def command() -> None:
     """  # noqa: D301 - click's mark
 
 
+command.add_command(pull)
+command.add_command(push)
+command.add_command(unlock)
+
+
 def _environment(ctx: click.Context) -> Environment:
     """Return the environment that is meant."""
     chosen: Chosen = ctx.obj
     return settings_of(options_of(chosen)).environment()
 
 
-@command.command("list")
+@command.command("list", short_help="List the customers that the ledger binds")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
 @shared.output_format("text", "json")
 @click.pass_context
@@ -57,7 +66,7 @@ def list_(ctx: click.Context, patterns: tuple[str, ...], form: str) -> None:
         output.result(bindings_text(rows, width=output.width(), color=output.color()))
 
 
-@command.command("show")
+@command.command("show", short_help="Show what the ledger holds of one customer")
 @click.argument("key")
 @shared.redact
 @shared.output_format("text", "json")
@@ -82,7 +91,7 @@ def show(ctx: click.Context, key: str, form: str, *, redact: bool) -> None:
         output.result(customer_text(view, width=output.width(), color=output.color(), redact=redact))
 
 
-@command.command("rm")
+@command.command("rm", short_help="Forget bindings; the customers stay as they are")
 @click.argument("patterns", nargs=-1, required=True, metavar="KEY|GLOB...")
 @click.option("--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
 @click.pass_context
@@ -102,10 +111,66 @@ def rm(ctx: click.Context, patterns: tuple[str, ...], *, dry_run: bool) -> None:
         with opening.open_ledger(environment, writable=False) as ledger:
             _told(_found(ledger, patterns), "would be forgotten")
         return
-    with opening.locked_ledger(environment, doing="state rm") as ledger:
+    with writing.locked_ledger(environment, doing="state rm") as ledger:
         rows = _found(ledger, patterns)
         ledger.commit([DropBinding(row.external_id) for row in rows])
     _told(rows, "forgotten")
+
+
+@command.command("move")
+@click.argument("old")
+@click.argument("new")
+@click.pass_context
+def move(ctx: click.Context, old: str, new: str) -> None:
+    """
+    Bind the customer of one key to another one, as a `moved` line in the YAML does.
+
+    \b
+    Example:
+      reconciler state move old-key acme
+    """  # noqa: D301 - click's mark
+    key, to = (Address.parse(one).external_id for one in (old, new))
+    with writing.locked_ledger(_environment(ctx), doing="state move") as ledger:
+        row = _one(ledger, key)
+        other = ledger.binding(to)
+        if other is not None:
+            raise Refused(
+                f"{visible(new)}: this key is bound already, to {visible(other.bound_id)}",
+                f"`reconciler state rm {visible(new)}` forgets that",
+            )
+        via = Via.MATCHED if row.live_external_id == to else Via.MOVED
+        users = ledger.records().users.get(row.bound_id)
+        seen = [] if users is None else [PutUsers(row.bound_id, users)]
+        ledger.commit([DropBinding(key), PutBinding(replace(row, external_id=to, via=via)), *seen])
+    _told([row], f"moved to {visible(str(Address(to)))}")
+
+
+@command.command("unprotect")
+@click.argument("key")
+@click.pass_context
+def unprotect(ctx: click.Context, key: str) -> None:
+    """
+    Lift the protection that the ledger remembers of a customer whose entry has gone.
+
+    An entry that says `protect: true` still protects.
+
+    \b
+    Example:
+      reconciler state unprotect acme
+    """  # noqa: D301 - click's mark
+    with writing.locked_ledger(_environment(ctx), doing="state unprotect") as ledger:
+        row = _one(ledger, Address.parse(key).external_id)
+        ledger.commit([PutBinding(replace(row, protected=False))])
+    _told([row], "no longer protected" if row.protected else "it was not protected")
+
+
+def _one(ledger: Ledger, external_id: str) -> Binding:
+    """Return the row of a key; ReconcilerError where there is none."""
+    row = ledger.binding(external_id)
+    if row is None:
+        key = visible(str(Address(external_id)))
+        raise ReconcilerError(f"{key}: the ledger does not hold it", "`reconciler state list` shows what it holds")
+    return row
 
 
 def _matching(ledger: Ledger, patterns: tuple[str, ...]) -> list[Binding]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+import io
 
 import click
 
 from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
-from reconciler.cli.session import options_of, settings_of
+from reconciler.cli.session import options_of, settings_of, standard_input
 from reconciler.desired.load import load_desired
 from reconciler.errors import Invalid, Problem, Severity
 from reconciler.report.problems import problems_json, problems_text
+from reconciler.report.words import count
 from reconciler.settings import Settings
 
 
@@ -42,7 +43,7 @@ def command(ctx: click.Context, files: tuple[str, ...], form: str, *, strict: bo
         if problems:
             output.result(problems_text(problems, color=output.color(), redact=redact))
         if not any(problem.severity is Severity.ERROR for problem in problems):
-            output.result(f"Valid: {customers} customers declared.")
+            output.result(f"Valid: {count(customers, 'customer')} declared.")
     ctx.exit(1 if any(problem.severity is Severity.ERROR for problem in problems) else 0)
 
 
@@ -50,6 +51,9 @@ def _checked(settings: Settings, *, strict: bool) -> tuple[list[Problem], int]:
     """Return the problems of each environment, each once, and how many customers the largest one declares."""
     problems: dict[Problem, None] = {}
     customers = 0
+    # Every environment reads the same standard input.
+    stdin = standard_input() if "-" in settings.options.files else None
+    typed = None if stdin is None else stdin.read()
     named = settings.options.environment is not None or not settings.names
     for name in [None] if named else settings.names:
         try:
@@ -63,7 +67,7 @@ def _checked(settings: Settings, *, strict: bool) -> tuple[list[Problem], int]:
                 required=environment.policy.required,
                 strict=strict,
                 pins_allowed=settings.pins_allowed,
-                stdin=sys.stdin.buffer,
+                stdin=None if typed is None else io.BytesIO(typed),
                 without=settings.overlays,
             )
         except Invalid as exc:

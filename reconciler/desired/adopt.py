@@ -12,6 +12,8 @@ from reconciler.kinds import CUSTOMER, USER
 from reconciler.kinds.kind import canonical_email
 from reconciler.model import CustomerId, LiveCustomer, LiveUser
 
+_TORN = "holds half a character, which no file can hold"
+
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
@@ -25,7 +27,8 @@ def adopt(customers: Iterable[LiveCustomer], users: Mapping[CustomerId, tuple[Li
     """
     Return an entry for each live customer, under its external_id.
 
-    One without an external_id, or with one that others have too, stands under its id with an `id:` pin.
+    One without an external_id, or with one that others have too or no file can hold, stands under its id with an
+    `id:` pin.
     """
     found = list(customers)
     counts = Counter(customer.external_id for customer in found)
@@ -33,10 +36,12 @@ def adopt(customers: Iterable[LiveCustomer], users: Mapping[CustomerId, tuple[Li
     left_out: list[str] = []
     used = {external_id for external_id, count in counts.items() if external_id and count == 1}
     for customer in found:
-        alone = bool(customer.external_id) and counts[customer.external_id] == 1
+        alone = bool(customer.external_id) and counts[customer.external_id] == 1 and _whole(customer.external_id)
         key = customer.external_id if alone else _free(customer.id, used)
         if not alone and customer.external_id:
-            left_out.append(f"{key}: {counts[customer.external_id]} customers have its external_id; it is pinned by id")
+            shared = counts[customer.external_id]
+            why = f"{shared} customers have its external_id" if shared > 1 else f"its external_id {_TORN}"
+            left_out.append(f"{key}: {why}; it is pinned by id")
         entry = Written(
             key=key,
             fields={
@@ -49,6 +54,15 @@ def adopt(customers: Iterable[LiveCustomer], users: Mapping[CustomerId, tuple[Li
         entries.append(fitting)
         left_out += [f"{key}: {words}" for words in lost]
     return Adopted(tuple(entries), tuple(left_out))
+
+
+def _whole(text: str | None) -> bool:
+    """Say whether a text can stand in a file: JSON can hold half a character (a lone surrogate), UTF-8 cannot."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _free(key: str, used: set[str]) -> str:
@@ -75,13 +89,12 @@ def _users(users: Iterable[LiveUser]) -> dict[str, dict[str, str | None]]:
 
 def _fitting(entry: Written) -> tuple[Written, list[str]]:
     """Return `entry` without the values that a customers file may not hold, and what they were."""
-    tree = {**entry.fields, "users": {email: dict(names) for email, names in entry.users.items()}}
-    misfits = record_shape().misfits(tree)
-    if not misfits:
-        return entry, []
-    fields, users = dict(entry.fields), dict(entry.users)
-    lost: list[str] = []
-    for misfit in misfits:
+    fields = {name: value for name, value in entry.fields.items() if _whole(value)}
+    users = {email: names for email, names in entry.users.items() if all(map(_whole, (email, *names.values())))}
+    lost = [f"{name} is left out: it {_TORN}" for name in entry.fields if name not in fields]
+    lost += [f"a user is left out: it {_TORN}" for email in entry.users if email not in users]
+    tree = {**fields, "users": {email: dict(names) for email, names in users.items()}}
+    for misfit in record_shape().misfits(tree):
         match misfit.path:
             case ("users", str(email), *_):
                 users.pop(email, None)

@@ -135,8 +135,12 @@ class _Search:
         real = os.path.realpath(full)
         if real in self.files:
             return
+        name = self._name(full)
+        if name != name.encode("utf-8", "ignore").decode():
+            self._report(name, "the name of this file is not UTF-8", "rename it")
+            return
         try:
-            self.files[real] = File(self._name(full), full.read_bytes())
+            self.files[real] = File(name, full.read_bytes())
         except OSError as error:
             self._unreadable(error, full)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from reconciler.collector import without_collector
 from reconciler.desired.build import belonging, build
 from reconciler.desired.check import check_rules
 from reconciler.desired.files import File, Found, read_files
@@ -52,7 +51,7 @@ def load_desired(
 
     Raises Invalid with all problems of all files, sorted by file and line.
     """
-    with _without_collector():
+    with without_collector():
         found = read_files(paths, root=root, stdin=stdin, without=(PROJECT_FILE, *overlays, *without))
         above = read_files(overlays, root=root)
         problems: list[Problem] = [*found.problems, *above.problems]
@@ -105,15 +104,3 @@ def _reading(found: Found, above: Found) -> Reading:
     """Return what was read, overlays included: a change in one changes what is declared."""
     files = dict.fromkeys((*found.reading.files, *above.reading.files))
     return replace(found.reading, files=tuple(files))
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep the cycle collector off: loading makes millions of values and no cycle, and it would look at each often."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

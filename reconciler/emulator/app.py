@@ -49,13 +49,29 @@ def _endpoint(emulator: Emulator) -> ASGIApp:
         response = Response(
             answer.body, answer.status, headers, media_type=answer.content_type if answer.body else None
         )
-        await response(scope, receive, send)
+        if answer.whole:
+            await response(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": answer.status, "headers": response.raw_headers})
+            await _send_pieces(emulator, request, answer, send)
 
     return endpoint
 
 
+async def _send_pieces(emulator: Emulator, request: Request, answer: Answer, send: Send) -> None:
+    """Send a body bit by bit, and close the connection in the middle of it where it is cut."""
+    pieces = answer.pieces
+    for piece in pieces:
+        await emulator.clock.sleep(answer.over_s / len(pieces))
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    if answer.cut:
+        await _drop(request)
+    else:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 async def _drop(request: Request) -> None:
-    """Close the connection without an answer; in a process of its own caller, raise what the caller would see."""
+    """Close the connection; in a process of its own caller, raise what the caller would see."""
     connection = getattr(request.state, CONNECTION, None)
     if connection is None:
         raise httpx.ReadError("the emulator closed the connection")

@@ -11,6 +11,7 @@ from reconciler.rules import Reply
 
 CONTROL = "/_emulator/"
 TOKEN = "/oauth/token"  # noqa: S105 - a path
+_MOST_PIECES = 20
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -61,13 +62,37 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response; `delay_s` is how long it is held back."""
+    """
+    A response.
+
+    `delay_s` is how long it is held back; `over_s` how long its body then takes to come. Of one that is `cut`
+    half the body comes, and the connection ends.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     delay_s: float = 0.0
+    over_s: float = 0.0
+    cut: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Return whether the body comes at once and to its end."""
+        return not self.over_s and not self.cut
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """
+        Return the parts of the body that are sent.
+
+        >>> Answer(200, b"abcd", cut=True).pieces, Answer(200, b"abc", over_s=1).pieces
+        ([b'ab'], [b'a', b'b', b'c'])
+        """
+        sent = self.body[: len(self.body) // 2] if self.cut else self.body
+        size = max(1, -(-len(sent) // _MOST_PIECES)) if self.over_s else max(1, len(sent))
+        return [sent[start : start + size] for start in range(0, len(sent), size)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from itertools import islice
 
 from reconciler.emulator.calls import CONTROL, Answer, Call, NotAnObject
-from reconciler.emulator.faults import Odds, RandomFaults
 from reconciler.emulator.load import load, read_payment_methods
+from reconciler.emulator.odds import RandomFaults
+from reconciler.emulator.reading import read_odds, seconds
 from reconciler.emulator.service import Emulator
 from reconciler.rules import Account, Behaviour, show, show_user
 
@@ -24,17 +25,17 @@ def control(emulator: Emulator, call: Call) -> Answer:
     Return the answer to a request for the emulator itself; 400 says what is wrong with it.
 
     ============================  ======================================================================
-    `GET  state`                  how many customers, users, requests; with `?customers=1` all of them
-    `GET  requests`               every request: time, method, path, query, status; `?since=N` skips N
+    `GET  state`                  how many customers, users, requests, faults; `?customers=1`: all customers
+    `GET  requests`               every request: time, method, path, query, status, fault; `?since=N` skips N
     `GET|POST behaviour`          the switches; a POST sets some
     `GET|POST faults`             the odds; a POST sets all anew, `{}` none
     `POST load`                   customers past all rules: `{"customers": […], "payment_methods": {…}}`
     `POST clock`                  `{"offset_s": N}`: how far the server's clock is ahead
     `POST expire`                 ends every token
-    `POST reset`                  an empty account, no faults, no log; ids are not given twice
+    `POST reset`                  an empty account, no faults, no log; says how many were there, what is kept
     ============================  ======================================================================
     """
-    request = _REQUESTS.get((call.method, call.path.removeprefix(CONTROL)))
+    request = REQUESTS.get((call.method, call.path.removeprefix(CONTROL)))
     if request is None:
         return _json(404, {"code": "not_found", "message": "The emulator has no such request"})
     try:
@@ -54,6 +55,7 @@ def _get_state(emulator: Emulator, call: Call) -> object:
         "users": sum(map(len, emulator.account.users.values())),
         "requests": sum(emulator.counts.values()),
         "requests_by_method": dict(emulator.counts),
+        "faults": dict(emulator.befallen),
         "date": emulator.date(),
     }
     if call.parameters.get("customers"):
@@ -96,7 +98,7 @@ def _get_faults(emulator: Emulator, _: Call) -> object:
 
 def _set_faults(emulator: Emulator, call: Call) -> object:
     """Set the odds anew; return them."""
-    emulator.faults = RandomFaults(Odds.read(call.json_object()), ways=lambda: emulator.behaviour)
+    emulator.faults = RandomFaults(read_odds(call.json_object()))
     return emulator.faults.as_json()
 
 
@@ -115,11 +117,8 @@ def _load(emulator: Emulator, call: Call) -> object:
 
 def _set_clock(emulator: Emulator, call: Call) -> object:
     """Set how far the server's clock is ahead."""
-    offset_s = call.json_object().get("offset_s")
-    if isinstance(offset_s, bool) or not isinstance(offset_s, int | float):
-        raise ValueError("offset_s is a number of seconds")  # noqa: TRY004 - the caller answers it with a 400
-    emulator.offset_s = offset_s
-    return {"offset_s": offset_s}
+    emulator.set_clock(seconds("offset_s", call.json_object().get("offset_s")))
+    return {"offset_s": emulator.offset_s}
 
 
 def _expire(emulator: Emulator, _: Call) -> object:
@@ -129,18 +128,25 @@ def _expire(emulator: Emulator, _: Call) -> object:
 
 
 def _reset(emulator: Emulator, _: Call) -> object:
-    """Begin anew; an id that was given before is then of no customer."""
+    """Begin anew and return what was there; an id that was given before is then of no customer."""
     former = emulator.account
+    reset = {
+        "customers": len(former.customers),
+        "users": sum(map(len, former.users.values())),
+        "requests": sum(emulator.counts.values()),
+        "faults": emulator.faults.as_json(),
+    }
     emulator.account = Account(seed=former.seed, made=former.made, payment_methods=former.payment_methods)
-    emulator.faults = RandomFaults(ways=lambda: emulator.behaviour)
+    emulator.faults = RandomFaults()
     emulator.requests.clear()
     emulator.counts.clear()
+    emulator.befallen.clear()
     if emulator.store is not None:
         emulator.store.clear()
-    return {}
+    return {"reset": reset, "kept": ["behaviour", "clock", "tokens", "payment_methods"]}
 
 
-_REQUESTS: Mapping[tuple[str, str], Callable[[Emulator, Call], object]] = {
+REQUESTS: Mapping[tuple[str, str], Callable[[Emulator, Call], object]] = {
     ("GET", "state"): _get_state,
     ("GET", "requests"): _get_requests,
     ("GET", "behaviour"): _get_behaviour,

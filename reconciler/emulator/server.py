@@ -17,8 +17,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reconciler.emulator.app import CONNECTION, create_app
-from reconciler.emulator.faults import Odds, RandomFaults
 from reconciler.emulator.load import read_payment_methods
+from reconciler.emulator.odds import Odds, RandomFaults
 from reconciler.emulator.service import Emulator, Logged
 from reconciler.emulator.store import Store
 from reconciler.errors import Invalid, Problem, ReconcilerError, Source
@@ -85,6 +85,7 @@ def run(
     behaviour: Behaviour | None = None,
     faults: Odds | None = None,
     payment_methods: Path | None = None,
+    offset_s: float = 0.0,
     log: Callable[[Logged], None] | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
@@ -92,7 +93,9 @@ def run(
     Serve until SIGTERM or SIGINT; `ready` is told the base URL. Call it in the main thread.
 
     `data_file` keeps the account in SQLite, else it lives as long as this; `payment_methods` is a JSON file
-    (`load.read_payment_methods`). ReconcilerError for an address, Invalid for a file, that cannot be used.
+    (`load.read_payment_methods`); `offset_s` is how far its clock is ahead.
+
+    ReconcilerError for an address, Invalid for a file, that cannot be used.
     """
     stop = threading.Event()
     with ExitStack() as stack:
@@ -100,9 +103,15 @@ def run(
         account = store.read() if store is not None else Account()
         if payment_methods is not None:
             account.payment_methods |= _read_file(payment_methods)
-        emulator = Emulator(behaviour=behaviour, rate=rate, account=account, store=store, log=log)
-        if faults is not None:
-            emulator.faults = RandomFaults(faults, ways=lambda: emulator.behaviour)
+        emulator = Emulator(
+            behaviour=behaviour,
+            rate=rate,
+            faults=RandomFaults(faults),
+            account=account,
+            store=store,
+            log=log,
+            offset_s=offset_s,
+        )
         stack.enter_context(_stopped_by_signals(stop))
         url = stack.enter_context(running(emulator, host=host, port=port))
         if ready is not None:

@@ -7,18 +7,20 @@ import binascii
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
-from math import ceil
 from urllib.parse import parse_qs, unquote_plus
 
 from reconciler.clock import Clock, RealClock
 from reconciler.emulator.calls import CONTROL, TOKEN, Answer, Call, Dropped, answer_of
-from reconciler.emulator.faults import Faults, RandomFaults
+from reconciler.emulator.faults import Fault, Faults
+from reconciler.emulator.harm import after, before, elsewhere, retry_after
 from reconciler.emulator.limits import Key, Rate, Tokens
+from reconciler.emulator.odds import RandomFaults
 from reconciler.emulator.routes import reply_to, rules_of
 from reconciler.emulator.store import Store
 from reconciler.rules import Account, Behaviour, RetryAfter, refusal
+from reconciler.rules.account import age
 
 LOCAL = Key("local", "local")
 _KEPT_LINES = 200_000
@@ -26,13 +28,14 @@ _KEPT_LINES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One request as it was answered; `status` is 0 where the connection was closed instead."""
+    """One request as it was answered; `status` is 0 where the connection was closed, `fault` what befell it."""
 
     time: float
     method: str
     path: str
     query: str
     status: int
+    fault: Fault | None = None
 
 
 class Emulator:
@@ -40,7 +43,7 @@ class Emulator:
     An account, and how it answers. One at a time: it is not for several threads.
 
     - `rate`: requests a second for each key; 0 is no limit.
-    - `behaviour` may be set anew between calls; `offset_s` is how far its clock is ahead of `clock`.
+    - `behaviour` and `faults` may be set anew between calls; `offset_s` is how far its clock is ahead of `clock`.
     - `log` is told of every request but those below `/_emulator/`; the last 200,000 are kept in `requests`.
     """
 
@@ -56,17 +59,19 @@ class Emulator:
         account: Account | None = None,
         store: Store | None = None,
         log: Callable[[Logged], None] | None = None,
+        offset_s: float = 0.0,
     ) -> None:
         self.behaviour = behaviour or Behaviour()
         self.clock = clock or RealClock()
-        self.offset_s = 0.0
+        self.offset_s = offset_s
         self.account = account if account is not None else Account()
         self.store = store
-        self.faults: Faults = faults if faults is not None else RandomFaults(ways=lambda: self.behaviour)
+        self.faults: Faults = faults if faults is not None else RandomFaults()
         self.tokens = Tokens({key.client_id: key for key in keys}, token_life_s)
         self.rate = Rate(rate)
         self.requests: deque[Logged] = deque(maxlen=_KEPT_LINES)
         self.counts: Counter[str] = Counter()
+        self.befallen: Counter[Fault] = Counter()
         self._log = log
 
     def now(self) -> float:
@@ -77,21 +82,59 @@ class Emulator:
         """Return the `Date` header."""
         return formatdate(self.now(), usegmt=True)
 
+    def set_clock(self, offset_s: float) -> None:
+        """Set how far the server's clock is ahead; what a read does not see yet stays as old as it is."""
+        age(self.account, offset_s - self.offset_s)
+        self.offset_s = offset_s
+
     def answer(self, call: Call) -> Answer | Dropped:
         """Return what the caller gets for one request to the API."""
-        answer = self.faults.before(call)
-        if answer is None:
-            answer = self.faults.after(call, self._handle(call))
-        line = Logged(
-            self.now(), call.method, call.path, call.query, answer.status if isinstance(answer, Answer) else 0
-        )
+        fault = self.faults.draw(call)
+        answer = self._handle(call, self._ways(fault, call)) if fault is None else self._befall(fault, call)
+        status = answer.status if isinstance(answer, Answer) else 0
+        line = Logged(self.now(), call.method, call.path, call.query, status, fault)
         self.requests.append(line)
         self.counts[call.method] += 1
         if self._log is not None:
             self._log(line)
         return answer
 
-    def _handle(self, call: Call) -> Answer:
+    def _befall(self, fault: Fault, call: Call) -> Answer | Dropped:
+        """Return what the caller gets where something goes wrong."""
+        amounts = self.faults.amounts
+        self.befallen[fault] += 1
+        instead = before(fault, self.behaviour, amounts, self.now())
+        if instead is not None:
+            return instead
+        match fault:
+            case Fault.EXPIRED_TOKEN:
+                self.tokens.expire()
+            case Fault.CLOCK_JUMP:
+                self.set_clock(self.offset_s + amounts.jump_s)
+            case Fault.ELSEWHERE_CREATES | Fault.ELSEWHERE_ARCHIVES:
+                self._elsewhere(fault)
+            case _:
+                pass
+        return after(fault, call, self._handle(call, self._ways(fault, call)), self.behaviour, amounts)
+
+    def _ways(self, fault: Fault | None, call: Call) -> Behaviour:
+        """Return the behaviour for one request: a stale read lags, and a write keeps what such a read will see."""
+        lag_s = self.behaviour.lag_s
+        if fault is Fault.STALE_READ:
+            lag_s = max(lag_s, self.faults.amounts.stale_s)
+        elif call.writes:
+            lag_s = max(lag_s, self.faults.kept_s)
+        return self.behaviour if lag_s == self.behaviour.lag_s else replace(self.behaviour, lag_s=lag_s)
+
+    def _elsewhere(self, fault: Fault) -> None:
+        """Let somebody else work in the account."""
+        time = self.befallen[fault]
+        ways = self._ways(None, Call("POST", "/customers"))
+        changed = elsewhere(self.account, ways, fault, self.now(), time=time)
+        if changed and self.store is not None:
+            self.store.save(self.account, changed)
+
+    def _handle(self, call: Call, ways: Behaviour) -> Answer:
         """Return the API's own answer: path, then key, then rate, then rule."""
         if call.path == TOKEN:
             return self._give_token(call)
@@ -108,7 +151,7 @@ class Emulator:
         scope = "customers:write" if call.writes else "customers:read"
         if key.scopes is not None and scope not in key.scopes:
             return answer_of(refusal(self.behaviour, 403, f"The key lacks the scope {scope}"))
-        reply = reply_to(self.account, self.behaviour, rules, call, self.now())
+        reply = reply_to(self.account, ways, rules, call, self.now())
         if self.store is not None and call.writes and reply.accepted:
             segments = call.segments
             created = reply.body["id"] if isinstance(reply.body, dict) else ""
@@ -137,11 +180,8 @@ class Emulator:
         wait_s = self.rate.wait_s(key.client_id, self.behaviour.limiter, self.clock.monotonic())
         if not wait_s:
             return None
-        headers: tuple[tuple[str, str], ...] = ()
-        if self.behaviour.retry_after is RetryAfter.SECONDS:
-            headers = (("retry-after", str(ceil(wait_s))),)
-        elif self.behaviour.retry_after is RetryAfter.DATE:
-            headers = (("retry-after", formatdate(ceil(self.now() + wait_s), usegmt=True)),)
+        told = self.behaviour.retry_after is not RetryAfter.NONE
+        headers = retry_after(self.behaviour, wait_s, self.now()) if told else ()
         return answer_of(refusal(self.behaviour, 429, "Too many requests"), headers)
 
 

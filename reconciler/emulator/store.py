@@ -24,13 +24,19 @@ _APPLICATION = 0x656D_7531  # "emu1"
 
 
 class Store:
-    """One file, open; a context manager. A change is in the file before its answer leaves."""
+    """
+    One file, open; a context manager. A change is in the file before its answer leaves.
+
+    A new file is for its owner alone (0600), and SQLite gives its journals the file's mode.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raise ReconcilerError where the file cannot be opened, or is no emulator's."""
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.touch(mode=0o600)
             # The server's thread is not the one that opens the file; only one of them uses it at a time.
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             _refuse_foreign(self._connection)

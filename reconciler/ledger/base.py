@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from reconciler.ledger.lock import Holder
 from reconciler.records import Binding, Intent, Records, Run, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """
+    Whose ledger it is, and how far it has come; `created_at` is RFC 3339 UTC.
+
+    `lineage` is a UUID made with the ledger: copies of one ledger share it, two ledgers never do.
+    `serial` grows with each commit.
+    """
+
+    environment: str
+    base_url: str
+    lineage: str
+    created_at: str
+    serial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """All that a ledger holds, as the writes that make it again in an empty one."""
+
+    meta: Meta
+    writes: tuple[Write, ...]
 
 
 class Ledger(Protocol):
@@ -36,10 +62,41 @@ class Ledger(Protocol):
         """Return one customer's row."""
 
     def commit(self, writes: Iterable[Write]) -> None:
-        """Make `writes` durable, in their order, all or none of them, before returning."""
+        """
+        Make `writes` durable, in their order, all or none of them, before returning.
+
+        After `begin`, TakenOver where another writing run has begun since. Without it, where the lock is
+        a lease, Locked while another run holds that.
+        """
 
     def runs(self) -> tuple[Run, ...]:
         """Return every run, oldest first."""
 
     def intents(self, run: str) -> tuple[Intent, ...]:
         """Return the intents of one run, in the order of their seq."""
+
+    def begin(self, holder: Holder, *, account: str) -> Ledger:
+        """
+        Return this ledger as the writing run `holder` has it: whoever began before commits no more.
+
+        `account` names the account that is written to; where the lock is a lease, it is taken, and
+        Locked is raised where another run holds it. Otherwise the caller holds the lock. Leaving the
+        context of either ledger closes both.
+        """
+
+    @property
+    def lease_s(self) -> float:
+        """Return how long a lease lasts without `renew`, in seconds; 0 where there is none to renew."""
+
+    def renew(self) -> None:
+        """Make the lease last for `lease_s` from now; TakenOver where it is another's by now."""
+
+    def copy(self) -> Copy:
+        """Return all that it holds; read as one consistent state."""
+
+    def overwrite(self, copy: Copy) -> None:
+        """
+        Replace all that it holds, lineage too, by `copy`, all or nothing; as durable and fenced as a commit.
+
+        Its serial becomes greater than both were.
+        """

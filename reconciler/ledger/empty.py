@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.errors import LedgerFailed
+from reconciler.ledger.base import Copy
+from reconciler.ledger.lock import Holder
 from reconciler.records import Binding, Intent, Records, Run, Write
 from reconciler.text import visible
 
@@ -38,7 +40,7 @@ class EmptyLedger:
 
     def commit(self, writes: Iterable[Write]) -> None:  # noqa: ARG002 - the Protocol's parameter
         """Raise LedgerFailed: there is nothing to write to."""
-        raise LedgerFailed(f"{visible(self.path)}: there is no ledger here to write to", "an apply makes one")
+        raise self._absent()
 
     def runs(self) -> tuple[Run, ...]:
         """Return no runs."""
@@ -47,3 +49,27 @@ class EmptyLedger:
     def intents(self, run: str) -> tuple[Intent, ...]:  # noqa: ARG002 - the Protocol's parameter
         """Return no intents."""
         return ()
+
+    def begin(self, holder: Holder, *, account: str) -> EmptyLedger:  # noqa: ARG002 - the Protocol's parameters
+        """Raise LedgerFailed: there is nothing to write to."""
+        raise self._absent()
+
+    @property
+    def lease_s(self) -> float:
+        """Return 0: there is no lease."""
+        return 0.0
+
+    def renew(self) -> None:
+        """Do nothing: there is no lease."""
+
+    def copy(self) -> Copy:
+        """Raise LedgerFailed: there is nothing to copy."""
+        raise self._absent()
+
+    def overwrite(self, copy: Copy) -> None:  # noqa: ARG002 - the Protocol's parameter
+        """Raise LedgerFailed: there is nothing to write to."""
+        raise self._absent()
+
+    def _absent(self) -> LedgerFailed:
+        """Return that there is no ledger."""
+        return LedgerFailed(f"{visible(self.path)}: there is no ledger here", "an apply makes one")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.errors import LedgerFailed
+from reconciler.errors import LedgerFailed, TakenOver
 from reconciler.text import visible
 
 _ELSEWHERE = "or name another file in `state:` or RECONCILER_STATE"
@@ -61,8 +61,18 @@ def told(path: Path) -> Iterator[None]:
         raise LedgerFailed(f"{visible(str(path))}: {why}", f"mend the path, {_ELSEWHERE}") from error
 
 
+def taken_over(place: str, who: str, since: str) -> TakenOver:
+    """Return that another run began after this one; `who` is a Holder's text, "" where it is not known."""
+    when = f" at {visible(since)}" if since else ""
+    by = f": {visible(who)}" if who else ""
+    return TakenOver(
+        f"{visible(place)}: another run has taken over{when}{by}; this run writes and sends nothing more",
+        "let that one end, then plan again: what this run had sent is settled by then",
+    )
+
+
 @contextmanager
-def altered(path: Path) -> Iterator[None]:
+def altered(path: Path | str) -> Iterator[None]:
     """Raise LedgerFailed, naming `path`, where a row that was read holds what this program never writes."""
     try:
         yield

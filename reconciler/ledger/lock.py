@@ -94,7 +94,7 @@ async def take_lock(
     descriptor, file = _open(_name(base_url, client_id), folder, otherwise)
     try:
         await _wait(descriptor, file, clock, timeout_s)
-        holder = Holder(who or this_process(), _rfc3339(clock.now()), doing)
+        holder = Holder(who or this_process(), rfc3339(clock.now()), doing)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps(asdict(holder)).encode())
     except BaseException:
@@ -129,9 +129,14 @@ def this_process() -> str:
     return f"{user}@{socket.gethostname()} {os.getpid()}"
 
 
+def account_key(base_url: str, client_id: str) -> str:
+    """Return the name under which an account is locked: nothing of the account can be read from it."""
+    return hashlib.sha256(f"{base_url}\n{client_id}".encode()).hexdigest()
+
+
 def _name(base_url: str, client_id: str) -> str:
-    """Return the lock file's name: nothing of the account can be read from it."""
-    return hashlib.sha256(f"{base_url}\n{client_id}".encode()).hexdigest() + ".lock"
+    """Return the lock file's name."""
+    return f"{account_key(base_url, client_id)}.lock"
 
 
 def _places(folder: Path | None, otherwise: Path | None) -> Iterator[Path]:
@@ -201,11 +206,11 @@ def _read(file: Path) -> Holder:
         return Holder()
 
 
-def _rfc3339(now_s: float) -> str:
+def rfc3339(now_s: float) -> str:
     """
     Return seconds since 1970 as RFC 3339 UTC.
 
-    >>> _rfc3339(0.0)
+    >>> rfc3339(0.0)
     '1970-01-01T00:00:00Z'
     """
     return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,12 +12,13 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from reconciler.errors import LedgerFailed, Refused
-from reconciler.ledger.base import Ledger
+from reconciler.ledger.base import Ledger, Meta
 from reconciler.ledger.durable import make_durable, on_network
 from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.faults import primary, told
 from reconciler.ledger.schema import Connect, make_private, migrate, shipped, version_of
-from reconciler.ledger.sqlite import Meta, SqliteLedger
+from reconciler.ledger.shared import open_shared
+from reconciler.ledger.sqlite import SqliteLedger
 from reconciler.text import visible
 
 _SMALLEST = 512  # bytes: the smallest page of an SQLite file
@@ -49,12 +50,9 @@ def open_ledger(
     LedgerFailed where the storage fails or is no ledger, LedgerTooNew for a newer format, Refused for
     the ledger of another environment or base URL.
     """
-    scheme, colon, _ = url_or_path.partition("://")
-    if colon:
-        # Not the rest of the URL: it may hold a password.
-        raise LedgerFailed(
-            f"{visible(scheme)}:// ledgers are not supported by this version",
-            "give the path of a file in `state:` or RECONCILER_STATE",
+    if "://" in url_or_path:
+        return open_shared(
+            url_or_path, environment=environment, base_url=base_url, writable=writable, create=create, lineage=lineage
         )
     if not url_or_path or "\0" in url_or_path:
         raise LedgerFailed(f"{visible(url_or_path)!r} is no path for a ledger", _ELSEWHERE)

@@ -1,4 +1,4 @@
-"""The nouns of `records` as rows of a table, and back; pure, and the same for every SQL database."""
+"""The nouns of `records` as rows of the tables, and back; pure, and the same for every SQL database."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
 from reconciler.errors import LedgerFailed
+from reconciler.ledger.tables import Statement
 from reconciler.model import Action, Address, CustomerId, Status
 from reconciler.records import (
     Binding,
@@ -22,6 +23,7 @@ from reconciler.records import (
     PutRun,
     PutTaken,
     PutUsers,
+    Records,
     Run,
     SeenUser,
     Via,
@@ -30,72 +32,53 @@ from reconciler.records import (
 
 Row = tuple[Any, ...]
 
-BINDING_COLUMNS = (
-    "external_id, id, live_external_id, created_at, state, project, source, protected, via, written_at, "
-    "applied_hash, applied_json, observed_json, trouble_json"
-)
-INTENT_COLUMNS = (
-    "run, seq, action, external_id, email, id, opened_at, payload_hash, before_json, after_json, status, "
-    "message, closed_at"
-)
-LEARNED_COLUMNS = "lists_archived, gets_archived, longest_page, empties, how"
-RUN_COLUMNS = "id, started_at, command, outcome, finished_at, requests, changes, who, git_commit, ci_url"
-
 # A dict is some five times quicker than the call of an enum, and there is one of each in every row.
 _STATES = {state.value: state for state in BindingState}
 _VIAS = {via.value: via for via in Via}
 
 
-def _put(table: str, columns: str, key: str) -> str:
-    """
-    Return the statement that writes a row whether or not its key is there.
-
-    Not INSERT OR REPLACE: that would silently delete the row of another key that has the same id.
-
-    >>> _put("taken", "key, words", "key")
-    'INSERT INTO taken (key, words) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET words = excluded.words'
-    """
-    names, keys = columns.split(", "), key.split(", ")
-    marks = ", ".join("?" * len(names))
-    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
-    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {changed}"  # noqa: S608 - all of it is in this file
-
-
-_PUT_BINDING = _put("bindings", BINDING_COLUMNS, "external_id")
-_PUT_USERS = _put("users", "id, users_json", "id")
-_PUT_TAKEN = _put("taken", "external_id, words", "external_id")
-_PUT_LEARNED = _put("learned", f"only, {LEARNED_COLUMNS}", "only")
-_PUT_INTENT = _put("intents", INTENT_COLUMNS, "run, seq")
-_PUT_RUN = _put("runs", RUN_COLUMNS, "id")
-_PUT_ACCOUNT = "UPDATE meta SET account = ?"
-_DROP_TAKEN = "DELETE FROM taken WHERE external_id = ?"
-_DROP_USERS = "DELETE FROM users WHERE id = (SELECT id FROM bindings WHERE external_id = ?)"
-_DROP_BINDING = "DELETE FROM bindings WHERE external_id = ?"
-
-
-def statements(writes: Iterable[Write]) -> Iterator[tuple[str, Row]]:
+def statements(writes: Iterable[Write]) -> Iterator[tuple[Statement, Row]]:
     """Yield (statement, values) for each of `writes`, in their order; equal statements may be sent together."""
     for write in writes:
         match write:
             case PutBinding(binding):
-                yield _PUT_BINDING, _binding_row(binding)
+                yield Statement.PUT_BINDING, _binding_row(binding)
             case DropBinding(external_id):
-                yield _DROP_USERS, (external_id,)
-                yield _DROP_BINDING, (external_id,)
+                yield Statement.DROP_USERS, (external_id,)
+                yield Statement.DROP_BINDING, (external_id,)
             case PutUsers(customer, users):
-                yield _PUT_USERS, (customer, _users_json(users))
+                yield Statement.PUT_USERS, (customer, _users_json(users))
             case PutTaken(external_id, words):
-                yield (_DROP_TAKEN, (external_id,)) if words is None else (_PUT_TAKEN, (external_id, words))
+                yield (
+                    (Statement.DROP_TAKEN, (external_id,))
+                    if words is None
+                    else (Statement.PUT_TAKEN, (external_id, words))
+                )
             case PutLearned(learned):
-                yield _PUT_LEARNED, (1, *_learned_row(learned))
+                yield Statement.PUT_LEARNED, _learned_row(learned)
             case PutAccount(account):
-                yield _PUT_ACCOUNT, (account,)
+                yield Statement.PUT_ACCOUNT, (account,)
             case PutIntent(intent):
-                yield _PUT_INTENT, _intent_row(intent)
+                yield Statement.PUT_INTENT, _intent_row(intent)
             case PutRun(run):
-                yield _PUT_RUN, _run_row(run)
+                yield Statement.PUT_RUN, _run_row(run)
             case _:
                 assert_never(write)
+
+
+def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) -> tuple[Write, ...]:
+    """Return the writes that make a ledger with these rows; `intents` are all, those of `records` among them."""
+    learned = [PutLearned(records.learned)] if records.learned != Learned() else []
+    account = [PutAccount(records.account)] if records.account else []
+    return (
+        *account,
+        *learned,
+        *map(PutBinding, records.bindings.values()),
+        *(PutUsers(customer, users) for customer, users in records.users.items()),
+        *(PutTaken(external_id, words) for external_id, words in records.taken.items()),
+        *map(PutIntent, intents),
+        *map(PutRun, runs),
+    )
 
 
 def read_binding(row: Row) -> Binding:

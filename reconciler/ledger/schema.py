@@ -21,8 +21,13 @@ Connect = Callable[[Path, str], sqlite3.Connection]
 
 
 def shipped() -> tuple[str, ...]:
-    """Return the migrations, oldest first: the n-th leads from format n - 1 to format n."""
-    folder = files("reconciler.ledger") / "migrations"
+    """Return the migrations of a file, oldest first: the n-th leads from format n - 1 to format n."""
+    return shipped_in("reconciler.ledger")
+
+
+def shipped_in(package: str) -> tuple[str, ...]:
+    """Return the migrations that came with a package, oldest first."""
+    folder = files(package) / "migrations"
     return tuple(
         script.read_text(encoding="utf-8")
         for script in sorted(folder.iterdir(), key=lambda script: script.name)
@@ -67,7 +72,7 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: tuple[str, .
         # Asked again under the lock: two may have found the file new, or old, at once.
         version = version_of(connection, path, known=len(migrations))
         if version and version < len(migrations) and connect is not None:
-            _copy(path, version, connect)
+            copy_beside(path, f"v{version}", connect)
         for script in migrations[version:]:
             for statement in _statements(script):
                 connection.execute(statement)
@@ -95,12 +100,17 @@ def make_private(path: Path) -> bool:
     return True
 
 
-def _copy(path: Path, version: int, connect: Connect) -> None:
-    """Copy a ledger beside itself, under a name that is free; what others have open stays consistent."""
-    names = (f"{path.name}.v{version}{f'.{n}' if n else ''}.bak" for n in count())
+def copy_beside(path: Path, label: str, connect: Connect) -> Path:
+    """
+    Copy a ledger beside itself, `NAME.LABEL.bak` or the next name that is free, and return where.
+
+    What others have open stays consistent.
+    """
+    names = (f"{path.name}.{label}{f'.{n}' if n else ''}.bak" for n in count())
     copy = next(file for name in names if make_private(file := path.with_name(name)))
     with closing(connect(path, "mode=rw")) as source, closing(connect(copy, "mode=rw")) as target:
         source.backup(target)
+    return copy
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.api.pages import read_page
 from reconciler.api.request import Request
+from reconciler.errors import Incomplete
 from reconciler.kinds.wire import CUSTOMERS, read_customer
 from reconciler.model import CustomerId, Get, ListUsers, Live, LiveCustomer, LiveUser, Read, Seek
 from reconciler.pipeline.planning import PAGE
@@ -36,7 +37,10 @@ class ClientLook:
 
     async def users(self, customer: CustomerId) -> tuple[LiveUser, ...]:
         """Return the customer's users."""
-        return (await self._read(ListUsers(customer))).users[customer]
+        listed = (await self._read(ListUsers(customer))).users.get(customer)
+        if listed is None:
+            raise Incomplete(f"the users of {customer} cannot be listed yet", "run again in a minute")
+        return listed
 
     async def _read(self, read: Read) -> Live:
         """Return one read's answer."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reconciler import live as reading
 from reconciler.api.client import Client
+from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model import CustomerId, Get, ListPaymentMethods, ListUsers, Live, LiveCustomer, LiveUser
 from reconciler.pipeline.planning import PAGE, Say
@@ -28,7 +29,7 @@ async def sides(client: Client, ledger: Ledger, key: str, pin: CustomerId | None
     Return what is known of one customer: its pin, else what the ledger binds, else the one with that external_id.
 
     A bound or pinned one costs a get, one that is not costs the listing; then one request each for users
-    and payment methods.
+    and payment methods. ReconcilerError where two live ones carry it.
     """
     recorded = ledger.binding(key)
     known = pin or (recorded.id if recorded is not None else None)
@@ -36,11 +37,18 @@ async def sides(client: Client, ledger: Ledger, key: str, pin: CustomerId | None
         live = (await reading.answer(client, Live(), (Get(known),), page_limit=PAGE)).got[known]
     else:
         listed = (await reading.listing(client, page_limit=PAGE)).listed.values()
-        live = next((customer for customer in listed if customer.external_id == key), None)
+        carriers = [customer for customer in listed if customer.external_id == key]
+        if len(carriers) > 1:
+            ids = ", ".join(customer.id for customer in carriers)
+            raise ReconcilerError(
+                f"{key}: {len(carriers)} live customers carry this external_id: {ids}",
+                "say which one is meant with an `id:` line, and archive the other in the dashboard",
+            )
+        live = carriers[0] if carriers else None
     if live is None:
         return Sides(recorded, None, None, None)
     more = await reading.answer(client, Live(), (ListUsers(live.id), ListPaymentMethods(live.id)), page_limit=PAGE)
-    return Sides(recorded, live, more.users[live.id], more.payment_methods[live.id])
+    return Sides(recorded, live, more.users.get(live.id), more.payment_methods[live.id])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,20 @@
-"""What a run works with, made from settings: the real clock, the client, the ledger, the lock."""
+"""What a run works with, made from settings: the real clock, the client, the ledger."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from typing import TypeVar
 
 from reconciler.api.client import Client
 from reconciler.clock import Clock, RealClock
+from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
-from reconciler.ledger.lock import Lock, take_lock
 from reconciler.ledger.open import open_ledger as open_ledger_at
 from reconciler.settings import Environment
+
+First = TypeVar("First")
+Second = TypeVar("Second")
 
 
 def real_clock() -> Clock:
@@ -22,10 +23,10 @@ def real_clock() -> Clock:
 
 
 def open_client(environment: Environment, clock: Clock) -> Client:
-    """Return the client of an environment, not entered yet; Invalid where its credentials are missing."""
-    credentials = environment.credentials()
+    """Return the client of an environment, not entered yet; Invalid with all that is missing to reach it."""
+    base_url, credentials = _asked(environment.base_url, environment.credentials)
     return Client(
-        base_url=environment.base_url(),
+        base_url=base_url,
         client_id=credentials.client_id,
         client_secret=credentials.client_secret.reveal(),
         clock=clock,
@@ -34,31 +35,21 @@ def open_client(environment: Environment, clock: Clock) -> Client:
     )
 
 
+def _asked(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
+    """Return what both return; Invalid with the problems of both."""
+    try:
+        got = first()
+    except Invalid as lacking:
+        try:
+            second()
+        except Invalid as more:
+            raise Invalid([*lacking.problems, *more.problems]) from lacking
+        raise
+    return got, second()
+
+
 def open_ledger(environment: Environment, *, writable: bool) -> Ledger:
     """Return the ledger of an environment, open; without `writable` nothing on disk changes."""
     return open_ledger_at(
         environment.state(), environment=environment.name, base_url=environment.base_url(), writable=writable
     )
-
-
-async def lock(environment: Environment, clock: Clock, *, doing: str, timeout_s: float = 0.0) -> Lock:
-    """Return the lock of the environment's account, held; Locked where another run has it after `timeout_s`."""
-    state = environment.state()
-    return await take_lock(
-        base_url=environment.base_url(),
-        client_id=environment.client_id(),
-        doing=doing,
-        clock=clock,
-        timeout_s=timeout_s,
-        otherwise=None if "://" in state else Path(state).parent,
-    )
-
-
-@contextmanager
-def locked_ledger(environment: Environment, *, doing: str) -> Iterator[Ledger]:
-    """Yield the ledger, open for writing, under the lock; Locked where another run has it."""
-    with (
-        asyncio.run(lock(environment, real_clock(), doing=doing)),
-        open_ledger(environment, writable=True) as ledger,
-    ):
-        yield ledger

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.apply import recover
+from reconciler.collector import without_collector
 from reconciler.ledger.base import Ledger
 from reconciler.model import Desired, ListUsers, Live, Read
 from reconciler.plan.make import make_plan
@@ -38,6 +39,12 @@ async def make(client: Client, ledger: Ledger, desired: Desired, terms: Terms, *
 
     `say` is told in a few words what is being read. Raises what reading and planning raise.
     """
+    with without_collector():
+        return await _made(client, ledger, desired, terms, say)
+
+
+async def _made(client: Client, ledger: Ledger, desired: Desired, terms: Terms, say: Say) -> Planned:
+    """Return what `make` does."""
     records = ledger.records()
     say("reading the account")
     live = await reading.listing(client, page_limit=PAGE, progress=lambda done, _: say(f"{done} customers read"))

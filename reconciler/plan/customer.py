@@ -98,7 +98,7 @@ def _plan_active(customer: DesiredCustomer, known: Known, live: LiveCustomer, me
 
 
 def _as_recorded_and_declared(customer: DesiredCustomer, known: Known, live: LiveCustomer) -> bool:
-    """Say, without decoding the record, that every declared field is live to the letter and recorded so."""
+    """Say that every declared field is live to the letter and recorded so: the quick way past most customers."""
     if known.row is None or known.row.trouble_json is not None:
         return False
     declared = customer.fields if not customer.ignore_changes else compared(customer)
@@ -106,7 +106,8 @@ def _as_recorded_and_declared(customer: DesiredCustomer, known: Known, live: Liv
     for name, value in declared.items():
         if there.get(name, "") != (value or ""):
             return False
-    return fingerprint(declared) == known.row.applied_hash
+    # The hash is needed only where the two are written in different ways, and making it takes thrice as long.
+    return known.row.applied() == declared or fingerprint(declared) == known.row.applied_hash
 
 
 def _diff(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> Diff:

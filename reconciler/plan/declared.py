@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reconciler.errors import Incomplete
 from reconciler.model import Action, Address, Blocked, DesiredCustomer
 from reconciler.plan.customer import Means, plan_known, plan_nobody
 from reconciler.plan.match import Identity, Known, Nobody, Register
@@ -59,12 +60,20 @@ class Declared:
                 return NOTHING
             if restore.otherwise is not None or recorded is None:
                 return new_users(customer, known.id, unless_listed=True)
+        if not customer.users and not recorded:
+            return NOTHING
+        live = self.register.sight.live
+        if isinstance(known.presence, Active) and known.id in live.got and live.got[known.id] is None:
+            raise Incomplete(
+                f"the users of {known.id}, which this tool wrote a moment ago, cannot be listed yet; nothing was sent",
+                "run again in a minute",
+            )
         doubted = any(intent.address.external_id == customer.external_id for intent in self._user_intents())
         return known_users(
             customer,
             known.id,
             recorded,
-            self.register.sight.live.users.get(known.id),
+            live.users.get(known.id),
             read_again=(self.terms.refresh_users or doubted) and isinstance(known.presence, Active),
             fresh=known.row is not None and self.register.sight.fresh(known.row),
             in_doubt=lambda address: self._open_create(address) is not None,

@@ -63,8 +63,8 @@ def complete(live: Live, lacked: Sequence[Binding], active: int) -> tuple[Read, 
         return (ListAgain(),)
     if found:
         raise Incomplete(
-            f"the listing lacks {len(found)} customers that exist, {found[0].bound_id} among them, "
-            "and lacks them again when it is taken again; nothing was sent",
+            "the listing lacks what a narrower list holds, also when it is taken again: "
+            f"{found[0].bound_id}{f' and {len(found) - 1} more' if len(found) > 1 else ''}; nothing was sent",
             "the server cuts its lists: plan again later, and tell the API's support if it stays so",
         )
     unsought = tuple(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from reconciler.model import (
     Action,
-    Address,
     AskSuccessor,
     BindingChange,
     Blocked,
@@ -28,6 +27,7 @@ from reconciler.plan.match import Identity, Known, Register, identify, origins_o
 from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import Sight, by_external_id
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
+from reconciler.plan.rivals import unrivalled
 from reconciler.plan.scope import Scope, matcher, scope_of
 from reconciler.plan.ways import known_ways, overruled, to_learn_from
 from reconciler.plans import Plan
@@ -105,7 +105,7 @@ def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) ->
 def _all_parts(desired: Desired, records: Records, terms: Terms, register: Register) -> tuple[Part, int]:
     """Return all that is planned, in no order yet, and how many declared customers need nothing."""
     # Outside the targets too: what is another key's customer there must be neither taken over nor archived here.
-    identities = _unshared([(customer, identify(customer, register)) for customer in desired.customers.values()])
+    identities = unrivalled([(customer, identify(customer, register)) for customer in desired.customers.values()])
     declared = Declared(register, records, terms, means_of(records, terms))
     parts: list[Part] = []
     unchanged = 0
@@ -124,35 +124,6 @@ def _all_parts(desired: Desired, records: Records, terms: Terms, register: Regis
         listed = register.sight.live.listed.values()
         parts.append(plan_owned(listed, keys, register.bindings, pruning))
     return joined(parts), unchanged
-
-
-def _unshared(identities: Iterable[tuple[DesiredCustomer, Identity]]) -> list[tuple[DesiredCustomer, Identity]]:
-    """Return the identities, those blocked that share one live customer with another key."""
-    kept = list(identities)
-    keys: dict[CustomerId, list[str]] = {}
-    for customer, identity in kept:
-        if isinstance(identity, Known):
-            keys.setdefault(identity.id, []).append(customer.external_id)
-    shared = {one: names for one, names in keys.items() if len(names) > 1}
-    if not shared:
-        return kept
-    return [
-        (customer, _shared(customer, identity.id, shared[identity.id]))
-        if isinstance(identity, Known) and identity.id in shared
-        else (customer, identity)
-        for customer, identity in kept
-    ]
-
-
-def _shared(customer: DesiredCustomer, one: CustomerId, keys: Iterable[str]) -> Blocked:
-    """Return that two keys would be one live customer."""
-    return Blocked(
-        Address(customer.external_id),
-        f"{', '.join(sorted(keys))} would all be the customer {one}",
-        "keep one of the entries, or give the right id to each with an `id:` line",
-        source=customer.source,
-        ids=(one,),
-    )
 
 
 def _pruning(
@@ -209,6 +180,10 @@ def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Pa
         notes=part.notes,
         unknown=() if records.known else (_NO_LEDGER,),
         files=desired.reading.files,
+        folders=desired.reading.folders,
+        globs=desired.reading.globs,
+        targets=terms.targets,
+        excludes=terms.excludes,
         entries=part.entries,
         users=part.users,
     )

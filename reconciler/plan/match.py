@@ -9,12 +9,12 @@ candidates are never chosen between, and two keys never share one live customer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model import Address, Blocked, CustomerId, Desired, DesiredCustomer, LiveCustomer, Note
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, presence
 from reconciler.plan.scope import Scope
-from reconciler.records import Binding, Via
+from reconciler.records import Binding, BindingState, Via
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _pinned(customer: DesiredCustomer, pin: CustomerId, register: Register) -> I
     row = register.by_id.get(pin)
     if row is not None and row.external_id != customer.external_id and not register.scope.may_take_over(row):
         return _taken_key(customer, row)
-    there = presence(register.sight, pin, row)
+    there = _there(customer, pin, row, register)
     match there:
         case Unread():
             return there
@@ -116,15 +116,21 @@ def _pinned(customer: DesiredCustomer, pin: CustomerId, register: Register) -> I
 def _bound(customer: DesiredCustomer, row: Binding, register: Register) -> Identity:
     """Return the customer that the ledger binds to the key, as long as it carries the recorded external_id."""
     bound = row.bound_id
-    there = presence(register.sight, bound, row)
+    there = _there(customer, bound, row, register)
     if isinstance(there, Unread):
         return there
     carried = carried_external_id(there)
     moved = row.external_id != customer.external_id
     if carried is not None and carried != row.live_external_id and not (moved and carried == customer.external_id):
-        return broken(customer.external_id, row, carried)
+        return replace(broken(customer.external_id, row, carried), source=customer.source)
     via = Via.MOVED if moved else row.via
     return _unrivalled(customer, Known(bound, there, via, row, register.bindings.get(customer.external_id)), register)
+
+
+def _there(customer: DesiredCustomer, known: CustomerId, row: Binding | None, register: Register) -> Presence:
+    """Return whether the customer is active; one that is wanted archived and was absent needs no get for that."""
+    absent = row is not None and row.state is BindingState.ABSENT and known not in register.sight.live.listed
+    return Hidden() if customer.archived and absent else presence(register.sight, known, row)
 
 
 def carried_external_id(there: Presence) -> str | None:
@@ -138,6 +144,14 @@ def carried_external_id(there: Presence) -> str | None:
             return None
 
 
+def dormant_external_id(known: Known) -> str | None:
+    """Return the external_id that a customer which is not active would bear once restored; None for an active one."""
+    if isinstance(known.presence, Active):
+        return None
+    carried = carried_external_id(known.presence)
+    return carried if carried is not None or known.row is None else known.row.live_external_id
+
+
 def _unrivalled(customer: DesiredCustomer, known: Known, register: Register) -> Identity:
     """
     Return `known`, unless another active customer carries the key's external_id where that matters.
@@ -145,14 +159,17 @@ def _unrivalled(customer: DesiredCustomer, known: Known, register: Register) -> 
     It matters for one that is not active (it is neither restored nor created beside the other), and for
     one that was found by a `moved` line.
     """
-    rivals = tuple(one.id for one in register.holders.get(customer.external_id, ()) if one.id != known.id)
+    names = {customer.external_id, dormant_external_id(known) or customer.external_id}
+    rivals = tuple(one.id for name in sorted(names) for one in register.holders.get(name, ()) if one.id != known.id)
     if not rivals:
+        return known
+    if customer.archived and customer.id is not None and not isinstance(known.presence, Active):
         return known
     if not isinstance(known.presence, Active):
         return _two(
             customer,
             (known.id, *rivals),
-            f"{known.id} is not active and another active customer carries its external_id",
+            f"{known.id} is not active and another active customer carries its external_id or its key",
         )
     if known.via is Via.MOVED and known.row is not None and known.row.external_id != customer.external_id:
         return _two(customer, (known.id, *rivals), "the moved customer and another one both carry it")
@@ -176,6 +193,8 @@ def _found(customer: DesiredCustomer, register: Register) -> Identity:
     row = register.by_id.get(live.id)
     if row is not None and not register.scope.may_take_over(row):
         return _taken_key(customer, row)
+    if row is not None and register.scope.declared(row.external_id) and row.live_external_id != live.external_id:
+        return _claimed(customer, row)
     there = presence(register.sight, live.id, row)
     if isinstance(there, Unread):
         return there
@@ -209,6 +228,16 @@ def _taken_key(customer: DesiredCustomer, row: Binding) -> Blocked:
         f"{row.id} is bound to {row.external_id!r} of project {row.project!r}, "
         f"whose file {row.source!r} is not read here",
         f"put `forget: [{row.external_id}]` there and apply it, or run `reconciler state rm {row.external_id}`",
+        (row.bound_id,),
+    )
+
+
+def _claimed(customer: DesiredCustomer, row: Binding) -> Blocked:
+    """Return that the customer found is bound to another key that is declared, and was given this key since."""
+    return _blocked(
+        customer,
+        f"{row.id} carries its external_id and is bound to {row.external_id!r}, which is declared too",
+        f"if it is this one now, `reconciler state rm {row.external_id}` forgets the binding",
         (row.bound_id,),
     )
 

@@ -32,7 +32,7 @@ class Shelved:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """It is not listed and still answers a get: somebody else archived it."""
+    """It is not listed and still answers a get, or is listed and answers nothing else: somebody else archived it."""
 
     customer: LiveCustomer
 
@@ -73,7 +73,8 @@ def presence(sight: Sight, customer: CustomerId, binding: Binding | None) -> Pre
     if listed is not None:
         if binding is not None and sight.fresh(binding):
             return Active(as_recorded(binding, listed))
-        return Active(listed)
+        # Listed and yet unknown to another request: archived ones are listed here, and hidden but for that.
+        return Elsewhere(listed) if sight.live.got.get(customer, listed) is None else Active(listed)
     if binding is not None and binding.state is BindingState.ACTIVE:
         if sight.fresh(binding):
             return Active(as_recorded(binding), unseen=True)
@@ -97,7 +98,8 @@ def _shelved(sight: Sight, listed: LiveCustomer | None, binding: Binding) -> Pre
 def as_recorded(binding: Binding, listed: LiveCustomer | None = None) -> LiveCustomer:
     """Return the customer as the reply to our last write held it; what was not recorded is as `listed`."""
     fields: dict[str, str] = dict(listed.fields) if listed else {}
-    for name, value in binding.observed().items():
+    kept = {name: trouble.refused[1] for name, trouble in binding.trouble().items() if trouble.refused is not None}
+    for name, value in (*binding.observed().items(), *kept.items()):
         if value:
             fields[name] = value
         else:
@@ -115,7 +117,7 @@ def by_external_id(sight: Sight, bindings: Mapping[CustomerId, Binding]) -> dict
     """
     Return the active customers by external_id, those without one left out; almost always one each.
 
-    `bindings` are the ledger's rows by customer id.
+    `bindings` are the ledger's rows by customer id; what we wrote so lately that no list need show it counts.
     """
     holders: dict[str, tuple[LiveCustomer, ...]] = {}
     for customer in sight.live.listed.values():
@@ -126,4 +128,8 @@ def by_external_id(sight: Sight, bindings: Mapping[CustomerId, Binding]) -> dict
         if archived and not isinstance(presence(sight, customer.id, binding), Active):
             continue
         holders[customer.external_id] = (*holders.get(customer.external_id, ()), customer)
+    for binding in bindings.values():
+        if binding.state is BindingState.ACTIVE and sight.fresh(binding) and binding.id not in sight.live.listed:
+            unseen = as_recorded(binding)
+            holders[unseen.external_id] = (*holders.get(unseen.external_id, ()), unseen)
     return holders

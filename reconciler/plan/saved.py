@@ -56,6 +56,7 @@ def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> d
         "out_of_scope": shown.out_of_scope,
         "fingerprint": shown.fingerprint,
         "files": [{"name": file.name, "sha256": file.sha256} for file in shown.files],
+        **{name: list(texts) for name, texts in _asked(shown).items() if texts},
     }
     if mask is None:
         entries = [parts.entry_to_json(entry) for entry in shown.entries]
@@ -114,6 +115,11 @@ def load(text: str) -> Plan:
         raise Refused("the plan cannot be read: it was not saved by this program", _AGAIN) from exc
 
 
+def _asked(plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    """Return what was asked to be read for `plan`, and what it was narrowed to."""
+    return {"folders": plan.folders, "globs": plan.globs, "targets": plan.targets, "excludes": plan.excludes}
+
+
 def _plan(document: Mapping[str, Any]) -> Plan:
     """Return the plan of a whole document; KeyError, TypeError and the like where it is none."""
     environment, summary = document["environment"], document["summary"]
@@ -131,6 +137,10 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         out_of_scope=document["out_of_scope"],
         fingerprint=document["fingerprint"],
         files=tuple(SourceFile(row["name"], row["sha256"]) for row in document["files"]),
+        folders=tuple(document.get("folders", ())),
+        globs=tuple(document.get("globs", ())),
+        targets=tuple(document.get("targets", ())),
+        excludes=tuple(document.get("excludes", ())),
         entries=tuple(map(parts.entry_from_json, document["entries"])),
         users=tuple(map(parts.users_from_json, document["users"])),
     )

@@ -11,6 +11,9 @@ from reconciler.model import Desired
 from reconciler.records import Binding
 from reconciler.terms import Terms
 
+_NO_FILE = ("", "-", "<stdin>")
+"""What an entry has for a file that stood in none, or on standard input."""
+
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """
@@ -70,7 +73,7 @@ def scope_of(desired: Desired, terms: Terms) -> Scope:
     def read(name: str) -> bool:
         if name in files:
             return True
-        if not name or name == "-":
+        if name in _NO_FILE:
             return False
         if name.endswith((".yaml", ".yml")) and any(_below(name, folder) for folder in desired.reading.folders):
             return True

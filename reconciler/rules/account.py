@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -133,6 +133,16 @@ def seen(account: Account, customer_id: str, *, at_us: int, lag_us: int) -> Cust
             if written_us > at_us - lag_us:
                 return former
     return account.customers.get(customer_id)
+
+
+def age(account: Account, jump_s: float) -> None:
+    """Keep the age of every write that readers may not see yet, where the server's clock jumps."""
+    jump_us = microseconds(jump_s)
+    for customer_id, writes in account.past.items():
+        account.past[customer_id] = [(at_us + jump_us, former) for at_us, former in writes]
+    for customer_id, users in account.users.items():
+        # A user's moment is shown nowhere: it is only what a lag is counted from.
+        account.users[customer_id] = [replace(user, created_us=user.created_us + jump_us) for user in users]
 
 
 def show(account: Account, ways: Behaviour, customer: Customer) -> dict[str, object]:

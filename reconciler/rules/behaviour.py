@@ -28,28 +28,7 @@ from reconciler.rules.words import (
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """
-    How an account answers where the documentation does not say.
-
-    - `lists_archived`, `gets_archived`: whether an archived customer is listed, and answers a get.
-    - `patches_archived`: whether it takes a patch and new users; else 404.
-    - `restore_replies`: a restore's 200 carries the customer; else its body is empty.
-    - `unique_status`: 400 or 422, for an external_id that is taken.
-    - `required`: fields without which a create answers 422 (a guide names `name` and `email`; the schema none).
-    - `patch_identity`, `ignores`: fields that a patch refuses, or leaves as they are without a word.
-    - `clears`, `clears_refused`: what empties a field; whether the other is refused with 422.
-    - `page_max`, `page_holds`: the largest `limit`; how many a page then holds at most (0: as many).
-    - `page_uneven`: some pages hold one fewer.
-    - `start_inclusive`, `end_inclusive`: the bounds `created_at_start` and `created_at_end`.
-    - `finer_inside`: the server keeps microseconds where `precision` shows fewer, and compares with them.
-    - `lag_s`: how long a read does not see a write.
-    - `repeated_archive`, `repeated_restore`: 200, 400 or 404.
-    - `invoiced`, `invoiced_status`: ids of customers with open invoices, and what their archive answers.
-    - `email_lowered`: an e-mail is kept in lower case.
-    - `methods_bare`: payment methods are a bare array, else `{"data": […]}`.
-    - `extra_fields`: replies hold fields that the reference does not name.
-    - `token_counts`: the token request counts for the limit.
-    """
+    """How an account answers where the documentation does not say; `MEANINGS` says what each switch is."""
 
     lists_archived: bool = False
     gets_archived: bool = True
@@ -114,8 +93,50 @@ class Behaviour:
         return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
 
 
+MEANINGS: Mapping[str, str] = {
+    "lists_archived": "an archived customer is listed",
+    "gets_archived": "an archived customer answers a get; else 404",
+    "patches_archived": "an archived customer takes a patch and new users; else 404",
+    "restore_replies": "a restore's 200 carries the customer; else its body is empty",
+    "unique": "among which customers an external_id may stand once only",
+    "unique_status": "what a create with an external_id that is taken answers",
+    "required": "fields without which a create answers 422",
+    "patch_identity": "what a patch does with email and external_id",
+    "ignores": "fields that a patch leaves as they are without a word",
+    "synced": "what a patch does of a customer that has a customer_integration_id",
+    "clears": "what empties a field in a patch: the empty text, null, both or nothing",
+    "clears_refused": "what does not empty a field is refused with 422; else the field stays as it is",
+    "unset": "how a reply shows a field that holds nothing",
+    "rewrites": "what the server does to a value before it keeps it",
+    "page_max": "the largest limit of a page",
+    "larger_limit": "a larger limit is cut, or refused with 400",
+    "page_holds": "how many rows a page holds at most, whatever its limit; 0: as many as asked",
+    "page_uneven": "some pages hold one row fewer",
+    "page_shape": "where a page keeps its cursors: beside data, or in pagination",
+    "paging": "what a cursor holds; with offset, a customer created meanwhile shifts the pages to come",
+    "order": "the order of a list of customers",
+    "start_inclusive": "created_at_start itself is in the range",
+    "end_inclusive": "created_at_end itself is in the range",
+    "precision": "the smallest part of created_at that is shown",
+    "finer_inside": "the server keeps microseconds where precision shows fewer, and compares with them",
+    "lag_s": "for how many seconds no read sees a write",
+    "repeated_archive": "what the archive of an archived customer answers",
+    "repeated_restore": "what the restore of an active customer answers",
+    "invoiced": "ids of customers with open invoices, whose archive is refused",
+    "invoiced_status": "what that archive answers",
+    "user_unique": "within what two users may not share an e-mail; the second is refused with 422",
+    "email_lowered": "an e-mail is kept in lower case",
+    "methods_bare": "payment methods are a bare array; else an object with data",
+    "extra_fields": "replies hold fields that the reference does not name",
+    "error_body": "what a refusal's body is: the documented one, other JSON, nothing, or a proxy's page",
+    "limiter": "how requests a second are counted: in each second of the clock, in any second, or as a bucket",
+    "token_counts": "the token request counts for the limit",
+    "retry_after": "the Retry-After of a 429",
+}
+"""What each switch is, in one line."""
+
 _LARGEST = 10**9
-_CHOICES: Mapping[str, tuple[int, ...]] = {
+CHOICES: Mapping[str, tuple[int, ...]] = {
     "unique_status": (400, 422),
     "repeated_archive": (200, 400, 404),
     "repeated_restore": (200, 400, 404),
@@ -164,13 +185,13 @@ def _words(name: str, value: object) -> frozenset[str]:
 def _number(name: str, value: object, *, whole: bool) -> int | float:
     """Return a number that is not negative, one of the choices where there are such."""
     wrong = f"{name} is a whole number" if whole else f"{name} is a number"
-    if name in _CHOICES:
-        wrong = f"{name} is one of {', '.join(map(str, _CHOICES[name]))}"
+    if name in CHOICES:
+        wrong = f"{name} is one of {', '.join(map(str, CHOICES[name]))}"
     try:
         number = int(str(value)) if whole else float(str(value))
     except ValueError as exc:
         raise ValueError(wrong) from exc
-    if not 0 <= number <= _LARGEST or number not in _CHOICES.get(name, (number,)):
+    if not 0 <= number <= _LARGEST or number not in CHOICES.get(name, (number,)):
         raise ValueError(wrong)
     if name == "page_max" and number < 1:
         raise ValueError("page_max is at least 1")

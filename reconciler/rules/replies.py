@@ -36,6 +36,7 @@ CODES: Mapping[int, str] = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     422: "unprocessable_entity",
     429: "too_many_requests",
     500: "internal_error",

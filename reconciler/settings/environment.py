@@ -140,14 +140,16 @@ class Environment:
         return _asked(self.access.state)
 
     def client_id(self) -> str:
-        """Return the API key's client id; Invalid where none is given."""
-        return _asked(self.access.client_id)
+        """Return the API key's client id; Invalid where none is given, or it is no text."""
+        return _asked(_sendable(self.access.client_id, "client id"))
 
     def credentials(self) -> Credentials:
         """Return the API key; Invalid, naming all that is missing, where it is not given or cannot be read."""
-        client_id, secret = self.access.client_id, self.access.client_secret
+        client_id, secret = _sendable(self.access.client_id, "client id"), self.access.client_secret
         if isinstance(secret, Path):
             secret = _read_secret(secret)
+        if isinstance(secret, Secret) and isinstance(torn := _sendable(secret.reveal(), "client secret"), Problem):
+            secret = torn
         if isinstance(client_id, Problem) or isinstance(secret, Problem):
             raise Invalid([one for one in (client_id, secret) if isinstance(one, Problem)])
         return Credentials(client_id, secret)
@@ -185,6 +187,13 @@ def _asked(value: str | Problem) -> str:
     if isinstance(value, Problem):
         raise Invalid([value])
     return value
+
+
+def _sendable(text: str | Problem, what: str) -> str | Problem:
+    """Return `text`, or the Problem that it came from bytes that are no UTF-8 and cannot be sent."""
+    if isinstance(text, Problem) or text == text.encode("utf-8", "ignore").decode():
+        return text
+    return Problem(Source("environment"), "", f"the {what} is not UTF-8 text", "set it anew")
 
 
 def _read_secret(path: Path) -> Secret | Problem:

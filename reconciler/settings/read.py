@@ -50,12 +50,18 @@ class Settings:
     def files(self) -> tuple[str, ...]:
         """Return the paths of the customers files; Invalid where none is named."""
         if self.options.files:
-            return tuple(path if path == "-" else str(self._cwd / path) for path in self.options.files)
+            return tuple(map(self._from_root, self.options.files))
         if not self._files:
             name = self._project_file.name if self._project_file else "-f"
             hint = "say which: -f PATH, or `files: [customers/]` in reconciler.yaml"
             raise Invalid([Problem(Source(name), "", "no customers files are named", hint)])
         return self._files
+
+    def _from_root(self, path: str) -> str:
+        """Return a path of `-f`, which starts at the working folder, as one that starts at the project's."""
+        if path in ("", "-") or Path(path).is_absolute() or self.root == self._cwd:
+            return path
+        return str(self._cwd / path)
 
     def environment(self, name: str | None = None) -> Environment:
         """

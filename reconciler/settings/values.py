@@ -13,6 +13,9 @@ from reconciler.documents.words import quoted
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """A name that an environment may have; its ledger's file is named by it."""
 
+SLOWEST_PER_S = 0.001
+"""A request in a quarter of an hour; less is a slip of the pen."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\})", re.ASCII)
@@ -73,7 +76,7 @@ def rate(text: str) -> float:
         number = float(text)
     except ValueError:
         number = -1.0
-    if number < 0 or not isfinite(number):
+    if not isfinite(number) or (number and number < SLOWEST_PER_S):
         raise ValueError(f"{quoted(text)} is not a rate; write requests per second, such as 5, or 0 for no limit")
     return number
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 import httpx
 import pytest
 from emulated import against, emulator
+
+from reconciler.emulator.faults import Amounts
 
 
 async def control(client: httpx.AsyncClient, path: str, value: object = None) -> dict[str, Any]:
@@ -31,6 +34,7 @@ def test_the_state_counts_what_the_account_holds() -> None:
             "users": 1,
             "requests": 4,
             "requests_by_method": {"POST": 3, "DELETE": 1},
+            "faults": {},
             "date": "Thu, 01 Jan 2026 00:00:00 GMT",
             "all": [{**one, "archived": True, "users": [user]}],
         }
@@ -45,10 +49,16 @@ def test_requests_are_told_in_their_order() -> None:
         await client.get("/customers/a%2Fb")
         token, listed, got = (await control(client, "requests"))["requests"]
         at_s = token["time"]
-        assert token == {"time": at_s, "method": "POST", "path": "/oauth/token", "query": "", "status": 200}
-        assert listed == {
-            "time": at_s + 1, "method": "GET", "path": "/customers", "query": "after=a%2Bb", "status": 400
-        }  # fmt: skip
+        assert token == {
+            "time": at_s,
+            "method": "POST",
+            "path": "/oauth/token",
+            "query": "",
+            "status": 200,
+            "fault": None,
+        }
+        asked = {"method": "GET", "path": "/customers", "query": "after=a%2Bb"}
+        assert listed == {**asked, "time": at_s + 1, "status": 400, "fault": None}
         assert got["path"] == "/customers/a%2Fb"
         assert (await control(client, "requests?since=2"))["requests"] == [got]
 
@@ -72,8 +82,24 @@ def test_faults_can_be_set_and_say_which_are_still_to_come() -> None:
     async def steps(client: httpx.AsyncClient) -> None:
         await client.post("/_emulator/faults", json={"next_writes": {"status_503_before": 2, "slow": 1}})
         assert (await client.post("/customers", json={})).status_code == 503
-        assert (await control(client, "faults"))["next_writes"] == {"status_503_before": 1, "slow": 1}
-        assert (await control(client, "faults", {}))["next_writes"] == {}
+        waiting = await control(client, "faults")
+        left = {"on": "writes", "chance": 0.0, "at": []}
+        assert waiting["status_503_before"] == [{**left, "next": 1}]
+        assert waiting["slow"] == [{**left, "next": 1}]
+        assert await control(client, "faults", waiting) == waiting
+        assert set(await control(client, "faults", {})) == {*asdict(Amounts()), "seed"}
+
+    against(emulator(), steps)
+
+
+def test_a_fault_stands_in_the_log_and_in_the_state() -> None:
+    async def steps(client: httpx.AsyncClient) -> None:
+        await client.post("/_emulator/faults", json={"status_503_before": {"at": 2}})
+        for _ in range(3):
+            await client.get("/customers")
+        logged = (await control(client, "requests?since=1"))["requests"]
+        assert [line["fault"] for line in logged] == [None, "status_503_before", None]
+        assert (await control(client, "state"))["faults"] == {"status_503_before": 1}
 
     against(emulator(), steps)
 
@@ -117,6 +143,19 @@ def test_a_reset_empties_the_account_and_no_id_comes_again() -> None:
     against(emulator(), steps)
 
 
+def test_a_reset_says_what_was_there_and_what_is_kept() -> None:
+    async def steps(client: httpx.AsyncClient) -> None:
+        one = (await client.post("/customers", json={})).json()["id"]
+        await client.post(f"/customers/{one}/users", json={"email": "a@x.example"})
+        faults = await control(client, "faults", {"slow": 0.5})
+        assert await control(client, "reset", {}) == {
+            "reset": {"customers": 1, "users": 1, "requests": 3, "faults": faults},
+            "kept": ["behaviour", "clock", "tokens", "payment_methods"],
+        }
+
+    against(emulator(), steps)
+
+
 def test_every_token_can_be_ended_and_the_clock_moved() -> None:
     async def steps(client: httpx.AsyncClient) -> None:
         await client.post("/_emulator/expire")
@@ -142,6 +181,7 @@ def test_what_is_for_the_emulator_neither_counts_nor_is_logged() -> None:
     [
         ("behaviour", {"colour": "red"}, 400, "'colour' is no switch"),
         ("faults", {"slow": 5}, 400, "slow is a probability"),
+        ("clock", {"offset_s": 1e300}, 400, "offset_s is a number of seconds"),
         ("load", {"customers": [5]}, 400, "a customer is an object"),
         ("load", {"customers": {"a": 1}}, 400, "customers is a list of objects"),
         ("load", {"customers": [{"users": [5]}]}, 400, "a user is an object"),

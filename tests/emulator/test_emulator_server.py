@@ -15,7 +15,10 @@ import pytest
 from clocks import run as in_virtual_time
 
 from reconciler.emulator.app import create_app
-from reconciler.emulator.faults import Odds, RandomFaults
+from reconciler.emulator.faults import Amounts, Fault, On
+from reconciler.emulator.odds import RandomFaults
+from reconciler.emulator.reading import read_odds
+from reconciler.emulator.scripted import Scripted
 from reconciler.emulator.server import run, running
 from reconciler.emulator.service import Emulator
 from reconciler.errors import Invalid, ReconcilerError
@@ -41,7 +44,7 @@ def test_the_emulator_serves_on_a_free_port_of_this_machine() -> None:
 
 
 def test_a_lost_answer_closes_the_connection_after_the_change() -> None:
-    emulator = Emulator(rate=0, faults=RandomFaults(Odds.read({"next_writes": {"lost_after": 1, "lost_before": 1}})))
+    emulator = Emulator(rate=0, faults=RandomFaults(read_odds({"next_writes": {"lost_after": 1, "lost_before": 1}})))
     with running(emulator) as url, client_of(url) as client:
         for _ in range(2):
             with pytest.raises(httpx.RemoteProtocolError, match="Server disconnected without sending a response"):
@@ -50,7 +53,7 @@ def test_a_lost_answer_closes_the_connection_after_the_change() -> None:
 
 
 def test_it_ends_at_once_with_a_connection_open_and_an_answer_held_back() -> None:
-    emulator = Emulator(rate=0, faults=RandomFaults(Odds.read({"next_writes": {"slow": 1}, "slow_s": 60})))
+    emulator = Emulator(rate=0, faults=RandomFaults(read_odds({"next_writes": {"slow": 1}, "slow_s": 60})))
     with running(emulator) as url, client_of(url) as client, socket.create_connection(_address(url)) as waiting:
         waiting.sendall(
             b"POST /customers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nAuthorization: "
@@ -61,6 +64,35 @@ def test_it_ends_at_once_with_a_connection_open_and_an_answer_held_back() -> Non
             client.get("/_emulator/state")
         began_s = time.monotonic()
     assert time.monotonic() - began_s < 1
+
+
+def test_a_truncated_answer_ends_in_the_middle_of_its_json() -> None:
+    emulator = Emulator(rate=0, faults=Scripted({1: Fault.TRUNCATED}, of=On.WRITES.takes))
+    with running(emulator) as url, client_of(url) as client:
+        with pytest.raises(httpx.RemoteProtocolError, match="peer closed connection without sending complete message"):
+            client.post("/customers", json={"name": "Acme"})
+        assert len(client.get("/customers").json()["data"]) == 1
+
+
+def test_a_trickled_answer_comes_in_pieces_and_whole() -> None:
+    amounts = Amounts(trickle_s=0.1)
+    emulator = Emulator(rate=0, faults=Scripted({1: Fault.TRICKLED}, of=On.WRITES.takes, amounts=amounts))
+    with running(emulator) as url, client_of(url) as client:
+        began_s = time.monotonic()
+        with client.stream("POST", "/customers", json={"name": "Acme"}) as answer:
+            pieces = list(answer.iter_raw())
+        assert (json.loads(b"".join(pieces))["name"], len(pieces) > 1) == ("Acme", True)
+        assert time.monotonic() - began_s >= 0.1
+        assert client.get("/customers").status_code == 200
+
+
+def test_a_body_that_dribbles_slower_than_the_timeout_is_a_timeout() -> None:
+    amounts = Amounts(trickle_s=60)
+    emulator = Emulator(rate=0, faults=Scripted({1: Fault.TRICKLED}, of=On.WRITES.takes, amounts=amounts))
+    with running(emulator) as url, client_of(url) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/customers", json={"name": "Acme"}, timeout=0.1)
+        assert len(client.get("/customers").json()["data"]) == 1
 
 
 def test_a_page_in_a_browser_cannot_control_it() -> None:
@@ -102,7 +134,7 @@ def test_a_signal_ends_the_process_cleanly_within_a_second(sent: signal.Signals,
         "run(port=0, data_file=data, payment_methods=methods, ready=lambda url: print(url, flush=True))"
     )
     command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "emulator.db"), str(methods)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - this interpreter
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         with client_of(process.stdout.readline().strip()) as client:
             created = client.post("/customers", json={"external_id": "acme"})
@@ -115,7 +147,7 @@ def test_a_signal_ends_the_process_cleanly_within_a_second(sent: signal.Signals,
 
 
 def test_an_asgi_transport_serves_the_same_application() -> None:
-    emulator = Emulator(rate=0, faults=RandomFaults(Odds.read({"next_writes": {"lost_after": 1}})))
+    emulator = Emulator(rate=0, faults=RandomFaults(read_odds({"next_writes": {"lost_after": 1}})))
 
     async def steps() -> None:
         transport = httpx.ASGITransport(create_app(emulator))

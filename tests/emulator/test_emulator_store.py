@@ -9,6 +9,7 @@ from emulated import against, emulator
 
 from reconciler.emulator.store import Store
 from reconciler.errors import ReconcilerError
+from reconciler.rules import Account
 
 
 def test_an_account_is_in_the_file_as_soon_as_it_answers(tmp_path: Path) -> None:
@@ -42,6 +43,13 @@ def test_a_reset_empties_the_file(tmp_path: Path) -> None:
     with Store(tmp_path / "emulator.db") as store:
         against(emulator(store=store), steps)
         assert store.read().customers == {}
+
+
+def test_the_file_and_its_journals_are_for_their_owner_alone(tmp_path: Path) -> None:
+    with Store(tmp_path / "emulator.db") as store:
+        store.save(Account())
+        modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+    assert modes == {"emulator.db": "0o600", "emulator.db-wal": "0o600", "emulator.db-shm": "0o600"}
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

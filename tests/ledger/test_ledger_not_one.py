@@ -69,9 +69,9 @@ def test_what_is_no_path_is_told(path: str) -> None:
         open_ledger(path, **WHERE)
 
 
-def test_a_url_is_not_supported_yet_and_its_password_is_not_shown() -> None:
-    with pytest.raises(LedgerFailed, match="postgresql:// ledgers are not supported by this version") as told:
-        open_ledger("postgresql://ana:hunter2@db.example/state", **WHERE)
+def test_a_url_of_an_unknown_kind_is_refused_and_its_password_is_not_shown() -> None:
+    with pytest.raises(LedgerFailed, match="redis:// ledgers are not supported by this version") as told:
+        open_ledger("redis://ana:hunter2@db.example/state", **WHERE)
     assert "hunter2" not in str(told.value)
 
 

@@ -1,0 +1,53 @@
+"""
+What a plan costs where nothing changed: one token, and a list request for each hundred customers.
+
+python bench/requests.py [--customers N] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from math import ceil
+from pathlib import Path
+
+from validate import generate
+from workbench import KINDS, emulator, fill, measured, program, table, told
+
+PAGE = 100
+
+
+def main() -> int:
+    """Count the requests of a plan that finds nothing to do; 1 where one more was sent, or it found something."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--customers", type=int, default=6_000)
+    arguments.add_argument("--json", action="store_true")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder, emulator() as server:
+        file, state = Path(folder, "customers.yaml"), Path(folder, "ledger.db")
+        generate(file, given.customers)
+        fill(server, file, state)
+        server.wait(60)
+        server.counted()
+        plan = measured(program("plan", "-f", str(file), "--format", "json"), server.variables(state), file.parent)
+        sent = server.counted()
+    allowed = Counter({"token": 1, "list": max(1, ceil(given.customers / PAGE))})
+    unchanged = json.loads(plan.stdout)["summary"]["unchanged"] if plan.code == 0 else 0
+    result = {
+        "ok": sent == allowed and unchanged == given.customers,
+        "customers": given.customers,
+        "unchanged": unchanged,
+        "allowed": dict(allowed),
+        "sent": dict(sent),
+    }
+    kinds = [kind for kind in (*KINDS, "other") if allowed[kind] or sent[kind]]
+    rows = [(kind, allowed[kind], sent[kind]) for kind in kinds]
+    text = table(("request", "allowed", "sent"), rows) + f"\n\n{unchanged:,} of {given.customers:,} unchanged"
+    return told(result, text, as_json=given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

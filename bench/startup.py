@@ -1,0 +1,48 @@
+"""
+How long the program takes to say its version and its help, beside a bare import of click.
+
+python bench/startup.py [--runs N] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from workbench import measured, program, table, told
+
+MOST_TIMES = 2.0
+
+
+def main() -> int:
+    """Measure the commands in turn, so that a busy machine slows all of them; 1 where one misses the goal."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--runs", type=int, default=15, help="how often each is measured; the quickest counts")
+    arguments.add_argument("--json", action="store_true")
+    given = arguments.parse_args()
+    commands = {
+        "import click": [sys.executable, "-c", "import click"],
+        "reconciler --version": program("--version"),
+        "reconciler --help": program("--help"),
+    }
+    runs = [{name: measured(command) for name, command in commands.items()} for _ in range(given.runs)]
+    cpu_s = {name: min(run[name].cpu_s for run in runs) for name in commands}
+    wall_s = {name: min(run[name].wall_s for run in runs) for name in commands}
+    times = {name: cpu_s[name] / cpu_s["import click"] for name in commands}
+    worked = all(one.code == 0 for run in runs for one in run.values())
+    result = {
+        "ok": worked and all(value < MOST_TIMES for value in times.values()),
+        "cpu_seconds": cpu_s,
+        "wall_seconds": wall_s,
+        "times": times,
+    }
+    rows = [
+        (name, f"{cpu_s[name] * 1000:.0f} ms", f"{wall_s[name] * 1000:.0f} ms", f"{times[name]:.2f}")
+        for name in commands
+    ]
+    text = table(("command", "CPU", "wall", "times"), rows) + f"\n\ngoal: less than {MOST_TIMES:.0f} times"
+    return told(result, text, as_json=given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

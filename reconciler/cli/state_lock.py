@@ -1,0 +1,51 @@
+"""`state unlock`: end a lease by hand."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from reconciler.cli import output
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import options_of, settings_of
+from reconciler.errors import Refused
+from reconciler.pipeline import writing
+
+
+@click.command("unlock")
+@click.option("--force", is_flag=True, help="Do not ask.")
+@click.pass_context
+def unlock(ctx: click.Context, *, force: bool) -> None:
+    """
+    End the lock that another run holds on a shared ledger, and say who held it.
+
+    That run writes and sends nothing more. A lock whose run has died ends by itself after 15 seconds.
+    The lock of a ledger in a file ends with its process, and only so.
+
+    \b
+    Example:
+      reconciler -e production state unlock
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    environment = settings_of(options_of(chosen)).environment()
+    holder = writing.holder_now(environment)
+    if holder is None:
+        output.result("nobody holds the lock")
+        return
+    if not force:
+        _agreed(str(holder))
+    writing.end_by_hand(environment)
+    output.result(f"the lock is ended; it was held: {holder}")
+
+
+def _agreed(holder: str) -> None:
+    """Ask; Refused where there is no consent."""
+    if not sys.stdin.isatty():
+        raise Refused(
+            f"the lock is held: {holder}; there is no terminal to ask on, and nothing was done",
+            "make sure that this run is dead, then give --force",
+        )
+    question = f"The lock is held: {holder}\nIs that run dead? It could write nothing more. End its lock?"
+    if not click.confirm(question, default=False, err=True):
+        raise Refused("the lock was left as it is")

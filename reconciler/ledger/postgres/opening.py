@@ -1,0 +1,172 @@
+"""From a URL to an open ledger: the tables made, checked or migrated, the ledger's row found or made."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from reconciler.errors import LedgerFailed, LedgerTooNew
+from reconciler.ledger.base import Ledger, Meta
+from reconciler.ledger.empty import EmptyLedger
+from reconciler.ledger.lock import Holder
+from reconciler.ledger.postgres import lease as leases
+from reconciler.ledger.postgres.faults import told
+from reconciler.ledger.postgres.ledger import PostgresLedger
+from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connection, Session
+from reconciler.ledger.process import died as process_died
+from reconciler.ledger.schema import shipped_in
+from reconciler.ledger.tables import TABLES
+from reconciler.text import visible
+
+_MIGRATION_LOCK = 0x5265636E
+_READY = "SELECT to_regclass('reconciler.format') IS NOT NULL"
+_VERSION = "SELECT version FROM reconciler.format"
+_FIND = (
+    "SELECT id, environment, base_url, lineage, created_at, serial FROM reconciler.ledgers "
+    "WHERE environment = %s AND base_url = %s"
+)
+_LIVE = "SELECT who, since, doing FROM reconciler.leases WHERE expires_at > clock_timestamp() LIMIT 1"
+_MAKE = """
+    INSERT INTO reconciler.ledgers (environment, base_url, lineage, created_at)
+    VALUES (%s, %s, %s, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+    ON CONFLICT (environment, base_url) DO NOTHING
+"""
+
+
+def open_postgres(
+    url: str,
+    *,
+    environment: str,
+    base_url: str,
+    writable: bool = True,
+    create: bool = True,
+    lineage: str | None = None,
+    migrations: tuple[str, ...] | None = None,
+    died: leases.Died = process_died,
+) -> Ledger:
+    """Return the ledger of one environment in a database, open (see `open.open_ledger`)."""
+    migrations = shipped_in("reconciler.ledger.postgres") if migrations is None else migrations
+    session = Session(url)
+    try:
+        with told(session.place):
+            _check_encoding(session)
+            version = session.once_more(lambda connection: _version(connection, session.place, len(migrations)))
+            if writable and version < len(migrations) and (version or create):
+                session.once_more(lambda connection: _migrate(connection, session.place, migrations))
+                version = len(migrations)
+            _check_format(session, version, len(migrations))
+            new = (lineage or str(uuid4())) if writable and create else None
+            row = session.once_more(lambda one: _find(one, environment, base_url, new)) if version else None
+        if row is None:
+            session.close()
+            return EmptyLedger(session.place)
+        return PostgresLedger(session, row[0], Meta(*row[1:]), writable, len(migrations), died=died)
+    except BaseException:
+        session.close()
+        raise
+
+
+def lease_holder(url: str, account: str) -> Holder | None:
+    """Return who holds the lease of an account in a database, None for nobody."""
+    session = Session(url)
+    try:
+        with told(session.place):
+            return session.once_more(
+                lambda connection: leases.holder_now(connection, account) if _ready(connection) else None
+            )
+    finally:
+        session.close()
+
+
+def end_lease(url: str, account: str) -> None:
+    """End the lease of an account, whoever holds it: that run writes and sends nothing more."""
+    session = Session(url)
+    try:
+        with told(session.place):
+            session.once_more(lambda connection: leases.end_by_hand(connection, account))
+    finally:
+        session.close()
+
+
+def _find(connection: Connection, environment: str, base_url: str, lineage: str | None) -> tuple[Any, ...] | None:
+    """Return the row of a ledger, made with `lineage` where there is none and that is not None."""
+    row = connection.execute(_FIND, (environment, base_url)).fetchone()
+    if row is None and lineage is not None:
+        connection.execute(_MAKE, (environment, base_url, lineage))
+        row = connection.execute(_FIND, (environment, base_url)).fetchone()
+    return row
+
+
+def _check_format(session: Session, version: int, known: int) -> None:
+    """Raise LedgerFailed where the tables are older than what this program reads."""
+    if 0 < version < known:
+        raise LedgerFailed(
+            f"{session.place}: the ledger has the older format {version}, and may only be read here",
+            "any command that writes, `reconciler state rm` or `apply`, brings it to today's",
+        )
+
+
+def _check_encoding(session: Session) -> None:
+    """Raise LedgerFailed where the database cannot hold every text."""
+    encoding = session.connection().info.parameter_status("server_encoding")
+    if encoding not in ("UTF8", None):
+        raise LedgerFailed(
+            f"{session.place}: the database's encoding is {visible(str(encoding))}, and the ledger needs UTF8",
+            "make another one: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
+        )
+
+
+def _ready(connection: Connection) -> bool:
+    """Say whether there are ledgers in the database."""
+    return bool((connection.execute(_READY).fetchone() or (False,))[0])
+
+
+def _version(connection: Connection, place: str, known: int) -> int:
+    """Return the format of the tables, 0 where there are none; LedgerTooNew beyond `known`."""
+    if not _ready(connection):
+        return 0
+    version: int = (connection.execute(_VERSION).fetchone() or (0,))[0]
+    if version > known:
+        raise LedgerTooNew(
+            f"{place}: the ledger has format {version}, and this version of reconciler knows formats up to {known}",
+            "update reconciler",
+        )
+    return version
+
+
+def _migrate(connection: Connection, place: str, migrations: tuple[str, ...]) -> None:
+    """
+    Bring the tables to today's format in one transaction, under a lock that ends with it.
+
+    Older ones are first copied into a schema beside, `reconciler_vN`. Locked while a run writes; one
+    that was only delayed cannot write in the old format afterwards.
+    """
+    connection.execute(BEGIN_WRITING)
+    connection.execute(SETTINGS)
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+    if connection.execute("SELECT to_regnamespace('reconciler') IS NULL").fetchone() == (True,):
+        connection.execute("CREATE SCHEMA reconciler")
+    # Asked again under the lock: two may have found them old, or absent, at once.
+    version = _version(connection, place, len(migrations))
+    if 0 < version < len(migrations):
+        connection.execute("LOCK TABLE reconciler.leases, reconciler.ledgers IN EXCLUSIVE MODE")
+        live = connection.execute(_LIVE).fetchone()
+        if live is not None:
+            raise leases.locked(live)
+        _copy(connection, version)
+        connection.execute("UPDATE reconciler.ledgers SET token = nextval('reconciler.tokens')")
+    for script in migrations[version:]:
+        connection.execute(script)
+    connection.execute("UPDATE reconciler.format SET version = %s", (len(migrations),))
+    connection.execute("COMMIT")
+
+
+def _copy(connection: Connection, version: int) -> None:
+    """Copy all ledgers into a schema of their own, under a name that is free."""
+    names = (f"reconciler_v{version}{f'_{n}' if n else ''}" for n in count())
+    free = "SELECT to_regnamespace(%s) IS NULL"
+    schema = next(name for name in names if connection.execute(free, (name,)).fetchone() == (True,))
+    connection.execute(f"CREATE SCHEMA {schema}")
+    for table in ("format", "ledgers", *TABLES):
+        connection.execute(f"CREATE TABLE {schema}.{table} AS TABLE reconciler.{table}")

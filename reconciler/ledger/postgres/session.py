@@ -1,0 +1,140 @@
+"""One connection to the database, made again where it was lost; transactions that work behind a pooler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+
+from reconciler.errors import LedgerFailed
+from reconciler.ledger.postgres.faults import refused
+from reconciler.text import visible
+
+Result = TypeVar("Result")
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+# For one transaction each, as a pooler gives the next one another connection. A commit must survive a crash; a
+# process that was stopped in the middle must not keep others out for long.
+SETTINGS = """
+    SELECT set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+           set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
+                                            ELSE current_setting('synchronous_commit') END, true)
+"""
+
+_HERE = ("localhost", "127.0.0.1", "::1")
+_URL = "write postgresql://user@host:5432/database, with % and @ in a password as %25 and %40"
+
+
+class Lost(Exception):
+    """The connection broke. `transaction` is the number of one whose COMMIT was sent, None where none was."""
+
+    def __init__(self, cause: psycopg.Error, transaction: int | None = None) -> None:
+        super().__init__()
+        self.cause = cause
+        self.transaction = transaction
+
+
+class Session:
+    """
+    A connection in autocommit, without prepared statements or anything else that outlives a transaction.
+
+    `place` names the database in messages: host and name, no user and no password.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._parts = _parts(url)
+        self.place = _place(self._parts)
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        """Return the connection, made where there is none; LedgerFailed where it cannot be."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def once_more(self, work: Callable[[Connection], Result]) -> Result:
+        """Return what `work` returns; where the connection was lost in it, it is done again on a new one, once."""
+        try:
+            with self.watched() as connection:
+                return work(connection)
+        except Lost:
+            with self.plain() as connection:
+                return work(connection)
+
+    @contextmanager
+    def watched(self) -> Iterator[Connection]:
+        """Yield the connection; Lost where it broke, and no transaction is left open after any other error."""
+        connection = self.connection()
+        try:
+            yield connection
+        except BaseException as error:
+            if connection.closed:
+                if isinstance(error, psycopg.Error):
+                    raise Lost(error) from error
+            elif connection.info.transaction_status is not TransactionStatus.IDLE:
+                with suppress(psycopg.Error):
+                    connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def plain(self) -> Iterator[Connection]:
+        """Yield the connection as `watched` does, a lost one raising the driver's error."""
+        try:
+            with self.watched() as connection:
+                yield connection
+        except Lost as lost:
+            raise lost.cause from None
+
+    def _connect(self) -> Connection:
+        """Return a new connection."""
+        given = {"application_name": "reconciler", "connect_timeout": 10, "tcp_user_timeout": 15_000, **self._parts}
+        given |= {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "client_encoding": "UTF8"}
+        try:
+            # psycopg would otherwise prepare a statement that is used often, and a pooler may not know it.
+            connection = psycopg.connect(**given, autocommit=True, prepare_threshold=None)
+        except psycopg.Error as error:
+            raise refused(self.place, error, str(self._parts.get("password") or "")) from None
+        return connection
+
+
+def _parts(url: str) -> dict[str, Any]:
+    """
+    Return the parts of a connection URL, TLS asked for unless it says otherwise or the server is on this machine.
+
+    >>> _parts("postgresql://ana@db.example/state?sslmode=disable")["sslmode"], _parts("postgres://db.example")
+    ('disable', {'host': 'db.example', 'sslmode': 'require'})
+    """
+    try:
+        parts = dict(conninfo_to_dict(url))
+    except psycopg.Error:
+        # Not its text, which quotes the URL, and not the cause either.
+        raise LedgerFailed("the URL of the ledger cannot be read", _URL) from None
+    hosts = str(parts.get("host") or parts.get("hostaddr") or "").split(",")
+    if not all(host in _HERE or host.startswith("/") or not host for host in hosts):
+        parts.setdefault("sslmode", "require")
+    return parts
+
+
+def _place(parts: dict[str, Any]) -> str:
+    """
+    Return the name of a database for messages.
+
+    >>> _place(_parts("postgresql://ana:hunter2@db.example:6432/state"))
+    'postgresql://db.example:6432/state'
+    """
+    port = f":{parts['port']}" if parts.get("port") else ""
+    host = parts.get("host") or ""
+    host = "" if host.startswith("/") else host
+    return visible(f"postgresql://{host}{port}/{parts.get('dbname') or ''}")

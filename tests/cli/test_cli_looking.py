@@ -1,0 +1,162 @@
+"""`show`, `state`, `schema`, `init`: what they say, and that they change nothing they should not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import ONE, THREE, Online, Place, fits, raw
+
+from reconciler.shipped import shipped
+
+pytest_plugins = ("command_fixtures",)
+
+
+def test_show_says_all_sides_of_a_customer(shop: Online) -> None:
+    shop.applied(THREE)
+    shop.load({"id": shop.id_of("acme"), "city": "Lima"})
+    ran = shop.run("show", "acme", "-f", "customers.yaml", "--format", "json")
+    view = ran.json
+    assert (ran.code, view["external_id"], view["declared"]["source"]) == (0, "acme", "customers.yaml:2:3")
+    assert [view[side]["fields"]["city"] for side in ("declared", "live")] == ["Boston", "Lima"]
+    assert view["recorded"]["applied"]["city"] == "Boston"
+    assert [user["email"] for user in view["live"]["users"]] == ["jane@acme.example"]
+
+
+def test_show_needs_no_file(shop: Online) -> None:
+    shop.load({"external_id": "acme", "name": "Acme"})
+    ran = shop.run("show", "acme")
+    assert (ran.code, "declared         no" in ran.out, ran.err) == (0, True, "")
+
+
+def test_show_of_nobody_is_an_error(shop: Online) -> None:
+    ran = shop.run("show", "acme")
+    assert (ran.code, ran.out, ran.err) == (
+        1,
+        "",
+        (
+            "error: acme: no such customer is declared, live or recorded\n"
+            "  check the external_id: it is compared as it is, and a / in it is written %2F\n"
+        ),
+    )
+
+
+def test_show_does_not_choose_between_two_live_customers(shop: Online) -> None:
+    ids = shop.load({"external_id": "acme", "name": "One"}, {"external_id": "acme", "name": "Two"})
+    ran = shop.run("show", "acme")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"error: acme: 2 live customers carry this external_id: {ids[1]}, {ids[0]}\n")
+
+
+def test_show_takes_an_address_with_a_slash_in_it(shop: Online) -> None:
+    shop.load({"external_id": "a/b%", "name": "One"})
+    assert shop.run("show", "a%2Fb%25").code == 0
+
+
+def test_show_redacts(shop: Online) -> None:
+    shop.applied(THREE)
+    ran = shop.run("show", "acme", "-f", "customers.yaml", "--redact")
+    assert ran.code == 0
+    assert not {"billing@acme.example", "jane@acme.example", "Jane"} & set(ran.out.split())
+
+
+def test_the_state_lists_what_is_bound_and_what_matches(shop: Online) -> None:
+    shop.applied(THREE)
+    assert [row["external_id"] for row in json.loads(shop.ledger())["bindings"]] == ["acme", "globex", "initech"]
+    ran = shop.run("state", "list", "[ag]*", "--format", "json")
+    assert [row["external_id"] for row in ran.json["bindings"]] == ["acme", "globex"]
+    assert shop.run("state", "list", "none").out == "0 customers.\n"
+
+
+def test_the_state_asks_the_api_nothing(shop: Online) -> None:
+    shop.applied(ONE)
+    sent = shop.requests()
+    assert shop.run("state", "list").code == shop.run("state", "show", "acme").code == 0
+    assert shop.run("state", "rm", "acme").code == 0
+    assert shop.requests() == sent
+
+
+def test_the_state_shows_one_customer(shop: Online) -> None:
+    shop.applied(ONE)
+    ran = shop.run("state", "show", "acme", "--format", "json")
+    assert (ran.code, ran.json["recorded"]["applied"]["city"]) == (0, "Boston")
+    ran = shop.run("state", "show", "globex")
+    assert (ran.code, ran.err) == (
+        1,
+        "error: globex: the ledger does not hold it\n  `reconciler state list` shows what it holds\n",
+    )
+
+
+def test_the_state_of_an_environment_without_a_ledger_is_empty_and_makes_none(shop: Online) -> None:
+    assert shop.run("state", "list").out == "0 customers.\n"
+    assert not (shop.folder / ".reconciler").exists()
+
+
+def test_what_the_state_forgets_stays_as_it_is_and_is_found_again(shop: Online) -> None:
+    shop.applied(THREE)
+    before = shop.account()
+    dry = shop.run("state", "rm", "g*", "--dry-run")
+    assert (dry.code, dry.out) == (0, f"globex ({shop.id_of('globex')}): would be forgotten\n")
+    ran = shop.run("state", "rm", "g*", "acme")
+    assert (ran.code, len(ran.out.splitlines())) == (0, 2)
+    assert [row["external_id"] for row in json.loads(shop.ledger())["bindings"]] == ["initech"]
+    plan = shop.run("plan", "-f", "customers.yaml", "--format", "json", "--detailed-exitcode")
+    assert (plan.code, [row["action"] for row in plan.json["bindings"]]) == (0, ["adopt", "adopt"])
+    assert shop.account() == before
+
+
+def test_the_state_forgets_nothing_where_nothing_matches(shop: Online) -> None:
+    shop.applied(ONE)
+    before = shop.ledger()
+    ran = shop.run("state", "rm", "x*")
+    assert (ran.code, ran.out, shop.ledger()) == (1, "", before)
+
+
+@pytest.mark.parametrize("name", ["customers", "project", "plan"])
+def test_a_schema_is_printed_as_it_is_shipped(here: Place, name: str) -> None:
+    ran = here.run("schema", name)
+    assert (ran.code, ran.out) == (0, shipped(f"schema/{name}.schema.json").read_text("utf-8"))
+
+
+def test_the_schema_of_customers_files_is_the_usual_one(here: Place) -> None:
+    assert here.run("schema").out == here.run("schema", "customers").out
+
+
+def test_a_starter_project_is_valid_and_plans(shop: Online) -> None:
+    ran = shop.run("init")
+    assert ran.code == 0
+    assert ran.out.endswith("Next: reconciler -e local plan\n")
+    assert {"reconciler.yaml", "customers", ".gitignore", ".github"} <= {one.name for one in shop.folder.iterdir()}
+    valid = shop.run("validate", "--strict")
+    assert (valid.code, valid.err) == (0, "")
+    assert shop.run("-e", "local", "plan", AP_ENVIRONMENT="").code == 0
+
+
+def test_a_starter_project_never_writes_over_a_file(here: Place) -> None:
+    here.write("new/.gitignore", "mine\n")
+    ran = here.run("init", "new")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "error: new/.gitignore: there already; nothing was written\n  choose another folder\n"
+    assert [one.name for one in (here.folder / "new").iterdir()] == [".gitignore"]
+
+
+def test_a_starter_project_never_shows_a_path_raw(here: Place) -> None:
+    ran = here.run("init", "new\x1b[31m")
+    assert (ran.code, raw(ran.all)) == (0, [])
+
+
+@pytest.mark.parametrize("folder", ["file/new", "/proc/new"])
+def test_a_starter_project_where_nothing_can_be_written_is_an_error(here: Place, folder: str) -> None:
+    here.write("file", "")
+    ran = here.run("init", folder)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.endswith("\n  choose another folder\n")
+
+
+def test_a_validation_as_json_is_one_document(here: Place) -> None:
+    here.write("customers.yaml", "customers: {acme: {name: Acme, ein: 1}}\n")
+    ran = here.run("validate", "-f", "customers.yaml", "--format", "json")
+    assert (ran.code, ran.err, ran.json["summary"]) == (1, "", {"errors": 1, "warnings": 0})
+    assert Path(ran.json["problems"][0]["file"]) == Path("customers.yaml")
+    assert fits({"customers": {}}, "customers")

@@ -1,0 +1,245 @@
+"""The command as a process: signals, pipes, streams that are closed, terminals that are narrow or know no UTF-8."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import IO
+
+import pytest
+from command_line import ONE, THREE, Online, Place, Reply, answers, raw, variables_of, web_server
+
+from reconciler import __version__
+
+pytest_plugins = ("command_fixtures",)
+
+EMPTY = {"data": [], "has_next_page": False}
+PATIENCE_S = 30
+
+
+class Held:
+    """An empty account that holds one kind of request back until it is let go."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.came, self.go = Event(), Event()
+        self.variables: dict[str, str] = {}
+
+    def __call__(self, method: str, target: str) -> Reply:
+        if method == self.method and target.startswith("/customers"):
+            self.came.set()
+            self.go.wait(PATIENCE_S)
+        created = {"id": "cus_1", "external_id": "acme", "name": "Acme", "created_at": "2026-01-01T00:00:00Z"}
+        return answers(lambda _: EMPTY if method == "GET" else created)(method, target)
+
+
+@contextmanager
+def held(folder: Path, method: str, *words: str) -> Iterator[tuple[Held, subprocess.Popen[bytes]]]:
+    """Yield a run that waits for an answer, and what holds it back."""
+    holding = Held(method)
+    with web_server(holding) as (url, _):
+        holding.variables = {**variables_of(url), "RECONCILER_RATE": "4"}
+        place = Place(folder, holding.variables)
+        place.write("customers.yaml", THREE)
+        with place.start(*words, "-f", "customers.yaml") as process:
+            try:
+                assert holding.came.wait(PATIENCE_S)
+                yield holding, process
+            finally:
+                holding.go.set()
+                process.kill()
+
+
+def until(stream: IO[bytes] | None, words: bytes) -> None:
+    """Read lines until one holds `words`."""
+    assert stream is not None
+    assert any(words in line for line in stream)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_plan_ends_it_with_130(tmp_path: Path, number: int) -> None:
+    with held(tmp_path, "GET", "plan") as (_, process):
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out, err.strip()) == (130, b"", b"error: interrupted")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_an_apply_lets_what_is_in_flight_end(tmp_path: Path, number: int) -> None:
+    words = ("apply", "--auto-approve", "--format", "json")
+    with held(tmp_path, "POST", *words) as (holding, process):
+        process.send_signal(number)
+        until(process.stderr, b"stopping: ")
+        holding.go.set()
+        out, err = process.communicate(timeout=PATIENCE_S)
+    summary = json.loads(out)["summary"]
+    assert (process.returncode, summary["done"], summary["skipped"], err) == (130, 1, 3, b"")
+
+
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
+    with held(tmp_path, "POST", "apply", "--auto-approve", "--format", "json") as (_, process):
+        process.send_signal(signal.SIGINT)
+        until(process.stderr, b"stopping: ")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (130, b"")
+    assert err == b"stopped at once; the next run settles what was in flight\n"
+
+
+def test_a_second_run_on_the_account_is_refused_while_one_writes(tmp_path: Path) -> None:
+    with held(tmp_path, "POST", "apply", "--auto-approve") as (holding, process):
+        other = Place(tmp_path, holding.variables)
+        for words in (["apply", "-f", "customers.yaml", "--auto-approve"], ["state", "rm", "acme"]):
+            ran = other.run(*words)
+            assert (ran.code, ran.out) == (3, "")
+            assert ran.err.startswith("error: another run on this account holds the lock: apply by ")
+        assert other.run("plan", "-f", "customers.yaml").code == 0
+        holding.go.set()
+        process.communicate(timeout=PATIENCE_S)
+
+
+def test_ctrl_c_at_the_question_is_an_interruption(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    ours, theirs = os.openpty()
+    with shop.start("apply", "-f", "customers.yaml", stdin=theirs) as process:
+        assert process.stderr is not None
+        said = b""
+        while b"Apply this plan?" not in said:
+            said += os.read(process.stderr.fileno(), 4096)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE_S)
+    os.close(ours)
+    os.close(theirs)
+    assert (process.returncode, err.strip(), shop.writes()) == (130, b"error: interrupted", [])
+
+
+def test_what_was_in_flight_when_a_run_was_killed_is_not_created_twice(shop: Online) -> None:
+    shop.write("customers.yaml", THREE)
+    with shop.start("apply", "-f", "customers.yaml", "--auto-approve", variables={"RECONCILER_RATE": "20"}) as process:
+        while not shop.account():
+            assert process.poll() is None
+        process.kill()
+        process.wait(PATIENCE_S)
+    shop.later()
+    ran = shop.run("apply", "-f", "customers.yaml", "--auto-approve")
+    keys = sorted(one[0]["external_id"] for one in shop.account().values())
+    assert (ran.code, keys) == (0, ["acme", "globex", "initech"])
+
+
+def test_a_reader_who_has_read_enough_is_no_error_worth_a_traceback(here: Place) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    ran = here.spawn("schema", stdout=write_end)
+    os.close(write_end)
+    assert (ran.code, ran.err) == (1, "")
+
+
+def closed(place: Place, streams: str, *words: str) -> tuple[int, str, str]:
+    """Run a command with some streams closed."""
+    command = ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", *place.command(*words)]
+    done = subprocess.run(command, cwd=place.folder, env=place.given(), capture_output=True, check=False, timeout=60)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_a_closed_standard_input_is_nobody_to_ask(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    code, out, err = closed(shop, "<&-", "apply", "-f", "customers.yaml")
+    assert (code, out, err.splitlines()[0], shop.requests()) == (
+        3,
+        "",
+        "error: there is no terminal to ask for consent on; nothing was sent",
+        0,
+    )
+
+
+def test_a_closed_standard_input_that_is_to_be_read_is_an_error(here: Place) -> None:
+    code, out, err = closed(here, "<&-", "validate", "-f", "-")
+    assert (code, out + err) == (1, "-: standard input cannot be read here; name a file\n1 error.\n")
+
+
+def test_closed_outputs_change_nothing_but_what_is_seen(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    assert closed(shop, ">&-", "plan", "-f", "customers.yaml", "--detailed-exitcode")[0] == 2
+    assert closed(shop, "2>&-", "apply", "-f", "customers.yaml", "--auto-approve")[0] == 0
+    assert shop.named("acme")["city"] == "Boston"
+
+
+def test_the_version_is_said(here: Place) -> None:
+    ran = here.spawn("--version")
+    assert (ran.code, ran.out, ran.err) == (0, f"reconciler, version {__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["plan"], ["apply"], ["import"], ["show"], ["state"], ["state", "rm"], ["init"],
+                                   ["validate"], ["schema"], ["emulator"], ["demo"], ["state", "list"]])  # fmt: skip
+def test_every_command_has_a_help_with_an_example(here: Place, words: list[str]) -> None:
+    ran = here.run(*words, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Example:" in ran.out
+    assert f"reconciler {' '.join(words)}".strip() in ran.out.partition("Example:")[2]
+
+
+def test_a_terminal_of_forty_columns_gets_no_longer_line(shop: Online) -> None:
+    shop.load(
+        {
+            "external_id": "acme",
+            "name": "Acme",
+            "email": "billing@acme.example",
+            "city": "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch",
+        }
+    )
+    shop.write("customers.yaml", THREE)
+    for words in (["plan"], ["apply", "--auto-approve"], ["show", "acme"]):
+        ran = shop.run(*words, "-f", "customers.yaml", COLUMNS="40")
+        assert ran.code == 0
+        assert max(map(len, ran.out.splitlines())) <= 40
+    assert max(map(len, shop.run("state", "list", COLUMNS="40").out.splitlines())) <= 40
+
+
+@pytest.mark.parametrize("variables", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}])
+def test_a_terminal_that_says_it_knows_ascii_alone_gets_utf_8(shop: Online, variables: dict[str, str]) -> None:
+    shop.write("customers.yaml", "customers:\n  zürich: {name: 東京, email: a@acme.example}\n")
+    ran = shop.spawn("plan", "-f", "customers.yaml", variables=variables)
+    assert (ran.code, ran.err) == (0, "")
+    assert "+ zürich" in ran.out
+    assert "name   東京" in ran.out
+
+
+def test_a_terminal_of_other_letters_gets_escapes_and_an_import_is_utf_8_all_the_same(shop: Online) -> None:
+    shop.applied("customers:\n  zürich: {name: 東京, email: a@acme.example}\n")
+    latin = {"PYTHONIOENCODING": "latin-1"}
+    with shop.start("show", "zürich", variables=latin) as process:
+        out, _ = process.communicate(timeout=PATIENCE_S)
+    assert "\\u6771\\u4eac" in out.decode("latin-1")
+    assert "name: 東京" in shop.spawn("import", variables=latin).out
+
+
+def terminal(place: Place, *words: str, **variables: str) -> str:
+    """Return what a command writes to a terminal."""
+    ours, theirs = os.openpty()
+    try:
+        with place.start(*words, stdout=theirs, variables=variables) as process:
+            os.close(theirs)
+            content = b""
+            try:
+                while chunk := os.read(ours, 65536):
+                    content += chunk
+            except OSError:
+                # The other end is closed.
+                pass
+    finally:
+        os.close(ours)
+    assert process.returncode == 0
+    return content.decode()
+
+
+def test_a_terminal_gets_colour_unless_it_wants_none(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    assert "\x1b[" in terminal(shop, "plan", "-f", "customers.yaml", TERM="xterm")
+    assert not set(raw(terminal(shop, "plan", "-f", "customers.yaml", TERM="xterm", NO_COLOR="1"))) - {"\r"}
+    assert not set(raw(terminal(shop, "plan", "-f", "customers.yaml", TERM="dumb"))) - {"\r"}

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.emulator import command
+from reconciler.emulator import control
+from reconciler.emulator.catalogue import amount_rows, fault_rows, switch_rows
+from reconciler.emulator.reading import read_flags, read_odds
+
+REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "emulator.md").read_text(encoding="utf-8")
+
+
+def rows(head: str) -> list[list[str]]:
+    """Return the cells of the table that begins with `head`."""
+    lines = REFERENCE.partition(f"\n| {head} |")[2].splitlines()[2:]
+    cells: list[list[str]] = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        cells.append([cell.strip().strip("`") for cell in line.strip("|").split(" | ")])
+    return cells
+
+
+def test_the_reference_has_each_switch_in_its_words() -> None:
+    assert rows("switch") == [list(row) for row in switch_rows()]
+
+
+def test_the_reference_has_each_fault_and_amount_in_its_words() -> None:
+    assert rows("fault") == [[name, meaning] for name, _, meaning in fault_rows()]
+    assert rows("amount") == [list(row) for row in amount_rows()]
+
+
+def test_the_reference_has_each_control_request() -> None:
+    documented = {tuple(cells[0].split()) for cells in rows("request")}
+    assert documented == {(method, f"/_emulator/{name}") for method, name in control.REQUESTS}
+
+
+def test_the_reference_has_each_option() -> None:
+    documented = {option for cells in rows("option") for option in re.findall(r"--[a-z-]+", cells[0])}
+    options = {option for parameter in command.params for option in parameter.opts if option != "--help"}
+    assert documented | {"--switches"} == options
+
+
+@pytest.mark.parametrize("row", rows("`--fault`"), ids=lambda row: row[0])
+def test_each_flag_of_the_reference_means_its_json(row: list[str]) -> None:
+    flag, written, _ = row
+    flags = [flag.removeprefix("--").replace(" ", "=")]
+    assert f"`{written}`" in REFERENCE
+    assert read_flags(flags) == read_odds(json.loads(written))

@@ -1,0 +1,141 @@
+"""Who is who, where the cases do not reach."""
+
+from __future__ import annotations
+
+import pytest
+from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+
+from reconciler.model import Action, Address, BindingAction, BindingChange, CustomerId, Desired, Live
+from reconciler.plan.make import make_plan
+from reconciler.plans import Plan
+from reconciler.records import BindingState, Records
+
+ODD_KEYS = (
+    "a/b",
+    "a%2Fb",
+    "50%",
+    " acme",
+    "acme ",
+    "ACME",
+    "acme",
+    "caf\u00e9",
+    "cafe\u0301",
+    "*",
+    "[a]",
+    "\u202eacme",
+    "-",
+)
+
+
+def plan(desired: Desired, live: Live, records: Records) -> Plan:
+    draft = make_plan(desired, live, records, TERMS)
+    assert draft.reads == ()
+    return draft.plan
+
+
+def test_each_odd_external_id_is_only_itself() -> None:
+    live = account(*(there(f"cus_{number}", key) for number, key in enumerate(ODD_KEYS)))
+
+    made = plan(declared(*map(customer, ODD_KEYS)), live, ledger())
+
+    assert {row.address.external_id: row.id for row in made.bindings} == {
+        key: f"cus_{number}" for number, key in enumerate(ODD_KEYS)
+    }
+    assert (made.changes, made.unchanged) == ((), len(ODD_KEYS))
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_beside_all_other_odd_external_ids_one_that_is_not_live_is_created(key: str) -> None:
+    live = account(*(there(f"cus_{number}", other) for number, other in enumerate(ODD_KEYS) if other != key))
+
+    made = plan(declared(*map(customer, ODD_KEYS)), live, ledger())
+
+    assert [(change.action, change.address) for change in made.changes] == [(Action.CREATE, Address(key))]
+
+
+def test_moved_lines_lead_to_the_nearest_former_key_that_is_bound() -> None:
+    desired = declared(customer("new", fields={"name": "oldest"}), moved={"oldest": "older", "older": "new"})
+
+    made = plan(desired, account(there("cus_1", "oldest")), ledger(bound("oldest", "cus_1")))
+
+    moved = BindingChange(BindingAction.MOVE, Address("new"), CustomerId("cus_1"), origin="oldest")
+    assert (made.bindings, made.changes) == ((moved,), ())
+
+
+def test_without_a_ledger_moved_lines_lead_to_the_live_external_id() -> None:
+    desired = declared(customer("new", fields={"name": "oldest"}), moved={"oldest": "older", "older": "new"})
+
+    made = plan(desired, account(there("cus_1", "oldest")), Records())
+
+    assert made.bindings == (BindingChange(BindingAction.ADOPT, Address("new"), CustomerId("cus_1")),)
+    assert made.changes == ()
+
+
+@pytest.mark.parametrize("bindings", [(), (bound("other", "cus_9"),)])
+def test_moved_lines_that_go_in_a_circle_end(bindings: tuple) -> None:
+    desired = declared(customer("a"), moved={"a": "b", "b": "a"})
+
+    made = plan(desired, account(there("cus_9", "other")), ledger(*bindings))
+
+    assert [(change.action, change.address) for change in made.changes if change.action is Action.CREATE] == [
+        (Action.CREATE, Address("a"))
+    ]
+
+
+def test_a_moved_customer_that_we_archived_is_restored_under_its_new_key() -> None:
+    row = bound("old", "cus_1", state=BindingState.ARCHIVED)
+
+    made = plan(declared(customer("new", fields={"name": "old"}), moved={"old": "new"}), account(), ledger(row))
+
+    assert [(change.action, change.address, change.id) for change in made.changes] == [
+        (Action.RESTORE, Address("new"), "cus_1")
+    ]
+    assert [(row.external_id, row.live_external_id) for row in made.entries] == [("new", "old")]
+
+
+def test_swapped_pins_swap_the_bindings_and_send_nothing() -> None:
+    desired = declared(
+        customer("a", id=CustomerId("cus_2"), fields={"name": "b"}),
+        customer("b", id=CustomerId("cus_1"), fields={"name": "a"}),
+    )
+
+    made = plan(
+        desired, account(there("cus_1", "a"), there("cus_2", "b")), ledger(bound("a", "cus_1"), bound("b", "cus_2"))
+    )
+
+    assert made.changes == ()
+    assert made.blocked == ()
+    assert {row.external_id: row.id for row in made.entries} == {"a": "cus_2", "b": "cus_1"}
+
+
+def test_a_key_is_blocked_where_its_pin_is_the_customer_of_another_key_by_its_external_id() -> None:
+    desired = declared(customer("a", id=CustomerId("cus_1")), customer("b"))
+
+    made = plan(desired, account(there("cus_1", "b")), ledger())
+
+    assert [(one.address, one.ids) for one in made.blocked] == [
+        (Address("a"), ("cus_1",)),
+        (Address("b"), ("cus_1",)),
+    ]
+
+
+def test_a_customer_that_a_blocked_key_may_be_is_not_archived() -> None:
+    live = account(there("cus_1", "a"), there("cus_2", "a"))
+
+    made = plan(declared(customer("a")), live, ledger(bound("gone", "cus_1", live_external_id="a")))
+
+    assert [change.action for change in made.changes] == []
+    assert [one.address for one in made.blocked] == [Address("a")]
+
+
+def test_an_external_id_edited_once_more_under_a_pin_is_noted_and_recorded_anew() -> None:
+    row = bound("a", "cus_1", live_external_id="a-1")
+
+    made = plan(
+        declared(customer("a", id=CustomerId("cus_1"), fields={"name": "a-2"})),
+        account(there("cus_1", "a-2")),
+        ledger(row),
+    )
+
+    assert [note.text for note in made.notes] == ["cus_1 carries external_id 'a-2', which the API cannot change"]
+    assert [row.live_external_id for row in made.entries] == ["a-2"]

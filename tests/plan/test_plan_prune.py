@@ -1,0 +1,98 @@
+"""What is archived without an entry, where the cases do not reach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+
+from reconciler.model import Action, CustomerId, Desired, Live
+from reconciler.plan.make import make_plan
+from reconciler.plans import Plan
+from reconciler.records import Binding, BindingState
+from reconciler.terms import Prune
+
+ALL = replace(TERMS, prune=Prune.ALL, owns=("*",))
+LIVE = account(there("cus_1", "acme"), there("cus_2", "globex"))
+ROW = bound("acme", "cus_1")
+
+
+def plan(desired: Desired, live: Live, *rows: Binding, terms=TERMS) -> Plan:  # noqa: ANN001 - Terms
+    draft = make_plan(desired, live, ledger(*rows), terms)
+    assert draft.reads == ()
+    return draft.plan
+
+
+def archived(made: Plan) -> list[tuple[str, str | None]]:
+    return [(str(change.address), change.id) for change in made.changes if change.action is Action.ARCHIVE]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(ROW, project="east"),
+        replace(ROW, source="unread.yaml"),
+        replace(ROW, source="<stdin>"),
+        replace(ROW, source=""),
+        replace(ROW, protected=True),
+        replace(ROW, state=BindingState.ARCHIVED),
+        replace(ROW, state=BindingState.ABSENT),
+        replace(ROW, live_external_id="another"),
+    ],
+)
+def test_a_binding_without_an_entry_is_archived_only_if_all_speaks_for_it(row: Binding) -> None:
+    beside = [bound("globex", "cus_2"), bound("initech", "cus_3")]
+    live = replace(LIVE, listed={**LIVE.listed, CustomerId("cus_3"): there("cus_3", "initech")})
+    desired = declared(customer("globex"), customer("initech"))
+
+    assert archived(plan(desired, live, ROW, *beside)) == [("acme", "cus_1")]
+    assert archived(plan(desired, live, row, *beside)) == []
+
+
+def test_what_is_bound_is_never_archived_as_owned_too() -> None:
+    unread = replace(ROW, source="unread.yaml")
+
+    assert archived(plan(declared(customer("globex")), LIVE, unread, terms=ALL)) == []
+
+
+def test_the_former_key_of_a_moved_line_is_not_archived_as_owned() -> None:
+    desired = declared(customer("acme"), moved={"globex": "acme"})
+
+    assert archived(plan(desired, LIVE, ROW, terms=ALL)) == []
+
+
+def test_a_pinned_customer_is_not_archived_as_owned() -> None:
+    desired = declared(customer("acme", id=CustomerId("cus_2"), fields={"name": "globex"}))
+
+    assert archived(plan(desired, account(there("cus_2", "globex")), terms=ALL)) == []
+
+
+def test_a_customer_that_a_key_outside_the_targets_is_is_not_archived() -> None:
+    desired = declared(customer("acme"))
+    row = bound("gone", "cus_1", live_external_id="acme")
+
+    assert archived(plan(desired, account(there("cus_1", "acme")), row, terms=replace(TERMS, targets=("gone",)))) == []
+
+
+def test_owned_customers_outside_the_targets_or_the_environment_are_left_alone() -> None:
+    live = account(there("cus_1", "west-1"), there("cus_2", "west-2"), there("cus_3", "west-3"))
+    desired = replace(declared(), exclude=("west-2",))
+
+    assert archived(plan(desired, live, terms=replace(ALL, excludes=("west-3",)))) == [("west-1", "cus_1")]
+
+
+def test_what_was_archived_as_owned_is_not_planned_again() -> None:
+    row = bound("acme", "cus_1", source="", state=BindingState.ARCHIVED)
+    terms = replace(ALL, lists_archived=True)
+
+    made = plan(declared(customer("globex")), LIVE, row, terms=terms)
+
+    assert (archived(made), made.out_of_scope) == ([], 0)
+
+
+def test_no_binding_is_archived_while_reads_are_missing() -> None:
+    draft = make_plan(declared(), account(), ledger(ROW), TERMS)
+
+    assert draft.plan.changes == ()
+    assert len(draft.reads) == 1

@@ -1,0 +1,218 @@
+"""
+A folder of `cases/` to the inputs of the planner, and its draft to `plan.json`. Short: what is as usual is left out.
+
+- `desired.yaml` (and what other files `terms.json` names) goes through our own reader.
+- `live.json`: `customers` (id: the API's reply), and what else of `Live` the case is about. Where it says nothing
+  of payment methods, everybody has none.
+- `ledger.json`: rows of `bindings` by key, `users`, `taken`, `intents`, `learned`, `account`. Without the file there
+  is no ledger. `written_s_ago` is how long before the listing we wrote.
+- `terms.json`: fields of `Terms`, with `files`, `include` and `exclude` of the reading.
+- `plan.json`: the plan in its public form, without environment and digests. Rows of the ledger (`entries`) are written
+  as in ledger.json. While something must be read first there is no plan: only `reads`, or `refused`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from reconciler.desired.load import load_desired
+from reconciler.errors import ReconcilerError
+from reconciler.kinds.recorded import compact, with_record
+from reconciler.kinds.wire import read_customer, read_user
+from reconciler.model import Action, Address, CustomerId, Desired, EnvironmentRef, Live, LiveCustomer, Read
+from reconciler.plan.make import Draft, make_plan
+from reconciler.plan.saved import plan_to_json
+from reconciler.plan.saved_parts import entry_to_json
+from reconciler.records import Binding, BindingState, Intent, Learned, Records, SeenUser, Trouble, Via
+from reconciler.terms import Prune, Share, Terms
+
+Json: TypeAlias = dict[str, Any]
+
+CASES = Path(__file__).parent / "cases"
+FILE = "desired.yaml"
+REF = EnvironmentRef("test", "https://api.example", "0" * 64)
+NOW_S = 1_767_225_600.0
+CREATED_AT = "2025-01-01T00:00:00Z"
+
+_LIMITS = ("max_archives", "max_restores", "max_changes")
+_PATTERNS = ("owns", "protect", "targets", "excludes")
+_ABOUT_FILES = ("files", "include", "exclude")
+_USUAL_COST = {"requests": 0, "seconds": 0.0, "rate_per_second": 5, "overhead": 0}
+
+
+def inputs(folder: Path) -> tuple[Desired, Live, Records, Terms]:
+    """Return what the planner of a case is given."""
+    written = _read(folder / "terms.json")
+    return _desired(folder, written), _live(folder), _records(folder), _terms(written)
+
+
+def drafted(folder: Path) -> Draft:
+    """Return the draft that the planner makes of a case; raises what it raises."""
+    return make_plan(*inputs(folder))
+
+
+def planned(folder: Path) -> Json:
+    """Return what `plan.json` of a case says if the planner is right."""
+    try:
+        return _draft_to_json(drafted(folder))
+    except ReconcilerError as error:
+        return {"refused": {"error": type(error).__name__, "message": error.message, "hint": error.hint}}
+
+
+def layout(document: Mapping[str, Any]) -> str:
+    """Return a JSON object as text: each key, and each item of what it holds, on a line of its own."""
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {_items(value)}" for key, value in document.items()) + "\n}\n"
+
+
+def _items(value: object) -> str:
+    match value:
+        case dict() if value and all(isinstance(item, dict | list) for item in value.values()):
+            rows = [f"    {json.dumps(key)}: {json.dumps(item, ensure_ascii=False)}" for key, item in value.items()]
+            return "{\n" + ",\n".join(rows) + "\n  }"
+        case list() if value:
+            return "[\n" + ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value) + "\n  ]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+# --- a case's files to values -------------------------------------------------------------------------
+
+
+def _read(path: Path) -> Json:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _desired(folder: Path, written: Json) -> Desired:
+    files = written.get("files", [FILE])
+    patterns = {name: written.get(name, []) for name in ("include", "exclude")}
+    with (folder / FILE).open("rb") as stdin:
+        return load_desired(files, root=folder, stdin=stdin, **patterns).desired
+
+
+def _terms(written: Json) -> Terms:
+    chosen: Json = {name: value for name, value in written.items() if name not in _ABOUT_FILES}
+    chosen |= {name: Share.parse(chosen[name]) for name in _LIMITS if name in chosen}
+    chosen |= {name: tuple(chosen[name]) for name in _PATTERNS if name in chosen}
+    if "prune" in chosen:
+        chosen["prune"] = Prune(chosen["prune"])
+    if "equal" in chosen:
+        chosen["equal"] = {
+            name: {text: group[0] for group in groups for text in group} for name, groups in chosen["equal"].items()
+        }
+    return Terms(REF, **chosen)
+
+
+def _live(folder: Path) -> Live:
+    written = _read(folder / "live.json")
+    listed = {CustomerId(key): _customer(key, reply) for key, reply in written.pop("customers", {}).items()}
+    got = {key: None if reply is None else _customer(key, reply) for key, reply in written.pop("got", {}).items()}
+    users = {key: tuple(filter(None, map(read_user, rows))) for key, rows in written.pop("users", {}).items()}
+    methods = written.pop("payment_methods", dict.fromkeys(listed, 0))
+    return Live(listed=listed, got=got, users=users, payment_methods=methods, read_at=NOW_S, **written)
+
+
+def _customer(customer_id: str, reply: Json) -> LiveCustomer:
+    live = read_customer({"id": customer_id, "created_at": CREATED_AT, **reply})
+    assert live is not None, customer_id
+    return live
+
+
+def _records(folder: Path) -> Records:
+    path = folder / "ledger.json"
+    if not path.exists():
+        return Records()
+    written = _read(path)
+    return Records(
+        bindings={key: binding(key, row) for key, row in written.get("bindings", {}).items()},
+        users={CustomerId(key): tuple(map(_seen_user, rows)) for key, rows in written.get("users", {}).items()},
+        taken=written.get("taken", {}),
+        intents=tuple(_intent(seq, row) for seq, row in enumerate(written.get("intents", []))),
+        learned=Learned(**written.get("learned", {})),
+        known=True,
+        account=written.get("account", REF.account),
+    )
+
+
+def binding(key: str, row: Json) -> Binding:
+    """Return the ledger's row that `row` writes, as usual where it says nothing."""
+    bare = Binding(
+        external_id=key,
+        id=row["id"],
+        live_external_id=row.get("live_external_id", key),
+        created_at=row.get("created_at", CREATED_AT),
+        state=BindingState(row.get("state", "active")),
+        project=row.get("project", "default"),
+        source=row.get("source", FILE),
+        protected=row.get("protected", False),
+        via=Via(row.get("via", "matched")),
+        written_at=NOW_S - row["written_s_ago"] if "written_s_ago" in row else 0.0,
+    )
+    applied: Mapping[str, str | None] = row.get("applied", {})
+    observed = {name: value or "" for name, value in applied.items()} | row.get("observed", {})
+    trouble = {name: _trouble(one) for name, one in row.get("trouble", {}).items()}
+    return with_record(bare, applied, observed, trouble)
+
+
+def _trouble(row: Json) -> Trouble:
+    refused = tuple(row["refused"]) if "refused" in row else None
+    return Trouble(row.get("patched", ""), row.get("runs", 0), tuple(row.get("seen", ())), refused)
+
+
+def _seen_user(row: Json) -> SeenUser:
+    names = {name: value for name, value in row.items() if name in ("first_name", "last_name")}
+    return SeenUser(row["email"], names, row.get("applied"))
+
+
+def _intent(seq: int, row: Json) -> Intent:
+    opened_at = NOW_S - row["opened_s_ago"]
+    return Intent("run", seq, Action(row["action"]), Address.parse(row["address"]), row.get("id"), opened_at)
+
+
+# --- a draft to plan.json -----------------------------------------------------------------------------
+
+
+def _draft_to_json(draft: Draft) -> Json:
+    if draft.reads:
+        return {"reads": [_read_to_json(read) for read in draft.reads]}
+    document = plan_to_json(draft.plan)
+    for name in ("format_version", "environment", "fingerprint"):
+        del document[name]
+    document["cost"] = {name: value for name, value in document["cost"].items() if value != _USUAL_COST[name]}
+    document["summary"] = {name: number for name, number in document["summary"].items() if number}
+    document["files"] = [row["name"] for row in document["files"]]
+    document["entries"] = [_entry_to_json(entry) for entry in draft.plan.entries]
+    usual = {"project": "default", "files": [FILE], "out_of_scope": 0}
+    return {name: value for name, value in document.items() if value != usual.get(name) and value not in ([], {})}
+
+
+def _read_to_json(read: Read) -> str:
+    return " ".join([type(read).__name__, *(str(getattr(read, one.name)) for one in fields(read) if one.name == "id")])
+
+
+def _entry_to_json(entry: Binding) -> Json:
+    """Return a row as ledger.json writes it; its hash must be the one of what it says."""
+    applied, observed = entry.applied(), entry.observed()
+    usual: Json = {
+        "live_external_id": entry.external_id,
+        "created_at": CREATED_AT,
+        "state": "active",
+        "project": "default",
+        "source": FILE,
+        "protected": False,
+        "via": "matched",
+    }
+    row = entry_to_json(entry)
+    written: Json = {"external_id": entry.external_id, "id": entry.id, "applied": applied}
+    if any(observed[name] != (value or "") for name, value in applied.items()):
+        written["observed"] = observed
+    if entry.trouble_json is not None:
+        written["trouble"] = json.loads(entry.trouble_json)
+    if entry.written_at:
+        written["written_s_ago"] = NOW_S - entry.written_at
+    hashed = with_record(entry, applied, observed, {}).applied_hash
+    assert entry.applied_hash == hashed, f"{entry.external_id}: the hash is not that of {compact(applied)}"
+    return written | {name: row[name] for name, value in usual.items() if row[name] != value}

@@ -1,0 +1,179 @@
+"""
+A history told to a `World`: who declares what, who else works on the account, when we run.
+
+Every run of ours is kept as a `Ran`: what stood before it, what it sent, what stood after it. The rules that it
+must keep are in `rulebook` and `prices`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from api_account import Customer
+from api_routes import Endpoint, Seen
+from api_ways import Ways, healthy, scripted
+from hypothesis import strategies as st
+from steps import Apply, Declared, LedgerLost, SomeoneEdits, Step, TimePasses
+from world import REF, Applied, World
+
+from reconciler.errors import Incomplete, Refused
+from reconciler.model import CustomerId, Desired, Outcome, Status
+from reconciler.records import Records
+from reconciler.terms import Prune, Terms
+
+SETTLED_S = 60.0
+"""By then every write is to be seen, and no create of a broken run can still come: 10 s, 5 s and 30 s."""
+
+_SHM = Path("/dev/shm")  # noqa: S108 - memory, where there is such: a commit then costs nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """Another project of the same account runs from now on."""
+
+    project: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """
+    One run: what was declared under which terms, the account and the ledger around it, what it did and sent.
+
+    `listed` is what a list showed when it began, `before` what the account then held.
+    """
+
+    desired: Desired
+    terms: Terms
+    ways: Ways
+    records: Records
+    before: tuple[Customer, ...]
+    listed: tuple[Customer, ...]
+    after: tuple[Customer, ...]
+    applied: Applied
+    seen: tuple[Seen, ...]
+    started_at: float
+    faulty: bool = False
+
+    def customer(self, customer_id: str | None) -> Customer | None:
+        """Return a customer as it was when the run began; None where there was none."""
+        return next((one for one in self.before if one.id == customer_id), None)
+
+    def sent(self, *endpoints: Endpoint) -> list[Seen]:
+        """Return the requests to `endpoints`, in their order."""
+        return [one for one in self.seen if one.endpoint in endpoints]
+
+    def ended(self, *statuses: Status) -> list[Outcome]:
+        """Return the outcomes with one of `statuses`."""
+        return [one for one in self.applied.outcomes if one.status in statuses]
+
+
+class Story:
+    """A world with what is declared in it; `runs` are those that were applied, `refused` those that were not."""
+
+    def __init__(self, world: World, terms: Terms | None = None, desired: Desired | None = None) -> None:
+        self.world = world
+        self.terms = terms or TERMS
+        self.desired = desired or Desired()
+        self.runs: list[Ran] = []
+        self.refused: list[Refused | Incomplete] = []
+
+    def tell(self, steps: Iterable[Step | Switched]) -> None:
+        """Let `steps` happen; what somebody else does is then to be seen."""
+        for step in steps:
+            match step:
+                case Declared(desired):
+                    self.desired = desired
+                case Switched(project):
+                    self.terms = replace(self.terms, project=project)
+                case Apply(faults):
+                    self.world.api.fault = scripted(faults)
+                    self.run(faulty=bool(faults))
+                    self.world.api.fault = healthy
+                case SomeoneEdits(edits):
+                    for edit in edits:
+                        edit.do(self.world.api.account)
+                    self._let_be_seen()
+                case LedgerLost():
+                    self.world.lose_ledger()
+                    self._let_be_seen()
+                case TimePasses(seconds):
+                    self.world.wait(seconds)
+
+    def _let_be_seen(self) -> None:
+        """Let time pass until reads see what stands; without a ledger there is no knowing what they do not show."""
+        self.world.wait(self.world.api.ways.lag_s + 0.001)
+
+    def run(self, *, faulty: bool = False) -> Ran | None:
+        """
+        Apply what is declared and return it, None where nothing was sent.
+
+        That is where the ledger is found to be another account's (then there is a new one from now on), and where
+        the account cannot be read yet.
+        """
+        api = self.world.api
+        with self.world.ledger() as ledger:
+            records = ledger.records()
+        listed = tuple(customer for _, _, customer in api.account.listed())
+        before, sent, started_at = tuple(api.account.customers()), len(api.seen), api.now()
+        try:
+            applied = self.world.apply(self.desired, self.terms)
+        except (Refused, Incomplete) as refusal:
+            assert [one for one in api.seen[sent:] if one.method != "GET" and one.endpoint is not Endpoint.TOKEN] == []
+            self.refused.append(refusal)
+            if isinstance(refusal, Refused):
+                self.world.lose_ledger()
+            self.settle()
+            return None
+        ran = Ran(
+            self.desired,
+            self.terms,
+            api.ways,
+            records,
+            before,
+            listed,
+            tuple(api.account.customers()),
+            applied,
+            tuple(api.seen[sent:]),
+            started_at,
+            faulty,
+        )
+        self.runs.append(ran)
+        return ran
+
+    def settle(self) -> None:
+        """Let time pass until every write is to be seen."""
+        self.world.wait(SETTLED_S)
+
+
+@contextmanager
+def story(ways: Ways | None = None, terms: Terms | None = None, desired: Desired | None = None) -> Iterator[Story]:
+    """Yield a story that begins with an empty account and no ledger."""
+    with TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as folder:
+        yield Story(World(Path(folder), ways), terms, desired)
+
+
+TERMS = Terms(REF, rate_per_s=0.0)
+
+
+def terms() -> st.SearchStrategy[Terms]:
+    """Return what plans are made under: mostly the defaults."""
+    prunes = st.sampled_from([Prune.MANAGED, Prune.MANAGED, Prune.MANAGED, Prune.NONE, Prune.ALL])
+    owns: st.SearchStrategy[tuple[str, ...]] = st.sampled_from([("*",), ("a*",), ()])
+    protect: st.SearchStrategy[tuple[str, ...]] = st.sampled_from([(), (), (), ("g*",)])
+    return st.builds(
+        lambda *drawn: replace(TERMS, prune=drawn[0], owns=drawn[1], protect=drawn[2]), prunes, owns, protect
+    )
+
+
+def switches() -> st.SearchStrategy[Switched]:
+    """Return another project, or the first one again."""
+    return st.builds(Switched, st.sampled_from(["default", "other"]))
+
+
+def ids_of(seen: Iterable[Seen]) -> list[CustomerId]:
+    """Return the customer's id in the path of each request."""
+    return [CustomerId(one.path.split("/")[2]) for one in seen]
