@@ -36,16 +36,21 @@ SEEK_S = 2.0
 _SHARED = ("city", "state", "country", "postal_code")
 
 
-async def listing(client: Client, *, page_limit: int = 100, progress: Progress | None = None) -> Live:
+async def listing(
+    client: Client, *, page_limit: int = 100, progress: Progress | None = None, since: float | None = None
+) -> Live:
     """
     Return every customer that the list holds, read to its end; `progress` counts customers.
+
+    With `since` (seconds since 1970) the list is narrowed to what was created from then on.
 
     A customer that stands on two pages counts once, as the later page has it. Raises NotTheApi where a
     reply is no page or a customer has no id, Incomplete where the cursors lead nowhere, ApiFailed.
     """
     before = client.requests
     turned = _Pages()
-    await turned.turn(client, page_limit, progress=progress)
+    narrowed = () if since is None else (("created_at_start", rfc3339(since)),)
+    await turned.turn(client, page_limit, query=narrowed, progress=progress)
     return Live(
         listed=turned.customers,
         last_page_full=0 < turned.last_page == turned.longest_page,

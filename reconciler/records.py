@@ -14,6 +14,9 @@ from enum import StrEnum
 
 from reconciler.model import Action, Address, CustomerId, Status
 
+DOUBT_S = 35.0
+"""After a crash a request may still leave within 5 s of its intent and be served within 30 s."""
+
 
 class BindingState(StrEnum):
     """

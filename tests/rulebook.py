@@ -177,7 +177,7 @@ def patches_are_of_what_differs(ran: Ran) -> Iterator[str]:
 
 
 def canonical(name: str, value: str | None) -> str:
-    """Return the form in which values compare: NFC, no outer blanks, an EIN without its hyphen, an e-mail without case."""
+    """Return the form in which values compare: NFC, no outer blanks, EINs without hyphen, e-mails without case."""
     text = unicodedata.normalize("NFC", value or "").strip()
     return text.replace("-", "") if name == "ein" else text.casefold() if name == "email" else text
 

@@ -54,11 +54,13 @@ def _mend(story: Story, entry: DesiredCustomer, blocked: Blocked) -> None:
         _put(story, replace(entry, protect=False))
     elif "delete `archived: true`" in hint:
         _put(story, replace(entry, archived=False))
-    elif "archive the other in the dashboard" in hint:
-        active = [one for one in blocked.ids if _active(story, one)]
-        chosen = (active or list(blocked.ids))[0]
+    elif "see in the dashboard that it is active and the other archived" in hint:
+        chosen = ([one for one in blocked.ids if _active(story, one)] or list(blocked.ids))[0]
         _put(story, replace(entry, id=chosen))
-        _archive(story, [one for one in active if one != chosen])
+        _archive(story, [one for one in blocked.ids if one != chosen])
+        if story.world.api.account.find(chosen) is not None:
+            story.world.api.account.restore(chosen)
+            story.settle()
     elif "keep one of the entries" in hint:
         _drop(story, entry.external_id)
     else:

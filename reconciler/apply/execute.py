@@ -4,19 +4,25 @@ Plan to outcomes: each change is an intent, a request, and an outcome, in that o
 Customers are independent and in flight together; the changes of one go one after the other, and
 archives come when all else has ended. What happened to one change is a value; what stops the run (403,
 the wrong host, a ledger that cannot be written, five refusals in a row, the user) is its `halt`.
+
+A create whose answer was lost waits with all that hangs on it until the lag bound has passed; then one
+look settles all that are in doubt: those that are there are taken, the others are sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.apply.sending import Halted, Sending
-from reconciler.errors import LedgerFailed
-from reconciler.model import Action, Change, Outcome, Status
+from reconciler.errors import ApiFailed, LedgerFailed
+from reconciler.model import Action, Address, Change, Outcome, Status
 from reconciler.plans import Plan
+
+SETTLING_ROUNDS = 5
+"""So often what is in doubt is looked for and sent again; what is in doubt then is left to the next run."""
 
 IN_FLIGHT = 24
 """So many customers at a time: enough for 5 requests per second with answers that take almost 5 s."""
@@ -46,13 +52,19 @@ class Steps(Protocol):
     async def take(self, change: Change) -> Outcome:
         """Do one change and return what became of it; raises Halted where nothing was sent."""
 
+    async def settle(self, doubted: Sequence[Change]) -> Mapping[Address, Outcome]:
+        """Look for creates in doubt, the lag bound having passed; what is not in the answer did not happen."""
 
-async def execute(plan: Plan, sending: Sending, steps: Steps, tell: Callable[[Outcome], None]) -> Result:
+
+async def execute(
+    plan: Plan, sending: Sending, steps: Steps, tell: Callable[[Outcome], None], *, lag_s: float
+) -> Result:
     """
     Do `plan` and return what became of each change.
 
-    `tell` hears every outcome as it comes. Raises LedgerFailed where an outcome could not be written:
-    no further request left then, and what was sent is in the journal as an open intent.
+    `lag_s` is the lag bound: how long a write may stay unseen. `tell` hears every outcome as it comes.
+    Raises LedgerFailed where an outcome could not be written: no further request left then, and what was
+    sent is in the journal as an open intent.
     """
     outcomes: dict[int, Outcome] = {}
 
@@ -60,14 +72,68 @@ async def execute(plan: Plan, sending: Sending, steps: Steps, tell: Callable[[Ou
         outcomes[index] = outcome
         tell(outcome)
 
-    for phase in (False, True):
-        wanted = [(index, one) for index, one in enumerate(plan.changes) if (one.action is Action.ARCHIVE) is phase]
-        await _together(_chains(wanted), sending, steps, ended)
+    course = _Course(sending, steps, ended)
+    changes = list(enumerate(plan.changes))
+    await _together(_chains(row for row in changes if row[1].action is not Action.ARCHIVE), course)
+    await _settle(course, lag_s)
+    await _together(_chains(row for row in changes if row[1].action is Action.ARCHIVE), course)
     ordered = tuple(outcomes[index] for index in range(len(plan.changes)))
     return Result(ordered, sending.halt, sending.interrupted)
 
 
 Chain = list[tuple[int, Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A create in doubt, at the head of what is left of its customer's changes."""
+
+    chain: Chain
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class _Course:
+    """What the chains of a run have in common, and what is in doubt so far."""
+
+    sending: Sending
+    steps: Steps
+    ended: Callable[[int, Outcome], None]
+    doubts: list[_Doubt] = field(default_factory=list)
+
+
+async def _settle(course: _Course, lag_s: float) -> None:
+    """Settle what is in doubt by reading, and go on with it; what still is after all rounds ends in doubt."""
+    for _ in range(SETTLING_ROUNDS):
+        if not course.doubts or course.sending.halted:
+            break
+        await course.sending.pause(lag_s)
+        if course.sending.halted:
+            break
+        doubts, course.doubts = course.doubts, []
+        try:
+            found = await course.steps.settle([doubt.outcome.change for doubt in doubts])
+        except ApiFailed:
+            course.doubts = doubts
+            continue
+        chains = []
+        for doubt in doubts:
+            (index, change), *rest = doubt.chain
+            outcome = found.get(change.address)
+            if outcome is None:
+                chains.append(doubt.chain)
+            elif outcome.status is Status.DONE:
+                course.ended(index, outcome)
+                chains.append(rest)
+            else:
+                course.ended(index, outcome)
+                _skip(rest, outcome, course)
+        await _together(chains, course)
+    for doubt in course.doubts:
+        (index, _), *rest = doubt.chain
+        course.ended(index, doubt.outcome)
+        _skip(rest, doubt.outcome, course)
+    course.doubts = []
 
 
 def _chains(changes: Iterable[tuple[int, Change]]) -> list[Chain]:
@@ -78,13 +144,13 @@ def _chains(changes: Iterable[tuple[int, Change]]) -> list[Chain]:
     return list(chains.values())
 
 
-async def _together(chains: list[Chain], sending: Sending, steps: Steps, ended: Callable[[int, Outcome], None]) -> None:
+async def _together(chains: list[Chain], course: _Course) -> None:
     """Take the chains, `IN_FLIGHT` at a time, begun in their order."""
     waiting: Iterator[Chain] = iter(chains)
 
     async def work() -> None:
         for chain in waiting:
-            await _one_after_the_other(chain, sending, steps, ended)
+            await _one_after_the_other(chain, course)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -94,26 +160,30 @@ async def _together(chains: list[Chain], sending: Sending, steps: Steps, ended: 
         raise failures.exceptions[0] from None
 
 
-async def _one_after_the_other(
-    chain: Chain, sending: Sending, steps: Steps, ended: Callable[[int, Outcome], None]
-) -> None:
-    """Take one customer's changes; after one that is not done the rest is skipped, with the reason."""
-    failed: Outcome | None = None
-    for index, change in chain:
-        if failed is not None:
-            why = f"its {failed.change.action} {'is in doubt' if failed.status is Status.IN_DOUBT else 'failed'}"
-            ended(index, Outcome(change, Status.SKIPPED, why, change.id))
-            continue
-        if sending.halted:
-            ended(index, _not_sent(change, sending))
+async def _one_after_the_other(chain: Chain, course: _Course) -> None:
+    """Take one customer's changes; after one that is not done the rest is skipped, or waits with it."""
+    for place, (index, change) in enumerate(chain):
+        if course.sending.halted:
+            course.ended(index, _not_sent(change, course.sending))
             continue
         try:
-            outcome = await steps.take(change)
+            outcome = await course.steps.take(change)
         except Halted:
-            outcome = _not_sent(change, sending)
-        ended(index, outcome)
-        if outcome.status is not Status.DONE:
-            failed = outcome if outcome.status is not Status.SKIPPED else None
+            outcome = _not_sent(change, course.sending)
+        if outcome.status is Status.IN_DOUBT and change.action in (Action.CREATE, Action.CREATE_USER):
+            course.doubts.append(_Doubt(chain[place:], outcome))
+            return
+        course.ended(index, outcome)
+        if outcome.status in (Status.FAILED, Status.IN_DOUBT):
+            _skip(chain[place + 1 :], outcome, course)
+            return
+
+
+def _skip(chain: Chain, because: Outcome, course: _Course) -> None:
+    """End the changes that hang on one that is not done."""
+    why = f"its {because.change.action} {'is in doubt' if because.status is Status.IN_DOUBT else 'failed'}"
+    for index, change in chain:
+        course.ended(index, Outcome(change, Status.SKIPPED, why, change.id))
 
 
 def _not_sent(change: Change, sending: Sending) -> Outcome:

@@ -16,5 +16,8 @@ class Look(Protocol):
     async def get(self, customer: CustomerId) -> LiveCustomer | None:
         """Return the customer, None for a 404."""
 
+    async def created_since(self, since: float) -> tuple[LiveCustomer, ...]:
+        """Return the customers that the list narrowed to `created_at_start` holds; `since` in seconds since 1970."""
+
     async def users(self, customer: CustomerId) -> tuple[LiveUser, ...]:
         """Return the customer's users; raises Incomplete where they cannot be read yet."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.recorded import with_record
 from reconciler.model import Cause, Change, FieldChange, LiveCustomer
-from reconciler.records import Binding, BindingState, Trouble
+from reconciler.records import Binding, BindingState, Trouble, Via
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,20 @@ def created(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Re
     observed = {name: live.fields.get(name, "") for name in kept}
     trouble = {field.name: Trouble(refused=(field.after or "", "")) for field in ignored}
     return Recorded(with_record(binding, kept, observed, trouble), ignored)
+
+
+def found(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Binding:
+    """
+    Return the binding of a customer whose create was in doubt and which is there; `at` is that of its intent.
+
+    With the name that was sent it is ours, and what it holds is what the server made of what we sent.
+    With another name somebody else created it meanwhile: it is bound, and nothing is recorded of it.
+    """
+    sent = {field.name: field.after for field in change.fields}
+    if FIELDS["name"].same(live.fields.get("name"), sent.get("name")):
+        return created(entry, change, live, at).binding
+    bound = replace(entry, id=live.id, live_external_id=live.external_id, created_at=live.created_at, via=Via.MATCHED)
+    return with_record(bound, {}, {}, {})
 
 
 def to_create(row: Binding, change: Change) -> Binding:

@@ -11,28 +11,76 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reconciler.apply import record
 from reconciler.kinds.kind import canonical_email
-from reconciler.model import Action, Address, CustomerId, Live, Status
-from reconciler.records import Binding, BindingState, Intent, PutIntent, Records, SeenUser
+from reconciler.kinds.recorded import with_record
+from reconciler.model import (
+    Action,
+    Address,
+    Change,
+    CustomerId,
+    FieldChange,
+    Live,
+    LiveCustomer,
+    Reason,
+    Status,
+)
+from reconciler.records import DOUBT_S, Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
 
-DOUBT_S = 35.0
-"""After a crash a request may still leave within 5 s of its intent and be served within 30 s."""
 
-
-def recovered(records: Records, live: Live) -> Records:
+def recovered(records: Records, live: Live, project: str) -> Records:
     """
-    Return `records` with the rows of customers whose archive was sent, not answered, and seen to be done.
+    Return `records` with the rows that the last run would have written, had it heard the answers.
 
-    Seen means read: the listing lacks the customer, and so does the list narrowed to its creation.
+    A customer whose archive was sent is archived where it is read to be so: the listing lacks it, and so
+    does the list narrowed to its creation. One whose create was sent is bound where one live customer has
+    its external_id; its source is not known until its entry says it.
     """
     if not records.intents:
         return records
     rows = dict(records.bindings)
+    holders: dict[str, list[LiveCustomer]] = {}
+    bound = {row.id for row in rows.values()}
+    for customer in live.listed.values():
+        holders.setdefault(customer.external_id, []).append(customer)
     for intent in records.intents:
-        row = rows.get(intent.address.external_id)
+        key = intent.address.external_id
+        row, there = rows.get(key), holders.get(key, [])
         if intent.action is Action.ARCHIVE and row is not None and _archived(row, live):
-            rows[row.external_id] = replace(row, state=BindingState.ARCHIVED, written_at=intent.opened_at)
+            rows[key] = replace(row, state=BindingState.ARCHIVED, written_at=intent.opened_at)
+        if intent.action is Action.CREATE and row is None and len(there) == 1 and there[0].id not in bound:
+            rows[key] = _created(intent, there[0], project)
     return replace(records, bindings=rows)
+
+
+def _created(intent: Intent, live: LiveCustomer, project: str) -> Binding:
+    """Return the row of a customer whose create was sent, not answered, and is seen to be done."""
+    fields = tuple(FieldChange(name, "", value) for name, value in intent.after.items())
+    change = Change(Action.CREATE, intent.address, None, Reason.DECLARED, fields=fields)
+    entry = Binding(
+        external_id=intent.address.external_id,
+        id=None,
+        live_external_id=intent.address.external_id,
+        created_at="",
+        state=BindingState.ACTIVE,
+        project=project,
+        source="",
+        protected=False,
+        via=Via.CREATED,
+    )
+    applied = {field.name: field.after for field in fields}
+    return record.found(with_record(entry, applied, {}, {}), change, live, intent.opened_at)
+
+
+def wait_s(records: Records, live: Live, lag_s: float, users: Mapping[CustomerId, tuple[SeenUser, ...]]) -> float:
+    """Return how long to wait until every create that an earlier run left in doubt can be seen; 0 where none is."""
+    external_ids = {customer.external_id for customer in live.listed.values()}
+    young = [
+        intent.opened_at + lag_s + DOUBT_S - live.read_at
+        for intent in records.intents
+        if intent.action in (Action.CREATE, Action.CREATE_USER) and not _seen(intent, external_ids, records, users)
+    ]
+    return max(0.0, *young) if young else 0.0
 
 
 def _archived(row: Binding, live: Live) -> bool:

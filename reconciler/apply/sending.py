@@ -10,6 +10,7 @@ from dataclasses import replace
 from reconciler.api.client import Client
 from reconciler.api.request import Reply, Request
 from reconciler.apply.journal import Journal
+from reconciler.clock import Clock
 from reconciler.errors import (
     ApiFailed,
     Forbidden,
@@ -38,8 +39,9 @@ class Sending:
     It knows nothing of what a reply means for a customer; `steps` does.
     """
 
-    def __init__(self, *, run: str, client: Client, journal: Journal, stop: asyncio.Event) -> None:
+    def __init__(self, *, run: str, client: Client, journal: Journal, stop: asyncio.Event, clock: Clock) -> None:
         self.client = client
+        self._clock = clock
         self.journal = journal
         self.halt = ""
         self._run = run
@@ -85,6 +87,15 @@ class Sending:
             raise
         self._refusals = ((0, ""), 0)
         return reply, intent
+
+    async def pause(self, wait_s: float) -> None:
+        """Wait, or until the user stops the run."""
+        stopped = asyncio.ensure_future(self._stop.wait())
+        waited = asyncio.ensure_future(self._clock.sleep(wait_s))
+        _, open_ = await asyncio.wait((stopped, waited), return_when=asyncio.FIRST_COMPLETED)
+        for task in open_:
+            task.cancel()
+        await asyncio.gather(*open_, return_exceptions=True)
 
     def repeated(self, change: Change) -> bool:
         """Say whether a sending of `change` had no answer that settles it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from reconciler.api.request import Reply, Request
 from reconciler.apply import record
+from reconciler.apply.doubts import Doubts
 from reconciler.apply.look import Look
 from reconciler.apply.requests import CLEARS, creation, patch_body, request_for
 from reconciler.apply.sending import Sending
@@ -58,6 +59,8 @@ class CustomerSteps:
         self._ways = ways
         self._reopened = reopened
         self._created_instead: set[str] = set()
+        self._unlisted: set[str] = set()
+        self._doubts = Doubts(sending, look, self._rows, self._users, self._unlisted)
 
     async def take(self, change: Change) -> Outcome:
         """Do one change and return what became of it; raises Halted where nothing was sent."""
@@ -71,11 +74,15 @@ class CustomerSteps:
         except Incomplete as failure:
             return Outcome(change, Status.FAILED, str(failure), change.id)
 
+    async def settle(self, doubted: Sequence[Change]) -> Mapping[Address, Outcome]:
+        """Look for creates in doubt, the lag bound having passed; what is not in the answer did not happen."""
+        return await self._doubts.settle(doubted)
+
     async def _take(self, change: Change) -> Outcome:
         """Do one change; what the client raises is raised."""
         match change.action:
             case Action.CREATE:
-                return await self._create(change)
+                return await self._create(change, change)
             case Action.PATCH:
                 return await self._patch(change)
             case Action.ARCHIVE:
@@ -95,8 +102,8 @@ class CustomerSteps:
         """Return the customer's id, known since its create where the plan made it."""
         return self._row(change).bound_id
 
-    async def _create(self, change: Change) -> Outcome:
-        """Create a customer, and bind it."""
+    async def _create(self, change: Change, planned: Change) -> Outcome:
+        """Create a customer, and bind it; `planned` is the change that the plan holds."""
         try:
             reply, intent = await self._sending.send(creation(change), change, None)
         except Rejected as failure:
@@ -108,11 +115,9 @@ class CustomerSteps:
         self._rows[change.address.external_id] = recorded.binding
         self._users[live.id] = ()
         message = _kept(recorded.not_taken)
-        writes: list[Write] = [PutBinding(recorded.binding), PutUsers(live.id, ())]
-        if change.action is Action.RESTORE:
-            writes.insert(0, DropBinding(change.address.external_id))
-        await self._sending.close(intent, Status.DONE, *writes, message=message)
-        return Outcome(change, Status.DONE, message, live.id)
+        writes = (PutBinding(recorded.binding), PutUsers(live.id, ()))
+        await self._sending.close(replace(intent, id=live.id), Status.DONE, *writes, message=message)
+        return Outcome(planned, Status.DONE, message, live.id)
 
     async def _patch(self, change: Change) -> Outcome:
         """Patch a customer; what is to be emptied and was not is sent once more in the other form."""
@@ -173,9 +178,11 @@ class CustomerSteps:
             message, intent, at = await self._or_settled(change, customer, row, active_wanted=True)
         except NotFound:
             if change.otherwise is Action.CREATE and self._first_sending(change):
+                # The id is gone for good: the key is bound to nobody until the create is done.
+                await self._sending.journal.write(DropBinding(change.address.external_id))
                 self._created_instead.add(change.address.external_id)
                 self._rows[change.address.external_id] = record.to_create(row, change)
-                return await self._create(change)
+                return await self._create(replace(change, action=Action.CREATE, id=None, otherwise=None), change)
             absent = record.absent(row)
             await self._sending.journal.write(PutBinding(absent))
             raise
@@ -216,13 +223,15 @@ class CustomerSteps:
     async def _create_user(self, change: Change) -> Outcome:
         """Create a user, unless it is listed where only a listing after the restore could tell."""
         customer = self._id(change)
-        if change.unless_listed and customer not in self._users:
+        unlisted = change.address.external_id in self._unlisted
+        if unlisted or (change.unless_listed and customer not in self._users):
             listed = await self._look.users(customer)
             self._users[customer] = tuple(SeenUser(user.email, user.fields) for user in listed)
             await self._sending.journal.write(PutUsers(customer, self._users[customer]))
+            self._unlisted.discard(change.address.external_id)
         email = change.address.email or ""
         seen = self._users.get(customer, ())
-        if change.unless_listed and any(canonical_email(user.email) == canonical_email(email) for user in seen):
+        if any(canonical_email(user.email) == canonical_email(email) for user in seen):
             return Outcome(change, Status.DONE, "it was there", customer)
         reply, intent = await self._sending.send(request_for(change, customer), change, customer)
         live = read_user(reply.body) or LiveUser("", email, {})

@@ -137,7 +137,7 @@ def _apply(session: Session, ledger: Ledger, desired: Desired, saved: Plan | Non
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
     with shown_progress(session.clock) as progress:
-        making = planning.make(session.client, ledger, desired, terms, say=progress.planning)
+        making = planning.make(session.client, ledger, desired, terms, say=progress.planning, patience=session.clock)
         planned = session.run(writing.kept(ledger, session.clock, making))
     planned_s = session.clock.monotonic() - began_s
     plan = planned.plan

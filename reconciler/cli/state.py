@@ -129,7 +129,7 @@ def move(ctx: click.Context, old: str, new: str) -> None:
     Example:
       reconciler state move old-key acme
     """  # noqa: D301 - click's mark
-    key, to = (Address.parse(one).external_id for one in (old, new))
+    key, to = _customer(old), _customer(new)
     with writing.locked_ledger(_environment(ctx), doing="state move") as ledger:
         row = _one(ledger, key)
         other = ledger.binding(to)
@@ -159,9 +159,17 @@ def unprotect(ctx: click.Context, key: str) -> None:
       reconciler state unprotect acme
     """  # noqa: D301 - click's mark
     with writing.locked_ledger(_environment(ctx), doing="state unprotect") as ledger:
-        row = _one(ledger, Address.parse(key).external_id)
+        row = _one(ledger, _customer(key))
         ledger.commit([PutBinding(replace(row, protected=False))])
     _told([row], "no longer protected" if row.protected else "it was not protected")
+
+
+def _customer(key: str) -> str:
+    """Return the external_id of a customer's address; ReconcilerError for a user's."""
+    address = Address.parse(key)
+    if address.email is not None:
+        raise ReconcilerError(f"{key}: this is a user's address", "write a / that belongs to the key as %2F")
+    return address.external_id
 
 
 def _one(ledger: Ledger, external_id: str) -> Binding:

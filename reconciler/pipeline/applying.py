@@ -17,11 +17,10 @@ from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
 from reconciler.clock import Clock
 from reconciler.ledger.base import Ledger
-from reconciler.model import BindingAction, CustomerId, Outcome
+from reconciler.model import BindingAction, Outcome
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
-from reconciler.pipeline.planning import Planned, learned_writes
-from reconciler.plan.users import merged
+from reconciler.pipeline.planning import Planned, learned_writes, users_of
 from reconciler.plan.ways import known_ways, to_learn_from
 from reconciler.records import (
     Binding,
@@ -33,7 +32,6 @@ from reconciler.records import (
     PutTaken,
     PutUsers,
     Run,
-    SeenUser,
     Write,
 )
 from reconciler.terms import Terms
@@ -83,19 +81,19 @@ async def carry_out(
     sent then stands in it as open intents, and the next plan settles it.
     """
     ledger.commit([PutRun(run), *bookkeeping(planned, terms)])
-    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop)
+    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock)
     look = ClientLook(client)
     lists, gets = known_ways(planned.learned, terms)
     steps = CustomerSteps(
         sending=sending,
         look=look,
         rows=_rows(planned),
-        users=_users(planned),
+        users=users_of(planned),
         learned=planned.learned,
         ways=Ways(lists, gets),
         reopened=recover.repeated(planned.records),
     )
-    result = await execute(planned.plan, sending, steps, tell)
+    result = await execute(planned.plan, sending, steps, tell, lag_s=terms.lag_s)
     if not result.halt and not result.interrupted:
         await _learn(ledger, look, planned, terms)
     ended = replace(
@@ -116,6 +114,7 @@ def bookkeeping(planned: Planned, terms: Terms) -> list[Write]:
     dropped = {row.address.external_id for row in made.bindings if row.action is not BindingAction.ADOPT}
     dropped |= {row.origin for row in made.bindings if row.origin is not None}
     writes += [DropBinding(key) for key in sorted(dropped & records.bindings.keys())]
+    writes += [PutBinding(row) for row in planned.recovered if row.external_id not in dropped]
     for entry in made.entries:
         if entry.id is None:
             continue
@@ -125,22 +124,13 @@ def bookkeeping(planned: Planned, terms: Terms) -> list[Write]:
         if entry.id in records.users and dropped:
             writes.append(PutUsers(entry.id, records.users[entry.id]))
     writes += made.users
-    writes += recover.closing(records, planned.live, terms.lag_s, _users(planned))
+    writes += recover.closing(records, planned.live, terms.lag_s, users_of(planned))
     return writes
 
 
 def _rows(planned: Planned) -> Mapping[str, Binding]:
     """Return the rows of the ledger once the bookkeeping is done, with those of customers to be created."""
     return {**planned.records.bindings, **{entry.external_id: entry for entry in planned.plan.entries}}
-
-
-def _users(planned: Planned) -> Mapping[CustomerId, tuple[SeenUser, ...]]:
-    """Return the users known by customer id, as listed and as the plan leaves them."""
-    listed = {
-        customer: merged(planned.records.users.get(customer), users, fresh=False)
-        for customer, users in planned.live.users.items()
-    }
-    return {**planned.records.users, **listed, **{row.id: row.users for row in planned.plan.users}}
 
 
 async def _learn(ledger: Ledger, look: ClientLook, planned: Planned, terms: Terms) -> None:

@@ -35,6 +35,10 @@ class ClientLook:
         """Return the customer, None for a 404."""
         return (await self._read(Get(customer))).got[customer]
 
+    async def created_since(self, since: float) -> tuple[LiveCustomer, ...]:
+        """Return the customers that the list narrowed to `created_at_start` holds, all its pages read."""
+        return tuple((await reading.listing(self._client, page_limit=PAGE, since=since)).listed.values())
+
     async def users(self, customer: CustomerId) -> tuple[LiveUser, ...]:
         """Return the customer's users."""
         listed = (await self._read(ListUsers(customer))).users.get(customer)

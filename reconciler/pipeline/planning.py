@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.apply import recover
+from reconciler.clock import Clock
 from reconciler.collector import without_collector
 from reconciler.ledger.base import Ledger
-from reconciler.model import Desired, ListUsers, Live, Read
+from reconciler.model import CustomerId, Desired, ListUsers, Live, Read
 from reconciler.plan.make import make_plan
 from reconciler.plan.users import merged
 from reconciler.plans import Plan
-from reconciler.records import Learned, PutLearned, PutUsers, Records, Write
+from reconciler.records import Binding, Learned, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.terms import Terms
 
 PAGE = 100
@@ -25,37 +26,70 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from; `learned` is what is known of the server after its listing."""
+    """
+    A plan with what it was made from.
+
+    `learned` is what is known of the server after its listing. `records` are the ledger's with what an
+    earlier run did unheard; `recovered` are the rows in which they differ.
+    """
 
     plan: Plan
     live: Live
     records: Records
     learned: Learned
+    recovered: tuple[Binding, ...] = ()
 
 
-async def make(client: Client, ledger: Ledger, desired: Desired, terms: Terms, *, say: Say) -> Planned:
+async def make(
+    client: Client, ledger: Ledger, desired: Desired, terms: Terms, *, say: Say, patience: Clock | None = None
+) -> Planned:
     """
     Read the account and return the plan that leads to `desired`. Writes nothing.
 
-    `say` is told in a few words what is being read. Raises what reading and planning raise.
+    `say` is told in a few words what is being read. With `patience` it waits where an earlier run left a
+    create in doubt that need not be seen yet, and reads again; without, the plan shows it as blocked.
+    Raises what reading and planning raise.
     """
     with without_collector():
+        planned = await _made(client, ledger, desired, terms, say)
+        wait_s = recover.wait_s(planned.records, planned.live, terms.lag_s, users_of(planned)) if patience else 0.0
+        if patience is None or not wait_s:
+            return planned
+        say(f"waiting {wait_s:.0f} s: creates that an earlier run left in doubt may still come to be seen")
+        await patience.sleep(wait_s + 1.0)
         return await _made(client, ledger, desired, terms, say)
 
 
 async def _made(client: Client, ledger: Ledger, desired: Desired, terms: Terms, say: Say) -> Planned:
-    """Return what `make` does."""
+    """Return what `make` does, without waiting."""
     records = ledger.records()
     say("reading the account")
     live = await reading.listing(client, page_limit=PAGE, progress=lambda done, _: say(f"{done} customers read"))
     live = replace(live, longest_page=max(live.longest_page, records.learned.longest_page))
     while True:
-        settled = recover.recovered(records, live)
+        settled = recover.recovered(records, live, terms.project)
         draft = make_plan(desired, live, settled, terms)
         if not draft.reads:
-            return Planned(draft.plan, live, settled, replace(draft.learned, longest_page=live.longest_page))
+            learned = replace(draft.learned, longest_page=live.longest_page)
+            return Planned(draft.plan, live, settled, learned, _changed(records, settled))
         say(_asked(draft.reads))
         live = await reading.answer(client, live, draft.reads, page_limit=PAGE)
+
+
+def _changed(before: Records, after: Records) -> tuple[Binding, ...]:
+    """Return the rows that recovering changed."""
+    if after is before:
+        return ()
+    return tuple(row for key, row in after.bindings.items() if before.bindings.get(key) is not row)
+
+
+def users_of(planned: Planned) -> Mapping[CustomerId, tuple[SeenUser, ...]]:
+    """Return the users known by customer id, as listed and as the plan leaves them."""
+    listed = {
+        customer: merged(planned.records.users.get(customer), users, fresh=False)
+        for customer, users in planned.live.users.items()
+    }
+    return {**planned.records.users, **listed, **{row.id: row.users for row in planned.plan.users}}
 
 
 def _asked(reads: tuple[Read, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.errors import Incomplete
@@ -13,11 +13,15 @@ from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Unread
 from reconciler.plan.scope import matcher
 from reconciler.plan.users import doubtful, known_users, new_users
-from reconciler.records import Intent, Records
+from reconciler.records import DOUBT_S, Intent, Records
 from reconciler.terms import Terms
 
-DOUBT_S = 35.0
-"""After a crash a request may still leave within 5 s of its intent and be served within 30 s."""
+
+def open_creates(records: Records) -> dict[Address, Intent]:
+    """Return the latest open intent of each create, of a customer or a user, by its address."""
+    return {
+        intent.address: intent for intent in records.intents if intent.action in (Action.CREATE, Action.CREATE_USER)
+    }
 
 
 def means_of(records: Records, terms: Terms) -> Means:
@@ -33,6 +37,7 @@ class Declared:
     records: Records
     terms: Terms
     means: Means
+    open_creates: Mapping[Address, Intent]
 
     def part(self, customer: DesiredCustomer, identity: Identity) -> Part:
         """Return what one declared customer and its users need."""
@@ -68,7 +73,7 @@ class Declared:
                 f"the users of {known.id}, which this tool wrote a moment ago, cannot be listed yet; nothing was sent",
                 "run again in a minute",
             )
-        doubted = any(intent.address.external_id == customer.external_id for intent in self._user_intents())
+        doubted = any(Address(customer.external_id, user.email) in self.open_creates for user in customer.users)
         return known_users(
             customer,
             known.id,
@@ -79,14 +84,8 @@ class Declared:
             in_doubt=lambda address: self._open_create(address) is not None,
         )
 
-    def _user_intents(self) -> Iterator[Intent]:
-        """Return the open intents that would create a user."""
-        return (intent for intent in self.records.intents if intent.action is Action.CREATE_USER)
-
     def _open_create(self, address: Address) -> Intent | None:
         """Return the create of `address` that was not answered and may still come to be seen, None without one."""
+        intent = self.open_creates.get(address)
         settled = self.register.sight.live.read_at - self.terms.lag_s - DOUBT_S
-        for intent in self.records.intents:
-            if intent.address == address and intent.action in (Action.CREATE, Action.CREATE_USER):
-                return intent if intent.opened_at > settled else None
-        return None
+        return intent if intent is not None and intent.opened_at > settled else None

@@ -22,7 +22,7 @@ from reconciler.model import (
     Read,
 )
 from reconciler.plan import guard, order
-from reconciler.plan.declared import Declared, means_of
+from reconciler.plan.declared import Declared, means_of, open_creates
 from reconciler.plan.match import Identity, Known, Register, identify, origins_of
 from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import Sight, by_external_id
@@ -106,7 +106,7 @@ def _all_parts(desired: Desired, records: Records, terms: Terms, register: Regis
     """Return all that is planned, in no order yet, and how many declared customers need nothing."""
     # Outside the targets too: what is another key's customer there must be neither taken over nor archived here.
     identities = unrivalled([(customer, identify(customer, register)) for customer in desired.customers.values()])
-    declared = Declared(register, records, terms, means_of(records, terms))
+    declared = Declared(register, records, terms, means_of(records, terms), open_creates(records))
     parts: list[Part] = []
     unchanged = 0
     for customer, identity in identities:

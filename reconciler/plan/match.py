@@ -247,7 +247,7 @@ def _two(customer: DesiredCustomer, ids: tuple[CustomerId | None, ...], why: str
     return _blocked(
         customer,
         f"{why}: {', '.join(str(one) for one in ids)}",
-        "say which one it is with an `id:` line, and archive the other in the dashboard",
+        "say which one it is with an `id:` line, and see in the dashboard that it is active and the other archived",
         tuple(one for one in ids if one is not None),
     )
 

@@ -56,6 +56,11 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
         return NOTHING
     address, customer = Address(binding.external_id), binding.bound_id
     if binding.external_id in pruning.forget and binding.project == pruning.scope.project:
+        if pruning.sight.fresh(binding) and customer not in pruning.sight.live.listed:
+            # Forgotten now and declared again, it would be created a second time: only the ledger knows it yet.
+            return Part(
+                notes=(Note("it was written a moment ago and is not listed yet: forgotten at a later run", address),)
+            )
         return Part(bindings=(BindingChange(BindingAction.FORGET, address, customer),))
     there = presence(pruning.sight, customer, binding)
     if isinstance(there, Unread):

@@ -21,14 +21,10 @@ pytest_plugins = ("command_fixtures",)
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
 
 
-@pytest.fixture(scope="session")
-def database() -> str:
-    return postgres_server.database("commands")
-
-
 @pytest.fixture
-def fresh(database: str) -> str:
-    return postgres_server.database("commands") if database else ""
+def fresh() -> str:
+    """Return the URL of an empty database."""
+    return postgres_server.database("commands")
 
 
 @pytest.fixture(params=["file", "postgres"])
@@ -44,9 +40,12 @@ def kept(request: pytest.FixtureRequest, shop: Online) -> Online:
 def another_run(shop: Online) -> Iterator[None]:
     """Hold the lease of the place's account."""
     base_url = shop.variables["AP_BASE_URL"]
-    with open_postgres(shop.variables["RECONCILER_STATE"], environment="another", base_url=base_url) as ledger:
-        with ledger.begin(ANA, account=account_key(base_url, shop.variables["AP_CLIENT_ID"])):
-            yield
+    account = account_key(base_url, shop.variables["AP_CLIENT_ID"])
+    with (
+        open_postgres(shop.variables["RECONCILER_STATE"], environment="another", base_url=base_url) as ledger,
+        ledger.begin(ANA, account=account),
+    ):
+        yield
 
 
 def bound(shop: Online) -> dict[str, str]:
@@ -136,13 +135,26 @@ def test_a_backup_goes_where_the_user_says_and_over_nothing(shop: Online, fresh:
     assert "mine.jsonl: it is there already" in second.err
 
 
+@pytest.mark.parametrize("words", [("move", "acme", "new/key"), ("move", "a/b", "new"), ("unprotect", "acme/j@x")])
+def test_a_users_address_is_no_key(kept: Online, words: tuple[str, ...]) -> None:
+    before = bound(kept)
+    ran = kept.run("state", *words)
+    assert (ran.code, ran.out, bound(kept)) == (1, "", before)
+    assert "this is a user's address\n  write a / that belongs to the key as %2F" in ran.err
+
+
 def test_a_customer_moves_to_another_key_with_its_users(kept: Online) -> None:
-    customer = bound(kept)["acme"]
-    ran = kept.run("state", "move", "acme", "new/key")
-    assert (ran.code, ran.out) == (1, "")
+    kept.applied(THREE)
+    others, customer = bound(kept), bound(kept)["acme"]
+    del others["acme"]
     ran = kept.run("state", "move", "acme", "new%2Fkey")
     assert (ran.code, ran.out) == (0, f"acme ({customer}): moved to new%2Fkey\n")
-    assert bound(kept) == {"new/key": customer}
+    assert bound(kept) == {**others, "new/key": customer}
+    pulled = [json.loads(line) for line in kept.run("state", "pull").out.splitlines()]
+    seen = [
+        line["row"]["users_json"] for line in pulled if line.get("table") == "users" and line["row"]["id"] == customer
+    ]
+    assert ["jane@acme.example" in text for text in seen] == [True]
 
 
 def test_a_customer_moved_there_and_back_plans_to_nothing(kept: Online) -> None:

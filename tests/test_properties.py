@@ -1,0 +1,178 @@
+"""
+The whole way, for any declared state, live state, server and ledger.
+
+Ledgers are made by earlier runs of other declared states, of another project too, with other people's edits in
+between, or are lost. `--hypothesis-profile=long` looks a hundred times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from api_ways import Ways, scripted
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prices import PRICES
+from rulebook import RULES, complaints, nobody_is_doubled
+from steps import LiveEdit, SomeoneEdits, Step, TimePasses
+from story import TERMS, Ran, Story, Switched, story, switches, terms
+from strategies import histories, live_states, ways
+from ways_out import follow
+
+from reconciler.errors import Source
+from reconciler.model import (
+    Action,
+    Address,
+    Change,
+    Desired,
+    DesiredCustomer,
+    DesiredUser,
+    Reading,
+    SourceFile,
+    Status,
+)
+from reconciler.terms import Terms
+
+ROUNDS = 8
+"""A way out may uncover what was hidden behind the block: who it is, then what differs, then what the server keeps."""
+
+_FEW = settings(max_examples=2 * settings.default.max_examples if settings.default else 100)
+
+
+def _pasts() -> st.SearchStrategy[list[Step | Switched]]:
+    """Return what happened before: one or two histories, and which project each was of."""
+    told = st.tuples(switches(), histories(faults=False)).map(lambda pair: [pair[0], *pair[1]])
+    again = switches().map(lambda switch: [switch])
+    return st.one_of(histories(faults=False), st.tuples(told, again).map(lambda pair: [*pair[0], *pair[1]]))
+
+
+def _begun(one: Story, edits: tuple[LiveEdit, ...], past: Iterable[Step | Switched]) -> Story:
+    """Tell a story from its account on, and return it."""
+    one.tell([SomeoneEdits(edits), TimePasses(20.0), *past])
+    return one
+
+
+def _settled_run(one: Story) -> Ran:
+    """Return a run that begins when everything is to be seen; a ledger of another account is given up first."""
+    for _ in range(3):
+        one.settle()
+        if (ran := one.run()) is not None:
+            return ran
+    raise AssertionError(one.refused)
+
+
+def _judged(one: Story) -> list[str]:
+    """Return what the rules and the model of the API complain of."""
+    return complaints(one.runs, *RULES, *PRICES) + one.world.api.complaints
+
+
+def _left(before: Ran, after: Ran) -> list[Change]:
+    """Return what `after` planned again although `before` had done it; what the server refused is not done."""
+    refused = {
+        one.change.address.external_id
+        for one in before.ended(Status.FAILED)
+        if not one.message.startswith("the server did not take")
+    }
+    return [change for change in after.applied.plan.changes if change.address.external_id not in refused]
+
+
+@_FEW
+@given(ways(), live_states(), terms(), _pasts())
+def test_a_run_keeps_the_rules_and_costs_what_it_says(
+    server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Step | Switched]
+) -> None:
+    with story(server, under) as one:
+        assert _judged(_begun(one, edits, past)) == []
+
+
+@_FEW
+@given(ways(), live_states(), terms(), _pasts())
+def test_a_plan_applied_leaves_nothing_to_plan(
+    server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Step | Switched]
+) -> None:
+    with story(server, under) as one:
+        _begun(one, edits, past)
+        first, second, third = (_settled_run(one) for _ in range(3))
+        restored = {change.address for change in first.applied.plan.changes if change.action is Action.RESTORE}
+        # What differs after a restore is for the next plan, and was not to be seen before.
+        late = [change for change in _left(first, second) if change.action is Action.PATCH]
+        assert [change for change in _left(first, second) if change not in late] == []
+        assert {change.address for change in late} <= restored
+        assert _left(second, third) == []
+        assert _judged(one) == []
+
+
+@_FEW
+@given(ways(), live_states(), terms(), _pasts())
+def test_the_ways_out_leave_nothing_blocked(
+    server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Step | Switched]
+) -> None:
+    with story(server, under) as one:
+        _begun(one, edits, past)
+        ran = _settled_run(one)
+        for _ in range(ROUNDS):
+            follow(one, ran.applied.plan.blocked)
+            _settled_run(one)
+            ran = _settled_run(one)
+        assert ran.applied.plan.blocked == ()
+        assert _judged(one) == []
+
+
+@_FEW
+@given(ways(), live_states(), terms(), histories(ledger_lost=False))
+def test_after_any_faults_nothing_is_doubled_and_two_runs_without_faults_end_every_doubt(
+    server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Step]
+) -> None:
+    with story(server, under) as one:
+        _begun(one, edits, past)
+        first, second, third = (_settled_run(one) for _ in range(3))
+        assert complaints(one.runs, nobody_is_doubled) == []
+        assert one.world.api.complaints == []
+        assert first.ended(Status.IN_DOUBT) == []
+        assert second.records.intents == ()
+        assert [row for row in first.applied.plan.blocked if "in doubt" in row.reason] == []
+        assert _left(second, third) == []
+
+
+_SOURCE = Source("customers.yaml", 2, 3)
+_ACME = DesiredCustomer(
+    "acme", {"name": "Acme"}, _SOURCE, users=(DesiredUser("jane@x.example", {"first_name": "Jane"}, _SOURCE),)
+)
+_DESIRED = Desired({"acme": _ACME}, reading=Reading((SourceFile("customers.yaml", "0" * 64),)))
+
+
+def _statuses(ran: Ran | None) -> list[Status]:
+    assert ran is not None
+    return [one.status for one in ran.applied.outcomes]
+
+
+def test_a_create_whose_answer_was_lost_is_in_doubt_and_not_sent_again_before_it_can_be_seen() -> None:
+    with story(Ways(lag_s=8.0), TERMS, _DESIRED) as one:
+        one.world.api.fault = scripted(["lost_after"])
+        first, second = one.run(), one.run()
+        assert _statuses(first) == [Status.IN_DOUBT, Status.SKIPPED]
+        assert second is not None
+        assert [row.address for row in second.applied.plan.blocked] == [Address("acme")]
+        assert len(one.world.api.writes()) == 1
+        third, fourth = _settled_run(one), _settled_run(one)
+        assert [change.action for change in third.applied.plan.changes] == [Action.CREATE_USER]
+        assert (fourth.applied.plan.changes, fourth.applied.plan.blocked) == ((), ())
+
+
+def test_a_create_that_was_lost_on_its_way_is_sent_again_once_it_cannot_come_any_more() -> None:
+    with story(Ways(lag_s=8.0), TERMS, _DESIRED) as one:
+        one.world.api.fault = scripted(["lost_before"])
+        assert _statuses(one.run()) == [Status.IN_DOUBT, Status.SKIPPED]
+        assert _statuses(one.run()) == []
+        assert _statuses(_settled_run(one)) == [Status.DONE, Status.DONE]
+        assert [customer.external_id for customer in one.world.api.account.customers()] == ["acme"]
+
+
+def test_a_user_whose_create_was_not_answered_is_not_created_twice() -> None:
+    with story(Ways(lag_s=8.0), TERMS, _DESIRED) as one:
+        one.world.api.fault = scripted([None, "500_after"])
+        assert _statuses(one.run()) == [Status.DONE, Status.IN_DOUBT]
+        assert _statuses(one.run()) == []
+        _settled_run(one)
+        (acme,) = one.world.api.account.customers()
+        assert [user.email for user in acme.users] == ["jane@x.example"]
