@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test lint types check docs clean
+.PHONY: demo test lint types check check-services docs clean
 
 demo: $(VENV)/.installed
 	$(RUN) reconciler demo
@@ -18,6 +18,10 @@ types: $(VENV)/.lint
 	$(RUN) mypy
 
 check: test lint types
+
+# Debian's PostgreSQL and pgbouncer, installed as root; an environment of its own.
+check-services:
+	.ci/services
 
 docs: $(VENV)/.installed
 	$(VENV)/bin/python docs/generate.py
