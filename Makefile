@@ -8,7 +8,7 @@ demo: $(VENV)/.installed
 	$(RUN) reconciler demo
 
 test: $(VENV)/.test
-	$(RUN) pytest -q
+	$(RUN) pytest -q -n auto
 
 lint: $(VENV)/.lint
 	$(VENV)/bin/ruff check .

@@ -6,6 +6,7 @@ What a user can mend is a `Problem`, and comes in lists. What stops a stage is a
     ReconcilerError            exit 1
     ├── Invalid                exit 1   what the user wrote: one or more Problems
     ├── Incomplete             exit 1   a listing cannot be trusted; nothing was sent
+    ├── PlanFaulty             exit 1   the plan failed its trial: our bug; nothing was sent
     ├── LedgerFailed           exit 1   the ledger cannot be read or written
     │   ├── LedgerTooNew       exit 1   it was written by a newer version
     │   └── TakenOver          exit 1   another writing run has begun: this one writes no more
@@ -109,6 +110,14 @@ class Invalid(ReconcilerError):
 
 class Incomplete(ReconcilerError):
     """A listing cannot be trusted to be complete; nothing was sent."""
+
+
+class PlanFaulty(ReconcilerError):
+    """A plan failed its trial in memory: a bug of ours; `report` is what helps to mend it, as JSON, values masked."""
+
+    def __init__(self, message: str, hint: str = "", *, report: str) -> None:
+        super().__init__(message, hint)
+        self.report = report
 
 
 class LedgerFailed(ReconcilerError):

@@ -259,6 +259,55 @@ class ListPaymentMethods:
 Read = ListAgain | AskSuccessor | Seek | Get | ListUsers | ListPaymentMethods
 
 
+# --- what is there twice ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """
+    One of several customers that share an external_id.
+
+    `key` is what the ledger binds it to, None where it is bound to nothing; `users` and `payment_methods`
+    count what it has, None where that was not read yet.
+    """
+
+    customer: LiveCustomer
+    key: str | None
+    users: int | None
+    payment_methods: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Customers that share an external_id, the one to keep first, and why that one."""
+
+    external_id: str
+    candidates: tuple[Candidate, ...]
+    why: str
+
+    @property
+    def kept(self) -> Candidate:
+        """Return the one to keep."""
+        return self.candidates[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """Customers that agree in `fields`, (field, value as the first one has it), and do not share an external_id."""
+
+    fields: tuple[tuple[str, str], ...]
+    customers: tuple[LiveCustomer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubles:
+    """What is there twice; `reads` is what must be read before it can be said which one to keep."""
+
+    groups: tuple[Group, ...] = ()
+    twins: tuple[Twins, ...] = ()
+    reads: tuple[Read, ...] = ()
+
+
 # --- the plan ----------------------------------------------------------------------------------------
 
 

@@ -18,10 +18,10 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("pipeline", "emulator"),
     ("desired", "live", "plan", "apply", "report", "settings"),
     ("ledger", "api", "documents"),
-    ("rules",),
+    ("rules", "recording"),
     ("kinds",),
     ("model records terms plans",),  # the nouns are one room: they are made of each other
-    ("errors", "clock", "text", "shipped", "collector"),
+    ("errors", "clock", "text", "shipped", "collector", "step"),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
@@ -39,7 +39,7 @@ MIDDLE = (
     "errors",
     "text",
     "apply.recover",
-    "apply.record",
+    "recording",
 )
 _PURE = """
     __future__ base64 binascii bisect collections contextlib copy dataclasses datetime deepdiff difflib email.utils
@@ -184,3 +184,36 @@ def _use_fault(module: str, name: str) -> str:
     if not reserved or below(module, ALONE[reserved]) or below(name, FREE.get(module.partition(".")[0], ())):
         return ""
     return f"{reserved} is for {' and '.join(ALONE[reserved]) or 'nobody'} alone"
+
+
+# What sends or makes durable, by the end of its dotted name; so does any call that is given "COMMIT".
+_PRIMITIVES = ("_http.send", "connection.commit", "connection.transaction")
+# Commits that no run depends on, each with why.
+SILENT = {
+    "ledger.schema.migrate": "makes or migrates the format, before a run has written anything",
+    "ledger.postgres.opening._migrate": "the same in a database",
+    "ledger.postgres.lease.take": "the lease, which ends by itself",
+    "ledger.postgres.reading._at_once": "reads only",
+}
+
+
+def unannounced(module: str, source: str) -> list[str]:
+    """Return the functions that send or commit without telling the hook of `reconciler.step` before and after."""
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+        told = [call.lineno for call in calls if ast.unparse(call.func).removeprefix("self.") in ("step", "_step")]
+        for call in calls:
+            if not ast.unparse(call.func).endswith(_PRIMITIVES) and "COMMIT" not in map(_constant, call.args):
+                continue
+            name = f"{module}.{function.name}"
+            if name not in SILENT and not (min(told, default=0) < call.lineno < max(told, default=0)):
+                found.append(f"{name}:{call.lineno}")
+    return found
+
+
+def _constant(node: ast.expr) -> object:
+    """Return the value of a literal, None for anything else."""
+    return node.value if isinstance(node, ast.Constant) else None

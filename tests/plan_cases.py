@@ -24,7 +24,8 @@ from reconciler.errors import ReconcilerError
 from reconciler.kinds.recorded import compact, with_record
 from reconciler.kinds.wire import read_customer, read_user
 from reconciler.model import Action, Address, CustomerId, Desired, EnvironmentRef, Live, LiveCustomer, Read
-from reconciler.plan.make import Draft, make_plan
+from reconciler.plan.draft import Draft
+from reconciler.plan.make import make_plan
 from reconciler.plan.saved import plan_to_json
 from reconciler.plan.saved_parts import entry_to_json
 from reconciler.records import Binding, BindingState, Intent, Learned, Records, SeenUser, Trouble, Via

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from math import ceil
 
 from api_routes import Endpoint, Seen
+from entries import candidates
 from story import Ran, ids_of
 
-from reconciler.model import Action, Status
+from reconciler.model import Action, CustomerId, Status
 from reconciler.records import BindingState
 
 _WRITES = (Endpoint.CREATE, Endpoint.PATCH, Endpoint.ARCHIVE, Endpoint.RESTORE, Endpoint.CREATE_USER)
@@ -46,7 +47,7 @@ def planning_sends_what_it_needs(ran: Ran) -> Iterator[str]:
         yield f"{len(narrow)} narrow lists for {len(active)} customers"
     pins = {one.id for one in ran.desired.customers.values() if one.id is not None} - listed
     yield from _each_once("gets", ids_of(by_kind[Endpoint.GET]), lacking | pins)
-    unseen = {one.id for one in ran.before} - set(ran.records.users)
+    unseen = {one.id for one in ran.before if _has_unseen_users(ran, one.id)}
     users = [one for one in by_kind[Endpoint.USERS] if "after=" not in one.query]
     yield from _each_once("user listings", ids_of(users), unseen)
     archived = {change.id for change in ran.applied.plan.changes if change.action is Action.ARCHIVE}
@@ -78,6 +79,16 @@ def the_price_is_what_is_paid(ran: Ran) -> Iterator[str]:
     overhead = ran.applied.planning + len(reads)
     if certain and _unpaged(ran) and overhead != cost.overhead:
         yield f"an overhead of {cost.overhead} was priced, {overhead} counted: {[one.path for one in reads]}"
+
+
+def _has_unseen_users(ran: Ran, customer_id: str) -> bool:
+    """Say whether an entry that may be this customer declares users that the ledger has not seen there."""
+    seen = {user.email.casefold() for user in ran.records.users.get(CustomerId(customer_id), ())}
+    return any(
+        CustomerId(customer_id) not in ran.records.users or not {user.email.casefold() for user in one.users} <= seen
+        for one in ran.desired.customers.values()
+        if one.users and customer_id in candidates(ran, one)
+    )
 
 
 def _planning(ran: Ran) -> tuple[Seen, ...]:

@@ -8,18 +8,23 @@ planner.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from api_account import Customer
-from api_replies import stored
 from api_routes import Endpoint
+from entries import candidates, changes, held, names_of, pins, row_of, rows_of, young
+from reached import (
+    limits_name_what_exceeds_them,
+    patches_are_of_what_differs,
+    unchanged_counts_the_rest,
+    what_is_declared_is_reached,
+)
 from story import Ran, ids_of
 
-from reconciler.model import Action, Change, CustomerId, Desired, DesiredCustomer
-from reconciler.records import Binding, BindingState
+from reconciler.model import Action
+from reconciler.records import BindingState
 from reconciler.terms import Prune
 
 Rule = Callable[[Ran], Iterator[str]]
@@ -38,25 +43,25 @@ def archives_are_allowed(ran: Ran) -> Iterator[str]:
     for customer_id in ids_of(ran.sent(Endpoint.ARCHIVE)):
         customer = ran.customer(customer_id)
         if customer is None:
-            if not _young(ran, customer_id):
+            if not young(ran, customer_id):
                 yield f"{customer_id} does not exist"
         elif not (_declared_archived(ran, customer) or _entry_gone(ran, customer) or _owned(ran, customer)):
             yield f"{customer_id} ({customer.external_id!r}) is archived without leave"
-        elif customer.archived and not ran.ways.lists_archived and not _young(ran, customer_id):
+        elif customer.archived and not ran.ways.lists_archived and not young(ran, customer_id):
             yield f"{customer_id} was archived already, and nobody saw it active"
 
 
 def _declared_archived(ran: Ran, customer: Customer) -> bool:
     """Say whether an entry that is this customer says `archived: true`, and nothing protects it."""
     return any(
-        one.archived and customer.id in _candidates(ran, one) and not _protected(ran, one.external_id, customer.id)
+        one.archived and customer.id in candidates(ran, one) and not _protected(ran, one.external_id, customer.id)
         for one in ran.desired.customers.values()
     )
 
 
 def _entry_gone(ran: Ran, customer: Customer) -> bool:
     """Say whether we manage it, and its entry would have been read now if it still stood."""
-    row = _row_of(ran, customer.id)
+    row = row_of(ran, customer.id)
     if row is None or row.state is not BindingState.ACTIVE or ran.terms.prune is Prune.NONE:
         return False
     reading = ran.desired.reading
@@ -71,13 +76,13 @@ def _entry_gone(ran: Ran, customer: Customer) -> bool:
         and row.external_id not in {move.origin for move in ran.desired.moved}
         and customer.external_id == row.live_external_id
         and not _protected(ran, row.external_id, customer.id)
-        and customer.id not in _pins(ran.desired)
+        and customer.id not in pins(ran.desired)
     )
 
 
 def _owned(ran: Ran, customer: Customer) -> bool:
     """Say whether `prune: all` may archive it: its external_id is the environment's, and no entry is it."""
-    key, row = customer.external_id, _row_of(ran, customer.id)
+    key, row = customer.external_id, row_of(ran, customer.id)
     return (
         ran.terms.prune is Prune.ALL
         and bool(key)
@@ -87,14 +92,14 @@ def _owned(ran: Ran, customer: Customer) -> bool:
         and key not in {move.origin for move in ran.desired.moved}
         # A row without a file is of one whose archive as owned did not come through.
         and (row is None or (not row.source and row.state is BindingState.ACTIVE))
-        and customer.id not in _pins(ran.desired)
+        and customer.id not in pins(ran.desired)
         and not any(fnmatchcase(key, pattern) for pattern in ran.terms.protect)
     )
 
 
 def _protected(ran: Ran, key: str, customer_id: str) -> bool:
     """Say whether the policy, the ledger or the entry protects a customer; a `protect: false` counts once applied."""
-    row, declared = _row_of(ran, customer_id), ran.desired.customers.get(key)
+    row, declared = row_of(ran, customer_id), ran.desired.customers.get(key)
     return (
         any(fnmatchcase(key, pattern) for pattern in ran.terms.protect)
         or (row is not None and row.protected)
@@ -105,11 +110,11 @@ def _protected(ran: Ran, key: str, customer_id: str) -> bool:
 def restores_are_allowed(ran: Ran) -> Iterator[str]:
     """Only what an entry wants active, and what is not active or was archived by us."""
     for customer_id in set(ids_of(ran.sent(Endpoint.RESTORE))):
-        customer, row = ran.customer(customer_id), _row_of(ran, customer_id)
+        customer, row = ran.customer(customer_id), row_of(ran, customer_id)
         entries = [one for one in ran.desired.customers.values() if not one.archived]
-        if not any(customer_id in _candidates(ran, one) for one in entries):
+        if not any(customer_id in candidates(ran, one) for one in entries):
             yield f"{customer_id} is restored and no entry wants it"
-        elif customer is not None and not customer.archived and not _held(row, BindingState.ARCHIVED):
+        elif customer is not None and not customer.archived and not held(row, BindingState.ARCHIVED):
             yield f"{customer_id} is restored and was active"
 
 
@@ -118,12 +123,12 @@ def restores_are_allowed(ran: Ran) -> Iterator[str]:
 
 def creates_are_allowed(ran: Ran) -> Iterator[str]:
     """Only for a key that is wanted, that nobody is, and that is not known to have been anybody."""
-    for change in _changes(ran, Action.CREATE):
+    for change in changes(ran, Action.CREATE):
         key = change.address.external_id
         one = ran.desired.customers.get(key)
         if one is None or one.archived:
             yield f"{key!r} is created and not wanted"
-        elif bound := {row.id for row in _rows(ran, one)} | ({one.id} if one.id else set()):
+        elif bound := {row.id for row in rows_of(ran, one)} | ({one.id} if one.id else set()):
             yield f"{key!r} is created although it is bound to {sorted(map(str, bound))}"
         elif seen := [found.id for found in ran.before if found.external_id == key and not found.archived]:
             yield f"{key!r} is created although {seen} carry it"
@@ -135,7 +140,7 @@ def adoptions_are_of_the_one(ran: Ran) -> Iterator[str]:
         one = ran.desired.customers.get(change.address.external_id)
         if change.action != "adopt" or one is None or one.id is not None:
             continue
-        names = _names(ran.desired, one.external_id)
+        names = names_of(ran.desired, one.external_id)
         carriers = [found.id for found in ran.before if found.external_id in names and not found.archived]
         customer = ran.customer(change.id)
         if customer is None or customer.external_id not in names:
@@ -158,136 +163,6 @@ def nobody_is_doubled(ran: Ran) -> Iterator[str]:
 
 def _active(customers: Iterable[Customer]) -> Counter[str]:
     return Counter(one.external_id for one in customers if one.external_id and not one.archived)
-
-
-# --- what differs ---------------------------------------------------------------------------------------
-
-
-def patches_are_of_what_differs(ran: Ran) -> Iterator[str]:
-    """A patch carries declared fields alone, none that is ignored or the same in canonical form."""
-    for change in _changes(ran, Action.PATCH):
-        one = ran.desired.customers[change.address.external_id]
-        for field in change.fields:
-            if field.name not in one.fields or field.name in one.ignore_changes:
-                yield f"{change.address}: {field.name} is patched and not managed"
-            elif field.after != one.fields[field.name] or field.name in ("email", "external_id"):
-                yield f"{change.address}: {field.name} is patched to {field.after!r}"
-            elif canonical(field.name, field.before) == canonical(field.name, field.after):
-                yield f"{change.address}: {field.name} is patched from {field.before!r} to {field.after!r}"
-
-
-def canonical(name: str, value: str | None) -> str:
-    """Return the form in which values compare: NFC, no outer blanks, EINs without hyphen, e-mails without case."""
-    text = unicodedata.normalize("NFC", value or "").strip()
-    return text.replace("-", "") if name == "ein" else text.casefold() if name == "email" else text
-
-
-def what_is_declared_is_reached(ran: Ran) -> Iterator[str]:
-    """Where every change was done, what is not blocked is as declared, as far as this server stores it."""
-    if ran.applied.halt or any(one.status != "done" for one in ran.applied.outcomes):
-        return
-    blocked = {(row.address.external_id, row.field) for row in ran.applied.plan.blocked}
-    after = {one.id: one for one in ran.after}
-    for key, one in ran.desired.customers.items():
-        ids = _candidates(ran, one, ran.after)
-        if (key, None) in blocked or one.archived or _unfinished(ran, key):
-            continue
-        there = [
-            after[found] for found in ids if found in after and (not after[found].archived or ran.ways.lists_archived)
-        ]
-        if not there:
-            yield f"{key!r} is wanted and not there"
-        for name, value in one.fields.items():
-            wanted = {canonical(name, value), canonical(name, stored(name, value or "", ran.ways))}
-            if (key, name) in blocked or name in one.ignore_changes or not there:
-                continue
-            if not any(canonical(name, found.fields.get(name)) in wanted for found in there):
-                yield f"{key!r}: {name} is {[found.fields.get(name) for found in there]}, declared {value!r}"
-
-
-def _unfinished(ran: Ran, key: str) -> bool:
-    """Say whether a customer was restored now, or written so lately that what others did is not looked at yet."""
-    young = any(_young(ran, row.id) for row in _rows(ran, ran.desired.customers[key]))
-    return young or any(change.address.external_id == key for change in _changes(ran, Action.RESTORE))
-
-
-# --- what is counted ------------------------------------------------------------------------------------
-
-
-def limits_name_what_exceeds_them(ran: Ran) -> Iterator[str]:
-    """Archives, and restores of what others archived, are held against a tenth of the active customers, at least 1."""
-    rows = ran.records.bindings.values()
-    active = sum(row.state is BindingState.ACTIVE for row in rows)
-    archives = len(_changes(ran, Action.ARCHIVE))
-    restores = sum(not _held(_row_of(ran, one.id), BindingState.ARCHIVED) for one in _changes(ran, Action.RESTORE))
-    if ran.terms.prune is Prune.ALL:
-        return
-    allowed = max(1, active // 10)
-    planned = {"max_archives": archives, "max_restores": restores}
-    wanted = {name: count for name, count in planned.items() if count > allowed}
-    found = {limit.name: limit.planned for limit in ran.applied.plan.limits}
-    if found != wanted:
-        yield f"the limits are {found}, exceeded are {wanted}"
-
-
-def unchanged_counts_the_rest(ran: Ran) -> Iterator[str]:
-    """`unchanged` counts the declared customers with no change and nothing blocked."""
-    plan = ran.applied.plan
-    touched = {row.address.external_id for row in (*plan.changes, *plan.blocked)}
-    rest = len(ran.desired.customers.keys() - touched)
-    if plan.unchanged != rest:
-        yield f"unchanged is {plan.unchanged}, it should be {rest}"
-
-
-# --- names ----------------------------------------------------------------------------------------------
-
-
-def _changes(ran: Ran, action: Action) -> list[Change]:
-    return [change for change in ran.applied.plan.changes if change.action is action]
-
-
-def _row_of(ran: Ran, customer_id: str | None) -> Binding | None:
-    return next((row for row in ran.records.bindings.values() if row.id == customer_id), None)
-
-
-def _held(row: Binding | None, state: BindingState) -> bool:
-    return row is not None and row.state is state
-
-
-def _young(ran: Ran, customer_id: str) -> bool:
-    """Say whether our last write to a customer need not be seen yet."""
-    row = _row_of(ran, customer_id)
-    return row is not None and row.written_at > ran.started_at - ran.terms.lag_s - 1
-
-
-def _pins(desired: Desired) -> set[str]:
-    return {one.id for one in desired.customers.values() if one.id is not None}
-
-
-def _names(desired: Desired, key: str) -> set[str]:
-    """Return the key and its former keys."""
-    origins: Mapping[str, str] = {move.to: move.origin for move in desired.moved}
-    names = {key}
-    while (origin := origins.get(key)) is not None and origin not in names:
-        names.add(origin)
-        key = origin
-    return names
-
-
-def _rows(ran: Ran, one: DesiredCustomer) -> list[Binding]:
-    """Return the ledger's rows of an entry's key and former keys."""
-    return [row for name in _names(ran.desired, one.external_id) if (row := ran.records.bindings.get(name))]
-
-
-def _candidates(
-    ran: Ran, one: DesiredCustomer, among: Iterable[Customer] | None = None
-) -> set[CustomerId | str | None]:
-    """Return the ids that an entry may be, `among` the customers before the run unless told."""
-    if one.id is not None:
-        return {one.id}
-    there = ran.before if among is None else among
-    carried = {found.id for found in there if found.external_id in _names(ran.desired, one.external_id)}
-    return {row.id for row in _rows(ran, one)} | carried
 
 
 RULES: tuple[Rule, ...] = (

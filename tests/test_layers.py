@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from layers import violations
+from layers import SILENT, unannounced, violations
 
 HOUSE = Path(__file__).parent.parent / "reconciler"
 MODULES = {
@@ -58,7 +58,7 @@ def test_what_the_house_allows_passes(module: str, source: str) -> None:
         ("plan.make", "from reconciler.api.request import Request", "the middle knows only the middle"),
         ("plan.make", "from reconciler.clock import Clock", "the middle knows only the middle"),
         ("apply.recover", "from reconciler.apply.execute import f", "the middle knows only the middle"),
-        ("apply.record", "import logging", "the middle knows no I/O"),
+        ("recording", "import logging", "the middle knows no I/O"),
         ("rules", "import random", "the middle knows no I/O"),
         ("kinds", "from urllib.request import urlopen", "the middle knows no I/O"),
         ("plan.make", "open('x')", "builtins.open is for desired.files and ledger and settings alone"),
@@ -82,3 +82,29 @@ def test_a_violation_is_found_and_says_which(module: str, source: str, fault: st
     found = violations(module, source)
     assert len(found) >= 1
     assert found[0].endswith(fault)
+
+
+def test_every_request_and_every_commit_of_a_run_is_a_step_that_a_crash_can_be_tried_at() -> None:
+    edges = {name: path.read_text("utf-8") for name, path in MODULES.items() if name.startswith(("api", "ledger"))}
+    assert [found for name, source in edges.items() for found in unannounced(name, source)] == []
+    tell = [name for name, source in edges.items() if "step(" in source]
+    assert tell == ["api.client", "ledger.postgres.ledger", "ledger.sqlite"]
+
+
+def test_what_may_commit_in_silence_is_there() -> None:
+    for name in SILENT:
+        module, _, function = name.rpartition(".")
+        assert f"def {function}(" in MODULES[module].read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'connection.execute("COMMIT")',
+        'self.step("commit"); self.connection.execute("COMMIT")',
+        'self.step("commit"); self.connection.commit()',
+        "self._http.send(x)",
+    ],
+)
+def test_a_commit_or_request_without_its_steps_is_found(body: str) -> None:
+    assert unannounced("ledger.new", f"def end(self):\n    {body}") == ["ledger.new.end:2"]

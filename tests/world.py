@@ -6,9 +6,10 @@ against the model of the API.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from api_model import ModelApi, Ways
@@ -22,6 +23,7 @@ from reconciler.ledger.open import open_ledger
 from reconciler.model import Desired, EnvironmentRef, Outcome
 from reconciler.pipeline import applying, planning
 from reconciler.plans import Plan
+from reconciler.step import Step, unheard
 from reconciler.terms import Terms
 
 BASE_URL = "http://127.0.0.1:8085"
@@ -39,18 +41,40 @@ class Applied:
     halt: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The stages of a run, so that a variant of them can be tried: `planning.make`, `applying.carry_out`, `new_run`."""
+
+    make: Callable[..., Any] = planning.make
+    carry_out: Callable[..., Any] = applying.carry_out
+    new_run: Callable[..., Any] = applying.new_run
+
+
 class World:
-    """An account behind a model of the API, a ledger in `folder`, and time that passes only when waited for."""
+    """
+    An account behind a model of the API, a ledger in `folder`, and time that passes only when waited for.
+
+    `step` is told of every step of a run (`reconciler.step`); `answers` may stand between the client and the API.
+    """
 
     def __init__(
-        self, folder: Path, ways: Ways | None = None, *, fault: Hook = healthy, rate_per_s: float = 0.0
+        self,
+        folder: Path,
+        ways: Ways | None = None,
+        *,
+        fault: Hook = healthy,
+        rate_per_s: float = 0.0,
+        stages: Stages | None = None,
     ) -> None:
         self.passed_s = 0.0
         self.api = ModelApi(ways or Ways(), self._now, fault=fault)
         self.rate_per_s = rate_per_s
+        self.stages = stages or Stages()
         self._folder = folder
         self._ledgers = 0
-        self._loop_began_s = 0.0
+        self._ended_s = 0.0
+        self.step: Step = unheard
+        self.answers: Callable[[httpx.Request], httpx.Response] = self.api.handler
 
     def _now(self) -> float:
         """Return the server's clock: what has passed before this run, and the running loop's time."""
@@ -71,7 +95,7 @@ class World:
     def ledger(self) -> Ledger:
         """Return the ledger, open for writing."""
         path = self._folder / f"ledger-{self._ledgers}.db"
-        return open_ledger(str(path), environment=REF.name, base_url=BASE_URL)
+        return open_ledger(str(path), environment=REF.name, base_url=BASE_URL, step=self.step)
 
     def plan(self, desired: Desired, terms: Terms | None = None) -> Plan:
         """Return the plan for `desired`."""
@@ -89,9 +113,10 @@ class World:
             finally:
                 self._ended_s = asyncio.get_running_loop().time()
 
-        result = in_virtual_time(timed())
-        self.passed_s += self._ended_s
-        return result
+        try:
+            return in_virtual_time(timed())
+        finally:
+            self.passed_s += self._ended_s
 
     def _client(self) -> Client:
         return Client(
@@ -101,27 +126,28 @@ class World:
             clock=VirtualClock(EPOCH_S + self.passed_s),
             jitter=lambda: 0.5,
             rate_per_s=self.rate_per_s,
-            transport=httpx.MockTransport(self.api.handler),
+            transport=httpx.MockTransport(self.answers),
+            step=self.step,
         )
 
     async def _plan(self, desired: Desired, terms: Terms) -> tuple[planning.Planned, int]:
         with self.ledger() as ledger:
             async with self._client() as client:
-                planned = await planning.make(client, ledger, desired, terms, say=_silent)
+                planned = await self.stages.make(client, ledger, desired, terms, say=_silent)
                 return planned, client.requests
 
     async def _apply(self, desired: Desired, terms: Terms) -> Applied:
         clock = VirtualClock(EPOCH_S + self.passed_s)
         with self.ledger() as ledger:
             async with self._client() as client:
-                planned = await planning.make(client, ledger, desired, terms, say=_silent)
+                planned = await self.stages.make(client, ledger, desired, terms, say=_silent)
                 planned_in = client.requests
-                carried = await applying.carry_out(
+                carried = await self.stages.carry_out(
                     client,
                     ledger,
                     planned,
                     terms,
-                    run=applying.new_run(clock, "apply"),
+                    run=self.stages.new_run(clock, "apply"),
                     clock=clock,
                     stop=asyncio.Event(),
                     tell=_ignored,

@@ -22,6 +22,7 @@ from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
 from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
 from reconciler.clock import Clock
 from reconciler.errors import ApiFailed, NotTheApi, Rejected, Throttled, Unanswered, Unauthorized, Unreachable
+from reconciler.step import Step, unheard
 
 _log = logging.getLogger("reconciler.api")
 
@@ -49,7 +50,7 @@ class Client:
 
     - `base_url` is https, or http to this machine; requests go to no other host, and no redirect is followed.
     - `rate_per_s` 0 is no limit. `timeout_s` is for a whole request. `jitter` returns numbers from 0 to 1.
-    - `transport` replaces the network; `trace` is told of each sending.
+    - `transport` replaces the network; `trace` is told of each sending, `step` of each request and answer.
     - `requests` counts what was sent, tokens too; `tokens` those that asked for one.
     - How many requests are in flight together is the caller's matter (up to 50 have a connection).
 
@@ -68,6 +69,7 @@ class Client:
         transport: httpx.AsyncBaseTransport | None = None,
         timeout_s: float = 30.0,
         trace: Callable[[Sent], None] | None = None,
+        step: Step = unheard,
     ) -> None:
         self._origin = origin(base_url)
         self._http = connect(self._origin, transport, timeout_s)
@@ -75,6 +77,7 @@ class Client:
         self._jitter = jitter
         self._timeout_s = timeout_s
         self._trace = trace
+        self._step = step
         self._limiter = Limiter(clock, rate_per_s)
         self._basic = Basic(client_id, client_secret)
         self._tokens = Tokens(self._ask_for_token, clock)
@@ -177,6 +180,7 @@ class Client:
         self.requests += 1
         self.tokens += request is _TOKEN
         began_s, sent_at_s, status = self._clock.monotonic(), self._clock.now(), 0
+        self._step(f"send {request.name}")
         try:
             async with asyncio.timeout(self._timeout_s):
                 response = await self._http.send(outgoing, stream=True)
@@ -193,6 +197,7 @@ class Client:
             raise faults.of_transport(error, request, self._origin.host) from error
         finally:
             self._tell(request, status, self._clock.monotonic() - began_s)
+        self._step(f"answer {request.name}")
         return _Answer(status, response.headers, body, self._server_time(response.headers, sent_at_s))
 
     def _built(self, request: Request, content: bytes | None, authorization: str, leaving: Leaving) -> httpx.Request:

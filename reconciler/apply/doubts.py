@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.apply import record
+from reconciler import recording
 from reconciler.apply.look import Look
 from reconciler.apply.sending import Sending
 from reconciler.kinds.kind import canonical_email
@@ -73,7 +73,7 @@ class Doubts:
             await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
             return None
         (live,) = found
-        recorded = record.found(self._rows[change.address.external_id], change, live, intent.opened_at)
+        recorded = recording.found(self._rows[change.address.external_id], change, live, intent.opened_at)
         self._rows[change.address.external_id] = recorded
         message = "its answer was lost; it was done"
         # Its users are listed before one is created: the list says who else wrote to it.

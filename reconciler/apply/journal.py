@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 
-from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Ledger
 from reconciler.records import Write
 
@@ -33,10 +32,10 @@ class Journal:
     def _commit(self) -> None:
         """Commit all that waits."""
         waiting, self._waiting = self._waiting, []
-        failed: LedgerFailed | None = None
+        failed: Exception | None = None
         try:
             self._ledger.commit([write for writes, _ in waiting for write in writes])
-        except LedgerFailed as exc:
+        except Exception as exc:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
             failed = exc
         for _, written in waiting:
             if written.cancelled():
@@ -44,4 +43,4 @@ class Journal:
             if failed is None:
                 written.set_result(None)
             else:
-                written.set_exception(LedgerFailed(failed.message, failed.hint))
+                written.set_exception(failed)

@@ -9,9 +9,10 @@ again. What is left is said here: a row whose archive came through, and which in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from reconciler.apply import record
+from reconciler import recording
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.recorded import with_record
 from reconciler.model import (
@@ -46,7 +47,7 @@ def recovered(records: Records, live: Live, project: str) -> Records:
     for intent in records.intents:
         key = intent.address.external_id
         row, there = rows.get(key), holders.get(key, [])
-        if intent.action is Action.ARCHIVE and row is not None and _archived(row, live):
+        if intent.action is Action.ARCHIVE and row is not None and row.id == intent.id and _archived(row, live):
             rows[key] = replace(row, state=BindingState.ARCHIVED, written_at=intent.opened_at)
         if intent.action is Action.CREATE and row is None and len(there) == 1 and there[0].id not in bound:
             rows[key] = _created(intent, there[0], project)
@@ -69,7 +70,7 @@ def _created(intent: Intent, live: LiveCustomer, project: str) -> Binding:
         via=Via.CREATED,
     )
     applied = {field.name: field.after for field in fields}
-    return record.found(with_record(entry, applied, {}, {}), change, live, intent.opened_at)
+    return recording.found(with_record(entry, applied, {}, {}), change, live, intent.opened_at)
 
 
 def wait_s(records: Records, live: Live, lag_s: float, users: Mapping[CustomerId, tuple[SeenUser, ...]]) -> float:
@@ -107,20 +108,21 @@ def closing(
     `users` are the users known by customer id after this planning.
     """
     settled_at = live.read_at - lag_s - DOUBT_S
-    external_ids = {customer.external_id for customer in live.listed.values()}
+    ids = {customer.external_id: customer.id for customer in live.listed.values()}
     closed = []
     for intent in records.intents:
-        done = _seen(intent, external_ids, records, users)
+        done = _seen(intent, ids.keys(), records, users)
         if done is None and intent.opened_at > settled_at and intent.action in (Action.CREATE, Action.CREATE_USER):
             continue
         status = Status.DONE if done else Status.FAILED
         message = "settled by reading: it was done" if done else "settled by reading: it was not done, or is sent again"
-        closed.append(PutIntent(replace(intent, status=status, message=message, closed_at=live.read_at)))
+        known = intent.id or (ids.get(intent.address.external_id) if done else None)
+        closed.append(PutIntent(replace(intent, id=known, status=status, message=message, closed_at=live.read_at)))
     return closed
 
 
 def _seen(
-    intent: Intent, external_ids: set[str], records: Records, users: Mapping[CustomerId, tuple[SeenUser, ...]]
+    intent: Intent, external_ids: AbstractSet[str], records: Records, users: Mapping[CustomerId, tuple[SeenUser, ...]]
 ) -> bool | None:
     """Return True where the effect of a create is seen, None where it is not (or is no create)."""
     match intent.action:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from reconciler import recording
 from reconciler.api.request import Reply, Request
-from reconciler.apply import record
 from reconciler.apply.doubts import Doubts
 from reconciler.apply.look import Look
 from reconciler.apply.requests import CLEARS, creation, patch_body, request_for
@@ -37,7 +37,8 @@ class CustomerSteps:
 
     `rows` and `users` are those of the ledger after the plan's own bookkeeping, with the rows of
     customers that are to be created; `reopened` are addresses whose archive or restore an earlier run
-    sent without an answer, so that sending it is a repetition.
+    sent without an answer, so that sending it is a repetition. `unread` are customers of which the plan
+    saw only the ledger's record.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class CustomerSteps:
         learned: Learned,
         ways: Ways,
         reopened: frozenset[Address] = frozenset(),
+        unread: frozenset[CustomerId] = frozenset(),
     ) -> None:
         self._sending = sending
         self._look = look
@@ -58,8 +60,10 @@ class CustomerSteps:
         self._learned = learned
         self._ways = ways
         self._reopened = reopened
+        self._unread = unread
         self._created_instead: set[str] = set()
         self._unlisted: set[str] = set()
+        self._listed: set[CustomerId] = set()
         self._doubts = Doubts(sending, look, self._rows, self._users, self._unlisted)
 
     async def take(self, change: Change) -> Outcome:
@@ -94,6 +98,18 @@ class CustomerSteps:
             case _:
                 assert_never(change.action)
 
+    def _unbound(self, change: Change) -> bool:
+        """Say whether `change` is about a customer that the ledger binds to no key: one of several with one key."""
+        row = self._rows.get(change.address.external_id)
+        created = change.address.external_id in self._created_instead
+        return change.id is not None and not created and (row is None or row.id != change.id)
+
+    async def _alone(self, change: Change, customer: CustomerId, *, active_wanted: bool) -> Outcome:
+        """Archive or restore a customer without a row; only the journal knows of it."""
+        message, intent, _ = await self._or_settled(change, customer, "", active_wanted=active_wanted)
+        await self._sending.close(intent, Status.DONE, message=message)
+        return Outcome(change, Status.DONE, message, customer)
+
     def _row(self, change: Change) -> Binding:
         """Return the ledger's row of the customer that `change` is about."""
         return self._rows[change.address.external_id]
@@ -111,9 +127,10 @@ class CustomerSteps:
                 await self._sending.journal.write(PutTaken(change.address.external_id, failure.detail or str(failure)))
             raise
         live = _customer(reply, "POST /customers")
-        recorded = record.created(self._row(change), change, live, reply.server_time_s)
+        recorded = recording.created(self._row(change), change, live, reply.server_time_s)
         self._rows[change.address.external_id] = recorded.binding
         self._users[live.id] = ()
+        self._listed.add(live.id)
         message = _kept(recorded.not_taken)
         writes = (PutBinding(recorded.binding), PutUsers(live.id, ()))
         await self._sending.close(replace(intent, id=live.id), Status.DONE, *writes, message=message)
@@ -128,7 +145,7 @@ class CustomerSteps:
         reply, intent = await self._sending.send(request_for(change, customer, clear), change, customer)
         live = _customer(reply, "PATCH", customer)
         cleared = tuple(field for field in change.fields if not field.after)
-        full = record.not_taken(cleared, live)
+        full = recording.not_taken(cleared, live)
         outcome = await self._patched(before, change, reply, live, intent, cleared, clear)
         if not full or self._sending.halted:
             return outcome
@@ -151,10 +168,10 @@ class CustomerSteps:
         clear: str,
     ) -> Outcome:
         """Record a patch's reply; what emptied a field, sent as `clear`, is learned."""
-        recorded = record.patched(before, change, live, reply.server_time_s)
+        recorded = recording.patched(before, change, live, reply.server_time_s, read=live.id not in self._unread)
         self._rows[change.address.external_id] = recorded.binding
         writes: list[Write] = [PutBinding(recorded.binding)]
-        if cleared and not record.not_taken(cleared, live) and self._learned.empties != clear:
+        if cleared and not recording.not_taken(cleared, live) and self._learned.empties != clear:
             self._learned = replace(self._learned, empties=clear)
             writes.append(PutLearned(self._learned))
         message = _kept(recorded.not_taken)
@@ -164,29 +181,33 @@ class CustomerSteps:
 
     async def _archive(self, change: Change) -> Outcome:
         """Archive a customer."""
+        if change.id is not None and self._unbound(change):
+            return await self._alone(change, change.id, active_wanted=False)
         customer, row = self._id(change), self._row(change)
-        message, intent, at = await self._or_settled(change, customer, row, active_wanted=False)
-        binding = record.archived(row, at)
+        message, intent, at = await self._or_settled(change, customer, row.created_at, active_wanted=False)
+        binding = recording.archived(row, at)
         self._rows[change.address.external_id] = binding
         await self._sending.close(intent, Status.DONE, PutBinding(binding), message=message)
         return Outcome(change, Status.DONE, message, customer)
 
     async def _restore(self, change: Change) -> Outcome:
         """Restore a customer; one that is gone is created instead, where the plan says so."""
+        if change.id is not None and self._unbound(change):
+            return await self._alone(change, change.id, active_wanted=True)
         customer, row = self._id(change), self._row(change)
         try:
-            message, intent, at = await self._or_settled(change, customer, row, active_wanted=True)
+            message, intent, at = await self._or_settled(change, customer, row.created_at, active_wanted=True)
         except NotFound:
             if change.otherwise is Action.CREATE and self._first_sending(change):
                 # The id is gone for good: the key is bound to nobody until the create is done.
                 await self._sending.journal.write(DropBinding(change.address.external_id))
                 self._created_instead.add(change.address.external_id)
-                self._rows[change.address.external_id] = record.to_create(row, change)
+                self._rows[change.address.external_id] = recording.to_create(row, change)
                 return await self._create(replace(change, action=Action.CREATE, id=None, otherwise=None), change)
-            absent = record.absent(row)
+            absent = recording.absent(row)
             await self._sending.journal.write(PutBinding(absent))
             raise
-        binding = record.restored(row, at)
+        binding = recording.restored(row, at)
         self._rows[change.address.external_id] = binding
         await self._sending.close(intent, Status.DONE, PutBinding(binding), message=message)
         return Outcome(change, Status.DONE, message, customer)
@@ -196,7 +217,7 @@ class CustomerSteps:
         return change.address not in self._reopened and not self._sending.repeated(change)
 
     async def _or_settled(
-        self, change: Change, customer: CustomerId, row: Binding, *, active_wanted: bool
+        self, change: Change, customer: CustomerId, created_at: str, *, active_wanted: bool
     ) -> tuple[str, Intent, float]:
         """
         Archive or restore, and return what to say of it, the open intent, and the server's clock.
@@ -211,7 +232,7 @@ class CustomerSteps:
             if failure.status not in (400, 404) or not repeated:
                 raise
             intent = self._sending.last_intent(change)
-            done = await settled(self._look, customer, row.created_at, self._ways, active_wanted=active_wanted)
+            done = await settled(self._look, customer, created_at, self._ways, active_wanted=active_wanted)
             if done is False:
                 await self._sending.close(intent, Status.FAILED, message=str(failure))
                 failure.lost = 0
@@ -224,9 +245,12 @@ class CustomerSteps:
         """Create a user, unless it is listed where only a listing after the restore could tell."""
         customer = self._id(change)
         unlisted = change.address.external_id in self._unlisted
-        if unlisted or (change.unless_listed and customer not in self._users):
-            listed = await self._look.users(customer)
-            self._users[customer] = tuple(SeenUser(user.email, user.fields) for user in listed)
+        if unlisted or (change.unless_listed and customer not in self._listed):
+            before = {canonical_email(user.email): user for user in self._users.get(customer, ())}
+            listed = {canonical_email(user.email): user for user in await self._look.users(customer)}
+            newer = {email: SeenUser(user.email, user.fields) for email, user in listed.items() if email not in before}
+            self._users[customer] = tuple({**before, **newer}.values())
+            self._listed.add(customer)
             await self._sending.journal.write(PutUsers(customer, self._users[customer]))
             self._unlisted.discard(change.address.external_id)
         email = change.address.email or ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import click
 
 from reconciler import __version__
-from reconciler.errors import Interrupted, Invalid, ReconcilerError
+from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.text import visible
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -22,6 +22,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("apply", "Make the account as declared"),
     "import": ("import_", "Write live customers as YAML that plans to nothing"),
     "show": ("show", "Show one customer: declared, live and recorded"),
+    "history": ("history", "List what each run did"),
+    "undo": ("undo", "Undo one run"),
+    "duplicates": ("duplicates", "Find live customers that are there twice, and archive the others"),
     "state": ("state", "List, show and forget what the ledger holds"),
     "schema": ("schema", "Print a JSON Schema"),
     "emulator": ("emulator", "Run the API on this machine"),
@@ -147,6 +150,11 @@ def _told(exc: BaseException) -> int:
             click.echo(f"error: {visible(exc.message)}", err=True)
             if exc.hint:
                 click.echo(f"  {visible(exc.hint)}", err=True)
+            if isinstance(exc, PlanFaulty):
+                # Only here: no other run needs what writes it.
+                from reconciler.cli.faulty import written  # noqa: PLC0415
+
+                click.echo(f"  {visible(written(exc))}", err=True)
             return exc.exit_code
         case OSError():
             where = f"{exc.filename}: " if exc.filename else ""

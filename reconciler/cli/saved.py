@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from reconciler.cli.output import read_text
 from reconciler.errors import Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Address, Change, EnvironmentRef, SourceFile, Status
+from reconciler.pipeline.planning import Drafting
 from reconciler.plan.saved import load
+from reconciler.plan.stale import draft_of_saved
 from reconciler.plans import Plan
+from reconciler.terms import Terms
 
 _AGAIN = "make a new plan with `plan --out`"
 Key = tuple[Action, Address]
@@ -72,16 +75,22 @@ def run_name(saved: Plan | None) -> str:
     return "apply" if saved is None else f"apply of plan {saved.fingerprint[:16]}"
 
 
-def sent_before(saved: Plan, ledger: Ledger) -> set[Key]:
-    """Return what earlier runs of a saved plan have done, or sent without an answer."""
+def sent_before(saved: Plan, ledger: Ledger, statuses: Container[Status | None] = (None, Status.DONE)) -> set[Key]:
+    """Return what earlier runs of a saved plan have done, or sent without an answer (the status None)."""
     name = run_name(saved)
     return {
         (intent.action, intent.address)
         for run in ledger.runs()
         if run.command == name
         for intent in ledger.intents(run.id)
-        if intent.status in (None, Status.DONE)
+        if intent.status in statuses
     }
+
+
+def drafted_alone(saved: Plan, ledger: Ledger, terms: Terms) -> Drafting:
+    """Return what makes a draft of a saved plan alone, without the files that it was made from."""
+    done, sent = sent_before(saved, ledger, (Status.DONE,)), sent_before(saved, ledger, (None,))
+    return lambda live, records: draft_of_saved(saved, done, sent, live, records, terms)
 
 
 def still_true(saved: Plan, now: Plan, sent: set[Key]) -> None:

@@ -19,6 +19,7 @@ from reconciler.ledger.faults import primary, told
 from reconciler.ledger.schema import Connect, make_private, migrate, shipped, version_of
 from reconciler.ledger.shared import open_shared
 from reconciler.ledger.sqlite import SqliteLedger
+from reconciler.step import Step, unheard
 from reconciler.text import visible
 
 _SMALLEST = 512  # bytes: the smallest page of an SQLite file
@@ -38,6 +39,7 @@ def open_ledger(
     writable: bool = True,
     create: bool = True,
     lineage: str | None = None,
+    step: Step = unheard,
 ) -> Ledger:
     """
     Return the open ledger of one environment; leaving its context closes it.
@@ -45,21 +47,27 @@ def open_ledger(
     With `writable` the file is made where there is none, unless `create` is False, and an older format
     is migrated. Without, nothing on disk changes, and a file or folder that may only be read is enough.
     Where there is no ledger and none is made, an empty one that cannot be written is returned.
-    `lineage` is given to a file that is made; else it gets a new UUID.
+    `lineage` is given to a file that is made; else it gets a new UUID. `step` is told of every commit.
 
     LedgerFailed where the storage fails or is no ledger, LedgerTooNew for a newer format, Refused for
     the ledger of another environment or base URL.
     """
     if "://" in url_or_path:
         return open_shared(
-            url_or_path, environment=environment, base_url=base_url, writable=writable, create=create, lineage=lineage
+            url_or_path,
+            environment=environment,
+            base_url=base_url,
+            writable=writable,
+            create=create,
+            lineage=lineage,
+            step=step,
         )
     if not url_or_path or "\0" in url_or_path:
         raise LedgerFailed(f"{visible(url_or_path)!r} is no path for a ledger", _ELSEWHERE)
     path = Path(url_or_path)
     if not writable:
         return read_sqlite(path, environment=environment, base_url=base_url)
-    return write_sqlite(path, environment=environment, base_url=base_url, create=create, lineage=lineage)
+    return write_sqlite(path, environment=environment, base_url=base_url, create=create, lineage=lineage, step=step)
 
 
 def connect_sqlite(path: Path, parameters: str) -> sqlite3.Connection:
@@ -81,6 +89,7 @@ def write_sqlite(
     connect: Connect = connect_sqlite,
     migrations: tuple[str, ...] | None = None,
     network: Callable[[Path], bool] = on_network,
+    step: Step = unheard,
 ) -> Ledger:
     """Return a ledger that can be written, made or migrated where it must be (see `open_ledger`)."""
     migrations = shipped() if migrations is None else migrations
@@ -105,7 +114,7 @@ def write_sqlite(
             meta = _meta(connection, path, environment, base_url)
             if meta is None:
                 meta = _name(connection, environment, base_url, lineage or str(uuid4()))
-            return SqliteLedger(path, meta, writable=True, connection=connection)
+            return SqliteLedger(path, meta, writable=True, connection=connection, step=step)
         except BaseException:
             connection.close()
             raise

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder
+from reconciler.step import Step, unheard
 from reconciler.text import visible
 
 _SCHEMES = ("postgresql", "postgres")
@@ -25,7 +26,14 @@ def is_shared(url_or_path: str) -> bool:
 
 
 def open_shared(
-    url: str, *, environment: str, base_url: str, writable: bool, create: bool, lineage: str | None
+    url: str,
+    *,
+    environment: str,
+    base_url: str,
+    writable: bool,
+    create: bool,
+    lineage: str | None,
+    step: Step = unheard,
 ) -> Ledger:
     """Return the ledger that a URL names, open (see `open.open_ledger`)."""
     if not is_shared(url):
@@ -37,7 +45,13 @@ def open_shared(
     with _driver():
         from reconciler.ledger.postgres.opening import open_postgres  # noqa: PLC0415 - most ledgers are files
     return open_postgres(
-        url, environment=environment, base_url=base_url, writable=writable, create=create, lineage=lineage
+        url,
+        environment=environment,
+        base_url=base_url,
+        writable=writable,
+        create=create,
+        lineage=lineage,
+        step=step,
     )
 
 

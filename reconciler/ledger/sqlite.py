@@ -28,6 +28,7 @@ from reconciler.ledger.tables import (
 )
 from reconciler.model import CustomerId
 from reconciler.records import Binding, Intent, Records, Run, Write
+from reconciler.step import Step, unheard
 from reconciler.text import visible
 
 Result = TypeVar("Result")
@@ -69,7 +70,7 @@ _META = "SELECT environment, base_url, lineage, created_at, serial FROM meta"
 # No write: the serial, which the fence has counted on, stays what it was.
 _BEGIN = "UPDATE meta SET token = token + 1, serial = serial - 1, taken_by = ?, taken_at = ?"
 _FENCE = "UPDATE meta SET serial = serial + 1 WHERE token = coalesce(?, token)"
-_OVERWRITE = "UPDATE meta SET lineage = ?, serial = max(serial, ?)"
+_OVERWRITE = "UPDATE meta SET lineage = ?, serial = max(serial, ?), account = ''"
 _FINISHED = "SELECT 1 FROM runs WHERE outcome <> '' LIMIT 1"
 
 
@@ -86,6 +87,7 @@ class SqliteLedger:
     writable: bool
     connection: sqlite3.Connection
     token: int | None = None
+    step: Step = unheard
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -204,7 +206,9 @@ class SqliteLedger:
             try:
                 self._fence()
                 result = work()
+                self.step("commit")
                 self.connection.execute("COMMIT")
+                self.step("committed")
             except BaseException:
                 # SQLite has ended the transaction by itself after some failures, a full disk among them.
                 if self.connection.in_transaction:

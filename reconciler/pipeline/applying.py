@@ -17,7 +17,7 @@ from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
 from reconciler.clock import Clock
 from reconciler.ledger.base import Ledger
-from reconciler.model import BindingAction, Outcome
+from reconciler.model import BindingAction, CustomerId, Outcome
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, learned_writes, users_of
@@ -92,6 +92,7 @@ async def carry_out(
         learned=planned.learned,
         ways=Ways(lists, gets),
         reopened=recover.repeated(planned.records),
+        unread=_unread(planned),
     )
     result = await execute(planned.plan, sending, steps, tell, lag_s=terms.lag_s)
     if not result.halt and not result.interrupted:
@@ -105,6 +106,13 @@ async def carry_out(
     )
     ledger.commit([PutRun(ended)])
     return Carried(result, client.requests, ended)
+
+
+def _unread(planned: Planned) -> frozenset[CustomerId]:
+    """Return the customers that the plan changes by their record alone: neither listed nor got."""
+    live = planned.live
+    ids = (change.id for change in planned.plan.changes if change.id is not None)
+    return frozenset(one for one in ids if one not in live.listed and live.got.get(one) is None)
 
 
 def bookkeeping(planned: Planned, terms: Terms) -> list[Write]:

@@ -12,6 +12,7 @@ from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger as open_ledger_at
 from reconciler.settings import Environment
+from reconciler.step import Step, unheard
 
 First = TypeVar("First")
 Second = TypeVar("Second")
@@ -22,7 +23,7 @@ def real_clock() -> Clock:
     return RealClock()
 
 
-def open_client(environment: Environment, clock: Clock) -> Client:
+def open_client(environment: Environment, clock: Clock, *, step: Step = unheard) -> Client:
     """Return the client of an environment, not entered yet; Invalid with all that is missing to reach it."""
     base_url, credentials = _asked(environment.base_url, environment.credentials)
     return Client(
@@ -32,6 +33,7 @@ def open_client(environment: Environment, clock: Clock) -> Client:
         clock=clock,
         jitter=random.random,
         rate_per_s=environment.rate_per_s,
+        step=step,
     )
 
 
@@ -48,8 +50,12 @@ def _asked(first: Callable[[], First], second: Callable[[], Second]) -> tuple[Fi
     return got, second()
 
 
-def open_ledger(environment: Environment, *, writable: bool) -> Ledger:
+def open_ledger(environment: Environment, *, writable: bool, step: Step = unheard) -> Ledger:
     """Return the ledger of an environment, open; without `writable` nothing on disk changes."""
     return open_ledger_at(
-        environment.state(), environment=environment.name, base_url=environment.base_url(), writable=writable
+        environment.state(),
+        environment=environment.name,
+        base_url=environment.base_url(),
+        writable=writable,
+        step=step,
     )

@@ -12,6 +12,8 @@ from reconciler.clock import Clock
 from reconciler.collector import without_collector
 from reconciler.ledger.base import Ledger
 from reconciler.model import CustomerId, Desired, ListUsers, Live, Read
+from reconciler.pipeline.trying import tried_first
+from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.users import merged
 from reconciler.plans import Plan
@@ -22,6 +24,8 @@ PAGE = 100
 """The documented default of `limit`, and the largest that is known to be accepted."""
 
 Say = Callable[[str], None]
+Drafting = Callable[[Live, Records], Draft]
+"""What planning is, once the account and the ledger are read: a pure function that may ask for more reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +52,33 @@ async def make(
 
     `say` is told in a few words what is being read. With `patience` it waits where an earlier run left a
     create in doubt that need not be seen yet, and reads again; without, the plan shows it as blocked.
-    Raises what reading and planning raise.
+    Raises what reading and planning raise, and PlanFaulty where the plan does not keep its word.
     """
+
+    def draft(live: Live, records: Records) -> Draft:
+        return make_plan(desired, live, records, terms)
+
     with without_collector():
-        planned = await _made(client, ledger, desired, terms, say)
+        planned = await _made(client, ledger, draft, terms, say)
         wait_s = recover.wait_s(planned.records, planned.live, terms.lag_s, users_of(planned)) if patience else 0.0
         if patience is None or not wait_s:
-            return planned
+            return _tried(planned, desired, terms)
         say(f"waiting {wait_s:.0f} s: creates that an earlier run left in doubt may still come to be seen")
         await patience.sleep(wait_s + 1.0)
-        return await _made(client, ledger, desired, terms, say)
+        return _tried(await _made(client, ledger, draft, terms, say), desired, terms)
 
 
-async def _made(client: Client, ledger: Ledger, desired: Desired, terms: Terms, say: Say) -> Planned:
+async def make_of(client: Client, ledger: Ledger, draft: Drafting, terms: Terms, *, say: Say) -> Planned:
+    """
+    Read the account and return the plan that `draft` makes of it, as `make` does of what is declared.
+
+    What an earlier run left in doubt is not waited for.
+    """
+    with without_collector():
+        return await _made(client, ledger, draft, terms, say)
+
+
+async def _made(client: Client, ledger: Ledger, draft_of: Drafting, terms: Terms, say: Say) -> Planned:
     """Return what `make` does, without waiting."""
     records = ledger.records()
     say("reading the account")
@@ -68,12 +86,18 @@ async def _made(client: Client, ledger: Ledger, desired: Desired, terms: Terms, 
     live = replace(live, longest_page=max(live.longest_page, records.learned.longest_page))
     while True:
         settled = recover.recovered(records, live, terms.project)
-        draft = make_plan(desired, live, settled, terms)
+        draft = draft_of(live, settled)
         if not draft.reads:
             learned = replace(draft.learned, longest_page=live.longest_page)
             return Planned(draft.plan, live, settled, learned, _changed(records, settled))
         say(_asked(draft.reads))
         live = await reading.answer(client, live, draft.reads, page_limit=PAGE)
+
+
+def _tried(planned: Planned, desired: Desired, terms: Terms) -> Planned:
+    """Return `planned`; PlanFaulty where its plan, tried in memory, does not do what it says."""
+    tried_first(planned.plan, desired, planned.live, planned.records, terms, planned.learned)
+    return planned
 
 
 def _changed(before: Records, after: Records) -> tuple[Binding, ...]:

@@ -19,6 +19,7 @@ from reconciler.ledger.schema import copy_beside
 from reconciler.ledger.shared import end_lease, is_shared, lease_holder
 from reconciler.pipeline.opening import open_ledger, real_clock
 from reconciler.settings import Environment
+from reconciler.step import Step, unheard
 
 RENEW_EVERY_S = 5.0
 """So often a lease is renewed; a renewal that fails is tried again each second."""
@@ -50,22 +51,24 @@ class Writing:
             self.lock.__exit__(kind, error, trace)
 
 
-async def begin(environment: Environment, clock: Clock, *, doing: str, timeout_s: float = 0.0) -> Writing:
+async def begin(
+    environment: Environment, clock: Clock, *, doing: str, timeout_s: float = 0.0, step: Step = unheard
+) -> Writing:
     """
     Return the ledger of a run that begins to write, locked; Locked where another has the lock after `timeout_s`.
 
-    Whoever began before writes no more. Where the lock is a lease, `kept` keeps it.
+    `step` is told of every commit. Whoever began before writes no more. Where the lock is a lease, `kept` keeps it.
     """
     account = _account(environment)
     if is_shared(environment.state()):
-        ledger = open_ledger(environment, writable=True)
+        ledger = open_ledger(environment, writable=True, step=step)
         holder = Holder(this_process(), rfc3339(clock.now()), doing)
         try:
             return Writing(await _leased(ledger, holder, account, clock, timeout_s))
         except BaseException:
             ledger.__exit__(None, None, None)
             raise
-    writing = await _locked(environment, clock, doing, timeout_s)
+    writing = await _locked(environment, clock, doing, timeout_s, step)
     try:
         return Writing(writing.ledger.begin(_holder(writing), account=account), writing.lock)
     except BaseException:
@@ -150,7 +153,9 @@ def _holder(writing: Writing) -> Holder:
     return writing.lock.holder if writing.lock is not None else Holder()
 
 
-async def _locked(environment: Environment, clock: Clock, doing: str, timeout_s: float) -> Writing:
+async def _locked(
+    environment: Environment, clock: Clock, doing: str, timeout_s: float, step: Step = unheard
+) -> Writing:
     """Return the ledger of a file, under the lock of its account."""
     lock = await take_lock(
         base_url=environment.base_url(),
@@ -161,7 +166,7 @@ async def _locked(environment: Environment, clock: Clock, doing: str, timeout_s:
         otherwise=Path(environment.state()).parent,
     )
     try:
-        return Writing(open_ledger(environment, writable=True), lock)
+        return Writing(open_ledger(environment, writable=True, step=step), lock)
     except BaseException:
         lock.__exit__(None, None, None)
         raise

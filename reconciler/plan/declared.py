@@ -79,7 +79,8 @@ class Declared:
             known.id,
             recorded,
             live.users.get(known.id),
-            read_again=(self.terms.refresh_users or doubted) and isinstance(known.presence, Active),
+            read_again=self.terms.refresh_users or doubted,
+            listable=isinstance(known.presence, Active),
             fresh=known.row is not None and self.register.sight.fresh(known.row),
             in_doubt=lambda address: self._open_create(address) is not None,
         )

@@ -9,7 +9,7 @@ candidates are never chosen between, and two keys never share one live customer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.model import Address, Blocked, CustomerId, Desired, DesiredCustomer, LiveCustomer, Note
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, presence
@@ -43,7 +43,12 @@ Identity = Known | Nobody | Unread | Blocked
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Both sides, indexed for matching."""
+    """
+    Both sides, indexed for matching.
+
+    `holders` are the active customers by external_id, `shelved` those that we archived and that are listed:
+    one of them may have been restored by hand, so that none is created beside it.
+    """
 
     sight: Sight
     bindings: Mapping[str, Binding]
@@ -51,6 +56,7 @@ class Register:
     holders: Mapping[str, tuple[LiveCustomer, ...]]
     origins: Mapping[str, str]
     scope: Scope
+    shelved: Mapping[str, tuple[LiveCustomer, ...]] = field(default_factory=dict)
 
 
 def origins_of(desired: Desired) -> dict[str, str]:
@@ -186,6 +192,8 @@ def _found(customer: DesiredCustomer, register: Register) -> Identity:
         seen.add(origin)
         origin = register.origins.get(origin)
     if not candidates:
+        candidates = {one.id: one for one in register.shelved.get(customer.external_id, ())}
+    if not candidates:
         return Nobody()
     if len(candidates) > 1:
         return _two(customer, tuple(candidates), f"{len(candidates)} active customers carry its external_id")
@@ -193,8 +201,6 @@ def _found(customer: DesiredCustomer, register: Register) -> Identity:
     row = register.by_id.get(live.id)
     if row is not None and not register.scope.may_take_over(row):
         return _taken_key(customer, row)
-    if row is not None and register.scope.declared(row.external_id) and row.live_external_id != live.external_id:
-        return _claimed(customer, row)
     there = presence(register.sight, live.id, row)
     if isinstance(there, Unread):
         return there
@@ -228,16 +234,6 @@ def _taken_key(customer: DesiredCustomer, row: Binding) -> Blocked:
         f"{row.id} is bound to {row.external_id!r} of project {row.project!r}, "
         f"whose file {row.source!r} is not read here",
         f"put `forget: [{row.external_id}]` there and apply it, or run `reconciler state rm {row.external_id}`",
-        (row.bound_id,),
-    )
-
-
-def _claimed(customer: DesiredCustomer, row: Binding) -> Blocked:
-    """Return that the customer found is bound to another key that is declared, and was given this key since."""
-    return _blocked(
-        customer,
-        f"{row.id} carries its external_id and is bound to {row.external_id!r}, which is declared too",
-        f"if it is this one now, `reconciler state rm {row.external_id}` forgets the binding",
         (row.bound_id,),
     )
 

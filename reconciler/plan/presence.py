@@ -113,6 +113,20 @@ def as_recorded(binding: Binding, listed: LiveCustomer | None = None) -> LiveCus
     )
 
 
+def shelved_by_external_id(sight: Sight, bindings: Mapping[CustomerId, Binding]) -> dict[str, tuple[LiveCustomer, ...]]:
+    """Return the customers that we archived and that are listed: as archived ones are, or restored by hand."""
+    shelved: dict[str, tuple[LiveCustomer, ...]] = {}
+    for binding in bindings.values():
+        if binding.state is not BindingState.ARCHIVED:
+            continue
+        match presence(sight, binding.bound_id, binding):
+            case Shelved(customer) if customer is not None and customer.external_id:
+                shelved[customer.external_id] = (*shelved.get(customer.external_id, ()), customer)
+            case _:
+                pass
+    return shelved
+
+
 def by_external_id(sight: Sight, bindings: Mapping[CustomerId, Binding]) -> dict[str, tuple[LiveCustomer, ...]]:
     """
     Return the active customers by external_id, those without one left out; almost always one each.

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.model import Address, Blocked, CustomerId, DesiredCustomer
 from reconciler.plan.match import Identity, Known, Nobody, dormant_external_id
+from reconciler.records import Binding
 
 Identified = tuple[DesiredCustomer, Identity]
 
 
 def unrivalled(identities: Iterable[Identified]) -> list[Identified]:
     """Return the identities; those are blocked that share a customer, or would bear one external_id, with another."""
-    return _not_doubled(_not_shared(list(identities)))
+    return _not_doubled(_not_claimed(_not_shared(list(identities))))
 
 
 def _not_shared(identities: Sequence[Identified]) -> Sequence[Identified]:
@@ -40,6 +41,35 @@ def _shared(customer: DesiredCustomer, one: CustomerId, keys: Iterable[str]) -> 
         "keep one of the entries, or give the right id to each with an `id:` line",
         source=customer.source,
         ids=(one,),
+    )
+
+
+def _not_claimed(identities: Sequence[Identified]) -> Sequence[Identified]:
+    """Return the identities, those blocked whose customer is bound to another declared key that is blocked over it."""
+    claims = {
+        (one, customer.external_id)
+        for customer, identity in identities
+        if isinstance(identity, Blocked)
+        for one in identity.ids
+    }
+    kept: list[Identified] = []
+    for customer, identity in identities:
+        row = identity.row if isinstance(identity, Known) else None
+        if row is None or row.external_id == customer.external_id or (row.id, row.external_id) not in claims:
+            kept.append((customer, identity))
+        else:
+            kept.append((customer, _claimed(customer, row)))
+    return kept
+
+
+def _claimed(customer: DesiredCustomer, row: Binding) -> Blocked:
+    """Return that the customer found is bound to another key that is declared, and it is not settled whose it is."""
+    return Blocked(
+        Address(customer.external_id),
+        f"{row.id} is bound to {row.external_id!r}, which is declared too and is blocked over it",
+        f"if it is this one now, `reconciler state rm {row.external_id}` forgets the binding",
+        source=customer.source,
+        ids=(row.bound_id,),
     )
 
 

@@ -50,6 +50,7 @@ def known_users(
     listed: tuple[LiveUser, ...] | None,
     *,
     read_again: bool,
+    listable: bool = True,
     fresh: bool,
     in_doubt: Callable[[Address], bool],
 ) -> Part:
@@ -57,17 +58,20 @@ def known_users(
     Return what the declared users of an existing customer need.
 
     - `recorded`: the users that the ledger has seen there, None where they were never listed.
-    - `listed`: as listed now, None where they were not. Where neither is known, or `read_again`, the part
-      asks for the listing.
+    - `listed`: as listed now, None where they were not. Where the ledger lacks a declared one, or `read_again`,
+      the part asks for the listing: somebody else may have made it.
+    - `listable`: the customer is active. Of one that is about to be restored the users can be listed only then.
     - `fresh`: our last write to the customer is so young that a listing need not show it yet.
     - `in_doubt`: whether the create of that user was sent, not answered, and may still come to be seen.
     """
     if not customer.users and not recorded:
         return NOTHING
-    if customer.users and listed is None and (recorded is None or read_again):
-        return Part(reads=(ListUsers(customer_id),))
     seen = merged(recorded, listed, fresh=fresh)
     by_email = {canonical_email(user.email): user for user in seen}
+    lacking = any(canonical_email(user.email) not in by_email for user in customer.users)
+    wanted = recorded is None or ((read_again or lacking) and not fresh)
+    if customer.users and listed is None and listable and wanted:
+        return Part(reads=(ListUsers(customer_id),))
     before = {canonical_email(user.email): user for user in recorded or ()}
     changes: list[Change] = []
     blocked: list[Blocked] = []
@@ -81,7 +85,7 @@ def known_users(
         elif in_doubt(address := Address(customer.external_id, user.email)):
             blocked.append(doubtful(address, user.source))
         else:
-            changes.append(_create(customer, user, customer_id))
+            changes.append(_create(customer, user, customer_id, unless_listed=not listable))
     notes, after = _after(customer, seen, declared)
     users = () if after == recorded else (PutUsers(customer_id, after),)
     if not (changes or blocked or notes or users):

@@ -26,6 +26,7 @@ from reconciler.records import (
     PutRun,
     PutTaken,
     PutUsers,
+    Records,
     Run,
     SeenUser,
     Trouble,
@@ -101,6 +102,14 @@ def test_a_ledger_goes_from_one_kind_of_storage_to_another_and_keeps_its_lineage
         pushed = ledger.copy()
     assert (pushed.meta.lineage, pushed.meta.serial) == (pulled.meta.lineage, 2)
     assert sorted(map(repr, pushed.writes)) == sorted(map(repr, WRITES))
+
+
+@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
+def test_of_the_ledger_that_was_overwritten_nothing_is_left(tmp_path: Path, opener: Callable[[Path], Any]) -> None:
+    with opener(tmp_path) as ledger:
+        ledger.commit(WRITES)
+        ledger.overwrite(Copy(COPY.meta, ()))
+        assert (ledger.copy().writes, ledger.records()) == ((), Records())
 
 
 @pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)

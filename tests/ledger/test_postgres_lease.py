@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,13 @@ sys.stdin.read()
 
 def test_this_process_lives() -> None:
     assert died(this_machine(), this_process()) is False
+
+
+def test_a_process_that_ended_and_was_not_waited_for_has_died() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        stat = Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()
+        assert (stat[0], died(this_machine(), f"{ended.pid}:{stat[19]}")) == ("Z", True)
 
 
 def test_a_number_that_another_process_has_now_is_one_that_died() -> None:

@@ -23,6 +23,7 @@ from reconciler.ledger.process import died
 from reconciler.ledger.rows import statements
 from reconciler.ledger.tables import TABLES
 from reconciler.records import Binding, Intent, Records, Run, Write
+from reconciler.step import Step, unheard
 
 First = tuple[LiteralString, tuple[Any, ...]]
 
@@ -48,6 +49,7 @@ class PostgresLedger:
     known: int
     lease: leases.Lease | None = None
     died: leases.Died = died
+    step: Step = unheard
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -189,12 +191,14 @@ class PostgresLedger:
 
     def _end(self, connection: Connection, transaction: int) -> None:
         """Commit; Lost, with the transaction's number, where no answer came."""
+        self.step("commit")
         try:
             answer = connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
             if connection.closed:
                 raise Lost(error, transaction) from error
             raise
+        self.step("committed")
         if answer != "COMMIT":
             raise LedgerFailed(f"{self.session.place}: the server took nothing of this step", "see the server's log")
 

@@ -17,6 +17,7 @@ from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connecti
 from reconciler.ledger.process import died as process_died
 from reconciler.ledger.schema import shipped_in
 from reconciler.ledger.tables import TABLES
+from reconciler.step import Step, unheard
 from reconciler.text import visible
 
 _MIGRATION_LOCK = 0x5265636E
@@ -44,6 +45,7 @@ def open_postgres(
     lineage: str | None = None,
     migrations: tuple[str, ...] | None = None,
     died: leases.Died = process_died,
+    step: Step = unheard,
 ) -> Ledger:
     """Return the ledger of one environment in a database, open (see `open.open_ledger`)."""
     migrations = shipped_in("reconciler.ledger.postgres") if migrations is None else migrations
@@ -61,7 +63,7 @@ def open_postgres(
         if row is None:
             session.close()
             return EmptyLedger(session.place)
-        return PostgresLedger(session, row[0], Meta(*row[1:]), writable, len(migrations), died=died)
+        return PostgresLedger(session, row[0], Meta(*row[1:]), writable, len(migrations), died=died, step=step)
     except BaseException:
         session.close()
         raise

@@ -80,14 +80,21 @@ def _kept(field: FieldChange, held: str) -> bool:
     return kind.same(held, field.before) and not kind.same(held, field.after)
 
 
-def patched(row: Binding, change: Change, live: LiveCustomer, at: float) -> Recorded:
-    """Return the binding of a customer just patched, `live` being the reply."""
+def patched(row: Binding, change: Change, live: LiveCustomer, at: float, *, read: bool = True) -> Recorded:
+    """
+    Return the binding of a customer just patched, `live` being the reply.
+
+    Not `read`: the plan saw only the ledger's record of it. Whether a field without one was rewritten or kept
+    then cannot be said, and it is left without one, for the next plan.
+    """
     refused = not_taken(change.fields, live)
     applied, observed, trouble = row.applied(), row.observed(), row.trouble()
     for field in change.fields:
         held = live.fields.get(field.name, "")
         if field in refused:
             trouble[field.name] = Trouble(refused=(field.after or "", held))
+            continue
+        if not read and field.cause is Cause.UNKNOWN and not FIELDS[field.name].same(held, field.after):
             continue
         applied[field.name], observed[field.name] = field.after, held
         trouble[field.name] = _after_patch(field, trouble.get(field.name))

@@ -1,0 +1,177 @@
+"""A plan on its way to being done: shown, agreed to, carried out, reported. For every command that changes things."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli import consent, output
+from reconciler.cli import options as shared
+from reconciler.cli.plan import show
+from reconciler.cli.session import Session, shown_progress
+from reconciler.errors import LedgerFailed, Refused
+from reconciler.ledger.base import Ledger
+from reconciler.model import Action, Outcome, Status
+from reconciler.pipeline import applying, planning, writing
+from reconciler.pipeline.origin import origin_of_run
+from reconciler.plans import Plan
+from reconciler.report.outcome_text import outcomes_json, outcomes_text
+from reconciler.report.plan_text import plan_text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options say of consent and of how to print."""
+
+    auto_approve: bool
+    approved: frozenset[Action]
+    form: str
+    redact: bool
+
+
+def consent_options(command: Command) -> Command:
+    """Add `--auto-approve`, `--approve` and `--lock-timeout`."""
+    command = click.option(
+        "--lock-timeout",
+        type=shared.DurationType(),
+        default="0",
+        show_default=True,
+        help="Wait so long for another run to end: 30s, 5m.",
+    )(command)
+    command = click.option(
+        "--approve",
+        "approved",
+        multiple=True,
+        type=click.Choice([action.value for action in Action]),
+        help="Approve an action that the policy wants approved; repeatable.",
+    )(command)
+    return click.option("--auto-approve", is_flag=True, help="Do not ask.")(command)
+
+
+def agreed_and_done(
+    session: Session,
+    ledger: Ledger,
+    planned: planning.Planned,
+    asked: Asked,
+    *,
+    name: str,
+    planned_s: float,
+    limited: bool = True,
+) -> int:
+    """
+    Show the plan, ask, do it, report, and return the exit code.
+
+    `name` is the run's in the history; planning took `planned_s` seconds; without `limited` the limits were agreed to.
+    """
+    plan = planned.plan
+    if asked.form == "text":
+        show(plan, "text", redact=asked.redact)
+    elif not asked.auto_approve:
+        # stdout is for the one document; who is asked sees what for.
+        output.page(plan_text(plan, width=output.width(), color=False, redact=asked.redact))
+    if limited:
+        consent.within_limits(plan)
+    if plan.changes:
+        consent.given(plan, session.environment.policy.require_approval_for, asked.approved, asked.auto_approve)
+    began_s = session.clock.monotonic() - planned_s
+    carried = _carry_out(session, ledger, planned, name)
+    _report(plan, carried, session.clock.monotonic() - began_s, asked)
+    return _code(plan, carried)
+
+
+def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked) -> None:
+    """Print what became of the plan; `seconds` is how long planning and applying took."""
+    outcomes = carried.result.outcomes
+    if asked.form == "json":
+        document = outcomes_json(outcomes, requests=carried.requests, seconds=seconds, redact=asked.redact)
+        output.json_result(document)
+    elif plan.changes:
+        text = outcomes_text(
+            outcomes,
+            requests=carried.requests,
+            seconds=seconds,
+            width=output.width(),
+            color=output.color(),
+            redact=asked.redact,
+        )
+        output.result(text)
+    if carried.result.halt:
+        output.say(f"The run was stopped: {carried.result.halt}")
+
+
+def _carry_out(session: Session, ledger: Ledger, planned: planning.Planned, name: str) -> applying.Carried:
+    """Do the plan, with progress on stderr; the first Ctrl-C stops it in good order."""
+    total = len(planned.plan.changes)
+    stop = asyncio.Event()
+    ended = 0
+    run = applying.new_run(session.clock, name, origin=origin_of_run(session.settings.root))
+
+    async def carry() -> applying.Carried:
+        with _stopped_by_signals(stop):
+            return await applying.carry_out(
+                session.client,
+                ledger,
+                planned,
+                session.environment.terms(session.options),
+                run=run,
+                clock=session.clock,
+                stop=stop,
+                tell=tell,
+            )
+
+    with shown_progress(session.clock) as progress:
+
+        def tell(_: Outcome) -> None:
+            nonlocal ended
+            ended += 1
+            progress.advance(ended, total)
+
+        if total:
+            progress.advance(0, total)
+        try:
+            return session.run(writing.kept(ledger, session.clock, carry()))
+        except LedgerFailed as exc:
+            raise LedgerFailed(
+                f"{exc.message}; the run stopped when {ended} of {total} changes had ended",
+                f"{exc.hint}; then run again: what was sent is settled first",
+            ) from exc
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` at the first SIGINT (or SIGTERM, which raises one); a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if stop.is_set():
+            output.say("stopped at once; the next run settles what was in flight")
+            raise SystemExit(130)
+        stop.set()
+        output.say("stopping: what is in flight ends, nothing new is sent; once more stops at once")
+
+    if sys.platform == "win32":
+        yield
+        return
+    loop.add_signal_handler(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _code(plan: Plan, carried: applying.Carried) -> int:
+    """Return the exit code: interrupted, then what failed, then what is blocked."""
+    if carried.result.interrupted:
+        return 130
+    if carried.result.halt or any(outcome.status is not Status.DONE for outcome in carried.result.outcomes):
+        return 1
+    return Refused.exit_code if plan.blocked else 0

@@ -1,0 +1,131 @@
+"""`duplicates`: customers that are there twice, and the plan that keeps one of each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from reconciler.cli import consent, output
+from reconciler.cli import options as shared
+from reconciler.cli.carry import Asked, agreed_and_done, consent_options
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import Session, connected, options_of, settings_of, shown_progress
+from reconciler.errors import ReconcilerError
+from reconciler.ledger.base import Ledger
+from reconciler.model import Action, CustomerId, Doubles
+from reconciler.pipeline import opening, planning, writing
+from reconciler.pipeline.runs import archived_by_runs
+from reconciler.plan.single_out import Choice, found_twice, make_single
+from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
+from reconciler.terms import Share
+
+
+@click.command("duplicates")
+@click.option(
+    "--keep", multiple=True, metavar="ID", help="Keep this one of those that share an external_id; repeatable."
+)
+@click.option("--archive", is_flag=True, help="Plan to archive the others, ask, and do it.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write what was found to a file instead.")
+@shared.limits
+@shared.rate
+@shared.redact
+@shared.output_format("text", "json")
+@consent_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    keep: tuple[str, ...],
+    out: Path | None,
+    max_archives: Share | None,
+    max_restores: Share | None,
+    max_changes: Share | None,
+    rate_per_s: float | None,
+    form: str,
+    approved: tuple[str, ...],
+    lock_timeout: float,
+    *,
+    archive: bool,
+    redact: bool,
+    auto_approve: bool,
+) -> None:
+    """
+    Find active customers that share an external_id, say which one to keep and why, and list likely twins.
+
+    Kept is the one that --keep names, else the bound one, else one with payment methods, else one with
+    users, else the oldest. With --archive the others are archived, after a plan and consent, and with the
+    exit codes of apply. Twins, which agree in EIN, e-mail or name, are shown and never archived.
+
+    \b
+    Example:
+      reconciler duplicates
+      reconciler duplicates --archive --keep cus_9f3
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    if archive and out is not None:
+        raise ReconcilerError("--out and --archive do not go together", "look first, then archive")
+    if archive:
+        consent.can_be_asked(auto_approve=auto_approve)
+    options = options_of(
+        chosen,
+        max_archives=max_archives,
+        max_restores=max_restores,
+        max_changes=max_changes,
+        rate_per_s=rate_per_s,
+    )
+    settings = settings_of(options)
+    environment = settings.environment()
+    with connected(settings, options, environment) as session:
+        if not archive:
+            with opening.open_ledger(environment, writable=False) as ledger:
+                choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))
+                found = _found(session, _planned(session, ledger, choice), choice)
+            _told(found, form, out, redact=redact)
+            return
+        beginning = writing.begin(environment, session.clock, doing="duplicates", timeout_s=lock_timeout)
+        with session.run(beginning) as ledger:
+            began_s = session.clock.monotonic()
+            choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))
+            planned = _planned(session, ledger, choice)
+            planned_s = session.clock.monotonic() - began_s
+            asked = Asked(auto_approve, frozenset(map(Action, approved)), form, redact)
+            found = _found(session, planned, choice)
+            if form == "text" and found.groups:
+                output.result(groups_text(found, width=output.width(), color=output.color(), redact=redact))
+            code = agreed_and_done(session, ledger, planned, asked, name="duplicates", planned_s=planned_s)
+    ctx.exit(code)
+
+
+def _planned(session: Session, ledger: Ledger, choice: Choice) -> planning.Planned:
+    """Return the plan that keeps one of each."""
+    terms = session.environment.terms(session.options)
+    with shown_progress(session.clock) as progress:
+        making = planning.make_of(
+            session.client,
+            ledger,
+            lambda live, records: make_single(choice, live, records, terms),
+            terms,
+            say=progress.planning,
+        )
+        # Looking holds no lock that would have to be kept.
+        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
+
+
+def _found(session: Session, planned: planning.Planned, choice: Choice) -> Doubles:
+    """Return what the plan was made of."""
+    return found_twice(choice, planned.live, planned.records, session.environment.terms(session.options))
+
+
+def _told(found: Doubles, form: str, out: Path | None, *, redact: bool) -> None:
+    """Print what is there twice, or write it to a file that only its owner may read."""
+    if form == "json":
+        document = duplicates_json(found, redact=redact)
+        if out is None:
+            output.json_result(document)
+        else:
+            output.write_private(out, json.dumps(document, indent=2) + "\n")
+    elif out is None:
+        output.result(duplicates_text(found, width=output.width(), color=output.color(), redact=redact))
+    else:
+        output.write_private(out, duplicates_text(found, width=output.PIPE_COLUMNS, color=False, redact=redact))

@@ -1,0 +1,39 @@
+"""The runs that the ledger keeps: one by the name that a user gives, and what all of them archived."""
+
+from __future__ import annotations
+
+from reconciler.errors import ReconcilerError
+from reconciler.ledger.base import Ledger
+from reconciler.model import Action, CustomerId, Status
+from reconciler.records import Run
+
+LEAST = 4
+"""A shorter prefix of a run's id is no name for it: it would soon be another run's too."""
+
+
+def named_run(ledger: Ledger, name: str) -> Run:
+    """Return the run whose id is `name`, or begins with it; ReconcilerError where that is none, or several."""
+    runs = ledger.runs()
+    hint = "`reconciler history` lists the runs"
+    found = [run for run in runs if run.id == name] or [run for run in runs if name and run.id.startswith(name)]
+    if not found:
+        raise ReconcilerError(f"{name!r}: the ledger holds no such run", hint)
+    if len(found) > 1:
+        raise ReconcilerError(f"{name!r}: {len(found)} runs begin so", f"give more letters of the id; {hint}")
+    if len(name) < min(LEAST, len(found[0].id)):
+        raise ReconcilerError(f"{name!r}: this is too short for a run's id", f"give {LEAST} letters at least; {hint}")
+    return found[0]
+
+
+def archived_by_runs(ledger: Ledger) -> frozenset[CustomerId]:
+    """Return the customers that a run archived and none restored since; a duplicate's archive stands nowhere else."""
+    archived: set[CustomerId] = set()
+    for run in ledger.runs():
+        for intent in ledger.intents(run.id):
+            if intent.id is None or intent.status is not Status.DONE:
+                continue
+            if intent.action is Action.ARCHIVE:
+                archived.add(intent.id)
+            elif intent.action is Action.RESTORE:
+                archived.discard(intent.id)
+    return frozenset(archived)

@@ -1,0 +1,142 @@
+"""Parts to a plan: in order, held against the limits, priced; and what must still be read before it is one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from reconciler.model import (
+    Action,
+    AskSuccessor,
+    BindingChange,
+    Change,
+    Cost,
+    Desired,
+    ListPaymentMethods,
+    Live,
+    Note,
+    Read,
+)
+from reconciler.plan import guard, order
+from reconciler.plan.part import Part
+from reconciler.plan.ways import known_ways, to_learn_from
+from reconciler.plans import Plan
+from reconciler.records import Learned, Records
+from reconciler.terms import Terms
+
+_NO_LEDGER = "which customers were archived and which of them this project managed, as there is no ledger yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """
+    A plan, and what must be read before it is one.
+
+    While `reads` is not empty the plan is not to be shown: read them, and make it again. `learned` is
+    what is known of the server after this listing.
+    """
+
+    plan: Plan
+    reads: tuple[Read, ...]
+    learned: Learned
+
+
+def not_yet(reads: tuple[Read, ...], terms: Terms, learned: Learned) -> Draft:
+    """Return that nothing can be said before `reads` are read."""
+    return Draft(Plan(terms.environment, terms.project), reads, learned)
+
+
+def draft_of(
+    part: Part,
+    desired: Desired,
+    live: Live,
+    records: Records,
+    terms: Terms,
+    learned: Learned,
+    *,
+    notes: tuple[Note, ...] = (),
+    unchanged: int = 0,
+    out_of_scope: int = 0,
+) -> Draft:
+    """Return all that is planned as a plan; `notes` stand before those of `part`."""
+    part = replace(part, reads=part.reads + _last_reads(part, live, learned.longest_page))
+    learning = 2 if to_learn_from(records, learned, terms, live.read_at) is not None else 0
+    plan = _plan(desired, live, records, terms, part)
+    notes = (*notes, *_whole_notes(plan, learned, terms))
+    plan = replace(
+        plan,
+        notes=notes + plan.notes,
+        unchanged=unchanged,
+        out_of_scope=out_of_scope,
+        cost=Cost(len(plan.changes), live.requests + learning, terms.rate_per_s),
+        fingerprint=_fingerprint(plan),
+    )
+    return Draft(plan, part.reads, learned)
+
+
+def _last_reads(part: Part, live: Live, longest_page: int) -> tuple[Read, ...]:
+    """Return what is read only once the rest is known: a full last page's successor, then payment methods."""
+    if part.reads:
+        return ()
+    creates = any(change.action is Action.CREATE for change in part.changes)
+    if creates and live.last_page_full and live.longest_page >= longest_page and not live.successor_asked:
+        return (AskSuccessor(),)
+    return tuple(
+        ListPaymentMethods(change.id)
+        for change in part.changes
+        if change.action is Action.ARCHIVE and change.id is not None and change.id not in live.payment_methods
+    )
+
+
+def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Part) -> Plan:
+    """Return the parts as a plan: in order, held against the limits."""
+    changes = order.ordered(_counted(change, live) for change in part.changes)
+    return Plan(
+        environment=terms.environment,
+        project=terms.project,
+        changes=changes,
+        bindings=_sorted_bindings(part.bindings),
+        blocked=tuple(sorted(part.blocked, key=lambda row: (row.address.external_id, row.address.email or ""))),
+        limits=guard.limits(changes, records, live, len(desired.customers), terms),
+        notes=part.notes,
+        unknown=() if records.known else (_NO_LEDGER,),
+        files=desired.reading.files,
+        folders=desired.reading.folders,
+        globs=desired.reading.globs,
+        targets=terms.targets,
+        excludes=terms.excludes,
+        entries=part.entries,
+        users=part.users,
+    )
+
+
+def _counted(change: Change, live: Live) -> Change:
+    """Return an archive with the number of its customer's payment methods, where that was listed."""
+    if change.action is not Action.ARCHIVE or change.id is None:
+        return change
+    return replace(change, payment_methods=live.payment_methods.get(change.id))
+
+
+def _sorted_bindings(bindings: Iterable[BindingChange]) -> tuple[BindingChange, ...]:
+    """Return bindings in the order of their addresses."""
+    return tuple(sorted(bindings, key=lambda row: (row.address.external_id, row.action)))
+
+
+def _whole_notes(plan: Plan, learned: Learned, terms: Terms) -> Iterator[Note]:
+    """Return what is to be said of the plan as a whole."""
+    if plan.count(Action.ARCHIVE) and known_ways(learned, terms)[0] is None:
+        yield Note(
+            "whether this server lists archived customers is not known yet; "
+            "until it is, one that we archived is taken to be archived still"
+        )
+
+
+def _fingerprint(plan: Plan) -> str:
+    """Return a digest of what the plan was made from, as far as it touches it."""
+    digest = hashlib.sha256()
+    for file in plan.files:
+        digest.update(f"{file.name}\0{file.sha256}\n".encode())
+    for change in plan.changes:
+        digest.update(repr((change.action, change.address, change.id, change.fields)).encode())
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""
+Live customers that are there twice: those that share an external_id, and likely twins. Pure.
+
+Of those that share an external_id one is kept and the others may be archived. Twins have another
+external_id, or none, and are only shown: two companies may share an address, and one may be billed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+from reconciler.kinds.customer import FIELDS
+from reconciler.model import (
+    Candidate,
+    CustomerId,
+    Doubles,
+    Group,
+    ListPaymentMethods,
+    ListUsers,
+    Live,
+    LiveCustomer,
+    Read,
+    Twins,
+)
+from reconciler.plan.presence import Sight, by_external_id
+from reconciler.records import Binding, BindingState, Records
+
+TWIN_FIELDS = ("ein", "email", "name")
+"""What makes two customers likely twins where it is equal, the surest sign first; a name is compared without case."""
+
+
+def doubles(
+    live: Live, records: Records, sight: Sight, keep: AbstractSet[CustomerId], archived: AbstractSet[CustomerId]
+) -> Doubles:
+    """
+    Return the customers that are there twice, by external_id.
+
+    `keep` are ids that are kept whatever speaks for others. `archived` are those that this tool archived: listed,
+    they are archived still, unless the server is known not to list such. What is listed and answers nothing
+    else is archived too.
+    """
+    by_id = {row.bound_id: row for row in records.bindings.values()}
+    gone = {row.bound_id for row in records.bindings.values() if row.state is BindingState.ARCHIVED}
+    if sight.lists_archived is not False:
+        gone |= archived - {row.bound_id for row in records.bindings.values() if row.state is BindingState.ACTIVE}
+
+    def active(one: LiveCustomer) -> bool:
+        return one.id not in gone and live.got.get(one.id, one) is not None
+
+    holders = {key: tuple(filter(active, ones)) for key, ones in by_external_id(sight, by_id).items() if len(ones) > 1}
+    several = {key: ones for key, ones in holders.items() if len(ones) > 1}
+    reads = tuple(read for ones in several.values() for one in ones for read in _unread(one.id, live))
+    groups = tuple(_group(key, ones, live, by_id, keep) for key, ones in sorted(several.items()))
+    return Doubles(groups, _twins(filter(active, live.listed.values())), reads)
+
+
+def _unread(customer: CustomerId, live: Live) -> Iterator[Read]:
+    """Yield what is to be read of a candidate: its users and its payment methods, a request each."""
+    if customer not in live.users and customer not in live.got:
+        yield ListUsers(customer)
+    if customer not in live.payment_methods:
+        yield ListPaymentMethods(customer)
+
+
+def _group(
+    key: str,
+    customers: Iterable[LiveCustomer],
+    live: Live,
+    by_id: Mapping[CustomerId, Binding],
+    keep: AbstractSet[CustomerId],
+) -> Group:
+    """Return those that share an external_id, the one to keep first."""
+    candidates = [
+        Candidate(
+            one,
+            by_id[one.id].external_id if one.id in by_id else None,
+            len(live.users[one.id]) if one.id in live.users else None,
+            live.payment_methods.get(one.id),
+        )
+        for one in customers
+    ]
+    candidates.sort(key=lambda one: _merits(one, keep))
+    first, second = _merits(candidates[0], keep), _merits(candidates[1], keep)
+    differs = next((number for number in range(len(_WHY)) if first[number] != second[number]), len(_WHY) - 1)
+    return Group(key, tuple(candidates), _WHY[differs])
+
+
+_WHY = ("chosen", "bound", "has payment methods", "has users", "oldest")
+
+
+def _merits(one: Candidate, keep: AbstractSet[CustomerId]) -> tuple[bool, bool, bool, bool, str, str]:
+    """Return what speaks against keeping it, the weightiest first: the least is kept."""
+    customer = one.customer
+    chosen, bound = customer.id in keep, one.key is not None
+    return (not chosen, not bound, not one.payment_methods, not one.users, customer.created_at, customer.id)
+
+
+def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
+    """Return likely twins, those that agree in most fields first."""
+    alike: dict[tuple[str, str], list[LiveCustomer]] = {}
+    for customer in active:
+        for name in TWIN_FIELDS:
+            if value := _comparable(name, customer.fields.get(name, "")):
+                alike.setdefault((name, value), []).append(customer)
+    fields: dict[tuple[CustomerId, ...], list[tuple[str, str]]] = {}
+    members: dict[tuple[CustomerId, ...], tuple[LiveCustomer, ...]] = {}
+    for (name, _), customers in alike.items():
+        keys = {one.external_id for one in customers}
+        if len(customers) < 2 or (len(keys) == 1 and keys != {""}):  # noqa: PLR2004 - alone, it is no twin
+            continue
+        ids = tuple(sorted(one.id for one in customers))
+        group = members.setdefault(ids, tuple(sorted(customers, key=lambda one: (one.created_at, one.id))))
+        fields.setdefault(ids, []).append((name, group[0].fields[name]))
+    found = [Twins(tuple(agreed), members[ids]) for ids, agreed in fields.items()]
+    found.sort(key=lambda one: (-len(one.fields), TWIN_FIELDS.index(one.fields[0][0]), one.customers[0].id))
+    return tuple(found)
+
+
+def _comparable(name: str, value: str) -> str:
+    """Return a value as twins are found by it; an EIN of zeros alone is none."""
+    canonical = FIELDS[name].canonical(value)
+    return canonical.strip("0") and canonical.casefold() if name == "ein" else canonical.casefold()

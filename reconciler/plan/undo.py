@@ -1,0 +1,224 @@
+"""
+The inverse of one run, as a plan: from its intents, the account and the ledger. Pure.
+
+What the run created is archived, what it patched is patched back, what it archived is restored, what it
+restored is archived. What is no longer as the run left it is blocked: somebody has decided since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.kinds.customer import FIELDS
+from reconciler.model import (
+    Action,
+    Address,
+    Blocked,
+    Change,
+    CustomerId,
+    Desired,
+    FieldChange,
+    Live,
+    LiveCustomer,
+    Note,
+    Reason,
+    Status,
+)
+from reconciler.plan import guard
+from reconciler.plan.diff import quoted
+from reconciler.plan.draft import Draft, draft_of, not_yet
+from reconciler.plan.match import broken
+from reconciler.plan.part import NOTHING, Part, joined
+from reconciler.plan.presence import Active, Sight, Unread, by_external_id, presence
+from reconciler.plan.scope import Scope, matcher
+from reconciler.plan.ways import known_ways, overruled
+from reconciler.records import Binding, BindingState, Intent, Records
+from reconciler.terms import Terms
+
+AGAIN = (
+    "an undo changes no file: what the files still say is done again by the next apply; change them too, before it runs"
+)
+
+
+def make_undo(intents: Sequence[Intent], live: Live, records: Records, terms: Terms) -> Draft:
+    """
+    Return the plan that undoes `intents`, those of one run, or what must be read first.
+
+    Raises Incomplete where the listing cannot be trusted, and Refused where the ledger is another account's.
+    """
+    learned = overruled(records, live, terms)
+    sight = Sight(live, known_ways(learned, terms)[0], terms.lag_s)
+    by_id = {row.bound_id: row for row in records.bindings.values()}
+    # What the run did not touch is neither asked for nor counted as lacking.
+    touched = {by_id[one.id].external_id for one in intents if one.id is not None and one.id in by_id}
+    scope = Scope(touched.__contains__, lambda _: True, lambda _: False, terms.project, lambda _: False)
+    lacked = guard.lacking(sight, records.bindings, scope)
+    active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
+    reads = guard.complete(live, lacked, active) if lacked or live.passes_differ else ()
+    if reads:
+        return not_yet(reads, terms, learned)
+    notes = guard.of_this_account(records, live, terms, Desired())
+    undoing = _Undoing(sight, by_id, by_external_id(sight, by_id), terms, _created(intents))
+    part = joined(undoing.part(intent) for intent in _last_of_each(intents))
+    if part.changes:
+        notes = (Note(AGAIN), *notes)
+    return draft_of(part, Desired(), live, records, terms, learned, notes=notes)
+
+
+def _last_of_each(intents: Iterable[Intent]) -> list[Intent]:
+    """Return the last intent of each change: a lost answer or a clear is followed by one more of the same change."""
+    last: dict[tuple[Action, Address, CustomerId | None], Intent] = {}
+    for intent in intents:
+        customer = None if intent.action is Action.CREATE else intent.id
+        last[intent.action, intent.address, customer] = intent
+    return list(last.values())
+
+
+def _created(intents: Iterable[Intent]) -> frozenset[str]:
+    """Return the external_ids of the customers that the run created."""
+    return frozenset(
+        one.address.external_id for one in intents if one.action is Action.CREATE and one.status is Status.DONE
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Undoing:
+    """
+    What undoing each change has in common.
+
+    `by_id` are the ledger's rows by customer id, `holders` the active customers by external_id, `created` the
+    external_ids of those that the run created.
+    """
+
+    sight: Sight
+    by_id: Mapping[CustomerId, Binding]
+    holders: Mapping[str, tuple[LiveCustomer, ...]]
+    terms: Terms
+    created: frozenset[str]
+
+    def part(self, intent: Intent) -> Part:
+        """Return the inverse of one change."""
+        if intent.status is not Status.DONE:
+            return self._unfinished(intent)
+        if intent.action is Action.CREATE_USER:
+            return self._user(intent)
+        if intent.id is None:
+            why = "the ledger does not hold which customer this create made"
+            hint = "find it in the dashboard and archive it there, or declare it `archived: true`"
+            return Part(blocked=(Blocked(intent.address, why, hint),))
+        row = self.by_id.get(intent.id)
+        there = presence(self.sight, intent.id, row)
+        if isinstance(there, Unread) and row is not None:
+            return Part(reads=(there.read,))
+        if intent.action is Action.ARCHIVE:
+            return self._restore(intent, intent.id, row, active=isinstance(there, Active))
+        if row is None:
+            why = f"the ledger no longer binds {intent.id}, so what became of it is not known"
+            return Part(blocked=(Blocked(intent.address, why, "change it in the dashboard", ids=_ids(intent)),))
+        return self._bound(intent, row, there.customer if isinstance(there, Active) else None)
+
+    def _unfinished(self, intent: Intent) -> Part:
+        """Return that a change which failed, or is in doubt, is not undone."""
+        if intent.action is Action.RESTORE and intent.address.external_id in self.created:
+            return NOTHING  # it was not there, and was created instead
+        verb = intent.action.replace("_", " ")
+        ended = "is in doubt" if intent.status in (None, Status.IN_DOUBT) else "failed"
+        return Part(notes=(Note(f"its {verb} {ended} in that run, and is not undone", intent.address),))
+
+    def _user(self, intent: Intent) -> Part:
+        """Return that a user stays; that of a customer which the run created goes out of sight with it."""
+        if intent.address.external_id in self.created:
+            return Part(notes=(Note("it stays with its customer, which the run created", intent.address),))
+        hint = "remove the user in the dashboard, and from the file"
+        return Part(blocked=(Blocked(intent.address, "the API cannot delete a user", hint, ids=_ids(intent)),))
+
+    def _bound(self, intent: Intent, row: Binding, live: LiveCustomer | None) -> Part:
+        """Return the inverse of a create, a patch or a restore; `live` is None where the customer is not active."""
+        here = Address(row.external_id)
+        if live is None:
+            if intent.action is not Action.PATCH:
+                return Part(notes=(Note("it is not active any more: nothing to undo", here),))
+            why = f"{row.id} is not active any more, so that it cannot be patched back"
+            return Part(blocked=(Blocked(here, why, "restore it first", ids=_ids(intent)),))
+        if live.external_id != row.live_external_id:
+            return Part(blocked=(broken(row.external_id, row, live.external_id),))
+        if intent.action is Action.PATCH:
+            return self._patch_back(intent, row, live)
+        changed = _changed(intent, row, live) if intent.action is Action.CREATE else ()
+        return Part(blocked=changed) if changed else self._archive(row)
+
+    def _restore(self, intent: Intent, customer: CustomerId, row: Binding | None, *, active: bool) -> Part:
+        """Return the restore of what the run archived, unless it is active, or another one has its external_id."""
+        address = Address(row.external_id) if row is not None else intent.address
+        # One that is bound to no key may be listed though it is archived; restoring an active one does no harm.
+        if active and (row is not None or self.sight.lists_archived is False):
+            return Part(notes=(Note("it is active again: nothing to undo", address),))
+        names = {address.external_id} if row is None else {row.external_id, row.live_external_id}
+        rivals = tuple(
+            one.id for name in sorted(names) if name for one in self.holders.get(name, ()) if one.id != customer
+        )
+        if rivals:
+            why = f"{rivals[0]} is active and carries its external_id: restoring {customer} would make a duplicate"
+            hint = f"if {customer} is the right one, archive {rivals[0]} first and undo again"
+            return Part(blocked=(Blocked(address, why, hint, ids=(customer, *rivals)),))
+        return Part(changes=(Change(Action.RESTORE, address, customer, Reason.UNDO),))
+
+    def _archive(self, row: Binding) -> Part:
+        """Return the archive of what the run created or restored, unless it is protected."""
+        address = Address(row.external_id)
+        if row.protected or matcher(self.terms.protect)(row.external_id):
+            hint = "lift it: `protect: false` and an apply, `reconciler state unprotect`, or `policy.protect`"
+            why = "the run created or restored it, and it is protected by now"
+            return Part(blocked=(Blocked(address, why, hint, ids=(row.bound_id,)),))
+        return Part(changes=(Change(Action.ARCHIVE, address, row.id, Reason.UNDO),))
+
+    def _patch_back(self, intent: Intent, row: Binding, live: LiveCustomer) -> Part:
+        """Return the patch back to what was before, of the fields that still are as the run left them."""
+        blocked = _changed(intent, row, live)
+        others = {one.field for one in blocked}
+        fields = tuple(
+            FieldChange(name, live.fields.get(name, ""), before or None)
+            for name, before in intent.before.items()
+            if name not in others and not FIELDS[name].same(live.fields.get(name), before)
+        )
+        if not fields:
+            return Part(blocked=blocked)
+        change = Change(Action.PATCH, Address(row.external_id), row.id, Reason.UNDO, fields=fields)
+        return Part(changes=(change,), blocked=blocked)
+
+
+def _changed(intent: Intent, row: Binding, live: LiveCustomer) -> tuple[Blocked, ...]:
+    """Return what blocks the undo: a field each that is neither as the run left it nor as it was before."""
+    address = Address(row.external_id)
+    return tuple(
+        Blocked(
+            address,
+            f"{name} is {held or 'empty'!r} by now, and the run left {left or 'empty'!r}",
+            "undo what changed it later first, or make it as you want it in the file",
+            field=name,
+            ids=(row.bound_id,),
+            values=quoted(name, held, left),
+        )
+        for name, left in intent.after.items()
+        for held in (live.fields.get(name, ""),)
+        if not _as_left(name, left, held, row)
+        and not (intent.action is Action.PATCH and FIELDS[name].same(held, intent.before.get(name)))
+    )
+
+
+def _as_left(name: str, left: str | None, held: str, row: Binding) -> bool:
+    """Say whether the server holds what the run wrote, or what it then made of that."""
+    field = FIELDS[name]
+    if field.same(held, left):
+        return True
+    applied = row.applied()
+    if name in applied and field.same(applied[name], left):
+        return field.same(held, row.observed().get(name))
+    refused = row.trouble()[name].refused if name in row.trouble() else None
+    return refused is not None and field.same(refused[0], left) and field.same(held, refused[1])
+
+
+def _ids(intent: Intent) -> tuple[CustomerId, ...]:
+    """Return the customer's id, where it is known."""
+    return () if intent.id is None else (intent.id,)

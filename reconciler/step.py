@@ -1,0 +1,16 @@
+"""
+The hook at every step that cannot be taken back: a request that leaves, an answer that came, a commit.
+
+Whoever gives one can end the process there, and see that nothing is lost or doubled by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Step = Callable[[str], None]
+"""Told before a request leaves (`send …`), after its answer (`answer …`), around a commit (`commit`, `committed`)."""
+
+
+def unheard(_: str) -> None:
+    """Do nothing."""

@@ -1,0 +1,90 @@
+"""What an earlier run really did, from its open intents and what is live now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from carried_out import CREATED_AT, row
+
+from reconciler.apply.recover import closing, recovered, repeated
+from reconciler.model import Action, Address, CustomerId, Live, LiveCustomer, Status
+from reconciler.records import DOUBT_S, Binding, BindingState, Intent, Records, SeenUser
+
+NOW, LAG_S = 1_000_000.0, 10.0
+YOUNG, OLD = NOW - 1.0, NOW - LAG_S - DOUBT_S - 1.0
+ACME = CustomerId("cus_acme")
+
+
+def intent(action: Action, *, opened_at: float = OLD, email: str | None = None, **after: str) -> Intent:
+    customer = None if action is Action.CREATE else ACME
+    return Intent("run", 1, action, Address("acme", email), customer, opened_at, after=after)
+
+
+def records(one: Intent, *rows: Binding) -> Records:
+    return Records({binding.external_id: binding for binding in rows}, intents=(one,), known=True)
+
+
+def live(*customers: str, **more: object) -> Live:
+    listed = {CustomerId(one): LiveCustomer(CustomerId(one), "acme", CREATED_AT, {"name": "Acme"}) for one in customers}
+    return Live(listed=listed, read_at=NOW, **more)  # type: ignore[arg-type]
+
+
+def statuses(one: Records, seen: Live, users: dict[CustomerId, tuple[SeenUser, ...]] | None = None) -> list[object]:
+    return [write.intent.status for write in closing(one, seen, LAG_S, users or {})]
+
+
+def test_without_open_intents_the_records_are_the_same() -> None:
+    before = Records({"acme": row("acme")}, known=True)
+    assert recovered(before, live(), "default") is before
+
+
+def test_an_archive_is_seen_where_neither_the_listing_nor_a_narrow_list_holds_the_customer() -> None:
+    before = records(intent(Action.ARCHIVE), row("acme"))
+    after = recovered(before, live(sought={ACME: False}), "default")
+    assert after.bindings["acme"] == replace(row("acme"), state=BindingState.ARCHIVED, written_at=OLD)
+
+
+def test_an_archive_is_not_seen_where_the_customer_was_not_sought_or_is_listed() -> None:
+    before = records(intent(Action.ARCHIVE), row("acme"))
+    assert recovered(before, live(), "default").bindings["acme"] == row("acme")
+    assert recovered(before, live("cus_acme", sought={ACME: False}), "default").bindings["acme"] == row("acme")
+
+
+def test_an_archive_of_another_customer_of_the_key_says_nothing_of_the_bound_one() -> None:
+    before = records(intent(Action.ARCHIVE), row("acme", "cus_other"))
+    after = recovered(before, live(sought={CustomerId("cus_other"): False}), "default")
+    assert after.bindings["acme"] == row("acme", "cus_other")
+
+
+def test_a_create_is_bound_to_the_one_customer_with_its_external_id() -> None:
+    after = recovered(records(intent(Action.CREATE, name="Acme")), live("cus_acme"), "west")
+    found = after.bindings["acme"]
+    assert (found.id, found.project, found.applied()) == (ACME, "west", {"name": "Acme"})
+
+
+def test_a_create_is_bound_to_neither_of_two_customers() -> None:
+    assert recovered(records(intent(Action.CREATE)), live("cus_1", "cus_2"), "default").bindings == {}
+
+
+def test_an_archive_or_restore_without_an_answer_makes_the_next_one_a_repetition() -> None:
+    assert repeated(records(intent(Action.RESTORE))) == {Address("acme")}
+    assert repeated(records(intent(Action.PATCH))) == frozenset()
+
+
+def test_a_create_that_is_to_be_seen_was_done() -> None:
+    assert statuses(records(intent(Action.CREATE, opened_at=YOUNG)), live("cus_acme")) == [Status.DONE]
+
+
+def test_a_create_that_is_not_to_be_seen_stays_open_until_it_cannot_come_any_more() -> None:
+    assert statuses(records(intent(Action.CREATE, opened_at=YOUNG)), live()) == []
+    assert statuses(records(intent(Action.CREATE)), live()) == [Status.FAILED]
+
+
+def test_the_create_of_a_user_is_settled_by_its_email_without_case() -> None:
+    one = records(intent(Action.CREATE_USER, opened_at=YOUNG, email="Jane@x.example"), row("acme"))
+    assert statuses(one, live("cus_acme"), {ACME: (SeenUser("jane@x.example", {}),)}) == [Status.DONE]
+    assert statuses(one, live("cus_acme"), {ACME: ()}) == []
+
+
+def test_what_is_repeated_safely_is_closed_at_once() -> None:
+    assert statuses(records(intent(Action.PATCH, opened_at=YOUNG), row("acme")), live("cus_acme")) == [Status.FAILED]

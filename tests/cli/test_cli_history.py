@@ -1,0 +1,130 @@
+"""`history`: the runs, and the changes of one; it asks the API nothing."""
+
+from __future__ import annotations
+
+import re
+
+from command_line import ONE, THREE, Online, Place, raw
+
+from reconciler.ledger.open import open_ledger
+from reconciler.model import Action, Address, Status
+from reconciler.records import Intent, PutIntent, PutRun, Run
+
+pytest_plugins = ("command_fixtures",)
+
+
+def runs(shop: Online) -> list[dict[str, object]]:
+    """Return the runs as JSON has them."""
+    rows: list[dict[str, object]] = shop.run("history", "--format", "json").json["runs"]
+    return rows
+
+
+def test_each_run_is_listed_newest_last(shop: Online) -> None:
+    shop.applied(ONE)
+    shop.applied(ONE.replace("Boston", "Dover"))
+    rows = runs(shop)
+    assert [(row["command"], row["outcome"], row["changes"]) for row in rows] == [("apply", "done", 1)] * 2
+    assert rows[0]["started_at"] < rows[1]["started_at"]  # type: ignore[operator]
+
+
+def test_a_run_says_what_the_schema_of_the_history_promises(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    shop.run("apply", "-f", "customers.yaml", "--auto-approve", GITHUB_SHA="abc", CI_JOB_URL="https://ci.example/1")
+    (row,) = runs(shop)
+    assert {"id", "started_at", "command", "outcome", "changes", "requests", "who"} <= set(row)
+    assert (row["commit"], row["ci_url"]) == ("abc", "https://ci.example/1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", str(row["started_at"]))
+
+
+def test_the_requests_of_a_run_are_those_that_were_sent(shop: Online) -> None:
+    shop.applied(THREE)
+    assert [row["requests"] for row in runs(shop)] == [shop.requests()]
+
+
+def test_the_changes_of_one_run_are_shown_by_the_beginning_of_its_id(shop: Online) -> None:
+    shop.applied(ONE)
+    shop.applied(ONE.replace("Boston", "Dover"))
+    name = str(runs(shop)[1]["id"])
+    document = shop.run("history", name[:8], "--format", "json").json
+    assert [row["id"] for row in document["runs"]] == [name]
+    assert document["changes"] == [
+        {
+            "action": "patch",
+            "address": "acme",
+            "id": shop.id_of("acme"),
+            "before": {"city": "Boston"},
+            "after": {"city": "Dover"},
+            "status": "done",
+            "message": "",
+        }
+    ]
+
+
+def test_the_history_asks_the_api_nothing(shop: Online) -> None:
+    shop.applied(ONE)
+    sent = shop.requests()
+    name = str(runs(shop)[0]["id"])
+    assert [shop.run("history").code, shop.run("history", name).code, shop.requests()] == [0, 0, sent]
+
+
+def test_there_is_no_history_before_the_first_run(shop: Online) -> None:
+    assert shop.run("history").out == "No runs yet.\n"
+    assert shop.run("history", "--format", "json").json == {"runs": []}
+
+
+def test_a_run_that_is_not_there_is_an_error_that_says_where_to_look(shop: Online) -> None:
+    shop.applied(ONE)
+    ran = shop.run("history", "zzzz")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "error: 'zzzz': the ledger holds no such run\n  `reconciler history` lists the runs\n"
+
+
+def test_a_beginning_that_several_runs_have_is_an_error(here: Place) -> None:
+    here.variables |= {"AP_BASE_URL": "http://127.0.0.1:1"}
+    _hold(here, PutRun(Run("abcd1", "2026-01-05T00:00:00.000000Z", "apply")))
+    _hold(here, PutRun(Run("abcd2", "2026-01-05T00:00:01.000000Z", "apply")))
+    ran = here.run("history", "abcd")
+    assert (ran.code, ran.err.splitlines()[0]) == (1, "error: 'abcd': 2 runs begin so")
+    assert here.run("history", "abcd1").code == 0
+
+
+def test_the_table_fits_80_columns_and_is_a_list_in_40(shop: Online) -> None:
+    shop.applied(ONE)
+    name = str(runs(shop)[0]["id"])
+    shop.run("undo", name, "--auto-approve")
+    wide, narrow = shop.run("history", COLUMNS="80").out, shop.run("history", COLUMNS="40").out
+    assert wide.splitlines()[0].split() == ["run", "started", "command", "outcome", "changes", "requests"]
+    assert f"undo {name[:8]}" in wide
+    assert max(map(len, wide.splitlines())) <= 80
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "  apply: done, 1 change, 3 requests\n" in narrow
+
+
+def test_redact_masks_the_values_of_a_run(shop: Online) -> None:
+    shop.applied(THREE)
+    name = str(runs(shop)[0]["id"])
+    for form in ("text", "json"):
+        ran = shop.run("history", name, "--redact", "--format", form)
+        assert (ran.code, "***" in ran.out) == (0, True)
+        assert "Boston" not in ran.out
+        assert "jane@acme.example" not in ran.out
+
+
+def test_hostile_texts_of_a_run_are_made_visible(here: Place) -> None:
+    here.variables |= {"AP_BASE_URL": "http://127.0.0.1:1"}
+    evil = "\x1b[31m\u202e\nx"
+    run = Run("abcd1", "2026-01-05T00:00:00.000000Z", evil, who=evil, commit=evil, ci_url=evil)
+    intent = Intent(
+        "abcd1", 1, Action.CREATE, Address(evil), None, 1.0, after={evil: evil}, status=Status.FAILED, message=evil
+    )
+    _hold(here, PutRun(run), PutIntent(intent))
+    for words in (["history"], ["history", "abcd1"]):
+        ran = here.run(*words)
+        assert (ran.code, raw(ran.out)) == (0, [])
+
+
+def _hold(here: Place, *writes: PutRun | PutIntent) -> None:
+    """Write to the ledger of the folder."""
+    path = here.folder / ".reconciler" / "default.db"
+    with open_ledger(str(path), environment="default", base_url="http://127.0.0.1:1") as ledger:
+        ledger.commit(writes)

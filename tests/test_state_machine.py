@@ -1,0 +1,185 @@
+"""
+Everything at once: edits of the YAML and of the live side, faults, deaths at any step, a lost ledger.
+
+Hypothesis chooses what happens next. Whatever does: given the ledger, nobody is doubled by our doing; nobody is
+archived who is declared active, or restored who is not; and once the faults end, one run leaves nothing in doubt and
+the next one plans nothing. Two runs at once are held apart by the lock: `tests/cli/test_cli_racing_runs.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+from api_ways import Fault, Unique, Ways, healthy, scripted
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from plan_parts import customer, declared
+from steps import AddUser, Archived, Created, Edited, LiveEdit, Restored
+from strategies import fault_scripts
+from test_crash import MEMORY, Dead, Death, Killed, Mortal, patient
+from world import REF, Applied, Stages
+
+from reconciler.errors import Incomplete, Source
+from reconciler.model import Desired, DesiredUser, Status
+from reconciler.step import unheard
+from reconciler.terms import Share, Terms
+
+KEYS = ("acme", "globex", "initech")
+ALL = Share(100, percent=True)
+TERMS = Terms(REF, rate_per_s=0.0, max_archives=ALL, max_restores=ALL)
+SETTLED_S = 60.0
+SOURCE = Source("customers.yaml", 2, 3)
+
+SERVERS = (
+    Ways(gets_archived=True),
+    Ways(lists_archived=True, gets_archived=True, patches_archived=True),
+    Ways(unique=Unique.ACTIVE, repeated_archive=404, repeated_restore=400),
+    Ways(gets_archived=True, created_digits=0, start_inclusive=False, end_inclusive=False),
+    Ways(gets_archived=True, lag_s=3.0),
+)
+
+
+def states() -> st.SearchStrategy[Desired]:
+    """Return a few declared customers, some with a user, some wanted archived."""
+    row = st.tuples(st.sampled_from(KEYS), st.sampled_from(["A", "B"]), st.booleans(), st.booleans())
+    return st.lists(row, max_size=3, unique_by=lambda one: one[0]).map(
+        lambda rows: declared(*(_customer(*one) for one in rows))
+    )
+
+
+def _customer(key: str, city: str, archived: bool, with_user: bool):  # noqa: ANN202 - a DesiredCustomer
+    users = (DesiredUser(f"jane@{key}.example", {"first_name": "Jane"}, SOURCE),) if with_user else ()
+    return customer(key, *users, fields={"name": key, "city": city}, archived=archived)
+
+
+def edits() -> st.SearchStrategy[LiveEdit]:
+    """Return what somebody else does; nobody makes a second customer with a key of ours."""
+    which = st.integers(0, 5)
+    city = st.sampled_from(["A", "B", "C"])
+    return st.one_of(
+        st.builds(Archived, which),
+        st.builds(Restored, which),
+        st.builds(lambda number, text: Edited(number, {"city": text}), which, city),
+        st.builds(AddUser, which, st.sampled_from([f"jane@{key}.example" for key in KEYS])),
+        st.builds(Created, st.sampled_from(["", "other"])),
+    )
+
+
+class Account(RuleBasedStateMachine):
+    """One account, one ledger, and all that may happen to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory(dir=MEMORY)
+        self.ours: defaultdict[str, set[str]] = defaultdict(set)
+        self.wrong: list[str] = []
+
+    @initialize(server=st.sampled_from(SERVERS), desired=states())
+    def begin(self, server: Ways, desired: Desired) -> None:
+        """Begin with an empty account."""
+        self.world = Mortal(Path(self.folder.name), server, stages=Stages(make=patient))
+        self.world.answers = self._watched
+        self.desired = desired
+
+    def teardown(self) -> None:
+        """Remove the ledger."""
+        self.folder.cleanup()
+
+    @rule(desired=states())
+    def declare(self, desired: Desired) -> None:
+        """Edit the YAML."""
+        self.desired = desired
+
+    @rule(edit=edits())
+    def somebody_edits(self, edit: LiveEdit) -> None:
+        """Let somebody else work on the account, past our lag bound."""
+        self.world.wait(SETTLED_S)
+        edit.do(self.world.api.account)
+        self.world.wait(SETTLED_S)
+
+    @rule(faults=fault_scripts())
+    def apply_under_faults(self, faults: Sequence[Fault]) -> None:
+        """Run while writes are lost."""
+        self.world.api.fault = scripted(faults)
+        self._apply()
+        self.world.api.fault = healthy
+        self.world.wait(SETTLED_S)
+
+    @rule(step=st.integers(1, 60), wait_s=st.sampled_from([0.0, SETTLED_S]))
+    def die(self, step: int, wait_s: float) -> None:
+        """Kill a run at one of its steps."""
+        self.world.step = Death(step)
+        with suppress(Dead, Killed):
+            self._apply()
+        self.world.step = unheard
+        self.world.wait(wait_s)
+
+    @rule()
+    def lose_the_ledger(self) -> None:
+        """Go on without the ledger: what was ours cannot be known any more."""
+        self.world.wait(SETTLED_S)
+        self.world.lose_ledger()
+        self.ours.clear()
+
+    @rule()
+    def run_without_faults(self) -> None:
+        """Run until nothing is left: one run leaves nothing in doubt, the second nothing to plan."""
+        self.world.wait(SETTLED_S)
+        first = self._apply()
+        self.world.wait(SETTLED_S)
+        second = self._apply()
+        self.world.wait(SETTLED_S)
+        third = self.world.plan(self.desired, TERMS)
+        with self.world.ledger() as ledger:
+            assert ledger.records().intents == ()
+        assert first is not None
+        assert second is not None
+        assert [one for one in first.outcomes if one.status is Status.IN_DOUBT] == []
+        assert third.changes == ()
+
+    @invariant()
+    def nothing_is_done_that_no_rule_allows(self) -> None:
+        """Hold what was seen on the wire against the rules."""
+        assert self.wrong == []
+
+    def _apply(self) -> Applied | None:
+        """Apply, and return None where the account could not be read yet."""
+        try:
+            return self.world.apply(self.desired, TERMS)
+        except Incomplete:
+            return None
+
+    def _watched(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, and note what it did to the account that it should not have done."""
+        account = self.world.api.account
+        before = {one.id: one for one in account.customers()}
+        try:
+            return self.world.api.handler(request)
+        finally:
+            for one in account.customers():
+                was = before.get(one.id)
+                wanted = self.desired.customers.get(one.external_id)
+                active = wanted is not None and not wanted.archived
+                if was is None:
+                    if self.ours[one.external_id] & before.keys():
+                        self.wrong.append(f"{one.external_id} was created twice")
+                    self.ours[one.external_id].add(one.id)
+                elif one.archived and not was.archived and active:
+                    self.wrong.append(f"{one.external_id} was archived")
+                elif was.archived and not one.archived and not active:
+                    self.wrong.append(f"{one.external_id} was restored")
+                emails = [user.email for user in one.users]
+                if was is not None and was.users != one.users and len(set(emails)) < len(emails):
+                    self.wrong.append(f"a user of {one.external_id} was doubled")
+
+
+class TestAccount(Account.TestCase):  # type: ignore[misc]
+    """The machine, as a test."""
+
+    settings = settings(max_examples=120, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck))
