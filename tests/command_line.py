@@ -118,6 +118,8 @@ class Place:
         variables, limits = how.pop("variables", {}), how.pop("limits", "")
         command = self.command(*words)
         if limits:
+            # Compiled modules that a limit cuts short would be found by every later process.
+            variables = {**variables, "PYTHONDONTWRITEBYTECODE": "1"}
             command = ["/bin/sh", "-c", f'ulimit {limits}; exec "$@"', "sh", *command]
         given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(

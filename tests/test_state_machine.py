@@ -182,4 +182,6 @@ class Account(RuleBasedStateMachine):
 class TestAccount(Account.TestCase):  # type: ignore[misc]
     """The machine, as a test."""
 
-    settings = settings(max_examples=120, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck))
+    settings = settings(
+        max_examples=120, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
+    )

@@ -167,11 +167,11 @@ def _unrivalled(customer: DesiredCustomer, known: Known, register: Register) -> 
     """
     names = {customer.external_id, dormant_external_id(known) or customer.external_id}
     rivals = tuple(one.id for name in sorted(names) for one in register.holders.get(name, ()) if one.id != known.id)
-    if not rivals:
+    active = isinstance(known.presence, Active)
+    # A pin says which one is meant, and one that is wanted archived is then as it should be.
+    if not rivals or (not active and customer.archived and customer.id is not None):
         return known
-    if customer.archived and customer.id is not None and not isinstance(known.presence, Active):
-        return known
-    if not isinstance(known.presence, Active):
+    if not active:
         return _two(
             customer,
             (known.id, *rivals),
