@@ -57,6 +57,15 @@ def consent_options(command: Command) -> Command:
     return click.option("--auto-approve", is_flag=True, help="Do not ask.")(command)
 
 
+def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> planning.Planned:
+    """Return the plan that `draft` makes of the account; the lease is kept meanwhile where `ledger` is written to."""
+    terms = session.environment.terms(session.options)
+    with shown_progress(session.clock) as progress:
+        making = planning.make_of(session.client, ledger, draft, terms, say=progress.planning)
+        # Looking holds no lock that would have to be kept.
+        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
+
+
 def agreed_and_done(
     session: Session,
     ledger: Ledger,

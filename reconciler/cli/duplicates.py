@@ -9,9 +9,9 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli import options as shared
-from reconciler.cli.carry import Asked, agreed_and_done, consent_options
+from reconciler.cli.carry import Asked, agreed_and_done, consent_options, drafted
 from reconciler.cli.main import Chosen
-from reconciler.cli.session import Session, connected, options_of, settings_of, shown_progress
+from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, CustomerId, Doubles
@@ -100,16 +100,7 @@ def command(
 def _planned(session: Session, ledger: Ledger, choice: Choice) -> planning.Planned:
     """Return the plan that keeps one of each."""
     terms = session.environment.terms(session.options)
-    with shown_progress(session.clock) as progress:
-        making = planning.make_of(
-            session.client,
-            ledger,
-            lambda live, records: make_single(choice, live, records, terms),
-            terms,
-            say=progress.planning,
-        )
-        # Looking holds no lock that would have to be kept.
-        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
+    return drafted(session, ledger, lambda live, records: make_single(choice, live, records, terms))
 
 
 def _found(session: Session, planned: planning.Planned, choice: Choice) -> Doubles:

@@ -6,10 +6,10 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli import options as shared
-from reconciler.cli.carry import Asked, agreed_and_done, consent_options
+from reconciler.cli.carry import Asked, agreed_and_done, consent_options, drafted
 from reconciler.cli.main import Chosen
 from reconciler.cli.plan import show
-from reconciler.cli.session import Session, connected, options_of, settings_of, shown_progress
+from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action
 from reconciler.pipeline import opening, planning, writing
@@ -91,13 +91,4 @@ def _planned(session: Session, ledger: Ledger, run: Run) -> planning.Planned:
     """Return the plan that undoes `run`."""
     terms = session.environment.terms(session.options)
     intents = ledger.intents(run.id)
-    with shown_progress(session.clock) as progress:
-        making = planning.make_of(
-            session.client,
-            ledger,
-            lambda live, records: make_undo(intents, live, records, terms),
-            terms,
-            say=progress.planning,
-        )
-        # A dry run holds no lock that would have to be kept.
-        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
+    return drafted(session, ledger, lambda live, records: make_undo(intents, live, records, terms))
