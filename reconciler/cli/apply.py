@@ -9,7 +9,7 @@ import click
 from reconciler.cli import consent
 from reconciler.cli import options as shared
 from reconciler.cli import saved as saving
-from reconciler.cli.carry import Asked, agreed_and_done, consent_options
+from reconciler.cli.carry import Asked, agreed_and_done, consent_options, drafted
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
 from reconciler.ledger.base import Ledger
@@ -105,16 +105,15 @@ def _declared(settings: Settings, environment: Environment, saved: Plan | None, 
 
 def _apply(session: Session, ledger: Ledger, desired: Desired | None, saved: Plan | None, asked: Asked) -> int:
     """Plan, ask and do it, and return the exit code; `desired` is None for a saved plan that is taken alone."""
-    terms, client = session.environment.terms(session.options), session.client
+    terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
-    with shown_progress(session.clock) as progress:
-        if desired is None and saved is not None:
-            draft = saving.drafted_alone(saved, ledger, terms)
-            making = planning.make_of(client, ledger, draft, terms, say=progress.planning)
-        else:
+    if desired is None and saved is not None:
+        planned = drafted(session, ledger, saving.drafted_alone(saved, ledger, terms))
+    else:
+        with shown_progress(session.clock) as progress:
             wanted, patience = desired or Desired(), session.clock
-            making = planning.make(client, ledger, wanted, terms, say=progress.planning, patience=patience)
-        planned = session.run(writing.kept(ledger, session.clock, making))
+            making = planning.make(session.client, ledger, wanted, terms, say=progress.planning, patience=patience)
+            planned = session.run(writing.kept(ledger, session.clock, making))
     planned_s = session.clock.monotonic() - began_s
     if saved is not None and desired is not None:
         saving.still_true(saved, planned.plan, saving.sent_before(saved, ledger))
