@@ -16,6 +16,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("pipeline", "emulator"),
+    ("synthetic",),
     ("desired", "live", "plan", "apply", "report", "settings"),
     ("ledger", "api", "documents"),
     ("rules", "recording"),
@@ -56,6 +57,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "jsonschema_rs": ("documents", "desired"),
     "starlette": ("emulator",),
     "uvicorn": ("emulator",),
+    "faker": ("synthetic",),
     "sqlite3": ("ledger", "emulator"),
     "psycopg": ("ledger.postgres",),
     # Sending. `api.origin` makes the one client, `api.client` has it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -18,20 +19,38 @@ from reconciler.pipeline import looking, opening
 from reconciler.plan.scope import matcher
 from reconciler.report.words import count, duration
 
+ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"
+SHORTEST_SECRET = 16
+"""In characters: with a shorter one, whoever has the file can try secrets until a name they know appears."""
+
 
 @click.command("import")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
 @click.option("-o", "--output", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a new file.")
+@click.option(
+    "--anonymise",
+    is_flag=True,
+    help="Replace everything that is theirs, keyed by the secret in RECONCILER_ANONYMISE_KEY.",
+)
 @click.option("--no-users", is_flag=True, help="Leave users out: they cost one request for each customer.")
 @shared.rate
 @click.pass_context
 def command(
-    ctx: click.Context, patterns: tuple[str, ...], out: Path | None, rate_per_s: float | None, *, no_users: bool
+    ctx: click.Context,
+    patterns: tuple[str, ...],
+    out: Path | None,
+    rate_per_s: float | None,
+    *,
+    anonymise: bool,
+    no_users: bool,
 ) -> None:
     """
     Write live customers and their users as YAML that plans to nothing: all, or those whose external_id matches.
 
     On stdout stands the YAML alone. A customer without an external_id stands under its id, with an id: pin.
+
+    With --anonymise no key, name, number, address or e-mail of the account is written: the same secret makes the
+    same replacements again, and what was equal stays equal. Such a file is for another environment.
 
     \b
     Example:
@@ -40,6 +59,7 @@ def command(
     chosen: Chosen = ctx.obj
     if out is not None and out.exists():
         raise ReconcilerError(f"{out}: it is there already", "choose another path, or remove it")
+    secret = _secret() if anonymise else ""
     options = options_of(chosen, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
@@ -58,15 +78,36 @@ def command(
             )
             account = session.run(reading)
     adopted = adopt(account.customers, account.users)
-    for words in adopted.left_out:
-        output.say(f"warning: {words}")
-    text = write_customers(adopted.entries, schema="customers.schema.json")
+    entries = adopted.entries
+    if anonymise:
+        # Only here: Faker takes half a second to load.
+        from reconciler.synthetic.anonymise import anonymised  # noqa: PLC0415
+
+        entries = tuple(anonymised(entries, secret))
+        if adopted.left_out:
+            # What it was names whom it was of.
+            output.say(f"warning: {count(len(adopted.left_out), 'value')} that no file can hold, left out")
+    else:
+        for words in adopted.left_out:
+            output.say(f"warning: {words}")
+    text = write_customers(entries, schema="customers.schema.json")
     if out is None:
         output.document(text)
     else:
         output.write_private(out, text)
-    written = count(len(adopted.entries), "customer")
+    written = count(len(entries), "customer")
     output.say(f"{written} written; {count(session.client.requests, 'request')}")
+
+
+def _secret() -> str:
+    """Return the secret by which values are replaced; ReconcilerError where there is none to speak of."""
+    secret = os.environ.get(ANONYMISE_KEY, "")
+    if len(secret) < SHORTEST_SECRET:
+        raise ReconcilerError(
+            f"{ANONYMISE_KEY} is not set, or shorter than {SHORTEST_SECRET} characters",
+            "set it to a long random text and keep it: the same secret makes the same replacements",
+        )
+    return secret
 
 
 def _price(client: Client, users: int, rate_per_s: float) -> None:

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Show what apply would do"),
     "apply": ("apply", "Make the account as declared"),
     "import": ("import_", "Write live customers as YAML that plans to nothing"),
+    "generate": ("generate", "Write synthetic customers, to fill an environment"),
     "show": ("show", "Show one customer: declared, live and recorded"),
     "history": ("history", "List what each run did"),
     "undo": ("undo", "Undo one run"),
