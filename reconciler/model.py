@@ -411,12 +411,22 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """A limit that the plan exceeds, and the flag that allows it once."""
+    """
+    A limit that the plan exceeds, and the flag that allows it once: "" where only waiting, or another rule, does.
+
+    `source` is where the limit is written, None where nobody wrote it. A window that is closed is a limit too:
+    `action` is then what it holds back, `rule` when that is allowed, in words, and `opens_at` when it opens
+    (RFC 3339 UTC), "" for never.
+    """
 
     name: str
     planned: int
     allowed: int
     flag: str
+    source: Source | None = None
+    action: Action | None = None
+    rule: str = ""
+    opens_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

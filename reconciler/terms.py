@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from enum import StrEnum
 
-from reconciler.model import EnvironmentRef
+from reconciler.errors import Source
+from reconciler.model import Action, EnvironmentRef
 
 _MOST_DIGITS = 15
 
@@ -61,6 +63,24 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """
+    When some actions are allowed: on `days` from `opens` to `closes`, by the clocks of `zone`.
+
+    `days` are those on which it opens, Monday being 0. `opens` and `closes` are minutes after midnight; where
+    `closes` is not the later one, it closes on the next day. `said` is the rule in words.
+    """
+
+    actions: frozenset[Action]
+    days: frozenset[int]
+    opens: int
+    closes: int
+    zone: tzinfo
+    said: str
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """
     All that `make_plan` obeys besides desired, live and records.
@@ -69,6 +89,8 @@ class Terms:
     - `equal`: for a field, canonical text → the one that stands for its class.
     - `lists_archived`, `gets_archived`: as the environment states them, None where it does not.
     - `lag_s`: how long a write may stay unseen. `rate_per_s`: 0 is no limit.
+    - `windows`: when actions are allowed; one that no window names always is.
+    - `places`: for a rule of the policy, where it is written; not those that an option replaces.
     - `refresh_users`: list the users of every customer with declared users, also where the ledger has them.
     """
 
@@ -88,4 +110,6 @@ class Terms:
     gets_archived: bool | None = None
     lag_s: float = 10.0
     rate_per_s: float = 5.0
+    windows: tuple[Window, ...] = ()
+    places: Mapping[str, Source] = field(default_factory=dict, compare=False)
     refresh_users: bool = False

@@ -95,7 +95,7 @@ BUGS = (
     Planted(
         "it does not limit the restores of what others archived",
         "plan.guard",
-        '_over("max_restores", restores, terms.max_restores.of(base)),',
+        '_over("max_restores", restores, terms.max_restores.of(base), terms),',
         "None,",
     ),
     Planted(

@@ -89,8 +89,13 @@ def agreed_and_done(
         output.page(plan_text(plan, width=output.width(), color=False, redact=asked.redact))
     if limited:
         consent.within_limits(plan)
+    policy = session.environment.policy
+    # Before a person is asked, and after the answer, for which hours may have passed.
+    consent.within_windows(plan, policy.windows, session.client.server_now())
     if plan.changes:
-        consent.given(plan, session.environment.policy.require_approval_for, asked.approved, asked.auto_approve)
+        approval_at = policy.places.get("require_approval_for")
+        consent.given(plan, policy.require_approval_for, asked.approved, asked.auto_approve, wanted_at=approval_at)
+        consent.within_windows(plan, policy.windows, session.client.server_now())
     began_s = session.clock.monotonic() - planned_s
     carried = _carry_out(session, ledger, planned, name)
     _report(plan, carried, session.clock.monotonic() - began_s, asked)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 
 from reconciler.cli.output import is_terminal
-from reconciler.errors import Refused
-from reconciler.model import Action
+from reconciler.errors import Refused, Source
+from reconciler.model import Action, Exceeded
+from reconciler.plan.windows import closed
 from reconciler.plans import Plan
-from reconciler.report.plan_text import summary_line
+from reconciler.report.plan_text import limit_said, limit_way, summary_line
+from reconciler.report.words import count
+from reconciler.terms import Window
+from reconciler.text import visible
+
+_NAMED = 3
+"""So many customers stand in a refusal by name."""
 
 
 def can_be_asked(*, auto_approve: bool) -> None:
@@ -23,22 +30,49 @@ def can_be_asked(*, auto_approve: bool) -> None:
 def within_limits(plan: Plan) -> None:
     """Raise Refused where the plan exceeds a limit."""
     if plan.limits:
-        over = "; ".join(f"{row.name}: {row.planned} planned, {row.allowed} allowed" for row in plan.limits)
-        raise Refused(
-            f"over a limit: {over}; nothing was sent",
-            f"look at the plan, then allow it once with {' '.join(row.flag for row in plan.limits)}",
-        )
+        _refuse(plan, plan.limits)
 
 
-def given(plan: Plan, wanted: Iterable[Action], approved: frozenset[Action], auto_approve: bool) -> None:
+def within_windows(plan: Plan, windows: Sequence[Window], now_s: float) -> None:
+    """Raise Refused where no window is open to a change of the plan; `now_s` is in seconds since 1970."""
+    rows = closed(plan.changes, windows, now_s)
+    if rows:
+        _refuse(plan, rows)
+
+
+def _refuse(plan: Plan, limits: Sequence[Exceeded]) -> None:
+    """Raise Refused with what is exceeded, the changes that a closed window concerns, and what allows them."""
+    over = "; ".join(map(limit_said, limits))
+    shut = {row.action for row in limits}
+    keys = list(dict.fromkeys(one.address.external_id for one in plan.changes if one.action in shut))
+    more = f" and {count(len(keys) - _NAMED, 'customer')} more" if len(keys) > _NAMED else ""
+    concerned = f" (it concerns {', '.join(keys[:_NAMED])}{more})" if keys else ""
+    flags = " ".join(row.flag for row in limits if row.flag)
+    ways = [f"look at the plan, then allow it once with {flags}"] if flags else []
+    ways += [limit_way(row) for row in limits if not row.flag]
+    raise Refused(
+        visible(f"{'outside a window' if not flags else 'over a limit'}: {over}{concerned}; nothing was sent"),
+        visible("; ".join(dict.fromkeys(ways))),
+    )
+
+
+def given(
+    plan: Plan,
+    wanted: Iterable[Action],
+    approved: frozenset[Action],
+    auto_approve: bool,
+    *,
+    wanted_at: Source | None = None,
+) -> None:
     """
     Ask for consent; raise Refused where it is not given.
 
-    `wanted` are the actions that the policy wants approved by name: by --approve, or by the word typed.
+    `wanted` are the actions that the policy wants approved by name: by --approve, or by the word typed. That is
+    written at `wanted_at`.
     """
     for action in wanted:
         if plan.count(action) and action not in approved:
-            _word(plan, action)
+            _word(plan, action, wanted_at)
     if auto_approve:
         return
     # On a terminal the summary stands just above.
@@ -47,11 +81,12 @@ def given(plan: Plan, wanted: Iterable[Action], approved: frozenset[Action], aut
         raise Refused("not applied: no consent was given; nothing was sent")
 
 
-def _word(plan: Plan, action: Action) -> None:
+def _word(plan: Plan, action: Action, wanted_at: Source | None) -> None:
     """Ask for the word of an action that the policy wants approved."""
     if not is_terminal(sys.stdin):
+        rule = f" ({wanted_at})" if wanted_at is not None else ""
         raise Refused(
-            f"the policy wants {action.value} approved, and there is no terminal to ask on; nothing was sent",
+            f"the policy{rule} wants {action.value} approved, and there is no terminal to ask on; nothing was sent",
             f"give --approve {action.value}",
         )
     if _typed(f"{plan.count(action)} x {action.value}: type {action.value} to approve: ") != action.value:

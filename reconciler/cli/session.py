@@ -73,6 +73,7 @@ def declared(
         include=environment.include,
         exclude=environment.exclude,
         required=environment.policy.required,
+        required_at=environment.policy.places.get("required"),
         strict=strict,
         pins_allowed=settings.pins_allowed,
         stdin=standard_input(),

@@ -65,6 +65,7 @@ def _checked(settings: Settings, *, strict: bool) -> tuple[list[Problem], int]:
                 include=environment.include,
                 exclude=environment.exclude,
                 required=environment.policy.required,
+                required_at=environment.policy.places.get("required"),
                 strict=strict,
                 pins_allowed=settings.pins_allowed,
                 stdin=None if typed is None else io.BytesIO(typed),

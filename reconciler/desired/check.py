@@ -11,7 +11,7 @@ from reconciler.desired.overlay import STRUCTURE, Entry, Merged
 from reconciler.desired.regions import postal_problem, region_of, state_problem
 from reconciler.documents.parse import Document
 from reconciler.documents.words import quoted
-from reconciler.errors import Severity
+from reconciler.errors import Severity, Source
 
 
 def check_rules(
@@ -20,6 +20,7 @@ def check_rules(
     overlays: Sequence[Document],
     *,
     required: Collection[str] = (),
+    required_at: Source | None = None,
     pins_allowed: bool = True,
     spoiled: Collection[str] = (),
     belongs: Callable[[str], bool] = lambda _: True,
@@ -28,9 +29,9 @@ def check_rules(
     """
     Yield all that is wrong with what `documents` and `overlays` declare together.
 
-    `required` are the fields that `policy.required` names; `spoiled` the keys of customers that lost fields to the
-    schema's check, so that a field they lack is not missed twice;
-    of a customer that does not belong to the environment (`belongs`) nothing is asked that may be left out;
+    `required` are the fields that `policy.required` names, which is written at `required_at`;
+    `spoiled` the keys of customers that lost fields to the schema's check, so that a field they lack is not missed
+    twice; of a customer that does not belong to the environment (`belongs`) nothing is asked that may be left out;
     `complete` is False where a file could not be read, so that no key is called unknown.
     """
     yield from merged.findings
@@ -46,7 +47,7 @@ def check_rules(
                 yield _warning(entry, "it has no email", "invoices need one, and the API sets it only at creation")
             for name in required:
                 if not (fields.get(name) or "").strip():
-                    yield _lacking(entry, name)
+                    yield _lacking(entry, name, required_at)
         if country := fields.get("country"):
             yield from _address(entry, country, fields)
     yield from check_moves(merged, documents, overlays, complete=complete)
@@ -113,7 +114,8 @@ def _warning(entry: Entry, message: str, hint: str) -> Finding:
     return Finding(entry.layers[0], ("customers", entry.key), message, hint, Severity.WARNING, at_key=True)
 
 
-def _lacking(entry: Entry, name: str) -> Finding:
+def _lacking(entry: Entry, name: str, required_at: Source | None) -> Finding:
     """Return the error of a customer without a field that the policy requires."""
-    message, hint = f"it has no {name}, which the policy requires", f"write `{name}:`"
+    rule = f" ({required_at})" if required_at is not None else ""
+    message, hint = f"it has no {name}, which the policy requires{rule}", f"write `{name}:`"
     return Finding(entry.layers[0], ("customers", entry.key), message, hint, at_key=True)

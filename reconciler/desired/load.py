@@ -37,6 +37,7 @@ def load_desired(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     required: Sequence[str] = (),
+    required_at: Source | None = None,
     strict: bool = False,
     pins_allowed: bool = True,
     stdin: BinaryIO | None = None,
@@ -45,7 +46,8 @@ def load_desired(
     """
     Return what the files behind `paths` declare, with `overlays` merged over it.
 
-    Relative paths start at `root`, the project's folder. `required` are the fields of `policy.required`; `strict`
+    Relative paths start at `root`, the project's folder. `required` are the fields of `policy.required`,
+    which is written at `required_at`; `strict`
     makes warnings errors; `pins_allowed` says that `id` may stand in `paths`, as there is one environment. Folders
     leave out the project file, `overlays` and `without` (the overlays of other environments).
 
@@ -67,6 +69,7 @@ def load_desired(
             documents,
             layers,
             required=required,
+            required_at=required_at,
             pins_allowed=pins_allowed,
             spoiled=frozenset().union(*(one.spoiled for one in (*base, *over))),
             belongs=belonging(include, exclude),

@@ -22,6 +22,7 @@ from reconciler.model import (
 )
 from reconciler.plan.presence import Sight
 from reconciler.plan.scope import Scope
+from reconciler.plan.windows import closed
 from reconciler.records import Binding, BindingState, Records
 from reconciler.terms import Prune, Terms
 
@@ -118,7 +119,7 @@ def limits(
     changes: Iterable[Change], records: Records, live: Live, declared: int, terms: Terms
 ) -> tuple[Exceeded, ...]:
     """
-    Return the limits that `changes` exceed.
+    Return the limits that `changes` exceed, and the windows that are closed to them at the listing's time.
 
     Archives and restores are a share of the active customers that the ledger binds (with `prune: all`:
     of the live ones); all changes together a share of the larger of declared and live. Of restores only
@@ -133,16 +134,18 @@ def limits(
     active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
     base = len(live.listed) if terms.prune is Prune.ALL else active
     found = [
-        _over("max_archives", archives, terms.max_archives.of(base)),
-        _over("max_restores", restores, terms.max_restores.of(base)),
+        _over("max_archives", archives, terms.max_archives.of(base), terms),
+        _over("max_restores", restores, terms.max_restores.of(base), terms),
     ]
     if terms.max_changes is not None:
-        found.append(_over("max_changes", len(counted), terms.max_changes.of(max(declared, len(live.listed)))))
-    return tuple(row for row in found if row is not None)
+        found.append(_over("max_changes", len(counted), terms.max_changes.of(max(declared, len(live.listed))), terms))
+    return (*(row for row in found if row is not None), *closed(counted, terms.windows, live.read_at))
 
 
-def _over(name: Literal["max_archives", "max_restores", "max_changes"], planned: int, allowed: int) -> Exceeded | None:
+def _over(
+    name: Literal["max_archives", "max_restores", "max_changes"], planned: int, allowed: int, terms: Terms
+) -> Exceeded | None:
     """Return that `planned` exceeds `allowed`, with the flag that allows it once."""
     if planned <= allowed:
         return None
-    return Exceeded(name, planned, allowed, f"--{name.replace('_', '-')} {planned}")
+    return Exceeded(name, planned, allowed, f"--{name.replace('_', '-')} {planned}", terms.places.get(name))

@@ -111,4 +111,5 @@ def _pruning(
         claimed=claimed,
         scope=register.scope,
         sight=register.sight,
+        protect_at=terms.places.get("protect"),
     )

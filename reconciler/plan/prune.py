@@ -38,7 +38,8 @@ class Pruning:
     """
     What may be archived without an entry.
 
-    `claimed` are the ids that declared customers are; `forget` the keys that are to be left as they are.
+    `claimed` are the ids that declared customers are; `forget` the keys that are to be left as they are;
+    `protect_at` is where `policy.protect` is written.
     """
 
     prune: Prune
@@ -48,6 +49,7 @@ class Pruning:
     claimed: AbstractSet[CustomerId]
     scope: Scope
     sight: Sight
+    protect_at: Source | None = None
 
 
 def plan_binding(binding: Binding, pruning: Pruning) -> Part:
@@ -75,7 +77,7 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
     if carried_external_id(there) != binding.live_external_id:
         return Part(blocked=(broken(binding.external_id, binding, there.customer.external_id),))
     if binding.protected or pruning.protected(binding.external_id):
-        return Part(blocked=(_protected(binding),))
+        return Part(blocked=(_protected(binding, pruning.protect_at),))
     return Part(changes=(Change(Action.ARCHIVE, address, customer, Reason.ENTRY_GONE, source=_source(binding)),))
 
 
@@ -95,12 +97,13 @@ def _source(binding: Binding) -> Source | None:
     return Source(binding.source) if binding.source else None
 
 
-def _protected(binding: Binding) -> Blocked:
+def _protected(binding: Binding, protect_at: Source | None) -> Blocked:
     """Return that the entry of a protected customer has gone."""
     if binding.protected:
         hint = "declare it again with `protect: false`, put it under `forget:`, or run `reconciler state unprotect`"
     else:
         hint = "declare it again, put it under `forget:`, or take it out of the patterns of `policy.protect`"
+        hint += f" ({protect_at})" if protect_at is not None else ""
     return Blocked(
         Address(binding.external_id),
         f"its entry has gone from {binding.source or 'the files'} and it is protected",

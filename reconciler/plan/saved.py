@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.errors import Refused
-from reconciler.model import Action, EnvironmentRef, Exceeded, SourceFile
+from reconciler.model import Action, EnvironmentRef, SourceFile
 from reconciler.plan import saved_parts as parts
 from reconciler.plans import Plan
 
@@ -47,10 +47,7 @@ def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> d
         "cost": parts.cost_to_json(shown.cost),
         "changes": [parts.change_to_json(change) for change in shown.changes],
         "bindings": [parts.binding_to_json(binding) for binding in shown.bindings],
-        "limits": [
-            {"name": limit.name, "planned": limit.planned, "allowed": limit.allowed, "flag": limit.flag}
-            for limit in shown.limits
-        ],
+        "limits": [parts.limit_to_json(limit) for limit in shown.limits],
         "blocked": [parts.blocked_to_json(one) for one in shown.blocked],
         "notes": [parts.note_to_json(note) for note in shown.notes],
         "out_of_scope": shown.out_of_scope,
@@ -129,7 +126,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         changes=tuple(map(parts.change_from_json, document["changes"])),
         bindings=tuple(map(parts.binding_from_json, document["bindings"])),
         blocked=tuple(map(parts.blocked_from_json, document["blocked"])),
-        limits=tuple(Exceeded(row["name"], row["planned"], row["allowed"], row["flag"]) for row in document["limits"]),
+        limits=tuple(map(parts.limit_from_json, document["limits"])),
         notes=tuple(map(parts.note_from_json, document["notes"])),
         unknown=tuple(document["unknown"]),
         cost=parts.cost_from_json(document["cost"]),

@@ -16,6 +16,7 @@ from reconciler.model import (
     Change,
     Cost,
     CustomerId,
+    Exceeded,
     FieldChange,
     Note,
     Reason,
@@ -177,6 +178,32 @@ def _said(key: str, value: object) -> Json:
 def _id(text: str | None) -> CustomerId | None:
     """Return a customer's id, None where there is none yet."""
     return None if text is None else CustomerId(text)
+
+
+def limit_to_json(limit: Exceeded) -> Json:
+    """Return the JSON of an exceeded limit."""
+    counted = {"name": limit.name, "planned": limit.planned, "allowed": limit.allowed, "flag": limit.flag}
+    return {
+        **counted,
+        **_source_to_json(limit.source),
+        **_said("action", limit.action),
+        **_said("rule", limit.rule or None),
+        **_said("opens_at", limit.opens_at or None),
+    }
+
+
+def limit_from_json(row: Mapping[str, Any]) -> Exceeded:
+    """Return the exceeded limit of its JSON."""
+    return Exceeded(
+        name=row["name"],
+        planned=row["planned"],
+        allowed=row["allowed"],
+        flag=row["flag"],
+        source=_source_from_json(row.get("source")),
+        action=Action(row["action"]) if "action" in row else None,
+        rule=row.get("rule", ""),
+        opens_at=row.get("opens_at", ""),
+    )
 
 
 def _source_to_json(source: Source | None) -> Json:

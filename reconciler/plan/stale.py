@@ -17,6 +17,7 @@ from reconciler.model import Action, Address, Change, Cost, Live
 from reconciler.plan.draft import Draft
 from reconciler.plan.presence import Active, Presence, Sight, presence
 from reconciler.plan.ways import known_ways, overruled, to_learn_from
+from reconciler.plan.windows import WINDOWS, closed
 from reconciler.plans import Plan
 from reconciler.records import Records
 from reconciler.terms import Terms
@@ -47,7 +48,10 @@ def draft_of_saved(
         left = remaining(plan, done)
     learning = 2 if to_learn_from(records, learned, terms, live.read_at) is not None else 0
     cost = Cost(len(left.changes), live.requests + learning, terms.rate_per_s)
-    return Draft(replace(left, cost=cost), (), learned)
+    # The counts were agreed to when it was saved; the hour is today's.
+    limits = tuple(row for row in left.limits if row.name != WINDOWS)
+    limits += closed(left.changes, terms.windows, live.read_at)
+    return Draft(replace(left, cost=cost, limits=limits), (), learned)
 
 
 def remaining(plan: Plan, done: AbstractSet[Key]) -> Plan:

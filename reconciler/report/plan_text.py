@@ -51,6 +51,31 @@ def summary_line(plan: Plan) -> str:
     )
 
 
+def limit_said(limit: Exceeded) -> str:
+    """
+    Return what a plan exceeds, in words; not made visible.
+
+    >>> limit_said(Exceeded("max_archives", 3, 1, "--max-archives 3"))
+    'max_archives: 3 planned, 1 allowed'
+    """
+    written = f" ({limit.source})" if limit.source is not None else ""
+    if limit.action is not None:
+        return f"{limit.name}{written}: {limit.action} only {limit.rule}, {limit.planned} planned"
+    return f"{limit.name}{written}: {limit.planned} planned, {limit.allowed} allowed"
+
+
+def limit_way(limit: Exceeded) -> str:
+    """
+    Return what allows it, in words.
+
+    >>> limit_way(Exceeded("windows", 3, 0, "", None, Action.ARCHIVE, "mon-fri", "2026-01-05T08:00:00Z"))
+    'it opens at 2026-01-05T08:00:00Z'
+    """
+    if limit.flag:
+        return f"to allow it once: {limit.flag}"
+    return f"it opens at {limit.opens_at}" if limit.opens_at else "it does not open within two weeks"
+
+
 def _lines(plan: Plan, width: int) -> Iterator[Line]:
     """Yield the lines of a plan."""
     for text in plan.unknown:
@@ -140,9 +165,9 @@ def _blocked(blocked: tuple[Blocked, ...]) -> Iterator[Line]:
 
 
 def _limits(limits: tuple[Exceeded, ...]) -> Iterator[Line]:
-    """Yield the limits that are exceeded, each with the flag that allows it once."""
+    """Yield the limits that are exceeded, each with where it is written and what allows it."""
     for one in limits:
-        text = f"{one.name}: {one.planned} planned, {one.allowed} allowed; to allow it once: {one.flag}"
+        text = f"{limit_said(one)}; {limit_way(one)}"
         yield Line((Part("! ", "red"), Part(visible(text))), indent=2)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.model import Action, EnvironmentRef
-from reconciler.terms import Prune, Share, Terms
+from reconciler.terms import Prune, Share, Terms, Window
 
 RATE_PER_S = 5.0
 """What the API allows for each key (FAQ, "What is the API rate limit?")."""
@@ -83,7 +83,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a plan must keep to. `protect`: patterns of external_ids; `required`: names of fields."""
+    """
+    What a plan must keep to. `protect`: patterns of external_ids; `required`: names of fields.
+
+    `places`: for a rule that is written, where.
+    """
 
     max_archives: Share = TENTH
     max_restores: Share = TENTH
@@ -91,6 +95,8 @@ class Policy:
     protect: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     require_approval_for: tuple[Action, ...] = ()
+    windows: tuple[Window, ...] = ()
+    places: Mapping[str, Source] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,8 @@ class Environment:
             max_archives=options.max_archives or self.policy.max_archives,
             max_restores=options.max_restores or self.policy.max_restores,
             max_changes=options.max_changes or self.policy.max_changes,
+            windows=self.policy.windows,
+            places={name: place for name, place in self.policy.places.items() if not getattr(options, name, None)},
             targets=options.targets,
             excludes=options.excludes,
             lists_archived=self.server.lists_archived,

@@ -151,6 +151,26 @@ class Values:
         """Return what is wrong with the value of `name`; `error` says what; what to do."""
         return self._problem((*self.path, name), error)
 
+    def problem_at(self, below: TreePath, error: ValueError) -> Problem:
+        """Return what is wrong with the value at a path below this mapping."""
+        return self._problem((*self.path, *below), error)
+
+    def here(self) -> Source | None:
+        """Return where this mapping is written."""
+        return None if self.project is None else self.project.problem(self.path, "", "").source
+
+    def place(self, name: str) -> Source | None:
+        """Return where `name` is written, None where it is not."""
+        if self.project is None or name not in self.tree:
+            return None
+        return self.project.problem((*self.path, name), "", "").source
+
+    def items(self, name: str) -> tuple[Values, ...]:
+        """Return the mappings that the list `name` holds; their problems are gathered here too."""
+        path = (*self.path, name)
+        rows = enumerate(self.tree.get(name) or ())
+        return tuple(Values(self.project, (*path, at), row, self.variables, self.problems) for at, row in rows)
+
     def _interpolated(self, path: TreePath, text: str) -> str | Problem:
         try:
             return interpolated(text, self.variables)

@@ -14,6 +14,7 @@ from reconciler.settings.access import BUILT_IN, read_access
 from reconciler.settings.environment import RATE_PER_S, Environment, Options, Policy, Server
 from reconciler.settings.project import ProjectFile, Values, read_project_file
 from reconciler.settings.values import NAME, rate, seconds
+from reconciler.settings.windows import read_windows
 from reconciler.terms import Prune, Share
 
 
@@ -174,6 +175,8 @@ def _policy(values: Values) -> Policy:
         protect=values.texts("protect"),
         required=values.texts("required"),
         require_approval_for=tuple(map(Action, values.tree.get("require_approval_for") or ())),
+        windows=read_windows(values.items("windows")),
+        places={name: place for name in values.tree if (place := values.place(name)) is not None},
     )
 
 

@@ -143,7 +143,8 @@ def test_an_action_that_wants_approval_is_refused_without_it(shop: Online) -> No
     ran = shop.run("apply", "-f", "customers.yaml", "--auto-approve")
     assert (ran.code, shop.account()) == (3, before)
     assert ran.err == (
-        "error: the policy wants archive approved, and there is no terminal to ask on; nothing was sent\n"
+        "error: the policy (reconciler.yaml:2:57) wants archive approved, and there is no terminal to ask on; "
+        "nothing was sent\n"
         "  give --approve archive\n"
     )
 

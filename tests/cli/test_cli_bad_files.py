@@ -188,7 +188,7 @@ def test_validate_checks_every_environment_of_a_project(here: Place) -> None:
     assert (ran.code, found) == (
         1,
         [
-            ("customers/a.yaml", "customers.acme", "it has no ein, which the policy requires"),
+            ("customers/a.yaml", "customers.acme", "it has no ein, which the policy requires (reconciler.yaml:4:69)"),
             ("over/demo.yaml", "customers.acme.city", "this is a list"),
         ],
     )

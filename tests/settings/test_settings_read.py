@@ -317,10 +317,10 @@ def test_every_problem_of_an_environment_comes_at_once(tmp_path: Path) -> None:
         ("version: 2", "reconciler.yaml:1:10: version: '2' is not known here; known here: 1"),
         ("files: customers", "reconciler.yaml:1:8: files: this is the text 'customers'; write a list"),
         (
-            ONE + "{policy: {windows: []}}",
+            ONE + "{policy: {hours: []}}",
             (
-                "reconciler.yaml:3:19: environments.demo.policy.windows: unknown key 'windows'; known here: "
-                "max_archives, max_restores, max_changes, protect, required, require_approval_for"
+                "reconciler.yaml:3:19: environments.demo.policy.hours: unknown key 'hours'; known here: "
+                "max_archives, max_restores, max_changes, protect, required, require_approval_for, windows"
             ),
         ),
         (
