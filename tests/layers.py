@@ -57,6 +57,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "jsonschema_rs": ("documents", "desired"),
     "starlette": ("emulator",),
     "uvicorn": ("emulator",),
+    "jinja2": ("emulator", "report"),
     "faker": ("synthetic",),
     "sqlite3": ("ledger", "emulator"),
     "psycopg": ("ledger.postgres",),

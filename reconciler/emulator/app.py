@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.emulator.calls import Answer, Call, Dropped
 from reconciler.emulator.control import control
+from reconciler.emulator.page import Origin, is_page, page
 from reconciler.emulator.service import Emulator, is_control
 
 CONNECTION = "connection"
@@ -34,7 +35,10 @@ def _endpoint(emulator: Emulator) -> ASGIApp:
             authorization=request.headers.get("authorization", ""),
             body=await request.body(),
         )
-        if not is_control(call):
+        answer: Answer | Dropped
+        if is_page(call):
+            answer = page(emulator, call, Origin(request.headers.get("origin", ""), request.headers.get("host", "")))
+        elif not is_control(call):
             answer = emulator.answer(call)
         elif "origin" in request.headers:
             answer = Answer(403)
