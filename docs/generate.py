@@ -49,6 +49,8 @@ def pages() -> dict[Path, str]:
         "customers-file.md": yaml_file("customers"),
         "project-file.md": yaml_file("project"),
         "plan.md": json_file("plan"),
+        "result.md": json_file("result"),
+        "events.md": json_lines("events"),
     }
     paths = {REFERENCE / name: part for name, part in parts.items()}
     return {path: renewed(path.read_text(encoding="utf-8"), part) for path, part in paths.items()}
@@ -116,6 +118,12 @@ def yaml_file(name: str) -> str:
 def json_file(name: str) -> str:
     """Return the keys of a JSON document, by its schema."""
     return _schema(schema(name), {})
+
+
+def json_lines(name: str) -> str:
+    """Return the keys of each kind of line of a stream of JSON objects."""
+    root = schema(name)
+    return "\n\n".join(_section(title, node, root, {}) for title, node in root["$defs"].items())
 
 
 Node = Mapping[str, Any]

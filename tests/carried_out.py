@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,7 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sending import Sending
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
+from reconciler.apply.told import Tell
 from reconciler.errors import LedgerFailed
 from reconciler.kinds.recorded import with_record
 from reconciler.model import (
@@ -26,7 +27,6 @@ from reconciler.model import (
     CustomerId,
     EnvironmentRef,
     FieldChange,
-    Outcome,
     Reason,
     Status,
 )
@@ -128,7 +128,7 @@ def carry_out(
     unread: frozenset[CustomerId] = frozenset(),
     book: Book | None = None,
     stop: asyncio.Event | None = None,
-    tell: Callable[[Outcome], None] = lambda _: None,
+    tell: Tell = lambda _: None,
 ) -> CarriedOut:
     """Carry out `changes` in virtual time; `rows` are the ledger's, those of customers to be created among them."""
     ledger = book or Book()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.apply.sending import Halted, Sending
+from reconciler.apply.told import Begun, Settling, Tell
 from reconciler.errors import ApiFailed, LedgerFailed
 from reconciler.model import Action, Address, Change, Outcome, Status
 from reconciler.plans import Plan
@@ -56,13 +57,11 @@ class Steps(Protocol):
         """Look for creates in doubt, the lag bound having passed; what is not in the answer did not happen."""
 
 
-async def execute(
-    plan: Plan, sending: Sending, steps: Steps, tell: Callable[[Outcome], None], *, lag_s: float
-) -> Result:
+async def execute(plan: Plan, sending: Sending, steps: Steps, tell: Tell, *, lag_s: float) -> Result:
     """
     Do `plan` and return what became of each change.
 
-    `lag_s` is the lag bound: how long a write may stay unseen. `tell` hears every outcome as it comes.
+    `lag_s` is the lag bound: how long a write may stay unseen. `tell` hears what begins, and every outcome as it comes.
     Raises LedgerFailed where an outcome could not be written: no further request left then, and what was
     sent is in the journal as an open intent.
     """
@@ -72,7 +71,7 @@ async def execute(
         outcomes[index] = outcome
         tell(outcome)
 
-    course = _Course(sending, steps, ended)
+    course = _Course(sending, steps, ended, tell)
     changes = list(enumerate(plan.changes))
     await _together(_chains(row for row in changes if row[1].action is not Action.ARCHIVE), course)
     await _settle(course, lag_s)
@@ -99,6 +98,7 @@ class _Course:
     sending: Sending
     steps: Steps
     ended: Callable[[int, Outcome], None]
+    tell: Tell
     doubts: list[_Doubt] = field(default_factory=list)
 
 
@@ -107,6 +107,7 @@ async def _settle(course: _Course, lag_s: float) -> None:
     for _ in range(SETTLING_ROUNDS):
         if not course.doubts or course.sending.halted:
             break
+        course.tell(Settling(len(course.doubts), lag_s))
         await course.sending.pause(lag_s)
         if course.sending.halted:
             break
@@ -166,6 +167,7 @@ async def _one_after_the_other(chain: Chain, course: _Course) -> None:
         if course.sending.halted:
             course.ended(index, _not_sent(change, course.sending))
             continue
+        course.tell(Begun(change))
         try:
             outcome = await course.steps.take(change)
         except Halted:

@@ -9,11 +9,11 @@ import click
 from reconciler.cli import consent
 from reconciler.cli import options as shared
 from reconciler.cli import saved as saving
-from reconciler.cli.carry import Asked, agreed_and_done, consent_options, drafted
+from reconciler.cli.carry import Asked, agreed_and_done, asked_of, consent_options, drafted
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Desired
+from reconciler.model import Desired
 from reconciler.pipeline import planning, writing
 from reconciler.plans import Plan
 from reconciler.settings import Environment, Settings
@@ -46,6 +46,7 @@ def command(
     form: str,
     approved: tuple[str, ...],
     lock_timeout: float,
+    events: str | None,
     *,
     strict: bool,
     redact: bool,
@@ -67,8 +68,8 @@ def command(
     saved = None if plan is None else saving.read_plan(plan)
     if plan_only and saved is None:
         raise click.UsageError("--plan-only takes a saved plan: reconciler apply PLAN --plan-only")
-    asked = Asked(auto_approve, frozenset(map(Action, approved)), form, redact)
     consent.can_be_asked(auto_approve=auto_approve)
+    asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
     options = options_of(
         chosen,
         files=files,
@@ -86,7 +87,7 @@ def command(
     if saved is not None:
         saving.same_account(saved, environment.ref())
     with (
-        connected(settings, options, environment) as session,
+        connected(settings, options, environment, trace=asked.events.sent) as session,
         session.run(writing.begin(environment, session.clock, doing="apply", timeout_s=lock_timeout)) as ledger,
     ):
         ctx.exit(_apply(session, ledger, desired, saved, asked))

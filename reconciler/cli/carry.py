@@ -8,20 +8,25 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 import click
 
+from reconciler.apply.told import Begun, Settling, Told
 from reconciler.cli import consent, output
+from reconciler.cli import events as streaming
 from reconciler.cli import options as shared
+from reconciler.cli.events import Events
 from reconciler.cli.plan import show
 from reconciler.cli.session import Session, shown_progress
 from reconciler.errors import LedgerFailed, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Outcome, Status
 from reconciler.pipeline import applying, planning, writing
+from reconciler.pipeline.opening import real_clock
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plans import Plan
+from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import plan_text
 
@@ -36,10 +41,12 @@ class Asked:
     approved: frozenset[Action]
     form: str
     redact: bool
+    events: Events
 
 
 def consent_options(command: Command) -> Command:
-    """Add `--auto-approve`, `--approve` and `--lock-timeout`."""
+    """Add `--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`."""
+    command = streaming.option(command)
     command = click.option(
         "--lock-timeout",
         type=shared.DurationType(),
@@ -55,6 +62,18 @@ def consent_options(command: Command) -> Command:
         help="Approve an action that the policy wants approved; repeatable.",
     )(command)
     return click.option("--auto-approve", is_flag=True, help="Do not ask.")(command)
+
+
+def asked_of(
+    ctx: click.Context, form: str, approved: tuple[str, ...], events: str | None, *, auto_approve: bool, redact: bool
+) -> Asked:
+    """Return what the options say; the stream of events ends with the command."""
+    if events == streaming.STDOUT:
+        if form != "text":
+            raise click.UsageError("--json-events - and --format json would both write to stdout: name a file")
+        form = "events"
+    stream = streaming.events_to(ctx, events, real_clock(), redact=redact)
+    return Asked(auto_approve, frozenset(map(Action, approved)), form, redact, stream)
 
 
 def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> planning.Planned:
@@ -82,6 +101,7 @@ def agreed_and_done(
     `name` is the run's in the history; planning took `planned_s` seconds; without `limited` the limits were agreed to.
     """
     plan = planned.plan
+    asked.events.tell(PlanMade(plan))
     if asked.form == "text":
         show(plan, "text", redact=asked.redact)
     elif not asked.auto_approve:
@@ -97,7 +117,7 @@ def agreed_and_done(
         consent.given(plan, policy.require_approval_for, asked.approved, asked.auto_approve, wanted_at=approval_at)
         consent.within_windows(plan, policy.windows, session.client.server_now())
     began_s = session.clock.monotonic() - planned_s
-    carried = _carry_out(session, ledger, planned, name)
+    carried = _carry_out(session, ledger, planned, name, asked.events)
     _report(plan, carried, session.clock.monotonic() - began_s, asked)
     return _code(plan, carried)
 
@@ -106,7 +126,15 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
     """Print what became of the plan; `seconds` is how long planning and applying took."""
     outcomes = carried.result.outcomes
     if asked.form == "json":
-        document = outcomes_json(outcomes, requests=carried.requests, seconds=seconds, redact=asked.redact)
+        document = outcomes_json(
+            outcomes,
+            run=carried.run,
+            halt=carried.result.halt,
+            blocked=len(plan.blocked),
+            requests=carried.requests,
+            seconds=seconds,
+            redact=asked.redact,
+        )
         output.json_result(document)
     elif plan.changes:
         text = outcomes_text(
@@ -117,12 +145,15 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
             color=output.color(),
             redact=asked.redact,
         )
-        output.result(text)
+        # stdout is for the events, where they go there.
+        (output.result if asked.form == "text" else output.page)(text)
     if carried.result.halt:
         output.say(f"The run was stopped: {carried.result.halt}")
 
 
-def _carry_out(session: Session, ledger: Ledger, planned: planning.Planned, name: str) -> applying.Carried:
+def _carry_out(
+    session: Session, ledger: Ledger, planned: planning.Planned, name: str, events: Events
+) -> applying.Carried:
     """Do the plan, with progress on stderr; the first Ctrl-C stops it in good order."""
     total = len(planned.plan.changes)
     stop = asyncio.Event()
@@ -144,20 +175,32 @@ def _carry_out(session: Session, ledger: Ledger, planned: planning.Planned, name
 
     with shown_progress(session.clock) as progress:
 
-        def tell(_: Outcome) -> None:
+        def tell(told: Told) -> None:
             nonlocal ended
-            ended += 1
-            progress.advance(ended, total)
+            match told:
+                case Begun(change):
+                    events.tell(ChangeStarted(change))
+                case Settling(in_doubt, wait_s):
+                    events.tell(Waiting(in_doubt, wait_s))
+                case Outcome():
+                    ended += 1
+                    progress.advance(ended, total)
+                    events.tell(ChangeEnded(told, ended, total))
+                case _:
+                    assert_never(told)
 
         if total:
             progress.advance(0, total)
         try:
-            return session.run(writing.kept(ledger, session.clock, carry()))
+            events.tell(RunStarted(run, total))
+            carried = session.run(writing.kept(ledger, session.clock, carry()))
         except LedgerFailed as exc:
             raise LedgerFailed(
                 f"{exc.message}; the run stopped when {ended} of {total} changes had ended",
                 f"{exc.hint}; then run again: what was sent is settled first",
             ) from exc
+    events.tell(RunEnded(carried.run, carried.result.outcomes, carried.result.halt))
+    return carried
 
 
 @contextmanager

@@ -9,12 +9,12 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli import options as shared
-from reconciler.cli.carry import Asked, agreed_and_done, consent_options, drafted
+from reconciler.cli.carry import agreed_and_done, asked_of, consent_options, drafted
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, CustomerId, Doubles
+from reconciler.model import CustomerId, Doubles
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.runs import archived_by_runs
 from reconciler.plan.single_out import Choice, found_twice, make_single
@@ -45,6 +45,7 @@ def command(
     form: str,
     approved: tuple[str, ...],
     lock_timeout: float,
+    events: str | None,
     *,
     archive: bool,
     redact: bool,
@@ -65,8 +66,11 @@ def command(
     chosen: Chosen = ctx.obj
     if archive and out is not None:
         raise ReconcilerError("--out and --archive do not go together", "look first, then archive")
+    if events is not None and not archive:
+        raise click.UsageError("--json-events tells what a run does: give --archive")
     if archive:
         consent.can_be_asked(auto_approve=auto_approve)
+    asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
     options = options_of(
         chosen,
         max_archives=max_archives,
@@ -76,7 +80,7 @@ def command(
     )
     settings = settings_of(options)
     environment = settings.environment()
-    with connected(settings, options, environment) as session:
+    with connected(settings, options, environment, trace=asked.events.sent) as session:
         if not archive:
             with opening.open_ledger(environment, writable=False) as ledger:
                 choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))
@@ -89,7 +93,6 @@ def command(
             choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))
             planned = _planned(session, ledger, choice)
             planned_s = session.clock.monotonic() - began_s
-            asked = Asked(auto_approve, frozenset(map(Action, approved)), form, redact)
             found = _found(session, planned, choice)
             if form == "text" and found.groups:
                 output.result(groups_text(found, width=output.width(), color=output.color(), redact=redact))

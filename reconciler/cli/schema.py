@@ -7,14 +7,17 @@ import click
 from reconciler.cli import output
 from reconciler.shipped import shipped
 
-NAMES = ("customers", "project", "plan")
+NAMES = ("customers", "project", "plan", "result", "events")
 
 
 @click.command("schema")
 @click.argument("name", type=click.Choice(NAMES), default=NAMES[0])
 def command(name: str) -> None:
     """
-    Print a JSON Schema (2020-12): of customers files, of the project file, or of a plan.
+    Print a JSON Schema (2020-12).
+
+    Of customers files, of the project file, of a plan, of what an apply did (result: --format json), or of
+    one of its events (events: --json-events).
 
     \b
     Example:

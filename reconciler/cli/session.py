@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from reconciler.api.client import Client
+from reconciler.api.request import Sent
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.clock import Clock
@@ -89,10 +90,12 @@ def standard_input() -> BinaryIO | None:
 
 
 @contextmanager
-def connected(settings: Settings, options: Options, environment: Environment) -> Iterator[Session]:
+def connected(
+    settings: Settings, options: Options, environment: Environment, *, trace: Callable[[Sent], None] | None = None
+) -> Iterator[Session]:
     """Yield a session whose client is ready to send; `local` gets an emulator where none runs."""
     clock = real_clock()
-    client = open_client(environment, clock)
+    client = open_client(environment, clock, trace=trace)
     with local_emulator(environment, settings.root), asyncio.Runner() as runner:
         runner.run(client.__aenter__())
         try:

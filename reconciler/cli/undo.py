@@ -6,12 +6,11 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli import options as shared
-from reconciler.cli.carry import Asked, agreed_and_done, consent_options, drafted
+from reconciler.cli.carry import agreed_and_done, asked_of, consent_options, drafted
 from reconciler.cli.main import Chosen
 from reconciler.cli.plan import show
 from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.runs import named_run
 from reconciler.plan.undo import AGAIN, make_undo
@@ -38,6 +37,7 @@ def command(
     form: str,
     approved: tuple[str, ...],
     lock_timeout: float,
+    events: str | None,
     *,
     redact: bool,
     dry_run: bool,
@@ -56,9 +56,11 @@ def command(
       reconciler undo 3f2a91c0 --auto-approve --max-archives 20
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
-    asked = Asked(auto_approve, frozenset(map(Action, approved)), form, redact)
+    if dry_run and events is not None:
+        raise click.UsageError("--json-events tells what a run does, and --dry-run does nothing")
     if not dry_run:
         consent.can_be_asked(auto_approve=auto_approve)
+    asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
     options = options_of(
         chosen,
         max_archives=max_archives,
@@ -71,7 +73,7 @@ def command(
     # Before any request, and before a lock is waited for.
     with opening.open_ledger(environment, writable=False) as ledger:
         named = named_run(ledger, run)
-    with connected(settings, options, environment) as session:
+    with connected(settings, options, environment, trace=asked.events.sent) as session:
         if dry_run:
             with opening.open_ledger(environment, writable=False) as ledger:
                 show(_planned(session, ledger, named).plan, form, redact=redact)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -15,9 +15,10 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sending import Sending
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
+from reconciler.apply.told import Tell
 from reconciler.clock import Clock
 from reconciler.ledger.base import Ledger
-from reconciler.model import BindingAction, CustomerId, Outcome
+from reconciler.model import BindingAction, CustomerId
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, learned_writes, users_of
@@ -72,7 +73,7 @@ async def carry_out(
     run: Run,
     clock: Clock,
     stop: asyncio.Event,
-    tell: Callable[[Outcome], None],
+    tell: Tell,
 ) -> Carried:
     """
     Apply a plan: the ledger's bookkeeping, the changes, and what is learned of the server at the end.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from reconciler.api.client import Client
+from reconciler.api.request import Sent
 from reconciler.clock import Clock, RealClock
 from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
@@ -23,8 +24,14 @@ def real_clock() -> Clock:
     return RealClock()
 
 
-def open_client(environment: Environment, clock: Clock, *, step: Step = unheard) -> Client:
-    """Return the client of an environment, not entered yet; Invalid with all that is missing to reach it."""
+def open_client(
+    environment: Environment, clock: Clock, *, step: Step = unheard, trace: Callable[[Sent], None] | None = None
+) -> Client:
+    """
+    Return the client of an environment, not entered yet; Invalid with all that is missing to reach it.
+
+    `trace` is told of each sending.
+    """
     base_url, credentials = _asked(environment.base_url, environment.credentials)
     return Client(
         base_url=base_url,
@@ -34,6 +41,7 @@ def open_client(environment: Environment, clock: Clock, *, step: Step = unheard)
         jitter=random.random,
         rate_per_s=environment.rate_per_s,
         step=step,
+        trace=trace,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reconciler.model import Outcome, Status
+from reconciler.records import Run
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.redact import masked_outcome
 from reconciler.report.words import address, count, duration
@@ -41,11 +42,30 @@ def outcomes_text(
 
 
 def outcomes_json(
-    outcomes: Sequence[Outcome], *, requests: int, seconds: float, remaining: int = 0, redact: bool = False
+    outcomes: Sequence[Outcome],
+    *,
+    run: Run,
+    halt: str,
+    blocked: int,
+    requests: int,
+    seconds: float,
+    remaining: int = 0,
+    redact: bool = False,
 ) -> dict[str, Any]:
-    """Return the same as a value for JSON: `outcomes` in the order of the changes, and a `summary`."""
+    """
+    Return the same as a value for JSON, as `schema/result.schema.json` has it.
+
+    `halt` is why the run stopped early, "" where it did not; `blocked` counts what the plan could not do.
+    """
     rows = [masked_outcome(one) for one in outcomes] if redact else outcomes
     return {
+        "format_version": "1",
+        "run": run.id,
+        "command": run.command,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "outcome": run.outcome,
+        "halt": halt,
         "outcomes": [
             {
                 "action": one.change.action.value,
@@ -59,6 +79,7 @@ def outcomes_json(
         ],
         "summary": {
             **{status.value: number for status, number in _counts(outcomes).items()},
+            "blocked": blocked,
             "remaining": remaining,
             "requests": requests,
             "seconds": round(seconds, 3),

@@ -22,8 +22,9 @@ from carried_out import (
     row,
 )
 
+from reconciler.apply.told import Begun, Told
 from reconciler.errors import LedgerFailed
-from reconciler.model import CustomerId, Outcome, Status
+from reconciler.model import CustomerId, Status
 from reconciler.records import BindingState, PutIntent
 
 DONE, FAILED, SKIPPED, IN_DOUBT = Status.DONE, Status.FAILED, Status.SKIPPED, Status.IN_DOUBT
@@ -76,11 +77,12 @@ def test_a_user_is_created_on_the_customer_that_was_just_created() -> None:
 
 
 def test_outcomes_stand_in_the_order_of_the_plan_and_are_told_as_they_come() -> None:
-    told: list[Outcome] = []
+    told: list[Told] = []
     server = Server(lambda request: ok(live(request.url.path.split("cus_")[1].split("/")[0])))
     done = carry_out([archive("a"), restore("b")], server, rows=[row("a"), row("b")], tell=told.append)
     assert [outcome.change.address.external_id for outcome in done.result.outcomes] == ["a", "b"]
-    assert [outcome.change.address.external_id for outcome in told] == ["b", "a"]
+    archived, restored = (outcome.change for outcome in done.result.outcomes)
+    assert told == [Begun(restored), done.result.outcomes[1], Begun(archived), done.result.outcomes[0]]
 
 
 def test_a_401_costs_one_new_token() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from command_line import EPOCH_S, ONE, Online, fits
 
+pytest_plugins = ("command_fixtures",)
+
 # 2026-01-01T00:00:00Z was a Thursday.
 PROJECT = """\
 files: [customers.yaml]

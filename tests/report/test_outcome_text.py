@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from reconciler.model import Action, Address, Change, CustomerId, FieldChange, Outcome, Reason, Status
+from reconciler.records import Run
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 
 
@@ -86,7 +87,16 @@ def test_hostile_messages_and_ids_never_get_through_raw() -> None:
 
 
 def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
-    assert outcomes_json(OUTCOMES[1:3], requests=2, seconds=0.4, remaining=1) == {
+    run = Run("run_1", "2026-01-01T00:00:00.000000Z", "apply", "stopped", "2026-01-01T00:00:01.000000Z", 2, 3)
+    made = outcomes_json(OUTCOMES[1:3], run=run, halt="no scope", blocked=2, requests=2, seconds=0.4, remaining=1)
+    assert made == {
+        "format_version": "1",
+        "run": "run_1",
+        "command": "apply",
+        "started_at": "2026-01-01T00:00:00.000000Z",
+        "finished_at": "2026-01-01T00:00:01.000000Z",
+        "outcome": "stopped",
+        "halt": "no scope",
         "outcomes": [
             {
                 "action": "create",
@@ -110,6 +120,7 @@ def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
             "failed": 1,
             "skipped": 0,
             "in_doubt": 0,
+            "blocked": 2,
             "remaining": 1,
             "requests": 2,
             "seconds": 0.4,

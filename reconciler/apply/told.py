@@ -1,0 +1,27 @@
+"""What a run tells as it goes: a change begins, an outcome, a wait for what is in doubt. Values, and no printer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.model import Change, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A change is taken up; once more where its answer was lost and reading found that it did not happen."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """So many creates are in doubt, and are looked for after `wait_s` seconds."""
+
+    in_doubt: int
+    wait_s: float
+
+
+Told = Begun | Settling | Outcome
+Tell = Callable[[Told], None]
