@@ -55,7 +55,8 @@ def command(
     """
     Run the API on this machine: every endpoint, its rate limit, and its open questions as switches.
 
-    Credentials: client id "local", secret "local". SIGTERM or Ctrl-C ends it.
+    Credentials: client id "local", secret "local"; "read-only", twice, is a key that may only read. SIGTERM or
+    Ctrl-C ends it.
 
     \b
     Example:

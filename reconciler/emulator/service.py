@@ -23,6 +23,8 @@ from reconciler.rules import Account, Behaviour, RetryAfter, refusal
 from reconciler.rules.account import age
 
 LOCAL = Key("local", "local")
+READ_ONLY = Key("read-only", "read-only", frozenset({"customers:read"}))
+"""A key as it is given to a pull request's job."""
 _KEPT_LINES = 200_000
 
 
@@ -52,7 +54,7 @@ class Emulator:
         *,
         behaviour: Behaviour | None = None,
         rate: float = 5,
-        keys: Iterable[Key] = (LOCAL,),
+        keys: Iterable[Key] = (LOCAL, READ_ONLY),
         token_life_s: float = 3600,
         faults: Faults | None = None,
         clock: Clock | None = None,
