@@ -172,6 +172,12 @@ class Unanswered(ApiFailed):
         self.status = status
 
 
+class OverBudget(ApiFailed):
+    """The request would exceed what the run may send (`--max-requests`, `--max-duration`): it did not leave."""
+
+    exit_code = 2
+
+
 class Unreachable(ApiFailed):
     """No connection was made, so nothing happened."""
 

@@ -430,17 +430,27 @@ class Exceeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """In how many runs of so many requests and seconds a plan fits; 0: in none, as planning alone takes more."""
+
+    windows: int
+    max_requests: int | None = None
+    max_duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """
     The price: one request a change, and `overhead`: what planning has sent and what apply adds.
 
     Overhead counts the token, the listing and the other reads of the plan, and the two requests that
-    learn the server's ways where an apply of this plan will send them.
+    learn the server's ways where an apply of this plan will send them. `fit` is there where it was asked for.
     """
 
     requests: int
     overhead: int
     rate_per_s: float
+    fit: Fit | None = None
 
     @property
     def seconds(self) -> float:

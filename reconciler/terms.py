@@ -81,6 +81,34 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """
+    What one run may take: requests of any kind, and seconds from its begin; None is no bound.
+
+    >>> print(Allowance(100, 1800.0))
+    --max-requests 100 --max-duration 30m
+    """
+
+    max_requests: int | None = None
+    max_duration_s: float | None = None
+
+    def __str__(self) -> str:
+        """Return the options that say it."""
+        requests = () if self.max_requests is None else (f"--max-requests {self.max_requests}",)
+        return " ".join((*requests, *self._time()))
+
+    def _time(self) -> tuple[str, ...]:
+        """Return the option of the time, in minutes where those are whole."""
+        if self.max_duration_s is None:
+            return ()
+        minutes, rest = divmod(self.max_duration_s, 60)
+        return (f"--max-duration {self.max_duration_s:g}s" if rest or not minutes else f"--max-duration {minutes:g}m",)
+
+
+UNBOUNDED = Allowance()
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """
     All that `make_plan` obeys besides desired, live and records.

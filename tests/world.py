@@ -17,6 +17,7 @@ from api_ways import Hook, healthy
 from clocks import EPOCH_S, VirtualClock
 from clocks import run as in_virtual_time
 
+from reconciler.api.budget import Budget
 from reconciler.api.client import Client
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger
@@ -24,7 +25,7 @@ from reconciler.model import Desired, EnvironmentRef, Outcome
 from reconciler.pipeline import applying, planning
 from reconciler.plans import Plan
 from reconciler.step import Step, unheard
-from reconciler.terms import Terms
+from reconciler.terms import UNBOUNDED, Terms
 
 BASE_URL = "http://127.0.0.1:8085"
 REF = EnvironmentRef("test", BASE_URL, "0" * 64)
@@ -39,6 +40,7 @@ class Applied:
     planning: int
     requests: int
     halt: str
+    spent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class World:
     """
     An account behind a model of the API, a ledger in `folder`, and time that passes only when waited for.
 
+    `allowance` bounds each run.
     `step` is told of every step of a run (`reconciler.step`); `answers` may stand between the client and the API.
     """
 
@@ -74,6 +77,7 @@ class World:
         self._ledgers = 0
         self._ended_s = 0.0
         self.step: Step = unheard
+        self.allowance = UNBOUNDED
         self.answers: Callable[[httpx.Request], httpx.Response] = self.api.handler
 
     def _now(self) -> float:
@@ -119,15 +123,17 @@ class World:
             self.passed_s += self._ended_s
 
     def _client(self) -> Client:
+        clock = VirtualClock(EPOCH_S + self.passed_s)
         return Client(
             base_url=BASE_URL,
             client_id="local",
             client_secret="local",
-            clock=VirtualClock(EPOCH_S + self.passed_s),
+            clock=clock,
             jitter=lambda: 0.5,
             rate_per_s=self.rate_per_s,
             transport=httpx.MockTransport(self.answers),
             step=self.step,
+            budget=Budget(clock, self.allowance),
         )
 
     async def _plan(self, desired: Desired, terms: Terms) -> tuple[planning.Planned, int]:
@@ -153,7 +159,12 @@ class World:
                     tell=_ignored,
                 )
         return Applied(
-            planned.plan, carried.result.outcomes, planned_in, client.requests - planned_in, carried.result.halt
+            planned.plan,
+            carried.result.outcomes,
+            planned_in,
+            client.requests - planned_in,
+            carried.result.halt,
+            carried.result.spent,
         )
 
 

@@ -15,13 +15,23 @@ import httpx
 
 from reconciler.api import faults, retry, times
 from reconciler.api.body import UnreadableError, read_body
+from reconciler.api.budget import Budget, Hold
 from reconciler.api.leaving import Intent, Leaving
 from reconciler.api.limit import Limiter, Turn
 from reconciler.api.origin import connect, origin
 from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
 from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
 from reconciler.clock import Clock
-from reconciler.errors import ApiFailed, NotTheApi, Rejected, Throttled, Unanswered, Unauthorized, Unreachable
+from reconciler.errors import (
+    ApiFailed,
+    NotTheApi,
+    OverBudget,
+    Rejected,
+    Throttled,
+    Unanswered,
+    Unauthorized,
+    Unreachable,
+)
 from reconciler.step import Step, unheard
 
 _log = logging.getLogger("reconciler.api")
@@ -51,6 +61,7 @@ class Client:
     - `base_url` is https, or http to this machine; requests go to no other host, and no redirect is followed.
     - `rate_per_s` 0 is no limit. `timeout_s` is for a whole request. `jitter` returns numbers from 0 to 1.
     - `transport` replaces the network; `trace` is told of each sending, `step` of each request and answer.
+    - `budget` bounds what is sent; without one there is no bound.
     - `requests` counts what was sent, tokens too; `tokens` those that asked for one.
     - How many requests are in flight together is the caller's matter (up to 50 have a connection).
 
@@ -70,7 +81,9 @@ class Client:
         timeout_s: float = 30.0,
         trace: Callable[[Sent], None] | None = None,
         step: Step = unheard,
+        budget: Budget | None = None,
     ) -> None:
+        self.budget = budget or Budget(clock)
         self._origin = origin(base_url)
         self._http = connect(self._origin, transport, timeout_s)
         self._clock = clock
@@ -102,7 +115,9 @@ class Client:
         """Return the server's time of day: this machine's, corrected where the Date headers contradict it."""
         return self._clock.now() + self._ahead_s
 
-    async def send(self, request: Request, *, before: Callable[[], Awaitable[None]] | None = None) -> Reply:
+    async def send(
+        self, request: Request, *, before: Callable[[], Awaitable[None]] | None = None, hold: Hold | None = None
+    ) -> Reply:
         """
         Send `request`, again where that is safe and of use, and return the reply to it: a 2xx.
 
@@ -110,22 +125,29 @@ class Client:
         sending: what it raises is raised, and nothing is sent. It is awaited again before a later sending
         if more than 2.5 s have passed since, so that no request leaves more than 5 s after its commit.
 
+        `hold` is what the budget holds for it. OverBudget where the budget has no room for a sending.
+
         Raises an ApiFailed. Its `lost` says how many sendings stay unsettled; Unanswered, and `lost` not
         0, mean that it may have happened, anything else that it did not.
         """
         intent = None if before is None else Intent(before, self._clock, request.name)
-        return await self._settled(request, request.content(), self._tokens, intent)
+        return await self._settled(request, request.content(), self._tokens, intent, hold)
 
     async def _ask_for_token(self) -> Granted:
         """Return a new token."""
         try:
-            reply = await self._settled(_TOKEN, _TOKEN_FORM, self._basic, None)
+            reply = await self._settled(_TOKEN, _TOKEN_FORM, self._basic, None, None)
         except Rejected as failure:
             raise refusal(failure) from failure
         return read_granted(reply.body)
 
     async def _settled(
-        self, request: Request, content: bytes | None, credential: Credential, intent: Intent | None
+        self,
+        request: Request,
+        content: bytes | None,
+        credential: Credential,
+        intent: Intent | None,
+        hold: Hold | None,
     ) -> Reply:
         """Send until there is an answer that settles it, or no use in going on."""
         failures: Counter[type[ApiFailed]] = Counter()
@@ -140,9 +162,12 @@ class Client:
             attempts += 1
             answer: _Answer | None = None
             try:
-                answer = await self._exchange(request, content, used, Leaving(turn, intent, self._clock))
+                answer = await self._exchange(request, content, used, Leaving(turn, intent, self._clock), hold)
                 secrets, location = (used.split()[-1], *self._basic.secrets()), answer.headers.get("location", "")
                 body = faults.settled(request, answer.status, answer.body, location=location, secrets=secrets)
+            except OverBudget as failure:
+                failure.lost = lost
+                raise
             except ApiFailed as failure:
                 failures[type(failure)] += 1
                 verdict = retry.after(
@@ -173,10 +198,13 @@ class Client:
         else:
             await self._clock.sleep(wait_s)
 
-    async def _exchange(self, request: Request, content: bytes | None, authorization: str, leaving: Leaving) -> _Answer:
-        """Send once and read the answer; raises Unanswered, Unreachable or NotTheApi."""
+    async def _exchange(
+        self, request: Request, content: bytes | None, authorization: str, leaving: Leaving, hold: Hold | None
+    ) -> _Answer:
+        """Send once and read the answer; raises Unanswered, Unreachable, NotTheApi or OverBudget."""
         outgoing = self._built(request, content, authorization, leaving)
         leaving.now()
+        self.budget.spend(hold)
         self.requests += 1
         self.tokens += request is _TOKEN
         began_s, sent_at_s, status = self._clock.monotonic(), self._clock.now(), 0

@@ -31,18 +31,29 @@ IN_FLIGHT = 24
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a plan: one outcome a change, in its order, and why the run stopped early, if it did."""
+    """
+    What became of a plan: one outcome a change, in its order, and why the run stopped early, if it did.
+
+    `spent` says that its budget stopped it.
+    """
 
     outcomes: tuple[Outcome, ...]
     halt: str = ""
     interrupted: bool = False
+    spent: bool = False
+
+    @property
+    def remaining(self) -> int:
+        """Return how many changes were not begun because the run stopped."""
+        stopped = self.halt or self.interrupted or self.spent
+        return sum(one.status is Status.SKIPPED for one in self.outcomes) if stopped else 0
 
     @property
     def outcome(self) -> str:
         """Return how the run ended, in one word for its history."""
         if self.interrupted:
             return "interrupted"
-        if self.halt:
+        if self.halt or self.spent:
             return "stopped"
         return "done" if all(one.status is Status.DONE for one in self.outcomes) else "failed"
 
@@ -77,7 +88,7 @@ async def execute(plan: Plan, sending: Sending, steps: Steps, tell: Tell, *, lag
     await _settle(course, lag_s)
     await _together(_chains(row for row in changes if row[1].action is Action.ARCHIVE), course)
     ordered = tuple(outcomes[index] for index in range(len(plan.changes)))
-    return Result(ordered, sending.halt, sending.interrupted)
+    return Result(ordered, sending.halt, sending.interrupted, sending.spent)
 
 
 Chain = list[tuple[int, Change]]
@@ -105,11 +116,11 @@ class _Course:
 async def _settle(course: _Course, lag_s: float) -> None:
     """Settle what is in doubt by reading, and go on with it; what still is after all rounds ends in doubt."""
     for _ in range(SETTLING_ROUNDS):
-        if not course.doubts or course.sending.halted:
+        if not course.doubts or not course.sending.may_settle():
             break
         course.tell(Settling(len(course.doubts), lag_s))
         await course.sending.pause(lag_s)
-        if course.sending.halted:
+        if course.sending.stopped:
             break
         doubts, course.doubts = course.doubts, []
         try:
@@ -190,5 +201,9 @@ def _skip(chain: Chain, because: Outcome, course: _Course) -> None:
 
 def _not_sent(change: Change, sending: Sending) -> Outcome:
     """Return that the run stopped before `change`."""
-    why = "interrupted before it was sent" if sending.interrupted else "the run stopped before it was sent"
+    why = "the run stopped before it was sent"
+    if sending.interrupted:
+        why = "interrupted before it was sent"
+    elif sending.spent and not sending.halt:
+        why = f"not begun: the run's budget is used up ({sending.client.budget.allowance})"
     return Outcome(change, Status.SKIPPED, why, change.id)

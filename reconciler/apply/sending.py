@@ -7,6 +7,7 @@ import hashlib
 import itertools
 from dataclasses import replace
 
+from reconciler.api.budget import Hold
 from reconciler.api.client import Client
 from reconciler.api.request import Reply, Request
 from reconciler.apply.journal import Journal
@@ -15,6 +16,7 @@ from reconciler.errors import (
     ApiFailed,
     Forbidden,
     NotTheApi,
+    OverBudget,
     Rejected,
     Throttled,
     Unanswered,
@@ -36,14 +38,19 @@ class Sending:
     """
     One run's sending: intents, requests, and the rule that stops it.
 
-    It knows nothing of what a reply means for a customer; `steps` does.
+    It knows nothing of what a reply means for a customer; `steps` does. `lag_s` is how long a create whose
+    answer was lost may stay unseen; `spent` says that a change did not fit into the budget any more.
     """
 
-    def __init__(self, *, run: str, client: Client, journal: Journal, stop: asyncio.Event, clock: Clock) -> None:
+    def __init__(
+        self, *, run: str, client: Client, journal: Journal, stop: asyncio.Event, clock: Clock, lag_s: float = 0.0
+    ) -> None:
         self.client = client
         self._clock = clock
         self.journal = journal
         self.halt = ""
+        self.spent = False
+        self._lag_s = lag_s
         self._run = run
         self._stop = stop
         self._seq = itertools.count(1)
@@ -53,7 +60,12 @@ class Sending:
 
     @property
     def halted(self) -> bool:
-        """Say whether no further request may leave."""
+        """Say whether no further change may begin."""
+        return self.spent or self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Say whether no further request may leave, not even one that settles."""
         return bool(self.halt) or self._stop.is_set()
 
     @property
@@ -68,25 +80,43 @@ class Sending:
         Raises Halted where it did not leave, LedgerFailed where the intent could not be written (and it
         did not leave), and what the client raises.
         """
-        intent = self._intent(request, change, customer)
+        intent, hold = self._intent(request, change, customer), Hold()
+        creates = change.action in (Action.CREATE, Action.CREATE_USER)
+        settling_s = self._lag_s if creates else 0.0
 
         async def before() -> None:
             nonlocal intent
-            if self.halted:
+            if self.stopped:
+                raise Halted
+            if not self.client.budget.time_for(settling_s):
+                self.spent = True
                 raise Halted
             intent = replace(intent, opened_at=self.client.server_now())
             self._last[change.action, change.address] = intent
             await self.journal.write(PutIntent(intent))
 
+        # Lost, a create needs one more request to be settled; what else is lost is settled by the next plan's reading.
+        if self.halted or not await self.client.budget.held(hold, 1 + creates):
+            self.spent = self.spent or not self.stopped
+            raise Halted
         try:
-            reply = await self.client.send(request, before=before)
+            reply = await self.client.send(request, before=before, hold=hold)
         except ApiFailed as exc:
+            if creates and (exc.lost or isinstance(exc, Unanswered)):
+                self.client.budget.keep(hold)
             if exc.lost:
                 self._lost.add((change.action, change.address))
             await self._failed(exc, intent)
             raise
+        finally:
+            self.client.budget.give_back(hold)
         self._refusals = ((0, ""), 0)
         return reply, intent
+
+    def may_settle(self) -> bool:
+        """Say whether one more request may leave when the lag bound has passed."""
+        self.client.budget.settle()
+        return not self.stopped and self.client.budget.time_for(self._lag_s) and self.client.budget.room(1)
 
     async def pause(self, wait_s: float) -> None:
         """Wait, or until the user stops the run."""
@@ -129,6 +159,10 @@ class Sending:
         match failure:
             case Unanswered():
                 return
+            case OverBudget():
+                self.spent = True
+                if failure.lost:
+                    return
             case _ if failure.lost:
                 return
             case Forbidden() | Unauthorized() | Throttled() | NotTheApi():

@@ -11,9 +11,9 @@ from reconciler.api.request import Reply, Request
 from reconciler.apply.doubts import Doubts
 from reconciler.apply.look import Look
 from reconciler.apply.requests import CLEARS, creation, patch_body, request_for
-from reconciler.apply.sending import Sending
+from reconciler.apply.sending import Halted, Sending
 from reconciler.apply.settle import Ways, settled
-from reconciler.errors import ApiFailed, Incomplete, NotFound, Rejected, Unanswered
+from reconciler.errors import ApiFailed, Incomplete, NotFound, OverBudget, Rejected, Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import customer_path, read_customer, read_user
 from reconciler.model import Action, Address, Change, CustomerId, FieldChange, LiveCustomer, LiveUser, Outcome, Status
@@ -71,6 +71,11 @@ class CustomerSteps:
         try:
             return await self._take(change)
         except Unanswered as failure:
+            return Outcome(change, Status.IN_DOUBT, f"{failure}; the next plan settles it", change.id)
+        except OverBudget as failure:
+            self._sending.spent = True
+            if not failure.lost:
+                raise Halted from failure
             return Outcome(change, Status.IN_DOUBT, f"{failure}; the next plan settles it", change.id)
         except ApiFailed as failure:
             status = Status.IN_DOUBT if failure.lost else Status.FAILED
@@ -232,7 +237,11 @@ class CustomerSteps:
             if failure.status not in (400, 404) or not repeated:
                 raise
             intent = self._sending.last_intent(change)
-            done = await settled(self._look, customer, created_at, self._ways, active_wanted=active_wanted)
+            try:
+                done = await settled(self._look, customer, created_at, self._ways, active_wanted=active_wanted)
+            except OverBudget as spent:
+                spent.lost = max(failure.lost, 1)
+                raise
             if done is False:
                 await self._sending.close(intent, Status.FAILED, message=str(failure))
                 failure.lost = 0

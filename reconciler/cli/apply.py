@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,13 +12,14 @@ from reconciler.cli import options as shared
 from reconciler.cli import saved as saving
 from reconciler.cli.carry import Asked, agreed_and_done, asked_of, consent_options, drafted
 from reconciler.cli.main import Chosen
+from reconciler.cli.options import Limits, Scope
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
 from reconciler.ledger.base import Ledger
 from reconciler.model import Desired
 from reconciler.pipeline import planning, writing
 from reconciler.plans import Plan
 from reconciler.settings import Environment, Settings
-from reconciler.terms import Share
+from reconciler.terms import Allowance
 
 
 @click.command("apply")
@@ -25,6 +27,7 @@ from reconciler.terms import Share
 @shared.files
 @shared.targets
 @shared.limits
+@shared.budget
 @shared.rate
 @shared.strict
 @shared.redact
@@ -36,18 +39,15 @@ def command(
     ctx: click.Context,
     plan: Path | None,
     files: tuple[str, ...],
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
-    refresh: str,
-    max_archives: Share | None,
-    max_restores: Share | None,
-    max_changes: Share | None,
     rate_per_s: float | None,
     form: str,
     approved: tuple[str, ...],
     lock_timeout: float,
     events: str | None,
     *,
+    scope: Scope,
+    limits: Limits,
+    budget: Allowance,
     strict: bool,
     redact: bool,
     plan_only: bool,
@@ -70,15 +70,14 @@ def command(
         raise click.UsageError("--plan-only takes a saved plan: reconciler apply PLAN --plan-only")
     consent.can_be_asked(auto_approve=auto_approve)
     asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
+    if saved is not None:
+        scope = replace(scope, targets=scope.targets or saved.targets, excludes=scope.excludes or saved.excludes)
     options = options_of(
         chosen,
+        scope,
+        limits,
+        budget,
         files=files,
-        targets=targets or (saved.targets if saved is not None else ()),
-        excludes=excludes or (saved.excludes if saved is not None else ()),
-        refresh_users=refresh == "full",
-        max_archives=max_archives,
-        max_restores=max_restores,
-        max_changes=max_changes,
         rate_per_s=rate_per_s,
     )
     settings = settings_of(options)

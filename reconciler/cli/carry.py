@@ -19,7 +19,7 @@ from reconciler.cli import options as shared
 from reconciler.cli.events import Events
 from reconciler.cli.plan import show
 from reconciler.cli.session import Session, shown_progress
-from reconciler.errors import LedgerFailed, Refused
+from reconciler.errors import LedgerFailed, OverBudget, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Outcome, Status
 from reconciler.pipeline import applying, planning, writing
@@ -29,6 +29,7 @@ from reconciler.plans import Plan
 from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import plan_text
+from reconciler.report.words import count
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -133,6 +134,7 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
             blocked=len(plan.blocked),
             requests=carried.requests,
             seconds=seconds,
+            remaining=carried.result.remaining,
             redact=asked.redact,
         )
         output.json_result(document)
@@ -143,12 +145,19 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
             seconds=seconds,
             width=output.width(),
             color=output.color(),
+            remaining=carried.result.remaining,
             redact=asked.redact,
         )
         # stdout is for the events, where they go there.
         (output.result if asked.form == "text" else output.page)(text)
     if carried.result.halt:
         output.say(f"The run was stopped: {carried.result.halt}")
+    elif carried.result.spent:
+        done = sum(outcome.status is Status.DONE for outcome in outcomes)
+        output.say(
+            f"The run's budget is used up ({carried.allowance}): {done} of {count(len(outcomes), 'change')} done, "
+            f"{carried.result.remaining} not begun; run again to go on"
+        )
 
 
 def _carry_out(
@@ -226,9 +235,13 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 def _code(plan: Plan, carried: applying.Carried) -> int:
-    """Return the exit code: interrupted, then what failed, then what is blocked."""
+    """Return the exit code: interrupted, then what failed, then what is blocked, then what the budget left undone."""
     if carried.result.interrupted:
         return 130
-    if carried.result.halt or any(outcome.status is not Status.DONE for outcome in carried.result.outcomes):
+    spent = carried.result.spent
+    good = (Status.DONE, Status.SKIPPED) if spent else (Status.DONE,)
+    if carried.result.halt or any(outcome.status not in good for outcome in carried.result.outcomes):
         return 1
-    return Refused.exit_code if plan.blocked else 0
+    if plan.blocked:
+        return Refused.exit_code
+    return OverBudget.exit_code if spent else 0

@@ -11,6 +11,7 @@ from reconciler.cli import consent, output
 from reconciler.cli import options as shared
 from reconciler.cli.carry import agreed_and_done, asked_of, consent_options, drafted
 from reconciler.cli.main import Chosen
+from reconciler.cli.options import Limits
 from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
@@ -19,7 +20,7 @@ from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.runs import archived_by_runs
 from reconciler.plan.single_out import Choice, found_twice, make_single
 from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
-from reconciler.terms import Share
+from reconciler.terms import Allowance
 
 
 @click.command("duplicates")
@@ -29,6 +30,7 @@ from reconciler.terms import Share
 @click.option("--archive", is_flag=True, help="Plan to archive the others, ask, and do it.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write what was found to a file instead.")
 @shared.limits
+@shared.budget
 @shared.rate
 @shared.redact
 @shared.output_format("text", "json")
@@ -38,15 +40,14 @@ def command(
     ctx: click.Context,
     keep: tuple[str, ...],
     out: Path | None,
-    max_archives: Share | None,
-    max_restores: Share | None,
-    max_changes: Share | None,
     rate_per_s: float | None,
     form: str,
     approved: tuple[str, ...],
     lock_timeout: float,
     events: str | None,
     *,
+    limits: Limits,
+    budget: Allowance,
     archive: bool,
     redact: bool,
     auto_approve: bool,
@@ -73,9 +74,8 @@ def command(
     asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
     options = options_of(
         chosen,
-        max_archives=max_archives,
-        max_restores=max_restores,
-        max_changes=max_changes,
+        limits,
+        budget,
         rate_per_s=rate_per_s,
     )
     settings = settings_of(options)

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 from reconciler.settings.values import rate as parse_rate
 from reconciler.settings.values import seconds
-from reconciler.terms import Share
+from reconciler.terms import Allowance, Share
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the options say of the limits of a plan; its fields are those of `Options`."""
+
+    max_archives: Share | None = None
+    max_restores: Share | None = None
+    max_changes: Share | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the options narrow a plan to, and how much of it is read; its fields are those of `Options`."""
+
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    refresh_users: bool = False
 
 
 class ShareType(click.ParamType[Share]):
@@ -78,8 +98,23 @@ def output_format(*choices: str) -> Callable[[Command], Command]:
     )
 
 
+def gathered(name: str, value: Callable[..., object], *options: str) -> Callable[[Command], Command]:
+    """Return what hands a command `options`, in their order, as one parameter `name`: what `value` makes of them."""
+
+    def gathering(command: Command) -> Command:
+        @wraps(command)
+        def called(*words: Any, **given: Any) -> Any:  # noqa: ANN401 - a command's own
+            made = value(*(given.pop(option) for option in options))
+            return command(*words, **given, **{name: made})
+
+        return called  # type: ignore[return-value]
+
+    return gathering
+
+
 def limits(command: Command) -> Command:
-    """Add the limits that a plan may not exceed."""
+    """Add the limits that a plan may not exceed, as the parameter `limits`."""
+    command = gathered("limits", Limits, "max_archives", "max_restores", "max_changes")(command)
     for name, what in (("changes", "changes in all"), ("restores", "restores of what others archived")):
         text = f"Allow so many {what}, in numbers or per cent."
         command = click.option(f"--max-{name}", type=ShareType(), help=text)(command)
@@ -89,7 +124,8 @@ def limits(command: Command) -> Command:
 
 
 def targets(command: Command) -> Command:
-    """Add `--target`, `--exclude` and `--refresh`."""
+    """Add `--target`, `--exclude` and `--refresh`, as the parameter `scope`."""
+    command = gathered("scope", _scope, "targets", "excludes", "refresh")(command)
     command = click.option(
         "--refresh",
         type=click.Choice(["auto", "full"]),
@@ -102,4 +138,26 @@ def targets(command: Command) -> Command:
     )(command)
     return click.option(
         "--target", "targets", multiple=True, metavar="GLOB", help="Only these external_ids; repeatable."
+    )(command)
+
+
+def _scope(targets: tuple[str, ...], excludes: tuple[str, ...], refresh: str) -> Scope:
+    """Return what `--target`, `--exclude` and `--refresh` say."""
+    return Scope(targets, excludes, refresh == "full")
+
+
+def budget(command: Command) -> Command:
+    """Add `--max-requests` and `--max-duration`, as the parameter `budget`."""
+    command = gathered("budget", Allowance, "max_requests", "max_duration_s")(command)
+    command = click.option(
+        "--max-duration",
+        "max_duration_s",
+        type=DurationType(),
+        help="Stop in good order after so long, with exit code 2: 90s, 30m, 2h.",
+    )(command)
+    return click.option(
+        "--max-requests",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Stop in good order before request N + 1, with exit code 2.",
     )(command)

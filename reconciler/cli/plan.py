@@ -9,20 +9,23 @@ import click
 from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
+from reconciler.cli.options import Limits, Scope
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.pipeline import opening, planning, writing
+from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import as_text, plan_to_json, save
 from reconciler.plans import Plan
 from reconciler.report.plan_text import plan_text
 from reconciler.report.redact import masked_plan
-from reconciler.terms import Share
+from reconciler.terms import Allowance
 
 
 @click.command("plan")
 @shared.files
 @shared.targets
 @shared.limits
+@shared.budget
 @shared.rate
 @shared.strict
 @shared.redact
@@ -33,16 +36,13 @@ from reconciler.terms import Share
 def command(
     ctx: click.Context,
     files: tuple[str, ...],
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
-    refresh: str,
-    max_archives: Share | None,
-    max_restores: Share | None,
-    max_changes: Share | None,
     rate_per_s: float | None,
     form: str,
     out: Path | None,
     *,
+    scope: Scope,
+    limits: Limits,
+    budget: Allowance,
     strict: bool,
     redact: bool,
     detailed_exitcode: bool,
@@ -59,13 +59,9 @@ def command(
     chosen: Chosen = ctx.obj
     options = options_of(
         chosen,
+        scope,
+        limits,
         files=files,
-        targets=targets,
-        excludes=excludes,
-        refresh_users=refresh == "full",
-        max_archives=max_archives,
-        max_restores=max_restores,
-        max_changes=max_changes,
         rate_per_s=rate_per_s,
     )
     settings = settings_of(options)
@@ -80,7 +76,8 @@ def command(
         _keep(session, planned)
     if out is not None:
         output.write_private(out, save(planned.plan))
-    show(planned.plan, form, redact=redact)
+    fitted = with_fit(planned.plan, budget, environment.terms(options).lag_s)
+    show(fitted, form, redact=redact)
     ctx.exit(_code(planned.plan) if detailed_exitcode else 0)
 
 

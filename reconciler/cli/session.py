@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -15,12 +15,14 @@ from reconciler.api.client import Client
 from reconciler.api.request import Sent
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
+from reconciler.cli.options import Limits, Scope
 from reconciler.clock import Clock
 from reconciler.desired.load import Loaded, load_desired
 from reconciler.pipeline.opening import open_client, real_clock
 from reconciler.report.progress import Progress, progress
 from reconciler.settings import Environment, Options, Settings, read_settings
 from reconciler.settings.access import BUILT_IN
+from reconciler.terms import Allowance
 
 Result = TypeVar("Result")
 
@@ -54,8 +56,9 @@ def settings_of(options: Options) -> Settings:
     return read_settings(options, variables=os.environ, cwd=Path.cwd())
 
 
-def options_of(chosen: Chosen, **given: Any) -> Options:  # noqa: ANN401 - each is typed by Options
-    """Return the options of a command, with those before it."""
+def options_of(chosen: Chosen, *parts: Limits | Scope | Allowance, **given: Any) -> Options:  # noqa: ANN401
+    """Return the options of a command, with those before it; the fields of `parts` are fields of `Options`."""
+    given |= {field.name: getattr(part, field.name) for part in parts for field in fields(part)}
     return Options(project_file=chosen.project_file, environment=chosen.environment, **given)
 
 
@@ -95,7 +98,8 @@ def connected(
 ) -> Iterator[Session]:
     """Yield a session whose client is ready to send; `local` gets an emulator where none runs."""
     clock = real_clock()
-    client = open_client(environment, clock, trace=trace)
+    allowance = Allowance(options.max_requests, options.max_duration_s)
+    client = open_client(environment, clock, allowance=allowance, trace=trace)
     with local_emulator(environment, settings.root), asyncio.Runner() as runner:
         runner.run(client.__aenter__())
         try:

@@ -8,6 +8,7 @@ from reconciler.cli import consent, output
 from reconciler.cli import options as shared
 from reconciler.cli.carry import agreed_and_done, asked_of, consent_options, drafted
 from reconciler.cli.main import Chosen
+from reconciler.cli.options import Limits
 from reconciler.cli.plan import show
 from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.ledger.base import Ledger
@@ -15,12 +16,13 @@ from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.runs import named_run
 from reconciler.plan.undo import AGAIN, make_undo
 from reconciler.records import Run
-from reconciler.terms import Share
+from reconciler.terms import Allowance
 
 
 @click.command("undo")
 @click.argument("run")
 @shared.limits
+@shared.budget
 @shared.rate
 @shared.redact
 @shared.output_format("text", "json")
@@ -30,15 +32,14 @@ from reconciler.terms import Share
 def command(
     ctx: click.Context,
     run: str,
-    max_archives: Share | None,
-    max_restores: Share | None,
-    max_changes: Share | None,
     rate_per_s: float | None,
     form: str,
     approved: tuple[str, ...],
     lock_timeout: float,
     events: str | None,
     *,
+    limits: Limits,
+    budget: Allowance,
     redact: bool,
     dry_run: bool,
     auto_approve: bool,
@@ -63,9 +64,8 @@ def command(
     asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
     options = options_of(
         chosen,
-        max_archives=max_archives,
-        max_restores=max_restores,
-        max_changes=max_changes,
+        limits,
+        budget,
         rate_per_s=rate_per_s,
     )
     settings = settings_of(options)

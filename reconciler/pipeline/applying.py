@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -17,12 +18,13 @@ from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
 from reconciler.apply.told import Tell
 from reconciler.clock import Clock
+from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
 from reconciler.model import BindingAction, CustomerId
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, learned_writes, users_of
-from reconciler.plan.ways import known_ways, to_learn_from
+from reconciler.plan.ways import LEARNING, known_ways, to_learn_from
 from reconciler.records import (
     Binding,
     DropBinding,
@@ -35,16 +37,17 @@ from reconciler.records import (
     Run,
     Write,
 )
-from reconciler.terms import Terms
+from reconciler.terms import UNBOUNDED, Allowance, Terms
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What an apply did: the outcomes, and the requests that were sent in all."""
+    """What an apply did: the outcomes, the requests that were sent in all, and what it was allowed to send."""
 
     result: Result
     requests: int
     run: Run
+    allowance: Allowance = UNBOUNDED
 
 
 def new_run(clock: Clock, command: str, *, origin: Origin = NOWHERE) -> Run:
@@ -82,7 +85,7 @@ async def carry_out(
     sent then stands in it as open intents, and the next plan settles it.
     """
     ledger.commit([PutRun(run), *bookkeeping(planned, terms)])
-    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock)
+    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=terms.lag_s)
     look = ClientLook(client)
     lists, gets = known_ways(planned.learned, terms)
     steps = CustomerSteps(
@@ -96,8 +99,10 @@ async def carry_out(
         unread=_unread(planned),
     )
     result = await execute(planned.plan, sending, steps, tell, lag_s=terms.lag_s)
-    if not result.halt and not result.interrupted:
-        await _learn(ledger, look, planned, terms)
+    if not result.halt and not result.interrupted and client.budget.room(LEARNING):
+        # What the budget has no room for is learned by the next run.
+        with suppress(OverBudget):
+            await _learn(ledger, look, planned, terms)
     ended = replace(
         run,
         finished_at=stamp(clock),
@@ -106,7 +111,7 @@ async def carry_out(
         changes=len(planned.plan.changes),
     )
     ledger.commit([PutRun(ended)])
-    return Carried(result, client.requests, ended)
+    return Carried(result, client.requests, ended, client.budget.allowance)
 
 
 def _unread(planned: Planned) -> frozenset[CustomerId]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
+from reconciler.api.budget import Budget
 from reconciler.api.client import Client
 from reconciler.api.request import Sent
 from reconciler.clock import Clock, RealClock
@@ -14,6 +15,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger as open_ledger_at
 from reconciler.settings import Environment
 from reconciler.step import Step, unheard
+from reconciler.terms import UNBOUNDED, Allowance
 
 First = TypeVar("First")
 Second = TypeVar("Second")
@@ -25,7 +27,12 @@ def real_clock() -> Clock:
 
 
 def open_client(
-    environment: Environment, clock: Clock, *, step: Step = unheard, trace: Callable[[Sent], None] | None = None
+    environment: Environment,
+    clock: Clock,
+    *,
+    allowance: Allowance = UNBOUNDED,
+    step: Step = unheard,
+    trace: Callable[[Sent], None] | None = None,
 ) -> Client:
     """
     Return the client of an environment, not entered yet; Invalid with all that is missing to reach it.
@@ -42,6 +49,7 @@ def open_client(
         rate_per_s=environment.rate_per_s,
         step=step,
         trace=trace,
+        budget=Budget(clock, allowance),
     )
 
 

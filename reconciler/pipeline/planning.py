@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 
 from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.apply import recover
 from reconciler.clock import Clock
 from reconciler.collector import without_collector
+from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
 from reconciler.model import CustomerId, Desired, ListUsers, Live, Read
 from reconciler.pipeline.trying import tried_first
@@ -17,7 +19,7 @@ from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.users import merged
 from reconciler.plans import Plan
-from reconciler.records import Binding, Learned, PutLearned, PutUsers, Records, SeenUser, Write
+from reconciler.records import Binding, BindingState, Learned, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.terms import Terms
 
 PAGE = 100
@@ -82,6 +84,20 @@ async def _made(client: Client, ledger: Ledger, draft_of: Drafting, terms: Terms
     """Return what `make` does, without waiting."""
     records = ledger.records()
     say("reading the account")
+    try:
+        return await _drafted(client, records, draft_of, terms, say)
+    except OverBudget as failure:
+        active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
+        least = 1 + max(1, ceil(active / (records.learned.longest_page or PAGE)))
+        raise OverBudget(
+            f"{failure.message}; the account was not read to its end, and nothing was changed",
+            f"reading it takes about {least} requests, as far as the ledger knows, and those of users besides; "
+            "each change takes one more",
+        ) from failure
+
+
+async def _drafted(client: Client, records: Records, draft_of: Drafting, terms: Terms, say: Say) -> Planned:
+    """Return the plan and what it was made from; raises what reading and planning raise."""
     live = await reading.listing(client, page_limit=PAGE, progress=lambda done, _: say(f"{done} customers read"))
     live = replace(live, longest_page=max(live.longest_page, records.learned.longest_page))
     while True:

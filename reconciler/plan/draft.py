@@ -20,7 +20,7 @@ from reconciler.model import (
 )
 from reconciler.plan import guard, order
 from reconciler.plan.part import Part
-from reconciler.plan.ways import known_ways, to_learn_from
+from reconciler.plan.ways import LEARNING, known_ways, to_learn_from
 from reconciler.plans import Plan
 from reconciler.records import Learned, Records
 from reconciler.terms import Terms
@@ -61,7 +61,7 @@ def draft_of(
 ) -> Draft:
     """Return all that is planned as a plan; `notes` stand before those of `part`."""
     part = replace(part, reads=part.reads + _last_reads(part, live, learned.longest_page))
-    learning = 2 if to_learn_from(records, learned, terms, live.read_at) is not None else 0
+    learning = LEARNING if to_learn_from(records, learned, terms, live.read_at) is not None else 0
     plan = _plan(desired, live, records, terms, part)
     notes = (*notes, *_whole_notes(plan, learned, terms))
     plan = replace(

@@ -18,6 +18,7 @@ from reconciler.model import (
     CustomerId,
     Exceeded,
     FieldChange,
+    Fit,
     Note,
     Reason,
 )
@@ -122,7 +123,16 @@ def cost_to_json(cost: Cost) -> Json:
     # 5.0 is written 5: the rate is a number that people read.
     rate = int(cost.rate_per_s) if cost.rate_per_s.is_integer() else cost.rate_per_s
     seconds = round(cost.seconds, 3)
-    return {"requests": cost.requests, "seconds": seconds, "rate_per_second": rate, "overhead": cost.overhead}
+    price = {"requests": cost.requests, "seconds": seconds, "rate_per_second": rate, "overhead": cost.overhead}
+    return price | _fit(cost.fit)
+
+
+def _fit(fit: Fit | None) -> Json:
+    """Return in how many runs the plan fits under `fits_in`, nothing where that was not asked."""
+    if fit is None:
+        return {}
+    bounds = {**_said("max_requests", fit.max_requests), **_said("max_duration_seconds", fit.max_duration_s)}
+    return {"fits_in": {"windows": fit.windows, **bounds}}
 
 
 def cost_from_json(row: Mapping[str, Any]) -> Cost:

@@ -16,7 +16,7 @@ from reconciler.kinds.customer import FIELDS
 from reconciler.model import Action, Address, Change, Cost, Live
 from reconciler.plan.draft import Draft
 from reconciler.plan.presence import Active, Presence, Sight, presence
-from reconciler.plan.ways import known_ways, overruled, to_learn_from
+from reconciler.plan.ways import LEARNING, known_ways, overruled, to_learn_from
 from reconciler.plan.windows import WINDOWS, closed
 from reconciler.plans import Plan
 from reconciler.records import Records
@@ -46,7 +46,7 @@ def draft_of_saved(
             )
         done = done | {(change.action, change.address)}
         left = remaining(plan, done)
-    learning = 2 if to_learn_from(records, learned, terms, live.read_at) is not None else 0
+    learning = LEARNING if to_learn_from(records, learned, terms, live.read_at) is not None else 0
     cost = Cost(len(left.changes), live.requests + learning, terms.rate_per_s)
     # The counts were agreed to when it was saved; the hour is today's.
     limits = tuple(row for row in left.limits if row.name != WINDOWS)

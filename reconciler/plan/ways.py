@@ -16,6 +16,9 @@ from reconciler.terms import Terms
 SETTLED_S = 5.0
 """How old an archive of ours must be before the server is asked about it, in seconds."""
 
+LEARNING = 2
+"""So many requests it takes to learn both ways: a narrow list and a get."""
+
 FEW = 2
 """So many archived customers must all be listed before we doubt: one may have been restored by hand."""
 

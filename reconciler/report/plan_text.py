@@ -175,6 +175,17 @@ def _cost(cost: Cost) -> str:
     """Return the price in requests and time."""
     rest = f"; {cost.overhead} more for the token, planning and learning" if cost.overhead else ""
     if not cost.requests:
-        return f"Cost: nothing to send{rest}."
+        return f"Cost: nothing to send{rest}.{_fit(cost)}"
     time = f"{duration(cost.seconds)} at {cost.rate_per_s:g}/s" if cost.rate_per_s else "at no limit"
-    return f"Cost: {count(cost.requests, 'request')}, {time}{rest}."
+    return f"Cost: {count(cost.requests, 'request')}, {time}{rest}.{_fit(cost)}"
+
+
+def _fit(cost: Cost) -> str:
+    """Return in how many runs the plan fits, "" where that was not asked."""
+    if cost.fit is None:
+        return ""
+    bounds = [] if cost.fit.max_requests is None else [count(cost.fit.max_requests, "request")]
+    bounds += [] if cost.fit.max_duration_s is None else [duration(cost.fit.max_duration_s)]
+    if not cost.fit.windows:
+        return f" It fits in no window of {' and '.join(bounds)}: {cost.overhead} go before the first change."
+    return f" It fits in {count(cost.fit.windows, 'window')} of {' and '.join(bounds)}."

@@ -67,6 +67,8 @@ class Options:
     max_archives: Share | None = None
     max_restores: Share | None = None
     max_changes: Share | None = None
+    max_requests: int | None = None
+    max_duration_s: float | None = None
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     refresh_users: bool = False

@@ -16,8 +16,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SLOWEST_PER_S = 0.001
 """A request in a quarter of an hour; less is a slip of the pen."""
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)", re.ASCII)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\})", re.ASCII)
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", re.ASCII)
 
@@ -56,12 +56,12 @@ def seconds(text: str) -> float:
     """
     Return a duration in seconds.
 
-    >>> seconds("500ms"), seconds("10s"), seconds("1m")
-    (0.5, 10.0, 60.0)
+    >>> seconds("500ms"), seconds("10s"), seconds("1m"), seconds("2h")
+    (0.5, 10.0, 60.0, 7200.0)
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{quoted(text)} is not a duration; write a number with ms, s or m, such as 10s")
+        raise ValueError(f"{quoted(text)} is not a duration; write a number with ms, s, m or h, such as 10s")
     return float(match[1]) * _SECONDS[match[2]]
 
 
