@@ -33,7 +33,11 @@ REF = EnvironmentRef("test", BASE_URL, "0" * 64)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply planned, what became of it, and how many requests planning and applying took."""
+    """
+    What an apply planned, what became of it, and how many requests planning and applying took.
+
+    `estimates` are, at each outcome, the time and how long the run was said to take yet; it ended at `ended_s`.
+    """
 
     plan: Plan
     outcomes: tuple[Outcome, ...]
@@ -41,6 +45,8 @@ class Applied:
     requests: int
     halt: str
     spent: bool = False
+    estimates: tuple[tuple[float, float | None], ...] = ()
+    ended_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,12 @@ class World:
             async with self._client() as client:
                 planned = await self.stages.make(client, ledger, desired, terms, say=_silent)
                 planned_in = client.requests
+                ended: list[tuple[float, float | None]] = []
+
+                def told(one: object) -> None:
+                    if isinstance(one, Outcome):
+                        ended.append((clock.monotonic(), applying.time_left(client, planned, len(ended) + 1)))
+
                 carried = await self.stages.carry_out(
                     client,
                     ledger,
@@ -156,7 +168,7 @@ class World:
                     run=self.stages.new_run(clock, "apply"),
                     clock=clock,
                     stop=asyncio.Event(),
-                    tell=_ignored,
+                    tell=told,
                 )
         return Applied(
             planned.plan,
@@ -165,6 +177,8 @@ class World:
             client.requests - planned_in,
             carried.result.halt,
             carried.result.spent,
+            tuple(ended),
+            clock.monotonic(),
         )
 
 

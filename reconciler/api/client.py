@@ -17,7 +17,7 @@ from reconciler.api import faults, retry, times
 from reconciler.api.body import UnreadableError, read_body
 from reconciler.api.budget import Budget, Hold
 from reconciler.api.leaving import Intent, Leaving
-from reconciler.api.limit import Limiter, Turn
+from reconciler.api.limit import HAIR, Limiter, Turn
 from reconciler.api.origin import connect, origin
 from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
 from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
@@ -110,6 +110,10 @@ class Client:
     ) -> None:
         """Close the connections."""
         await self._open.aclose()
+
+    def time_for(self, requests: int) -> float | None:
+        """Return how many seconds so many requests more take at the rate of now; None where there is no limit."""
+        return requests * HAIR / self._limiter.rate_per_s if self._limiter.rate_per_s else None
 
     def server_now(self) -> float:
         """Return the server's time of day: this machine's, corrected where the Date headers contradict it."""

@@ -193,13 +193,13 @@ def _carry_out(
                     events.tell(Waiting(in_doubt, wait_s))
                 case Outcome():
                     ended += 1
-                    progress.advance(ended, total)
+                    progress.advance(ended, total, applying.time_left(session.client, planned, ended))
                     events.tell(ChangeEnded(told, ended, total))
                 case _:
                     assert_never(told)
 
         if total:
-            progress.advance(0, total)
+            progress.advance(0, total, applying.time_left(session.client, planned, 0))
         try:
             events.tell(RunStarted(run, total))
             carried = session.run(writing.kept(ledger, session.clock, carry()))

@@ -114,6 +114,17 @@ async def carry_out(
     return Carried(result, client.requests, ended, client.budget.allowance)
 
 
+def time_left(client: Client, planned: Planned, ended: int) -> float | None:
+    """
+    Return in seconds how long a run takes yet of whose changes so many have ended; None where no rate is set.
+
+    By the requests that are left, what is learned at the end among them, and the rate at which they may leave: the
+    speed of the changes so far says nothing of a slow answer or a wait.
+    """
+    learning = planned.plan.cost.overhead - planned.live.requests
+    return client.time_for(len(planned.plan.changes) - ended + learning)
+
+
 def _unread(planned: Planned) -> frozenset[CustomerId]:
     """Return the customers that the plan changes by their record alone: neither listed nor got."""
     live = planned.live

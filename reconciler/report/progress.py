@@ -36,8 +36,8 @@ class Progress(Protocol):
     def planning(self, text: str) -> None:
         """Take what is being read now, in a few words."""
 
-    def advance(self, done: int, total: int) -> None:
-        """Take how many of how many changes are done."""
+    def advance(self, done: int, total: int, left_s: float | None = None) -> None:
+        """Take how many of how many changes are done, and how long the rest takes; None: as fast as so far."""
 
     def close(self) -> None:
         """End it; a bar is removed."""
@@ -55,17 +55,21 @@ class _Pace:
         self._clock = clock
         self._start: tuple[float, int] | None = None
 
-    def words(self, done: int, total: int) -> str:
-        """Return `120 of 1200 changes, 5.0/s, 3 min 36 s left`; rate and time once there is something to measure."""
+    def words(self, done: int, total: int, left_s: float | None) -> str:
+        """
+        Return `120 of 1200 changes, 5.0/s, 3 min 36 s left`; the rate once there is something to measure.
+
+        The time left is `left_s` where that is known, else by the rate so far.
+        """
         now = self._clock.monotonic()
         if self._start is None:
             self._start = (now, done)
         began, done_then = self._start
         text = f"{done} of {total} changes"
         if done <= done_then or now <= began:
-            return text
+            return text if left_s is None else f"{text}, {duration(left_s)} left"
         rate_per_s = (done - done_then) / (now - began)
-        return f"{text}, {rate_per_s:.1f}/s, {duration((total - done) / rate_per_s)} left"
+        return f"{text}, {rate_per_s:.1f}/s, {duration((total - done) / rate_per_s if left_s is None else left_s)} left"
 
 
 class PlainProgress:
@@ -91,9 +95,9 @@ class PlainProgress:
         """Write `text` if it is time."""
         self._write(visible(text))
 
-    def advance(self, done: int, total: int) -> None:
+    def advance(self, done: int, total: int, left_s: float | None = None) -> None:
         """Write how far it is if it is time."""
-        self._write(self._pace.words(done, total))
+        self._write(self._pace.words(done, total, left_s))
 
     def close(self) -> None:
         """Do nothing: what was written stays."""
@@ -137,9 +141,9 @@ class BarProgress:
         self._bar.update(self._task, description=visible(text))
         self._draw()
 
-    def advance(self, done: int, total: int) -> None:
+    def advance(self, done: int, total: int, left_s: float | None = None) -> None:
         """Show how far it is."""
-        self._bar.update(self._task, description=self._pace.words(done, total), completed=done, total=total)
+        self._bar.update(self._task, description=self._pace.words(done, total, left_s), completed=done, total=total)
         self._draw()
 
     def close(self) -> None:

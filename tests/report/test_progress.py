@@ -56,6 +56,15 @@ def test_before_anything_is_done_no_rate_is_claimed() -> None:
     assert stream.getvalue() == "0 of 20 changes\n"
 
 
+def test_the_time_left_is_the_one_that_is_given_whatever_the_speed_so_far() -> None:
+    stream, clock = StringIO(), SetClock()
+    with progress(stream, terminal=False, clock=clock) as shown:
+        shown.advance(0, 1000, 201.0)
+        clock.time_s += 10
+        shown.advance(20, 1000, 197.0)
+    assert stream.getvalue() == "20 of 1000 changes, 2.0/s, 3 min 17 s left\n"
+
+
 def test_a_hostile_text_of_planning_stays_one_line() -> None:
     stream, clock = StringIO(), SetClock()
     with progress(stream, terminal=False, clock=clock) as shown:
