@@ -186,7 +186,13 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a writing command. Times are RFC 3339 UTC with microseconds; `finished_at` "" while it runs."""
+    """
+    One run of a writing command. Times are RFC 3339 UTC with microseconds; `finished_at` "" while it runs.
+
+    - `who` is the process (`user@host pid`), `actor` whom CI names; `commit` ends with `-dirty` where files differed.
+    - `key` names the API key (`production/1f3a9c0d`), `plan` is the plan's fingerprint.
+    - `pruned_at`: when the values of its changes were removed, "" while they are there.
+    """
 
     id: str
     started_at: str
@@ -198,6 +204,10 @@ class Run:
     who: str = ""
     commit: str = ""
     ci_url: str = ""
+    actor: str = ""
+    key: str = ""
+    plan: str = ""
+    pruned_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

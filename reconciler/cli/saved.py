@@ -76,12 +76,24 @@ def run_name(saved: Plan | None) -> str:
 
 
 def sent_before(saved: Plan, ledger: Ledger, statuses: Container[Status | None] = (None, Status.DONE)) -> set[Key]:
-    """Return what earlier runs of a saved plan have done, or sent without an answer (the status None)."""
+    """
+    Return what earlier runs of a saved plan have done, or sent without an answer (the status None).
+
+    Raises Refused where the values of one were removed from the history.
+    """
     name = run_name(saved)
+    earlier = [run for run in ledger.runs() if run.command == name]
+    for run in earlier:
+        if run.pruned_at:
+            # Which users it created is not known any more.
+            raise Refused(
+                f"the values of run {run.id}, which applied this plan, were removed at {run.pruned_at}; "
+                "nothing was sent",
+                _AGAIN,
+            )
     return {
         (intent.action, intent.address)
-        for run in ledger.runs()
-        if run.command == name
+        for run in earlier
         for intent in ledger.intents(run.id)
         if intent.status in statuses
     }

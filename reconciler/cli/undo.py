@@ -13,7 +13,7 @@ from reconciler.cli.plan import show
 from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.ledger.base import Ledger
 from reconciler.pipeline import opening, planning, writing
-from reconciler.pipeline.runs import named_run
+from reconciler.pipeline.runs import named_run, undoable
 from reconciler.plan.undo import AGAIN, make_undo
 from reconciler.records import Run
 from reconciler.terms import Allowance
@@ -72,7 +72,7 @@ def command(
     environment = settings.environment()
     # Before any request, and before a lock is waited for.
     with opening.open_ledger(environment, writable=False) as ledger:
-        named = named_run(ledger, run)
+        named = undoable(named_run(ledger, run))
     with connected(settings, options, environment, trace=asked.events.sent) as session:
         if dry_run:
             with opening.open_ledger(environment, writable=False) as ledger:

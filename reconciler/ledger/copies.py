@@ -18,7 +18,11 @@ from reconciler.ledger.rows import Row, SeenUsers, read_binding, read_intent, re
 from reconciler.ledger.tables import PUTS, Statement
 from reconciler.records import PutAccount, PutBinding, PutIntent, PutLearned, PutRun, PutTaken, PutUsers, Write
 
-FORMAT = 1
+FORMAT = 2
+
+_READABLE = (1, FORMAT)
+# What a copy of an older format lacks at the end of a row.
+_ADDED = dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at"), "")
 
 _TABLES = {put.table: put for put in PUTS.values()}
 # What is no text, by column; a "?" may be null.
@@ -119,7 +123,7 @@ def _meta(name: str, head: Any) -> Meta:  # noqa: ANN401 - what the first line h
     if (
         not isinstance(head, dict)
         or head.keys() != {"reconciler_ledger", "serial", *texts}
-        or head["reconciler_ledger"] != FORMAT
+        or head["reconciler_ledger"] not in _READABLE
         or not all(isinstance(head[key], str) for key in texts)
         or type(head["serial"]) is not int
     ):
@@ -131,6 +135,7 @@ def _write(document: Any) -> Write:  # noqa: ANN401 - what a line holds is not k
     """Return the write that a row is; ValueError, KeyError, TypeError or LedgerFailed where it is none."""
     table, row = document["table"], document["row"]
     columns = _TABLES[table].columns.split(", ")
+    row |= {name: _ADDED[name] for name in columns[len(row) :] if name in _ADDED}
     if document.keys() != {"table", "row"} or list(row) != columns:
         raise ValueError("other columns")
     return _READ[table](tuple(_value(table, column, row[column]) for column in columns))

@@ -78,5 +78,7 @@ def _set(connection: sqlite3.Connection, journal: str, synchronous: int) -> bool
     connection.execute("PRAGMA fullfsync = ON")
     connection.execute("PRAGMA checkpoint_fullfsync = ON")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
+    # What is overwritten or deleted is personal data, and must not stay in free pages.
+    connection.execute("PRAGMA secure_delete = ON")
     held: int = connection.execute("PRAGMA synchronous").fetchone()[0]
     return held == synchronous

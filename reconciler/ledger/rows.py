@@ -221,6 +221,10 @@ def _run_row(run: Run) -> Row:
         run.who,
         run.commit,
         run.ci_url,
+        run.actor,
+        run.key,
+        run.plan,
+        run.pruned_at,
     )
 
 

@@ -16,7 +16,10 @@ INTENT_COLUMNS: LiteralString = (
     "message, closed_at"
 )
 LEARNED_COLUMNS: LiteralString = "lists_archived, gets_archived, longest_page, empties, how"
-RUN_COLUMNS: LiteralString = "id, started_at, command, outcome, finished_at, requests, changes, who, git_commit, ci_url"
+RUN_COLUMNS: LiteralString = (
+    "id, started_at, command, outcome, finished_at, requests, changes, who, git_commit, ci_url, actor, key_name, "
+    "plan_digest, pruned_at"
+)
 
 TABLES: tuple[LiteralString, ...] = ("bindings", "users", "taken", "learned", "intents", "runs")
 """What `overwrite` empties first."""

@@ -59,12 +59,18 @@ def new_run(clock: Clock, command: str, *, origin: Origin = NOWHERE) -> Run:
         who=origin.who,
         commit=origin.commit,
         ci_url=origin.ci_url,
+        actor=origin.actor,
     )
 
 
 def stamp(clock: Clock) -> str:
     """Return the time of day as RFC 3339 in UTC with microseconds."""
-    return datetime.fromtimestamp(clock.now(), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return rfc3339_us(datetime.fromtimestamp(clock.now(), UTC))
+
+
+def rfc3339_us(moment: datetime) -> str:
+    """Return a moment in UTC as RFC 3339 with microseconds: later ones are greater as texts."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 async def carry_out(
@@ -84,6 +90,9 @@ async def carry_out(
     `stop` set means no new request. Raises LedgerFailed where the ledger cannot be written; what was
     sent then stands in it as open intents, and the next plan settles it.
     """
+    where = planned.plan.environment
+    # By a name that is no secret: the client id itself stays out of the history.
+    run = replace(run, key=f"{where.name}/{where.account[:8]}", plan=planned.plan.fingerprint)
     ledger.commit([PutRun(run), *bookkeeping(planned, terms)])
     sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=terms.lag_s)
     look = ClientLook(client)

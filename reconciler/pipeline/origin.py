@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +12,27 @@ from reconciler.ledger.lock import this_process
 
 GIT_TIMEOUT_S = 2.0
 
+ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME", "BUILD_REQUESTEDFOR")
+"""Who began the job, as GitHub Actions, GitLab CI, Buildkite, CircleCI and Azure Pipelines name it."""
+
+URLS = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
+"""Where the job is shown: GitLab CI, Buildkite, CircleCI, Jenkins. GitHub Actions has it in three parts."""
+
+COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "CIRCLE_SHA1", "GIT_COMMIT", "BUILD_SOURCEVERSION")
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who (`user@host pid`), the git commit of the project's folder, the CI job's URL; "" where not known."""
+    """
+    Who (`user@host pid`), the git commit of the project's folder, the CI job's URL, whom CI names; "" where not known.
+
+    `commit` ends with `-dirty`, as `git describe` has it, where a file of the folder differs from it.
+    """
 
     who: str = ""
     commit: str = ""
     ci_url: str = ""
+    actor: str = ""
 
 
 NOWHERE = Origin()
@@ -28,12 +41,17 @@ NOWHERE = Origin()
 def origin_of_run(root: Path, variables: Mapping[str, str] | None = None) -> Origin:
     """Return where this run comes from; `root` is the project's folder."""
     given = os.environ if variables is None else variables
-    return Origin(this_process(), _commit(root, given), _ci_url(given))
+    return Origin(this_process(), _commit(root, given), _ci_url(given), _first(given, ACTORS))
+
+
+def _first(variables: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return the first of `names` that is set, "" where none is."""
+    return next((variables[name] for name in names if variables.get(name)), "")
 
 
 def _ci_url(variables: Mapping[str, str]) -> str:
-    """Return the URL of the CI job, as GitHub Actions and GitLab CI name it."""
-    if url := variables.get("CI_JOB_URL"):
+    """Return the URL of the CI job."""
+    if url := _first(variables, URLS):
         return url
     if run := variables.get("GITHUB_RUN_ID"):
         return f"{variables.get('GITHUB_SERVER_URL')}/{variables.get('GITHUB_REPOSITORY')}/actions/runs/{run}"
@@ -41,12 +59,25 @@ def _ci_url(variables: Mapping[str, str]) -> str:
 
 
 def _commit(root: Path, variables: Mapping[str, str]) -> str:
-    """Return the commit that CI names, else that of the folder's checkout."""
-    if named := variables.get("GITHUB_SHA") or variables.get("CI_COMMIT_SHA"):
-        return named
+    """Return the commit that CI names, else that of the folder's checkout, `-dirty` where a file there differs."""
+    named = _first(variables, COMMITS)
+    lines = _status(root)
+    head = next((line.removeprefix(_HEAD) for line in lines if line.startswith(_HEAD)), "")
+    commit = named or ("" if head == _NONE_YET else head)
+    dirty = any(not line.startswith("#") for line in lines)
+    return f"{commit}-dirty" if commit and dirty else commit
+
+
+_HEAD = "# branch.oid "
+_NONE_YET = "(initial)"
+
+
+def _status(root: Path) -> list[str]:
+    """Return what git says of a folder: its commit, and a line a file that differs; nothing where git does not know."""
     try:
         told = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - git is found as the user finds it
+            # Our own folder changes at every run, and is no source of it.
+            ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--", ".", ":(exclude).reconciler"],  # noqa: S607 - git is found as the user finds it
             cwd=root,
             capture_output=True,
             text=True,
@@ -54,5 +85,5 @@ def _commit(root: Path, variables: Mapping[str, str]) -> str:
             check=False,
         )
     except (OSError, subprocess.SubprocessError):
-        return ""
-    return told.stdout.strip() if told.returncode == 0 else ""
+        return []
+    return told.stdout.splitlines() if told.returncode == 0 else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, CustomerId, Status
 from reconciler.records import Run
@@ -23,6 +23,16 @@ def named_run(ledger: Ledger, name: str) -> Run:
     if len(name) < min(LEAST, len(found[0].id)):
         raise ReconcilerError(f"{name!r}: this is too short for a run's id", f"give {LEAST} letters at least; {hint}")
     return found[0]
+
+
+def undoable(run: Run) -> Run:
+    """Return `run`; Refused where the values that it changed were removed from the history."""
+    if run.pruned_at:
+        raise Refused(
+            f"run {run.id}: its values were removed from the history at {run.pruned_at}: it cannot be undone",
+            "write what is wanted into the files, and apply",
+        )
+    return run
 
 
 def archived_by_runs(ledger: Ledger) -> frozenset[CustomerId]:

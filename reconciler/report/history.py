@@ -20,7 +20,7 @@ _TITLES = ("run", "started", "command", "outcome", "changes", "requests")
 
 
 def runs_json(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return runs as a value for JSON, in their order; who, commit and ci_url only where they are known."""
+    """Return runs as a value for JSON, in their order; what is not known is left out."""
     return {"runs": [_run_json(run) for run in runs]}
 
 
@@ -58,7 +58,16 @@ def run_text(run: Run, intents: Sequence[Intent], *, width: int, color: bool, re
 
 def _run_json(run: Run) -> dict[str, Any]:
     """Return one run as a value for JSON."""
-    known = {"finished_at": run.finished_at, "who": run.who, "commit": run.commit, "ci_url": run.ci_url}
+    known = {
+        "finished_at": run.finished_at,
+        "who": run.who,
+        "actor": run.actor,
+        "commit": run.commit,
+        "ci_url": run.ci_url,
+        "key": run.key,
+        "plan": run.plan,
+        "pruned_at": run.pruned_at,
+    }
     return {
         "id": run.id,
         "started_at": run.started_at,
@@ -104,8 +113,12 @@ def _run(run: Run, intents: Sequence[Intent]) -> Iterator[Line]:
         ("finished", run.finished_at),
         ("requests", str(run.requests)),
         ("who", run.who),
+        ("actor", run.actor),
         ("commit", run.commit),
         ("CI job", run.ci_url),
+        ("key", run.key),
+        ("plan", run.plan),
+        ("pruned", run.pruned_at),
     )
     for name, text in facts:
         if text:

@@ -76,7 +76,7 @@ def test_a_copy_is_ascii_and_says_whose_it_is_first_and_its_checksum_last() -> N
     first, *_, last = text().splitlines()
     assert text().isascii()
     assert json.loads(first) == {
-        "reconciler_ledger": 1,
+        "reconciler_ledger": 2,
         "environment": "demo",
         "base_url": "https://api.example",
         "lineage": "one",
@@ -216,9 +216,19 @@ def test_what_stands_twice_is_refused(change: Callable[[list[Any]], object], mes
     assert message in str(told.value)
 
 
+def test_a_copy_of_the_first_format_is_read_without_what_it_lacks() -> None:
+    def aged(documents: list[Any]) -> None:
+        documents[0]["reconciler_ledger"] = 1
+        for document in documents[1:]:
+            for name in ("actor", "key_name", "plan_digest", "pruned_at"):
+                document["row"].pop(name, None)
+
+    assert read_copy("l.jsonl", resealed(aged)) == COPY
+
+
 def test_a_newer_format_is_refused() -> None:
-    with pytest.raises(LedgerTooNew, match="has format 2; update reconciler"):
-        read_copy("l.jsonl", resealed(lambda documents: documents[0].update(reconciler_ledger=2)))
+    with pytest.raises(LedgerTooNew, match="has format 3; update reconciler"):
+        read_copy("l.jsonl", resealed(lambda documents: documents[0].update(reconciler_ledger=3)))
 
 
 def test_a_first_line_of_another_shape_is_refused() -> None:

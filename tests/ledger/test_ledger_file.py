@@ -17,6 +17,8 @@ from reconciler.ledger.schema import shipped
 from reconciler.ledger.sqlite import SqliteLedger
 from reconciler.records import PutBinding
 
+NOW = len(shipped())
+
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
@@ -119,7 +121,7 @@ def test_another_environments_ledger_is_not_migrated(made: Path) -> None:
 def test_a_newer_ledger_is_refused_with_both_formats_and_left_as_it_is(made: Path, *, writable: bool) -> None:
     sqlite_ledger(made, migrations=LATER).__exit__(None, None, None)
     before = made.read_bytes()
-    with pytest.raises(LedgerTooNew, match=r"has format 3, and .* knows formats up to 2; update"):
+    with pytest.raises(LedgerTooNew, match=f"has format {NOW + 1}, and .* knows formats up to {NOW}; update"):
         open_ledger(str(made), **WHERE, writable=writable)
     assert made.read_bytes() == before
 
@@ -128,17 +130,17 @@ def test_before_a_migration_the_ledger_is_copied_beside_itself(made: Path) -> No
     with sqlite_ledger(made, migrations=LATER) as ledger:
         assert ledger.connection.execute("SELECT later FROM meta").fetchone() == ("yes",)
         assert ledger.records().bindings == {"key-1": bound(1)}
-    copy = made.with_name("ledger.db.v2.bak")
+    copy = made.with_name(f"ledger.db.v{NOW}.bak")
     assert mode(copy) == 0o600
     with open_ledger(str(copy), **WHERE) as ledger:
         assert ledger.records().bindings == {"key-1": bound(1)}
 
 
 def test_a_copy_of_an_earlier_migration_is_not_written_over(made: Path) -> None:
-    made.with_name("ledger.db.v2.bak").write_bytes(b"kept")
+    made.with_name(f"ledger.db.v{NOW}.bak").write_bytes(b"kept")
     sqlite_ledger(made, migrations=LATER).__exit__(None, None, None)
-    assert made.with_name("ledger.db.v2.bak").read_bytes() == b"kept"
-    assert made.with_name("ledger.db.v2.1.bak").is_file()
+    assert made.with_name(f"ledger.db.v{NOW}.bak").read_bytes() == b"kept"
+    assert made.with_name(f"ledger.db.v{NOW}.1.bak").is_file()
 
 
 def test_a_migration_that_fails_leaves_the_ledger_in_its_old_format(made: Path) -> None:
