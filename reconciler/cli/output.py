@@ -40,6 +40,12 @@ def result(text: str) -> None:
     click.echo(text, nl=not text.endswith("\n"), color=color())
 
 
+def pieces(texts: Iterable[str]) -> None:
+    """Write a long result in ASCII to stdout, piece by piece."""
+    if sys.stdout is not None:
+        sys.stdout.writelines(texts)
+
+
 def document(text: str) -> None:
     """Write a document for a program to stdout, in UTF-8 whatever the terminal's letters are."""
     click.echo(text.encode("utf-8", "backslashreplace"), nl=False)

@@ -14,7 +14,7 @@ from reconciler.cli.session import Session, connected, declared, options_of, set
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.pipeline import opening, planning, writing
 from reconciler.plan.fit import with_fit
-from reconciler.plan.saved import as_text, plan_to_json, save
+from reconciler.plan.saved import as_pieces, plan_to_json, save
 from reconciler.plans import Plan
 from reconciler.report.plan_text import plan_text
 from reconciler.report.redact import masked_plan
@@ -84,7 +84,7 @@ def command(
 def show(plan: Plan, form: str, *, redact: bool) -> None:
     """Print a plan."""
     if form == "json":
-        output.result(as_text(plan_to_json(plan, mask=masked_plan if redact else None)))
+        output.pieces(as_pieces(plan_to_json(plan, mask=masked_plan if redact else None)))
     else:
         output.result(plan_text(plan, width=output.width(), color=output.color(), redact=redact))
 

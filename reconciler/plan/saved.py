@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reconciler.errors import Refused
@@ -67,6 +67,17 @@ def save(plan: Plan) -> str:
     return as_text(document | {"digest": _digest(document)})
 
 
+def as_pieces(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the text of `as_text` piece by piece, an item of a list each, so that no one has to hold all of it."""
+    # json.dumps with an indent is ten times slower: it leaves its C encoder.
+    comma = "{\n"
+    for key, value in document.items():
+        yield f"{comma}{json.dumps(key)}: "
+        yield from _pieces(value)
+        comma = ",\n"
+    yield "\n}\n"
+
+
 def as_text(document: Mapping[str, Any]) -> str:
     r"""
     Return a JSON object as text: each key, and each item of a list, on a line of its own; in ASCII.
@@ -82,8 +93,7 @@ def as_text(document: Mapping[str, Any]) -> str:
     "c": []
     }
     """
-    # json.dumps with an indent is ten times slower: it leaves its C encoder.
-    return "{\n" + ",\n".join(f"{json.dumps(key)}: {_value(value)}" for key, value in document.items()) + "\n}\n"
+    return "".join(as_pieces(document))
 
 
 def load(text: str) -> Plan:
@@ -162,8 +172,13 @@ def _digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _value(value: object) -> str:
-    """Return the text of one value of the document: a list with one item a line."""
+def _pieces(value: object) -> Iterator[str]:
+    """Yield the text of one value of the document: a list with one item a line."""
     if not isinstance(value, list) or not value:
-        return json.dumps(value, allow_nan=False)
-    return "[\n" + ",\n".join(json.dumps(item, allow_nan=False) for item in value) + "\n]"
+        yield json.dumps(value, allow_nan=False)
+        return
+    comma = "[\n"
+    for item in value:
+        yield comma + json.dumps(item, allow_nan=False)
+        comma = ",\n"
+    yield "\n]"

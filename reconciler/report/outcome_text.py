@@ -9,7 +9,7 @@ from reconciler.model import Outcome, Status
 from reconciler.records import Run
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.redact import masked_outcome
-from reconciler.report.words import address, count, duration
+from reconciler.report.words import MOST, address, count, duration, more
 from reconciler.text import visible
 
 _TITLES = {
@@ -93,8 +93,10 @@ def _lines(outcomes: Sequence[Outcome], *, requests: int, seconds: float, remain
         members = [one for one in outcomes if one.status is status]
         if members:
             yield line(f"{title} ({len(members)})", f"bold {style}")
-            for one in members:
+            for one in members[:MOST]:
                 yield from _outcome(one, style)
+            if rest := more(len(members), "apply --format json, or later `reconciler history`"):
+                yield line(rest, indent=2)
             yield BLANK
     yield line(_summary(_counts(outcomes), requests=requests, seconds=seconds, remaining=remaining), "bold")
 

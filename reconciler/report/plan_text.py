@@ -6,14 +6,16 @@ The most important stands last, where a terminal ends: blocked, limits, price, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
-from reconciler.model import Action, BindingChange, Blocked, Cost, Exceeded, Note
+from reconciler.model import Action, BindingChange, Blocked, Change, Cost, Exceeded, Note
 from reconciler.plans import Plan
 from reconciler.report.change_text import change_lines
 from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
 from reconciler.report.redact import masked_plan
-from reconciler.report.words import address, count, duration
+from reconciler.report.words import MOST, REASONS, address, count, duration, more
 from reconciler.text import visible
 
 _TITLES = {
@@ -84,10 +86,11 @@ def _lines(plan: Plan, width: int) -> Iterator[Line]:
     yield line(f"Environment {where}, project {visible(plan.project)}", "bold")
     yield BLANK
     yield from _changes(plan, width)
-    yield from _section("In the ledger only", _bindings(plan.bindings, width), len(plan.bindings))
-    notes = [*_notes(plan.notes), *_warnings(plan)]
-    yield from _section("Notes", notes, len(notes))
-    yield from _section("Blocked", _blocked(plan.blocked), len(plan.blocked), "yellow")
+    yield from _section("In the ledger only", _bindings(plan.bindings[:MOST], width), len(plan.bindings))
+    warnings = list(_warnings(plan))
+    notes = len(plan.notes) + len(warnings)
+    yield from _section("Notes", chain(_notes(plan.notes[: MOST - len(warnings)]), warnings), notes)
+    yield from _section("Blocked", _blocked(plan.blocked[:MOST]), len(plan.blocked), "yellow")
     yield from _section("Over a limit, so nothing is sent", _limits(plan.limits), len(plan.limits), "red")
     yield line(_cost(plan.cost))
     yield line(summary_line(plan), "bold")
@@ -102,21 +105,40 @@ def _changes(plan: Plan, width: int) -> Iterator[Line]:
         if action is Action.CREATE_USER:
             number -= sum(nested)
         members = (Action.CREATE, Action.CREATE_USER) if action is Action.CREATE else (action,)
-        lines = (
-            one
+        entries = [
+            (change, inside)
             for change, inside in zip(plan.changes, nested, strict=True)
             if change.action in members and inside == (action is Action.CREATE and change.action is not action)
-            for one in change_lines(change, width=width, nested=inside)
-        )
-        yield from _section(_TITLES[action], lines, number)
+        ]
+        shown = (one for change, inside in entries[:MOST] for one in change_lines(change, width=width, nested=inside))
+        lines = chain(_groups([change for change, _ in entries]), shown)
+        yield from _section(_TITLES[action], lines, number, entries=len(entries))
 
 
-def _section(title: str, lines: Iterable[Line], number: int, style: str = "") -> Iterator[Line]:
-    """Yield a section and a blank line after it; nothing where it has nothing."""
+def _groups(changes: Sequence[Change]) -> Iterator[Line]:
+    """Yield how often each field, or each reason, stands in changes of which only the first are shown."""
+    if len(changes) <= MOST:
+        return
+    fields = Counter(field.name for change in changes if change.action is Action.PATCH for field in change.fields)
+    reasons = Counter(REASONS[change.reason] for change in changes)
+    parts = (f"{name} {number}" for name, number in (fields or reasons).most_common())
+    yield line(f"{'fields' if fields else 'reasons'}: {', '.join(parts)}", indent=2)
+
+
+def _section(
+    title: str, lines: Iterable[Line], number: int, style: str = "", *, entries: int | None = None
+) -> Iterator[Line]:
+    """
+    Yield a section and a blank line after it; nothing where it has nothing.
+
+    `entries` is how many it has where that is not the `number` of its title: of more than `MOST` it says so.
+    """
     if not number:
         return
     yield line(f"{title} ({number})", f"bold {style}".strip())
     yield from lines
+    if rest := more(number if entries is None else entries, "plan --format json, or saved with --out FILE"):
+        yield line(rest, indent=2)
     yield BLANK
 
 

@@ -7,6 +7,9 @@ from reconciler.text import visible
 
 EMPTY = "(empty)"
 
+MOST = 100
+"""So many entries of one section a terminal is given; a program takes all of them as JSON."""
+
 REASONS = {
     Reason.DECLARED: "declared",
     Reason.ENTRY_GONE: "its entry has gone",
@@ -54,6 +57,16 @@ def count(number: int, noun: str, nouns: str = "") -> str:
     ('1 customer', '0 customers', '12000 replies')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {nouns or noun + 's'}"
+
+
+def more(number: int, where: str) -> str:
+    """
+    Return that a section has more entries than are shown, and where all are; "" where all are shown.
+
+    >>> more(50_000, "--format json"), more(100, "--format json")
+    ('... and 49900 more; all of them: --format json', '')
+    """
+    return f"... and {number - MOST} more; all of them: {where}" if number > MOST else ""
 
 
 def duration(seconds: float) -> str:
