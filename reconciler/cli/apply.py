@@ -10,7 +10,8 @@ import click
 from reconciler.cli import consent
 from reconciler.cli import options as shared
 from reconciler.cli import saved as saving
-from reconciler.cli.carry import Asked, agreed_and_done, asked_of, consent_options, drafted
+from reconciler.cli.asked import Asked, asked_of, consent_options
+from reconciler.cli.carry import agreed_and_done, drafted
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits, Scope
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress

@@ -5,76 +5,26 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar, assert_never
-
-import click
+from typing import assert_never
 
 from reconciler.apply.told import Begun, Settling, Told
 from reconciler.cli import consent, output
-from reconciler.cli import events as streaming
-from reconciler.cli import options as shared
+from reconciler.cli.asked import Asked
 from reconciler.cli.events import Events
 from reconciler.cli.plan import show
 from reconciler.cli.session import Session, shown_progress
 from reconciler.errors import LedgerFailed, OverBudget, Refused
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Outcome, Status
+from reconciler.model import Outcome, Status
 from reconciler.pipeline import applying, planning, writing
-from reconciler.pipeline.opening import real_clock
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plans import Plan
 from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import plan_text
 from reconciler.report.words import count
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the options say of consent and of how to print."""
-
-    auto_approve: bool
-    approved: frozenset[Action]
-    form: str
-    redact: bool
-    events: Events
-
-
-def consent_options(command: Command) -> Command:
-    """Add `--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`."""
-    command = streaming.option(command)
-    command = click.option(
-        "--lock-timeout",
-        type=shared.DurationType(),
-        default="0",
-        show_default=True,
-        help="Wait so long for another run to end: 30s, 5m.",
-    )(command)
-    command = click.option(
-        "--approve",
-        "approved",
-        multiple=True,
-        type=click.Choice([action.value for action in Action]),
-        help="Approve an action that the policy wants approved; repeatable.",
-    )(command)
-    return click.option("--auto-approve", is_flag=True, help="Do not ask.")(command)
-
-
-def asked_of(
-    ctx: click.Context, form: str, approved: tuple[str, ...], events: str | None, *, auto_approve: bool, redact: bool
-) -> Asked:
-    """Return what the options say; the stream of events ends with the command."""
-    if events == streaming.STDOUT:
-        if form != "text":
-            raise click.UsageError("--json-events - and --format json would both write to stdout: name a file")
-        form = "events"
-    stream = streaming.events_to(ctx, events, real_clock(), redact=redact)
-    return Asked(auto_approve, frozenset(map(Action, approved)), form, redact, stream)
 
 
 def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> planning.Planned:
@@ -130,7 +80,7 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
         document = outcomes_json(
             outcomes,
             run=carried.run,
-            halt=carried.result.halt,
+            halt=_halt(carried),
             blocked=len(plan.blocked),
             requests=carried.requests,
             seconds=seconds,
@@ -208,7 +158,7 @@ def _carry_out(
                 f"{exc.message}; the run stopped when {ended} of {total} changes had ended",
                 f"{exc.hint}; then run again: what was sent is settled first",
             ) from exc
-    events.tell(RunEnded(carried.run, carried.result.outcomes, carried.result.halt))
+    events.tell(RunEnded(carried.run, carried.result.outcomes, _halt(carried)))
     return carried
 
 
@@ -232,6 +182,13 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+
+
+def _halt(carried: applying.Carried) -> str:
+    """Return why the run stopped early, "" where it did not, or where the user stopped it."""
+    if carried.result.spent and not carried.result.halt:
+        return f"the run's budget is used up: {carried.allowance}"
+    return carried.result.halt
 
 
 def _code(plan: Plan, carried: applying.Carried) -> int:

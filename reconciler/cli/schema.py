@@ -7,7 +7,7 @@ import click
 from reconciler.cli import output
 from reconciler.shipped import shipped
 
-NAMES = ("customers", "project", "plan", "result", "events")
+NAMES = ("customers", "project", "plan", "result", "events", "history", "duplicates")
 
 
 @click.command("schema")
@@ -16,8 +16,8 @@ def command(name: str) -> None:
     """
     Print a JSON Schema (2020-12).
 
-    Of customers files, of the project file, of a plan, of what an apply did (result: --format json), or of
-    one of its events (events: --json-events).
+    Of customers files, of the project file, and of what is printed with --format json: a plan, what an apply
+    did (result), the history, the duplicates. And of one line of --json-events (events).
 
     \b
     Example:

@@ -6,7 +6,8 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli import options as shared
-from reconciler.cli.carry import agreed_and_done, asked_of, consent_options, drafted
+from reconciler.cli.asked import asked_of, consent_options
+from reconciler.cli.carry import agreed_and_done, drafted
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits
 from reconciler.cli.plan import show

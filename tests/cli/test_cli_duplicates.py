@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from command_line import ONE, Online, raw
+from command_line import ONE, Online, fits, raw
 
 pytest_plugins = ("command_fixtures",)
 
@@ -62,6 +62,13 @@ def test_keep_says_which_one(shop: Online) -> None:
         assert (found["keep"], found["why"]) == (kept, "chosen")
     assert shop.run("duplicates", "--archive", "--keep", ids[0], "--auto-approve").code == 0
     assert active(shop) == [ids[0]]
+
+
+def test_duplicates_as_json_fit_their_schema(shop: Online) -> None:
+    shop.load(DUP, DUP, {"external_id": "other", "name": "Acme"}, {"name": "Acme"})
+    for words in ((), ("--redact",)):
+        found = shop.run("duplicates", "--format", "json", *words).json
+        assert (len(found["duplicates"]), len(found["twins"]) > 0, fits(found, "duplicates")) == (1, True, True)
 
 
 def test_an_id_that_has_no_duplicate_is_an_error(shop: Online) -> None:

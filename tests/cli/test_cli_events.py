@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 from typing import Any
 
@@ -122,6 +123,30 @@ def test_a_429_is_an_event(shop: Online) -> None:
     shop.emulator.faults = Scripted({2: Fault.STORM_429})
     told = events(shop.run("apply", "-f", "customers.yaml", "--auto-approve", "--json-events", "-").out)
     assert [row["request"] for row in told if row["event"] == "throttled"] == ["GET /customers?limit=100"]
+
+
+def test_a_budget_that_is_used_up_is_why_the_run_stopped(shop: Online) -> None:
+    shop.write("customers.yaml", THREE)
+    arguments = ("apply", "-f", "customers.yaml", "--auto-approve", "--max-requests", "3", "--format", "json")
+    ran = shop.run(*arguments, "--json-events", "e.jsonl")
+    last = events((shop.folder / "e.jsonl").read_text())[-1]
+    assert (ran.code, last["outcome"], last["halt"]) == (2, "stopped", ran.json["halt"])
+    assert ran.json["halt"].startswith("the run's budget is used up: ")
+    assert fits(ran.json, "result")
+
+
+def test_ctrl_c_ends_the_stream_with_an_interrupted_run(shop: Online) -> None:
+    names_of = "".join(f"  c{number}: {{name: C, email: c{number}@x.example}}\n" for number in range(40))
+    shop.write("customers.yaml", f"customers:\n{names_of}")
+    words = ("apply", "-f", "customers.yaml", "--auto-approve", "--rate", "20", "--json-events", "-")
+    with shop.start(*words) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    told = events((b"".join(lines) + rest).decode())
+    assert (process.returncode, told[-1]["event"], told[-1]["outcome"]) == (130, "run_ended", "interrupted")
+    assert told[-1]["done"] == len(shop.writes())
 
 
 def test_the_result_as_json_fits_its_schema_and_names_run_and_outcome(shop: Online) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from command_line import ONE, THREE, Online, Place, raw
+from command_line import ONE, THREE, Online, Place, fits, raw
 
 from reconciler.ledger.open import open_ledger
 from reconciler.model import Action, Address, Status
@@ -25,6 +25,15 @@ def test_each_run_is_listed_newest_last(shop: Online) -> None:
     rows = runs(shop)
     assert [(row["command"], row["outcome"], row["changes"]) for row in rows] == [("apply", "done", 1)] * 2
     assert rows[0]["started_at"] < rows[1]["started_at"]  # type: ignore[operator]
+
+
+def test_the_history_as_json_fits_its_schema(shop: Online) -> None:
+    shop.applied(THREE)
+    shop.applied(THREE.replace("Boston", "Dover"))
+    name = str(runs(shop)[0]["id"])
+    shop.run("history", "prune", "--older-than", "0d", "--auto-approve")
+    for words in ((), (name,), (name, "--redact")):
+        assert fits(shop.run("history", *words, "--format", "json").json, "history")
 
 
 def test_a_run_says_what_the_schema_of_the_history_promises(shop: Online) -> None:

@@ -1,0 +1,60 @@
+"""What the commands that write are asked for alike: consent, the lock's patience, how to print, where events go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli import events as streaming
+from reconciler.cli import options as shared
+from reconciler.cli.events import Events
+from reconciler.model import Action
+from reconciler.pipeline.opening import real_clock
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options say of consent and of how to print."""
+
+    auto_approve: bool
+    approved: frozenset[Action]
+    form: str
+    redact: bool
+    events: Events
+
+
+def consent_options(command: Command) -> Command:
+    """Add `--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`."""
+    command = streaming.option(command)
+    command = click.option(
+        "--lock-timeout",
+        type=shared.DurationType(),
+        default="0",
+        show_default=True,
+        help="Wait so long for another run to end: 30s, 5m.",
+    )(command)
+    command = click.option(
+        "--approve",
+        "approved",
+        multiple=True,
+        type=click.Choice([action.value for action in Action]),
+        help="Approve an action that the policy wants approved; repeatable.",
+    )(command)
+    return click.option("--auto-approve", is_flag=True, help="Do not ask.")(command)
+
+
+def asked_of(
+    ctx: click.Context, form: str, approved: tuple[str, ...], events: str | None, *, auto_approve: bool, redact: bool
+) -> Asked:
+    """Return what the options say; the stream of events ends with the command."""
+    if events == streaming.STDOUT:
+        if form != "text":
+            raise click.UsageError("--json-events - and --format json would both write to stdout: name a file")
+        form = "events"
+    stream = streaming.events_to(ctx, events, real_clock(), redact=redact)
+    return Asked(auto_approve, frozenset(map(Action, approved)), form, redact, stream)
