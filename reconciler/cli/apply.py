@@ -18,6 +18,7 @@ from reconciler.cli.session import Session, connected, declared, options_of, set
 from reconciler.ledger.base import Ledger
 from reconciler.model import Desired
 from reconciler.pipeline import planning, writing
+from reconciler.plan.windows import WINDOWS
 from reconciler.plans import Plan
 from reconciler.settings import Environment, Settings
 from reconciler.terms import Allowance
@@ -119,7 +120,7 @@ def _apply(session: Session, ledger: Ledger, desired: Desired | None, saved: Pla
     if saved is not None and desired is not None:
         saving.still_true(saved, planned.plan, saving.sent_before(saved, ledger))
     # A saved plan within the limits was made so with the flags given then.
-    limited = saved is None or bool(saved.limits)
+    limited = saved is None or any(row.name != WINDOWS for row in saved.limits)
     return agreed_and_done(
         session, ledger, planned, asked, name=saving.run_name(saved), planned_s=planned_s, limited=limited
     )

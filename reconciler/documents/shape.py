@@ -103,6 +103,8 @@ def _in_our_words(error: _Error) -> Iterator[Misfit]:
             for key in error.validator_value:
                 if key not in value:
                     yield Misfit(path, f"it lacks {quoted(key)}", f"write `{key}:`")
+        case "minItems" if error.validator_value == 1:
+            yield Misfit(path, "this list is empty", "write one text or more, or remove it")
         case other:
             keys = [option["required"][0] for option in error.validator_value] if other == "anyOf" else []
             message, hint = _REST.get(str(other), ("this does not fit the schema", "see `reconciler schema`"))

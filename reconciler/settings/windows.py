@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -16,6 +17,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
 _DAY_MINUTES = 24 * 60
+_ZONES_ARE = "write one of the IANA database, such as Europe/Berlin"
+_THIS_MACHINES = "localtime"  # a file beside the zones on many systems: another one on each
 
 
 def read_windows(rows: Iterable[Values]) -> tuple[Window, ...]:
@@ -61,19 +64,20 @@ def zone(text: str) -> tzinfo:
     >>> zone("Europe/Berlin")
     zoneinfo.ZoneInfo(key='Europe/Berlin')
     """
-    try:
-        return ZoneInfo(text)
     # A folder of zones (`Europe`) is an OSError, a path that leads out of them a ValueError.
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        nearest = did_you_mean(text, sorted(available_timezones()))
-        hint = nearest or "write one of the IANA database, such as Europe/Berlin"
-        raise ValueError(f"{quoted(text)} is not a time zone; {hint}") from error
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        if text != _THIS_MACHINES:
+            return ZoneInfo(text)
+    nearest = did_you_mean(text, sorted(available_timezones() - {_THIS_MACHINES}))
+    raise ValueError(f"{quoted(text)} is not a time zone; {nearest or _ZONES_ARE}")
 
 
 def _window(values: Values) -> Window:
     """Return one window; what is not written of it does not narrow it."""
     opens, closes = values.parsed("from", minute_of_day, 0), values.parsed("to", minute_of_day, _DAY_MINUTES)
-    if opens == closes:
+    if opens == _DAY_MINUTES:
+        values.problems.append(values.problem("from", ValueError("a day ends at 24:00; write 00:00 of the next day")))
+    elif opens == closes:
         values.problems.append(
             values.problem("from", ValueError("it opens when it closes; for a whole day leave both out"))
         )

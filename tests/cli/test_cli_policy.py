@@ -90,6 +90,16 @@ def test_a_plan_that_was_saved_outside_a_window_is_done_within_it(shop: Online) 
     assert (ran.code, shop.writes()) == (0, ["POST /customers"])
 
 
+def test_a_flag_that_was_given_when_a_plan_was_saved_outside_a_window_still_holds(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    shop.write("reconciler.yaml", PROJECT.replace("max_archives: 0", "max_changes: 0"))
+    clock(shop, 0)
+    assert shop.run("plan", "--out", "a.plan", "--max-changes", "1").code == 0
+    clock(shop, OPEN_S)
+    ran = shop.run("apply", "a.plan", "--auto-approve", "--approve", "create")
+    assert (ran.code, shop.writes()) == (0, ["POST /customers"])
+
+
 def test_a_field_that_the_policy_requires_is_missed_with_the_line_of_the_rule(shop: Online) -> None:
     shop.write("reconciler.yaml", PROJECT)
     shop.write("customers.yaml", "customers:\n  acme: {name: Acme, email: a@acme.example}\n")

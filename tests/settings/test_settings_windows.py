@@ -74,6 +74,12 @@ def test_each_rule_of_a_policy_has_the_place_where_it_is_written(tmp_path: Path)
         ("{days: [mon, wend]}", "days[1]: 'wend' is not a day; did you mean 'wed'?"),
         ("{days: [mon-]}", "days[0]: '' is not a day; write one of mon, tue"),
         ("{actions: [archve]}", "actions[0]: 'archve' is not known here; did you mean 'archive'?"),
+        ("{actions: []}", "actions: this list is empty; write one text or more, or remove it"),
+        ("{days: []}", "days: this list is empty; write one text or more, or remove it"),
+        ("{from: 24:00, to: 06:00}", "from: a day ends at 24:00; write 00:00 of the next day"),
+        ("{zone: localtime}", "zone: 'localtime' is not a time zone"),
+        ("{zone: /etc/localtime}", "zone: '/etc/localtime' is not a time zone"),
+        ("{zone: '${NOT_SET}'}", "zone: the variable NOT_SET is not set, or is empty; set it"),
         ("{hours: 9-17}", "hours: unknown key 'hours'"),
     ],
 )
