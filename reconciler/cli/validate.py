@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Callable
+from functools import cache
 
 import click
 
@@ -10,11 +13,14 @@ from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import options_of, settings_of, standard_input
+from reconciler.desired.files import read_files
 from reconciler.desired.load import load_desired
-from reconciler.errors import Invalid, Problem, Severity
+from reconciler.errors import Invalid, Problem, Severity, Source
 from reconciler.report.problems import problems_json, problems_text
 from reconciler.report.words import count
 from reconciler.settings import Settings
+
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts lines by
 
 
 @click.command("validate")
@@ -36,24 +42,26 @@ def command(ctx: click.Context, files: tuple[str, ...], form: str, *, strict: bo
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
     settings = settings_of(options_of(chosen, files=files))
-    problems, customers = _checked(settings, strict=strict)
+    # Every environment reads the same standard input.
+    stdin = standard_input() if "-" in settings.options.files else None
+    typed = None if stdin is None else stdin.read()
+    problems, customers = _checked(settings, typed, strict=strict)
     if form == "json":
         output.json_result(problems_json(problems, redact=redact))
     else:
         if problems:
-            output.result(problems_text(problems, color=output.color(), redact=redact))
+            written = _lines(settings, typed)
+            page = problems_text(problems, color=output.color(), redact=redact, written=written, width=output.width())
+            output.result(page)
         if not any(problem.severity is Severity.ERROR for problem in problems):
             output.result(f"Valid: {count(customers, 'customer')} declared.")
     ctx.exit(1 if any(problem.severity is Severity.ERROR for problem in problems) else 0)
 
 
-def _checked(settings: Settings, *, strict: bool) -> tuple[list[Problem], int]:
+def _checked(settings: Settings, typed: bytes | None, *, strict: bool) -> tuple[list[Problem], int]:
     """Return the problems of each environment, each once, and how many customers the largest one declares."""
     problems: dict[Problem, None] = {}
     customers = 0
-    # Every environment reads the same standard input.
-    stdin = standard_input() if "-" in settings.options.files else None
-    typed = None if stdin is None else stdin.read()
     named = settings.options.environment is not None or not settings.names
     for name in [None] if named else settings.names:
         try:
@@ -68,7 +76,7 @@ def _checked(settings: Settings, *, strict: bool) -> tuple[list[Problem], int]:
                 required_at=environment.policy.places.get("required"),
                 strict=strict,
                 pins_allowed=settings.pins_allowed,
-                stdin=None if typed is None else io.BytesIO(typed),
+                stdin=_again(typed),
                 without=settings.overlays,
             )
         except Invalid as exc:
@@ -77,3 +85,33 @@ def _checked(settings: Settings, *, strict: bool) -> tuple[list[Problem], int]:
         problems |= dict.fromkeys(loaded.warnings)
         customers = max(customers, len(loaded.desired.customers))
     return list(problems), customers
+
+
+def _again(typed: bytes | None) -> io.BytesIO | None:
+    """Return standard input once more, as it was read; None where it was closed or is not asked for."""
+    return None if typed is None else io.BytesIO(typed)
+
+
+def _lines(settings: Settings, typed: bytes | None) -> Callable[[Source], str]:
+    """
+    Return what gives the line of a customers file at a place.
+
+    Only of what is read as customers: a line of the project file may be a secret that was written by mistake.
+    """
+    try:
+        paths = settings.files()
+    except Invalid:  # no file is named, which is one of the problems
+        paths = ()
+    found = read_files((*paths, *settings.overlays), root=settings.root, stdin=_again(typed))
+    contents = {file.name: file.content for file in found.files}
+
+    @cache
+    def lines(name: str) -> list[str]:
+        text = contents.get(name, b"").decode("utf-8-sig", "replace")
+        return _BREAK.split(text)
+
+    def line(source: Source) -> str:
+        known = lines(source.file)
+        return known[source.line - 1] if 0 < source.line <= len(known) else ""
+
+    return line

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.text import visible
+from reconciler.documents.scalars import scalar
 
 SCHEMA_COMMENT = "# yaml-language-server: $schema="
 SCHEMA_PATH = "../schema/customers.schema.json"
 
-# Plain words that YAML readers, ours or an editor's, do not take as text; and the merge key.
-_WORDS = frozenset({"", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "<<", "="})
-_INDICATORS = "-?:,[]{}#&*!|>'\"%@`"
-_AMBIGUOUS = re.compile(r":(?=\s|$)|\s#")
 _LONGEST_SIMPLE_KEY = 1000  # YAML's limit is 1024 characters for a key without `?`
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +42,6 @@ def write_customers(entries: Iterable[Written], *, schema: str = SCHEMA_PATH) ->
     return "\n".join((*head, *lines, ""))
 
 
-def scalar(text: str | None) -> str:
-    r"""
-    Return a value as YAML: plain where that keeps it, else in double quotes with escapes.
-
-    >>> scalar("Acme & Co"), scalar("NO"), scalar(" x"), scalar("a\u202eb"), scalar(None)
-    ('Acme & Co', '"NO"', '" x"', '"a\\u202eb"', 'null')
-    """
-    if text is None:
-        return "null"
-    return text if _plain(text) else '"' + "".join(map(_escaped, text)) + '"'
-
-
 def _customer(entry: Written) -> Iterator[str]:
     """Yield the lines of one customer."""
     inside: list[str] = []
@@ -90,30 +71,3 @@ def _opening(indent: int, key: str, *, empty: bool) -> list[str]:
     if len(name) <= _LONGEST_SIMPLE_KEY:
         return [f"{margin}{name}:{rest}"]
     return [f"{margin}? {name}", f"{margin}:{rest}"]
-
-
-def _plain(text: str) -> bool:
-    """Say whether `text` may stand without quotes."""
-    return (
-        text.casefold() not in _WORDS
-        and text[0] not in _INDICATORS
-        and text == text.strip()
-        and _AMBIGUOUS.search(text) is None
-        and not text.startswith("...")
-        and all(map(_clean, text))
-    )
-
-
-def _clean(char: str) -> bool:
-    """Say whether a character may stand raw in a file: it is seen, and YAML allows it."""
-    return (char.isascii() and char.isprintable()) or (visible(char) == char and unicodedata.category(char) != "Cn")
-
-
-def _escaped(char: str) -> str:
-    """Return a character as it stands in double quotes."""
-    if char in _ESCAPES:
-        return _ESCAPES[char]
-    if _clean(char):
-        return char
-    code = ord(char)
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004

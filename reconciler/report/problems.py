@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from reconciler.errors import Problem, Severity
+from rich.cells import cell_len
+
+from reconciler.errors import Problem, Severity, Source
 from reconciler.report.layout import painted
 from reconciler.report.redact import masked_problem
 from reconciler.report.words import count
 from reconciler.text import visible
 
+Written = Callable[[Source], str]
+"""Returns the line of a file at a place, as it is written; "" where it is not to be shown."""
 
-def problems_text(problems: Sequence[Problem], *, color: bool, redact: bool = False) -> str:
+_DIGIT = re.compile(r"\d")
+_EIN = re.compile(r"""\bein["']?[ \t]*:[^,}#]*|\b\d{2}-?\d{7}\b""")
+
+
+def problems_text(
+    problems: Sequence[Problem],
+    *,
+    color: bool,
+    redact: bool = False,
+    written: Written = lambda _: "",
+    width: int = 120,
+) -> str:
     """
     Return one line a problem, in the order of the files, and a line that counts them; "" for none.
 
-    A line is never wrapped: `file:line:column: path: what is wrong; what to do` is read by editors too.
+    A line is never wrapped: `file:line:column: path: what is wrong; what to do` is read by editors too. Below it
+    stands what is `written` there, cut to `width` columns, and a caret under the place; with `redact` neither does.
 
     >>> from reconciler.errors import Source
     >>> print(problems_text([Problem(Source("c.yaml", 7), "customers.acme", "it has no name")], color=False), end="")
@@ -26,7 +43,11 @@ def problems_text(problems: Sequence[Problem], *, color: bool, redact: bool = Fa
     if not problems:
         return ""
     shown = [masked_problem(one) for one in problems] if redact else problems
-    lines = [_line(one, color=color) for one in sorted(shown, key=lambda one: one.source)]
+    lines = []
+    for one in sorted(shown, key=lambda one: one.source):
+        lines.append(_line(one, color=color))
+        if not redact and one.source.column:
+            lines += _pointed(_without_ein(written(one.source), one.path), one.source.column, width=width, color=color)
     errors, warnings = _counts(problems)
     counted = filter(None, (errors and count(errors, "error"), warnings and count(warnings, "warning")))
     return "\n".join([*lines, ", ".join(map(str, counted)) + "."]) + "\n"
@@ -59,6 +80,42 @@ def _line(one: Problem, *, color: bool) -> str:
     where = visible(str(one.source))
     style = "bold red" if one.severity is Severity.ERROR else "bold yellow"
     return painted(where, style, color=color) + text[len(where) :]
+
+
+def _without_ein(text: str, path: str) -> str:
+    """Return a line of a file with `#` for each digit of an EIN, as the messages write it; its length is the same."""
+    if path.endswith(".ein"):
+        return _DIGIT.sub("#", text)
+    return _EIN.sub(lambda found: _DIGIT.sub("#", found[0]), text)
+
+
+def _pointed(text: str, column: int, *, width: int, color: bool) -> list[str]:
+    """Return a line of a file, its outer blanks left out, and one with a caret under `column`; none for no text."""
+    if not text.strip():
+        return []
+    begin = len(text) - len(text.lstrip())
+    at = min(max(column - 1, begin), len(text))
+    # What is far from the place is cut before it is made visible, as a line may be millions of characters long.
+    before = _clipped_left(visible(text[max(begin, at - width) : at]), max((width - 2) // 2, 1))
+    cut = "…" if at - width > begin and not before.startswith("…") else ""
+    before = cut + before
+    after = visible(text[at : at + width].rstrip())
+    room = width - 2 - cell_len(before)
+    if cell_len(after) > room or len(text.rstrip()) > at + width:
+        after = _fitting(after, room - 1) + "…"
+    return [f"  {before}{after}", " " * (2 + cell_len(before)) + painted("^", "bold", color=color)]
+
+
+def _clipped_left(text: str, room: int) -> str:
+    """Return the end of `text` that has `room` columns, with a mark where it was cut."""
+    return text if cell_len(text) <= room else "…" + _fitting(text[::-1], room - 1)[::-1]
+
+
+def _fitting(text: str, room: int) -> str:
+    """Return the beginning of `text` that has `room` columns."""
+    while cell_len(text) > max(room, 0):
+        text = text[: max(room, 0)] if len(text) > room else text[:-1]
+    return text
 
 
 def _counts(problems: Sequence[Problem]) -> tuple[int, int]:

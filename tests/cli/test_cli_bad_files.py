@@ -121,7 +121,7 @@ def test_all_errors_of_all_files_come_in_one_run(here: Place) -> None:
     here.write("d.yaml", "customers:\n  a: {name: D, email: nobody}\n")
     ran = here.run("validate", "-f", ".", "-f", "none.yaml")
     assert ran.code == 1
-    assert [line.partition(": ")[0] for line in ran.out.splitlines()] == [
+    assert [line.partition(": ")[0] for line in ran.out.splitlines() if not line.startswith("  ")] == [
         "a.yaml:2:7",
         "a.yaml:2:20",
         "b.yaml:2:1",
@@ -150,8 +150,28 @@ def test_validate_reads_standard_input(here: Place) -> None:
     ran = here.run("validate", "-f", "-", stdin=b"customers: {a: 1}\n")
     assert (ran.code, ran.out) == (
         1,
-        "<stdin>:1:16: customers.a: this is the text '1'; write a mapping\n1 error.\n",
+        (
+            "<stdin>:1:16: customers.a: this is the text '1'; write a mapping\n"
+            "  customers: {a: 1}\n"
+            "                 ^\n"
+            "1 error.\n"
+        ),
     )
+
+
+def test_validate_shows_no_line_of_the_project_file(here: Place) -> None:
+    here.write(
+        "reconciler.yaml", "version: 1\nfiles: [c.yaml]\nenvironments:\n  demo: {client_secret: hunter2, clint: x}\n"
+    )
+    here.write("c.yaml", "customers: {a: 1}\n")
+    ran = here.run("validate")
+    assert ran.code == 1
+    assert "hunter2" not in ran.out + ran.err
+
+
+def test_validate_without_a_named_file_says_so_once(here: Place) -> None:
+    ran = here.run("validate")
+    assert (ran.code, ran.out.count("no customers files are named") + ran.err.count("no customers files")) == (1, 1)
 
 
 def test_every_environment_reads_the_same_standard_input(here: Place) -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.desired.load import load_desired
-from reconciler.desired.write import Written, scalar, write_customers
+from reconciler.desired.write import Written, write_customers
 from reconciler.documents.events import Tree
 from reconciler.documents.parse import parse
+from reconciler.documents.scalars import scalar
 from reconciler.kinds.customer import CUSTOMER
 from reconciler.kinds.user import USER
 from reconciler.text import visible

@@ -67,3 +67,36 @@ def test_problems_as_json() -> None:
         ],
         "summary": {"errors": 1, "warnings": 1},
     }
+
+
+def test_what_is_written_stands_below_a_problem_with_a_caret_under_the_place() -> None:
+    assert problems_text([EIN], color=False, written=lambda _: "    ein:   1  # none") == (
+        "b.yaml:7:12: customers.acme.ein: '1' is not an EIN; write nine digits\n"
+        "  ein:   #  # none\n"
+        "         ^\n"
+        "1 error.\n"
+    )
+
+
+def test_a_long_line_is_cut_on_both_sides_of_the_place() -> None:
+    far = Problem(Source("a.yaml", 1, 51), "", "odd")
+    assert problems_text([far], color=False, written=lambda _: "a" * 50 + "X" + "b" * 99, width=20) == (
+        "a.yaml:1:51: odd\n  …aaaaaaaaXbbbbbbb…\n           ^\n1 error.\n"
+    )
+
+
+def test_the_caret_stands_under_its_place_behind_wide_letters_and_escapes() -> None:
+    place = Problem(Source("a.yaml", 1, 4), "", "odd")
+    assert problems_text([place], color=False, written=lambda _: "東\x1b:x") == (
+        "a.yaml:1:4: odd\n  東\\x1b:x\n         ^\n1 error.\n"
+    )
+
+
+def test_redacted_problems_show_no_line_of_a_file() -> None:
+    assert "secret" not in problems_text([EIN], color=False, redact=True, written=lambda _: "    ein:   secret")
+
+
+def test_an_ein_is_hidden_on_the_line_of_any_problem() -> None:
+    for text in ("{ein: 12-345678, ", "{'ein': '123456789', ", "{legal_name: 12-3456789, "):
+        shown = problems_text([NAME], color=False, written=lambda _, text=text: text + "a: 12345}")  # type: ignore[misc]
+        assert shown.splitlines()[1].strip() == "".join("#" if one.isdigit() else one for one in text) + "a: 12345}"

@@ -1,0 +1,81 @@
+"""A text as a YAML scalar, which `parse` reads back to exactly the same text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from reconciler.text import visible
+
+# Plain words that YAML readers, ours or an editor's, do not take as text; and the merge key.
+_WORDS = frozenset({"", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "<<", "="})
+_INDICATORS = "-?:,[]{}#&*!|>'\"%@`"
+_AMBIGUOUS = re.compile(r":(?=\s|$)|\s#")
+_IN_FLOW = frozenset(",[]{}")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
+
+
+def scalar(text: str | None, *, flow: bool = False) -> str:
+    r"""
+    Return a value as YAML: plain where that keeps it, else in double quotes with escapes.
+
+    `flow` says that it stands in `{…}` or `[…]`.
+
+    >>> scalar("Acme & Co"), scalar("NO"), scalar(" x"), scalar("a\u202eb"), scalar(None)
+    ('Acme & Co', '"NO"', '" x"', '"a\\u202eb"', 'null')
+    """
+    if text is None:
+        return "null"
+    return text if _plain(text) and not (flow and _IN_FLOW & set(text)) else double_quoted(text)
+
+
+def double_quoted(text: str) -> str:
+    """Return `text` in double quotes, with escapes for what cannot be seen."""
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def single_quoted(text: str) -> str | None:
+    """Return `text` in single quotes, None where it needs an escape."""
+    return "'" + text.replace("'", "''") + "'" if all(map(_clean, text)) else None
+
+
+def literal(text: str, *, indent: int, newline: str) -> str | None:
+    r"""
+    Return `text` as a literal block whose lines have `indent` blanks; None where it is no such text.
+
+    >>> literal("1 Main St\nApt 2\n", indent=6, newline="\n")
+    '|\n      1 Main St\n      Apt 2'
+    """
+    lines = text.removesuffix("\n").split("\n")
+    blank = any(one != one.strip() or not one for one in lines)
+    if len(lines) == 1 or blank or not all(map(_clean, "".join(lines))):
+        return None
+    header = "|" if text.endswith("\n") else "|-"
+    return newline.join((header, *(" " * indent + one for one in lines)))
+
+
+def _plain(text: str) -> bool:
+    """Say whether `text` may stand without quotes."""
+    return (
+        text.casefold() not in _WORDS
+        and text[0] not in _INDICATORS
+        and text == text.strip()
+        and _AMBIGUOUS.search(text) is None
+        and not text.startswith("...")
+        and all(map(_clean, text))
+    )
+
+
+def _clean(char: str) -> bool:
+    """Say whether a character may stand raw in a file: it is seen, and YAML allows it."""
+    return (char.isascii() and char.isprintable()) or (visible(char) == char and unicodedata.category(char) != "Cn")
+
+
+def _escaped(char: str) -> str:
+    """Return a character as it stands in double quotes."""
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if _clean(char):
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
