@@ -12,7 +12,7 @@ from reconciler.errors import Refused, Source
 from reconciler.model import Action, Exceeded
 from reconciler.plan.windows import closed
 from reconciler.plans import Plan
-from reconciler.report.plan_text import limit_said, limit_way, summary_line
+from reconciler.report.plan_words import limit_said, limit_way, summary_line
 from reconciler.report.words import count
 from reconciler.terms import Window
 from reconciler.text import visible

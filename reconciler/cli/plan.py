@@ -16,6 +16,7 @@ from reconciler.pipeline import opening, planning, writing
 from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import as_pieces, plan_to_json, save
 from reconciler.plans import Plan
+from reconciler.report.plan_markdown import LEAST_BYTES, MAX_BYTES, plan_markdown
 from reconciler.report.plan_text import plan_text
 from reconciler.report.redact import masked_plan
 from reconciler.terms import Allowance
@@ -29,7 +30,12 @@ from reconciler.terms import Allowance
 @shared.rate
 @shared.strict
 @shared.redact
-@shared.output_format("text", "json")
+@shared.output_format("text", "json", "markdown")
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(min=LEAST_BYTES),
+    help=f"Cut --format markdown to so many bytes, by whole entries. Default: {MAX_BYTES}, which GitHub takes.",
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply PLAN`.")
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
 @click.pass_context
@@ -38,6 +44,7 @@ def command(
     files: tuple[str, ...],
     rate_per_s: float | None,
     form: str,
+    max_bytes: int | None,
     out: Path | None,
     *,
     scope: Scope,
@@ -56,6 +63,8 @@ def command(
     Example:
       reconciler plan -f customers.yaml --out today.plan
     """  # noqa: D301 - click's mark
+    if max_bytes is not None and form != "markdown":
+        raise click.UsageError("--max-bytes goes with --format markdown")
     chosen: Chosen = ctx.obj
     options = options_of(
         chosen,
@@ -77,7 +86,10 @@ def command(
     if out is not None:
         output.write_private(out, save(planned.plan))
     fitted = with_fit(planned.plan, budget, environment.terms(options).lag_s)
-    show(fitted, form, redact=redact)
+    if form == "markdown":
+        output.document(plan_markdown(fitted, max_bytes=max_bytes or MAX_BYTES, redact=redact))
+    else:
+        show(fitted, form, redact=redact)
     ctx.exit(_code(planned.plan) if detailed_exitcode else 0)
 
 

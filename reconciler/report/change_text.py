@@ -46,17 +46,22 @@ def change_lines(change: Change, *, width: int, nested: bool = False) -> Iterato
             assert_never(change.action)
 
 
-def _head(change: Change, indent: int, *, nested: bool) -> Line:
-    """Return the first line: mark, address, then id, reason, payment methods and place as far as there are any."""
-    mark, style = _MARKS[change.action]
-    facts = [] if nested else [REASONS[change.reason]]
+def facts(change: Change, *, nested: bool = False) -> str:
+    """Return its id, reason, payment methods and place, as far as there are any; safe to show."""
+    known = [] if nested else [REASONS[change.reason]]
     if change.id is not None:
-        facts.insert(0, visible(change.id))
+        known.insert(0, visible(change.id))
     if change.payment_methods is not None:
-        facts.append(count(change.payment_methods, "payment method"))
+        known.append(count(change.payment_methods, "payment method"))
     where = visible(str(change.source)) if change.source else ""
+    return "  ".join(filter(None, (", ".join(known), where)))
+
+
+def _head(change: Change, indent: int, *, nested: bool) -> Line:
+    """Return the first line: mark, address, facts."""
+    mark, style = _MARKS[change.action]
     text = visible(change.address.email or "") if nested else address(change.address)
-    rest = "  ".join(filter(None, (", ".join(facts), where)))
+    rest = facts(change, nested=nested)
     return Line((Part(f"{mark} ", style), Part(text, f"bold {style}"), Part(f"  {rest}" if rest else "")), indent)
 
 

@@ -10,72 +10,29 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from reconciler.model import Action, BindingChange, Blocked, Change, Cost, Exceeded, Note
+from reconciler.model import Action, BindingChange, Blocked, Change, Exceeded, Note
 from reconciler.plans import Plan
 from reconciler.report.change_text import change_lines
 from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
+from reconciler.report.plan_words import (
+    TITLES,
+    cost_said,
+    left_out_said,
+    limit_said,
+    limit_way,
+    sections,
+    summary_line,
+    users_said,
+)
 from reconciler.report.redact import masked_plan
-from reconciler.report.words import MOST, REASONS, address, count, duration, more
+from reconciler.report.words import MOST, REASONS, address, more
 from reconciler.text import visible
-
-_TITLES = {
-    Action.RESTORE: "Restore",
-    Action.PATCH: "Patch",
-    Action.CREATE: "Create",
-    Action.CREATE_USER: "Create users of customers that exist",
-    Action.ARCHIVE: "Archive",
-}
 
 
 def plan_text(plan: Plan, *, width: int, color: bool, redact: bool = False) -> str:
     """Return `plan` as text of at most `width` columns; `redact` masks personal values."""
     shown_plan = masked_plan(plan) if redact else plan
     return page(_lines(shown_plan, width), width=width, color=color)
-
-
-def summary_line(plan: Plan) -> str:
-    """
-    Return the plan in one line.
-
-    >>> from reconciler.model import EnvironmentRef
-    >>> summary_line(Plan(EnvironmentRef("demo", "https://api.example", ""), "default", unchanged=40))
-    'Nothing to do. 40 customers are as declared.'
-    """
-    if plan.empty and not plan.blocked:
-        if not plan.unchanged:
-            return "Nothing to do."
-        return f"Nothing to do. {count(plan.unchanged, 'customer is', 'customers are')} as declared."
-    users = plan.count(Action.CREATE_USER)
-    return (
-        f"Plan: {plan.count(Action.CREATE)} to create, {count(users, 'user')}, {plan.count(Action.PATCH)} to patch, "
-        f"{plan.count(Action.ARCHIVE)} to archive, {plan.count(Action.RESTORE)} to restore; "
-        f"{len(plan.blocked)} blocked; {plan.unchanged} unchanged."
-    )
-
-
-def limit_said(limit: Exceeded) -> str:
-    """
-    Return what a plan exceeds, in words; not made visible.
-
-    >>> limit_said(Exceeded("max_archives", 3, 1, "--max-archives 3"))
-    'max_archives: 3 planned, 1 allowed'
-    """
-    written = f" ({limit.source})" if limit.source is not None else ""
-    if limit.action is not None:
-        return f"{limit.name}{written}: {limit.action} only {limit.rule}, {limit.planned} planned"
-    return f"{limit.name}{written}: {limit.planned} planned, {limit.allowed} allowed"
-
-
-def limit_way(limit: Exceeded) -> str:
-    """
-    Return what allows it, in words.
-
-    >>> limit_way(Exceeded("windows", 3, 0, "", None, Action.ARCHIVE, "mon-fri", "2026-01-05T08:00:00Z"))
-    'it opens at 2026-01-05T08:00:00Z'
-    """
-    if limit.flag:
-        return f"to allow it once: {limit.flag}"
-    return f"it opens at {limit.opens_at}" if limit.opens_at else "it does not open within two weeks"
 
 
 def _lines(plan: Plan, width: int) -> Iterator[Line]:
@@ -92,27 +49,17 @@ def _lines(plan: Plan, width: int) -> Iterator[Line]:
     yield from _section("Notes", chain(_notes(plan.notes[: MOST - len(warnings)]), warnings), notes)
     yield from _section("Blocked", _blocked(plan.blocked[:MOST]), len(plan.blocked), "yellow")
     yield from _section("Over a limit, so nothing is sent", _limits(plan.limits), len(plan.limits), "red")
-    yield line(_cost(plan.cost))
+    yield line(cost_said(plan.cost))
     yield line(summary_line(plan), "bold")
 
 
 def _changes(plan: Plan, width: int) -> Iterator[Line]:
     """Yield the changes, one section an action; the users of a new customer stand below it."""
-    new = {change.address.external_id for change in plan.changes if change.action is Action.CREATE}
-    nested = [change.action is Action.CREATE_USER and change.address.external_id in new for change in plan.changes]
-    for action in Action:
-        number = plan.count(action)
-        if action is Action.CREATE_USER:
-            number -= sum(nested)
-        members = (Action.CREATE, Action.CREATE_USER) if action is Action.CREATE else (action,)
-        entries = [
-            (change, inside)
-            for change, inside in zip(plan.changes, nested, strict=True)
-            if change.action in members and inside == (action is Action.CREATE and change.action is not action)
-        ]
+    for action, entries in sections(plan):
+        number = sum(change.action is action for change, _ in entries)
         shown = (one for change, inside in entries[:MOST] for one in change_lines(change, width=width, nested=inside))
         lines = chain(_groups([change for change, _ in entries]), shown)
-        yield from _section(_TITLES[action], lines, number, entries=len(entries))
+        yield from _section(TITLES[action], lines, number, entries=len(entries))
 
 
 def _groups(changes: Sequence[Change]) -> Iterator[Line]:
@@ -162,16 +109,11 @@ def _notes(notes: tuple[Note, ...]) -> Iterator[Line]:
 
 def _warnings(plan: Plan) -> Iterator[Line]:
     """Yield what every plan of its kind warns of."""
-    users = plan.count(Action.CREATE_USER)
+    users, left_out = users_said(plan), left_out_said(plan)
     if users:
-        yield line(
-            f"{count(users, 'user is', 'users are')} created: each probably gets an e-mail from the vendor",
-            "yellow",
-            indent=2,
-        )
-    if plan.out_of_scope:
-        left_out = count(plan.out_of_scope, "managed customer is", "managed customers are")
-        yield line(f"{left_out} left out: of another project, or of a file that was not read now", indent=2)
+        yield line(users, "yellow", indent=2)
+    if left_out:
+        yield line(left_out, indent=2)
 
 
 def _blocked(blocked: tuple[Blocked, ...]) -> Iterator[Line]:
@@ -191,23 +133,3 @@ def _limits(limits: tuple[Exceeded, ...]) -> Iterator[Line]:
     for one in limits:
         text = f"{limit_said(one)}; {limit_way(one)}"
         yield Line((Part("! ", "red"), Part(visible(text))), indent=2)
-
-
-def _cost(cost: Cost) -> str:
-    """Return the price in requests and time."""
-    rest = f"; {cost.overhead} more for the token, planning and learning" if cost.overhead else ""
-    if not cost.requests:
-        return f"Cost: nothing to send{rest}.{_fit(cost)}"
-    time = f"{duration(cost.seconds)} at {cost.rate_per_s:g}/s" if cost.rate_per_s else "at no limit"
-    return f"Cost: {count(cost.requests, 'request')}, {time}{rest}.{_fit(cost)}"
-
-
-def _fit(cost: Cost) -> str:
-    """Return in how many runs the plan fits, "" where that was not asked."""
-    if cost.fit is None:
-        return ""
-    bounds = [] if cost.fit.max_requests is None else [count(cost.fit.max_requests, "request")]
-    bounds += [] if cost.fit.max_duration_s is None else [duration(cost.fit.max_duration_s)]
-    if not cost.fit.windows:
-        return f" It fits in no window of {' and '.join(bounds)}: {cost.overhead} go before the first change."
-    return f" It fits in {count(cost.fit.windows, 'window')} of {' and '.join(bounds)}."

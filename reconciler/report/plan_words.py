@@ -1,0 +1,117 @@
+"""What every rendering of a plan says in the same words, and how it groups the changes. Not made visible here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model import Action, Change, Cost, Exceeded
+from reconciler.plans import Plan
+from reconciler.report.words import count, duration
+
+TITLES = {
+    Action.RESTORE: "Restore",
+    Action.PATCH: "Patch",
+    Action.CREATE: "Create",
+    Action.CREATE_USER: "Create users of customers that exist",
+    Action.ARCHIVE: "Archive",
+}
+
+
+def summary_line(plan: Plan) -> str:
+    """
+    Return the plan in one line.
+
+    >>> from reconciler.model import EnvironmentRef
+    >>> summary_line(Plan(EnvironmentRef("demo", "https://api.example", ""), "default", unchanged=40))
+    'Nothing to do. 40 customers are as declared.'
+    """
+    if plan.empty and not plan.blocked:
+        if not plan.unchanged:
+            return "Nothing to do."
+        return f"Nothing to do. {count(plan.unchanged, 'customer is', 'customers are')} as declared."
+    users = plan.count(Action.CREATE_USER)
+    return (
+        f"Plan: {plan.count(Action.CREATE)} to create, {count(users, 'user')}, {plan.count(Action.PATCH)} to patch, "
+        f"{plan.count(Action.ARCHIVE)} to archive, {plan.count(Action.RESTORE)} to restore; "
+        f"{len(plan.blocked)} blocked; {plan.unchanged} unchanged."
+    )
+
+
+def limit_said(limit: Exceeded) -> str:
+    """
+    Return what a plan exceeds, in words; not made visible.
+
+    >>> limit_said(Exceeded("max_archives", 3, 1, "--max-archives 3"))
+    'max_archives: 3 planned, 1 allowed'
+    """
+    written = f" ({limit.source})" if limit.source is not None else ""
+    if limit.action is not None:
+        return f"{limit.name}{written}: {limit.action} only {limit.rule}, {limit.planned} planned"
+    return f"{limit.name}{written}: {limit.planned} planned, {limit.allowed} allowed"
+
+
+def limit_way(limit: Exceeded) -> str:
+    """
+    Return what allows it, in words.
+
+    >>> limit_way(Exceeded("windows", 3, 0, "", None, Action.ARCHIVE, "mon-fri", "2026-01-05T08:00:00Z"))
+    'it opens at 2026-01-05T08:00:00Z'
+    """
+    if limit.flag:
+        return f"to allow it once: {limit.flag}"
+    return f"it opens at {limit.opens_at}" if limit.opens_at else "it does not open within two weeks"
+
+
+def users_said(plan: Plan) -> str:
+    """Return what creating users brings about; "" where the plan creates none."""
+    users = plan.count(Action.CREATE_USER)
+    if not users:
+        return ""
+    return f"{count(users, 'user is', 'users are')} created: each probably gets an e-mail from the vendor"
+
+
+def left_out_said(plan: Plan) -> str:
+    """Return how many customers the plan does not judge, and why; "" for none."""
+    if not plan.out_of_scope:
+        return ""
+    left_out = count(plan.out_of_scope, "managed customer is", "managed customers are")
+    return f"{left_out} left out: of another project, or of a file that was not read now"
+
+
+def cost_said(cost: Cost) -> str:
+    """
+    Return the price in requests and time.
+
+    >>> cost_said(Cost(12, 3, 5.0))
+    'Cost: 12 requests, 2.4 s at 5/s; 3 more for the token, planning and learning.'
+    """
+    rest = f"; {cost.overhead} more for the token, planning and learning" if cost.overhead else ""
+    if not cost.requests:
+        return f"Cost: nothing to send{rest}.{_fit(cost)}"
+    time = f"{duration(cost.seconds)} at {cost.rate_per_s:g}/s" if cost.rate_per_s else "at no limit"
+    return f"Cost: {count(cost.requests, 'request')}, {time}{rest}.{_fit(cost)}"
+
+
+def sections(plan: Plan) -> Iterator[tuple[Action, list[tuple[Change, bool]]]]:
+    """
+    Yield each action that there is with its changes, in their order.
+
+    True marks a user that stands with the create of its customer, and not in a section of its own.
+    """
+    new = {change.address.external_id for change in plan.changes if change.action is Action.CREATE}
+    members: dict[Action, list[tuple[Change, bool]]] = {action: [] for action in Action}
+    for change in plan.changes:
+        nested = change.action is Action.CREATE_USER and change.address.external_id in new
+        members[Action.CREATE if nested else change.action].append((change, nested))
+    yield from ((action, rows) for action, rows in members.items() if rows)
+
+
+def _fit(cost: Cost) -> str:
+    """Return in how many runs the plan fits, "" where that was not asked."""
+    if cost.fit is None:
+        return ""
+    bounds = [] if cost.fit.max_requests is None else [count(cost.fit.max_requests, "request")]
+    bounds += [] if cost.fit.max_duration_s is None else [duration(cost.fit.max_duration_s)]
+    if not cost.fit.windows:
+        return f" It fits in no window of {' and '.join(bounds)}: {cost.overhead} go before the first change."
+    return f" It fits in {count(cost.fit.windows, 'window')} of {' and '.join(bounds)}."
