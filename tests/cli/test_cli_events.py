@@ -11,6 +11,7 @@ from typing import Any
 from command_line import ONE, THREE, Online, fits
 
 from reconciler.emulator.faults import Fault
+from reconciler.emulator.limits import Key
 from reconciler.emulator.scripted import Scripted
 
 pytest_plugins = ("command_fixtures",)
@@ -116,6 +117,19 @@ def test_undo_tells_its_events_and_its_result_too(shop: Online) -> None:
 def test_what_does_nothing_has_no_events(shop: Online) -> None:
     assert shop.run("undo", "abcd", "--dry-run", "--json-events", "-").code == 1
     assert shop.run("duplicates", "--json-events", "-").code == 1
+
+
+def test_events_hold_no_secret_whatever_the_server_says(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    secret = "marked-secret"
+    shop.emulator.tokens.keys["marked"] = Key("marked", secret, frozenset({"customers:read"}))
+    key = {"AP_CLIENT_ID": "marked", "AP_CLIENT_SECRET": secret}
+    ran = shop.run("apply", "-f", "customers.yaml", "--auto-approve", "--json-events", "-", **key)
+    del shop.emulator.tokens.keys["marked"]
+    told = events(ran.out)
+    assert (ran.code, told[-1]["outcome"], told[-1]["failed"]) == (1, "stopped", 1)
+    assert "customers:write" in told[-1]["halt"]
+    assert [one for one in (secret, "emu_") if one in ran.all] == []
 
 
 def test_a_429_is_an_event(shop: Online) -> None:
