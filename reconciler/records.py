@@ -150,6 +150,7 @@ class Learned:
 
     - `lists_archived`, `gets_archived`: whether archived customers are listed, and still answer a get.
     - `longest_page`: the longest page seen. `empties`: what empties a field, `""` or `null`.
+    - `listed`: how many customers the last whole listing held.
     - `how`: in words, when and from what `lists_archived` and `gets_archived` were learned.
     """
 
@@ -158,6 +159,7 @@ class Learned:
     longest_page: int = 0
     empties: str | None = None
     how: str = ""
+    listed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

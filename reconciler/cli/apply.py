@@ -114,7 +114,9 @@ def _apply(session: Session, ledger: Ledger, desired: Desired | None, saved: Pla
     else:
         with shown_progress(session.clock) as progress:
             wanted, patience = desired or Desired(), session.clock
-            making = planning.make(session.client, ledger, wanted, terms, say=progress.planning, patience=patience)
+            making = planning.make(
+                session.client, ledger, wanted, terms, say=progress.planning, price=progress.note, patience=patience
+            )
             planned = session.run(writing.kept(ledger, session.clock, making))
     planned_s = session.clock.monotonic() - began_s
     if saved is not None and desired is not None:

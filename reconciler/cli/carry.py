@@ -31,7 +31,7 @@ def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> plann
     """Return the plan that `draft` makes of the account; the lease is kept meanwhile where `ledger` is written to."""
     terms = session.environment.terms(session.options)
     with shown_progress(session.clock) as progress:
-        making = planning.make_of(session.client, ledger, draft, terms, say=progress.planning)
+        making = planning.make_of(session.client, ledger, draft, terms, say=progress.planning, price=progress.note)
         # Looking holds no lock that would have to be kept.
         return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
 

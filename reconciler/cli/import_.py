@@ -17,6 +17,7 @@ from reconciler.desired.write import write_customers
 from reconciler.errors import ReconcilerError
 from reconciler.pipeline import looking, opening
 from reconciler.plan.scope import matcher
+from reconciler.report.price import reading_price
 from reconciler.report.words import count, duration
 
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"
@@ -68,13 +69,14 @@ def command(
         with opening.open_ledger(environment, writable=False) as ledger:
             records = ledger.records()
         with shown_progress(session.clock) as progress:
+            progress.note(reading_price(records.learned, 0, environment.rate_per_s))
             reading = looking.account(
                 session.client,
                 records,
                 chosen=lambda one: not patterns or matches(one.external_id),
                 users=not no_users,
                 say=progress.planning,
-                price=lambda users: _price(session.client, users, environment.rate_per_s),
+                price=lambda users: progress.note(_price(session.client, users, environment.rate_per_s)),
             )
             account = session.run(reading)
     adopted = adopt(account.customers, account.users)
@@ -110,8 +112,8 @@ def _secret() -> str:
     return secret
 
 
-def _price(client: Client, users: int, rate_per_s: float) -> None:
-    """Say what is about to be paid."""
+def _price(client: Client, users: int, rate_per_s: float) -> str:
+    """Return what is about to be paid."""
     time = f", {duration(users / rate_per_s)}" if rate_per_s else ""
     sent = count(client.requests, "request")
-    output.say(f"{sent} sent; the users of {count(users, 'customer')} take {users} more{time}")
+    return f"{sent} sent; the users of {count(users, 'customer')} take {users} more{time}"

@@ -79,7 +79,12 @@ def command(
     with connected(settings, options, environment) as session:
         with opening.open_ledger(environment, writable=False) as ledger, shown_progress(session.clock) as progress:
             made = planning.make(
-                session.client, ledger, loaded.desired, environment.terms(options), say=progress.planning
+                session.client,
+                ledger,
+                loaded.desired,
+                environment.terms(options),
+                say=progress.planning,
+                price=progress.note,
             )
             planned = session.run(made)
         _keep(session, planned)

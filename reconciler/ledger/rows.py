@@ -102,8 +102,8 @@ def read_learned(row: Row | None) -> Learned:
     """Return what the row of LEARNED_COLUMNS holds; nothing is known without one."""
     if row is None:
         return Learned()
-    lists_archived, gets_archived, longest_page, empties, how = row
-    return Learned(_flag(lists_archived), _flag(gets_archived), longest_page, empties, how)
+    lists_archived, gets_archived, longest_page, empties, how, listed = row
+    return Learned(_flag(lists_archived), _flag(gets_archived), longest_page, empties, how, listed)
 
 
 def read_intent(row: Row) -> Intent:
@@ -186,7 +186,14 @@ def _users_json(users: Iterable[SeenUser]) -> str:
 
 def _learned_row(learned: Learned) -> Row:
     """Return what was learned as a row of LEARNED_COLUMNS."""
-    return (learned.lists_archived, learned.gets_archived, learned.longest_page, learned.empties, learned.how)
+    return (
+        learned.lists_archived,
+        learned.gets_archived,
+        learned.longest_page,
+        learned.empties,
+        learned.how,
+        learned.listed,
+    )
 
 
 def _intent_row(intent: Intent) -> Row:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import ceil
 
 from reconciler import live as reading
 from reconciler.api.client import Client
@@ -19,13 +18,20 @@ from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.users import merged
 from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState, Learned, PutLearned, PutUsers, Records, SeenUser, Write
+from reconciler.records import Binding, Learned, PutLearned, PutUsers, Records, SeenUser, Write
+from reconciler.report.price import reading_price, reading_requests
 from reconciler.terms import Terms
 
 PAGE = 100
 """The documented default of `limit`, and the largest that is known to be accepted."""
 
 Say = Callable[[str], None]
+
+
+def _unpriced(_: str) -> None:
+    """Say nothing."""
+
+
 Drafting = Callable[[Live, Records], Draft]
 """What planning is, once the account and the ledger are read: a pure function that may ask for more reads."""
 
@@ -47,12 +53,21 @@ class Planned:
 
 
 async def make(
-    client: Client, ledger: Ledger, desired: Desired, terms: Terms, *, say: Say, patience: Clock | None = None
+    client: Client,
+    ledger: Ledger,
+    desired: Desired,
+    terms: Terms,
+    *,
+    say: Say,
+    price: Say = _unpriced,
+    patience: Clock | None = None,
 ) -> Planned:
     """
     Read the account and return the plan that leads to `desired`. Writes nothing.
 
-    `say` is told in a few words what is being read. With `patience` it waits where an earlier run left a
+    `say` is told in a few words what is being read, `price` before it what it will cost.
+
+    With `patience` it waits where an earlier run left a
     create in doubt that need not be seen yet, and reads again; without, the plan shows it as blocked.
     Raises what reading and planning raise, and PlanFaulty where the plan does not keep its word.
     """
@@ -61,7 +76,7 @@ async def make(
         return make_plan(desired, live, records, terms)
 
     with without_collector():
-        planned = await _made(client, ledger, draft, terms, say)
+        planned = await _made(client, ledger, draft, terms, say, _priced(desired, terms, price))
         wait_s = recover.wait_s(planned.records, planned.live, terms.lag_s, users_of(planned)) if patience else 0.0
         if patience is None or not wait_s:
             return _tried(planned, desired, terms)
@@ -70,29 +85,51 @@ async def make(
         return _tried(await _made(client, ledger, draft, terms, say), desired, terms)
 
 
-async def make_of(client: Client, ledger: Ledger, draft: Drafting, terms: Terms, *, say: Say) -> Planned:
+async def make_of(
+    client: Client, ledger: Ledger, draft: Drafting, terms: Terms, *, say: Say, price: Say = _unpriced
+) -> Planned:
     """
     Read the account and return the plan that `draft` makes of it, as `make` does of what is declared.
 
     What an earlier run left in doubt is not waited for.
     """
     with without_collector():
-        return await _made(client, ledger, draft, terms, say)
+        return await _made(client, ledger, draft, terms, say, _priced(Desired(), terms, price))
 
 
-async def _made(client: Client, ledger: Ledger, draft_of: Drafting, terms: Terms, say: Say) -> Planned:
+def _priced(desired: Desired, terms: Terms, price: Say) -> Callable[[Records], None]:
+    """Return what tells `price` what reading the account costs, as far as the ledger's records let it be known."""
+
+    def tell(records: Records) -> None:
+        known = {} if terms.refresh_users else records.users
+        rows = (records.bindings.get(key) for key, one in desired.customers.items() if one.users)
+        bound = (row.id for row in rows if row is not None)
+        price(reading_price(records.learned, sum(one not in known for one in bound), terms.rate_per_s))
+
+    return tell
+
+
+async def _made(
+    client: Client,
+    ledger: Ledger,
+    draft_of: Drafting,
+    terms: Terms,
+    say: Say,
+    price: Callable[[Records], None] | None = None,
+) -> Planned:
     """Return what `make` does, without waiting."""
     records = ledger.records()
+    if price is not None:
+        price(records)
     say("reading the account")
     try:
         return await _drafted(client, records, draft_of, terms, say)
     except OverBudget as failure:
-        active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
-        least = 1 + max(1, ceil(active / (records.learned.longest_page or PAGE)))
+        least = reading_requests(records.learned)
         raise OverBudget(
             f"{failure.message}; the account was not read to its end, and nothing was changed",
-            f"reading it takes about {least} requests, as far as the ledger knows, and those of users besides; "
-            "each change takes one more",
+            f"reading it takes {'at least 2' if least is None else f'about {least}'} requests, and those of users "
+            "besides; each change takes one more",
         ) from failure
 
 
@@ -104,7 +141,7 @@ async def _drafted(client: Client, records: Records, draft_of: Drafting, terms: 
         settled = recover.recovered(records, live, terms.project)
         draft = draft_of(live, settled)
         if not draft.reads:
-            learned = replace(draft.learned, longest_page=live.longest_page)
+            learned = replace(draft.learned, longest_page=live.longest_page, listed=len(live.listed))
             return Planned(draft.plan, live, settled, learned, _changed(records, settled))
         say(_asked(draft.reads))
         live = await reading.answer(client, live, draft.reads, page_limit=PAGE)

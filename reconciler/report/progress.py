@@ -36,6 +36,9 @@ class Progress(Protocol):
     def planning(self, text: str) -> None:
         """Take what is being read now, in a few words."""
 
+    def note(self, text: str) -> None:
+        """Write a line that stays; nothing for an empty text."""
+
     def advance(self, done: int, total: int, left_s: float | None = None) -> None:
         """Take how many of how many changes are done, and how long the rest takes; None: as fast as so far."""
 
@@ -95,6 +98,12 @@ class PlainProgress:
         """Write `text` if it is time."""
         self._write(visible(text))
 
+    def note(self, text: str) -> None:
+        """Write a line, whenever the last one was."""
+        if text:
+            self._stream.write(f"{visible(text)}\n")
+            self._stream.flush()
+
     def advance(self, done: int, total: int, left_s: float | None = None) -> None:
         """Write how far it is if it is time."""
         self._write(self._pace.words(done, total, left_s))
@@ -140,6 +149,11 @@ class BarProgress:
         """Show `text` beside a bar that has no end yet."""
         self._bar.update(self._task, description=visible(text))
         self._draw()
+
+    def note(self, text: str) -> None:
+        """Write a line above the bar."""
+        if text:
+            self._bar.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def advance(self, done: int, total: int, left_s: float | None = None) -> None:
         """Show how far it is."""

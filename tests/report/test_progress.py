@@ -65,6 +65,22 @@ def test_the_time_left_is_the_one_that_is_given_whatever_the_speed_so_far() -> N
     assert stream.getvalue() == "20 of 1000 changes, 2.0/s, 3 min 17 s left\n"
 
 
+def test_a_note_is_a_line_at_once_and_an_empty_one_is_none() -> None:
+    stream, clock = StringIO(), SetClock()
+    with progress(stream, terminal=False, clock=clock) as shown:
+        shown.note("about 61 requests\x1b[31m")
+        shown.note("")
+    assert stream.getvalue() == "about 61 requests\\x1b[31m\n"
+
+
+def test_on_a_terminal_a_note_stays_above_the_bar() -> None:
+    stream, clock = StringIO(), SetClock()
+    with progress(stream, terminal=True, clock=clock, width=40) as shown:
+        shown.note("reading the account: about 61 requests, 12.2 s at 5 per second")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "reading the account: about 61 requests, 12.2 s at 5 per second\n" in plain
+
+
 def test_a_hostile_text_of_planning_stays_one_line() -> None:
     stream, clock = StringIO(), SetClock()
     with progress(stream, terminal=False, clock=clock) as shown:

@@ -1,0 +1,41 @@
+"""What reading an account costs, said before it is paid."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from reconciler.records import Learned
+from reconciler.report.words import count, duration
+
+
+def reading_requests(learned: Learned) -> int | None:
+    """
+    Return how many requests a token and one listing take by what the last one held; None where none is known.
+
+    >>> reading_requests(Learned(longest_page=100, listed=5_950)), reading_requests(Learned())
+    (61, None)
+    """
+    if not learned.longest_page:
+        return None
+    return 1 + max(1, ceil(learned.listed / learned.longest_page))
+
+
+def reading_price(learned: Learned, users: int, rate_per_s: float) -> str:
+    """
+    Return what reading the account costs, in one line; the users of so many customers are listed besides.
+
+    Without a limit, which only an emulator has, it costs nothing worth a line: "".
+
+    >>> reading_price(Learned(longest_page=100, listed=5_950), 0, 5.0)
+    'reading the account: about 61 requests, 12.2 s at 5 per second'
+    >>> reading_price(Learned(), 0, 5.0)
+    'reading the account: its size is not known yet'
+    """
+    listing = reading_requests(learned)
+    if not rate_per_s:
+        return ""
+    if listing is None:
+        return "reading the account: its size is not known yet"
+    requests = listing + users
+    time = f"{duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+    return f"reading the account: about {count(requests, 'request')}, {time}"
