@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("ledger", "api", "documents"),
     ("rules", "recording"),
     ("kinds",),
-    ("model records terms plans",),  # the nouns are one room: they are made of each other
+    ("model records terms plans drifts",),  # the nouns are one room: they are made of each other
     ("errors", "clock", "text", "shipped", "collector", "step"),
 )
 
@@ -37,6 +37,7 @@ MIDDLE = (
     "records",
     "terms",
     "plans",
+    "drifts",
     "errors",
     "text",
     "apply.recover",

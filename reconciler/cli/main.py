@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check customers files and project file, offline"),
     "plan": ("plan", "Show what apply would do"),
     "apply": ("apply", "Make the account as declared"),
+    "drift": ("drift", "Tell what the live side changed since the last apply"),
     "import": ("import_", "Write live customers as YAML that plans to nothing"),
     "generate": ("generate", "Write synthetic customers, to fill an environment"),
     "show": ("show", "Show one customer: declared, live and recorded"),

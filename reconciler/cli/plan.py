@@ -87,7 +87,7 @@ def command(
                 price=progress.note,
             )
             planned = session.run(made)
-        _keep(session, planned)
+        keep_learned(session, planned)
     if out is not None:
         output.write_private(out, save(planned.plan))
     fitted = with_fit(planned.plan, budget, environment.terms(options).lag_s)
@@ -106,7 +106,7 @@ def show(plan: Plan, form: str, *, redact: bool) -> None:
         output.result(plan_text(plan, width=output.width(), color=output.color(), redact=redact))
 
 
-def _keep(session: Session, planned: planning.Planned) -> None:
+def keep_learned(session: Session, planned: planning.Planned) -> None:
     """Write what the plan learned, where there is a ledger and nobody writes to it now; else it is no matter."""
     if not planned.records.known or not planning.learned_writes(planned):
         return

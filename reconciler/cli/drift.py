@@ -1,0 +1,97 @@
+"""`drift`: what the live side changed since we applied. It reads, and writes nothing but what it learned."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from reconciler.cli import options as shared
+from reconciler.cli import output
+from reconciler.cli.main import Chosen
+from reconciler.cli.options import Scope
+from reconciler.cli.plan import keep_learned
+from reconciler.cli.session import connected, declared, options_of, settings_of, shown_progress
+from reconciler.drifts import Drift
+from reconciler.ledger.base import Ledger
+from reconciler.pipeline import opening, planning
+from reconciler.plan.drift import Seen, drift_of, without_ignored
+from reconciler.report.drift_json import drift_json, drift_junit
+from reconciler.report.drift_page import drift_html, drift_markdown
+from reconciler.report.drift_text import drift_text
+from reconciler.settings.ignored import read_rules
+
+APPLYING = ("apply", "undo", "duplicates", "seed")
+"""Commands whose runs make the account as it is declared; what was created before the last of them did not appear."""
+
+
+@click.command("drift")
+@shared.files
+@shared.targets
+@shared.rate
+@shared.strict
+@shared.redact
+@shared.output_format("text", "json", "markdown", "html", "junit")
+@click.option("--ignore", metavar="FILE", help="Rules for what is not counted. Default: drift-ignore.yaml, if there.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    rate_per_s: float | None,
+    form: str,
+    ignore: str | None,
+    *,
+    scope: Scope,
+    strict: bool,
+    redact: bool,
+) -> None:
+    """
+    Tell what the live side changed since the last apply: for CI, each night.
+
+    What is live as it is declared is no drift, and edits that are not applied yet are listed apart. It needs
+    read access only. Exit code 0 no drift, 1 an error, 2 drift.
+
+    \b
+    Example:
+      reconciler -e production drift --format junit > drift.xml
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    options = options_of(chosen, scope, files=files, rate_per_s=rate_per_s)
+    settings = settings_of(options)
+    environment = settings.environment()
+    rules = read_rules(ignore, settings.root, Path.cwd())
+    loaded = declared(settings, environment, strict=strict)
+    terms = environment.terms(options)
+    with connected(settings, options, environment) as session:
+        with opening.open_ledger(environment, writable=False) as ledger, shown_progress(session.clock) as progress:
+            made = planning.make(session.client, ledger, loaded.desired, terms, say=progress.planning)
+            planned = session.run(made)
+            since = _since(ledger)
+        keep_learned(session, planned)
+        today = datetime.fromtimestamp(session.client.server_now(), UTC).date()
+    seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
+    drift = without_ignored(drift_of(planned.plan, seen), rules, today)
+    show(drift, form, redact=redact)
+    ctx.exit(2 if drift.findings else 0)
+
+
+def show(drift: Drift, form: str, *, redact: bool) -> None:
+    """Print a drift."""
+    match form:
+        case "json":
+            output.json_result(drift_json(drift, redact=redact))
+        case "markdown":
+            output.document(drift_markdown(drift, redact=redact))
+        case "html":
+            output.document(drift_html(drift, redact=redact))
+        case "junit":
+            output.document(drift_junit(drift, redact=redact))
+        case _:
+            output.result(drift_text(drift, width=output.width(), color=output.color(), redact=redact))
+
+
+def _since(ledger: Ledger) -> str:
+    """Return when the last run that applied began, "" where none did."""
+    applied = [run.started_at for run in ledger.runs() if run.command.split(" ")[0] in APPLYING]
+    return max(applied, default="")

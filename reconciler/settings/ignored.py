@@ -1,0 +1,66 @@
+"""The ignore file of `drift`: rules that hide findings until a day."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from reconciler.documents.parse import Document, parse
+from reconciler.documents.places import Path as TreePath
+from reconciler.documents.places import find_places
+from reconciler.documents.shape import Shape
+from reconciler.documents.words import written
+from reconciler.drifts import Kind, Rule
+from reconciler.errors import Invalid, Problem, Source
+from reconciler.shipped import schema
+from reconciler.text import visible
+
+IGNORE_FILE = "drift-ignore.yaml"
+
+
+def read_rules(given: str | None, root: Path, cwd: Path) -> tuple[Rule, ...]:
+    """
+    Return the rules of the file that `--ignore` gives (from `cwd`), else of `drift-ignore.yaml` in `root`, else none.
+
+    Raises Invalid with every problem where it cannot be read, or does not have the shape of its schema.
+    """
+    path = root / IGNORE_FILE if given is None else cwd / given
+    if given is None and not path.exists():
+        return ()
+    shown = visible(given or IGNORE_FILE)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        hint = "check the path given with --ignore"
+        raise Invalid([Problem(Source(shown), "", f"this cannot be read: {error.strerror}", hint)]) from error
+    document, problems = parse(content, shown)
+    if document is None or problems:
+        raise Invalid(problems)
+    misfits = Shape(schema("drift-ignore")).misfits(document.tree)
+    if misfits:
+        wrong = [_problem(document, one.path, one.message, one.hint, at_key=one.at_key) for one in misfits]
+        raise Invalid(sorted(wrong, key=lambda problem: problem.source))
+    read = [_rule(document, place, raw) for place, raw in enumerate(document.tree["ignore"])]
+    broken = [one for one in read if isinstance(one, Problem)]
+    if broken:
+        raise Invalid(broken)
+    return tuple(one for one in read if isinstance(one, Rule))
+
+
+def _rule(document: Document, place: int, raw: dict[str, Any]) -> Rule | Problem:
+    """Return one rule, or what is wrong with its day."""
+    path: TreePath = ("ignore", place)
+    try:
+        until = date.fromisoformat(raw["until"])
+    except ValueError:
+        return _problem(document, (*path, "until"), "this is no day of the calendar", "write it as 2027-01-31")
+    source = _problem(document, path, "", "").source
+    kinds = frozenset(map(Kind, raw.get("kinds", ())))
+    return Rule(raw["key"], until, raw["reason"], source, kinds, frozenset(raw.get("fields", ())))
+
+
+def _problem(document: Document, path: TreePath, message: str, hint: str, *, at_key: bool = False) -> Problem:
+    """Return a problem at `path` of the file."""
+    place = find_places(document.data, [path])[path]
+    return Problem(Source(document.name, *(place.key if at_key else place.value)), written(path), message, hint)
