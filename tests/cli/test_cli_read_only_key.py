@@ -43,6 +43,13 @@ def test_a_plan_with_it_is_the_plan_of_the_key_that_writes(shop: Online) -> None
     assert [change["action"] for change in ours.json["changes"]] == ["patch"]
 
 
+def test_a_plan_with_it_notes_that_the_ledger_was_written_with_another_key(shop: Online) -> None:
+    shop.applied(THREE)
+    notes = shop.run("plan", "-f", "customers.yaml", "--format", "json", **KEY).json["notes"]
+    new = "the client id is new; 3 of 3 bound customers are live as recorded, so it is accepted"
+    assert [note["text"] for note in notes] == [new]
+
+
 def test_an_apply_with_it_stops_at_its_first_change_and_names_the_scope(shop: Online) -> None:
     shop.applied(ONE)
     shop.write("customers.yaml", THREE.replace("Boston", "Dover"))
