@@ -129,8 +129,7 @@ def test_a_budget_too_small_to_plan_says_what_planning_takes(tmp_path: Path) -> 
         world.apply(declared(1))
     assert str(caught.value) == (
         "the budget is used up: --max-requests 1, and another request is needed; the account was not read to its "
-        "end, and nothing was changed; reading it takes at least 2 requests, and those of users besides; "
-        "each change takes one more"
+        "end, and nothing was changed; planning takes 2 requests or more, each change one besides"
     )
     assert caught.value.exit_code == 2
     assert len(world.api.seen) == 1

@@ -104,9 +104,10 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
         output.say(f"The run was stopped: {carried.result.halt}")
     elif carried.result.spent:
         done = sum(outcome.status is Status.DONE for outcome in outcomes)
+        way = "run again to go on" if done else "allow more: what goes before the first change leaves nothing for it"
         output.say(
             f"The run's budget is used up ({carried.allowance}): {done} of {count(len(outcomes), 'change')} done, "
-            f"{carried.result.remaining} not begun; run again to go on"
+            f"{carried.result.remaining} not begun; {way}"
         )
 
 

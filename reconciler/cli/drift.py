@@ -65,7 +65,9 @@ def command(
     terms = environment.terms(options)
     with connected(settings, options, environment) as session:
         with opening.open_ledger(environment, writable=False) as ledger, shown_progress(session.clock) as progress:
-            made = planning.make(session.client, ledger, loaded.desired, terms, say=progress.planning)
+            made = planning.make(
+                session.client, ledger, loaded.desired, terms, say=progress.planning, price=progress.note
+            )
             planned = session.run(made)
             since = _since(ledger)
         keep_learned(session, planned)

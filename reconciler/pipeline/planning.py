@@ -125,11 +125,10 @@ async def _made(
     try:
         return await _drafted(client, records, draft_of, terms, say)
     except OverBudget as failure:
-        least = reading_requests(records.learned)
+        least = max(reading_requests(records.learned) or 0, client.requests + 1, 2)
         raise OverBudget(
             f"{failure.message}; the account was not read to its end, and nothing was changed",
-            f"reading it takes {'at least 2' if least is None else f'about {least}'} requests, and those of users "
-            "besides; each change takes one more",
+            f"planning takes {least} requests or more, each change one besides",
         ) from failure
 
 

@@ -94,3 +94,18 @@ def test_a_saved_plan_does_not_hold_how_it_would_fit(shop: Online) -> None:
     shop.run("plan", "--out", "one.plan", "-f", "customers.yaml")
     shop.run("plan", "--out", "two.plan", "--max-requests", "7", "-f", "customers.yaml")
     assert (shop.folder / "one.plan").read_bytes() == (shop.folder / "two.plan").read_bytes()
+
+
+def test_a_budget_that_planning_uses_up_is_not_to_be_tried_again(shop: Online) -> None:
+    shop.write("customers.yaml", MANY)
+    ran = shop.run("apply", "--auto-approve", "--max-requests", "3", "-f", "customers.yaml")
+    assert (ran.code, shop.writes()) == (2, [])
+    assert "0 of 9 changes done, 9 not begun; allow more: what goes before the first change leaves" in ran.err
+
+
+def test_planning_that_needs_more_than_the_ledger_knew_says_so(shop: Online) -> None:
+    shop.load(*({"name": f"C{number}", "external_id": f"c{number}"} for number in range(130)))
+    shop.write("customers.yaml", MANY)
+    ran = shop.run("apply", "--auto-approve", "--max-requests", "2", "-f", "customers.yaml")
+    assert (ran.code, shop.requests()) == (2, 2)
+    assert "planning takes 3 requests or more, each change one besides" in ran.err
