@@ -18,6 +18,7 @@ from reconciler.text import visible
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a starter project into a folder"),
     "validate": ("validate", "Check customers files and project file, offline"),
+    "fmt": ("fmt", "Write customers files in their canonical layout"),
     "plan": ("plan", "Show what apply would do"),
     "apply": ("apply", "Make the account as declared"),
     "drift": ("drift", "Tell what the live side changed since the last apply"),

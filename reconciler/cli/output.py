@@ -84,14 +84,30 @@ def read_text(path: Path) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all; ReconcilerError where that cannot be."""
+    _replace(path, text.encode(), mode=None)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file that exists, whole or not at all, its mode kept; ReconcilerError where that cannot be."""
+    try:
+        mode = path.stat().st_mode & 0o7777
+    except OSError as exc:
+        raise ReconcilerError(f"{path}: it cannot be written: {exc.strerror}", "check its permissions") from exc
+    _replace(path, content, mode=mode)
+
+
+def _replace(path: Path, content: bytes, *, mode: int | None) -> None:
+    """Write a file under a name of its own and give it that of `path`; `mode` None is the owner's alone."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(name, path)  # noqa: PTH105 - the temporary name is a str
+            if mode is not None:
+                os.chmod(name, mode)  # noqa: PTH101 - the temporary name is a str
+            os.replace(name, path)  # noqa: PTH105
         except BaseException:
             os.unlink(name)  # noqa: PTH108
             raise

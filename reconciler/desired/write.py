@@ -49,13 +49,13 @@ def _customer(entry: Written) -> Iterator[str]:
         inside += _pair(4, "id", entry.id)
     for name, value in entry.fields.items():
         inside += _pair(4, name, value)
+    if entry.archived:
+        inside.append("    archived: true")
     if entry.users:
         inside.append("    users:")
         for email, user in entry.users.items():
             names = [line for name, value in user.items() for line in _pair(8, name, value)]
             inside += [*_opening(6, email, empty=not names), *names]
-    if entry.archived:
-        inside.append("    archived: true")
     yield from _opening(2, entry.key, empty=not inside)
     yield from inside
 

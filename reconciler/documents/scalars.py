@@ -11,6 +11,7 @@ from reconciler.text import visible
 _WORDS = frozenset({"", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "<<", "="})
 _INDICATORS = "-?:,[]{}#&*!|>'\"%@`"
 _AMBIGUOUS = re.compile(r":(?=\s|$)|\s#")
+_NULLS = ("", "~", "null", "Null", "NULL")
 _IN_FLOW = frozenset(",[]{}")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 
@@ -52,6 +53,35 @@ def literal(text: str, *, indent: int, newline: str) -> str | None:
         return None
     header = "|" if text.endswith("\n") else "|-"
     return newline.join((header, *(" " * indent + one for one in lines)))
+
+
+def canonical(value: str, style: str, anchor: str | None, *, flow: bool = False) -> str:
+    r"""
+    Return a scalar that was read from a file, in the shortest form that keeps its meaning.
+
+    `style` as in `nodes`. A block of lines stays one, its lines without indent, unless `flow`.
+
+    >>> canonical("02134", "'", None), canonical("~", "", None), canonical("~", '"', None), canonical("NO", "", "a")
+    ('02134', 'null', '"~"', '&a NO')
+    """
+    name = "" if anchor is None else f"&{anchor} "
+    if not style and value in _NULLS:
+        return f"{name}null"
+    if not style and value and all(map(_clean, value)) and not (flow and _IN_FLOW & set(value)):
+        return name + value
+    block = literal(value, indent=0, newline="\n") if style == "|" and not flow else None
+    return name + (block or scalar(value, flow=flow))
+
+
+def canonical_key(value: str, style: str, anchor: str | None) -> str:
+    """
+    Return a key that was read from a file in its shortest form: always a text, and on one line.
+
+    >>> canonical_key("~", "", None), canonical_key("a", "'", None)
+    ('~', 'a')
+    """
+    name = "" if anchor is None else f"&{anchor} "
+    return name + (value if not style and value and all(map(_clean, value)) else scalar(value))
 
 
 def _plain(text: str) -> bool:

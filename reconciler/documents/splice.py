@@ -169,11 +169,16 @@ def _into_block(text: str, parent: Mapping, name: str, value: str, order: tuple[
         raise Impossible("other content stands on the lines of its keys")
     line = f"{' ' * column}{scalar(name)}: {value}"
     before = order[: order.index(name)] if name in order else ()
-    ranked = [(before.index(key.value), node) for key, node in parent.pairs if key.value in before]
-    node = max(ranked, key=lambda one: one[0])[1] if ranked else parent.pairs[-1][1]
-    newline = _BREAK.search(text)
+    ranked = [(before.index(key.value), key, node) for key, node in parent.pairs if key.value in before]
+    _, key, node = max(ranked, key=lambda one: one[0]) if ranked else (0, *parent.pairs[-1])
+    found = _BREAK.search(text)
+    newline = found.group() if found else "\n"
     end = _line_end(text, _content_end(text, node))
-    return Splice(end, end, (newline.group() if newline else "\n") + line)
+    start = _line_start(text, key.start)
+    if end == len(text) and not text[start : key.start].strip(" "):
+        # The file ends without a break: one more would change its last line, and the value of a block on it.
+        return Splice(start, start, line + newline)
+    return Splice(end, end, newline + line)
 
 
 def _content_end(text: str, node: Node) -> int:

@@ -33,6 +33,7 @@ ORDER = ("name", "city", "state", "users")
             "    state: |+\n      MA\n\n    users: {}\n",
             "    state: |+\n      MA\n\n    users: {}\n    city: New York\n",
         ),
+        ("    name: |\n      Acme", "    city: New York\n    name: |\n      Acme"),
         ("    name: Acme\r\n", "    name: Acme\r\n    city: New York\r\n"),
     ],
 )

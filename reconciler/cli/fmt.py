@@ -1,0 +1,85 @@
+"""`fmt`: customers files in their canonical layout."""
+
+from __future__ import annotations
+
+import difflib
+import io
+from pathlib import Path
+
+import click
+
+from reconciler.cli import options as shared
+from reconciler.cli import output
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import options_of, settings_of, standard_input
+from reconciler.desired.canonical import formatted
+from reconciler.desired.files import STDIN, File, Found, read_files
+from reconciler.errors import Invalid, Problem, Source
+from reconciler.text import visible
+
+
+@click.command("fmt")
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option("--check", is_flag=True, help="Write nothing; name the files that would change, exit code 1 for any.")
+@click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
+@shared.files
+@click.pass_context
+def command(ctx: click.Context, paths: tuple[str, ...], files: tuple[str, ...], *, check: bool, diff: bool) -> None:
+    """
+    Write customers files in their canonical layout.
+
+    Two blanks a level, keys in the order of the schema, quotes where they are needed; comments are kept, and so is
+    what the file says. PATH is a file, a folder, a glob, or - (standard input to standard output); without one, the
+    project's files and overlays. The names of files that changed are printed.
+
+    \b
+    Example:
+      reconciler fmt customers/
+      reconciler fmt --check
+    """  # noqa: D301 - click's mark
+    found, root = _found(ctx.obj, (*paths, *files))
+    problems = list(found.problems)
+    changed = 0
+    for file in found.files:
+        after, wrong = formatted(file.content, file.name)
+        problems += wrong
+        changed += after != file.content
+        if diff:
+            if after != file.content:
+                output.result(_difference(file.content, after, file.name))
+        elif check:
+            if after != file.content:
+                output.result(visible(file.name))
+        elif file.name == STDIN:
+            output.document(after.decode())
+        elif after != file.content:
+            _write(root, file, after)
+            output.result(visible(file.name))
+    if problems:
+        raise Invalid(problems)
+    ctx.exit(1 if check and changed else 0)
+
+
+def _found(chosen: Chosen, paths: tuple[str, ...]) -> tuple[Found, Path]:
+    """Return the files that are named, else the project's with its overlays, and where their names start."""
+    stdin = standard_input() if "-" in paths else None
+    typed = None if stdin is None else io.BytesIO(stdin.read())
+    if paths:
+        return read_files(paths, root=Path.cwd(), stdin=typed), Path.cwd()
+    settings = settings_of(options_of(chosen))
+    return read_files((*settings.files(), *settings.overlays), root=settings.root), settings.root
+
+
+def _write(root: Path, file: File, content: bytes) -> None:
+    """Replace a file, unless somebody else has written it since it was read."""
+    path = (root / file.name).resolve()
+    if path.read_bytes() != file.content:
+        raise Invalid([Problem(Source(file.name), "", "it was written by somebody else meanwhile", "run fmt again")])
+    output.replace_file(path, content)
+
+
+def _difference(before: bytes, after: bytes, name: str) -> str:
+    """Return what changes from `before` to `after` as a unified diff; "" for nothing."""
+    old, new = before.decode().split("\n"), after.decode().split("\n")
+    lines = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
+    return "".join(f"{visible(line.removesuffix(chr(13)), keep=chr(9))}\n" for line in lines)
