@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test lint types check check-services docs clean
+.PHONY: demo test lint types check check-services check-web docs clean
 
 demo: $(VENV)/.installed
 	$(RUN) reconciler demo
@@ -22,6 +22,10 @@ check: test lint types
 # Debian's PostgreSQL and pgbouncer, installed as root; an environment of its own.
 check-services:
 	.ci/services
+
+# The HTML report in Debian's Chromium, installed as root where it is not there; an environment of its own.
+check-web:
+	.ci/web
 
 docs: $(VENV)/.installed
 	$(VENV)/bin/python docs/generate.py

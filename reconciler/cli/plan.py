@@ -30,7 +30,7 @@ from reconciler.terms import Allowance
 @shared.rate
 @shared.strict
 @shared.redact
-@shared.output_format("text", "json", "markdown")
+@shared.output_format("text", "json", "markdown", "html")
 @click.option(
     "--max-bytes",
     type=click.IntRange(min=LEAST_BYTES),
@@ -93,6 +93,11 @@ def command(
     fitted = with_fit(planned.plan, budget, environment.terms(options).lag_s)
     if form == "markdown":
         output.document(plan_markdown(fitted, max_bytes=max_bytes or MAX_BYTES, redact=redact))
+    elif form == "html":
+        # Only here: no other form needs Jinja2.
+        from reconciler.report.plan_html import plan_html  # noqa: PLC0415
+
+        output.document(plan_html(fitted, redact=redact))
     else:
         show(fitted, form, redact=redact)
     ctx.exit(_code(planned.plan) if detailed_exitcode else 0)

@@ -1,4 +1,4 @@
-"""`plan --format markdown`: what the command adds to the report."""
+"""`plan --format markdown` and `html`: what the command adds to the report."""
 
 from __future__ import annotations
 
@@ -41,3 +41,15 @@ def test_max_bytes_that_can_cut_nothing_is_refused(shop: Online, words: list[str
     shop.write("customers.yaml", THREE)
     ran = shop.run("plan", "-f", "customers.yaml", *words)
     assert (ran.code, ran.out, said in ran.err, shop.requests()) == (1, "", True, 0)
+
+
+def test_html_is_one_document_on_stdout_and_nothing_beside_it(shop: Online) -> None:
+    shop.write("customers.yaml", "customers:\n  acme: {name: '</script>Zürich', email: a@acme.example}\n")
+    ran = shop.run("plan", "-f", "customers.yaml", "--format", "html")
+    assert (ran.code, ran.err, ran.out.startswith("<!doctype html>\n"), ran.out.endswith("</html>")) == (
+        0,
+        "",
+        True,
+        True,
+    )
+    assert ran.out.count("</script>") == 2

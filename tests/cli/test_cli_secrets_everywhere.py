@@ -1,0 +1,163 @@
+"""Every command, in every form, at debug level: no secret anywhere, and nobody's data but where it belongs."""
+
+from __future__ import annotations
+
+import base64
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from command_line import EPOCH_S, Place, variables_of
+
+from reconciler.cli.main import cli
+from reconciler.emulator.limits import Key
+from reconciler.emulator.load import load
+from reconciler.emulator.server import running
+from reconciler.emulator.service import Emulator
+
+SECRET, CLIENT = "marked-secret", "marked-client"
+SECRETS = (SECRET, CLIENT, base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode(), "emu_")
+PEOPLE = ("Markedcorp", "marked.billing@", "Markedstreet", "Markedcity", "98-7654321", "marked.jane@", "Markedjane")
+FILE = """\
+customers:
+  acme:
+    name: Markedcorp
+    email: marked.billing@acme.example
+    street_address: 1 Markedstreet
+    city: Markedcity
+    ein: 98-7654321
+    users:
+      marked.jane@acme.example: {first_name: Markedjane, last_name: Doe}
+  globex: {name: Markedcorp, email: accounts@globex.example}
+"""
+# Of the second, a field moved, the e-mail is blocked, a user is new and globex has gone.
+CHANGED = """\
+customers:
+  acme:
+    name: Markedcorp West
+    email: marked.billing@west.example
+    street_address: 2 Markedstreet
+    users:
+      marked.jane@acme.example: {first_name: Markedjane, last_name: Roe}
+      marked.jane@west.example: {first_name: Markedjane}
+"""
+# What they print is people's data, because that is what they are for.
+SHOW_PEOPLE = ("import", "state pull")
+CASES = """\
+init starter
+schema customers
+generate --customers 2 --users 1
+validate -f customers.yaml --redact
+validate -f customers.yaml --redact --format json
+fmt customers.yaml
+plan -f customers.yaml --redact --out kept.plan
+apply -f customers.yaml --redact --auto-approve --json-events events.jsonl
+apply -f customers.yaml --redact --auto-approve --format json
+plan -f changed.yaml --redact --max-archives 1
+plan -f changed.yaml --redact --format json
+plan -f changed.yaml --redact --format markdown
+plan -f changed.yaml --redact --format html
+show acme -f changed.yaml --redact
+show acme -f changed.yaml --redact --format json
+drift -f customers.yaml --redact
+drift -f customers.yaml --redact --format json
+drift -f customers.yaml --redact --format markdown
+drift -f customers.yaml --redact --format html
+drift -f customers.yaml --redact --format junit
+import
+duplicates --redact
+duplicates --redact --format json
+history list
+history list --format json
+history list RUN --redact
+history list RUN --redact --format json
+undo RUN --redact --dry-run
+undo RUN --redact --dry-run --format json
+history prune --older-than 400d
+state list
+state list --format json
+state show acme --redact
+state show acme --redact --format json
+state unprotect acme
+state move globex hooli
+state rm hooli --dry-run
+state pull
+state unlock
+state push pulled.db
+emulator --port 0
+demo
+"""
+
+
+def leaves(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield each command that does something, once for each of its forms; "" where it has one alone."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), name)
+            assert below is not None
+            yield from leaves(below, (*words, name))
+        return
+    forms = next((one.type.choices for one in command.params if one.name == "form"), [""])  # type: ignore[attr-defined]
+    yield from ((" ".join(words), str(form)) for form in forms)
+
+
+def covered() -> set[tuple[str, str]]:
+    """Return the commands and forms of `CASES`."""
+    every = sorted(leaves(cli))
+    found = set()
+    for case in CASES.splitlines():
+        mine = [form for name, form in every if f"{case} ".startswith(f"{name} ")]
+        name = next(name for name, _ in every if f"{case} ".startswith(f"{name} "))
+        given = case.partition("--format ")[2].split(" ")[0]
+        found.add((name, given or ("text" if "text" in mine else mine[0])))
+    return found
+
+
+def test_every_command_and_every_form_has_a_case() -> None:
+    assert covered() == set(leaves(cli))
+
+
+def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) -> None:
+    emulator = Emulator(rate=0, keys=[Key(CLIENT, SECRET)])
+    with running(emulator) as url:
+        place = Place(tmp_path, {**variables_of(url), "AP_CLIENT_ID": CLIENT, "AP_CLIENT_SECRET": SECRET})
+        place.write("customers.yaml", FILE)
+        place.write("changed.yaml", CHANGED)
+        leaks = []
+        for case in CASES.splitlines():
+            if case.startswith("drift"):
+                emulator.offset_s += 60
+                acme = next(iter(emulator.account.customers))
+                load(emulator.account, [{"id": acme, "city": "Markedcity North"}], EPOCH_S)
+            leaks += leaking(place, case)
+    assert leaks == []
+    belongs = ("customers.yaml", "changed.yaml", "kept.plan", "pulled.db")
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        assert [one for one in SECRETS if one.encode() in content] == [], path
+        people = [one for one in PEOPLE if one.encode() in content]
+        assert people == [] or path.name in belongs or ".reconciler" in path.parts, path
+
+
+def leaking(place: Place, case: str) -> list[tuple[str, str]]:
+    """Run a case, and return what it shows that it should not."""
+    words = case.split()
+    if "RUN" in words:
+        words[words.index("RUN")] = place.run("history", "list", "--format", "json").json["runs"][0]["id"]
+    if words[:2] == ["state", "push"]:
+        place.run("state", "pull", "--out", "pulled.db")
+    if words[0] == "emulator":
+        with place.start("--log-level", "debug", *words) as process:
+            assert process.stderr is not None
+            first = process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=60)
+        code, said = process.returncode, (first + out + err).decode()
+    else:
+        ran = place.spawn("--log-level", "debug", *words)
+        code, said = ran.code, ran.all
+        if case.startswith(SHOW_PEOPLE):
+            return [(case, one) for one in SECRETS if one in said] + [(case, one) for one in PEOPLE if one in ran.err]
+    assert code == (2 if case.startswith("drift") else 0), (case, said)
+    return [(case, one) for one in (*SECRETS, *PEOPLE) if one in said]

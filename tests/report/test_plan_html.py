@@ -1,0 +1,126 @@
+"""A plan as HTML, as far as no browser is needed: `tests_web` has the rest."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+from command_line import raw
+from hypothesis import given
+from hypothesis import strategies as st
+from test_plan_markdown_hostile import HOSTILE
+from test_plan_text_hostile import hostile_plan
+from whole_plan import NOTHING, WHOLE
+
+from reconciler.report.plan_html import plan_html
+
+
+class Seen(HTMLParser):
+    """The elements of a document with their attributes, and the text of each kind."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.elements:
+            self.texts.setdefault(self.elements[-1][0], []).append(data)
+
+    @property
+    def policy(self) -> str:
+        return next(had["content"] or "" for _, had in self.elements if had.get("http-equiv"))
+
+    @property
+    def data(self) -> Any:  # noqa: ANN401 - a document
+        return json.loads(self.texts["script"][0])
+
+
+def sha256(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_the_policy_allows_its_own_script_and_style_alone() -> None:
+    seen = Seen(plan_html(WHOLE))
+    style, script = seen.texts["style"][0], [text for text in seen.texts["script"] if text.strip()][-1]
+    assert seen.policy == (
+        f"default-src 'none'; style-src {sha256(style)}; script-src {sha256(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_nothing_in_it_leads_elsewhere() -> None:
+    had = [had for _, had in Seen(plan_html(WHOLE)).elements]
+    leads = {name: value for one in had for name, value in one.items() if name in ("src", "href", "action", "style")}
+    assert (leads, [name for one in had for name in one if name.startswith("on")]) == ({"href": "#list"}, [])
+
+
+def test_a_patch_is_an_entry_with_old_new_and_cause() -> None:
+    (patch,) = (row for row in Seen(plan_html(WHOLE)).data["rows"] if row["action"] == "patch")
+    assert patch == {
+        "action": "patch",
+        "address": "acme",
+        "id": "cus_1",
+        "file": "customers.yaml",
+        "at": "customers.yaml:7:3",
+        "facts": ["declared"],
+        "said": [],
+        "fields": [
+            ["city", "Boston", "New York", "config"],
+            ["sub_premise", "Apt 1", "(empty)", "drift"],
+            ["state", "(empty)", "NY", "unknown"],
+        ],
+    }
+
+
+def test_what_is_blocked_stands_first_with_its_way_out() -> None:
+    first = Seen(plan_html(WHOLE)).data["rows"][0]
+    assert (first["action"], first["address"], first["facts"], first["said"]) == (
+        "blocked",
+        "soylent",
+        ["email"],
+        ["the API cannot change an e-mail", "Way out: set it in the dashboard, or write ignore_changes: [email]"],
+    )
+
+
+def test_without_a_script_summary_limits_notes_and_what_is_not_known_are_there() -> None:
+    shown = plan_html(WHOLE)
+    assert [
+        words in shown
+        for words in (
+            "<strong>Not known:</strong> which customers this project managed",
+            "<h1>Plan: 1 to create, 2 users",
+            "max_archives: 30 planned, 12 allowed; to allow it once: <code>--max-archives 30</code>",
+            "<code>acme</code>: no longer managed, stays Boston",
+            "move <code>old-acme</code> to <code>acme</code>",
+            "The 8 entries of this plan",
+        )
+    ] == [True] * 6
+
+
+def test_redacted_html_holds_no_personal_value() -> None:
+    shown = plan_html(WHOLE, redact=True)
+    values = ("Boston", "Globex", "jane@", "Jane", "Main St", "Apt 1")
+    assert ([one for one in values if one in shown], "***" in shown) == ([], True)
+
+
+def test_a_plan_of_nothing_has_no_entry() -> None:
+    assert Seen(plan_html(NOTHING)).data["rows"] == []
+
+
+@given(HOSTILE | st.text(max_size=40))
+def test_a_value_never_becomes_an_element(value: str) -> None:
+    shown, calm = plan_html(hostile_plan(value)), plan_html(hostile_plan("calm"))
+    assert [tag for tag, _ in Seen(shown).elements if tag != "code"] == [
+        tag for tag, _ in Seen(calm).elements if tag != "code"
+    ]
+    assert len(Seen(shown).data["rows"]) == 6
+    assert raw(shown) == []
