@@ -7,7 +7,7 @@ external_ids that are carried twice) is read off the listing.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -53,7 +53,9 @@ def drift_of(plan: Plan, seen: Seen) -> Drift:
     """Return what the live side changed since we applied, in the order of the external_ids."""
     twice = _twice(plan, seen)
     sorted_out = [_sorted(change, seen) for change in plan.changes]
-    barred = [_barred(one, seen) for one in plan.blocked if one.address.external_id not in twice]
+    met = _met(plan, seen) if plan.blocked else {}
+    single = [one for one in plan.blocked if one.address.external_id not in twice]
+    barred = [_barred(one, met.get(one.address.external_id), seen) for one in single]
     findings = [
         *twice.values(),
         *(finding for finding, _ in sorted_out if finding is not None),
@@ -130,9 +132,7 @@ def _patch(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]:
     pending = Pending(Action.PATCH, change.address, edited, change.source) if edited else None
     if not moved:
         return None, pending
-    known = any(one.cause is not Cause.UNKNOWN for one in moved)
-    text = "it is not as we applied it" if known else "it differs, and there is no record of who changed it"
-    return replace(_finding(Kind.CHANGED, change, text), fields=tuple(moved)), pending
+    return replace(_finding(Kind.CHANGED, change, _told(moved)), fields=tuple(moved)), pending
 
 
 def _moved(field: FieldChange, observed: dict[str, str]) -> Moved:
@@ -146,36 +146,51 @@ def _finding(kind: Kind, change: Change, text: str) -> Finding:
     return Finding(kind, change.address, change.id, text, source=change.source)
 
 
-def _barred(one: Blocked, seen: Seen) -> tuple[Finding | None, Blocked | None]:
+def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Finding | None, Blocked | None]:
     """Return what of a blocked one is drift: the API cannot undo it, but somebody did it."""
-    row = seen.records.bindings.get(one.address.external_id)
-    customer = seen.live.listed.get(row.bound_id) if row is not None else None
-    if row is None or customer is None or one.address.email is not None:
+    row = _row(one.address, seen)
+    if customer is None or one.address.email is not None:
         return None, one
-    if one.field is None and customer.external_id != row.live_external_id:
-        name = CUSTOMER.identity
-        moved = Moved(name, row.live_external_id, customer.external_id, row.external_id, Cause.DRIFT)
-    elif one.field in FIELDS and one.field in row.applied():
+    if row is not None and one.field is None and customer.external_id != row.live_external_id:
+        moved = Moved(CUSTOMER.identity, row.live_external_id, customer.external_id, row.external_id, Cause.DRIFT)
+    elif one.field is not None and one.field in FIELDS and (row is None or one.field in row.applied()):
         name = one.field
-        held, live = row.observed().get(name, ""), customer.fields.get(name, "")
+        held, live = (row.observed().get(name, "") if row is not None else None), customer.fields.get(name, "")
         wanted = seen.desired.customers.get(one.address.external_id)
-        if FIELDS[name].same(held, live):
+        declared = wanted.fields.get(name) if wanted is not None else None
+        if FIELDS[name].same((declared or "") if held is None else held, live):
             return None, one
-        moved = Moved(name, held, live, wanted.fields.get(name) if wanted is not None else None, Cause.DRIFT)
+        moved = Moved(name, held, live, declared, Cause.UNKNOWN if held is None else Cause.DRIFT)
     else:
         return None, one
-    text = f"it is not as we applied it; no request undoes that: {one.hint}"
+    text = f"{_told((moved,))}; no request undoes that: {one.hint}"
     return Finding(Kind.CHANGED, one.address, customer.id, text, (moved,), one.source), None
+
+
+def _met(plan: Plan, seen: Seen) -> dict[str, LiveCustomer]:
+    """Return the listed customers by the key that they are bound to, are taken for by the plan, or carry."""
+    ids = {one.external_id: one.id for one in _there(seen).values()}
+    ids |= {one.address.external_id: one.id for one in plan.bindings if one.action is BindingAction.ADOPT}
+    ids |= {key: row.bound_id for key, row in seen.records.bindings.items()}
+    return {key: seen.live.listed[found] for key, found in ids.items() if found in seen.live.listed}
+
+
+def _told(moved: Iterable[Moved]) -> str:
+    """Return what is known of who moved fields, in words."""
+    known = any(one.cause is not Cause.UNKNOWN for one in moved)
+    return "it is not as we applied it" if known else "it differs, and there is no record of who changed it"
 
 
 def _twice(plan: Plan, seen: Seen) -> dict[str, Finding]:
     """Return, by key, the external_ids of ours that several active customers carry."""
-    counts = Counter(one.external_id for one in _there(seen).values() if one.external_id)
-    keys = {key for key, number in counts.items() if number > 1}
+    carriers: defaultdict[str, list[CustomerId]] = defaultdict(list)
+    for one in _there(seen).values():
+        carriers[one.external_id].append(one.id)
+    keys = {key for key, those in carriers.items() if key and len(those) > 1}
     ours = keys & (seen.desired.customers.keys() | seen.records.bindings.keys())
     found: dict[str, Finding] = {}
     for key in sorted(ours):
-        ids = tuple(one.id for one in _there(seen).values() if one.external_id == key)
+        ids = tuple(carriers[key])
         wanted, row = seen.desired.customers.get(key), seen.records.bindings.get(key)
         if not _targeted(plan, key, seen):
             continue

@@ -93,6 +93,23 @@ def test_without_a_record_a_difference_is_drift_of_unknown_cause(shop: Online) -
     assert document["unknown"] != []
 
 
+def test_without_a_record_another_email_is_drift_of_unknown_cause_too(shop: Online) -> None:
+    shop.load({"external_id": "acme", "name": "Acme", "email": "other@acme.example", "city": "Boston"})
+    shop.write("customers.yaml", THREE)
+    document = told(shop)
+    (finding,) = document["findings"]
+    assert finding["fields"] == [
+        {
+            "name": "email",
+            "applied": None,
+            "live": "other@acme.example",
+            "declared": "billing@acme.example",
+            "cause": "unknown",
+        }
+    ]
+    assert document["blocked"] == []
+
+
 def test_an_email_that_somebody_changed_is_drift_though_no_request_can_undo_it(kept: Online) -> None:
     kept.load({"id": kept.id_of("acme"), "email": "other@acme.example"})
     (finding,) = told(kept)["findings"]
