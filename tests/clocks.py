@@ -51,6 +51,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual seconds that have passed."""
         return self._virtual.passed_s
 
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass at once, as while a process is suspended: what waits wakes up late."""
+        self._virtual.passed_s += seconds
+
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Run `coroutine` in virtual time to its end and return its result."""

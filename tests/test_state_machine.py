@@ -1,9 +1,10 @@
 """
-Everything at once: edits of the YAML and of the live side, faults, deaths at any step, a lost ledger.
+Everything at once: edits of the YAML and of the live side, faults, deaths at any step, a second run, a lost ledger.
 
 Hypothesis chooses what happens next. Whatever does: given the ledger, nobody is doubled by our doing; nobody is
 archived who is declared active, or restored who is not; and once the faults end, one run leaves nothing in doubt and
-the next one plans nothing. Two runs at once are held apart by the lock: `tests/cli/test_cli_racing_runs.py`.
+the next one plans nothing. A run may be taken over in its middle and wake up again; that two runs are held apart
+by the lock is in `tests/cli/test_cli_racing_runs.py`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from plan_parts import customer, declared
 from steps import AddUser, Archived, Created, Edited, LiveEdit, Restored
 from strategies import fault_scripts
-from test_crash import MEMORY, Dead, Death, Killed, Mortal, patient
+from test_crash import MEMORY, Dead, Death, Killed, patient
+from two_runners import Begun, TakenOverAt
 from world import REF, Applied, Stages
 
-from reconciler.errors import Incomplete, Source
+from reconciler.errors import Incomplete, Source, TakenOver
 from reconciler.model import Desired, DesiredUser, Status
 from reconciler.step import unheard
 from reconciler.terms import Share, Terms
@@ -83,7 +85,7 @@ class Account(RuleBasedStateMachine):
     @initialize(server=st.sampled_from(SERVERS), desired=states())
     def begin(self, server: Ways, desired: Desired) -> None:
         """Begin with an empty account."""
-        self.world = Mortal(Path(self.folder.name), server, stages=Stages(make=patient))
+        self.world = Begun(Path(self.folder.name), server, stages=Stages(make=patient))
         self.world.answers = self._watched
         self.desired = desired
 
@@ -120,6 +122,21 @@ class Account(RuleBasedStateMachine):
         self.world.step = unheard
         self.world.wait(wait_s)
 
+    @rule(step=st.integers(1, 30), second=states())
+    def be_taken_over(self, step: int, second: Desired) -> None:
+        """Let another run, perhaps of another edit, begin in the middle of one, which wakes up when that has ended."""
+        first = self.desired
+
+        def other() -> None:
+            self.desired = second
+            self._apply()
+
+        self.world.step = TakenOverAt(self.world, other, step)
+        with suppress(TakenOver):
+            self._apply(first)
+        self.world.step = unheard
+        self.world.wait(SETTLED_S)
+
     @rule()
     def lose_the_ledger(self) -> None:
         """Go on without the ledger: what was ours cannot be known any more."""
@@ -148,10 +165,10 @@ class Account(RuleBasedStateMachine):
         """Hold what was seen on the wire against the rules."""
         assert self.wrong == []
 
-    def _apply(self) -> Applied | None:
-        """Apply, and return None where the account could not be read yet."""
+    def _apply(self, desired: Desired | None = None) -> Applied | None:
+        """Apply what is declared, and return None where the account could not be read yet."""
         try:
-            return self.world.apply(self.desired, TERMS)
+            return self.world.apply(self.desired if desired is None else desired, TERMS)
         except Incomplete:
             return None
 
