@@ -9,13 +9,14 @@ import click
 
 from reconciler.cli import options as shared
 from reconciler.cli import output
+from reconciler.cli.accept import take_over
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Scope
 from reconciler.cli.plan import keep_learned
-from reconciler.cli.session import connected, declared, options_of, settings_of, shown_progress
+from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
 from reconciler.drifts import Drift
 from reconciler.ledger.base import Ledger
-from reconciler.pipeline import opening, planning
+from reconciler.pipeline import opening, planning, writing
 from reconciler.plan.drift import Seen, drift_of, without_ignored
 from reconciler.report.drift_json import drift_json, drift_junit
 from reconciler.report.drift_page import drift_html, drift_markdown
@@ -34,6 +35,7 @@ APPLYING = ("apply", "undo", "duplicates", "seed")
 @shared.redact
 @shared.output_format("text", "json", "markdown", "html", "junit")
 @click.option("--ignore", metavar="FILE", help="Rules for what is not counted. Default: drift-ignore.yaml, if there.")
+@click.option("--accept", is_flag=True, help="Write what drifted into the files and the ledger; asks nothing.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -45,12 +47,16 @@ def command(
     scope: Scope,
     strict: bool,
     redact: bool,
+    accept: bool,
 ) -> None:
     """
     Tell what the live side changed since the last apply: for CI, each night.
 
     What is live as it is declared is no drift, and edits that are not applied yet are listed apart. It needs
     read access only. Exit code 0 no drift, 1 an error, 2 drift.
+
+    --accept edits only the lines of the values that drifted, at their place, and prints as a patch what cannot be
+    edited so. Exit code 2 then: something is left as declared.
 
     \b
     Example:
@@ -63,19 +69,31 @@ def command(
     rules = read_rules(ignore, settings.root, Path.cwd())
     loaded = declared(settings, environment, strict=strict)
     terms = environment.terms(options)
-    with connected(settings, options, environment) as session:
-        with opening.open_ledger(environment, writable=False) as ledger, shown_progress(session.clock) as progress:
-            made = planning.make(
+    if accept and form != "text":
+        raise click.UsageError("--accept prints what it does as text: leave --format out")
+    with connected(settings, options, environment) as session, _ledger(session, writable=accept) as ledger:
+        with shown_progress(session.clock) as progress:
+            making = planning.make(
                 session.client, ledger, loaded.desired, terms, say=progress.planning, price=progress.note
             )
-            planned = session.run(made)
-            since = _since(ledger)
-        keep_learned(session, planned)
+            # Looking holds no lock that would have to be kept.
+            planned = session.run(writing.kept(ledger, session.clock, making) if accept else making)
+        since = _since(ledger)
         today = datetime.fromtimestamp(session.client.server_now(), UTC).date()
-    seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
-    drift = without_ignored(drift_of(planned.plan, seen), rules, today)
-    show(drift, form, redact=redact)
+        seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
+        drift = without_ignored(drift_of(planned.plan, seen), rules, today)
+        show(drift, form, redact=redact)
+        if accept:
+            ctx.exit(take_over(session, ledger, planned, loaded.desired, drift, terms))
+        keep_learned(session, planned)
     ctx.exit(2 if drift.findings else 0)
+
+
+def _ledger(session: Session, *, writable: bool) -> Ledger | writing.Writing:
+    """Return the ledger, for reading, or as the writing run has it."""
+    if not writable:
+        return opening.open_ledger(session.environment, writable=False)
+    return session.run(writing.begin(session.environment, session.clock, doing="drift --accept"))
 
 
 def show(drift: Drift, form: str, *, redact: bool) -> None:

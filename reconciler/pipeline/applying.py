@@ -112,15 +112,14 @@ async def carry_out(
         # What the budget has no room for is learned by the next run.
         with suppress(OverBudget):
             await _learn(ledger, look, planned, terms)
-    ended = replace(
-        run,
-        finished_at=stamp(clock),
-        outcome=result.outcome,
-        requests=client.requests,
-        changes=len(planned.plan.changes),
-    )
-    ledger.commit([PutRun(ended)])
-    return Carried(result, client.requests, ended, client.budget.allowance)
+    done = ended(run, clock, result.outcome, requests=client.requests, changes=len(planned.plan.changes))
+    ledger.commit([PutRun(done)])
+    return Carried(result, client.requests, done, client.budget.allowance)
+
+
+def ended(run: Run, clock: Clock, outcome: str, *, requests: int, changes: int = 0) -> Run:
+    """Return `run` as it has ended, now."""
+    return replace(run, finished_at=stamp(clock), outcome=outcome, requests=requests, changes=changes)
 
 
 def time_left(client: Client, planned: Planned, ended: int) -> float | None:

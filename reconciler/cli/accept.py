@@ -1,0 +1,103 @@
+"""`drift --accept`: what the live side changed, written into the files and into the ledger."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from reconciler.cli import output
+from reconciler.cli.session import Session, declared
+from reconciler.desired.accept import Accepted, Left, accepted
+from reconciler.desired.files import read_files
+from reconciler.desired.write import Written, write_customers
+from reconciler.documents.edit import Set
+from reconciler.drifts import Drift
+from reconciler.errors import Refused
+from reconciler.ledger.base import Ledger
+from reconciler.model import Desired, DesiredCustomer
+from reconciler.pipeline import applying
+from reconciler.pipeline.origin import origin_of_run
+from reconciler.pipeline.planning import Planned
+from reconciler.plan.make import make_plan
+from reconciler.records import PutAccount, PutBinding, PutRun, Write
+from reconciler.report.words import count
+from reconciler.terms import Terms
+from reconciler.text import visible
+
+
+def take_over(session: Session, ledger: Ledger, planned: Planned, desired: Desired, drift: Drift, terms: Terms) -> int:
+    """
+    Write what drifted into the files and the ledger, say what could not be, and return the exit code.
+
+    `ledger` is held for writing since before the plan was made.
+    """
+    root = session.settings.root
+    texts, overlays = _texts(root, desired), _overlays(root, session.environment.overlays)
+    done = accepted(drift, texts, overlays)
+    for name, text in done.texts.items():
+        output.replace_file((root / name).resolve(), text.encode("utf-8"))
+        output.result(visible(f"wrote {name}"))
+    _record(session, ledger, planned, done, terms)
+    output.result(
+        f"{count(done.values, 'value')} taken over; {count(len(done.left), 'is left', 'are left')} as declared."
+    )
+    for one in done.left:
+        what = f"{one.finding.address} {one.name}".rstrip()
+        output.result(visible(f"not taken over: {what}: {one.why}"))
+        if one.edit is not None:
+            output.result(_patch(one, desired.customers.get(one.finding.address.external_id)))
+    return 2 if done.left else 0
+
+
+def _texts(root: Path, desired: Desired) -> dict[str, str]:
+    """Return the files that were read, by name; Refused where one is not what was read any more."""
+    texts: dict[str, str] = {}
+    for file in desired.reading.files:
+        content = (root / file.name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise Refused(f"{visible(file.name)}: it was written by somebody else meanwhile", "run it again")
+        texts[file.name] = content.decode("utf-8")
+    return texts
+
+
+def _overlays(root: Path, paths: Sequence[str | Path]) -> tuple[str, ...]:
+    """Return the names of the overlays' files, in the order in which they are merged."""
+    return tuple(file.name for file in read_files(paths, root=root).files)
+
+
+def _record(session: Session, ledger: Ledger, planned: Planned, done: Accepted, terms: Terms) -> None:
+    """Record as applied what is now declared and live alike; what else is pending for a customer is for an apply."""
+    if not done.keys:
+        return
+    fresh = declared(session.settings, session.environment).desired
+    draft = make_plan(fresh, planned.live, planned.records, terms)
+    busy = {one.address.external_id for one in draft.plan.changes}
+    busy |= {one.address.external_id for one in draft.plan.blocked}
+    rows = [row for row in draft.plan.entries if row.external_id in done.keys - busy and row.id is not None]
+    run = applying.new_run(session.clock, "drift --accept", origin=origin_of_run(session.settings.root))
+    writes: list[Write] = [PutAccount(terms.environment.account), *map(PutBinding, rows)]
+    ledger.commit([*writes, PutRun(applying.ended(run, session.clock, "done", requests=session.client.requests))])
+
+
+def _patch(one: Left, customer: DesiredCustomer | None) -> str:
+    """Return the edit that was not made as a unified diff of the entry in its canonical layout."""
+    fields: Mapping[str, str | None] = {} if customer is None else customer.fields
+    key = one.finding.address.external_id
+    archived = customer is not None and customer.archived
+    before = Written(key, fields, archived=archived)
+    match one.edit:
+        case Set(_, bool()):
+            after = Written(key, fields, archived=True)
+        case Set((*_, name), value):
+            after = Written(key, {**fields, name: None if value is None else str(value)}, archived=archived)
+        case _:
+            after = Written(key, fields, archived=False)
+    lines: Iterable[str] = difflib.unified_diff(_lines(before), _lines(after), "declared", "live", lineterm="")
+    return "\n".join(visible(line) for line in lines)
+
+
+def _lines(entry: Written) -> list[str]:
+    """Return an entry's lines, without what stands above it in a file."""
+    return write_customers([entry]).splitlines()[2:]

@@ -1,0 +1,139 @@
+"""
+Drift taken over into the files: which values, in which file, and what cannot be taken over.
+
+Only values that the live side moved are written. What stands in an overlay is edited there, since an overlay wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.documents.edit import Edit, Edited, Remove, Set, edited
+from reconciler.documents.parse import parse
+from reconciler.drifts import Drift, Finding, Kind
+from reconciler.kinds import CUSTOMER
+
+KEYS = ("id", *(field.name for field in CUSTOMER.fields), "archived", "protect", "ignore_changes", "unmanaged", "users")
+"""The keys of an entry in the order of the schema: where a key that is new is put."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One value to be taken over: the entry's key, what of it, what it becomes (None: the key is taken out)."""
+
+    finding: Finding
+    name: str
+    edit: Edit
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is not taken over, and why."""
+
+    finding: Finding
+    name: str
+    why: str
+    edit: Edit | None = None
+
+
+@dataclass(slots=True)
+class Accepted:
+    """The new texts of the files that change, whom it is about, and what is left as it was."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    left: list[Left] = field(default_factory=list)
+    values: int = 0
+
+
+def accepted(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]) -> Accepted:
+    """
+    Return the files with what drifted written into them.
+
+    `files` are the texts by name, as the customers' sources name them, line ends kept; `overlays` are those of them
+    that are merged over the others, the last one winning. No line of another value changes.
+    """
+    done = Accepted()
+    by_file: dict[str, list[Wanted]] = {}
+    trees = {name: _tree(text) for name, text in files.items()}
+    for finding in drift.findings:
+        for wanted in _wanted(finding, done.left):
+            name = _place(wanted, trees, overlays)
+            if name is None:
+                why = "its entry stands in no file that can be written"
+                done.left.append(Left(finding, wanted.name, why, wanted.edit))
+            else:
+                by_file.setdefault(name, []).append(wanted)
+    for name, several in by_file.items():
+        _write(name, files[name], several, done)
+    unfinished = {one.finding.address.external_id for one in done.left}
+    done.keys -= unfinished
+    return done
+
+
+def _write(name: str, text: str, several: Sequence[Wanted], done: Accepted) -> None:
+    """Make the edits of one file."""
+    result: Edited = edited(text, [one.edit for one in several], order=KEYS)
+    refused = {id(one.edit): one.why for one in result.refused}
+    for wanted in several:
+        why = refused.get(id(wanted.edit))
+        if why is not None:
+            done.left.append(Left(wanted.finding, wanted.name, f"{name}: {why}", wanted.edit))
+        else:
+            done.values += 1
+            done.keys.add(wanted.finding.address.external_id)
+    if result.text != text:
+        done.texts[name] = result.text
+
+
+def _wanted(finding: Finding, left: list[Left]) -> Iterable[Wanted]:
+    """Yield what of a finding can be taken over; what cannot goes to `left`."""
+    path = ("customers", finding.address.external_id)
+    match finding.kind:
+        case Kind.CHANGED:
+            for one in finding.fields:
+                if one.name == CUSTOMER.identity:
+                    why = "a key is not changed by guess: write a `moved` line, or correct it in the dashboard"
+                    left.append(Left(finding, one.name, why))
+                else:
+                    yield Wanted(finding, one.name, Set((*path, one.name), one.live or None))
+        case Kind.ARCHIVED | Kind.GONE:
+            yield Wanted(finding, "archived", Set((*path, "archived"), value=True))
+        case Kind.RESTORED if finding.source is not None:
+            yield Wanted(finding, "archived", Remove((*path, "archived")))
+        case Kind.RESTORED | Kind.UNMANAGED:
+            left.append(Left(finding, "", "no entry declares it: `reconciler import` writes one"))
+        case Kind.DUPLICATED:
+            left.append(Left(finding, "", "one of them has to go: `reconciler duplicates` plans that"))
+
+
+def _place(wanted: Wanted, trees: Mapping[str, object], overlays: Sequence[str]) -> str | None:
+    """Return the file to edit: the last overlay that says this value, else the file where the entry stands."""
+    _, key, name = wanted.edit.path
+    for overlay in reversed(overlays):
+        if name in _entry(trees.get(overlay), key):
+            return overlay
+    for file, tree in trees.items():
+        if file not in overlays and _has(tree, key):
+            return file
+    return next((overlay for overlay in reversed(overlays) if _has(trees.get(overlay), key)), None)
+
+
+def _tree(text: str) -> object:
+    """Return what a file holds, None where it has problems."""
+    document, problems = parse(text.encode("utf-8", "surrogatepass"), "")
+    return None if document is None or problems else document.tree
+
+
+def _has(tree: object, key: str) -> bool:
+    """Say whether a file has an entry."""
+    customers = tree.get("customers") if isinstance(tree, Mapping) else None
+    return isinstance(customers, Mapping) and key in customers
+
+
+def _entry(tree: object, key: str) -> Mapping[str, object]:
+    """Return the entry of a key in a file, empty where there is none."""
+    customers = tree.get("customers") if isinstance(tree, Mapping) else None
+    entry = customers.get(key) if isinstance(customers, Mapping) else None
+    return entry if isinstance(entry, Mapping) else {}
