@@ -230,7 +230,7 @@ def web_server(page: Page) -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -11,20 +11,23 @@ from reconciler.errors import ReconcilerError
 from reconciler.shipped import shipped
 from reconciler.text import visible
 
-STARTER = (
-    "reconciler.yaml",
-    "customers/customers.yaml",
-    ".gitignore",
-    ".github/workflows/reconciler.yml",
-)
-SCHEMAS = ("schema/customers.schema.json", "schema/project.schema.json")
+WRITTEN = {
+    "reconciler.yaml": "examples/starter/reconciler.yaml",
+    "customers/customers.yaml": "examples/starter/customers/customers.yaml",
+    ".gitignore": "examples/starter/.gitignore",
+    ".github/workflows/reconciler.yml": "examples/ci/github/reconciler.yml",
+    ".github/workflows/reconciler-drift.yml": "examples/ci/github/reconciler-drift.yml",
+    "schema/customers.schema.json": "schema/customers.schema.json",
+    "schema/project.schema.json": "schema/project.schema.json",
+}
+"""What `init` writes, and which of the files in the package it is."""
 
 
 @click.command("init")
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 def command(folder: Path) -> None:
     """
-    Write a starter project into FOLDER: project file, customers, schemas for the editor, CI workflow, .gitignore.
+    Write a starter project into FOLDER: project file, customers, schemas for the editor, CI workflows, .gitignore.
 
     Nothing that is there already is written over.
 
@@ -32,8 +35,7 @@ def command(folder: Path) -> None:
     Example:
       reconciler init billing && cd billing && reconciler -e local plan
     """  # noqa: D301 - click's mark
-    contents = {folder / name: shipped(f"examples/starter/{name}") for name in STARTER}
-    contents |= {folder / name: shipped(name) for name in SCHEMAS}
+    contents = {folder / name: shipped(source) for name, source in WRITTEN.items()}
     there = [path for path in contents if path.exists()]
     if there:
         raise ReconcilerError(
