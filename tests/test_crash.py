@@ -127,9 +127,9 @@ async def patient(*args: Any, **how: Any) -> planning.Planned:  # noqa: ANN401 -
     return await planning.make(*args, patience=VirtualClock(), **how)
 
 
-def ready(folder: Path, ways: Ways) -> Mortal:
+def ready(folder: Path, ways: Ways, kind: type[Mortal] = Mortal) -> Mortal:
     """Return a world in which the third state is declared, and nothing of it done."""
-    world = Mortal(folder, ways, stages=Stages(make=patient))
+    world = kind(folder, ways, stages=Stages(make=patient))
     for desired in (FIRST, SECOND):
         assert done(world.apply(desired).outcomes)
         world.wait(60)

@@ -3,8 +3,8 @@ Everything at once: edits of the YAML and of the live side, faults, deaths at an
 
 Hypothesis chooses what happens next. Whatever does: given the ledger, nobody is doubled by our doing; nobody is
 archived who is declared active, or restored who is not; and once the faults end, one run leaves nothing in doubt and
-the next one plans nothing. A run may be taken over in its middle and wake up again; that two runs are held apart
-by the lock is in `tests/cli/test_cli_racing_runs.py`.
+the next one plans nothing. A run may be taken over in its middle and wake up again: at every step of one in
+`tests/test_taken_over.py`. That two runs are held apart by the lock is in `tests/cli/test_cli_racing_runs.py`.
 """
 
 from __future__ import annotations
@@ -122,13 +122,13 @@ class Account(RuleBasedStateMachine):
         self.world.step = unheard
         self.world.wait(wait_s)
 
-    @rule(step=st.integers(1, 30), second=states())
-    def be_taken_over(self, step: int, second: Desired) -> None:
+    @rule(step=st.integers(1, 16), second=st.none() | states())
+    def be_taken_over(self, step: int, second: Desired | None) -> None:
         """Let another run, perhaps of another edit, begin in the middle of one, which wakes up when that has ended."""
         first = self.desired
 
         def other() -> None:
-            self.desired = second
+            self.desired = first if second is None else second
             self._apply()
 
         self.world.step = TakenOverAt(self.world, other, step)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from clocks import VirtualLoop
 from test_crash import Mortal
+from world import World
 
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder
@@ -44,7 +45,7 @@ class TakenOverAt:
     is on its way is not held back by any fence.
     """
 
-    world: Begun
+    world: World
     second: Callable[[], object]
     at: int
     taken: int = 0
