@@ -119,6 +119,7 @@ class Terms:
     - `lag_s`: how long a write may stay unseen. `rate_per_s`: 0 is no limit.
     - `windows`: when actions are allowed; one that no window names always is.
     - `places`: for a rule of the policy, where it is written; not those that an option replaces.
+    - `reset`: archive whatever is not declared, also what another file's or project's entries made.
     - `refresh_users`: list the users of every customer with declared users, also where the ledger has them.
     """
 
@@ -141,3 +142,4 @@ class Terms:
     windows: tuple[Window, ...] = ()
     places: Mapping[str, Source] = field(default_factory=dict, compare=False)
     refresh_users: bool = False
+    reset: bool = False

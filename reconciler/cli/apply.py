@@ -11,13 +11,13 @@ from reconciler.cli import consent
 from reconciler.cli import options as shared
 from reconciler.cli import saved as saving
 from reconciler.cli.asked import Asked, asked_of, consent_options
-from reconciler.cli.carry import agreed_and_done, drafted
+from reconciler.cli.carry import agreed_and_done, drafted, made
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits, Scope
-from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
+from reconciler.cli.session import Session, connected, declared, options_of, settings_of
 from reconciler.ledger.base import Ledger
 from reconciler.model import Desired
-from reconciler.pipeline import planning, writing
+from reconciler.pipeline import writing
 from reconciler.plan.windows import WINDOWS
 from reconciler.plans import Plan
 from reconciler.settings import Environment, Settings
@@ -112,12 +112,7 @@ def _apply(session: Session, ledger: Ledger, desired: Desired | None, saved: Pla
     if desired is None and saved is not None:
         planned = drafted(session, ledger, saving.drafted_alone(saved, ledger, terms))
     else:
-        with shown_progress(session.clock) as progress:
-            wanted, patience = desired or Desired(), session.clock
-            making = planning.make(
-                session.client, ledger, wanted, terms, say=progress.planning, price=progress.note, patience=patience
-            )
-            planned = session.run(writing.kept(ledger, session.clock, making))
+        planned = made(session, ledger, desired or Desired(), terms)
     planned_s = session.clock.monotonic() - began_s
     if saved is not None and desired is not None:
         saving.still_true(saved, planned.plan, saving.sent_before(saved, ledger))

@@ -93,6 +93,12 @@ def _word(plan: Plan, action: Action, wanted_at: Source | None) -> None:
         raise Refused(f"not applied: {action.value} was not approved; nothing was sent")
 
 
+def word(what: str, wanted: str) -> None:
+    """Ask for a word that is typed only on purpose; Refused where it is another one."""
+    if _typed(f"{visible(what)}: type {visible(wanted)} to approve: ") != wanted:
+        raise Refused("not applied: it was not approved; nothing was sent")
+
+
 def _typed(question: str) -> str:
     """
     Return the line that is typed as the answer; "" at the end of input.

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("apply", "Make the account as declared"),
     "drift": ("drift", "Tell what the live side changed since the last apply"),
     "import": ("import_", "Write live customers as YAML that plans to nothing"),
+    "seed": ("seed", "Fill an environment that is not production"),
     "generate": ("generate", "Write synthetic customers, to fill an environment"),
     "show": ("show", "Show one customer: declared, live and recorded"),
     "history": ("history", "List what each run did"),

@@ -63,12 +63,18 @@ def options_of(chosen: Chosen, *parts: Limits | Scope | Allowance, **given: Any)
 
 
 def declared(
-    settings: Settings, environment: Environment, *, paths: Sequence[str] = (), strict: bool = False
+    settings: Settings,
+    environment: Environment,
+    *,
+    paths: Sequence[str] = (),
+    strict: bool = False,
+    stdin: BinaryIO | None = None,
 ) -> Loaded:
     """
     Return what the files declare for `environment`, its warnings written to stderr; Invalid with every problem.
 
-    `paths`, relative to the project, are read in place of those that options and project file name.
+    `paths`, relative to the project, are read in place of those that options and project file name; `stdin` in
+    place of standard input.
     """
     loaded = load_desired(
         paths or settings.files(),
@@ -80,7 +86,7 @@ def declared(
         required_at=environment.policy.places.get("required"),
         strict=strict,
         pins_allowed=settings.pins_allowed,
-        stdin=standard_input(),
+        stdin=stdin or standard_input(),
         without=settings.overlays,
     )
     output.warn(loaded.warnings)

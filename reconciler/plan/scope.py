@@ -34,6 +34,7 @@ class Scope:
     - `targeted`: inside `--target` and outside `--exclude`.
     - `here`: not left out of this environment by its include and exclude patterns.
     - `read`: whether the file of this name was read now, or would have been had it existed.
+    - `reset`: whatever is not declared has gone, wherever its entry stood.
     """
 
     targeted: Callable[[str], bool]
@@ -41,6 +42,7 @@ class Scope:
     read: Callable[[str], bool]
     project: str
     declared: Callable[[str], bool]
+    reset: bool = False
 
     def gone(self, binding: Binding) -> bool:
         """
@@ -48,7 +50,9 @@ class Scope:
 
         A file that is missing from a folder or glob that was read counts as read; standard input does not.
         """
-        return self.ours(binding) and not self.declared(binding.external_id)
+        # A row without a source is there only because its customer was to be archived as owned: that goes on so.
+        there = (self.reset and binding.source != "") or self.ours(binding)
+        return there and not self.declared(binding.external_id)
 
     def ours(self, binding: Binding) -> bool:
         """Say whether the entry of `binding` would be seen now if it stood."""
@@ -56,6 +60,8 @@ class Scope:
 
     def left_out(self, bindings: Mapping[str, Binding]) -> int:
         """Return how many have no entry here as their project or file was not read; without a source none ever had."""
+        if self.reset:
+            return 0
         return sum(row.source != "" and not self.declared(key) and not self.ours(row) for key, row in bindings.items())
 
     def may_take_over(self, binding: Binding) -> bool:
@@ -85,6 +91,7 @@ def scope_of(desired: Desired, terms: Terms) -> Scope:
         read=read,
         project=terms.project,
         declared=desired.customers.__contains__,
+        reset=terms.reset,
     )
 
 

@@ -54,6 +54,8 @@ fmt customers.yaml
 plan -f customers.yaml --redact --out kept.plan
 apply -f customers.yaml --redact --auto-approve --json-events events.jsonl
 apply -f customers.yaml --redact --auto-approve --format json
+seed -f customers.yaml --redact --auto-approve
+seed -f customers.yaml --redact --auto-approve --format json
 plan -f changed.yaml --redact --max-archives 1
 plan -f changed.yaml --redact --format json
 plan -f changed.yaml --redact --format markdown

@@ -1,0 +1,175 @@
+"""`seed`: fills an environment that is not production, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import click
+
+from reconciler.cli import consent
+from reconciler.cli import options as shared
+from reconciler.cli.asked import Asked, asked_of, consent_options
+from reconciler.cli.carry import agreed_and_done, made
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import Session, connected, declared, options_of, settings_of
+from reconciler.desired.write import write_customers
+from reconciler.errors import Refused
+from reconciler.ledger.base import Ledger
+from reconciler.model import Action, Desired
+from reconciler.pipeline import writing
+from reconciler.report.words import count
+from reconciler.settings import Environment, Settings
+from reconciler.settings.access import BUILT_IN
+from reconciler.terms import Allowance, Prune, Terms
+from reconciler.text import visible
+
+NOBODYS = ("example", "test", "invalid", "localhost")
+"""Top-level domains that nobody can own (RFC 2606), so that no mail reaches a person."""
+EXAMPLES = ("example.com", "example.net", "example.org")
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """How many customers to generate, with how many users each, from which seed number."""
+
+    customers: int
+    users: int
+    seed: int
+
+
+@click.command("seed")
+@shared.files
+@click.option("--customers", type=click.IntRange(min=1), help="Generate so many customers instead of reading files.")
+@click.option("--users", type=click.IntRange(min=0), default=0, show_default=True, help="Generate so many users each.")
+@click.option("--seed", "number", type=int, default=1, show_default=True, help="Another number makes other customers.")
+@click.option("--reset", is_flag=True, help="Archive all that is not declared: in a disposable environment only.")
+@click.option("--real-addresses", is_flag=True, help="Allow e-mail addresses that may be somebody's.")
+@shared.budget
+@shared.rate
+@shared.redact
+@shared.output_format("text", "json")
+@consent_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    customers: int | None,
+    users: int,
+    number: int,
+    rate_per_s: float | None,
+    form: str,
+    approved: tuple[str, ...],
+    lock_timeout: float,
+    events: str | None,
+    *,
+    budget: Allowance,
+    reset: bool,
+    real_addresses: bool,
+    redact: bool,
+    auto_approve: bool,
+) -> None:
+    """
+    Fill an environment from files, or with generated customers; a run that stopped goes on where it stopped.
+
+    Never production. Addresses must be of example domains, since a created user may get an e-mail. --reset
+    archives every customer with an external_id that is not declared, where the project file marks the
+    environment `disposable: true`.
+
+    \b
+    Example:
+      reconciler -e demo seed --customers 300 --users 2
+      reconciler -e demo seed -f profiles/small.yaml --reset
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    if customers is not None and files:
+        raise click.UsageError("--customers generates them: leave -f out")
+    consent.can_be_asked(auto_approve=auto_approve)
+    asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
+    options = options_of(chosen, budget, files=files, rate_per_s=rate_per_s)
+    settings = settings_of(options)
+    environment = settings.environment()
+    _may_be_filled(environment, reset=reset)
+    wanted = None if customers is None else Generated(customers, users, number)
+    desired = _desired(settings, environment, wanted)
+    if not real_addresses:
+        _nobodys(desired)
+    with (
+        connected(settings, options, environment, trace=asked.events.sent) as session,
+        session.run(writing.begin(environment, session.clock, doing="seed", timeout_s=lock_timeout)) as ledger,
+    ):
+        ctx.exit(_fill(session, ledger, desired, asked, reset=reset))
+
+
+def _may_be_filled(environment: Environment, *, reset: bool) -> None:
+    """Raise Refused for production, and for a reset of what is not marked disposable."""
+    if environment.base_url() == BUILT_IN["production"]:
+        raise Refused("seed never fills production; nothing was sent", "name another environment with -e")
+    if reset and not environment.disposable:
+        raise Refused(
+            f"environment {visible(environment.name)} is not marked disposable; nothing was sent",
+            "--reset archives all that is not declared: write `disposable: true` under it in the project file",
+        )
+
+
+def _desired(settings: Settings, environment: Environment, wanted: Generated | None) -> Desired:
+    """Return what the files declare, or what is generated: as read from standard input, so that no entry has gone."""
+    if wanted is None:
+        return declared(settings, environment).desired
+    # Only here: Faker takes half a second to load.
+    from reconciler.synthetic.generate import generated  # noqa: PLC0415
+
+    text = write_customers(generated(wanted.customers, wanted.users, wanted.seed))
+    bare = replace(environment, overlays=())
+    return declared(settings, bare, paths=("-",), stdin=io.BytesIO(text.encode("utf-8"))).desired
+
+
+def _nobodys(desired: Desired) -> None:
+    """Raise Refused where an address may be somebody's."""
+    found = [address for address in _addresses(desired) if not _is_nobodys(address)]
+    if found:
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise Refused(
+            visible(f"these addresses may be somebody's: {', '.join(found[:_NAMED])}{more}; nothing was sent"),
+            "a created user may get an e-mail: use domains such as acme.example, or give --real-addresses",
+        )
+
+
+def _addresses(desired: Desired) -> Iterator[str]:
+    """Yield every e-mail address that is declared."""
+    for customer in desired.customers.values():
+        if customer.fields.get("email"):
+            yield str(customer.fields["email"])
+        for user in customer.users:
+            yield user.email
+
+
+def _is_nobodys(address: str) -> bool:
+    """
+    Say whether an address is of a domain that is kept for examples.
+
+    >>> _is_nobodys("a@acme.example"), _is_nobodys("a@mail.example.com"), _is_nobodys("a@myexample.com")
+    (True, True, False)
+    """
+    domain = address.rpartition("@")[2].casefold().rstrip(".")
+    return domain.rpartition(".")[2] in NOBODYS or any(f".{domain}".endswith(f".{one}") for one in EXAMPLES)
+
+
+def _fill(session: Session, ledger: Ledger, desired: Desired, asked: Asked, *, reset: bool) -> int:
+    """Plan, ask and do it, and return the exit code."""
+    terms = session.environment.terms(session.options)
+    began_s = session.clock.monotonic()
+    planned = made(session, ledger, desired, _resetting(terms) if reset else terms)
+    planned_s = session.clock.monotonic() - began_s
+    archives = planned.plan.count(Action.ARCHIVE)
+    if reset and archives and not asked.auto_approve:
+        words = f"{count(archives, 'customer')} of {session.environment.name} would be archived"
+        consent.word(words, session.environment.name)
+    return agreed_and_done(session, ledger, planned, asked, name="seed", planned_s=planned_s, limited=not reset)
+
+
+def _resetting(terms: Terms) -> Terms:
+    """Return the terms under which all that is not declared is archived."""
+    return replace(terms, prune=Prune.ALL, owns=("*",), reset=True)
