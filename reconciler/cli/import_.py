@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,16 +11,19 @@ import click
 from reconciler.api.client import Client
 from reconciler.cli import options as shared
 from reconciler.cli import output
+from reconciler.cli.folder import check_place, write_folder
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import connected, options_of, settings_of, shown_progress
 from reconciler.desired.adopt import adopt
-from reconciler.desired.write import write_customers
+from reconciler.desired.write import Written, write_customers
 from reconciler.errors import ReconcilerError
 from reconciler.pipeline import looking, opening
 from reconciler.plan.scope import matcher
 from reconciler.report.price import reading_price
 from reconciler.report.words import count, duration
+from reconciler.text import visible
 
+SCHEMA = "customers.schema.json"
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"
 SHORTEST_SECRET = 16
 """In characters: with a shorter one, whoever has the file can try secrets until a name they know appears."""
@@ -27,7 +31,13 @@ SHORTEST_SECRET = 16
 
 @click.command("import")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
-@click.option("-o", "--output", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a new file.")
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    metavar="PATH",
+    help="Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
+)
 @click.option(
     "--anonymise",
     is_flag=True,
@@ -39,7 +49,7 @@ SHORTEST_SECRET = 16
 def command(
     ctx: click.Context,
     patterns: tuple[str, ...],
-    out: Path | None,
+    out: str | None,
     rate_per_s: float | None,
     *,
     anonymise: bool,
@@ -56,10 +66,11 @@ def command(
     \b
     Example:
       reconciler import "west-*" -o customers.yaml
+      reconciler import "east-*" -o customers/
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
-    if out is not None and out.exists():
-        raise ReconcilerError(f"{out}: it is there already", "choose another path, or remove it")
+    if out is not None:
+        _check_place(out)
     secret = _secret() if anonymise else ""
     options = options_of(chosen, rate_per_s=rate_per_s)
     settings = settings_of(options)
@@ -92,13 +103,34 @@ def command(
     else:
         for words in adopted.left_out:
             output.say(f"warning: {words}")
-    text = write_customers(entries, schema="customers.schema.json")
-    if out is None:
-        output.document(text)
-    else:
-        output.write_private(out, text)
+    _write(out, entries)
     written = count(len(entries), "customer")
     output.say(f"{written} written; {count(session.client.requests, 'request')}")
+
+
+def _is_folder(out: str) -> bool:
+    """Say whether a path is written as a folder's, or is one."""
+    return out.endswith(("/", os.sep)) or Path(out).is_dir()
+
+
+def _check_place(out: str) -> None:
+    """Raise ReconcilerError where nothing new can be written, before anything is asked of the account."""
+    if not out:
+        raise ReconcilerError("-o: an empty path", "name a new file, or a folder")
+    if _is_folder(out):
+        check_place(Path(out))
+    elif Path(out).exists():
+        raise ReconcilerError(f"{visible(out)}: it is there already", "choose another path, or remove it")
+
+
+def _write(out: str | None, entries: Sequence[Written]) -> None:
+    """Write entries to stdout, to one file, or to one file each."""
+    if out is None:
+        output.document(write_customers(entries, schema=SCHEMA))
+    elif _is_folder(out):
+        write_folder(Path(out), {entry.key: write_customers([entry], schema=SCHEMA) for entry in entries})
+    else:
+        output.write_private(Path(out), write_customers(entries, schema=SCHEMA))
 
 
 def _secret() -> str:
