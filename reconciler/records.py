@@ -151,6 +151,7 @@ class Learned:
     - `lists_archived`, `gets_archived`: whether archived customers are listed, and still answer a get.
     - `longest_page`: the longest page seen. `empties`: what empties a field, `""` or `null`.
     - `listed`: how many customers the last whole listing held.
+    - `told`: the hash of the drift that was notified of last; "" for none.
     - `how`: in words, when and from what `lists_archived` and `gets_archived` were learned.
     """
 
@@ -160,6 +161,7 @@ class Learned:
     empties: str | None = None
     how: str = ""
     listed: int = 0
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "uvicorn": ("emulator",),
     "jinja2": ("emulator", "report"),
     "faker": ("synthetic",),
+    "apprise": ("cli",),
     "sqlite3": ("ledger", "emulator"),
     "psycopg": ("ledger.postgres",),
     # Sending. `api.origin` makes the one client, `api.client` has it.

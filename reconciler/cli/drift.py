@@ -11,6 +11,7 @@ from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.accept import take_over
 from reconciler.cli.main import Chosen
+from reconciler.cli.notify import notify
 from reconciler.cli.options import Scope
 from reconciler.cli.plan import keep_learned
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
@@ -86,6 +87,7 @@ def command(
         if accept:
             ctx.exit(take_over(session, ledger, planned, loaded.desired, drift, terms))
         keep_learned(session, planned)
+        notify(session, planned, drift)
     ctx.exit(2 if drift.findings else 0)
 
 

@@ -22,7 +22,7 @@ FORMAT = 2
 
 _READABLE = (1, FORMAT)
 # What a copy of an older format lacks at the end of a row.
-_ADDED = dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at"), "") | {"listed": 0}
+_ADDED = dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at"), "") | {"listed": 0, "told": ""}
 
 _TABLES = {put.table: put for put in PUTS.values()}
 # What is no text, by column; a "?" may be null.

@@ -85,7 +85,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
                 PutBinding(ACME),
                 PutUsers(CustomerId("cus_1"), (JANE,)),
                 PutTaken("globex", "This external id is already used"),
-                PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen", listed=7)),
+                PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen", listed=7, told="d")),
                 PutAccount("ab" * 32),
                 PutIntent(OPEN),
                 PutRun(RUN),
@@ -97,7 +97,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
             users={CustomerId("cus_1"): (JANE,)},
             taken={"globex": "This external id is already used"},
             intents=(OPEN,),
-            learned=Learned(lists_archived=False, longest_page=100, empties="", how="seen", listed=7),
+            learned=Learned(lists_archived=False, longest_page=100, empties="", how="seen", listed=7, told="d"),
             known=True,
             account="ab" * 32,
         )
