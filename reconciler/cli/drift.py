@@ -18,7 +18,9 @@ from reconciler.cli.session import Session, connected, declared, options_of, set
 from reconciler.drifts import Drift
 from reconciler.ledger.base import Ledger
 from reconciler.pipeline import opening, planning, writing
-from reconciler.plan.drift import Seen, drift_of, without_ignored
+from reconciler.plan.drift import drift_of
+from reconciler.plan.ignored import without_ignored
+from reconciler.plan.seen import Seen
 from reconciler.report.drift_json import drift_json, drift_junit
 from reconciler.report.drift_page import drift_html, drift_markdown
 from reconciler.report.drift_text import drift_text

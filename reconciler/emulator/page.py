@@ -8,9 +8,8 @@ answered only where the browser says that this page sent them.
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -19,19 +18,16 @@ import jinja2
 
 from reconciler.emulator.calls import CONTROL, Answer, Call
 from reconciler.emulator.control import control
-from reconciler.emulator.faults import MEANINGS, Fault, On
+from reconciler.emulator.faults import On
 from reconciler.emulator.odds import RandomFaults
+from reconciler.emulator.page_values import changed, customers_of, faults_of, line_of, one_of, pace_of, state_of
 from reconciler.emulator.reading import read_odds
-from reconciler.emulator.service import Emulator, Logged
-from reconciler.rules import Behaviour, show, show_user
+from reconciler.emulator.service import Emulator
 from reconciler.text import visible
 
 PAGE = "/"
 FORMS = f"{CONTROL}page/"
-ROWS = 50
 LINES = 100
-PACE_S = 30
-"""For how many seconds back the page shows how many requests came in each."""
 _TYPE = "text/html; charset=utf-8"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _HEADERS = (
@@ -128,13 +124,13 @@ def _shown(emulator: Emulator, parameters: Mapping[str, str]) -> Answer:
     """Return the page as the parameters want it: `customer`, `q`, `held`, `start`, `refresh`."""
     refresh = parameters.get("refresh", "")
     values = {
-        "state": _state(emulator),
-        "pace": _pace(emulator),
-        "customers": _customers(emulator, parameters),
-        "one": _one(emulator, parameters.get("customer", "")),
-        "log": [_line(line) for line in islice(reversed(emulator.requests), LINES)],
-        "faults": _faults(emulator),
-        "set": [(name, value) for name, value in emulator.behaviour.as_json().items() if _changed(name, value)],
+        "state": state_of(emulator),
+        "pace": pace_of(emulator),
+        "customers": customers_of(emulator, parameters),
+        "one": one_of(emulator, parameters.get("customer", "")),
+        "log": [line_of(line) for line in islice(reversed(emulator.requests), LINES)],
+        "faults": faults_of(emulator),
+        "set": [(name, value) for name, value in emulator.behaviour.as_json().items() if changed(name, value)],
         "q": parameters.get("q", ""),
         "held": parameters.get("held", ""),
         "refresh": refresh if refresh in _REFRESHES else "",
@@ -143,114 +139,6 @@ def _shown(emulator: Emulator, parameters: Mapping[str, str]) -> Answer:
         "link": lambda **changed: _link(parameters, changed),
     }
     return Answer(200, _template().render(values).encode("utf-8", "replace"), _TYPE, _HEADERS)
-
-
-def _state(emulator: Emulator) -> dict[str, object]:
-    """Return the account in numbers."""
-    archived = sum(one.archived for one in emulator.account.customers.values())
-    return {
-        "active": len(emulator.account.customers) - archived,
-        "archived": archived,
-        "users": sum(map(len, emulator.account.users.values())),
-        "payment_methods": sum(map(len, emulator.account.payment_methods.values())),
-        "requests": sum(emulator.counts.values()),
-        "refused": sum(line.status == 429 for line in emulator.requests),  # noqa: PLR2004 - Too Many Requests
-        "date": emulator.date(),
-    }
-
-
-def _pace(emulator: Emulator) -> list[tuple[int, int]]:
-    """Return how many requests came in each of the last seconds, oldest first, as (seconds ago, requests)."""
-    now = int(emulator.now())
-    counted: Counter[int] = Counter()
-    for line in reversed(emulator.requests):
-        if line.time < now - PACE_S:
-            break
-        counted[now - int(line.time)] += 1
-    return [(ago, counted[ago]) for ago in range(PACE_S - 1, -1, -1)]
-
-
-def _customers(emulator: Emulator, parameters: Mapping[str, str]) -> dict[str, object]:
-    """Return one screen of customers, newest first, and where the next and the former begin."""
-    sought, held = parameters.get("q", "").casefold(), parameters.get("held", "")
-    text = parameters.get("start", "0")
-    start = min(int(text), len(emulator.account.customers)) if text.isdecimal() and text.isascii() else 0
-    found = [
-        one
-        for one in reversed(emulator.account.customers.values())
-        if (not held or one.archived == (held == "archived"))
-        and (not sought or any(sought in text.casefold() for text in (one.id, *one.fields.values())))
-    ]
-    rows = [
-        {
-            "id": one.id,
-            "external_id": one.external_id,
-            "name": one.fields.get("name", ""),
-            "city": one.fields.get("city", ""),
-            "users": len(emulator.account.users.get(one.id, ())),
-            "payment_methods": len(emulator.account.methods_of(one)),
-            "archived": one.archived,
-        }
-        for one in found[start : start + ROWS]
-    ]
-    return {
-        "rows": rows,
-        "count": len(found),
-        "first": start + 1 if rows else 0,
-        "last": start + len(rows),
-        "former": max(0, start - ROWS) if start else None,
-        "next": start + ROWS if start + ROWS < len(found) else None,
-    }
-
-
-def _one(emulator: Emulator, identity: str) -> dict[str, object] | None:
-    """Return all that one customer holds, None for none."""
-    customer = emulator.account.customers.get(identity)
-    if customer is None:
-        return None
-    ways = Behaviour()
-    return {
-        "id": customer.id,
-        "archived": customer.archived,
-        "fields": [(name, value) for name, value in show(emulator.account, ways, customer).items() if value],
-        "users": [show_user(ways, user) for user in emulator.account.users.get(customer.id, ())],
-        "payment_methods": [_words(method) for method in emulator.account.methods_of(customer)],
-    }
-
-
-def _words(method: Mapping[str, object]) -> str:
-    """Return a payment method in words; its fields are not documented."""
-    return ", ".join(f"{name}: {value}" for name, value in method.items())
-
-
-def _line(line: Logged) -> dict[str, object]:
-    """Return one request as the log shows it."""
-    shown = asdict(line)
-    shown["time"] = f"{line.time % 86_400 // 3600:02.0f}:{line.time % 3600 // 60:02.0f}:{line.time % 60:06.3f}"
-    shown["status"] = line.status or "dropped"
-    shown["bad"] = not line.status or line.status >= 400  # noqa: PLR2004 - HTTP's errors
-    return shown
-
-
-def _faults(emulator: Emulator) -> Iterator[dict[str, object]]:
-    """Yield every fault: what it is, its chance and whom it befalls, how often it came."""
-    odds = emulator.faults.as_json()
-    for fault in Fault:
-        strikes = odds.get(fault)
-        first = strikes[0] if isinstance(strikes, list) and strikes else {}
-        yield {
-            "name": str(fault),
-            "meaning": MEANINGS[fault],
-            "chance": first.get("chance", 0.0),
-            "on": first.get("on", On.ALL),
-            "active": bool(first),
-            "came": emulator.befallen.get(fault, 0),
-        }
-
-
-def _changed(name: str, value: object) -> bool:
-    """Say whether a switch is not as it is by default."""
-    return Behaviour().as_json()[name] != value
 
 
 def _link(parameters: Mapping[str, str], changed: Mapping[str, object]) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import date, datetime
-from fnmatch import fnmatchcase
+from dataclasses import replace
+from datetime import datetime
 
-from reconciler.drifts import Drift, Finding, Ignored, Kind, Moved, Pending, Rule
+from reconciler.drifts import Drift, Finding, Kind, Moved, Pending
 from reconciler.kinds import CUSTOMER
 from reconciler.kinds.customer import FIELDS
 from reconciler.model import (
@@ -24,29 +23,13 @@ from reconciler.model import (
     Cause,
     Change,
     CustomerId,
-    Desired,
     FieldChange,
-    Live,
     LiveCustomer,
     Reason,
 )
-from reconciler.plan.scope import scope_of
-from reconciler.plan.ways import known_ways
+from reconciler.plan.seen import Seen, managed_in, observed_of, row_of, state_of, targeted, there, unobservable
 from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState, Learned, Records
-from reconciler.terms import Terms
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a plan was made from. `since` is the RFC 3339 time of the last applying run's start, "" for none."""
-
-    desired: Desired
-    live: Live
-    records: Records
-    learned: Learned
-    terms: Terms
-    since: str = ""
+from reconciler.records import BindingState
 
 
 def drift_of(plan: Plan, seen: Seen) -> Drift:
@@ -70,42 +53,11 @@ def drift_of(plan: Plan, seen: Seen) -> Drift:
         pending=tuple(pending for _, pending in sorted_out if pending is not None),
         blocked=tuple(rest for _, rest in barred if rest is not None),
         unknown=plan.unknown,
-        unobservable=tuple(_unobservable(seen)),
-        managed=len(_managed(plan, seen)),
-        live=len(_there(seen)),
+        unobservable=tuple(unobservable(seen)),
+        managed=len(managed_in(plan, seen)),
+        live=len(there(seen)),
         requests=seen.live.requests,
     )
-
-
-def without_ignored(drift: Drift, rules: Iterable[Rule], today: date) -> Drift:
-    """Return `drift` without what `rules` hide; those whose day has passed hide nothing, and are named."""
-    given = tuple(rules)
-    standing = [rule for rule in given if rule.until >= today]
-    findings: list[Finding] = []
-    ignored: list[Ignored] = []
-    for finding in drift.findings:
-        left: Finding | None = finding
-        for rule in standing:
-            if left is None:
-                break
-            left, hidden = _split(left, rule)
-            ignored += [Ignored(hidden, rule)] if hidden is not None else []
-        findings += [left] if left is not None else []
-    expired = tuple(rule for rule in given if rule.until < today)
-    return replace(drift, findings=tuple(findings), ignored=tuple(ignored), expired=expired)
-
-
-def _split(finding: Finding, rule: Rule) -> tuple[Finding | None, Finding | None]:
-    """Return what a rule leaves of a finding, and what it hides; None for nothing."""
-    if not fnmatchcase(finding.address.external_id, rule.key) or (rule.kinds and finding.kind not in rule.kinds):
-        return finding, None
-    if not rule.fields:
-        return None, finding
-    hidden = tuple(one for one in finding.fields if one.name in rule.fields)
-    if not hidden:
-        return finding, None
-    left = tuple(one for one in finding.fields if one.name not in rule.fields)
-    return replace(finding, fields=left) if left else None, replace(finding, fields=hidden)
 
 
 def _sorted(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]:
@@ -118,7 +70,7 @@ def _sorted(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]
         case Action.RESTORE, Reason.HIDDEN_OR_GONE:
             text = "it is neither listed nor answers a get: archived and hidden, or gone; it is declared active"
             return _finding(Kind.GONE, change, text), None
-        case Action.ARCHIVE, Reason.DECLARED if _state(change.address, seen) is BindingState.ARCHIVED:
+        case Action.ARCHIVE, Reason.DECLARED if state_of(change.address, seen) is BindingState.ARCHIVED:
             return _finding(Kind.RESTORED, change, "we archived it, and somebody restored it"), None
         case _:
             return None, Pending(change.action, change.address, source=change.source)
@@ -126,7 +78,7 @@ def _sorted(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]
 
 def _patch(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]:
     """Return the fields of a patch that the live side moved, and those that only the files did."""
-    observed = _observed(change.address, seen)
+    observed = observed_of(change.address, seen)
     moved = [_moved(field, observed) for field in change.fields if field.cause is not Cause.CONFIG]
     edited = tuple(field.name for field in change.fields if field.cause is Cause.CONFIG)
     pending = Pending(Action.PATCH, change.address, edited, change.source) if edited else None
@@ -148,14 +100,15 @@ def _finding(kind: Kind, change: Change, text: str) -> Finding:
 
 def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Finding | None, Blocked | None]:
     """Return what of a blocked one is drift: the API cannot undo it, but somebody did it."""
-    row = _row(one.address, seen)
+    row = row_of(one.address, seen)
     if customer is None or one.address.email is not None:
         return None, one
     if row is not None and one.field is None and customer.external_id != row.live_external_id:
         moved = Moved(CUSTOMER.identity, row.live_external_id, customer.external_id, row.external_id, Cause.DRIFT)
-    elif one.field is not None and one.field in FIELDS and (row is None or one.field in row.applied()):
+    elif one.field is not None and one.field in FIELDS:
         name = one.field
-        held, live = (row.observed().get(name, "") if row is not None else None), customer.fields.get(name, "")
+        recorded = row is not None and name in row.applied()
+        held, live = observed_of(one.address, seen).get(name, "") if recorded else None, customer.fields.get(name, "")
         wanted = seen.desired.customers.get(one.address.external_id)
         declared = wanted.fields.get(name) if wanted is not None else None
         if FIELDS[name].same((declared or "") if held is None else held, live):
@@ -169,7 +122,7 @@ def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Fi
 
 def _met(plan: Plan, seen: Seen) -> dict[str, LiveCustomer]:
     """Return the listed customers by the key that they are bound to, are taken for by the plan, or carry."""
-    ids = {one.external_id: one.id for one in _there(seen).values()}
+    ids = {one.external_id: one.id for one in there(seen).values()}
     ids |= {one.address.external_id: one.id for one in plan.bindings if one.action is BindingAction.ADOPT}
     ids |= {key: row.bound_id for key, row in seen.records.bindings.items()}
     return {key: seen.live.listed[found] for key, found in ids.items() if found in seen.live.listed}
@@ -184,7 +137,7 @@ def _told(moved: Iterable[Moved]) -> str:
 def _twice(plan: Plan, seen: Seen) -> dict[str, Finding]:
     """Return, by key, the external_ids of ours that several active customers carry."""
     carriers: defaultdict[str, list[CustomerId]] = defaultdict(list)
-    for one in _there(seen).values():
+    for one in there(seen).values():
         carriers[one.external_id].append(one.id)
     keys = {key for key, those in carriers.items() if key and len(those) > 1}
     ours = keys & (seen.desired.customers.keys() | seen.records.bindings.keys())
@@ -192,7 +145,7 @@ def _twice(plan: Plan, seen: Seen) -> dict[str, Finding]:
     for key in sorted(ours):
         ids = tuple(carriers[key])
         wanted, row = seen.desired.customers.get(key), seen.records.bindings.get(key)
-        if not _targeted(plan, key, seen):
+        if not targeted(plan, key, seen):
             continue
         text = f"{len(ids)} active customers carry this external_id; `reconciler duplicates` shows them"
         source = wanted.source if wanted is not None else None
@@ -203,7 +156,7 @@ def _twice(plan: Plan, seen: Seen) -> dict[str, Finding]:
 def _released(plan: Plan, seen: Seen) -> Iterator[Finding]:
     """Yield the customers without an entry that we archived and somebody restored: the plan lets them go."""
     for binding in plan.bindings:
-        if binding.action is BindingAction.RELEASE and _state(binding.address, seen) is BindingState.ARCHIVED:
+        if binding.action is BindingAction.RELEASE and state_of(binding.address, seen) is BindingState.ARCHIVED:
             text = "we archived it, somebody restored it, and no entry declares it"
             yield Finding(Kind.RESTORED, binding.address, binding.id, text)
 
@@ -212,11 +165,11 @@ def _appeared(plan: Plan, seen: Seen) -> Iterator[Finding]:
     """Yield the customers that nobody declares or manages, and that were created since we last applied."""
     if not seen.since:
         return
-    managed = _managed(plan, seen)
-    for customer in _there(seen).values():
+    managed = managed_in(plan, seen)
+    for customer in there(seen).values():
         if customer.id in managed or customer.external_id in seen.desired.customers:
             continue
-        if _time(customer.created_at) <= _time(seen.since) or not _targeted(plan, customer.external_id, seen):
+        if _time(customer.created_at) <= _time(seen.since) or not targeted(plan, customer.external_id, seen):
             continue
         text = f"it was created at {customer.created_at}, and nobody declares it; `reconciler import` adopts it"
         yield Finding(Kind.UNMANAGED, Address(customer.external_id or customer.id), customer.id, text)
@@ -230,68 +183,14 @@ def _time(text: str) -> float:
         return 0.0
 
 
-def _targeted(plan: Plan, key: str, seen: Seen) -> bool:
-    """Say whether the plan was to look at a key."""
-    return not (plan.targets or plan.excludes) or scope_of(seen.desired, seen.terms).targeted(key)
-
-
-def _managed(plan: Plan, seen: Seen) -> set[CustomerId]:
-    """Return the ids of live customers that the ledger binds, whoever's, or that a declared one is found to be."""
-    ids = {row.bound_id for row in seen.records.bindings.values()}
-    ids |= {row.id for row in plan.entries if row.id is not None and row.external_id in seen.desired.customers}
-    ids |= {one.id for one in plan.bindings if one.action is BindingAction.ADOPT}
-    return ids & _there(seen).keys()
-
-
-def _there(seen: Seen) -> dict[CustomerId, LiveCustomer]:
-    """Return the listed customers that are active, as far as that can be told: those that we archived are not."""
-    lists = known_ways(seen.learned, seen.terms)[0]
-    shelved = {
-        row.bound_id
-        for row in seen.records.bindings.values()
-        if row.state is BindingState.ARCHIVED and lists is not False
-    }
-    return {one.id: one for one in seen.live.listed.values() if one.id not in shelved}
-
-
-def _unobservable(seen: Seen) -> Iterator[str]:
-    """Yield what cannot be observed on this server."""
-    lists = known_ways(seen.learned, seen.terms)[0]
-    ours = [row for row in seen.records.bindings.values() if row.state is BindingState.ARCHIVED]
-    listed = sum(row.bound_id in seen.live.listed for row in ours)
-    if lists:
-        yield "whether somebody archived a customer: archived ones are listed here, and nothing tells them apart"
-    if ours and lists:
-        yield f"whether somebody restored one of the {len(ours)} customers that we archived, for the same reason"
-    elif listed and lists is None:
-        yield (
-            f"whether somebody restored {listed} of the customers that we archived: they are listed, and it is not "
-            "known yet whether archived ones are"
-        )
-
-
 def _joined(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings with those of one customer's fields as one, in the order of the keys."""
     by_key: dict[tuple[Address, Kind], Finding] = {}
     for one in findings:
         key = (one.address, one.kind)
         former = by_key.get(key)
-        by_key[key] = one if former is None else replace(former, fields=(*former.fields, *one.fields))
+        if former is not None:
+            said = former.text if one.text in former.text else f"{former.text}; {one.text}"
+            one = replace(former, fields=(*former.fields, *one.fields), text=said)  # noqa: PLW2901
+        by_key[key] = one
     return tuple(sorted(by_key.values(), key=lambda one: (str(one.address), one.kind)))
-
-
-def _row(address: Address, seen: Seen) -> Binding | None:
-    """Return the ledger's row of a key."""
-    return seen.records.bindings.get(address.external_id)
-
-
-def _state(address: Address, seen: Seen) -> BindingState | None:
-    """Return how the ledger holds a customer, None where it does not."""
-    row = _row(address, seen)
-    return row.state if row is not None else None
-
-
-def _observed(address: Address, seen: Seen) -> dict[str, str]:
-    """Return what the server held after our last write, by field."""
-    row = _row(address, seen)
-    return row.observed() if row is not None else {}

@@ -6,13 +6,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from reconciler.documents.parse import Document, parse
+from reconciler.documents.parse import Document
 from reconciler.documents.places import Path as TreePath
 from reconciler.documents.places import find_places
 from reconciler.documents.shape import Shape
 from reconciler.documents.words import written
 from reconciler.drifts import Kind, Rule
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.settings.project import read_document
 from reconciler.shipped import schema
 from reconciler.text import visible
 
@@ -29,14 +30,7 @@ def read_rules(given: str | None, root: Path, cwd: Path) -> tuple[Rule, ...]:
     if given is None and not path.exists():
         return ()
     shown = visible(given or IGNORE_FILE)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        hint = "check the path given with --ignore"
-        raise Invalid([Problem(Source(shown), "", f"this cannot be read: {error.strerror}", hint)]) from error
-    document, problems = parse(content, shown)
-    if document is None or problems:
-        raise Invalid(problems)
+    document = read_document(path, shown, hint="check the path given with --ignore")
     misfits = Shape(schema("drift-ignore")).misfits(document.tree)
     if misfits:
         wrong = [_problem(document, one.path, one.message, one.hint, at_key=one.at_key) for one in misfits]

@@ -58,14 +58,7 @@ def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
     if given is None and not path.exists():
         return None
     shown = visible(name)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        hint = "check the path given with -p"
-        raise Invalid([Problem(Source(shown), "", f"this cannot be read: {error.strerror}", hint)]) from error
-    document, problems = parse(content, shown)
-    if document is None or problems:
-        raise Invalid(problems)
+    document = read_document(path, shown, hint="check the path given with -p")
     if not isinstance(document.tree, dict):
         message = "the file is empty" if document.tree is None else "the file is not a mapping"
         raise Invalid([Problem(Source(shown), "", message, "write `files: [customers/]`, or remove the file")])
@@ -78,6 +71,18 @@ def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
     if wrong:
         raise Invalid(sorted(wrong, key=lambda problem: problem.source))
     return project
+
+
+def read_document(path: Path, shown: str, *, hint: str) -> Document:
+    """Return what a YAML file holds; Invalid where it cannot be read (then with `hint`), or is no YAML."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Invalid([Problem(Source(shown), "", f"this cannot be read: {error.strerror}", hint)]) from error
+    document, problems = parse(content, shown)
+    if document is None or problems:
+        raise Invalid(problems)
+    return document
 
 
 @cache
