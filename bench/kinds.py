@@ -1,0 +1,157 @@
+"""
+What each kind of run costs: the formula, the plan's own price, and what the emulator counted. All three must be equal.
+
+python bench/kinds.py [--customers N] [--changes M] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from validate import generate
+from workbench import Server, emulator, fill, measured, program, table, told
+
+PAGE = 100
+USERS = 2
+"""So many users each created customer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of run: the command, what it is by the formula, and in words."""
+
+    name: str
+    words: tuple[str, ...]
+    formula: str
+    requests: int
+    text: str | None = None
+    planned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The file that is applied, the ledger, and how large all is."""
+
+    server: Server
+    file: Path
+    state: Path
+    customers: int
+    changes: int
+
+    def run(self, *words: str) -> Any:  # noqa: ANN401 - JSON, or text
+        """Run a command to its end and return what it printed."""
+        done = measured(program(*words), self.server.variables(self.state), self.file.parent)
+        if done.code:
+            raise RuntimeError(f"{' '.join(words)}: exit code {done.code}")
+        return json.loads(done.stdout) if "json" in words else done.stdout
+
+
+def kinds(account: Account) -> Iterator[Kind]:
+    """Yield each kind of run, in an order in which each finds what the one before left."""
+    count, several = account.customers, account.changes
+    pages = ceil(count / PAGE)
+    text = account.file.read_text("utf-8")
+    apply = ("apply", "--auto-approve", "--max-archives", "100%", "--max-restores", "100%")
+    reading = 1 + pages
+    yield Kind("nothing changed", ("plan",), "1 + ceil(N/L)", reading)
+    yield Kind("drift", ("drift",), "1 + ceil(N/L)", reading)
+    patched = _edited(text, several, "city", "Dover")
+    yield Kind("M patches", apply, "1 + ceil(N/L) + M", reading + several, patched)
+    archived = _edited(patched, several, "archived", "true")
+    # The server's ways are learned by the run that finds the first archive 5 s old: by the next one.
+    yield Kind("M archives", apply, "1 + ceil(N/L) + 2M", reading + 2 * several, archived)
+    left = ceil((count - several) / PAGE)
+    yield Kind("the next run: it learns", apply, "1 + ceil(N/L) + 2", 1 + left + 2, archived)
+    yield Kind("M restores", apply, "1 + ceil(N/L) + M", 1 + left + several, patched)
+    created = patched + "".join(_created(number) for number in range(several))
+    full = int(count % PAGE == 0)
+    requests = reading + full + several * (1 + USERS)
+    yield Kind("M creates, U users each", apply, "1 + ceil(N/L) + 1 if full + M + MU", requests, created)
+    more = ceil((count + several) / PAGE)
+    yield Kind("a plan after it", ("plan",), "1 + ceil(N/L)", 1 + more, created)
+    yield Kind("one target", ("plan", "--target", "new-0"), "1 + ceil(N/L)", 1 + more, created)
+    imported = 1 + more + count + several
+    yield Kind("import", ("import",), "1 + ceil(N/L) + N", imported, created, planned=False)
+
+
+def _edited(text: str, several: int, name: str, value: str) -> str:
+    """Return a customers file with a field of the first so many customers set."""
+    lines: list[str] = []
+    seen = 0
+    inside = False
+    for line in text.splitlines():
+        if line.startswith("  ") and line[2] not in " #" and line.endswith(":"):
+            seen += 1
+            inside = seen <= several
+            lines += [line, f"    {name}: {value}"] if inside else [line]
+        elif not (inside and line.strip().startswith(f"{name}:")):
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _created(number: int) -> str:
+    """Return an entry of a customer who is new."""
+    users = ", ".join(f"u{user}@new{number}.example: {{first_name: New}}" for user in range(USERS))
+    return f"  new-{number}: {{name: New {number}, email: n@new{number}.example, users: {{{users}}}}}\n"
+
+
+def row_of(account: Account, kind: Kind) -> dict[str, object]:
+    """Run one kind and return what it cost by the formula, by the plan, and by the emulator's count."""
+    if kind.text is not None:
+        account.file.write_text(kind.text, "utf-8")
+    account.server.wait(60)
+    file = ("-f", account.file.name) if kind.words[0] != "import" else ()
+    planned: int | None = None
+    limits = [word for word in kind.words[1:] if word != "--auto-approve"]
+    if kind.planned:
+        cost: Mapping[str, Any] = account.run("plan", *file, *limits, "--format", "json")["cost"]
+        planned = cost["requests"] + cost["overhead"] if kind.words[0] == "apply" else cost["overhead"]
+    account.server.wait(60)
+    account.server.counted()
+    account.run(*kind.words, *file)
+    sent = account.server.counted()
+    return {
+        "kind": kind.name,
+        "formula": kind.formula,
+        "by_formula": kind.requests,
+        "by_plan": planned,
+        "counted": sent.total(),
+        "by_kind": dict(sent),
+        "equal": sent.total() == kind.requests and planned in (None, kind.requests),
+    }
+
+
+def main() -> int:
+    """Run every kind; 1 where formula, price and count are not equal."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--customers", type=int, default=600)
+    arguments.add_argument("--changes", type=int, default=20)
+    arguments.add_argument("--json", action="store_true")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder, emulator() as server:
+        file, state = Path(folder, "customers.yaml"), Path(folder, "ledger.db")
+        generate(file, given.customers)
+        fill(server, file, state)
+        account = Account(server, file, state, given.customers, given.changes)
+        measure: Callable[[Kind], dict[str, object]] = lambda kind: row_of(account, kind)  # noqa: E731
+        rows = [measure(kind) for kind in kinds(account)]
+    shown = [
+        (row["kind"], row["formula"], row["by_formula"], row["by_plan"] or "-", row["counted"], row["equal"])
+        for row in rows
+    ]
+    text = f"N = {given.customers}, M = {given.changes}, U = {USERS}, L = {PAGE}\n\n"
+    text += table(("kind of run", "formula", "formula", "plan", "counted", "equal"), shown)
+    result = {"ok": all(row["equal"] for row in rows), "customers": given.customers, "rows": rows}
+    return told(result, text, as_json=given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

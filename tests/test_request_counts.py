@@ -1,0 +1,18 @@
+"""What each kind of run costs: the formula, the plan's price and the emulator's count are one number."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BENCH = Path(__file__).parents[1] / "bench" / "kinds.py"
+
+
+def test_each_kind_of_run_sends_what_its_formula_and_its_plan_say() -> None:
+    command = [sys.executable, str(BENCH), "--customers", "200", "--changes", "3", "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    rows = json.loads(ran.stdout)["rows"]
+    assert len(rows) == 10
+    assert [row for row in rows if not row["equal"]] == []
