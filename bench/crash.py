@@ -1,11 +1,12 @@
 """
 A run killed at every one of its steps: the next run ends it, and nothing is lost or doubled.
 
-python bench/crash.py [--every N] [--set NAME=VALUE] [--json]
+python bench/crash.py [--ledger postgres] [--every N] [--set NAME=VALUE] [--json]
 
 A step is the moment before a request leaves, after its answer came, before a commit, or after it (`reconciler.step`).
 For each, a process of its own applies and kills itself there (SIGKILL); then `reconciler apply` runs, and the account,
-the journal and a further plan are looked at. `--set` is a switch of the emulator's, as `reconciler emulator` takes it.
+the journal and a further plan are looked at. `--ledger postgres` starts a server of its own (`requirements/test.txt`);
+`--set` is a switch of the emulator's, as `reconciler emulator` takes it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stored import STORED, Stored
 from workbench import Server, emulator, measured, program, table, told
 
 from reconciler.clock import RealClock
@@ -77,29 +78,24 @@ class Ground:
     server: Server
     folder: Path
     account: Sequence[Mapping[str, Any]]
-
-    @property
-    def state(self) -> Path:
-        """The ledger of the run."""
-        return self.folder / "ledger.db"
+    stored: Stored
 
     def variables(self) -> dict[str, str]:
         """Return the variables of our program."""
-        return {**self.server.variables(self.state), "XDG_STATE_HOME": str(self.folder / "state")}
+        return {**self.server.variables(self.stored.state), "XDG_STATE_HOME": str(self.folder / "state")}
 
     def lay(self) -> None:
         """Lay the account and the ledger anew."""
         self.server.post("reset", {})
         self.server.post("load", {"customers": self.account})
-        for old in self.folder.glob("ledger.db*"):
-            old.unlink()
-        shutil.copyfile(self.folder / "begun.db", self.state)
+        self.stored.lay()
 
 
 def main() -> int:
     """Kill a run at every step; 1 where anything was lost or doubled, or a run did not end what it should."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th step only")
+    arguments.add_argument("--ledger", choices=sorted(STORED), default="sqlite", help="where the ledger lies")
     arguments.add_argument("--set", dest="switches", action="append", default=[], metavar="NAME=VALUE")
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
@@ -107,7 +103,7 @@ def main() -> int:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as name, emulator() as server:
         server.post("behaviour", switches)
-        ground = _prepared(server, Path(name))
+        ground = _prepared(server, Path(name), STORED[given.ledger](Path(name)))
         found: Counter[str] = Counter()
         wrong: list[str] = []
         at, alive = 1, 0
@@ -126,26 +122,27 @@ def main() -> int:
     result: dict[str, Any] = {
         "ok": found["kills"] > 0 and not wrong and found["converged"] == found["kills"],
         "server": switches,
+        "ledger": given.ledger,
         **{key: found[key] for key in ("kills", "converged", "second_runs", "duplicates", "lost", "open_intents")},
         "wrong": wrong,
         "seconds": round(time.perf_counter() - began, 1),
     }
-    rows = [(key.replace("_", " "), result[key]) for key in list(result)[2:-2]]
+    rows = [(key.replace("_", " "), result[key]) for key in list(result)[3:-2]]
     text = table(("killed at every step", "count"), [*rows, ("seconds", result["seconds"])])
     return told(result, "\n".join([text, *wrong]), as_json=given.json)
 
 
-def _prepared(server: Server, folder: Path) -> Ground:
+def _prepared(server: Server, folder: Path, stored: Stored) -> Ground:
     """Return the ground of every run: two states applied, and a third declared."""
-    ground = Ground(server, folder, ())
+    ground = Ground(server, folder, (), stored)
     for text in (FIRST, SECOND):
         (folder / "customers.yaml").write_text(text)
         if measured(_apply(), ground.variables(), folder).code:
             raise RuntimeError("the ground could not be laid")
         server.wait(LATER_S)
     (folder / "customers.yaml").write_text(THIRD)
-    shutil.copyfile(ground.state, folder / "begun.db")
-    return Ground(server, folder, server.customers())
+    stored.keep()
+    return Ground(server, folder, server.customers(), stored)
 
 
 def _apply() -> list[str]:
@@ -210,7 +207,7 @@ def _ended(ground: Ground, found: Counter[str]) -> list[str]:
         run = measured(_apply(), ground.variables(), ground.folder)
     wrong = [f"apply ended with {run.code}: {run.stdout[-500:]}"] if run.code else []
     wrong += _account_faults(ground.server.customers(), found)
-    with open_ledger(str(ground.state), environment="default", base_url=ground.server.url, writable=False) as ledger:
+    with open_ledger(ground.stored.state, environment="default", base_url=ground.server.url, writable=False) as ledger:
         still_open = len(ledger.records().intents)
     found["open_intents"] += still_open
     wrong += [f"{still_open} intents are open"] if still_open else []

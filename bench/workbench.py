@@ -47,7 +47,7 @@ class Server:
     read: int = 0
     ahead_s: float = 0.0
 
-    def variables(self, state: Path) -> dict[str, str]:
+    def variables(self, state: Path | str) -> dict[str, str]:
         """Return the environment variables under which our program works with this server."""
         return {
             "AP_BASE_URL": self.url,

@@ -27,13 +27,13 @@ def url() -> str:
     return os.environ.get("RECONCILER_TEST_POSTGRES") or _started()
 
 
-def database(name: str) -> str:
-    """Return the URL of a new and empty database."""
+def database(name: str, template: str = "template0") -> str:
+    """Return the URL of a new database, empty or a copy of `template`."""
     import psycopg  # noqa: PLC0415
 
     with psycopg.connect(url(), autocommit=True, prepare_threshold=None) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
     return url().replace("/postgres?", f"/{name}?")
 
 
