@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("ledger", "api", "documents"),
     ("rules", "recording"),
     ("kinds",),
-    ("model records terms plans drifts",),  # the nouns are one room: they are made of each other
+    ("model records terms plans drifts explained",),  # the nouns are one room: they are made of each other
     ("errors", "clock", "text", "shipped", "collector", "step"),
 )
 
@@ -38,6 +38,7 @@ MIDDLE = (
     "terms",
     "plans",
     "drifts",
+    "explained",
     "errors",
     "text",
     "apply.recover",

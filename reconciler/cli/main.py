@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "seed": ("seed", "Fill an environment that is not production"),
     "generate": ("generate", "Write synthetic customers, to fill an environment"),
     "show": ("show", "Show one customer: declared, live and recorded"),
+    "explain": ("explain", "Tell why a customer is planned as it is"),
     "history": ("history", "List what each run did"),
     "undo": ("undo", "Undo one run"),
     "duplicates": ("duplicates", "Find live customers that are there twice, and archive the others"),

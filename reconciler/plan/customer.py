@@ -88,7 +88,7 @@ def _plan_active(customer: DesiredCustomer, known: Known, live: LiveCustomer, me
     if _as_recorded_and_declared(customer, known, live):
         entry = known_entry(customer, known, live, means.project)
         return _bound(customer, known, live, entry)
-    found = _diff(customer, known, live, means)
+    found = difference(customer, known, live, means)
     entry = known_entry(customer, known, live, means.project, found=found)
     return (
         _patch(customer, known.id, found, synced=live.synced)
@@ -110,7 +110,7 @@ def _as_recorded_and_declared(customer: DesiredCustomer, known: Known, live: Liv
     return known.row.applied() == declared or fingerprint(declared) == known.row.applied_hash
 
 
-def _diff(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> Diff:
+def difference(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> Diff:
     """Return how the customer differs, by the three-way table."""
     row = known.row
     return diff(
@@ -173,7 +173,7 @@ def _plan_dormant(
     if customer.archived:
         entry = known_entry(customer, known, seen, means.project, state=state)
         return _bound(customer, known, seen, entry)
-    found = _diff(customer, known, seen, means)
+    found = difference(customer, known, seen, means)
     entry = known_entry(customer, known, seen, means.project, state=state, found=found)
     lost = reason is Reason.HIDDEN_OR_GONE
     if lost and not customer.fields.get("name"):

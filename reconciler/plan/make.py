@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from reconciler.model import (
     Blocked,
@@ -25,6 +26,20 @@ from reconciler.records import BindingState, Records
 from reconciler.terms import Prune, Terms
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """
+    What planning knows before it plans a key: both sides indexed, who everybody is, what may be archived.
+
+    `explain` tells of a plan by the same value, so that it cannot tell another story.
+    """
+
+    register: Register
+    identities: tuple[tuple[DesiredCustomer, Identity], ...]
+    declared: Declared
+    pruning: Pruning
+
+
 def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> Draft:
     """
     Return the plan that leads from `live` to `desired`, or what must be read first.
@@ -41,12 +56,27 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
     if reads:
         return not_yet(reads, terms, learned)
     notes = guard.of_this_account(records, live, terms, desired)
-    register = _register(desired, records, scope, sight)
-    part, unchanged = _all_parts(desired, records, terms, register)
+    part, unchanged = _all_parts(
+        desired, terms, _judged(desired, records, terms, _register(desired, records, scope, sight))
+    )
     out_of_scope = scope.left_out(records.bindings)
     return draft_of(
         part, desired, live, records, terms, learned, notes=notes, unchanged=unchanged, out_of_scope=out_of_scope
     )
+
+
+def judged(desired: Desired, live: Live, records: Records, terms: Terms) -> Judged:
+    """Return what `make_plan` knows of the same values before it plans a key; everything it asks for must be read."""
+    sight = Sight(live, known_ways(overruled(records, live, terms), terms)[0], terms.lag_s)
+    return _judged(desired, records, terms, _register(desired, records, scope_of(desired, terms), sight))
+
+
+def _judged(desired: Desired, records: Records, terms: Terms, register: Register) -> Judged:
+    """Return who everybody is, and what may be archived without an entry."""
+    # Outside the targets too: what is another key's customer there must be neither taken over nor archived here.
+    identities = unrivalled([(customer, identify(customer, register)) for customer in desired.customers.values()])
+    declared = Declared(register, records, terms, means_of(records, terms), open_creates(records))
+    return Judged(register, tuple(identities), declared, _pruning(desired, terms, register, identities))
 
 
 def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) -> Register:
@@ -63,20 +93,17 @@ def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) ->
     )
 
 
-def _all_parts(desired: Desired, records: Records, terms: Terms, register: Register) -> tuple[Part, int]:
+def _all_parts(desired: Desired, terms: Terms, known: Judged) -> tuple[Part, int]:
     """Return all that is planned, in no order yet, and how many declared customers need nothing."""
-    # Outside the targets too: what is another key's customer there must be neither taken over nor archived here.
-    identities = unrivalled([(customer, identify(customer, register)) for customer in desired.customers.values()])
-    declared = Declared(register, records, terms, means_of(records, terms), open_creates(records))
+    register, pruning = known.register, known.pruning
     parts: list[Part] = []
     unchanged = 0
-    for customer, identity in identities:
+    for customer, identity in known.identities:
         if not register.scope.targeted(customer.external_id):
             continue
-        part = declared.part(customer, identity)
+        part = known.declared.part(customer, identity)
         parts.append(part)
         unchanged += not (part.changes or part.blocked or part.reads)
-    pruning = _pruning(desired, terms, register, identities)
     for key, binding in register.bindings.items():
         if key not in desired.customers and binding.bound_id not in pruning.claimed:
             parts.append(plan_binding(binding, pruning))

@@ -42,6 +42,13 @@ def _lines(plan: Plan, width: int) -> Iterator[Line]:
     where = f"{visible(plan.environment.name)} ({visible(plan.environment.base_url)})"
     yield line(f"Environment {where}, project {visible(plan.project)}", "bold")
     yield BLANK
+    yield from outcome_lines(plan, width)
+    yield line(cost_said(plan.cost))
+    yield line(summary_line(plan), "bold")
+
+
+def outcome_lines(plan: Plan, width: int) -> Iterator[Line]:
+    """Yield the lines of all that a plan changes, notes, blocks and exceeds, a blank one after each section."""
     yield from _changes(plan, width)
     yield from _section("In the ledger only", _bindings(plan.bindings[:MOST], width), len(plan.bindings))
     warnings = list(_warnings(plan))
@@ -49,8 +56,6 @@ def _lines(plan: Plan, width: int) -> Iterator[Line]:
     yield from _section("Notes", chain(_notes(plan.notes[: MOST - len(warnings)]), warnings), notes)
     yield from _section("Blocked", _blocked(plan.blocked[:MOST]), len(plan.blocked), "yellow")
     yield from _section("Over a limit, so nothing is sent", _limits(plan.limits), len(plan.limits), "red")
-    yield line(cost_said(plan.cost))
-    yield line(summary_line(plan), "bold")
 
 
 def _changes(plan: Plan, width: int) -> Iterator[Line]:

@@ -1,0 +1,58 @@
+"""`explain`: what it says of a customer and of a user, and that it hides and changes nothing it should not."""
+
+from __future__ import annotations
+
+from command_line import ONE, THREE, Online
+
+pytest_plugins = ("command_fixtures",)
+
+ACME = """\
+acme
+
+Is it declared?
+  declared at customers.yaml:2:3
+
+Who is it?
+  the ledger does not have it
+  listed with this external_id: none
+  so no live customer is it
+"""
+
+
+def test_explain_tells_a_create_from_its_evidence(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    ran = shop.run("explain", "acme", "-f", "customers.yaml")
+    assert (ran.code, ran.out.startswith(ACME), shop.writes()) == (0, True, [])
+    assert "Create (1)\n  + acme  declared  customers.yaml:2:3" in ran.out
+
+
+def test_explain_as_json_names_the_changes_of_the_plan(shop: Online) -> None:
+    shop.applied(THREE)
+    shop.load({"id": shop.id_of("acme"), "city": "Lima"})
+    shop.later()
+    told = shop.run("explain", "acme", "-f", "customers.yaml", "--format", "json").json
+    plan = shop.run("plan", "-f", "customers.yaml", "--format", "json").json
+    assert (told["changes"], told["blocked"]) == (plan["changes"], [])
+    assert [row["cause"] for row in told["fields"] if row["name"] == "city"] == ["drift"]
+
+
+def test_explain_redacts_personal_values(shop: Online) -> None:
+    shop.applied(THREE)
+    shop.load({"id": shop.id_of("acme"), "city": "Lima"})
+    shop.later()
+    for form in ("text", "json"):
+        out = shop.run("explain", "acme", "-f", "customers.yaml", "--redact", "--format", form).out
+        assert [word for word in ("Lima", "Boston", "jane@", "billing@") if word in out] == []
+
+
+def test_explain_fits_forty_columns(shop: Online) -> None:
+    shop.write("customers.yaml", THREE)
+    ran = shop.run("explain", "acme", "-f", "customers.yaml", COLUMNS="40")
+    assert [row for row in ran.out.splitlines() if len(row) > 40] == []
+
+
+def test_explain_asks_whether_a_declared_key_was_meant(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    ran = shop.run("explain", "acne", "-f", "customers.yaml")
+    assert (ran.code, ran.out) == (1, "")
+    assert "error: acne: no such customer is declared, live or recorded\n  did you mean acme?\n" in ran.err

@@ -1,0 +1,158 @@
+"""`explain` tells no other story than the plan: for any world, and for each rule that decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api_ways import Ways
+from hypothesis import given
+from hypothesis import strategies as st
+from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+from steps import Apply, Declared, LiveEdit, SomeoneEdits, TimePasses
+from story import story, terms
+from strategies import desired_states, histories, live_states, ways
+from world import Stages
+
+from reconciler.explained import Explanation, Row, UserSides
+from reconciler.model import Action, Address, Cause, Desired, DesiredUser, Live
+from reconciler.pipeline import planning
+from reconciler.plan.explain import alike, explain
+from reconciler.plan.make import make_plan
+from reconciler.records import Records
+from reconciler.terms import Prune, Terms
+
+
+def _told(
+    key: str, desired: Desired, live: Live, records: Records, under: Terms = TERMS, email: str | None = None
+) -> Explanation:
+    told = explain(Address(key, email), make_plan(desired, live, records, under).plan, desired, live, records, under)
+    assert told is not None
+    return told
+
+
+def _another_story(told: Explanation) -> list[str]:
+    """Return where the evidence does not lead to the outcome."""
+    wrong = []
+    archiving = {check.rule for check in told.archiving if check.archives and check.holds}
+    kept = [check.rule for check in told.archiving if not check.archives and check.holds]
+    active = any(text.startswith(("so it is active", "so it counts as active")) for text in told.presence)
+    nobody = "so no live customer is it" in told.identity
+    for change in told.outcome.changes:
+        match change.action:
+            case Action.ARCHIVE if change.reason.value not in archiving or kept:
+                wrong.append(f"archived as {change.reason}, though {archiving} hold and {kept} keep it")
+            case Action.CREATE if not nobody:
+                wrong.append("created, though somebody is it")
+            case Action.RESTORE if active:
+                wrong.append("restored, though active")
+            case Action.PATCH:
+                rows = {row.name: row.cause for row in told.fields if row.cause is not None}
+                if rows != {field.name: field.cause for field in change.fields}:
+                    wrong.append(f"patched otherwise than {rows}")
+            case _:
+                pass
+    if "entry_gone" in archiving and active and not kept and not told.outcome.changes and not told.outcome.blocked:
+        wrong.append("its entry has gone and nothing comes of it")
+    patched = any(change.action is Action.PATCH for change in told.outcome.changes)
+    if not patched and not told.outcome.blocked and any(row.cause is not None for row in told.fields):
+        wrong.append("differs and is not patched")
+    return wrong
+
+
+@given(ways(), live_states(), terms(), histories(faults=False), desired_states())
+def test_what_is_told_of_each_key_is_the_plan_of_that_key(
+    server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Any], last: Desired
+) -> None:
+    made: list[tuple[planning.Planned, Desired, Terms]] = []
+
+    async def kept(client: Any, ledger: Any, desired: Desired, under: Terms, **said: Any) -> planning.Planned:  # noqa: ANN401
+        planned = await planning.make(client, ledger, desired, under, **said)
+        made.append((planned, desired, under))
+        return planned
+
+    with story(server, under, stages=Stages(make=kept)) as one:
+        one.tell([SomeoneEdits(edits), TimePasses(20.0), *past, Declared(last), Apply()])
+    for planned, desired, limited in made:
+        keys = {*desired.customers, *planned.records.bindings, *(move.origin for move in desired.moved)}
+        keys |= {customer.external_id for customer in planned.live.listed.values()}
+        told = [
+            explain(Address(key), planned.plan, desired, planned.live, planned.records, limited) for key in sorted(keys)
+        ]
+        outcomes = [one.outcome for one in told if one is not None]
+        assert sorted(map(str, (change for one in outcomes for change in one.changes))) == sorted(
+            map(str, planned.plan.changes)
+        )
+        assert sorted(map(str, (row for one in outcomes for row in one.blocked))) == sorted(
+            map(str, planned.plan.blocked)
+        )
+        assert [wrong for one in told if one is not None for wrong in _another_story(one)] == []
+
+
+@given(st.sampled_from(["acme", "globex"]))
+def test_a_key_that_nobody_knows_is_not_explained(key: str) -> None:
+    desired, live, records = declared(customer("initech")), account(), ledger()
+    plan = make_plan(desired, live, records, TERMS).plan
+
+    assert explain(Address(key), plan, desired, live, records, TERMS) is None
+
+
+def test_keys_written_much_alike_are_found_among_the_declared_and_the_recorded() -> None:
+    assert alike("acne", declared(customer("acme")), ledger(bound("acmes", "cus_1"))) == ("acme", "acmes")
+
+
+def test_a_field_is_told_with_its_sides_and_the_row_of_the_table() -> None:
+    told = _told(
+        "acme",
+        declared(customer("acme", fields={"name": "acme", "city": "Boston"})),
+        account(there("cus_1", "acme", city="Lima")),
+        ledger(bound("acme", "cus_1")),
+    )
+
+    assert told.fields == (
+        Row(
+            "name",
+            (("declared", "acme"), ("applied", "acme"), ("observed", "acme"), ("live", "acme")),
+            "declared is as applied, live is as declared, live is as observed",
+            "unchanged",
+        ),
+        Row(
+            "city",
+            (("declared", "Boston"), ("live", "Lima")),
+            "nothing recorded, live differs from declared",
+            "patch (unknown)",
+            Cause.UNKNOWN,
+        ),
+    )
+
+
+def test_an_entry_that_has_gone_is_told_with_its_file_and_the_rule() -> None:
+    told = _told("acme", declared(), account(there("cus_1", "acme")), ledger(bound("acme", "cus_1")))
+
+    assert told.declared == ("not declared", "its entry stood in customers.yaml, which was read now")
+    assert [check.rule for check in told.archiving if check.holds] == ["entry_gone"]
+    assert [change.action for change in told.outcome.changes] == [Action.ARCHIVE]
+
+
+def test_an_entry_of_a_file_that_was_not_read_is_no_reason() -> None:
+    row = bound("acme", "cus_1", source="west.yaml")
+    told = _told("acme", declared(), account(there("cus_1", "acme")), ledger(row))
+
+    assert told.declared == ("not declared", "its entry stood in west.yaml, which was not read now")
+    assert told.archiving[1].why == "the file of its entry was not read: west.yaml"
+
+
+def test_who_owns_and_protects_a_live_customer_is_told() -> None:
+    under = Terms(TERMS.environment, prune=Prune.ALL, owns=("a*",), protect=("ac*",))
+    told = _told("acme", declared(), account(there("cus_1", "acme")), ledger(), under)
+
+    assert [check.rule for check in told.archiving if check.holds] == ["owned", "policy.protect"]
+    assert told.outcome.changes == ()
+
+
+def test_a_user_is_told_alone() -> None:
+    source = customer("acme").source
+    jane, joe = (DesiredUser(f"{name}@x.example", {}, source) for name in ("jane", "joe"))
+    told = _told("acme", declared(customer("acme", jane, joe)), account(), ledger(), email="Joe@x.example")
+
+    assert told.users == (UserSides("joe@x.example", "customers.yaml:2:3", recorded=False, listed=None),)
+    assert [str(change.address) for change in told.outcome.changes] == ["acme/joe@x.example"]
