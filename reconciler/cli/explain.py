@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli import complete, output
 from reconciler.cli import options as shared
-from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits
 from reconciler.cli.session import connected, declared, options_of, settings_of, shown_progress
@@ -19,7 +19,7 @@ from reconciler.report.redact import masked_plan
 
 
 @click.command("explain")
-@click.argument("key")
+@click.argument("key", shell_complete=complete.keys)
 @shared.files
 @shared.limits
 @shared.rate

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
+from click.shell_completion import CompletionItem
 
 from reconciler import __version__
+from reconciler.cli import complete
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.text import visible
 
@@ -33,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "state": ("state", "List, show and forget what the ledger holds"),
     "schema": ("schema", "Print a JSON Schema"),
     "emulator": ("emulator", "Run the API on this machine"),
+    "completion": ("completion", "Print what makes a shell complete commands, keys and runs"),
     "demo": ("demo", "Plan and apply the examples on an emulator, in one go"),
 }
 """Each command with its module and its one-line help, so that `--help` and `--version` import no other module."""
@@ -66,6 +69,13 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin with what is typed, without importing them; else what click offers."""
+        names = [
+            CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
@@ -74,7 +84,13 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-p", "--project", "project_file", metavar="FILE", help="The project file; default: reconciler.yaml.")
-@click.option("-e", "--environment", metavar="ENVIRONMENT", help="The environment; default: AP_ENVIRONMENT.")
+@click.option(
+    "-e",
+    "--environment",
+    metavar="ENVIRONMENT",
+    shell_complete=complete.environments,
+    help="The environment; default: AP_ENVIRONMENT.",
+)
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli import complete, output
 from reconciler.cli import options as shared
-from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import connected, declared, options_of, settings_of
 from reconciler.errors import Invalid, ReconcilerError
@@ -16,7 +16,7 @@ from reconciler.settings import Environment, Settings
 
 
 @click.command("show")
-@click.argument("key")
+@click.argument("key", shell_complete=complete.keys)
 @shared.files
 @shared.rate
 @shared.redact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli import consent, output
+from reconciler.cli import complete, consent, output
 from reconciler.cli import options as shared
 from reconciler.cli.asked import asked_of, consent_options
 from reconciler.cli.carry import agreed_and_done, drafted
@@ -21,7 +21,7 @@ from reconciler.terms import Allowance
 
 
 @click.command("undo")
-@click.argument("run")
+@click.argument("run", shell_complete=complete.runs)
 @shared.limits
 @shared.budget
 @shared.rate

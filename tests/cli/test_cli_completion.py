@@ -1,0 +1,86 @@
+"""Completion: what a shell is offered, and that it stays silent where something is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from command_line import ONE, THREE, Online
+
+pytest_plugins = ("command_fixtures",)
+
+
+def _offered(shop: Online, *words: str) -> list[str]:
+    """Return what bash is offered for the last word, asked in a process of its own."""
+    asked = {
+        "_RECONCILER_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(("reconciler", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-m", "reconciler"],
+        env=shop.given(asked),
+        cwd=shop.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stderr == ""
+    return [row.partition(",")[2] for row in ran.stdout.splitlines() if row]
+
+
+def test_commands_are_offered_by_how_they_begin(shop: Online) -> None:
+    assert _offered(shop, "ex") == ["explain"]
+
+
+def test_the_options_of_a_command_are_offered(shop: Online) -> None:
+    assert _offered(shop, "explain", "--red") == ["--redact"]
+
+
+def test_environments_of_the_project_file_are_offered(shop: Online) -> None:
+    shop.write("reconciler.yaml", "project: shop\nenvironments:\n  demo: {}\n  production: {}\n")
+    assert _offered(shop, "-e", "pro") == ["production"]
+
+
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_declared_and_recorded_keys_are_offered(shop: Online, command: str) -> None:
+    shop.applied(THREE)
+    shop.write("customers.yaml", "customers:\n  gamma: {name: Gamma}\n")
+    assert _offered(shop, command, "-f", "customers.yaml", "g") == ["gamma", "globex"]
+
+
+def test_runs_are_offered_to_undo(shop: Online) -> None:
+    shop.applied(ONE)
+    (run,) = (one["id"] for one in shop.run("history", "--format", "json").json["runs"])
+    assert _offered(shop, "undo", run[:2]) == [run]
+
+
+def test_files_that_cannot_be_read_offer_nothing(shop: Online) -> None:
+    shop.write("customers.yaml", "customers: [\n")
+    assert _offered(shop, "explain", "-f", "customers.yaml", "a") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_names_the_variable_that_asks(shop: Online, shell: str) -> None:
+    ran = shop.run("completion", shell)
+    assert (ran.code, f"_RECONCILER_COMPLETE={shell}_complete" in ran.out) == (0, True)
+
+
+def test_bash_itself_completes_with_the_script(shop: Online) -> None:
+    script = shop.write("script.bash", shop.run("completion", "bash").out)
+    asking = f"""
+        source {script}
+        COMP_WORDS=(reconciler exp); COMP_CWORD=1
+        _reconciler_completion $'{sys.executable}\\n-m\\nreconciler'
+        echo "${{COMPREPLY[@]}}"
+    """
+    ran = subprocess.run(
+        [shutil.which("bash") or "/bin/bash", "-c", asking],
+        env=shop.given({}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr) == ("explain\n", "")
