@@ -62,6 +62,9 @@ plan -f changed.yaml --redact --format markdown
 plan -f changed.yaml --redact --format html
 show acme -f changed.yaml --redact
 show acme -f changed.yaml --redact --format json
+explain acme -f changed.yaml --redact
+explain acme -f changed.yaml --redact --format json
+completion bash
 drift -f customers.yaml --redact
 drift -f customers.yaml --redact --format json
 drift -f customers.yaml --redact --format markdown
