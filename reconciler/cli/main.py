@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drift": ("drift", "Tell what the live side changed since the last apply"),
     "import": ("import_", "Write live customers as YAML that plans to nothing"),
     "seed": ("seed", "Fill an environment that is not production"),
+    "match": ("match", "Print id: lines for declared customers that may be live already"),
     "generate": ("generate", "Write synthetic customers, to fill an environment"),
     "show": ("show", "Show one customer: declared, live and recorded"),
     "explain": ("explain", "Tell why a customer is planned as it is"),

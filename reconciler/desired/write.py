@@ -65,6 +65,11 @@ def _pair(indent: int, key: str, value: str | None) -> list[str]:
     return [f"{' ' * indent}{key}: {scalar(value)}"]
 
 
+def key_line(key: str) -> list[str]:
+    """Return the line that begins a customer under `key`, any text."""
+    return _opening(2, key, empty=False)
+
+
 def _opening(indent: int, key: str, *, empty: bool) -> list[str]:
     """Return the line that begins a mapping under `key`, any text."""
     margin, name, rest = " " * indent, scalar(key), " {}" if empty else ""

@@ -101,7 +101,7 @@ def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
     alike: dict[tuple[str, str], list[LiveCustomer]] = {}
     for customer in active:
         for name in TWIN_FIELDS:
-            if value := _comparable(name, customer.fields.get(name, "")):
+            if value := comparable(name, customer.fields.get(name, "")):
                 alike.setdefault((name, value), []).append(customer)
     fields: dict[tuple[CustomerId, ...], list[tuple[str, str]]] = {}
     members: dict[tuple[CustomerId, ...], tuple[LiveCustomer, ...]] = {}
@@ -117,7 +117,7 @@ def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
     return tuple(found)
 
 
-def _comparable(name: str, value: str) -> str:
+def comparable(name: str, value: str) -> str:
     """Return a value as twins are found by it; an EIN of zeros alone is none."""
     canonical = FIELDS[name].canonical(value)
     return canonical.strip("0") and canonical.casefold() if name == "ein" else canonical.casefold()

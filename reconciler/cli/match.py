@@ -1,0 +1,84 @@
+"""`match`: `id:` lines to review, for declared customers that may be live already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import click
+
+from reconciler.cli import options as shared
+from reconciler.cli import output
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import connected, declared, options_of, settings_of, shown_progress
+from reconciler.desired.write import key_line
+from reconciler.documents.scalars import scalar
+from reconciler.pipeline import looking, opening
+from reconciler.plan.likeness import Likeness, likenesses
+from reconciler.report.price import reading_price
+from reconciler.report.words import count
+
+_HEAD = """\
+# For review. Nothing is bound by this: copy the id: lines that are right into your files.
+# What is commented is one of several that are alike.
+"""
+_LONGEST_NAME = 60
+
+
+@click.command("match")
+@shared.files
+@shared.rate
+@shared.redact
+@click.pass_context
+def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None, *, redact: bool) -> None:
+    """
+    Print id: lines for declared customers that may be live already, without an external_id to tell them by.
+
+    Each such pair agrees in EIN, e-mail or name. On stdout stands YAML, with the reasons as comments. Nothing is
+    written, neither to the account nor to the ledger.
+
+    \b
+    Example:
+      reconciler match -f customers.yaml
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    options = options_of(chosen, files=files, rate_per_s=rate_per_s)
+    settings = settings_of(options)
+    environment = settings.environment()
+    wanted = declared(settings, environment).desired.customers.values()
+    with opening.open_ledger(environment, writable=False) as ledger:
+        records = ledger.records()
+    with connected(settings, options, environment) as session, shown_progress(session.clock) as progress:
+        progress.note(reading_price(records.learned, 0, environment.rate_per_s))
+        reading = looking.account(
+            session.client,
+            records,
+            chosen=lambda _: True,
+            users=False,
+            say=progress.planning,
+            price=lambda _: None,
+        )
+        account = session.run(reading)
+    carried = {one.external_id for one in account.customers}
+    taken = {row.bound_id for row in records.bindings.values()} | {one.id for one in wanted if one.id is not None}
+    known = {row.external_id for row in records.bindings.values()} | carried
+    found = likenesses(
+        (one for one in wanted if one.id is None and not one.archived and one.external_id not in known),
+        (one for one in account.customers if not one.external_id and one.id not in taken),
+    )
+    if found:
+        output.document("".join(f"{line}\n" for line in _lines(found, redact=redact)))
+    output.say(f"{count(len(found), 'declared customer')} may be live already")
+
+
+def _lines(found: Mapping[str, tuple[Likeness, ...]], *, redact: bool) -> Iterator[str]:
+    """Yield the lines of the fragment."""
+    sure = any(like.alone for likes in found.values() for like in likes)
+    yield _HEAD + ("customers:" if sure else "# customers:")
+    for key, likes in found.items():
+        # The key too: one with nothing below it is null, and in an overlay that says the customer is absent.
+        mark = "" if likes[0].alone else "# "
+        yield from (mark + line for line in key_line(key))
+        for like in likes:
+            name = "" if redact else scalar(like.customer.fields.get("name", "")[:_LONGEST_NAME])
+            yield f"    # the same {', '.join(like.fields)}" + (f"; its name is {name}" if name else "")
+            yield f"{mark}    id: {scalar(like.customer.id)}"
