@@ -38,6 +38,14 @@ def test_a_folder_is_filled_batch_by_batch_with_an_empty_plan_after_each(shop: O
     assert shop.writes() == []
 
 
+def test_the_empty_pattern_takes_those_without_an_external_id(shop: Online) -> None:
+    nameless, _ = shop.load({"name": "Acme"}, {"external_id": "globex", "name": "Globex"})
+    assert shop.run("import", "", "-o", "customers/").code == 0
+    assert len(files(shop)) == 1
+    assert f"id: {nameless}\n" in (shop.folder / "customers" / files(shop)[0]).read_text()
+    assert bindings(shop) == ["adopt"]
+
+
 def test_no_key_leads_out_of_the_folder_or_hides_a_customer(shop: Online) -> None:
     keys = ["../../up", "/etc/passwd", ".hidden", "Acme", "acme", "ACME", "con", "a\nb", "~", "x" * 500, "*", "é"]
     shop.load(*({"external_id": key, "name": "N"} for key in keys))
