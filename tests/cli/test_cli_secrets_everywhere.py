@@ -71,6 +71,7 @@ drift -f customers.yaml --redact --format markdown
 drift -f customers.yaml --redact --format html
 drift -f customers.yaml --redact --format junit
 import
+match -f customers.yaml --redact
 duplicates --redact
 duplicates --redact --format json
 history list
