@@ -59,9 +59,13 @@ class Server:
 
     def counted(self) -> Counter[str]:
         """Return the requests since the last count, by kind."""
-        lines = self._get(f"requests?since={self.read}")["requests"]
+        return Counter(map(kind_of, self.lines()))
+
+    def lines(self) -> list[Mapping[str, Any]]:
+        """Return the requests since the last count, as the emulator logs them."""
+        lines: list[Mapping[str, Any]] = self._get(f"requests?since={self.read}")["requests"]
         self.read += len(lines)
-        return Counter(map(kind_of, lines))
+        return lines
 
     def customers(self) -> list[Mapping[str, Any]]:
         """Return every customer of the account, archived ones too."""
@@ -83,9 +87,9 @@ class Server:
 
 
 @contextmanager
-def emulator() -> Iterator[Server]:
-    """Yield an emulator without a limit, in a process of its own, its account empty and in memory."""
-    command = [sys.executable, "-m", "reconciler", "emulator", "--port", "0", "--rate", "0"]
+def emulator(rate_per_s: float = 0) -> Iterator[Server]:
+    """Yield an emulator, by default without a limit, in a process of its own, its account empty and in memory."""
+    command = [sys.executable, "-m", "reconciler", "emulator", "--port", "0", "--rate", f"{rate_per_s:g}"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
         try:
             assert process.stderr is not None
@@ -155,13 +159,14 @@ def measured(command: Sequence[str], variables: Mapping[str, str] | None = None,
     return Measure(code, text, usage.ru_utime + usage.ru_stime, took, usage.ru_maxrss / 1024)
 
 
-def fill(server: Server, file: Path, state: Path) -> None:
+def fill(server: Server, file: Path, state: Path, variables: Mapping[str, str] = {}) -> None:
     """Load what `file` declares into the account, and let an apply adopt it: the ledger then binds all of it."""
     desired = load_desired([file.name], root=file.parent).desired
     customers = [{"external_id": key, **one.fields} for key, one in desired.customers.items()]
     for begin in range(0, len(customers), _LOADED_AT_ONCE):
         server.post("load", {"customers": customers[begin : begin + _LOADED_AT_ONCE]})
-    adopted = measured(program("apply", "-f", str(file), "--auto-approve"), server.variables(state), file.parent)
+    given = {**server.variables(state), **variables}
+    adopted = measured(program("apply", "-f", str(file), "--auto-approve"), given, file.parent)
     if adopted.code:
         raise RuntimeError(f"the account was not adopted: exit code {adopted.code}")
 

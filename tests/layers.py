@@ -22,7 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("rules", "recording"),
     ("kinds",),
     ("model records terms plans drifts explained",),  # the nouns are one room: they are made of each other
-    ("errors", "clock", "text", "shipped", "collector", "step"),
+    ("errors", "clock", "text", "shipped", "collector", "step", "pace"),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
@@ -41,6 +41,7 @@ MIDDLE = (
     "explained",
     "errors",
     "text",
+    "pace",
     "apply.recover",
     "recording",
 )

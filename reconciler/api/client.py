@@ -17,7 +17,7 @@ from reconciler.api import faults, retry, times
 from reconciler.api.body import UnreadableError, read_body
 from reconciler.api.budget import Budget, Hold
 from reconciler.api.leaving import Intent, Leaving
-from reconciler.api.limit import HAIR, Limiter, Turn
+from reconciler.api.limit import Board, Limiter, Turn
 from reconciler.api.origin import connect, origin
 from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
 from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
@@ -32,6 +32,7 @@ from reconciler.errors import (
     Unauthorized,
     Unreachable,
 )
+from reconciler.pace import HAIR
 from reconciler.step import Step, unheard
 
 _log = logging.getLogger("reconciler.api")
@@ -62,6 +63,7 @@ class Client:
     - `rate_per_s` 0 is no limit. `timeout_s` is for a whole request. `jitter` returns numbers from 0 to 1.
     - `transport` replaces the network; `trace` is told of each sending, `step` of each request and answer.
     - `budget` bounds what is sent; without one there is no bound.
+    - `board` keeps the pace that others share; without one it is this client's own.
     - `requests` counts what was sent, tokens too; `tokens` those that asked for one.
     - How many requests are in flight together is the caller's matter (up to 50 have a connection).
 
@@ -82,6 +84,7 @@ class Client:
         trace: Callable[[Sent], None] | None = None,
         step: Step = unheard,
         budget: Budget | None = None,
+        board: Board | None = None,
     ) -> None:
         self.budget = budget or Budget(clock)
         self._origin = origin(base_url)
@@ -91,7 +94,7 @@ class Client:
         self._timeout_s = timeout_s
         self._trace = trace
         self._step = step
-        self._limiter = Limiter(clock, rate_per_s)
+        self._limiter = Limiter(clock, rate_per_s, board)
         self._basic = Basic(client_id, client_secret)
         self._tokens = Tokens(self._ask_for_token, clock)
         self._ahead_s = 0.0
@@ -166,7 +169,7 @@ class Client:
             attempts += 1
             answer: _Answer | None = None
             try:
-                answer = await self._exchange(request, content, used, Leaving(turn, intent, self._clock), hold)
+                answer = await self._exchange(request, content, used, Leaving(turn, intent, self._limiter.left), hold)
                 secrets, location = (used.split()[-1], *self._basic.secrets()), answer.headers.get("location", "")
                 body = faults.settled(request, answer.status, answer.body, location=location, secrets=secrets)
             except OverBudget as failure:
@@ -192,13 +195,13 @@ class Client:
                 lost += isinstance(failure, Unanswered)
                 await self._wait(failure, turn, verdict.wait_s)
             else:
-                self._limiter.answered()
+                await self._limiter.answered()
                 return Reply(answer.status, body, attempts, lost, answer.server_time_s)
 
     async def _wait(self, failure: ApiFailed, turn: Turn, wait_s: float) -> None:
         """Wait after `failure`; a 429 makes everybody wait, at the limiter."""
         if isinstance(failure, Throttled):
-            self._limiter.throttled(turn, wait_s)
+            await self._limiter.throttled(turn, wait_s)
         else:
             await self._clock.sleep(wait_s)
 
@@ -207,7 +210,7 @@ class Client:
     ) -> _Answer:
         """Send once and read the answer; raises Unanswered, Unreachable, NotTheApi or OverBudget."""
         outgoing = self._built(request, content, authorization, leaving)
-        leaving.now()
+        await leaving.now()
         self.budget.spend(hold)
         self.requests += 1
         self.tokens += request is _TOKEN

@@ -51,19 +51,25 @@ class Intent:
 class Leaving:
     """One sending's hook into the transport, called at the moment when its first byte is to be written."""
 
-    def __init__(self, turn: Turn, intent: Intent | None, clock: Clock) -> None:
+    def __init__(self, turn: Turn, intent: Intent | None, left: Callable[[Turn], Awaitable[None]]) -> None:
         self._turn = turn
         self._intent = intent
-        self._clock = clock
+        self._left = left
 
-    def now(self) -> None:
-        """Note that the request leaves; raise Unreachable where it may not any more."""
+    async def now(self) -> None:
+        """Tell the limiter (`left`) that the request leaves; raise Unreachable where it may not any more."""
+        self._check()
+        await self._left(self._turn)
+        # Again, as the telling may have had to wait.
+        self._check()
+
+    def _check(self) -> None:
+        """Raise Unreachable where the intent is too old."""
         if self._intent is not None:
             self._intent.check()
-        self._turn.left_s = self._clock.monotonic()
 
     async def trace(self, event: str, details: Mapping[str, Any]) -> None:
         """Be httpcore's `trace` extension: a new connection may have taken seconds since the turn."""
         # A proxy is first sent a CONNECT, which carries nothing of ours.
         if event.endswith("send_request_headers.started") and details["request"].method != b"CONNECT":
-            self.now()
+            await self.now()

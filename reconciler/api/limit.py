@@ -1,20 +1,21 @@
-"""Pacing: when a request may leave. FAQ: 5 requests per second per key; "space requests out evenly"."""
+"""Pacing: when a request may leave (`reconciler.pace` has the rules), and the queue of those that want to."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
+from typing import Protocol, TypeVar
 
+from reconciler import pace
 from reconciler.clock import Clock
+from reconciler.pace import NO_WAIT_S, Pace, Slot
 
-HAIR = 1.005
-"""The spacing over 1/rate: what timers and the network shift must not make a sixth request in a second."""
+Result = TypeVar("Result")
+
 _LATE_S = 0.001
-_NO_WAIT_S = 1e-6
-"""Too short a wait may not move a clock of floats."""
-_SLOWEST = 1 / 16
-_RECOVERY = 1 / 50
+"""What a request may leave late without a word: the hair of the spacing is for that."""
 
 
 @dataclass(slots=True)
@@ -22,6 +23,26 @@ class Turn:
     """Leave to send one request; `left_s` (monotonic) is when it was given, then when the request really left."""
 
     left_s: float
+    number: int = -1
+
+
+class Board(Protocol):
+    """Where a pace is kept, for one process or for all that use a key."""
+
+    async def change(self, move: Callable[[Pace], tuple[Pace, Result]]) -> Result:
+        """Replace the pace by the one that `move` makes of it, while nobody else does; return what `move` says."""
+
+
+class OwnBoard:
+    """The pace of one process alone."""
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+
+    async def change(self, move: Callable[[Pace], tuple[Pace, Result]]) -> Result:
+        """Replace the pace and return what `move` says."""
+        self._pace, result = move(self._pace)
+        return result
 
 
 class Limiter:
@@ -31,59 +52,69 @@ class Limiter:
     Two rules hold at once. A turn comes a spacing after the one before, also after idleness, so that
     there are no bursts. And, as a turn may be used late (the intent's commit, a connection's handshake),
     the n-th request before it must have really left a second ago, n being the requests of a second.
+
+    `board` is where the pace is kept: those that share it keep both rules together.
     """
 
-    def __init__(self, clock: Clock, rate_per_s: float) -> None:
+    def __init__(self, clock: Clock, rate_per_s: float, board: Board | None = None) -> None:
         self._clock = clock
         self._full = rate_per_s
-        self._rate = rate_per_s
-        self._next_s = 0.0
-        self._paused_until_s = 0.0
-        self._slowed_s = -1.0
-        self._last_second: deque[Turn] = deque(maxlen=int(rate_per_s))
+        self._board = board or OwnBoard()
+        self._share = 1.0
+        self._paused_until_s = -inf
         self._queue = asyncio.Lock()
 
     @property
     def rate_per_s(self) -> float:
         """The rate now: lower than the full one for a while after a 429; 0 is no limit."""
-        return self._rate
+        return self._full * self._share
 
     async def turn(self) -> Turn:
         """Wait until a request may leave, and return its turn."""
-        if not self._full and self._paused_until_s <= self._clock.monotonic():
+        if not self._full:
+            await self._until(lambda: self._paused_until_s)
             return Turn(self._clock.monotonic())
         async with self._queue:
-            while (wait_s := self._due_s() - self._clock.monotonic()) > _NO_WAIT_S:
-                await self._clock.sleep(wait_s)
-            turn = Turn(self._clock.monotonic())
-            if self._full:
-                # What a timer is late is made up for by the next spacing; idleness is not.
-                due_s = self._due_s()
-                began_s = due_s if turn.left_s - due_s <= _LATE_S else turn.left_s
-                self._next_s = began_s + HAIR / self._rate
-                self._last_second.append(turn)
-            return turn
+            slot = await self._change(lambda kept: pace.reserve(kept, self._full, self._clock.monotonic()))
+            while not slot.taken:
+                due_s = slot.due_s
+                await self._until(lambda due_s=due_s: due_s)  # type: ignore[misc]
+                slot = await self._change(self._taking(slot))
+        return Turn(slot.due_s, slot.number)
 
-    def _due_s(self) -> float:
-        """Return the moment from which a request may leave."""
-        due_s = max(self._next_s, self._paused_until_s)
-        if self._last_second and len(self._last_second) == self._last_second.maxlen:
-            due_s = max(due_s, self._last_second[0].left_s + HAIR * len(self._last_second) / self._full)
-        return due_s
+    def _taking(self, slot: Slot) -> Callable[[Pace], tuple[Pace, Slot]]:
+        """Return the move that takes a slot."""
+        return lambda kept: pace.take(kept, slot, self._full, self._clock.monotonic())
 
-    def throttled(self, turn: Turn, wait_s: float) -> None:
-        """
-        Slow down after a 429: nothing leaves for `wait_s`, then at half the rate.
+    async def _until(self, due_s: Callable[[], float]) -> None:
+        """Wait until a moment, which may become a later one meanwhile."""
+        while (wait_s := due_s() - self._clock.monotonic()) > NO_WAIT_S:
+            await self._clock.sleep(wait_s)
 
-        Several 429s to requests that left before the first of them was heard are one event.
-        """
+    async def left(self, turn: Turn) -> None:
+        """Note that the request of a turn leaves now, maybe later than its turn came."""
+        now_s = self._clock.monotonic()
+        late_s, turn.left_s = now_s - turn.left_s, now_s
+        if late_s > _LATE_S and turn.number >= 0:
+            await self._change(lambda kept: (pace.left(kept, turn.number, now_s), None))
+
+    async def throttled(self, turn: Turn, wait_s: float) -> None:
+        """Slow down after a 429: nothing leaves for `wait_s`, then at half the rate."""
         now_s = self._clock.monotonic()
         self._paused_until_s = max(self._paused_until_s, now_s + wait_s)
-        if turn.left_s > self._slowed_s:
-            self._slowed_s = now_s
-            self._rate = max(self._rate / 2, self._full * _SLOWEST)
+        await self._change(lambda kept: (pace.throttled(kept, turn.left_s, wait_s, now_s), None))
 
-    def answered(self) -> None:
+    async def answered(self) -> None:
         """Come back to the full rate by a fiftieth of it for each request that was answered."""
-        if self._rate < self._full:
-            self._rate = min(self._full, self._rate + self._full * _RECOVERY)
+        if self._share < 1:
+            await self._change(lambda kept: (pace.answered(kept, self._clock.monotonic()), None))
+
+    async def _change(self, move: Callable[[Pace], tuple[Pace, Result]]) -> Result:
+        """Change the pace, and remember its share of the rate."""
+
+        def seen(kept: Pace) -> tuple[Pace, Result]:
+            changed, result = move(kept)
+            self._share = pace.share_at(changed, self._clock.monotonic())
+            return changed, result
+
+        return await self._board.change(seen)

@@ -114,7 +114,7 @@ def lock_holder(
         except OSError:
             continue
         try:
-            return None if _try(descriptor) else _read(file)
+            return None if try_lock(descriptor) else _read(file)
         finally:
             os.close(descriptor)
     return None
@@ -166,7 +166,7 @@ def _open(name: str, folder: Path | None, otherwise: Path | None) -> tuple[int, 
 async def _wait(descriptor: int, file: Path, clock: Clock, timeout_s: float) -> None:
     """Take the lock, asking again until `timeout_s` has passed; then raise Locked."""
     until = clock.monotonic() + timeout_s
-    while not _try(descriptor):
+    while not try_lock(descriptor):
         wait_s = min(_ASK_EVERY_S, until - clock.monotonic())
         if wait_s <= 0:
             raise Locked(
@@ -176,7 +176,7 @@ async def _wait(descriptor: int, file: Path, clock: Clock, timeout_s: float) -> 
         await clock.sleep(wait_s)
 
 
-def _try(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Take the lock if nobody holds it; say whether it is held now. LedgerFailed where the disk has no locks."""
     try:
         if sys.platform == "win32":

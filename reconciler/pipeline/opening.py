@@ -13,6 +13,7 @@ from reconciler.clock import Clock, RealClock
 from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger as open_ledger_at
+from reconciler.ledger.pace_file import PaceFile
 from reconciler.settings import Environment
 from reconciler.step import Step, unheard
 from reconciler.terms import UNBOUNDED, Allowance
@@ -37,7 +38,8 @@ def open_client(
     """
     Return the client of an environment, not entered yet; Invalid with all that is missing to reach it.
 
-    `trace` is told of each sending.
+    `trace` is told of each sending. All clients of one key on this machine keep one pace together, but those
+    without a limit.
     """
     base_url, credentials = _asked(environment.base_url, environment.credentials)
     return Client(
@@ -50,6 +52,7 @@ def open_client(
         step=step,
         trace=trace,
         budget=Budget(clock, allowance),
+        board=PaceFile(base_url, credentials.client_id, clock) if environment.rate_per_s else None,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from answers import talk
 
 from reconciler.api.leaving import Intent, Leaving
-from reconciler.api.limit import Turn
+from reconciler.api.limit import Limiter, Turn
 from reconciler.api.request import Reply, Request
 from reconciler.clock import RealClock
 from reconciler.errors import ApiFailed, Unanswered, Unreachable
@@ -123,7 +123,7 @@ def test_a_port_where_nobody_listens_is_unreachable() -> None:
 
 def test_the_transport_says_when_a_request_really_leaves() -> None:
     async def leaving(turn: Turn) -> Leaving:
-        return Leaving(turn, None, RealClock())
+        return Leaving(turn, None, Limiter(RealClock(), 5.0).left)
 
     left_s, ended, heard = _left(leaving)
     assert left_s > 0
@@ -135,7 +135,7 @@ def test_a_connection_made_too_late_for_the_intent_carries_nothing() -> None:
         async def never() -> None:
             raise AssertionError
 
-        return Leaving(turn, Intent(never, RealClock(), "POST /customers"), RealClock())
+        return Leaving(turn, Intent(never, RealClock(), "POST /customers"), Limiter(RealClock(), 5.0).left)
 
     left_s, ended, heard = _left(leaving)
     assert (left_s, type(ended), heard) == (-1.0, Unreachable, [])

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from clocks import VirtualClock, run
 
-from reconciler.api.limit import HAIR, Limiter
+from reconciler.api.limit import Limiter
+from reconciler.pace import HAIR
 
 SPACING = 0.2 * HAIR
 
@@ -55,7 +56,7 @@ def test_a_turn_used_late_keeps_the_sixth_request_a_second_away() -> None:
         limiter = Limiter(clock, 5.0)
         first = await limiter.turn()
         await clock.sleep(0.15)
-        first.left_s = clock.monotonic()
+        await limiter.left(first)
         return await _times(limiter, clock, 5)
 
     assert run(measure())[4] == pytest.approx(0.15 + 1.005, abs=1e-6)
@@ -65,7 +66,7 @@ def test_a_429_stops_everybody_then_halves_the_rate() -> None:
     async def measure() -> list[float]:
         clock = VirtualClock()
         limiter = Limiter(clock, 5.0)
-        limiter.throttled(await limiter.turn(), 3.0)
+        await limiter.throttled(await limiter.turn(), 3.0)
         return await _times(limiter, clock, 3)
 
     assert run(measure()) == pytest.approx([3.0, 3.0 + 2 * SPACING, 3.0 + 4 * SPACING], abs=1e-2)
@@ -75,7 +76,7 @@ def test_without_a_rate_a_429_still_stops_everybody() -> None:
     async def measure() -> list[float]:
         clock = VirtualClock()
         limiter = Limiter(clock, 0.0)
-        limiter.throttled(await limiter.turn(), 3.0)
+        await limiter.throttled(await limiter.turn(), 3.0)
         return await _times(limiter, clock, 2)
 
     assert run(measure()) == [3.0, 3.0]
@@ -88,7 +89,7 @@ def test_who_already_waits_obeys_a_429_too() -> None:
         first = await limiter.turn()
         waiting = asyncio.create_task(_times(limiter, clock, 1))
         await clock.sleep(0.1)
-        limiter.throttled(first, 2.0)
+        await limiter.throttled(first, 2.0)
         return await waiting
 
     assert run(measure()) == pytest.approx([2.1], abs=1e-6)
@@ -100,7 +101,7 @@ def test_many_429s_of_one_moment_halve_the_rate_once() -> None:
         limiter = Limiter(clock, 5.0)
         turns = [await limiter.turn() for _ in range(3)]
         for turn in turns:
-            limiter.throttled(turn, 1.0)
+            await limiter.throttled(turn, 1.0)
         return limiter.rate_per_s
 
     assert run(measure()) == 2.5
@@ -109,10 +110,10 @@ def test_many_429s_of_one_moment_halve_the_rate_once() -> None:
 def test_the_full_rate_comes_back_by_fiftieths() -> None:
     async def measure() -> list[float]:
         limiter = Limiter(VirtualClock(), 5.0)
-        limiter.throttled(await limiter.turn(), 1.0)
+        await limiter.throttled(await limiter.turn(), 1.0)
         rates = []
         for _ in range(26):
-            limiter.answered()
+            await limiter.answered()
             rates.append(limiter.rate_per_s)
         return rates
 
@@ -124,7 +125,7 @@ def test_the_rate_never_falls_below_a_sixteenth() -> None:
     async def measure() -> float:
         limiter = Limiter(VirtualClock(), 5.0)
         for _ in range(9):
-            limiter.throttled(await limiter.turn(), 1.0)
+            await limiter.throttled(await limiter.turn(), 1.0)
         return limiter.rate_per_s
 
     assert run(measure()) == 5.0 / 16
