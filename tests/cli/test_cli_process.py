@@ -171,6 +171,14 @@ def test_closed_outputs_change_nothing_but_what_is_seen(shop: Online) -> None:
     assert shop.named("acme")["city"] == "Boston"
 
 
+def test_a_shell_completes_the_names_of_commands(here: Place) -> None:
+    asked = {"_RECONCILER_COMPLETE": "bash_complete", "COMP_WORDS": "reconciler s", "COMP_CWORD": "1"}
+    found = here.spawn(variables=asked).out.split()
+    # Which commands there are is another test's matter.
+    assert {"plain,show", "plain,state", "plain,schema"} <= set(found)
+    assert all(line.startswith("plain,s") for line in found)
+
+
 def test_the_version_is_said(here: Place) -> None:
     ran = here.spawn("--version")
     assert (ran.code, ran.out, ran.err) == (0, f"reconciler, version {__version__}\n", "")
