@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.drifts import Drift, Finding, Ignored, Kind, Moved, Pending
 from reconciler.model import Cause
-from reconciler.report.redact import masked, masked_address, masked_text
+from reconciler.report.redact import masked, masked_address, masked_blocked, masked_text
 from reconciler.report.words import count
 
 TITLES = {
@@ -17,6 +17,11 @@ TITLES = {
     Kind.DUPLICATED: "There more than once",
     Kind.UNMANAGED: "Appeared, and not managed",
 }
+PENDING = "Edits that are not applied yet: no drift"
+IGNORED = "Ignored"
+EXPIRED = "Rules that have ended, and hide nothing"
+BLOCKED = "Blocked, for another reason"
+UNSEEN = "Not observable on this server"
 CAUSES = {
     Cause.DRIFT: "the live side moved",
     Cause.BOTH: "the live side and the file moved",
@@ -53,21 +58,19 @@ def masked_drift(drift: Drift) -> Drift:
         findings=tuple(map(_masked, drift.findings)),
         ignored=tuple(Ignored(_masked(one.finding), one.rule) for one in drift.ignored),
         pending=tuple(_masked_pending(one) for one in drift.pending),
-        blocked=tuple(
-            replace(
-                one,
-                address=masked_address(one.address),
-                reason=masked_text(one.reason, one.values),
-                hint=masked_text(one.hint, one.values),
-            )
-            for one in drift.blocked
-        ),
+        blocked=tuple(map(masked_blocked, drift.blocked)),
     )
 
 
 def _masked(one: Finding) -> Finding:
     """Return a finding, masked."""
-    return replace(one, address=masked_address(one.address), fields=tuple(map(_masked_field, one.fields)))
+    values = [(field.name, value) for field in one.fields for value in (field.applied, field.live, field.declared)]
+    return replace(
+        one,
+        address=masked_address(one.address),
+        text=masked_text(one.text, [(name, value) for name, value in values if value]),
+        fields=tuple(map(_masked_field, one.fields)),
+    )
 
 
 def _masked_field(one: Moved) -> Moved:

@@ -70,7 +70,7 @@ def masked_plan(plan: Plan) -> Plan:
         plan,
         changes=tuple(masked_change(change) for change in plan.changes),
         bindings=tuple(replace(binding, address=masked_address(binding.address)) for binding in plan.bindings),
-        blocked=tuple(_blocked(one, values.get(one.address.external_id, [])) for one in plan.blocked),
+        blocked=tuple(masked_blocked(one, values.get(one.address.external_id, [])) for one in plan.blocked),
         notes=tuple(
             _note(note, values.get(note.address.external_id, []) if note.address else []) for note in plan.notes
         ),
@@ -89,6 +89,18 @@ def masked_outcome(outcome: Outcome) -> Outcome:
     """Return `outcome` with every personal value masked; in its message those of its own change."""
     message = masked_text(outcome.message, _values(outcome.change))
     return replace(outcome, change=masked_change(outcome.change), message=message)
+
+
+def masked_blocked(one: Blocked, values: Iterable[tuple[str, str]] = ()) -> Blocked:
+    """Return `one` masked: what it names, the user's e-mail, and `values` of changes beside it."""
+    known = [*one.values, *values, *_email(one.address)]
+    return replace(
+        one,
+        address=masked_address(one.address),
+        reason=masked_text(one.reason, known),
+        hint=masked_text(one.hint, known),
+        values=_masked_values(one.values),
+    )
 
 
 def masked_problem(problem: Problem) -> Problem:
@@ -114,18 +126,6 @@ def _field_change(one: FieldChange) -> FieldChange:
     """Return one field of a change, masked; empty and null stay."""
     after = one.after if one.after is None else masked(one.name, one.after)
     return replace(one, before=masked(one.name, one.before), after=after)
-
-
-def _blocked(one: Blocked, values: list[tuple[str, str]]) -> Blocked:
-    """Return `one` masked: what it names, the user's e-mail, and `values` of changes beside it."""
-    known = [*one.values, *values, *_email(one.address)]
-    return replace(
-        one,
-        address=masked_address(one.address),
-        reason=masked_text(one.reason, known),
-        hint=masked_text(one.hint, known),
-        values=_masked_values(one.values),
-    )
 
 
 def _note(note: Note, values: list[tuple[str, str]]) -> Note:
