@@ -59,6 +59,16 @@ class Source:
             return self.file
         return f"{self.file}:{self.line}:{self.column}" if self.column else f"{self.file}:{self.line}"
 
+    def as_json(self) -> dict[str, str | int]:
+        """
+        Return the place as JSON has it; a line or column that is not known is left out.
+
+        >>> Source("customers.yaml", 7, 12).as_json(), Source("customers.yaml").as_json()
+        ({'file': 'customers.yaml', 'line': 7, 'column': 12}, {'file': 'customers.yaml'})
+        """
+        places = {"line": self.line, "column": self.column}
+        return {"file": self.file, **{name: place for name, place in places.items() if place}}
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -10,10 +10,11 @@ import click
 from reconciler.cli import consent
 from reconciler.cli import options as shared
 from reconciler.cli import saved as saving
-from reconciler.cli.asked import Asked, asked_of, consent_options
-from reconciler.cli.carry import agreed_and_done, drafted, made
+from reconciler.cli.asked import Ask, Asked, asked_of, consent_options
+from reconciler.cli.carry import agreed_and_done
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits, Scope
+from reconciler.cli.planned import drafted, made
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of
 from reconciler.ledger.base import Ledger
 from reconciler.model import Desired
@@ -43,9 +44,6 @@ def command(
     files: tuple[str, ...],
     rate_per_s: float | None,
     form: str,
-    approved: tuple[str, ...],
-    lock_timeout: float,
-    events: str | None,
     *,
     scope: Scope,
     limits: Limits,
@@ -53,7 +51,7 @@ def command(
     strict: bool,
     redact: bool,
     plan_only: bool,
-    auto_approve: bool,
+    ask: Ask,
 ) -> None:
     """
     Make the account as declared: plan (or take the saved PLAN), ask, do it, report.
@@ -70,18 +68,11 @@ def command(
     saved = None if plan is None else saving.read_plan(plan)
     if plan_only and saved is None:
         raise click.UsageError("--plan-only takes a saved plan: reconciler apply PLAN --plan-only")
-    consent.can_be_asked(auto_approve=auto_approve)
-    asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
+    consent.can_be_asked(auto_approve=ask.auto_approve)
+    asked = asked_of(ctx, ask, form, redact=redact)
     if saved is not None:
         scope = replace(scope, targets=scope.targets or saved.targets, excludes=scope.excludes or saved.excludes)
-    options = options_of(
-        chosen,
-        scope,
-        limits,
-        budget,
-        files=files,
-        rate_per_s=rate_per_s,
-    )
+    options = options_of(chosen, scope, limits, budget, files=files, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
     desired = None if plan_only else _declared(settings, environment, saved, strict=strict)
@@ -89,7 +80,7 @@ def command(
         saving.same_account(saved, environment.ref())
     with (
         connected(settings, options, environment, trace=asked.events.sent) as session,
-        session.run(writing.begin(environment, session.clock, doing="apply", timeout_s=lock_timeout)) as ledger,
+        session.run(writing.begin(environment, session.clock, doing="apply", timeout_s=ask.lock_timeout_s)) as ledger,
     ):
         ctx.exit(_apply(session, ledger, desired, saved, asked))
 
@@ -112,7 +103,7 @@ def _apply(session: Session, ledger: Ledger, desired: Desired | None, saved: Pla
     if desired is None and saved is not None:
         planned = drafted(session, ledger, saving.drafted_alone(saved, ledger, terms))
     else:
-        planned = made(session, ledger, desired or Desired(), terms)
+        planned = made(session, ledger, desired or Desired(), terms, patient=True)
     planned_s = session.clock.monotonic() - began_s
     if saved is not None and desired is not None:
         saving.still_true(saved, planned.plan, saving.sent_before(saved, ledger))

@@ -28,8 +28,19 @@ class Asked:
     events: Events
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Whether and what is agreed to beforehand, how long another run is waited for, and where events go."""
+
+    auto_approve: bool
+    approved: tuple[str, ...]
+    lock_timeout_s: float
+    events: str | None
+
+
 def consent_options(command: Command) -> Command:
-    """Add `--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`."""
+    """Add `--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`, as the parameter `ask`."""
+    command = shared.gathered("ask", Ask, "auto_approve", "approved", "lock_timeout", "events")(command)
     command = streaming.option(command)
     command = click.option(
         "--lock-timeout",
@@ -48,13 +59,11 @@ def consent_options(command: Command) -> Command:
     return click.option("--auto-approve", is_flag=True, help="Do not ask.")(command)
 
 
-def asked_of(
-    ctx: click.Context, form: str, approved: tuple[str, ...], events: str | None, *, auto_approve: bool, redact: bool
-) -> Asked:
+def asked_of(ctx: click.Context, ask: Ask, form: str, *, redact: bool) -> Asked:
     """Return what the options say; the stream of events ends with the command."""
-    if events == streaming.STDOUT:
+    if ask.events == streaming.STDOUT:
         if form != "text":
             raise click.UsageError("--json-events - and --format json would both write to stdout: name a file")
         form = "events"
-    stream = streaming.events_to(ctx, events, real_clock(), redact=redact)
-    return Asked(auto_approve, frozenset(map(Action, approved)), form, redact, stream)
+    stream = streaming.events_to(ctx, ask.events, real_clock(), redact=redact)
+    return Asked(ask.auto_approve, frozenset(map(Action, ask.approved)), form, redact, stream)

@@ -17,7 +17,7 @@ from reconciler.cli.plan import show
 from reconciler.cli.session import Session, shown_progress
 from reconciler.errors import LedgerFailed, OverBudget, Refused
 from reconciler.ledger.base import Ledger
-from reconciler.model import Desired, Outcome, Status
+from reconciler.model import Outcome, Status
 from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plans import Plan
@@ -25,25 +25,6 @@ from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEn
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import plan_text
 from reconciler.report.words import count
-from reconciler.terms import Terms
-
-
-def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> planning.Planned:
-    """Return the plan that `draft` makes of the account; the lease is kept meanwhile where `ledger` is written to."""
-    terms = session.environment.terms(session.options)
-    with shown_progress(session.clock) as progress:
-        making = planning.make_of(session.client, ledger, draft, terms, say=progress.planning, price=progress.note)
-        # Looking holds no lock that would have to be kept.
-        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
-
-
-def made(session: Session, ledger: Ledger, desired: Desired, terms: Terms) -> planning.Planned:
-    """Return the plan that leads to `desired`, waiting for what an earlier run left in doubt; the lease is kept."""
-    with shown_progress(session.clock) as progress:
-        making = planning.make(
-            session.client, ledger, desired, terms, say=progress.planning, price=progress.note, patience=session.clock
-        )
-        return session.run(writing.kept(ledger, session.clock, making))
 
 
 def agreed_and_done(

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from reconciler.errors import ReconcilerError
 from reconciler.text import visible
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from reconciler.ledger.base import Ledger
     from reconciler.settings import Options
 
@@ -104,6 +105,8 @@ def _options(ctx: click.Context) -> Options:
 
 def _offered(names: Callable[[], Iterable[str]], begun: str) -> list[CompletionItem]:
     """Return those of `names` that begin with `begun` and can be typed; none where they cannot be told."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
+
     try:
         fitting = (name for name in names() if name.startswith(begun) and visible(name) == name)
         return [CompletionItem(name) for name in islice(fitting, MOST)]

@@ -14,10 +14,11 @@ from reconciler.cli.main import Chosen
 from reconciler.cli.notify import notify
 from reconciler.cli.options import Scope
 from reconciler.cli.plan import keep_learned
-from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
+from reconciler.cli.planned import made
+from reconciler.cli.session import Session, connected, declared, options_of, settings_of
 from reconciler.drifts import Drift
 from reconciler.ledger.base import Ledger
-from reconciler.pipeline import opening, planning, writing
+from reconciler.pipeline import opening, writing
 from reconciler.plan.drift import drift_of
 from reconciler.plan.ignored import without_ignored
 from reconciler.plan.seen import Seen
@@ -75,12 +76,7 @@ def command(
     if accept and form != "text":
         raise click.UsageError("--accept prints what it does as text: leave --format out")
     with connected(settings, options, environment) as session, _ledger(session, writable=accept) as ledger:
-        with shown_progress(session.clock) as progress:
-            making = planning.make(
-                session.client, ledger, loaded.desired, terms, say=progress.planning, price=progress.note
-            )
-            # Looking holds no lock that would have to be kept.
-            planned = session.run(writing.kept(ledger, session.clock, making) if accept else making)
+        planned = made(session, ledger, loaded.desired, terms)
         since = _since(ledger)
         today = datetime.fromtimestamp(session.client.server_now(), UTC).date()
         seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)

@@ -9,10 +9,11 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli import options as shared
-from reconciler.cli.asked import asked_of, consent_options
-from reconciler.cli.carry import agreed_and_done, drafted
+from reconciler.cli.asked import Ask, asked_of, consent_options
+from reconciler.cli.carry import agreed_and_done
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits
+from reconciler.cli.planned import drafted
 from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
@@ -43,15 +44,12 @@ def command(
     out: Path | None,
     rate_per_s: float | None,
     form: str,
-    approved: tuple[str, ...],
-    lock_timeout: float,
-    events: str | None,
     *,
     limits: Limits,
     budget: Allowance,
     archive: bool,
     redact: bool,
-    auto_approve: bool,
+    ask: Ask,
 ) -> None:
     """
     Find active customers that share an external_id, say which one to keep and why, and list likely twins.
@@ -68,17 +66,12 @@ def command(
     chosen: Chosen = ctx.obj
     if archive and out is not None:
         raise ReconcilerError("--out and --archive do not go together", "look first, then archive")
-    if events is not None and not archive:
+    if ask.events is not None and not archive:
         raise click.UsageError("--json-events tells what a run does: give --archive")
     if archive:
-        consent.can_be_asked(auto_approve=auto_approve)
-    asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
-    options = options_of(
-        chosen,
-        limits,
-        budget,
-        rate_per_s=rate_per_s,
-    )
+        consent.can_be_asked(auto_approve=ask.auto_approve)
+    asked = asked_of(ctx, ask, form, redact=redact)
+    options = options_of(chosen, limits, budget, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
     with connected(settings, options, environment, trace=asked.events.sent) as session:
@@ -88,7 +81,7 @@ def command(
                 found = _found(session, _planned(session, ledger, choice), choice)
             _told(found, form, out, redact=redact)
             return
-        beginning = writing.begin(environment, session.clock, doing="duplicates", timeout_s=lock_timeout)
+        beginning = writing.begin(environment, session.clock, doing="duplicates", timeout_s=ask.lock_timeout_s)
         with session.run(beginning) as ledger:
             began_s = session.clock.monotonic()
             choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))

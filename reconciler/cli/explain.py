@@ -8,10 +8,11 @@ from reconciler.cli import complete, output
 from reconciler.cli import options as shared
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits
-from reconciler.cli.session import connected, declared, options_of, settings_of, shown_progress
+from reconciler.cli.planned import made
+from reconciler.cli.session import connected, declared, options_of, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.model import Address
-from reconciler.pipeline import opening, planning
+from reconciler.pipeline import opening
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.saved import plan_to_json
 from reconciler.report.explain import explanation_json, explanation_text
@@ -54,10 +55,8 @@ def command(
     with (
         connected(settings, options, environment) as session,
         opening.open_ledger(environment, writable=False) as ledger,
-        shown_progress(session.clock) as progress,
     ):
-        made = planning.make(session.client, ledger, desired, terms, say=progress.planning, price=progress.note)
-        planned = session.run(made)
+        planned = made(session, ledger, desired, terms)
     address = Address.parse(key)
     told = explain(address, planned.plan, desired, planned.live, planned.records, terms)
     if told is None:

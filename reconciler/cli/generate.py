@@ -8,7 +8,6 @@ import click
 
 from reconciler.cli import output
 from reconciler.desired.write import write_customers
-from reconciler.errors import ReconcilerError
 from reconciler.report.words import count
 
 
@@ -31,11 +30,8 @@ def command(customers: int, users: int, seed: int, out: Path | None) -> None:
     # Only here: Faker takes half a second to load.
     from reconciler.synthetic.generate import generated  # noqa: PLC0415
 
-    if out is not None and out.exists():
-        raise ReconcilerError(f"{out}: it is there already", "choose another path, or remove it")
+    if out is not None:
+        output.check_new(out)
     text = write_customers(generated(customers, users, seed), schema="customers.schema.json")
-    if out is None:
-        output.document(text)
-    else:
-        output.write_private(out, text)
+    output.document_to(out, text)
     output.say(f"{count(customers, 'customer')} written, {count(customers * users, 'user')}")

@@ -21,7 +21,6 @@ from reconciler.pipeline import looking, opening
 from reconciler.plan.scope import matcher
 from reconciler.report.price import reading_price
 from reconciler.report.words import count, duration
-from reconciler.text import visible
 
 SCHEMA = "customers.schema.json"
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"
@@ -119,18 +118,16 @@ def _check_place(out: str) -> None:
         raise ReconcilerError("-o: an empty path", "name a new file, or a folder")
     if _is_folder(out):
         check_place(Path(out))
-    elif Path(out).exists():
-        raise ReconcilerError(f"{visible(out)}: it is there already", "choose another path, or remove it")
+    else:
+        output.check_new(Path(out))
 
 
 def _write(out: str | None, entries: Sequence[Written]) -> None:
     """Write entries to stdout, to one file, or to one file each."""
-    if out is None:
-        output.document(write_customers(entries, schema=SCHEMA))
-    elif _is_folder(out):
+    if out is not None and _is_folder(out):
         write_folder(Path(out), {entry.key: write_customers([entry], schema=SCHEMA) for entry in entries})
     else:
-        output.write_private(Path(out), write_customers(entries, schema=SCHEMA))
+        output.document_to(None if out is None else Path(out), write_customers(entries, schema=SCHEMA))
 
 
 def _secret() -> str:

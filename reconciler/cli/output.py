@@ -82,6 +82,20 @@ def read_text(path: Path) -> str:
         raise ReconcilerError(f"{path}: it is not UTF-8 text", "check the path") from exc
 
 
+def check_new(path: Path) -> None:
+    """Raise ReconcilerError where a file that is to be new is there already."""
+    if path.exists():
+        raise ReconcilerError(f"{path}: it is there already", "choose another path, or remove it")
+
+
+def document_to(path: Path | None, text: str) -> None:
+    """Write a document to a file that only its owner may read, to stdout without one."""
+    if path is None:
+        document(text)
+    else:
+        write_private(path, text)
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all; ReconcilerError where that cannot be."""
     _replace(path, text.encode(), mode=None)

@@ -10,7 +10,8 @@ from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits, Scope
-from reconciler.cli.session import Session, connected, declared, options_of, settings_of, shown_progress
+from reconciler.cli.planned import made
+from reconciler.cli.session import Session, connected, declared, options_of, settings_of
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.pipeline import opening, planning, writing
 from reconciler.plan.fit import with_fit
@@ -77,16 +78,8 @@ def command(
     environment = settings.environment()
     loaded = declared(settings, environment, strict=strict)
     with connected(settings, options, environment) as session:
-        with opening.open_ledger(environment, writable=False) as ledger, shown_progress(session.clock) as progress:
-            made = planning.make(
-                session.client,
-                ledger,
-                loaded.desired,
-                environment.terms(options),
-                say=progress.planning,
-                price=progress.note,
-            )
-            planned = session.run(made)
+        with opening.open_ledger(environment, writable=False) as ledger:
+            planned = made(session, ledger, loaded.desired, environment.terms(options))
         keep_learned(session, planned)
     if out is not None:
         output.write_private(out, save(planned.plan))

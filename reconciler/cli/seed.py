@@ -10,9 +10,10 @@ import click
 
 from reconciler.cli import consent
 from reconciler.cli import options as shared
-from reconciler.cli.asked import Asked, asked_of, consent_options
-from reconciler.cli.carry import agreed_and_done, made
+from reconciler.cli.asked import Ask, Asked, asked_of, consent_options
+from reconciler.cli.carry import agreed_and_done
 from reconciler.cli.main import Chosen
+from reconciler.cli.planned import made
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of
 from reconciler.desired.write import write_customers
 from reconciler.errors import Refused
@@ -61,15 +62,12 @@ def command(
     number: int,
     rate_per_s: float | None,
     form: str,
-    approved: tuple[str, ...],
-    lock_timeout: float,
-    events: str | None,
     *,
     budget: Allowance,
     reset: bool,
     real_addresses: bool,
     redact: bool,
-    auto_approve: bool,
+    ask: Ask,
 ) -> None:
     """
     Fill an environment from files, or with generated customers; a run that stopped goes on where it stopped.
@@ -86,8 +84,8 @@ def command(
     chosen: Chosen = ctx.obj
     if customers is not None and files:
         raise click.UsageError("--customers generates them: leave -f out")
-    consent.can_be_asked(auto_approve=auto_approve)
-    asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
+    consent.can_be_asked(auto_approve=ask.auto_approve)
+    asked = asked_of(ctx, ask, form, redact=redact)
     options = options_of(chosen, budget, files=files, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
@@ -98,7 +96,7 @@ def command(
         _nobodys(desired)
     with (
         connected(settings, options, environment, trace=asked.events.sent) as session,
-        session.run(writing.begin(environment, session.clock, doing="seed", timeout_s=lock_timeout)) as ledger,
+        session.run(writing.begin(environment, session.clock, doing="seed", timeout_s=ask.lock_timeout_s)) as ledger,
     ):
         ctx.exit(_fill(session, ledger, desired, asked, reset=reset))
 
@@ -161,7 +159,7 @@ def _fill(session: Session, ledger: Ledger, desired: Desired, asked: Asked, *, r
     """Plan, ask and do it, and return the exit code."""
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
-    planned = made(session, ledger, desired, _resetting(terms) if reset else terms)
+    planned = made(session, ledger, desired, _resetting(terms) if reset else terms, patient=True)
     planned_s = session.clock.monotonic() - began_s
     archives = planned.plan.count(Action.ARCHIVE)
     if reset and archives and not asked.auto_approve:

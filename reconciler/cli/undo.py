@@ -6,11 +6,12 @@ import click
 
 from reconciler.cli import complete, consent, output
 from reconciler.cli import options as shared
-from reconciler.cli.asked import asked_of, consent_options
-from reconciler.cli.carry import agreed_and_done, drafted
+from reconciler.cli.asked import Ask, asked_of, consent_options
+from reconciler.cli.carry import agreed_and_done
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits
 from reconciler.cli.plan import show
+from reconciler.cli.planned import drafted
 from reconciler.cli.session import Session, connected, options_of, settings_of
 from reconciler.ledger.base import Ledger
 from reconciler.pipeline import opening, planning, writing
@@ -35,15 +36,12 @@ def command(
     run: str,
     rate_per_s: float | None,
     form: str,
-    approved: tuple[str, ...],
-    lock_timeout: float,
-    events: str | None,
     *,
     limits: Limits,
     budget: Allowance,
     redact: bool,
     dry_run: bool,
-    auto_approve: bool,
+    ask: Ask,
 ) -> None:
     """
     Undo one RUN, named by its id in the history or by how that begins: show the inverse as a plan, ask, do it.
@@ -58,17 +56,12 @@ def command(
       reconciler undo 3f2a91c0 --auto-approve --max-archives 20
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
-    if dry_run and events is not None:
+    if dry_run and ask.events is not None:
         raise click.UsageError("--json-events tells what a run does, and --dry-run does nothing")
     if not dry_run:
-        consent.can_be_asked(auto_approve=auto_approve)
-    asked = asked_of(ctx, form, approved, events, auto_approve=auto_approve, redact=redact)
-    options = options_of(
-        chosen,
-        limits,
-        budget,
-        rate_per_s=rate_per_s,
-    )
+        consent.can_be_asked(auto_approve=ask.auto_approve)
+    asked = asked_of(ctx, ask, form, redact=redact)
+    options = options_of(chosen, limits, budget, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
     # Before any request, and before a lock is waited for.
@@ -79,7 +72,7 @@ def command(
             with opening.open_ledger(environment, writable=False) as ledger:
                 show(_planned(session, ledger, named).plan, form, redact=redact)
             return
-        beginning = writing.begin(environment, session.clock, doing=f"undo {named.id}", timeout_s=lock_timeout)
+        beginning = writing.begin(environment, session.clock, doing=f"undo {named.id}", timeout_s=ask.lock_timeout_s)
         with session.run(beginning) as ledger:
             began_s = session.clock.monotonic()
             planned = _planned(session, ledger, named)

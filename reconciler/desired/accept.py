@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.desired.canonical import CUSTOMER_KEYS
 from reconciler.documents.edit import Edit, Edited, Remove, Set, edited
 from reconciler.documents.parse import parse
 from reconciler.drifts import Drift, Finding, Kind
 from reconciler.kinds import CUSTOMER
-
-KEYS = ("id", *(field.name for field in CUSTOMER.fields), "archived", "protect", "ignore_changes", "unmanaged", "users")
-"""The keys of an entry in the order of the schema: where a key that is new is put."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def accepted(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]) ->
 
 def _write(name: str, text: str, several: Sequence[Wanted], done: Accepted) -> None:
     """Make the edits of one file."""
-    result: Edited = edited(text, [one.edit for one in several], order=KEYS)
+    result: Edited = edited(text, [one.edit for one in several], order=CUSTOMER_KEYS)
     refused = {id(one.edit): one.why for one in result.refused}
     for wanted in several:
         why = refused.get(id(wanted.edit))

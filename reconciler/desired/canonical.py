@@ -21,7 +21,7 @@ from reconciler.kinds import CUSTOMER, USER
 _BOM = "\ufeff"
 _BREAK = re.compile(r"\r\n|\n|\r")
 _TOP = ("version", "defaults", "customers", "moved", "forget")
-_CUSTOMER = (
+CUSTOMER_KEYS = (
     "id",
     *(field.name for field in CUSTOMER.fields),
     "archived",
@@ -108,7 +108,7 @@ def _order(path: tuple[str, ...]) -> tuple[str, ...]:
         case ():
             return _TOP
         case ("defaults",) | ("customers", _):
-            return _CUSTOMER
+            return CUSTOMER_KEYS
         case ("customers", _, "users", _):
             return _USER
         case ("moved", _):

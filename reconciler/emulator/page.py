@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
-
-import jinja2
 
 from reconciler.emulator.calls import CONTROL, Answer, Call
 from reconciler.emulator.control import control
@@ -24,6 +23,9 @@ from reconciler.emulator.page_values import changed, customers_of, faults_of, li
 from reconciler.emulator.reading import read_odds
 from reconciler.emulator.service import Emulator
 from reconciler.text import visible
+
+if TYPE_CHECKING:
+    import jinja2
 
 PAGE = "/"
 FORMS = f"{CONTROL}page/"
@@ -157,6 +159,9 @@ def _plain(status: int, text: str) -> Answer:
 @cache
 def _template() -> jinja2.Template:
     """Return the page's template; whatever is put into it is escaped, control and bidi characters too."""
+    # Only here: most emulators are never looked at.
+    import jinja2  # noqa: PLC0415
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("reconciler.emulator", "pages"),
         autoescape=True,

@@ -217,12 +217,8 @@ def limit_from_json(row: Mapping[str, Any]) -> Exceeded:
 
 
 def _source_to_json(source: Source | None) -> Json:
-    """Return the place of a declaration under `source`; a line or column that is not known is left out."""
-    if source is None:
-        return {}
-    return {
-        "source": {"file": source.file, **_said("line", source.line or None), **_said("column", source.column or None)}
-    }
+    """Return the place of a declaration under `source`, nothing where there is none."""
+    return {} if source is None else {"source": source.as_json()}
 
 
 def _source_from_json(row: Mapping[str, Any] | None) -> Source | None:

@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 from reconciler.drifts import Drift, Finding, Kind, Rule
-from reconciler.errors import Source
 from reconciler.report.drift_text import field_said
 from reconciler.report.drift_words import masked_drift, summary
 from reconciler.text import visible
@@ -43,7 +42,7 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
                 "action": edit.action.value,
                 "address": str(edit.address),
                 "fields": list(edit.fields),
-                "source": _source(edit.source),
+                "source": edit.source.as_json() if edit.source else None,
             }
             for edit in one.pending
         ],
@@ -114,16 +113,8 @@ def _finding(one: Finding) -> dict[str, Any]:
             for field in one.fields
         ],
         "ids": list(one.ids),
-        "source": _source(one.source),
+        "source": one.source.as_json() if one.source else None,
     }
-
-
-def _source(source: Source | None) -> dict[str, Any] | None:
-    """Return where something is declared."""
-    if source is None:
-        return None
-    known = {"line": source.line, "column": source.column}
-    return {"file": source.file, **{name: number for name, number in known.items() if number}}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

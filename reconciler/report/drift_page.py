@@ -6,7 +6,17 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from reconciler.drifts import Drift, Finding, Kind
-from reconciler.report.drift_words import CAUSES, TITLES, masked_drift, summary
+from reconciler.report.drift_words import (
+    BLOCKED,
+    CAUSES,
+    EXPIRED,
+    IGNORED,
+    PENDING,
+    TITLES,
+    UNSEEN,
+    masked_drift,
+    summary,
+)
 from reconciler.report.markdown import code, prose
 from reconciler.report.words import shown
 from reconciler.text import visible
@@ -51,11 +61,11 @@ def _entries(drift: Drift) -> Iterator[str]:
             yield f"{title}{_finding(one)}"
     lists: tuple[tuple[str, Sequence[str]], ...] = (
         (
-            "Edits that are not applied yet: no drift",
+            PENDING,
             [_edit(one.action, str(one.address), one.fields) for one in drift.pending],
         ),
         (
-            "Ignored",
+            IGNORED,
             [
                 f"- {code(str(one.finding.address))} {one.finding.kind}, until {one.rule.until}: "
                 f"{prose(one.rule.reason)}\n"
@@ -63,17 +73,17 @@ def _entries(drift: Drift) -> Iterator[str]:
             ],
         ),
         (
-            "Rules that have ended, and hide nothing",
+            EXPIRED,
             [f"- {code(rule.key)} at {code(str(rule.source))}, until {rule.until}\n" for rule in drift.expired],
         ),
         (
-            "Blocked, for another reason",
+            BLOCKED,
             [
                 f"- {code(str(one.address))}: {prose(one.reason)}\n  - way out: {prose(one.hint)}\n"
                 for one in drift.blocked
             ],
         ),
-        ("Not observable on this server", [f"- {prose(text)}\n" for text in drift.unobservable]),
+        (UNSEEN, [f"- {prose(text)}\n" for text in drift.unobservable]),
     )
     for title, rows in lists:
         for place, row in enumerate(rows):
@@ -123,19 +133,19 @@ def _html_parts(drift: Drift) -> Iterator[str]:
             yield f"<h2>{_html(f'{TITLES[kind]} ({len(members)})')}</h2>\n" + "".join(map(_html_finding, members))
     lists: tuple[tuple[str, Sequence[str]], ...] = (
         (
-            "Edits that are not applied yet: no drift",
+            PENDING,
             [f"{one.action} {one.address}: {', '.join(one.fields)}".removesuffix(": ") for one in drift.pending],
         ),
         (
-            "Ignored",
+            IGNORED,
             [
                 f"{one.finding.address} {one.finding.kind}, until {one.rule.until}: {one.rule.reason}"
                 for one in drift.ignored
             ],
         ),
-        ("Rules that have ended, and hide nothing", [f"{one.source}: {one.key}" for one in drift.expired]),
-        ("Blocked, for another reason", [f"{one.address}: {one.reason}; {one.hint}" for one in drift.blocked]),
-        ("Not observable on this server", drift.unobservable),
+        (EXPIRED, [f"{one.source}: {one.key}" for one in drift.expired]),
+        (BLOCKED, [f"{one.address}: {one.reason}; {one.hint}" for one in drift.blocked]),
+        (UNSEEN, drift.unobservable),
     )
     for title, rows in lists:
         if rows:

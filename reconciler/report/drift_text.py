@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.drifts import Drift, Finding, Kind, Moved
-from reconciler.report.drift_words import CAUSES, TITLES, masked_drift, summary
+from reconciler.report.drift_words import (
+    BLOCKED,
+    CAUSES,
+    EXPIRED,
+    IGNORED,
+    PENDING,
+    TITLES,
+    UNSEEN,
+    masked_drift,
+    summary,
+)
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.words import address, shown
 from reconciler.text import visible
@@ -27,13 +37,13 @@ def _lines(drift: Drift) -> Iterator[Line]:
         members = [one for one in drift.findings if one.kind is kind]
         yield from _section(TITLES[kind], [row for one in members for row in _finding(one)], len(members), "red")
     pending = [_pending(f"{one.action.value} {address(one.address)}", one.fields) for one in drift.pending]
-    yield from _section("Edits that are not applied yet: no drift", pending, len(pending))
-    yield from _section("Ignored", [*_ignored(drift)], len(drift.ignored))
-    yield from _section("Rules that have ended, and hide nothing", [*_expired(drift)], len(drift.expired), "yellow")
+    yield from _section(PENDING, pending, len(pending))
+    yield from _section(IGNORED, [*_ignored(drift)], len(drift.ignored))
+    yield from _section(EXPIRED, [*_expired(drift)], len(drift.expired), "yellow")
     blocked = [row for one in drift.blocked for row in _blocked(address(one.address), one.field, one.reason, one.hint)]
-    yield from _section("Blocked, for another reason", blocked, len(drift.blocked), "yellow")
+    yield from _section(BLOCKED, blocked, len(drift.blocked), "yellow")
     unseen = [line(visible(text), indent=2) for text in drift.unobservable]
-    yield from _section("Not observable on this server", unseen, len(unseen))
+    yield from _section(UNSEEN, unseen, len(unseen))
     yield line(summary(drift), "bold")
 
 

@@ -1,0 +1,39 @@
+"""Planning with progress on stderr, for every command that makes a plan."""
+
+from __future__ import annotations
+
+from reconciler.cli.session import Session, shown_progress
+from reconciler.ledger.base import Ledger
+from reconciler.model import Desired
+from reconciler.pipeline import planning, writing
+from reconciler.terms import Terms
+
+
+def made(
+    session: Session, ledger: Ledger, desired: Desired, terms: Terms, *, patient: bool = False
+) -> planning.Planned:
+    """
+    Return the plan that leads to `desired`; the lease is kept meanwhile where `ledger` is written to.
+
+    `patient` waits for what an earlier run left in doubt.
+    """
+    with shown_progress(session.clock) as progress:
+        making = planning.make(
+            session.client,
+            ledger,
+            desired,
+            terms,
+            say=progress.planning,
+            price=progress.note,
+            patience=session.clock if patient else None,
+        )
+        # Looking holds no lock that would have to be kept.
+        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
+
+
+def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> planning.Planned:
+    """Return the plan that `draft` makes of the account, as `made` does."""
+    terms = session.environment.terms(session.options)
+    with shown_progress(session.clock) as progress:
+        making = planning.make_of(session.client, ledger, draft, terms, say=progress.planning, price=progress.note)
+        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
