@@ -21,6 +21,7 @@ from reconciler.pipeline import applying
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.pipeline.planning import Planned
 from reconciler.plan.make import make_plan
+from reconciler.plan.quiet import quiet
 from reconciler.records import PutAccount, PutBinding, PutRun, Write
 from reconciler.report.words import count
 from reconciler.terms import Terms
@@ -73,9 +74,7 @@ def _record(session: Session, ledger: Ledger, planned: Planned, done: Accepted, 
         return
     fresh = declared(session.settings, session.environment).desired
     draft = make_plan(fresh, planned.live, planned.records, terms)
-    busy = {one.address.external_id for one in draft.plan.changes}
-    busy |= {one.address.external_id for one in draft.plan.blocked}
-    rows = [row for row in draft.plan.entries if row.external_id in done.keys - busy and row.id is not None]
+    rows = quiet(draft.plan, done.keys).entries
     run = applying.new_run(session.clock, "drift --accept", origin=origin_of_run(session.settings.root))
     writes: list[Write] = [PutAccount(terms.environment.account), *map(PutBinding, rows)]
     ledger.commit([*writes, PutRun(applying.ended(run, session.clock, "done", requests=session.client.requests))])

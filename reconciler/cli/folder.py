@@ -45,9 +45,11 @@ def check_place(folder: Path) -> None:
         raise ReconcilerError(f"{visible(str(folder.parent))}: there is no such folder", "make it first")
 
 
-def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
+def write_folder(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     """
     Write each key's text to its file, for their owner alone; none where one cannot be, or is there already.
+
+    Return the files.
 
     The files are made in a hidden folder, which plans pass over, and get their names when all are whole.
     """
@@ -65,6 +67,7 @@ def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
     except OSError as exc:
         words = f"{visible(str(folder))}: it cannot be written: {exc.strerror}"
         raise ReconcilerError(words, "choose another path") from exc
+    return [folder / name for name in names]
 
 
 def _write(folder: Path, names: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -11,13 +12,17 @@ import click
 from reconciler.api.client import Client
 from reconciler.cli import options as shared
 from reconciler.cli import output
+from reconciler.cli.bind import COMMAND as BINDING
+from reconciler.cli.bind import bind
 from reconciler.cli.folder import check_place, write_folder
 from reconciler.cli.main import Chosen
-from reconciler.cli.session import connected, options_of, settings_of, shown_progress
+from reconciler.cli.session import Session, connected, options_of, settings_of, shown_progress
 from reconciler.desired.adopt import adopt
 from reconciler.desired.write import Written, write_customers
 from reconciler.errors import ReconcilerError
-from reconciler.pipeline import looking, opening
+from reconciler.ledger.base import Ledger
+from reconciler.model import Live
+from reconciler.pipeline import looking, opening, writing
 from reconciler.plan.scope import matcher
 from reconciler.report.price import reading_price
 from reconciler.report.words import count, duration
@@ -42,6 +47,7 @@ SHORTEST_SECRET = 16
     is_flag=True,
     help="Replace everything that is theirs, keyed by the secret in RECONCILER_ANONYMISE_KEY.",
 )
+@click.option("--bind", "binds", is_flag=True, help="Bind them in the ledger too, so that the next plan is empty.")
 @click.option("--no-users", is_flag=True, help="Leave users out: they cost one request for each customer.")
 @shared.rate
 @click.pass_context
@@ -52,12 +58,15 @@ def command(
     rate_per_s: float | None,
     *,
     anonymise: bool,
+    binds: bool,
     no_users: bool,
 ) -> None:
     """
     Write live customers and their users as YAML that plans to nothing: all, or those whose external_id matches.
 
     On stdout stands the YAML alone. A customer without an external_id stands under its id, with an id: pin.
+
+    With --bind the ledger knows each of them from then on, as after an apply of that file; the account is only read.
 
     With --anonymise no key, name, number, address or e-mail of the account is written: the same secret makes the
     same replacements again, and what was equal stays equal. Such a file is for another environment.
@@ -68,43 +77,77 @@ def command(
       reconciler import "east-*" -o customers/
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
+    if binds and (out is None or anonymise):
+        why = (
+            "--anonymise writes nobody of this account" if anonymise else "the ledger remembers the file: give -o PATH"
+        )
+        raise click.UsageError(f"--bind: {why}")
     if out is not None:
         _check_place(out)
     secret = _secret() if anonymise else ""
     options = options_of(chosen, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
-    matches = matcher(patterns)
-    with connected(settings, options, environment) as session:
-        with opening.open_ledger(environment, writable=False) as ledger:
-            records = ledger.records()
-        with shown_progress(session.clock) as progress:
-            progress.note(reading_price(records.learned, 0, environment.rate_per_s))
-            reading = looking.account(
-                session.client,
-                records,
-                chosen=lambda one: not patterns or matches(one.external_id),
-                users=not no_users,
-                say=progress.planning,
-                price=lambda users: progress.note(_price(session.client, users, environment.rate_per_s)),
-            )
-            account = session.run(reading)
-    adopted = adopt(account.customers, account.users)
-    entries = adopted.entries
-    if anonymise:
-        # Only here: Faker takes half a second to load.
-        from reconciler.synthetic.anonymise import anonymised  # noqa: PLC0415
+    with (
+        connected(settings, options, environment) as session,
+        _ledger(session, writable=binds) as ledger,
+    ):
+        account = _read(session, ledger, patterns, users=not no_users)
+        entries = _entries(account, secret)
+        paths = _write(out, entries)
+        output.say(f"{count(len(entries), 'customer')} written; {count(session.client.requests, 'request')}")
+        if binds and paths:
+            _bind(session, ledger, paths, account.live)
 
-        entries = tuple(anonymised(entries, secret))
-        if adopted.left_out:
-            # What it was names whom it was of.
-            output.say(f"warning: {count(len(adopted.left_out), 'value')} that no file can hold, left out")
-    else:
+
+def _bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) -> None:
+    """Bind what was written; say that it is written where that cannot be."""
+    try:
+        bind(session, ledger, paths, live)
+    except ReconcilerError:
+        output.say("it is written, and nothing is bound: an apply of it binds them once this is mended")
+        raise
+
+
+def _ledger(session: Session, *, writable: bool) -> AbstractContextManager[Ledger]:
+    """Return the ledger, held for writing where it is to be written."""
+    if writable:
+        return session.run(writing.begin(session.environment, session.clock, doing=BINDING))
+    return opening.open_ledger(session.environment, writable=False)
+
+
+def _read(session: Session, ledger: Ledger, patterns: tuple[str, ...], *, users: bool) -> looking.Account:
+    """Return what is live and matches, its price said before it is paid."""
+    matches = matcher(patterns)
+    records = ledger.records()
+    rate_per_s = session.environment.rate_per_s
+    with shown_progress(session.clock) as progress:
+        progress.note(reading_price(records.learned, 0, rate_per_s))
+        reading = looking.account(
+            session.client,
+            records,
+            chosen=lambda one: not patterns or matches(one.external_id),
+            users=users,
+            say=progress.planning,
+            price=lambda users: progress.note(_price(session.client, users, rate_per_s)),
+        )
+        return session.run(writing.kept(ledger, session.clock, reading) if ledger.writable else reading)
+
+
+def _entries(account: looking.Account, secret: str) -> tuple[Written, ...]:
+    """Return the entries, without their people where there is a secret, and say what had to be left out."""
+    adopted = adopt(account.customers, account.users)
+    if not secret:
         for words in adopted.left_out:
             output.say(f"warning: {words}")
-    _write(out, entries)
-    written = count(len(entries), "customer")
-    output.say(f"{written} written; {count(session.client.requests, 'request')}")
+        return adopted.entries
+    # Only here: Faker takes half a second to load.
+    from reconciler.synthetic.anonymise import anonymised  # noqa: PLC0415
+
+    if adopted.left_out:
+        # What it was names whom it was of.
+        output.say(f"warning: {count(len(adopted.left_out), 'value')} that no file can hold, left out")
+    return tuple(anonymised(adopted.entries, secret))
 
 
 def _is_folder(out: str) -> bool:
@@ -122,12 +165,12 @@ def _check_place(out: str) -> None:
         output.check_new(Path(out))
 
 
-def _write(out: str | None, entries: Sequence[Written]) -> None:
-    """Write entries to stdout, to one file, or to one file each."""
+def _write(out: str | None, entries: Sequence[Written]) -> list[Path]:
+    """Write entries to stdout, to one file, or to one file each; return the files."""
     if out is not None and _is_folder(out):
-        write_folder(Path(out), {entry.key: write_customers([entry], schema=SCHEMA) for entry in entries})
-    else:
-        output.document_to(None if out is None else Path(out), write_customers(entries, schema=SCHEMA))
+        return write_folder(Path(out), {entry.key: write_customers([entry], schema=SCHEMA) for entry in entries})
+    output.document_to(None if out is None else Path(out), write_customers(entries, schema=SCHEMA))
+    return [] if out is None else [Path(out)]
 
 
 def _secret() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler import live as reading
@@ -53,10 +53,15 @@ async def sides(client: Client, ledger: Ledger, key: str, pin: CustomerId | None
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Every active customer that is listed, and the users of each, where they were asked for."""
+    """The active customers that are listed and wanted, the users of each where they were asked for, and all read."""
 
     customers: tuple[LiveCustomer, ...]
-    users: dict[CustomerId, tuple[LiveUser, ...]]
+    live: Live
+
+    @property
+    def users(self) -> Mapping[CustomerId, tuple[LiveUser, ...]]:
+        """Return the users by customer id."""
+        return self.live.users
 
 
 async def account(
@@ -79,10 +84,10 @@ async def account(
     customers = [one for one in live.listed.values() if one.id not in archived and chosen(one)]
     customers.sort(key=lambda one: (one.external_id or one.id, one.id))
     if not users:
-        return Account(tuple(customers), {})
+        return Account(tuple(customers), live)
     price(len(customers))
     reads = tuple(ListUsers(one.id) for one in customers)
-    told = await reading.answer(
-        client, Live(), reads, page_limit=PAGE, progress=lambda done, total: say(f"users of {done} of {total} read")
+    live = await reading.answer(
+        client, live, reads, page_limit=PAGE, progress=lambda done, total: say(f"users of {done} of {total} read")
     )
-    return Account(tuple(customers), dict(told.users))
+    return Account(tuple(customers), live)

@@ -135,6 +135,13 @@ async def _made(
 async def _drafted(client: Client, records: Records, draft_of: Drafting, terms: Terms, say: Say) -> Planned:
     """Return the plan and what it was made from; raises what reading and planning raise."""
     live = await reading.listing(client, page_limit=PAGE, progress=lambda done, _: say(f"{done} customers read"))
+    return await planned_of(client, live, records, draft_of, terms, say=say)
+
+
+async def planned_of(
+    client: Client, live: Live, records: Records, draft_of: Drafting, terms: Terms, *, say: Say
+) -> Planned:
+    """Return the plan that `draft_of` makes of an account whose listing was read, and of what it asks for besides."""
     live = replace(live, longest_page=max(live.longest_page, records.learned.longest_page))
     while True:
         settled = recover.recovered(records, live, terms.project)
