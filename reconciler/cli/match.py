@@ -13,7 +13,7 @@ from reconciler.cli.session import connected, declared, options_of, settings_of,
 from reconciler.desired.write import key_line
 from reconciler.documents.scalars import scalar
 from reconciler.pipeline import looking, opening
-from reconciler.plan.likeness import Likeness, likenesses
+from reconciler.plan.likeness import Likeness, likenesses, nameless
 from reconciler.report.price import reading_price
 from reconciler.report.words import count
 
@@ -44,7 +44,7 @@ def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None
     options = options_of(chosen, files=files, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
-    wanted = declared(settings, environment).desired.customers.values()
+    desired = declared(settings, environment).desired
     with opening.open_ledger(environment, writable=False) as ledger:
         records = ledger.records()
     with connected(settings, options, environment) as session, shown_progress(session.clock) as progress:
@@ -58,12 +58,10 @@ def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None
             price=lambda _: None,
         )
         account = session.run(reading)
-    carried = {one.external_id for one in account.customers}
-    taken = {row.bound_id for row in records.bindings.values()} | {one.id for one in wanted if one.id is not None}
-    known = {row.external_id for row in records.bindings.values()} | carried
+    known = records.bindings.keys() | {one.external_id for one in account.customers}
+    wanted = (one for one in desired.customers.values() if one.id is None and not one.archived)
     found = likenesses(
-        (one for one in wanted if one.id is None and not one.archived and one.external_id not in known),
-        (one for one in account.customers if not one.external_id and one.id not in taken),
+        (one for one in wanted if one.external_id not in known), nameless(account.customers, desired, records)
     )
     if found:
         output.document("".join(f"{line}\n" for line in _lines(found, redact=redact)))

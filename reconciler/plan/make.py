@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.model import (
+    Action,
     Blocked,
     CustomerId,
     Desired,
@@ -15,6 +16,7 @@ from reconciler.model import (
 from reconciler.plan import guard
 from reconciler.plan.declared import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
+from reconciler.plan.likeness import offers
 from reconciler.plan.match import Identity, Known, Register, identify, origins_of
 from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import Sight, by_external_id, shelved_by_external_id
@@ -59,6 +61,8 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
     part, unchanged = _all_parts(
         desired, terms, _judged(desired, records, terms, _register(desired, records, scope, sight))
     )
+    created = (desired.customers[one.address.external_id] for one in part.changes if one.action is Action.CREATE)
+    notes += offers(created, live.listed.values(), desired, records)
     out_of_scope = scope.left_out(records.bindings)
     return draft_of(
         part, desired, live, records, terms, learned, notes=notes, unchanged=unchanged, out_of_scope=out_of_scope
