@@ -158,6 +158,7 @@ class Bench:
         self.register = Register()
         self.stages: dict[str, float] = dict.fromkeys(("write", "load", "plan", "apply", "plan again", "check"), 0.0)
         self._learned = False
+        self._tried_longer = False
         variables = server.variables(folder / "ledger.db")
         settings = read_settings(Options(files=("register.yaml",)), variables=variables, cwd=folder)
         self.environment: Environment = settings.environment()
@@ -177,7 +178,9 @@ class Bench:
         counted = self.server.counted()
         again = self._timed("plan again", lambda: self._planned(desired))
         counted_again = self.server.counted()
+        # What a plan without a ledger to write into finds out of longer pages, the next apply asks again.
         expected_again = Counter({"token": 1, "list": pages(len(rows))})
+        expected_again["list"] += pages(len(rows)) > 1 and not self._tried_longer
         if not self.faults:
             wrong += different("changes", steps, steps_of(plans[0]))
             wrong += different("requests of apply", expected, counted)
@@ -221,6 +224,9 @@ class Bench:
         expected = Counter({"token": 1, "list": pages(live), "payment methods": steps["archive"]})
         if steps["create"] and live and live % PAGE == 0:
             expected["list"] += 1  # the successor of a full last page
+        if pages(live) > 1 and not self._tried_longer:
+            self._tried_longer = True
+            expected["list"] += 1  # longer pages, which the emulator cuts
         for name in ("create", "patch", "restore", "archive"):
             expected[name] = steps[name]
         expected["patch"] += steps["patch after restore"]

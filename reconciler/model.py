@@ -194,6 +194,7 @@ class Live:
     - `users`, `payment_methods`: by customer id, where they were listed (payment methods: how many).
     - `last_page_full`: the last page was as long as the longest, so that a successor may exist;
       `successor_asked` says that it was asked for.
+    - `page_limit`: the `limit` that the listing showed the server to take; 0: it showed nothing new.
     - `last_cursor`: the end_cursor of the last page, "" where it had none.
     - `read_at`: the server's clock (its Date header; seconds since 1970) when the listing began.
     - `requests`: how many requests all this took.
@@ -212,6 +213,7 @@ class Live:
     read_at: float = 0.0
     requests: int = 0
     last_cursor: str = ""
+    page_limit: int = 0
 
 
 # --- what a plan needs read before it can be made ----------------------------------------------------

@@ -152,6 +152,7 @@ class Learned:
     - `longest_page`: the longest page seen. `empties`: what empties a field, `""` or `null`.
     - `listed`: how many customers the last whole listing held.
     - `told`: the hash of the drift that was notified of last; "" for none.
+    - `page_limit`: the largest `limit` of a list of customers that the server takes, of those tried; 0: none was.
     - `how`: in words, when and from what `lists_archived` and `gets_archived` were learned.
     """
 
@@ -162,6 +163,7 @@ class Learned:
     how: str = ""
     listed: int = 0
     told: str = ""
+    page_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from reconciler.api.client import Client
@@ -26,7 +26,7 @@ class Page:
 
 async def pages(
     client: Client, path: str, query: tuple[tuple[str, str], ...] = (), *, limit: int = 100, after: str = ""
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page, None]:
     """
     Yield the pages of a list from the cursor `after` ("" is its beginning) to its end, in order.
 

@@ -102,8 +102,8 @@ def read_learned(row: Row | None) -> Learned:
     """Return what the row of LEARNED_COLUMNS holds; nothing is known without one."""
     if row is None:
         return Learned()
-    lists_archived, gets_archived, longest_page, empties, how, listed, told = row
-    return Learned(_flag(lists_archived), _flag(gets_archived), longest_page, empties, how, listed, told)
+    lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit = row
+    return Learned(_flag(lists_archived), _flag(gets_archived), longest_page, empties, how, listed, told, page_limit)
 
 
 def read_intent(row: Row) -> Intent:
@@ -194,6 +194,7 @@ def _learned_row(learned: Learned) -> Row:
         learned.how,
         learned.listed,
         learned.told,
+        learned.page_limit,
     )
 
 

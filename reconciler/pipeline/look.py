@@ -8,8 +8,8 @@ from reconciler.api.pages import read_page
 from reconciler.api.request import Request
 from reconciler.errors import Incomplete
 from reconciler.kinds.wire import CUSTOMERS, read_customer
+from reconciler.live import PAGE
 from reconciler.model import CustomerId, Get, ListUsers, Live, LiveCustomer, LiveUser, Read, Seek
-from reconciler.pipeline.planning import PAGE
 
 
 class ClientLook:

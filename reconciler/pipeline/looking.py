@@ -9,8 +9,9 @@ from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
+from reconciler.live import PAGE
 from reconciler.model import CustomerId, Get, ListPaymentMethods, ListUsers, Live, LiveCustomer, LiveUser
-from reconciler.pipeline.planning import PAGE, Say
+from reconciler.pipeline.planning import Say
 from reconciler.records import Binding, BindingState, Records
 
 
@@ -79,7 +80,8 @@ async def account(
     `price` is told how many requests the users will take before the first of them is sent.
     """
     say("reading the account")
-    live = await reading.listing(client, page_limit=PAGE, progress=lambda done, _: say(f"{done} customers read"))
+    page_limit = records.learned.page_limit or PAGE
+    live = await reading.listing(client, page_limit=page_limit, progress=lambda done, _: say(f"{done} customers read"))
     archived = {row.id for row in records.bindings.values() if row.state is BindingState.ARCHIVED}
     customers = [one for one in live.listed.values() if one.id not in archived and chosen(one)]
     customers.sort(key=lambda one: (one.external_id or one.id, one.id))

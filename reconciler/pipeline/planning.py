@@ -12,6 +12,7 @@ from reconciler.clock import Clock
 from reconciler.collector import without_collector
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
+from reconciler.live import LARGER, PAGE
 from reconciler.model import CustomerId, Desired, ListUsers, Live, Read
 from reconciler.pipeline.trying import tried_first
 from reconciler.plan.draft import Draft
@@ -21,9 +22,6 @@ from reconciler.plans import Plan
 from reconciler.records import Binding, Learned, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.report.price import reading_price, reading_requests
 from reconciler.terms import Terms
-
-PAGE = 100
-"""The documented default of `limit`, and the largest that is known to be accepted."""
 
 Say = Callable[[str], None]
 
@@ -134,7 +132,13 @@ async def _made(
 
 async def _drafted(client: Client, records: Records, draft_of: Drafting, terms: Terms, say: Say) -> Planned:
     """Return the plan and what it was made from; raises what reading and planning raise."""
-    live = await reading.listing(client, page_limit=PAGE, progress=lambda done, _: say(f"{done} customers read"))
+    known = records.learned.page_limit
+    live = await reading.listing(
+        client,
+        page_limit=known or PAGE,
+        larger=0 if known else LARGER,
+        progress=lambda done, _: say(f"{done} customers read"),
+    )
     return await planned_of(client, live, records, draft_of, terms, say=say)
 
 
@@ -142,15 +146,19 @@ async def planned_of(
     client: Client, live: Live, records: Records, draft_of: Drafting, terms: Terms, *, say: Say
 ) -> Planned:
     """Return the plan that `draft_of` makes of an account whose listing was read, and of what it asks for besides."""
-    live = replace(live, longest_page=max(live.longest_page, records.learned.longest_page))
+    if not live.page_limit:  # else pages have another length from now on
+        longest = max(live.longest_page, records.learned.longest_page)
+        live = replace(live, longest_page=longest, page_limit=records.learned.page_limit)
     while True:
         settled = recover.recovered(records, live, terms.project)
         draft = draft_of(live, settled)
         if not draft.reads:
-            learned = replace(draft.learned, longest_page=live.longest_page, listed=len(live.listed))
+            learned = replace(
+                draft.learned, longest_page=live.longest_page, listed=len(live.listed), page_limit=live.page_limit
+            )
             return Planned(draft.plan, live, settled, learned, _changed(records, settled))
         say(_asked(draft.reads))
-        live = await reading.answer(client, live, draft.reads, page_limit=PAGE)
+        live = await reading.answer(client, live, draft.reads, page_limit=live.page_limit or PAGE)
 
 
 def _tried(planned: Planned, desired: Desired, terms: Terms) -> Planned:

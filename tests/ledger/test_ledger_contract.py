@@ -33,6 +33,8 @@ from reconciler.records import (
     Write,
 )
 
+LEARNED = Learned(lists_archived=False, longest_page=100, empties="", how="seen", listed=7, told="d", page_limit=1000)
+
 
 @pytest.fixture(params=OPENERS)
 def opener(request: pytest.FixtureRequest) -> Open:
@@ -85,7 +87,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
                 PutBinding(ACME),
                 PutUsers(CustomerId("cus_1"), (JANE,)),
                 PutTaken("globex", "This external id is already used"),
-                PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen", listed=7, told="d")),
+                PutLearned(LEARNED),
                 PutAccount("ab" * 32),
                 PutIntent(OPEN),
                 PutRun(RUN),
@@ -97,7 +99,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
             users={CustomerId("cus_1"): (JANE,)},
             taken={"globex": "This external id is already used"},
             intents=(OPEN,),
-            learned=Learned(lists_archived=False, longest_page=100, empties="", how="seen", listed=7, told="d"),
+            learned=LEARNED,
             known=True,
             account="ab" * 32,
         )

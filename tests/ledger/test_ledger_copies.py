@@ -42,7 +42,7 @@ ACME = replace(
 )
 WRITES = (
     PutAccount("ab" * 32),
-    PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen")),
+    PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen", page_limit=1000)),
     PutBinding(ACME),
     PutBinding(replace(bound(2), applied_json="{}", external_id="a\0b\u2028")),
     PutUsers(CustomerId("cus_1"), (SeenUser("jane@x.example", {"first_name": "J"}, {"last_name": None}),)),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,42 @@ def test_learning_takes_two_requests_also_where_many_customers_were_created_at_o
     assert (learned.lists_archived, learned.gets_archived) == (lists_archived, True)
     assert (learning.planning, learning.requests) == (4, 2)
     assert learning.plan.cost.overhead == 6
+
+
+@pytest.mark.parametrize(
+    ("ways", "first", "later", "learned"),
+    [
+        (Ways(page_max=1000), 1 + 1 + 1, 1 + 1, 1000),
+        (Ways(page_max=100), 1 + 3 + 1, 1 + 3, 100),
+        (Ways(page_max=100, larger_refused=True), 1 + 3 + 1, 1 + 3, 100),
+        (Ways(page_max=40), 1 + 7, 1 + 7, 0),
+    ],
+    ids=["taken", "cut", "refused", "short already"],
+)
+def test_longer_pages_are_tried_in_one_run_and_remembered(
+    tmp_path: Path, ways: Ways, first: int, later: int, learned: int
+) -> None:
+    world = World(tmp_path, ways)
+    world.apply(declared(range(250)))
+    world.wait(60)
+
+    spent = [world.apply(declared(range(250))) for _ in range(3)]
+
+    assert [run.planning for run in spent] == [first, later, later]
+    assert [run.plan.cost.overhead for run in spent] == [first, later, later]
+    with world.ledger() as ledger:
+        assert ledger.records().learned.page_limit == learned
+
+
+def test_a_server_that_takes_long_pages_no_more_is_found_out_once(tmp_path: Path) -> None:
+    world = World(tmp_path, Ways(page_max=1000))
+    for _ in range(2):
+        world.apply(declared(range(250)))
+        world.wait(60)
+    world.api.ways = replace(world.api.ways, page_max=100, larger_refused=True)
+
+    spent = [world.apply(declared(range(250))).planning for _ in range(2)]
+
+    assert spent == [1 + 1 + 3, 1 + 3]
+    with world.ledger() as ledger:
+        assert (ledger.records().learned.page_limit, ledger.records().learned.longest_page) == (100, 100)

@@ -1,9 +1,9 @@
-"""API pages to `Live`, with as few requests as the question needs. It reads; what the answers mean is the plan's."""
+"""What planning asks besides the listing, added to `Live`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from reconciler.api.client import Client
@@ -13,6 +13,7 @@ from reconciler.api.request import Request
 from reconciler.api.times import from_rfc3339, rfc3339
 from reconciler.errors import Incomplete, NotFound, NotTheApi
 from reconciler.kinds import wire
+from reconciler.live.listing import PAGE, Progress, Turned, listing
 from reconciler.model import (
     AskSuccessor,
     CustomerId,
@@ -27,87 +28,12 @@ from reconciler.model import (
     Seek,
 )
 
-Progress = Callable[[int, int | None], None]
-"""Told how many were read so far, and how many there will be: None where nobody knows."""
-
 SEEK_S = 2.0
 """How far around its created_at a customer is sought: the bounds may be exclusive, and rounded to seconds."""
-# Values that many customers share. Kept once, they spare a fifth of a big account's memory.
-_SHARED = ("city", "state", "country", "postal_code")
-
-
-async def listing(
-    client: Client, *, page_limit: int = 100, progress: Progress | None = None, since: float | None = None
-) -> Live:
-    """
-    Return every customer that the list holds, read to its end; `progress` counts customers.
-
-    With `since` (seconds since 1970) the list is narrowed to what was created from then on.
-
-    A customer that stands on two pages counts once, as the later page has it. Raises NotTheApi where a
-    reply is no page or a customer has no id, Incomplete where the cursors lead nowhere, ApiFailed.
-    """
-    before = client.requests
-    turned = _Pages()
-    narrowed = () if since is None else (("created_at_start", rfc3339(since)),)
-    await turned.turn(client, page_limit, query=narrowed, progress=progress)
-    return Live(
-        listed=turned.customers,
-        last_page_full=0 < turned.last_page == turned.longest_page,
-        longest_page=turned.longest_page,
-        last_cursor=turned.cursor,
-        read_at=turned.began_at,
-        requests=client.requests - before,
-    )
-
-
-@dataclass(slots=True)
-class _Pages:
-    """What is gathered while pages of customers are turned."""
-
-    customers: dict[CustomerId, LiveCustomer] = field(default_factory=dict)
-    cursor: str = ""
-    last_page: int = 0
-    longest_page: int = 0
-    began_at: float = 0.0
-    shared: dict[str, str] = field(default_factory=dict)
-
-    async def turn(
-        self,
-        client: Client,
-        limit: int,
-        *,
-        query: tuple[tuple[str, str], ...] = (),
-        after: str = "",
-        progress: Progress | None = None,
-    ) -> None:
-        """Read the pages from `after` to the end."""
-        async for page in pages(client, wire.CUSTOMERS, query, limit=limit, after=after):
-            for row in page.rows:
-                customer = self._customer(row)
-                self.customers[customer.id] = customer
-            self.cursor = page.end_cursor
-            self.last_page = len(page.rows)
-            self.longest_page = max(self.longest_page, self.last_page)
-            self.began_at = self.began_at or page.server_time_s
-            if progress is not None:
-                progress(len(self.customers), None)
-
-    def _customer(self, row: object) -> LiveCustomer:
-        """Return the customer in a row, with the values that many share kept once."""
-        if isinstance(row, dict):
-            for name in _SHARED:
-                value = row.get(name)
-                if isinstance(value, str):
-                    row[name] = self.shared.setdefault(value, value)
-        customer = wire.read_customer(row)
-        if customer is None:
-            raise NotTheApi(f"GET {wire.CUSTOMERS}: a customer in the list has no id; check the base URL")
-        return customer
 
 
 async def answer(
-    client: Client, live: Live, reads: Sequence[Read], *, page_limit: int = 100, progress: Progress | None = None
+    client: Client, live: Live, reads: Sequence[Read], *, page_limit: int = PAGE, progress: Progress | None = None
 ) -> Live:
     """
     Return `live` with what `reads` ask for added; `progress` counts reads.
@@ -118,6 +44,7 @@ async def answer(
     - Get: a 404 is an answer, None. ListUsers: users without an e-mail are left out, and a 404 is that of a get:
       where archived customers are listed, they may be hidden from every other request.
 
+    `page_limit` is that of lists of customers; whether more than PAGE is taken for users was not tried.
     Raises as `listing` does.
     """
     before = client.requests
@@ -162,8 +89,8 @@ async def _with_successor(client: Client, live: Live, page_limit: int) -> Live:
     """Return `live` with what follows its last page."""
     if not live.last_cursor:
         return replace(live, successor_asked=True)
-    turned = _Pages()
-    await turned.turn(client, page_limit, after=live.last_cursor)
+    turned = Turned(client, page_limit, cursor=live.last_cursor)
+    await turned.turn()
     return replace(
         live,
         listed={**live.listed, **turned.customers},
@@ -190,7 +117,7 @@ class _Found:
             case Get():
                 self.got[read.id] = await _get(client, read.id)
             case ListUsers():
-                users = await _users(client, read.id, page_limit)
+                users = await _users(client, read.id, min(page_limit, PAGE))
                 if users is None:
                     self.got[read.id] = None
                 else:
@@ -203,8 +130,8 @@ class _Found:
 
 async def _seek(client: Client, read: Seek, page_limit: int) -> bool:
     """Say whether the list narrowed to the customer's created_at holds it; all its pages are read."""
-    turned = _Pages()
-    await turned.turn(client, page_limit, query=narrow(read))
+    turned = Turned(client, page_limit, narrow(read))
+    await turned.turn()
     return read.id in turned.customers
 
 
