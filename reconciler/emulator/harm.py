@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from math import ceil
+from typing import assert_never
 
 from reconciler.emulator.calls import Answer, Call, Dropped, answer_of
 from reconciler.emulator.faults import Amounts, Fault
-from reconciler.rules import Account, Behaviour, Reply, RetryAfter, archive, create, refusal
+from reconciler.rules import Account, Behaviour, LimitHeaders, Reply, RetryAfter, archive, create, refusal
 from reconciler.rules.replies import page_of_html
 
 
@@ -73,6 +74,19 @@ def retry_after(ways: Behaviour, wait_s: float, now: float) -> tuple[tuple[str, 
     if ways.retry_after is RetryAfter.DATE:
         return (("retry-after", formatdate(ceil(now + wait_s), usegmt=True)),)
     return (("retry-after", str(ceil(wait_s))),)
+
+
+def limit_headers(ways: Behaviour, per_s: float, wait_s: float) -> tuple[tuple[str, str], ...]:
+    """Return what a 429 says of the limit, in the older form or in that of the IETF's draft."""
+    match ways.limit_headers:
+        case LimitHeaders.NONE:
+            return ()
+        case LimitHeaders.X_RATELIMIT:
+            words = {"limit": f"{per_s:g}", "remaining": "0", "reset": str(ceil(wait_s))}
+            return tuple((f"x-ratelimit-{name}", text) for name, text in words.items())
+        case LimitHeaders.RATELIMIT:
+            return (("ratelimit", f'"key";r=0;t={ceil(wait_s)}'), ("ratelimit-policy", f'"key";q={per_s:g};w=1'))
+    assert_never(ways.limit_headers)
 
 
 def _page(answer: Answer, change: Callable[[dict[str, object]], None]) -> Answer:

@@ -14,12 +14,12 @@ from urllib.parse import parse_qs, unquote_plus
 from reconciler.clock import Clock, RealClock
 from reconciler.emulator.calls import CONTROL, TOKEN, Answer, Call, Dropped, answer_of
 from reconciler.emulator.faults import Fault, Faults
-from reconciler.emulator.harm import after, before, elsewhere, retry_after
+from reconciler.emulator.harm import after, before, elsewhere, limit_headers, retry_after
 from reconciler.emulator.limits import Key, Rate, Tokens
 from reconciler.emulator.odds import RandomFaults
 from reconciler.emulator.routes import reply_to, rules_of
 from reconciler.emulator.store import Store
-from reconciler.rules import Account, Behaviour, RetryAfter, refusal
+from reconciler.rules import Account, Behaviour, LagOn, RetryAfter, refusal
 from reconciler.rules.account import age
 
 LOCAL = Key("local", "local")
@@ -123,8 +123,8 @@ class Emulator:
         """Return the behaviour for one request: a stale read lags, and a write keeps what such a read will see."""
         lag_s = self.behaviour.lag_s
         if fault is Fault.STALE_READ:
-            lag_s = max(lag_s, self.faults.amounts.stale_s)
-        elif call.writes:
+            return replace(self.behaviour, lag_s=max(lag_s, self.faults.amounts.stale_s), lag_on=LagOn.READS)
+        if call.writes:
             lag_s = max(lag_s, self.faults.kept_s)
         return self.behaviour if lag_s == self.behaviour.lag_s else replace(self.behaviour, lag_s=lag_s)
 
@@ -152,7 +152,7 @@ class Emulator:
             return limited
         scope = "customers:write" if call.writes else "customers:read"
         if key.scopes is not None and scope not in key.scopes:
-            return answer_of(refusal(self.behaviour, 403, f"The key lacks the scope {scope}"))
+            return answer_of(refusal(self.behaviour, self.behaviour.scope_status, f"The key lacks the scope {scope}"))
         reply = reply_to(self.account, ways, rules, call, self.now())
         if self.store is not None and call.writes and reply.accepted:
             segments = call.segments
@@ -184,6 +184,7 @@ class Emulator:
             return None
         told = self.behaviour.retry_after is not RetryAfter.NONE
         headers = retry_after(self.behaviour, wait_s, self.now()) if told else ()
+        headers += limit_headers(self.behaviour, self.rate.per_s, wait_s)
         return answer_of(refusal(self.behaviour, 429, "Too many requests"), headers)
 
 

@@ -64,6 +64,7 @@ class Account:
     - `by_time`, `by_id`: every customer's key, sorted. `emails`: how many users have an e-mail without case.
     - `past`: what a customer was before each recent write (microseconds; None: it did not exist), kept
       where reads lag.
+    - `touched`: when each customer was last written (microseconds); one that only was put there is not in it.
     """
 
     seed: str = ""
@@ -76,6 +77,7 @@ class Account:
     by_time: list[tuple[int, str]] = field(default_factory=list)
     by_id: list[tuple[int, str]] = field(default_factory=list)
     past: dict[str, list[tuple[int, Customer | None]]] = field(default_factory=dict)
+    touched: dict[str, int] = field(default_factory=dict)
 
     def next_id(self, prefix: str) -> str:
         """Return an id that was never given: opaque, and the same in every run of one seed."""
@@ -90,6 +92,8 @@ class Account:
 def put(account: Account, customer: Customer, *, at_us: int = 0, lag_us: int = 0) -> None:
     """Keep `customer` in the place of what had its id; `lag_us` says how long readers see the former."""
     former = account.customers.get(customer.id)
+    if at_us:
+        account.touched[customer.id] = at_us
     if lag_us:
         kept = [one for one in account.past.get(customer.id, ()) if one[0] > at_us - lag_us]
         account.past[customer.id] = [*kept, (at_us, former)]
@@ -115,6 +119,7 @@ def remove(account: Account, customer_id: str, *, users: bool = True) -> None:
         if not holders:
             del account.holders[customer.external_id]
     if users:
+        account.touched.pop(customer_id, None)
         for user in account.users.pop(customer_id, ()):
             account.emails[user.email.casefold()] -= 1
 

@@ -10,8 +10,11 @@ from typing import Any
 from reconciler.rules.words import (
     Clears,
     ErrorBody,
+    ExternalIds,
+    LagOn,
     LargerLimit,
     Limiter,
+    LimitHeaders,
     Order,
     PageShape,
     Paging,
@@ -36,6 +39,7 @@ class Behaviour:
     restore_replies: bool = True
     unique: Unique = Unique.ALL
     unique_status: int = 400
+    external_ids: ExternalIds = ExternalIds.KEPT
     required: frozenset[str] = frozenset()
     patch_identity: PatchIdentity = PatchIdentity.IGNORE
     ignores: frozenset[str] = frozenset()
@@ -56,11 +60,13 @@ class Behaviour:
     precision: Precision = Precision.US
     finer_inside: bool = False
     lag_s: float = 0.0
+    lag_on: LagOn = LagOn.READS
     repeated_archive: int = 200
     repeated_restore: int = 200
     invoiced: frozenset[str] = frozenset()
     invoiced_status: int = 400
     user_unique: UserUnique = UserUnique.CUSTOMER
+    user_email_case: bool = False
     email_lowered: bool = False
     methods_bare: bool = False
     extra_fields: bool = False
@@ -68,6 +74,8 @@ class Behaviour:
     limiter: Limiter = Limiter.SECOND
     token_counts: bool = False
     retry_after: RetryAfter = RetryAfter.SECONDS
+    limit_headers: LimitHeaders = LimitHeaders.NONE
+    scope_status: int = 403
 
     def changed(self, values: Mapping[str, object]) -> Behaviour:
         """
@@ -100,6 +108,7 @@ MEANINGS: Mapping[str, str] = {
     "restore_replies": "a restore's 200 carries the customer; else its body is empty",
     "unique": "among which customers an external_id may stand once only",
     "unique_status": "what a create with an external_id that is taken answers",
+    "external_ids": "what the server makes of an external_id before it keeps it",
     "required": "fields without which a create answers 422",
     "patch_identity": "what a patch does with email and external_id",
     "ignores": "fields that a patch leaves as they are without a word",
@@ -120,11 +129,13 @@ MEANINGS: Mapping[str, str] = {
     "precision": "the smallest part of created_at that is shown",
     "finer_inside": "the server keeps microseconds where precision shows fewer, and compares with them",
     "lag_s": "for how many seconds no read sees a write",
+    "lag_on": "which reads that is: all, or lists alone",
     "repeated_archive": "what the archive of an archived customer answers",
     "repeated_restore": "what the restore of an active customer answers",
-    "invoiced": "ids of customers with open invoices, whose archive is refused",
+    "invoiced": "ids or external_ids of customers with open invoices, whose archive is refused",
     "invoiced_status": "what that archive answers",
     "user_unique": "within what two users may not share an e-mail; the second is refused with 422",
+    "user_email_case": "e-mails of users that differ in case alone are two",
     "email_lowered": "an e-mail is kept in lower case",
     "methods_bare": "payment methods are a bare array; else an object with data",
     "extra_fields": "replies hold fields that the reference does not name",
@@ -132,6 +143,8 @@ MEANINGS: Mapping[str, str] = {
     "limiter": "how requests a second are counted: in each second of the clock, in any second, or as a bucket",
     "token_counts": "the token request counts for the limit",
     "retry_after": "the Retry-After of a 429",
+    "limit_headers": "what a 429 says of the limit besides: X-RateLimit-… or RateLimit",
+    "scope_status": "what a request answers for which the key lacks the scope",
 }
 """What each switch is, in one line."""
 
@@ -141,6 +154,7 @@ CHOICES: Mapping[str, tuple[int, ...]] = {
     "repeated_archive": (200, 400, 404),
     "repeated_restore": (200, 400, 404),
     "invoiced_status": (400, 422, 500),
+    "scope_status": (401, 403, 404),
 }
 
 

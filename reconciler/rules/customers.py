@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from reconciler.kinds.customer import CUSTOMER
 from reconciler.rules.account import CREATABLE, PATCHABLE, Account, Customer, microseconds, put, seen, show
 from reconciler.rules.behaviour import Behaviour
 from reconciler.rules.replies import CREATED, NOT_FOUND, OK, Reply, not_found, refusal
-from reconciler.rules.words import Clears, PatchIdentity, Rewrite, Synced, Unique
+from reconciler.rules.words import Clears, ExternalIds, LagOn, PatchIdentity, Rewrite, Synced, Unique
 
 Body = Mapping[str, object]
 
@@ -75,7 +76,7 @@ def archive(account: Account, ways: Behaviour, customer_id: str, now: float) -> 
         return not_found(ways)
     if customer.archived:
         return _repeated(account, ways, customer, ways.repeated_archive, "The customer is archived already")
-    if customer_id in ways.invoiced:
+    if not ways.invoiced.isdisjoint({customer_id, customer.external_id}):
         return refusal(ways, ways.invoiced_status, "The customer has open invoices")
     return _written(account, ways, replace(customer, archived=True), now)
 
@@ -103,7 +104,8 @@ def found(account: Account, ways: Behaviour, customer_id: str) -> Customer | Non
 
 def visible(account: Account, ways: Behaviour, customer_id: str, now: float) -> Customer | None:
     """Return the customer that a read by id sees."""
-    customer = seen(account, customer_id, at_us=microseconds(now), lag_us=microseconds(ways.lag_s))
+    lag_s = ways.lag_s if ways.lag_on is LagOn.READS else 0.0
+    customer = seen(account, customer_id, at_us=microseconds(now), lag_us=microseconds(lag_s))
     return None if customer is None or (customer.archived and not ways.gets_archived) else customer
 
 
@@ -121,7 +123,9 @@ def kept(ways: Behaviour, name: str, text: str) -> str:
     """
     if name == "email" and ways.email_lowered:
         text = text.lower()
-    if not ways.rewrites or name == CUSTOMER.identity:
+    if name == CUSTOMER.identity:
+        return _external_id(ways, text)
+    if not ways.rewrites:
         return text
     if Rewrite.TRIM in ways.rewrites:
         text = text.strip()
@@ -134,6 +138,18 @@ def kept(ways: Behaviour, name: str, text: str) -> str:
     if name == "street_address" and Rewrite.ADDRESS in ways.rewrites:
         return re.sub(r"\bSt\b\.?", "Street", re.sub(r"\s+", " ", text))
     return text
+
+
+def _external_id(ways: Behaviour, text: str) -> str:
+    """Return the external_id that the server keeps of `text`."""
+    match ways.external_ids:
+        case ExternalIds.KEPT:
+            return text
+        case ExternalIds.TRIMMED:
+            return text.strip()
+        case ExternalIds.LOWERED:
+            return text.lower()
+    assert_never(ways.external_ids)
 
 
 def _clears(ways: Behaviour, value: object) -> bool:

@@ -44,7 +44,8 @@ def list_customers(account: Account, ways: Behaviour, query: Query, now: float) 
         return refusal(ways, 400, str(exc))
     at_us, lag_us = microseconds(now), microseconds(ways.lag_s)
     name = query.get("company_name", "").casefold()
-    narrow = ways.order is Order.ID and ("created_at_start" in query or "created_at_end" in query)
+    by_other = ways.order in (Order.ID, Order.UPDATED)
+    narrow = by_other and ("created_at_start" in query or "created_at_end" in query)
 
     def see(key: Key) -> Mapping[str, object] | None:
         customer: Customer | None = account.customers[key[1]]
@@ -60,6 +61,9 @@ def list_customers(account: Account, ways: Behaviour, query: Query, now: float) 
 
     if ways.order is Order.ID:
         listing = _Listing("customers", account.by_id, 0, len(account.by_id), descending=False, see=see)
+    elif ways.order is Order.UPDATED:
+        touched = sorted((account.touched.get(one.id, one.created_us), one.id) for one in account.customers.values())
+        listing = _Listing("customers", touched, 0, len(touched), descending=True, see=see)
     else:
         keys = account.by_time
         first, past = bisect_left(keys, (start_us, "")), bisect_left(keys, (end_us, ""))

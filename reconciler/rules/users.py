@@ -45,9 +45,16 @@ def get_payment_method(account: Account, ways: Behaviour, customer_id: str, meth
 
 
 def _taken(account: Account, ways: Behaviour, customer_id: str, email: str) -> bool:
-    """Say whether a user with `email` is refused; case does not count."""
+    """Say whether a user with `email` is refused; case counts where the behaviour says so."""
+    if ways.user_unique is UserUnique.NONE:
+        return False
+    if ways.user_email_case:
+        email = kept(ways, "email", email)
+        owners = (
+            account.users.values() if ways.user_unique is UserUnique.ACCOUNT else [account.users.get(customer_id, ())]
+        )
+        return any(user.email == email for users in owners for user in users)
     email = email.casefold()
     if ways.user_unique is UserUnique.ACCOUNT:
         return account.emails.get(email, 0) > 0
-    users = account.users.get(customer_id, ()) if ways.user_unique is UserUnique.CUSTOMER else ()
-    return any(user.email.casefold() == email for user in users)
+    return any(user.email.casefold() == email for user in account.users.get(customer_id, ()))

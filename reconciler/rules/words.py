@@ -68,11 +68,12 @@ class Paging(StrEnum):
 
 
 class Order(StrEnum):
-    """The order of a list of customers."""
+    """The order of a list of customers; `updated`: what was written last comes first."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
     ID = "id"
+    UPDATED = "updated"
 
 
 class PageShape(StrEnum):
@@ -98,6 +99,21 @@ class Rewrite(StrEnum):
     EIN = "ein"
     STATE = "state"
     ADDRESS = "address"
+
+
+class ExternalIds(StrEnum):
+    """What the server makes of an external_id before it keeps it."""
+
+    KEPT = "kept"
+    TRIMMED = "trimmed"
+    LOWERED = "lowered"
+
+
+class LagOn(StrEnum):
+    """Which reads see a write only after a while: all, or lists alone, as where a search index answers them."""
+
+    READS = "reads"
+    LISTS = "lists"
 
 
 class ErrorBody(StrEnum):
@@ -128,3 +144,11 @@ class RetryAfter(StrEnum):
     NONE = "none"
     SECONDS = "seconds"
     DATE = "date"
+
+
+class LimitHeaders(StrEnum):
+    """What a 429 says of the limit beside `Retry-After`."""
+
+    NONE = "none"
+    X_RATELIMIT = "x_ratelimit"
+    RATELIMIT = "ratelimit"

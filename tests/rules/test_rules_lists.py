@@ -6,6 +6,7 @@ from rules_account import NOW, PLAIN, UNKNOWN, body, flat, ids, made, numbered, 
 from reconciler.rules import (
     Account,
     Behaviour,
+    LagOn,
     LargerLimit,
     Order,
     PageShape,
@@ -194,3 +195,17 @@ def test_a_write_sees_every_write_before_it_whatever_the_lag() -> None:
     assert create(account, ways, {"external_id": "acme"}, NOW).status == 400
     assert archive(account, ways, one, NOW).status == 200
     assert archive(account, ways, one, NOW).status == 400
+
+
+def test_a_list_by_its_changes_has_what_was_written_last_first() -> None:
+    account, ways = Account(), Behaviour(order=Order.UPDATED)
+    one, two, three = numbered(account, 3, ways)
+    patch(account, ways, two, {"city": "Boston"}, NOW + 1)
+    assert read_all(account, ways, limit="2") == [[two, three], [one]]
+
+
+def test_where_lists_lag_a_get_does_not() -> None:
+    account, ways = Account(), Behaviour(lag_s=2, lag_on=LagOn.LISTS)
+    one = made(account, ways)
+    assert (get(account, ways, one, NOW).status, ids(list_customers(account, ways, {}, NOW))) == (200, [])
+    assert ids(list_customers(account, ways, {}, NOW + 2)) == [one]
