@@ -111,11 +111,16 @@ class ReconcilerError(Exception):
 
 
 class Invalid(ReconcilerError):
-    """What the user wrote cannot be used; `problems` holds every one that was found."""
+    """
+    What the user wrote cannot be used; `problems` holds every one that was found.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    `shown` is how they are shown, each with its line of the file, where whoever raises this has the files.
+    """
+
+    def __init__(self, problems: Sequence[Problem], *, shown: str = "") -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+        self.shown = shown
 
 
 class Incomplete(ReconcilerError):

@@ -75,7 +75,7 @@ def command(
     options = options_of(chosen, scope, limits, budget, files=files, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
-    desired = None if plan_only else _declared(settings, environment, saved, strict=strict)
+    desired = None if plan_only else _declared(settings, environment, saved, strict=strict, redact=redact)
     if saved is not None:
         saving.same_account(saved, environment.ref())
     with (
@@ -85,13 +85,15 @@ def command(
         ctx.exit(_apply(session, ledger, desired, saved, asked))
 
 
-def _declared(settings: Settings, environment: Environment, saved: Plan | None, *, strict: bool) -> Desired:
+def _declared(
+    settings: Settings, environment: Environment, saved: Plan | None, *, strict: bool, redact: bool
+) -> Desired:
     """Return what the files declare; with a saved plan, the files that it was made from, and these as they were."""
     if saved is None:
-        return declared(settings, environment, strict=strict).desired
+        return declared(settings, environment, strict=strict, redact=redact).desired
     saving.files_as_planned(saved, settings.root)
     paths = () if settings.options.files else saving.paths_of(saved, environment.overlays)
-    desired = declared(settings, environment, paths=paths, strict=strict).desired
+    desired = declared(settings, environment, paths=paths, strict=strict, redact=redact).desired
     saving.no_other_files(saved, desired.reading.files)
     return desired
 

@@ -71,7 +71,7 @@ def command(
     settings = settings_of(options)
     environment = settings.environment()
     rules = read_rules(ignore, settings.root, Path.cwd())
-    loaded = declared(settings, environment, strict=strict)
+    loaded = declared(settings, environment, strict=strict, redact=redact)
     terms = environment.terms(options)
     if accept and form != "text":
         raise click.UsageError("--accept prints what it does as text: leave --format out")

@@ -50,7 +50,7 @@ def command(
     options = options_of(chosen, limits, files=files, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
-    desired = declared(settings, environment).desired
+    desired = declared(settings, environment, redact=redact).desired
     terms = environment.terms(options)
     with (
         connected(settings, options, environment) as session,

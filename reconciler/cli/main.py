@@ -170,8 +170,9 @@ def _told(exc: BaseException) -> int:
     """Write what went wrong to stderr and return the exit code."""
     match exc:
         case Invalid():
-            for problem in exc.problems:
-                click.echo(visible(str(problem)), err=True)
+            click.echo(
+                exc.shown or "".join(f"{visible(str(problem))}\n" for problem in exc.problems), nl=False, err=True
+            )
             return exc.exit_code
         case ReconcilerError():
             click.echo(f"error: {visible(exc.message)}", err=True)

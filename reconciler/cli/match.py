@@ -44,7 +44,7 @@ def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None
     options = options_of(chosen, files=files, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
-    desired = declared(settings, environment).desired
+    desired = declared(settings, environment, redact=redact).desired
     with opening.open_ledger(environment, writable=False) as ledger:
         records = ledger.records()
     with connected(settings, options, environment) as session, shown_progress(session.clock) as progress:

@@ -7,13 +7,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from reconciler.errors import Problem, ReconcilerError
+from reconciler.errors import Problem, ReconcilerError, Source
+from reconciler.report.redact import masked_problem
 from reconciler.text import visible
 
 PIPE_COLUMNS = 120
@@ -25,9 +26,9 @@ def width() -> int:
     return max(shutil.get_terminal_size((PIPE_COLUMNS, 24)).columns, 20)
 
 
-def color() -> bool:
-    """Say whether stdout takes colour: a terminal that is not dumb, and NO_COLOR not set."""
-    return is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def color(stream: TextIO | None = None) -> bool:
+    """Say whether a stream, stdout unless told, takes colour: a terminal that is not dumb, and NO_COLOR not set."""
+    return is_terminal(stream or sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -66,10 +67,20 @@ def page(text: str) -> None:
     click.echo(text, nl=not text.endswith("\n"), err=True, color=False)
 
 
-def warn(problems: Iterable[Problem]) -> None:
+def warn(problems: Iterable[Problem], *, redact: bool = False) -> None:
     """Write warnings to stderr."""
     for problem in problems:
-        say(str(problem))
+        say(str(masked_problem(problem) if redact else problem))
+
+
+def problems_page(problems: Sequence[Problem], written: Callable[[Source], str], *, redact: bool) -> str:
+    """Return problems as stderr shows them, each with what is `written` at its place."""
+    # Only here: most runs have none.
+    from reconciler.report.problems import problems_text  # noqa: PLC0415
+
+    return problems_text(
+        problems, color=color(sys.stderr), redact=redact, written=written, width=width(), counted=False
+    )
 
 
 def read_text(path: Path) -> str:

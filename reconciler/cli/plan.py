@@ -76,7 +76,7 @@ def command(
     )
     settings = settings_of(options)
     environment = settings.environment()
-    loaded = declared(settings, environment, strict=strict)
+    loaded = declared(settings, environment, strict=strict, redact=redact)
     with connected(settings, options, environment) as session:
         with opening.open_ledger(environment, writable=False) as ledger:
             planned = made(session, ledger, loaded.desired, environment.terms(options))

@@ -91,7 +91,7 @@ def command(
     environment = settings.environment()
     _may_be_filled(environment, reset=reset)
     wanted = None if customers is None else Generated(customers, users, number)
-    desired = _desired(settings, environment, wanted)
+    desired = _desired(settings, environment, wanted, redact=redact)
     if not real_addresses:
         _nobodys(desired)
     with (
@@ -112,10 +112,10 @@ def _may_be_filled(environment: Environment, *, reset: bool) -> None:
         )
 
 
-def _desired(settings: Settings, environment: Environment, wanted: Generated | None) -> Desired:
+def _desired(settings: Settings, environment: Environment, wanted: Generated | None, *, redact: bool) -> Desired:
     """Return what the files declare, or what is generated: as read from standard input, so that no entry has gone."""
     if wanted is None:
-        return declared(settings, environment).desired
+        return declared(settings, environment, redact=redact).desired
     # Only here: Faker takes half a second to load.
     from reconciler.synthetic.generate import generated  # noqa: PLC0415
 

@@ -14,10 +14,12 @@ from typing import Any, BinaryIO, TypeVar
 from reconciler.api.client import Client
 from reconciler.api.request import Sent
 from reconciler.cli import output
+from reconciler.cli.lines import again, lines_of
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits, Scope
 from reconciler.clock import Clock
 from reconciler.desired.load import Loaded, load_desired
+from reconciler.errors import Invalid
 from reconciler.pipeline.opening import open_client, real_clock
 from reconciler.report.progress import Progress, progress
 from reconciler.settings import Environment, Options, Settings, read_settings
@@ -69,27 +71,36 @@ def declared(
     paths: Sequence[str] = (),
     strict: bool = False,
     stdin: BinaryIO | None = None,
+    redact: bool = False,
 ) -> Loaded:
     """
     Return what the files declare for `environment`, its warnings written to stderr; Invalid with every problem.
 
     `paths`, relative to the project, are read in place of those that options and project file name; `stdin` in
-    place of standard input.
+    place of standard input. With `redact` no problem shows a personal value.
     """
-    loaded = load_desired(
-        paths or settings.files(),
-        root=settings.root,
-        overlays=environment.overlays,
-        include=environment.include,
-        exclude=environment.exclude,
-        required=environment.policy.required,
-        required_at=environment.policy.places.get("required"),
-        strict=strict,
-        pins_allowed=settings.pins_allowed,
-        stdin=stdin or standard_input(),
-        without=settings.overlays,
-    )
-    output.warn(loaded.warnings)
+    paths = tuple(paths or settings.files())
+    stdin = stdin or standard_input()
+    typed = stdin.read() if stdin is not None and "-" in paths else None
+    try:
+        loaded = load_desired(
+            paths,
+            root=settings.root,
+            overlays=environment.overlays,
+            include=environment.include,
+            exclude=environment.exclude,
+            required=environment.policy.required,
+            required_at=environment.policy.places.get("required"),
+            strict=strict,
+            pins_allowed=settings.pins_allowed,
+            stdin=again(typed),
+            without=settings.overlays,
+        )
+    except Invalid as exc:
+        written = lines_of((*paths, *environment.overlays), root=settings.root, typed=typed)
+        shown = output.problems_page(exc.problems, written, redact=redact)
+        raise Invalid(exc.problems, shown=shown) from exc
+    output.warn(loaded.warnings, redact=redact)
     return loaded
 
 

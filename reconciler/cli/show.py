@@ -37,7 +37,7 @@ def command(
     settings = settings_of(options)
     environment = settings.environment()
     external_id = Address.parse(key).external_id
-    customer = _declared(settings, environment, external_id)
+    customer = _declared(settings, environment, external_id, redact=redact)
     with (
         connected(settings, options, environment) as session,
         opening.open_ledger(environment, writable=False) as ledger,
@@ -56,10 +56,12 @@ def command(
         output.result(customer_text(view, width=output.width(), color=output.color(), redact=redact))
 
 
-def _declared(settings: Settings, environment: Environment, external_id: str) -> DesiredCustomer | None:
+def _declared(
+    settings: Settings, environment: Environment, external_id: str, *, redact: bool
+) -> DesiredCustomer | None:
     """Return the declared customer, None where no files are named, or they do not declare it."""
     try:
         settings.files()
     except Invalid:
         return None
-    return declared(settings, environment).desired.customers.get(external_id)
+    return declared(settings, environment, redact=redact).desired.customers.get(external_id)

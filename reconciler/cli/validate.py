@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable
-from functools import cache
 
 import click
 
 from reconciler.cli import options as shared
 from reconciler.cli import output
+from reconciler.cli.lines import again, lines_of
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import options_of, settings_of, standard_input
-from reconciler.desired.files import read_files
 from reconciler.desired.load import load_desired
 from reconciler.errors import Invalid, Problem, Severity, Source
 from reconciler.report.problems import problems_json, problems_text
 from reconciler.report.words import count
 from reconciler.settings import Settings
-
-_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts lines by
 
 
 @click.command("validate")
@@ -76,7 +71,7 @@ def _checked(settings: Settings, typed: bytes | None, *, strict: bool) -> tuple[
                 required_at=environment.policy.places.get("required"),
                 strict=strict,
                 pins_allowed=settings.pins_allowed,
-                stdin=_again(typed),
+                stdin=again(typed),
                 without=settings.overlays,
             )
         except Invalid as exc:
@@ -87,31 +82,10 @@ def _checked(settings: Settings, typed: bytes | None, *, strict: bool) -> tuple[
     return list(problems), customers
 
 
-def _again(typed: bytes | None) -> io.BytesIO | None:
-    """Return standard input once more, as it was read; None where it was closed or is not asked for."""
-    return None if typed is None else io.BytesIO(typed)
-
-
 def _lines(settings: Settings, typed: bytes | None) -> Callable[[Source], str]:
-    """
-    Return what gives the line of a customers file at a place.
-
-    Only of what is read as customers: a line of the project file may be a secret that was written by mistake.
-    """
+    """Return what gives the line of a customers file at a place."""
     try:
         paths = settings.files()
     except Invalid:  # no file is named, which is one of the problems
         paths = ()
-    found = read_files((*paths, *settings.overlays), root=settings.root, stdin=_again(typed))
-    contents = {file.name: file.content for file in found.files}
-
-    @cache
-    def lines(name: str) -> list[str]:
-        text = contents.get(name, b"").decode("utf-8-sig", "replace")
-        return _BREAK.split(text)
-
-    def line(source: Source) -> str:
-        known = lines(source.file)
-        return known[source.line - 1] if 0 < source.line <= len(known) else ""
-
-    return line
+    return lines_of((*paths, *settings.overlays), root=settings.root, typed=typed)

@@ -28,9 +28,10 @@ def problems_text(
     redact: bool = False,
     written: Written = lambda _: "",
     width: int = 120,
+    counted: bool = True,
 ) -> str:
     """
-    Return one line a problem, in the order of the files, and a line that counts them; "" for none.
+    Return one line a problem, in the order of the files, and a `counted` line of how many; "" for none.
 
     A line is never wrapped: `file:line:column: path: what is wrong; what to do` is read by editors too. Below it
     stands what is `written` there, cut to `width` columns, and a caret under the place; with `redact` neither does.
@@ -48,9 +49,11 @@ def problems_text(
         lines.append(_line(one, color=color))
         if not redact and one.source.column:
             lines += _pointed(_without_ein(written(one.source), one.path), one.source.column, width=width, color=color)
-    errors, warnings = _counts(problems)
-    counted = filter(None, (errors and count(errors, "error"), warnings and count(warnings, "warning")))
-    return "\n".join([*lines, ", ".join(map(str, counted)) + "."]) + "\n"
+    if counted:
+        errors, warnings = _counts(problems)
+        kinds = filter(None, (errors and count(errors, "error"), warnings and count(warnings, "warning")))
+        lines.append(", ".join(map(str, kinds)) + ".")
+    return "".join(f"{one}\n" for one in lines)
 
 
 def problems_json(problems: Sequence[Problem], *, redact: bool = False) -> dict[str, Any]:

@@ -72,7 +72,25 @@ def test_a_file_that_cannot_be_used_is_an_error_before_any_request(shop: Online,
     shop.write("c.yaml", content)
     ran = shop.run("apply", "-f", "c.yaml", "--auto-approve")
     assert (ran.code, ran.out, shop.requests(), shop.ledger()) == (1, "", 0, '{\n  "bindings": []\n}\n')
-    assert ran.err == f"{message}\n"
+    # Below it stands the line of the file, indented.
+    assert [line for line in ran.err.splitlines() if not line.startswith("  ")] == [message]
+
+
+@pytest.mark.parametrize("words", [("plan",), ("apply", "--auto-approve"), ("drift",), ("seed", "--auto-approve")])
+def test_an_error_shows_the_line_of_the_file_unless_it_may_show_nobody(shop: Online, words: tuple[str, ...]) -> None:
+    shop.write("c.yaml", "customers:\n  a: {name: A, email: nobody}\n")
+    ran = shop.run(*words, "-f", "c.yaml")
+    message = "is not an e-mail address; write one such as billing@acme.example\n"
+    where = "c.yaml:2:23: customers.a.email: "
+    shown = "  a: {name: A, email: nobody}\n                      ^\n"
+    assert (ran.code, ran.out, ran.err) == (1, "", f"{where}'nobody' {message}{shown}")
+    assert shop.run(*words, "-f", "c.yaml", "--redact").err == f"{where}'***' {message}"
+
+
+def test_an_error_of_standard_input_shows_its_line_too(shop: Online) -> None:
+    ran = shop.run("plan", "-f", "-", stdin=b"customers: {a: 1}\n")
+    shown = "  customers: {a: 1}\n                 ^\n"
+    assert ran.err == f"<stdin>:1:16: customers.a: this is the text '1'; write a mapping\n{shown}"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +128,8 @@ def test_an_external_id_in_two_files_is_an_error_that_names_both_places(shop: On
         (
             "b.yaml:2:3: customers.acme: this external_id is declared twice, first at a.yaml:2:3; "
             "one external_id stands in one place; remove one, or merge the two\n"
+            "  acme: {name: Acme, email: billing@acme.example, city: Boston}\n"
+            "  ^\n"
         ),
     )
 
