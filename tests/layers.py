@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("ledger", "api", "documents"),
     ("rules", "recording"),
     ("kinds",),
-    ("model records terms plans drifts explained",),  # the nouns are one room: they are made of each other
+    ("model records terms plans drifts explained diagnosis",),  # the nouns are one room: they are made of each other
     ("errors", "clock", "text", "shipped", "collector", "step", "pace"),
 )
 
@@ -39,6 +39,7 @@ MIDDLE = (
     "plans",
     "drifts",
     "explained",
+    "diagnosis",
     "errors",
     "text",
     "pace",
@@ -72,7 +73,8 @@ ALONE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("httpx.post", "httpx.put", "httpx.patch", "httpx.delete", "httpx.head", "httpx.options"), ()),
     "reconciler.api.origin.connect": ("api.client",),
     **dict.fromkeys(("urllib.request", "http.client", "requests", "aiohttp"), ()),
-    "socket": ("emulator", "ledger.lock"),
+    "socket": ("emulator", "ledger.lock", "api.reach"),
+    **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.reach",)),
     "ssl": ("api",),
     # The disk, and what the process was given.
     **dict.fromkeys(("builtins.open", "os", "shutil", "tempfile", "glob"), ("desired.files", "ledger", "settings")),

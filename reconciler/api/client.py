@@ -63,6 +63,7 @@ class Client:
     - `rate_per_s` 0 is no limit. `timeout_s` is for a whole request. `jitter` returns numbers from 0 to 1.
     - `transport` replaces the network; `trace` is told of each sending, `step` of each request and answer.
     - `budget` bounds what is sent; without one there is no bound.
+    - Without `patient` a request that has no answer, or no connection, is not sent again.
     - `board` keeps the pace that others share; without one it is this client's own.
     - `requests` counts what was sent, tokens too; `tokens` those that asked for one.
     - How many requests are in flight together is the caller's matter (up to 50 have a connection).
@@ -85,6 +86,7 @@ class Client:
         step: Step = unheard,
         budget: Budget | None = None,
         board: Board | None = None,
+        patient: bool = True,
     ) -> None:
         self.budget = budget or Budget(clock)
         self._origin = origin(base_url)
@@ -97,7 +99,8 @@ class Client:
         self._limiter = Limiter(clock, rate_per_s, board)
         self._basic = Basic(client_id, client_secret)
         self._tokens = Tokens(self._ask_for_token, clock)
-        self._ahead_s = 0.0
+        self._patient = patient
+        self._ahead_s: float | None = None
         self._open = AsyncExitStack()
         self.requests = 0
         self.tokens = 0
@@ -120,7 +123,21 @@ class Client:
 
     def server_now(self) -> float:
         """Return the server's time of day: this machine's, corrected where the Date headers contradict it."""
-        return self._clock.now() + self._ahead_s
+        return self._clock.now() + (self._ahead_s or 0.0)
+
+    @property
+    def ahead_s(self) -> float | None:
+        """Return how far the server's clock is surely ahead of this machine's; None where no reply had a Date."""
+        return self._ahead_s
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """Return what the token may do; None where its reply did not say."""
+        return self._tokens.scopes
+
+    async def sign_in(self) -> None:
+        """Ask for a token where there is none; raises as `send` does, Forbidden for wrong credentials."""
+        await self._tokens.current()
 
     async def send(
         self, request: Request, *, before: Callable[[], Awaitable[None]] | None = None, hold: Hold | None = None
@@ -185,6 +202,8 @@ class Client:
                     retry_after_s=answer.retry_after_s() if answer else None,
                 )
                 if isinstance(failure, Unauthorized) and not credential.refused(used):
+                    verdict = retry.GiveUp()
+                if not self._patient and isinstance(failure, Unanswered | Unreachable):
                     verdict = retry.GiveUp()
                 failure.lost = lost
                 if isinstance(verdict, retry.GiveUp):
@@ -258,9 +277,9 @@ class Client:
         """Return the moment of a reply by the server's clock, and learn how far that is ahead of this one."""
         date_s = times.from_http(headers.get("date"))
         if date_s is None:
-            return sent_at_s + self._ahead_s
+            return sent_at_s + (self._ahead_s or 0.0)
         # The header was written between sending and now, and its second lasts until date_s + 1.
-        self._ahead_s = min(max(self._ahead_s, date_s - self._clock.now()), date_s + 1 - sent_at_s)
+        self._ahead_s = min(max(self._ahead_s or 0.0, date_s - self._clock.now()), date_s + 1 - sent_at_s)
         return date_s
 
     def _tell(self, request: Request, status: int, elapsed_s: float) -> None:

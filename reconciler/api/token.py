@@ -54,10 +54,15 @@ class Basic:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Granted:
-    """A token, and how long it lives from the moment at which it was asked for."""
+    """
+    A token, and how long it lives from the moment at which it was asked for.
+
+    `scopes` is what its reply says that it may do, None where it does not say (RFC 6749, 5.1: it need not).
+    """
 
     token: str
     life_s: float
+    scopes: frozenset[str] | None = None
 
 
 class Tokens:
@@ -66,6 +71,7 @@ class Tokens:
 
     It is replaced a minute (of a short life: a tenth) before it expires, by the monotonic clock. There
     is no refresh token: a new one is asked for. Who waits for it shares the answer, an error too.
+    `scopes` is what the last one may do, None where that was not said.
     """
 
     def __init__(self, ask: Callable[[], Awaitable[Granted]], clock: Clock) -> None:
@@ -73,6 +79,7 @@ class Tokens:
         self._clock = clock
         self._header = ""
         self._until_s = 0.0
+        self.scopes: frozenset[str] | None = None
         self._asking: asyncio.Task[str] | None = None
 
     async def current(self) -> str:
@@ -91,6 +98,7 @@ class Tokens:
         granted = await self._ask()
         self._until_s = asked_s + granted.life_s - min(_MARGIN_S, granted.life_s * _MARGIN_SHARE)
         self._header = f"Bearer {granted.token}"
+        self.scopes = granted.scopes
         return self._header
 
     def _asked(self, task: asyncio.Task[str]) -> None:
@@ -127,7 +135,9 @@ def read_granted(body: object) -> Granted:
         life_s = float(body["expires_in"])  # type: ignore[index]
     except (KeyError, TypeError, ValueError):
         life_s = LIFE_S
-    return Granted(token, life_s if life_s > 0 else LIFE_S)
+    scope = body.get("scope") if isinstance(body, dict) else None
+    scopes = frozenset(scope.split()) if isinstance(scope, str) else None
+    return Granted(token, life_s if life_s > 0 else LIFE_S, scopes)
 
 
 def refusal(failure: Rejected) -> Forbidden | NotTheApi | Rejected:

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "undo": ("undo", "Undo one run"),
     "duplicates": ("duplicates", "Find live customers that are there twice, and archive the others"),
     "state": ("state", "List, show and forget what the ledger holds"),
+    "doctor": ("doctor", "Look whether all is well: credentials, network, clock, ledger, lock"),
     "schema": ("schema", "Print a JSON Schema"),
     "emulator": ("emulator", "Run the API on this machine"),
     "completion": ("completion", "Print what makes a shell complete commands, keys and runs"),

@@ -7,7 +7,7 @@ import click
 from reconciler.cli import output
 from reconciler.shipped import shipped
 
-NAMES = ("customers", "project", "plan", "result", "events", "history", "duplicates", "drift", "drift-ignore")
+NAMES = ("customers", "project", "plan", "result", "events", "history", "duplicates", "drift", "drift-ignore", "doctor")
 
 
 @click.command("schema")
@@ -17,8 +17,8 @@ def command(name: str) -> None:
     Print a JSON Schema (2020-12).
 
     Of customers files, of the project file, and of what is printed with --format json: a plan, what an apply
-    did (result), the history, the duplicates, the drift. Of the ignore file of drift. And of one line of
-    --json-events (events).
+    did (result), the history, the duplicates, the drift, what doctor found. Of the ignore file of drift. And of one
+    line of --json-events (events).
 
     \b
     Example:

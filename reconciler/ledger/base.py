@@ -44,6 +44,10 @@ class Ledger(Protocol):
     """
 
     @property
+    def meta(self) -> Meta | None:
+        """Return whose ledger it is, None where there is none."""
+
+    @property
     def writable(self) -> bool:
         """Say whether it can be written: not where it was opened for reading only, or is not there."""
 

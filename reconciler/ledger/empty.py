@@ -20,6 +20,7 @@ class EmptyLedger:
 
     path: str
     writable: bool = False
+    meta: None = None
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -120,6 +120,17 @@ def lock_holder(
     return None
 
 
+def lock_folder(*, folder: Path | None = None, otherwise: Path | None = None) -> Path | None:
+    """Return the folder in which a lock would lie, None where none can be written. Makes nothing."""
+    return next((place for place in _places(folder, otherwise) if may_write(place)), None)
+
+
+def may_write(path: Path) -> bool:
+    """Say whether a file or folder can be written or, where it is not there, made. Changes nothing."""
+    there = next(place for place in (path, *path.parents) if place.exists())
+    return os.access(there, os.W_OK) and (there == path or there.is_dir())
+
+
 def this_process() -> str:
     """Return `user@host pid` of this process."""
     try:

@@ -28,7 +28,7 @@ _WRITE_META = (
     "INSERT INTO meta (environment, base_url, lineage, created_at) "
     "SELECT ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE NOT EXISTS (SELECT 1 FROM meta)"
 )
-_READ_META = "SELECT environment, base_url, lineage, created_at FROM meta"
+_READ_META = "SELECT environment, base_url, lineage, created_at, serial FROM meta"
 
 
 def open_ledger(
@@ -133,7 +133,7 @@ def read_sqlite(
     with told(path):
         if not _is_there(path):
             return EmptyLedger(str(path))
-        connection = _connect_to_read(path, connect)
+        connection = connect_to_read(path, connect)
         try:
             version = version_of(connection, path, known=len(migrations))
             if 0 < version < len(migrations):
@@ -185,7 +185,7 @@ def _name(connection: sqlite3.Connection, environment: str, base_url: str, linea
     return Meta(*connection.execute(_READ_META).fetchone())
 
 
-def _connect_to_read(path: Path, connect: Connect) -> sqlite3.Connection:
+def connect_to_read(path: Path, connect: Connect = connect_sqlite) -> sqlite3.Connection:
     """
     Return a connection that can read, also where neither the file nor its folder may be written.
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder
+from reconciler.ledger.schema import shipped_in
 from reconciler.step import Step, unheard
 from reconciler.text import visible
 
@@ -36,12 +37,7 @@ def open_shared(
     step: Step = unheard,
 ) -> Ledger:
     """Return the ledger that a URL names, open (see `open.open_ledger`)."""
-    if not is_shared(url):
-        # Not the rest of the URL: it may hold a password.
-        raise LedgerFailed(
-            f"{visible(url.partition('://')[0])}:// ledgers are not supported by this version",
-            "give the path of a file, or a postgresql:// URL, in `state:` or RECONCILER_STATE",
-        )
+    _supported(url)
     with _driver():
         from reconciler.ledger.postgres.opening import open_postgres  # noqa: PLC0415 - most ledgers are files
     return open_postgres(
@@ -53,6 +49,19 @@ def open_shared(
         lineage=lineage,
         step=step,
     )
+
+
+def usable(url: str) -> tuple[int, bool]:
+    """Return the format of the ledgers in a database, 0 for none, and whether they may be written, or made."""
+    _supported(url)
+    with _driver():
+        from reconciler.ledger.postgres import opening  # noqa: PLC0415
+    return opening.usable(url)
+
+
+def known_format() -> int:
+    """Return the format that this version writes into a database."""
+    return len(shipped_in("reconciler.ledger.postgres"))
 
 
 def lease_holder(url: str, account: str) -> Holder | None:
@@ -67,6 +76,16 @@ def end_lease(url: str, account: str) -> None:
     with _driver():
         from reconciler.ledger.postgres import opening  # noqa: PLC0415
     opening.end_lease(url, account)
+
+
+def _supported(url: str) -> None:
+    """Raise LedgerFailed where a URL names no kind of ledger that there is."""
+    if not is_shared(url):
+        # Not the rest of the URL: it may hold a password.
+        raise LedgerFailed(
+            f"{visible(url.partition('://')[0])}:// ledgers are not supported by this version",
+            "give the path of a file, or a postgresql:// URL, in `state:` or RECONCILER_STATE",
+        )
 
 
 @contextmanager

@@ -34,12 +34,13 @@ def open_client(
     allowance: Allowance = UNBOUNDED,
     step: Step = unheard,
     trace: Callable[[Sent], None] | None = None,
+    patient: bool = True,
 ) -> Client:
     """
     Return the client of an environment, not entered yet; Invalid with all that is missing to reach it.
 
     `trace` is told of each sending. All clients of one key on this machine keep one pace together, but those
-    without a limit.
+    without a limit. Without `patient` what has no answer is not sent again.
     """
     base_url, credentials = _asked(environment.base_url, environment.credentials)
     return Client(
@@ -53,6 +54,7 @@ def open_client(
         trace=trace,
         budget=Budget(clock, allowance),
         board=PaceFile(base_url, credentials.client_id, clock) if environment.rate_per_s else None,
+        patient=patient,
     )
 
 

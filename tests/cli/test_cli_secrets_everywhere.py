@@ -64,6 +64,9 @@ show acme -f changed.yaml --redact
 show acme -f changed.yaml --redact --format json
 explain acme -f changed.yaml --redact
 explain acme -f changed.yaml --redact --format json
+doctor
+doctor --format json
+doctor --report
 completion bash
 drift -f customers.yaml --redact
 drift -f customers.yaml --redact --format json

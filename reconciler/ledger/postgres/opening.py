@@ -28,6 +28,11 @@ _FIND = (
     "WHERE environment = %s AND base_url = %s"
 )
 _LIVE = "SELECT who, since, doing FROM reconciler.leases WHERE expires_at > clock_timestamp() LIMIT 1"
+_MAY_MAKE = "SELECT NOT pg_is_in_recovery() AND has_database_privilege(current_database(), 'CREATE')"
+_MAY_WRITE = """
+    SELECT NOT pg_is_in_recovery() AND has_table_privilege('reconciler.bindings', 'INSERT')
+       AND has_table_privilege('reconciler.bindings', 'UPDATE')
+"""
 _MAKE = """
     INSERT INTO reconciler.ledgers (environment, base_url, lineage, created_at)
     VALUES (%s, %s, %s, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
@@ -67,6 +72,16 @@ def open_postgres(
     except BaseException:
         session.close()
         raise
+
+
+def usable(url: str) -> tuple[int, bool]:
+    """Return the format of the tables in a database, 0 for none, and whether this user may write, or make them."""
+    session = Session(url)
+    try:
+        with told(session.place):
+            return session.once_more(lambda connection: (_written(connection), _may_write(connection)))
+    finally:
+        session.close()
 
 
 def lease_holder(url: str, account: str) -> Holder | None:
@@ -122,6 +137,17 @@ def _check_encoding(session: Session) -> None:
 def _ready(connection: Connection) -> bool:
     """Say whether there are ledgers in the database."""
     return bool((connection.execute(_READY).fetchone() or (False,))[0])
+
+
+def _written(connection: Connection) -> int:
+    """Return the format of the tables, 0 for none, also one that is newer than this program."""
+    return int((connection.execute(_VERSION).fetchone() or (0,))[0]) if _ready(connection) else 0
+
+
+def _may_write(connection: Connection) -> bool:
+    """Say whether this user may write the tables, or make them where there are none."""
+    asked = _MAY_WRITE if _ready(connection) else _MAY_MAKE
+    return bool((connection.execute(asked).fetchone() or (False,))[0])
 
 
 def _version(connection: Connection, place: str, known: int) -> int:

@@ -1,0 +1,151 @@
+"""What `doctor` finds of the ledger: whether it can be used, who holds its lock, what was learned of the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reconciler.diagnosis import Check, Fact, Facts, Finding, Verdict, skipped
+from reconciler.errors import Invalid, ReconcilerError
+from reconciler.ledger.health import FEW_BYTES, Contents, Storage, contents_of, storage_of
+from reconciler.ledger.lock import lock_folder
+from reconciler.ledger.shared import is_shared
+from reconciler.pipeline.writing import holder_now
+from reconciler.records import Learned
+from reconciler.report.words import count
+from reconciler.settings import Environment
+
+_MIB = 1024**2
+_ELSEWHERE = "name another place in `state:` or RECONCILER_STATE"
+
+
+def of_the_ledger(environment: Environment) -> list[Finding]:
+    """Return the findings of state, lock and what was learned."""
+    contents, state = _state(environment)
+    if contents is None:
+        return [state, lock(environment), skipped(Check.LEARNED, "the ledger was not read")]
+    return [state, lock(environment), learned(environment, contents.records.learned)]
+
+
+def _state(environment: Environment) -> tuple[Contents | None, Finding]:
+    """Return what the ledger holds, None where it cannot be read, and what was found of it."""
+    storage = None
+    try:
+        place = environment.state()
+        storage = storage_of(place)
+        contents = contents_of(place, environment=environment.name, base_url=environment.base_url())
+    except (ReconcilerError, OSError, ValueError) as error:
+        facts: Facts = {} if storage is None else _facts(storage)
+        said = error.message if isinstance(error, ReconcilerError) else str(error)
+        hint = error.hint if isinstance(error, ReconcilerError) else _ELSEWHERE
+        facts = {**facts, "readable": False, "error": type(error).__name__}
+        return None, Finding(Check.STATE, Verdict.WRONG, said, hint, facts)
+    return contents, state_of(place, storage, contents)
+
+
+def state_of(place: str, storage: Storage, contents: Contents) -> Finding:
+    """Return what a ledger that can be read is found to be; `place` is its path, or its URL."""
+    records, meta = contents.records, contents.meta
+    shown = "the ledger in PostgreSQL" if storage.shared else place
+    facts = {
+        **_facts(storage),
+        "readable": True,
+        "customers": len(records.bindings),
+        "runs": contents.runs,
+        "open_intents": len(records.intents),
+        "users_of": len(records.users),
+    }
+    said = f"{shown}: no ledger yet; the first apply makes it"
+    if meta is not None:
+        held = f"{count(len(records.bindings), 'customer')}, {count(contents.runs, 'run')}"
+        said = f"{shown}: format {storage.format}, lineage {meta.lineage[:8]}, serial {meta.serial}, {held}"
+    if not storage.writable:
+        mend = f"make it and its folder writable for apply, or {_ELSEWHERE}; plan and drift need it only to be read"
+        return Finding(Check.STATE, Verdict.WRONG, f"{said}; it cannot be written", mend, facts)
+    warned = _warned(place, storage, len(records.intents))
+    if warned is not None:
+        return Finding(Check.STATE, Verdict.WARNING, f"{said}; {warned[0]}", warned[1], facts)
+    return Finding(Check.STATE, Verdict.OK, said, facts=facts)
+
+
+def _warned(place: str, storage: Storage, intents: int) -> tuple[str, str] | None:
+    """Return what is not as it should be with a ledger that can be used, and what mends it; None for nothing."""
+    if not storage.private:
+        return "others on this machine may read it, and it holds personal data", f"chmod 600 {place}"
+    if storage.free_bytes is not None and storage.free_bytes < FEW_BYTES:
+        return f"its disk has {storage.free_bytes // _MIB} MiB left", "free some space"
+    if 0 < storage.format < storage.known:
+        said = f"this version writes format {storage.known}"
+        return said, "the next command that writes migrates it, after a copy; older versions cannot read it then"
+    if intents:
+        said = f"{count(intents, 'change')} of a run in doubt or under way"
+        return said, "`reconciler plan` shows what they did; the next apply settles them"
+    return None
+
+
+def _facts(storage: Storage) -> Facts:
+    """Return what may be told to anybody of where a ledger lies."""
+    return {
+        "kind": "postgresql" if storage.shared else "file",
+        "format": storage.format,
+        "known": storage.known,
+        "writable": storage.writable,
+        "private": storage.private,
+        "free_mib": None if storage.free_bytes is None else storage.free_bytes // _MIB,
+    }
+
+
+def lock(environment: Environment) -> Finding:
+    """Return who holds the lock, and whether one could be taken."""
+    try:
+        environment.ref()
+    except Invalid:
+        return skipped(Check.LOCK, "it is that of a base URL and a client id, which are not both there")
+    try:
+        holder = holder_now(environment)
+        shared = is_shared(environment.state())
+        folder = None if shared else lock_folder(otherwise=Path(environment.state()).parent)
+    except (ReconcilerError, OSError, ValueError) as error:
+        said = error.message if isinstance(error, ReconcilerError) else str(error)
+        facts: dict[str, Fact] = {"error": type(error).__name__}
+        return Finding(Check.LOCK, Verdict.WRONG, said, getattr(error, "hint", ""), facts)
+    facts = {"held": holder is not None, "lease": shared}
+    if holder is not None:
+        mend = "wait for it to end, or let --lock-timeout do so"
+        mend += "; if that run is dead, `reconciler state unlock` ends it" if shared else "; it ends with its process"
+        return Finding(Check.LOCK, Verdict.WARNING, f"it is held: {holder}", mend, facts)
+    if not shared and folder is None:
+        mend = "make the user's state folder writable, or point XDG_STATE_HOME at one that is"
+        return Finding(Check.LOCK, Verdict.WRONG, "nobody holds it, and it cannot be taken", mend, facts)
+    where = "a lease of 15 s in the database" if shared else f"in {folder}"
+    return Finding(Check.LOCK, Verdict.OK, f"nobody holds it ({where})", facts=facts)
+
+
+def learned(environment: Environment, known: Learned) -> Finding:
+    """Return what is known of the server: what the environment states, else what was learned."""
+    stated = environment.server
+    lists = known.lists_archived if stated.lists_archived is None else stated.lists_archived
+    gets = known.gets_archived if stated.gets_archived is None else stated.gets_archived
+    said = [
+        _way(lists, "archived customers are listed", "archived customers are not listed"),
+        _way(gets, "an archived customer answers a get", "an archived customer answers no get"),
+        f"pages of up to {known.longest_page}" if known.longest_page else "",
+        f"{known.empties} empties a field" if known.empties else "",
+        f"a write may stay unseen for {stated.lag_s:g} s (stated)" if stated.lag_s is not None else "",
+    ]
+    how = f" ({known.how})" if known.how else ""
+    facts = {
+        "lists_archived": lists,
+        "gets_archived": gets,
+        "longest_page": known.longest_page,
+        "empties": known.empties,
+        "listed": known.listed,
+    }
+    text = "; ".join(filter(None, said))
+    if not text:
+        text = "nothing yet: plan learns how long pages are, the first archive whether archived customers are listed"
+    return Finding(Check.LEARNED, Verdict.OK, f"{text}{how}", facts=facts)
+
+
+def _way(answer: bool | None, yes: str, no: str) -> str:
+    """Return what is known of a question in words, "" for nothing."""
+    return "" if answer is None else yes if answer else no
