@@ -101,6 +101,14 @@ def patched(row: Binding, change: Change, live: LiveCustomer, at: float, *, read
     return Recorded(with_record(replace(row, written_at=at), applied, observed, trouble), refused)
 
 
+def refused(row: Binding, fields: Iterable[FieldChange]) -> Binding:
+    """Return the binding of a customer for which the server refuses to take `fields`: they are as they were."""
+    trouble = row.trouble()
+    for field in fields:
+        trouble[field.name] = Trouble(refused=(field.after or "", field.before or ""))
+    return with_record(row, row.applied(), row.observed(), trouble)
+
+
 def _after_patch(field: FieldChange, before: Trouble | None) -> Trouble:
     """Return how often the field was now patched to this value, and what it had come back to."""
     value = field.after or ""

@@ -31,6 +31,8 @@ def stored(name: str, value: str, ways: Ways) -> str:
         value = value.upper()
     if name == "email" and Rewrite.EMAIL in ways.rewrites:
         value = value.lower()
+    if name == "street_address" and Rewrite.ADDRESS in ways.rewrites:
+        value = " ".join("Street" if word in ("St", "St.") else word for word in value.split())
     return value
 
 

@@ -65,6 +65,7 @@ class Rewrite(StrEnum):
     EIN = "ein"
     STATE = "state"
     EMAIL = "email"
+    ADDRESS = "address"
 
 
 class ErrorBody(StrEnum):

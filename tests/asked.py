@@ -165,7 +165,8 @@ def _emptied(behaviour: Behaviour, sent: str | None) -> tuple[int, bool]:
 
 
 def _not_emptied(behaviour: Behaviour) -> str:
-    return {(200, False): "it is ignored", (422, False): "it is refused"}[_emptied(behaviour, "")]
+    kept = [status for status, empty in (_emptied(behaviour, sent) for sent in ("", None)) if not empty]
+    return {200: "it is ignored", 422: "it is refused"}[kept[0]]
 
 
 def _unset(behaviour: Behaviour) -> str:

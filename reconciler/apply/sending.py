@@ -73,9 +73,13 @@ class Sending:
         """Say whether the user stopped the run."""
         return self._stop.is_set()
 
-    async def send(self, request: Request, change: Change, customer: CustomerId | None) -> tuple[Reply, Intent]:
+    async def send(
+        self, request: Request, change: Change, customer: CustomerId | None, *, tries_on: bool = False
+    ) -> tuple[Reply, Intent]:
         """
         Send one change and return the reply and its intent, which is still open.
+
+        `tries_on`: refused, the change is sent in another form, so that this refusal is not counted yet.
 
         Raises Halted where it did not leave, LedgerFailed where the intent could not be written (and it
         did not leave), and what the client raises.
@@ -106,7 +110,7 @@ class Sending:
                 self.client.budget.keep(hold)
             if exc.lost:
                 self._lost.add((change.action, change.address))
-            await self._failed(exc, intent)
+            await self._failed(exc, intent, counted=not tries_on)
             raise
         finally:
             self.client.budget.give_back(hold)
@@ -154,7 +158,7 @@ class Sending:
             after={field.name: field.after for field in change.fields},
         )
 
-    async def _failed(self, failure: ApiFailed, intent: Intent) -> None:
+    async def _failed(self, failure: ApiFailed, intent: Intent, *, counted: bool) -> None:
         """Close the intent of what did not happen, leave open what may have; stop the run where that is the rule."""
         match failure:
             case Unanswered():
@@ -167,7 +171,7 @@ class Sending:
                 return
             case Forbidden() | Unauthorized() | Throttled() | NotTheApi():
                 self.halt = self.halt or str(failure)
-            case Rejected():
+            case Rejected() if counted:
                 self._refused((failure.status, failure.code), str(failure))
             case Unreachable():
                 self._refused((0, "unreachable"), str(failure))

@@ -7,27 +7,26 @@ from dataclasses import replace
 from typing import assert_never
 
 from reconciler import recording
-from reconciler.api.request import Reply, Request
+from reconciler.apply.answered import customer_in, renamed, words_of
 from reconciler.apply.doubts import Doubts
 from reconciler.apply.look import Look
-from reconciler.apply.requests import CLEARS, creation, patch_body, request_for
+from reconciler.apply.patches import Patches
+from reconciler.apply.requests import creation, request_for
 from reconciler.apply.sending import Halted, Sending
 from reconciler.apply.settle import Ways, settled
 from reconciler.errors import ApiFailed, Incomplete, NotFound, OverBudget, Rejected, Unanswered
 from reconciler.kinds.kind import canonical_email
-from reconciler.kinds.wire import customer_path, read_customer, read_user
-from reconciler.model import Action, Address, Change, CustomerId, FieldChange, LiveCustomer, LiveUser, Outcome, Status
+from reconciler.kinds.wire import read_user
+from reconciler.model import Action, Address, Change, CustomerId, LiveUser, Outcome, Status
 from reconciler.records import (
     Binding,
     DropBinding,
     Intent,
     Learned,
     PutBinding,
-    PutLearned,
     PutTaken,
     PutUsers,
     SeenUser,
-    Write,
 )
 
 
@@ -57,13 +56,12 @@ class CustomerSteps:
         self._look = look
         self._rows = dict(rows)
         self._users = dict(users)
-        self._learned = learned
         self._ways = ways
         self._reopened = reopened
-        self._unread = unread
         self._created_instead: set[str] = set()
         self._unlisted: set[str] = set()
         self._listed: set[CustomerId] = set()
+        self._patches = Patches(sending, self._rows, learned, unread)
         self._doubts = Doubts(sending, look, self._rows, self._users, self._unlisted)
 
     async def take(self, change: Change) -> Outcome:
@@ -131,58 +129,21 @@ class CustomerSteps:
             if says_taken(failure):
                 await self._sending.journal.write(PutTaken(change.address.external_id, failure.detail or str(failure)))
             raise
-        live = _customer(reply, "POST /customers")
+        live = customer_in(reply, "POST /customers")
         recorded = recording.created(self._row(change), change, live, reply.server_time_s)
         self._rows[change.address.external_id] = recorded.binding
         self._users[live.id] = ()
         self._listed.add(live.id)
-        message = _kept(recorded.not_taken)
+        message = words_of(recorded.not_taken) or renamed(change, live)
         writes = (PutBinding(recorded.binding), PutUsers(live.id, ()))
         await self._sending.close(replace(intent, id=live.id), Status.DONE, *writes, message=message)
         return Outcome(planned, Status.DONE, message, live.id)
 
     async def _patch(self, change: Change) -> Outcome:
-        """Patch a customer; what is to be emptied and was not is sent once more in the other form."""
-        customer, before = self._id(change), self._row(change)
+        """Patch a customer, unless it was created just now with these values."""
         if change.address.external_id in self._created_instead:
-            return Outcome(change, Status.DONE, "created with these values", customer)
-        clear = self._learned.empties or '""'
-        reply, intent = await self._sending.send(request_for(change, customer, clear), change, customer)
-        live = _customer(reply, "PATCH", customer)
-        cleared = tuple(field for field in change.fields if not field.after)
-        full = recording.not_taken(cleared, live)
-        outcome = await self._patched(before, change, reply, live, intent, cleared, clear)
-        if not full or self._sending.halted:
-            return outcome
-        clear = next(name for name in CLEARS if name != clear)
-        try:
-            again = Request("PATCH", customer_path(customer), body=patch_body(full, clear))
-            reply, intent = await self._sending.send(again, change, customer)
-        except Rejected:
-            return outcome
-        return await self._patched(before, change, reply, _customer(reply, "PATCH", customer), intent, full, clear)
-
-    async def _patched(
-        self,
-        before: Binding,
-        change: Change,
-        reply: Reply,
-        live: LiveCustomer,
-        intent: Intent,
-        cleared: tuple[FieldChange, ...],
-        clear: str,
-    ) -> Outcome:
-        """Record a patch's reply; what emptied a field, sent as `clear`, is learned."""
-        recorded = recording.patched(before, change, live, reply.server_time_s, read=live.id not in self._unread)
-        self._rows[change.address.external_id] = recorded.binding
-        writes: list[Write] = [PutBinding(recorded.binding)]
-        if cleared and not recording.not_taken(cleared, live) and self._learned.empties != clear:
-            self._learned = replace(self._learned, empties=clear)
-            writes.append(PutLearned(self._learned))
-        message = _kept(recorded.not_taken)
-        status = Status.FAILED if recorded.not_taken else Status.DONE
-        await self._sending.close(intent, status, *writes, message=message)
-        return Outcome(change, status, message, live.id)
+            return Outcome(change, Status.DONE, "created with these values", self._id(change))
+        return await self._patches.take(change, self._id(change))
 
     async def _archive(self, change: Change) -> Outcome:
         """Archive a customer."""
@@ -285,16 +246,3 @@ def says_taken(failure: Rejected) -> bool:
     words = " ".join((failure.detail, *(f"{name} {text}" for name, text in failure.fields))).lower()
     about = "external id" in words or "external_id" in words or "externalid" in words
     return about and any(word in words for word in ("already", "in use", "taken", "exists", "unique", "duplicate"))
-
-
-def _customer(reply: Reply, what: str, expected: CustomerId | None = None) -> LiveCustomer:
-    """Return the customer in a reply; raises Unanswered where it holds none, or another one."""
-    live = read_customer(reply.body)
-    if live is None or (expected is not None and live.id != expected):
-        raise Unanswered(f"{what}: the reply holds no such customer", status=reply.status)
-    return live
-
-
-def _kept(fields: tuple[FieldChange, ...]) -> str:
-    """Return that the server did not take some fields, "" where it took all."""
-    return f"the server did not take {', '.join(field.name for field in fields)}" if fields else ""

@@ -18,6 +18,7 @@ from reconciler.plan.declared import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.likeness import offers
 from reconciler.plan.match import Identity, Known, Register, identify, origins_of
+from reconciler.plan.near import near
 from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import Sight, by_external_id, shelved_by_external_id
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
@@ -61,7 +62,8 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
     part, unchanged = _all_parts(
         desired, terms, _judged(desired, records, terms, _register(desired, records, scope, sight))
     )
-    created = (desired.customers[one.address.external_id] for one in part.changes if one.action is Action.CREATE)
+    created = [desired.customers[one.address.external_id] for one in part.changes if one.action is Action.CREATE]
+    notes += near(created, live.listed.values(), desired, records)
     notes += offers(created, live.listed.values(), desired, records)
     out_of_scope = scope.left_out(records.bindings)
     return draft_of(

@@ -167,8 +167,10 @@ def _size(ways: Behaviour, query: Query) -> int:
     if not (text.isascii() and text.isdigit()) or int(text[:9]) < 1:
         raise ValueError("limit is a whole number, at least 1")
     limit = int(text[:9])
-    if limit > ways.page_max and ways.larger_limit is LargerLimit.REFUSE and query.get("limit"):
-        raise ValueError(f"limit is at most {ways.page_max}")
+    # The documented default can be asked for, whatever a page then holds.
+    largest = max(ways.page_max, _DEFAULT_LIMIT)
+    if limit > largest and ways.larger_limit is LargerLimit.REFUSE:
+        raise ValueError(f"limit is at most {largest}")
     size = min(limit, ways.page_max, ways.page_holds or limit)
     # Which pages are shorter must not change when one is asked for again: its cursor decides.
     shorter = ways.page_uneven and size > 1 and ord(query.get("after", "")[_CHECK_AT:][:1] or "\0") % 2

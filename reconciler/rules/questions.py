@@ -112,7 +112,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "not emptied",
         "What does a patch do with what does not empty a field?",
-        {"it is ignored": "clears=null", "it is refused": "clears=null clears_refused=true"},
+        {"it is ignored": "clears_refused=false", "it is refused": "clears_refused=true"},
     ),
     Question(
         "unset",

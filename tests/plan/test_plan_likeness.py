@@ -7,6 +7,7 @@ from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 from reconciler.model import Address, Note
 from reconciler.plan.likeness import MOST_OFFERED
 from reconciler.plan.make import make_plan
+from reconciler.plan.near import MOST_NOTED
 from reconciler.plan.saved import as_text, plan_to_json
 from reconciler.report.plan_html import plan_html
 from reconciler.report.plan_markdown import plan_markdown
@@ -56,3 +57,26 @@ def test_who_is_bound_or_is_not_created_is_not_spoken_of() -> None:
         TERMS,
     )
     assert [note.text for note in draft.plan.notes if "the same" in note.text] == []
+
+
+def test_of_many_keys_that_are_nearly_there_the_first_are_told_and_the_rest_counted() -> None:
+    keys = [f"C-{one:02}" for one in range(MOST_NOTED + 5)]
+    draft = make_plan(
+        declared(*(customer(key, fields={"name": f"Name of {key}"}) for key in keys)),
+        account(*(there(f"cus_{key}", key.lower()) for key in keys)),
+        ledger(),
+        TERMS,
+    )
+    *told, last = draft.plan.notes
+    assert [note.address for note in told] == [Address(key) for key in keys[:MOST_NOTED]]
+    assert last == Note("the same holds for 5 more that are created")
+
+
+def test_a_customer_that_is_another_entry_is_not_nearly_a_key() -> None:
+    draft = make_plan(
+        declared(customer("Acme"), customer("acme"), customer("Globex")),
+        account(there("cus_1", "acme"), there("cus_2", "globex")),
+        ledger(bound("other", "cus_2", live_external_id="globex")),
+        TERMS,
+    )
+    assert [note.text for note in draft.plan.notes if "differs in case" in note.text] == []

@@ -1,0 +1,88 @@
+"""A clear that the server refuses: sent in the other form, then left out, and not sent for ever."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+from answers import Server, ok
+from carried_out import CarriedOut, carry_out, city, create, entry, live, patch, row
+
+from reconciler.model import Cause, FieldChange, Status
+from reconciler.records import PutLearned, Trouble
+
+REFUSED = ok({"code": "unprocessable_entity", "message": "no"}, status=422)
+STATE = FieldChange("state", "BY", "NY", Cause.CONFIG)
+
+
+def bodies(done: CarriedOut) -> list[object]:
+    return [json.loads(request.content) for request in done.server.requests if request.method == "PATCH"]
+
+
+def test_a_clear_that_is_refused_is_sent_in_the_other_form_and_what_empties_is_learned() -> None:
+    server = Server(REFUSED, ok(live("acme", state="NY")))
+    done = carry_out([patch("acme", city("Bonn", None), STATE)], server, rows=[row("acme")])
+    assert bodies(done) == [{"city": "", "state": "NY"}, {"city": None, "state": "NY"}]
+    assert (done.statuses, done.messages) == ([Status.DONE], [""])
+    assert [write.learned.empties for write in done.book.writes() if isinstance(write, PutLearned)] == ["null"]
+
+
+def test_where_neither_form_is_taken_the_rest_is_sent_and_the_clear_is_remembered_as_not_taken() -> None:
+    server = Server(REFUSED, REFUSED, ok(live("acme", city="Bonn", state="NY")))
+    done = carry_out([patch("acme", city("Bonn", None), STATE)], server, rows=[row("acme")])
+    assert bodies(done) == [{"city": "", "state": "NY"}, {"city": None, "state": "NY"}, {"state": "NY"}]
+    assert done.statuses == [Status.FAILED]
+    assert done.messages == ["the server did not take city: PATCH /customers/cus_acme: 422 unprocessable_entity: no"]
+    last = done.book.rows()[-1]
+    assert last.applied() == {"state": "NY"}
+    assert last.trouble() == {"state": Trouble(patched="NY", runs=1), "city": Trouble(refused=("", "Bonn"))}
+
+
+def test_a_clear_alone_that_is_refused_in_both_forms_is_remembered_as_not_taken() -> None:
+    done = carry_out([patch("acme", city("Bonn", None))], Server(REFUSED), rows=[row("acme")])
+    assert bodies(done) == [{"city": ""}, {"city": None}]
+    assert done.book.rows()[-1].trouble() == {"city": Trouble(refused=("", "Bonn"))}
+
+
+def test_a_patch_that_is_refused_for_what_else_it_carries_is_not_remembered() -> None:
+    done = carry_out([patch("acme", city("Bonn", None), STATE)], Server(REFUSED), rows=[row("acme")])
+    assert bodies(done)[-1] == {"state": "NY"}
+    assert done.messages == ["PATCH /customers/cus_acme: 422 unprocessable_entity: no"]
+    assert done.book.rows() == []
+
+
+def test_a_patch_without_a_clear_that_is_refused_is_sent_once() -> None:
+    done = carry_out([patch("acme", STATE)], Server(REFUSED), rows=[row("acme")])
+    assert bodies(done) == [{"state": "NY"}]
+
+
+def test_a_clear_that_is_forbidden_or_not_found_is_sent_once() -> None:
+    done = carry_out([patch("acme", city("Bonn", None))], Server(ok({}, status=404)), rows=[row("acme")])
+    assert bodies(done) == [{"city": ""}]
+
+
+def test_a_refusal_that_the_other_form_mends_does_not_stop_the_run() -> None:
+    keys = [f"k{number}" for number in range(8)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        key = request.url.path.removeprefix("/customers/cus_")
+        return ok(live(key)) if json.loads(request.content)["city"] is None else REFUSED
+
+    changes = [patch(key, city("Bonn", None)) for key in keys]
+    done = carry_out(changes, Server(answer, slow_s=0.1), rows=[row(key) for key in keys])
+    assert (done.statuses, done.result.halt) == ([Status.DONE] * 8, "")
+
+
+def test_where_neither_form_is_taken_of_anybody_each_run_remembers_some() -> None:
+    keys = [f"k{number}" for number in range(8)]
+    changes = [patch(key, city("Bonn", None)) for key in keys]
+    done = carry_out(changes, Server(REFUSED, slow_s=0.1), rows=[row(key) for key in keys])
+    assert done.result.halt.startswith("5 refusals of one kind in a row")
+    assert len({binding.external_id for binding in done.book.rows()}) >= 5
+
+
+def test_a_create_whose_reply_has_another_external_id_says_so() -> None:
+    server = Server(ok(live("acme", name="Acme") | {"external_id": "ACME"}, status=201))
+    done = carry_out([create("acme", name="Acme")], server, rows=[entry("acme", name="Acme")])
+    assert done.messages == ["the reply has the external_id 'ACME', which is not the key"]
+    assert done.book.rows()[-1].live_external_id == "ACME"

@@ -1,0 +1,177 @@
+"""
+Switches of the emulator in combination: a covering array over the open questions, and a history that meets them all.
+
+Every pair of ways of two questions stands in a row of `rows`. `history` tells the same story of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from allpairspy import AllPairs
+from plan_parts import customer, declared
+from reached import left
+from story import TERMS, Ran, Story
+from switched import SwitchedWorld
+
+from reconciler.errors import Source
+from reconciler.model import Change, Desired, DesiredUser
+from reconciler.rules import Behaviour
+from reconciler.rules.questions import QUESTIONS, switched
+from reconciler.terms import Share
+
+_SHM = Path("/dev/shm")  # noqa: S108 - memory, where there is such: a commit then costs nothing
+_HERE = {"page_max=50": "page_max=4", "invoiced=acme": "invoiced=invoiced"}
+"""An account of a dozen customers has several pages too, and one of them open invoices."""
+
+Row = Mapping[str, str]
+"""The way of each question, by its key."""
+
+
+def rows(strength: int = 2, keys: frozenset[str] | None = None) -> Iterator[Row]:
+    """Yield rows in which any `strength` questions (of `keys`, or all) meet in each combination of their ways."""
+    asked = [question for question in QUESTIONS if keys is None or question.key in keys]
+    for ways in AllPairs([list(question.ways) for question in asked], n=strength):
+        yield {question.key: way for question, way in zip(asked, ways, strict=True)}
+
+
+def behaviour_of(row: Row) -> Behaviour:
+    """Return the behaviour with the ways of a row; of questions that it lacks the first."""
+    settings = [question.ways[row[question.key]] for question in QUESTIONS if question.key in row]
+    return switched(" ".join(_HERE.get(one, one) for setting in settings for one in setting.split()))
+
+
+SOURCE = Source("customers.yaml", 4, 5)
+FULL: Mapping[str, str | None] = {
+    "name": " Acme ",
+    "email": "Billing@x.example",
+    "ein": "12-3456789",
+    "street_address": "1 Main St",
+    "city": "Boston",
+    "state": "ny",
+    "country": "USA",
+}
+
+
+def _entry(key: str, *users: str, archived: bool = False, **fields: str | None):  # noqa: ANN202
+    """Return an entry; its users are named by the first part of their e-mails."""
+    values = {"name": key, "email": f"{key}@x.example", **fields}
+    people = (DesiredUser(f"{name}@{key}.example", {"first_name": name}, SOURCE) for name in users)
+    return customer(key, *people, fields=values, archived=archived)
+
+
+SHARED = DesiredUser("jane@found.example", {"first_name": "Jane"}, SOURCE)
+"""A user of two customers."""
+FIRST = declared(
+    customer("acme", SHARED, fields=FULL),
+    _entry("Found", "Jane", city="Boston"),
+    _entry("New One"),
+    _entry("old"),
+    _entry("synced", city="Boston"),
+    _entry("patched", city="Boston"),
+    _entry("cleared", city="Boston", state="NY"),
+    *(_entry(key) for key in ("archived", "invoiced")),
+    *(_entry(key, "Jane") for key in ("gone", "back", "returned")),
+)
+_KEPT = {
+    key: one for key, one in FIRST.customers.items() if key in ("acme", "Found", "New One", "old", "synced", "returned")
+}
+SECOND = declared(
+    *_KEPT.values(),
+    _entry("patched", "Jane", "Joe", city="Paris"),
+    _entry("cleared", city=None, state=None, country="US"),
+    *(_entry(key, archived=True) for key in ("archived", "invoiced")),
+    _entry("back", "Jane", archived=True),
+    _entry("new", "Jane", "Joe"),
+)
+THIRD = declared(
+    *(one for key, one in SECOND.customers.items() if key not in ("back", "archived")),
+    _entry("back", "Jane", "Joe", city="Paris"),
+    _entry("gone", "Jane"),
+)
+
+UNDER = replace(TERMS, max_archives=Share(100, percent=True), max_restores=Share(100, percent=True))
+MOST_RUNS = 5
+"""So many runs must do for a phase: what a server does not take is learned by trying it once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One edit of what is declared, and the runs until nothing was left; `left_over` is what the last planned again."""
+
+    name: str
+    runs: tuple[Ran, ...]
+    left_over: tuple[Change, ...]
+
+    @property
+    def last(self) -> Ran:
+        """Return the last run."""
+        return self.runs[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The history of one behaviour."""
+
+    behaviour: Behaviour
+    phases: tuple[Phase, ...]
+
+
+def history(behaviour: Behaviour) -> Told:
+    """
+    Tell the story: found and created, edited on both sides, brought back, and the ledger lost.
+
+    The client is a little faster than the server allows.
+    """
+    with TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as folder:
+        world = SwitchedWorld(Path(folder), behaviour, limit_per_s=5.0)
+        world.rate_per_s = 6.0
+        story = Story(world, UNDER)
+        _others_begin(world)
+        phases = [_phase(story, "first", FIRST)]
+        _others_go_on(world)
+        phases += [_phase(story, "second", SECOND), _phase(story, "third", THIRD)]
+        world.lose_ledger()
+        phases.append(_phase(story, "lost", THIRD))
+    return Told(behaviour, tuple(phases))
+
+
+def _others_begin(world: SwitchedWorld) -> None:
+    """Let the account have customers before we come."""
+    world.api.edit(
+        {"external_id": "Found", "name": "Found", "email": "found@x.example", "city": "Rome", "users": [_JANE]},
+        {"external_id": "strange", "name": "Strange"},
+        {"external_id": "old", "name": "old", "email": "old@x.example", "archived": True},
+        {
+            "external_id": "synced",
+            "name": "synced",
+            "email": "synced@x.example",
+            "city": "Rome",
+            "customer_integration_id": "crm-1",
+        },
+    )
+    world.api.served.account.payment_methods["gone"] = [{"id": "pm_1", "type": "card"}]
+
+
+def _others_go_on(world: SwitchedWorld) -> None:
+    """Let somebody edit and archive what we manage."""
+    patched, returned = (world.api.find(key).id for key in ("patched", "returned"))
+    world.api.edit({"id": patched, "city": "Elsewhere"}, {"id": returned, "archived": True})
+
+
+_JANE = {"email": "jane@found.example", "first_name": "Jane"}
+
+
+def _phase(story: Story, name: str, desired: Desired) -> Phase:
+    """Apply what is declared until a run has nothing left to do, a minute after each other."""
+    story.desired = desired
+    runs: list[Ran] = []
+    again: list[Change] = []
+    for _ in range(MOST_RUNS):
+        runs.append(story.settled_run())
+        if len(runs) > 1 and not (again := left(*runs[-2:])):
+            break
+    return Phase(name, tuple(runs), tuple(again))
