@@ -1,7 +1,7 @@
 """
 What slow answers cost: nothing, as requests leave by the clock and not by the answers; and one key, many processes.
 
-python bench/latency.py [--latency MS...] [--rate N] [--changes N] [--processes N] [--json]
+python bench/latency.py [--latency MS...] [--rate N] [--changes N] [--processes N [--ledger postgres]] [--json]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stored import STORED
 from validate import generate
 from workbench import Server, emulator, fill, measured, program, table, told
 
@@ -47,10 +48,11 @@ def main() -> int:
     arguments.add_argument("--customers", type=int, default=6_000)
     arguments.add_argument("--changes", type=int, default=200, help="how many patches, and how many creates")
     arguments.add_argument("--processes", type=int, default=0, help="instead: so many plans of one key at once")
+    arguments.add_argument("--ledger", choices=list(STORED), default="sqlite", help="postgres: as on many machines")
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
     if given.processes:
-        return together(given.processes, given.rate, given.customers, as_json=given.json)
+        return together(given.processes, given.rate, given.customers, given.ledger, as_json=given.json)
     rounds = measured_rounds(given.latency, given.rate, given.customers, given.changes)
     # Pages are asked for one after the other: a plan waits for each answer, and is shown for comparison.
     ok = all(one.throttled == 0 and one.code == 0 for one in rounds)
@@ -131,12 +133,13 @@ def measured_round(command: str, latency_ms: int, rate_per_s: float, server: Ser
     return Round(command, latency_ms, len(lines), refused(lines), seconds, times, ran.code)
 
 
-def together(processes: int, rate_per_s: float, customers: int, *, as_json: bool) -> int:
-    """Let so many processes plan with one key at once, each with a ledger of its own."""
+def together(processes: int, rate_per_s: float, customers: int, ledger: str, *, as_json: bool) -> int:
+    """Let so many processes plan with one key and one ledger; one in a database is all that they share."""
     with tempfile.TemporaryDirectory() as name, emulator(rate_per_s) as server:
         folder = Path(name)
         generate(folder / "customers.yaml", customers)
-        filled(server, folder, rate_per_s)
+        given = {**variables(server, folder, rate_per_s), "RECONCILER_STATE": STORED[ledger](folder).state}
+        fill(server, folder / "customers.yaml", given["RECONCILER_STATE"], given)
         server.wait(120)
         server.lines()
         command = program("plan", "-f", "customers.yaml", "--format", "json")
@@ -144,11 +147,11 @@ def together(processes: int, rate_per_s: float, customers: int, *, as_json: bool
             subprocess.Popen(  # noqa: S603 - our own program
                 command,
                 cwd=folder,
-                env={**os.environ, **variables(server, folder, rate_per_s)},
+                env={**os.environ, **given, **_machine(folder, number if ledger != "sqlite" else 0)},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            for _ in range(processes)
+            for number in range(processes)
         ]
         codes = [process.wait() for process in running]
         lines = server.lines()
@@ -174,6 +177,11 @@ def variables(server: Server, folder: Path, rate_per_s: float) -> Mapping[str, s
         "RECONCILER_RATE": f"{rate_per_s:g}",
         "XDG_STATE_HOME": str(folder / "state"),
     }
+
+
+def _machine(folder: Path, number: int) -> Mapping[str, str]:
+    """Return what gives a process the state folder of a machine of its own."""
+    return {"XDG_STATE_HOME": str(folder / f"state-{number}")}
 
 
 def span_s(lines: Sequence[Mapping[str, Any]]) -> float:

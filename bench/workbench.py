@@ -159,7 +159,7 @@ def measured(command: Sequence[str], variables: Mapping[str, str] | None = None,
     return Measure(code, text, usage.ru_utime + usage.ru_stime, took, usage.ru_maxrss / 1024)
 
 
-def fill(server: Server, file: Path, state: Path, variables: Mapping[str, str] = {}) -> None:
+def fill(server: Server, file: Path, state: Path | str, variables: Mapping[str, str] = {}) -> None:
     """Load what `file` declares into the account, and let an apply adopt it: the ledger then binds all of it."""
     desired = load_desired([file.name], root=file.parent).desired
     customers = [{"external_id": key, **one.fields} for key, one in desired.customers.items()]

@@ -7,7 +7,8 @@ clock, which those who share a pace share too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from math import inf
 
 HAIR = 1.005
@@ -18,6 +19,8 @@ FORGOTTEN_S = 600.0
 """How long the last 429 slows down requests that no answer speeds up: another user of the key may be gone by then."""
 _SLOWEST = 1 / 16
 _RECOVERY = 1 / 50
+_PLAUSIBLE_S = 300.0
+"""Further ahead than any pause or queue is: the clock has begun anew since."""
 _KEPT_S = 2.0
 """Longer than any second that a request can stand in the way of."""
 
@@ -46,6 +49,33 @@ class Slot:
     number: int
     due_s: float
     taken: bool = False
+
+
+def to_text(pace: Pace) -> str:
+    """Return a pace as a text, for whoever keeps it."""
+    return json.dumps(asdict(pace))
+
+
+def from_text(text: str | bytes, now_s: float) -> Pace:
+    """Return the pace of a text; a new one where it holds none, or one of another clock than that of `now_s`."""
+    try:
+        said = json.loads(text)
+        pace = Pace(**{**said, "left_s": tuple(map(float, said["left_s"]))})
+        furthest_s = max(pace.next_s, pace.paused_until_s, pace.slowed_s, *pace.left_s, -inf)
+        return pace if furthest_s <= now_s + _PLAUSIBLE_S and 0 < pace.share <= 1 and pace.first >= 0 else Pace()
+    except (ValueError, TypeError, KeyError):
+        return Pace()
+
+
+def shifted(pace: Pace, by_s: float) -> Pace:
+    """Return the pace with its moments by another clock, `by_s` ahead of the one they were by."""
+    return replace(
+        pace,
+        next_s=pace.next_s + by_s,
+        paused_until_s=pace.paused_until_s + by_s,
+        slowed_s=pace.slowed_s + by_s,
+        left_s=tuple(left_s + by_s for left_s in pace.left_s),
+    )
 
 
 def share_at(pace: Pace, now_s: float) -> float:

@@ -109,6 +109,7 @@ class Client:
         """Return itself, ready to send."""
         await self._open.enter_async_context(self._http)
         self._open.push_async_callback(self._tokens.close)
+        self._open.callback(self._limiter.close)
         return self
 
     async def __aexit__(

@@ -32,6 +32,9 @@ class Board(Protocol):
     async def change(self, move: Callable[[Pace], tuple[Pace, Result]]) -> Result:
         """Replace the pace by the one that `move` makes of it, while nobody else does; return what `move` says."""
 
+    def close(self) -> None:
+        """Let go of what is held open for it."""
+
 
 class OwnBoard:
     """The pace of one process alone."""
@@ -43,6 +46,9 @@ class OwnBoard:
         """Replace the pace and return what `move` says."""
         self._pace, result = move(self._pace)
         return result
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 class Limiter:
@@ -63,6 +69,10 @@ class Limiter:
         self._share = 1.0
         self._paused_until_s = -inf
         self._queue = asyncio.Lock()
+
+    def close(self) -> None:
+        """Let go of the board."""
+        self._board.close()
 
     @property
     def rate_per_s(self) -> float:

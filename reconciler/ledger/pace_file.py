@@ -8,13 +8,10 @@ of the machine's monotonic clock, so that the file's name tells the machine: fol
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import asdict
-from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +20,7 @@ from platformdirs import user_state_dir
 from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.lock import account_key, try_lock
-from reconciler.pace import Pace
+from reconciler.pace import Pace, from_text, to_text
 
 Result = TypeVar("Result")
 
@@ -31,8 +28,6 @@ _log = logging.getLogger("reconciler.ledger")
 
 _ASK_EVERY_S = 0.002
 _ASKED = 500
-_PLAUSIBLE_S = 300.0
-"""Further ahead than any pause or queue is: the machine has been started anew since."""
 _LONGEST = 1 << 20
 
 
@@ -95,6 +90,9 @@ class PaceFile:
             self._give_up(error.strerror)
             return None
 
+    def close(self) -> None:
+        """Leave it: nothing is kept open."""
+
     def _give_up(self, why: str | None) -> None:
         """Go on at this process's own pace."""
         self._usable = False
@@ -104,18 +102,12 @@ class PaceFile:
 def _read(descriptor: int, now_s: float) -> Pace:
     """Return the pace that the file holds; a new one where it holds none of this start of the machine."""
     os.lseek(descriptor, 0, os.SEEK_SET)
-    try:
-        said = json.loads(os.read(descriptor, _LONGEST))
-        pace = Pace(**{**said, "left_s": tuple(map(float, said["left_s"]))})
-        furthest_s = max(pace.next_s, pace.paused_until_s, pace.slowed_s, *pace.left_s, -inf)
-        return pace if furthest_s <= now_s + _PLAUSIBLE_S and 0 < pace.share <= 1 and pace.first >= 0 else Pace()
-    except (ValueError, TypeError, KeyError):
-        return Pace()
+    return from_text(os.read(descriptor, _LONGEST), now_s)
 
 
 def _write(descriptor: int, pace: Pace) -> None:
     """Put a pace into the file. Not synced: what a machine's end takes away is worth nothing after it."""
-    text = json.dumps(asdict(pace)).encode()
+    text = to_text(pace).encode()
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, text)
     os.ftruncate(descriptor, len(text))

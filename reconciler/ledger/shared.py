@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Ledger
-from reconciler.ledger.lock import Holder
+from reconciler.ledger.lock import Holder, account_key
+from reconciler.ledger.pace_file import PaceFile
 from reconciler.ledger.schema import shipped_in
 from reconciler.step import Step, unheard
 from reconciler.text import visible
+
+if TYPE_CHECKING:
+    from reconciler.ledger.postgres.pace import PaceTable
 
 _SCHEMES = ("postgresql", "postgres")
 
@@ -69,6 +75,18 @@ def lease_holder(url: str, account: str) -> Holder | None:
     with _driver():
         from reconciler.ledger.postgres import opening  # noqa: PLC0415
     return opening.lease_holder(url, account)
+
+
+def shared_pace(url_or_path: str, base_url: str, client_id: str, clock: Clock) -> PaceFile | PaceTable:
+    """Return where the pace of a key is kept: in the ledger's database if it has one, else on this machine."""
+    own = PaceFile(base_url, client_id, clock)
+    if not is_shared(url_or_path):
+        return own
+    try:
+        from reconciler.ledger.postgres.pace import PaceTable  # noqa: PLC0415
+    except ImportError:
+        return own  # whoever opens the ledger says what to install
+    return PaceTable(url_or_path, account_key(base_url, client_id), clock, own)
 
 
 def end_lease(url: str, account: str) -> None:

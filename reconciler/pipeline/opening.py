@@ -8,12 +8,13 @@ from typing import TypeVar
 
 from reconciler.api.budget import Budget
 from reconciler.api.client import Client
+from reconciler.api.limit import Board
 from reconciler.api.request import Sent
 from reconciler.clock import Clock, RealClock
 from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger as open_ledger_at
-from reconciler.ledger.pace_file import PaceFile
+from reconciler.ledger.shared import shared_pace
 from reconciler.settings import Environment
 from reconciler.step import Step, unheard
 from reconciler.terms import UNBOUNDED, Allowance
@@ -39,8 +40,9 @@ def open_client(
     """
     Return the client of an environment, not entered yet; Invalid with all that is missing to reach it.
 
-    `trace` is told of each sending. All clients of one key on this machine keep one pace together, but those
-    without a limit. Without `patient` what has no answer is not sent again.
+    `trace` is told of each sending. All clients of one key on this machine, or with a ledger in one database, keep
+    one pace together, but those without a limit. Without `patient` what has no
+    answer is not sent again.
     """
     base_url, credentials = _asked(environment.base_url, environment.credentials)
     return Client(
@@ -53,9 +55,18 @@ def open_client(
         step=step,
         trace=trace,
         budget=Budget(clock, allowance),
-        board=PaceFile(base_url, credentials.client_id, clock) if environment.rate_per_s else None,
+        board=_board(environment, base_url, credentials.client_id, clock) if environment.rate_per_s else None,
         patient=patient,
     )
+
+
+def _board(environment: Environment, base_url: str, client_id: str, clock: Clock) -> Board:
+    """Return where the pace of the key is kept: where the ledger is, if several machines share that."""
+    try:
+        state = environment.state()
+    except Invalid:
+        state = ""  # whoever opens the ledger says so
+    return shared_pace(state, base_url, client_id, clock)
 
 
 def _asked(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
