@@ -20,11 +20,14 @@ from reconciler.ledger.base import Ledger
 from reconciler.model import Outcome, Status
 from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
+from reconciler.plan.danger import dangers
 from reconciler.plans import Plan
 from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import plan_text
 from reconciler.report.words import count
+from reconciler.settings import Environment
+from reconciler.settings.access import BUILT_IN
 
 
 def agreed_and_done(
@@ -56,12 +59,24 @@ def agreed_and_done(
     consent.within_windows(plan, policy.windows, session.client.server_now())
     if plan.changes:
         approval_at = policy.places.get("require_approval_for")
-        consent.given(plan, policy.require_approval_for, asked.approved, asked.auto_approve, wanted_at=approval_at)
+        consent.given(
+            plan,
+            policy.require_approval_for,
+            dangers(plan, production=_is_production(session.environment), disposable=session.environment.disposable),
+            asked.approved,
+            asked.auto_approve,
+            wanted_at=approval_at,
+        )
         consent.within_windows(plan, policy.windows, session.client.server_now())
     began_s = session.clock.monotonic() - planned_s
     carried = _carry_out(session, ledger, planned, name, asked.events)
     _report(plan, carried, session.clock.monotonic() - began_s, asked)
     return _code(plan, carried)
+
+
+def _is_production(environment: Environment) -> bool:
+    """Say whether an environment is the account that bills, by its address or by its name."""
+    return environment.name == "production" or environment.base_url() == BUILT_IN["production"]
 
 
 def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from reconciler.cli import output
 from reconciler.cli.output import is_terminal
 from reconciler.errors import Refused, Source
 from reconciler.model import Action, Exceeded
 from reconciler.plan.windows import closed
 from reconciler.plans import Plan
-from reconciler.report.plan_words import limit_said, limit_way, summary_line
+from reconciler.report.plan_text import question_text
+from reconciler.report.plan_words import limit_said, limit_way
 from reconciler.report.words import count
 from reconciler.terms import Window
 from reconciler.text import visible
@@ -59,6 +61,7 @@ def _refuse(plan: Plan, limits: Sequence[Exceeded]) -> None:
 def given(
     plan: Plan,
     wanted: Iterable[Action],
+    dangers: Iterable[Action],
     approved: frozenset[Action],
     auto_approve: bool,
     *,
@@ -68,17 +71,24 @@ def given(
     Ask for consent; raise Refused where it is not given.
 
     `wanted` are the actions that the policy wants approved by name: by --approve, or by the word typed. That is
-    written at `wanted_at`.
+    written at `wanted_at`. What is left of `dangers` wants words too, where a person is asked.
     """
+    named = set(approved)
     for action in wanted:
-        if plan.count(action) and action not in approved:
+        if plan.count(action) and action not in named:
             _word(plan, action, wanted_at)
+            named.add(action)
     if auto_approve:
         return
-    # On a terminal the summary stands just above.
-    summary = "" if is_terminal(sys.stdout) else f"{summary_line(plan)}\n"
-    if _typed(f"{summary}Apply this plan? [y/N]: ").lower() not in ("y", "yes"):
-        raise Refused("not applied: no consent was given; nothing was sent")
+    left = [action for action in dangers if action not in named]
+    output.page(question_text(plan, left, width=output.error_width()))
+    if not left:
+        if _typed("Apply this plan? [y/N]: ").lower() not in ("y", "yes"):
+            raise Refused("not applied: no consent was given; nothing was sent")
+        return
+    words = " ".join(f"{action.value} {plan.count(action)}" for action in left)
+    if " ".join(_typed(f"Type {words} to apply it: ").lower().split()) != words:
+        raise Refused(f"not applied: {words} was not typed; nothing was sent")
 
 
 def _word(plan: Plan, action: Action, wanted_at: Source | None) -> None:

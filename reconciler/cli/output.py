@@ -26,6 +26,16 @@ def width() -> int:
     return max(shutil.get_terminal_size((PIPE_COLUMNS, 24)).columns, 20)
 
 
+def error_width() -> int:
+    """Return the columns of the terminal on stderr; `PIPE_COLUMNS` where there is none."""
+    if not is_terminal(sys.stderr):
+        return PIPE_COLUMNS
+    try:
+        return max(os.get_terminal_size(sys.stderr.fileno()).columns or PIPE_COLUMNS, 20)
+    except (OSError, ValueError):
+        return PIPE_COLUMNS
+
+
 def color(stream: TextIO | None = None) -> bool:
     """Say whether a stream, stdout unless told, takes colour: a terminal that is not dumb, and NO_COLOR not set."""
     return is_terminal(stream or sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

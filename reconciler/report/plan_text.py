@@ -16,6 +16,7 @@ from reconciler.report.change_text import change_lines
 from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
 from reconciler.report.plan_words import (
     TITLES,
+    changes_said,
     cost_said,
     left_out_said,
     limit_said,
@@ -25,14 +26,31 @@ from reconciler.report.plan_words import (
     users_said,
 )
 from reconciler.report.redact import masked_plan
-from reconciler.report.words import MOST, REASONS, address, more
+from reconciler.report.words import MOST, REASONS, address, count, more
 from reconciler.text import visible
+
+_NAMED = 5
+"""So many customers stand by name above the question for consent."""
 
 
 def plan_text(plan: Plan, *, width: int, color: bool, redact: bool = False) -> str:
     """Return `plan` as text of at most `width` columns; `redact` masks personal values."""
     shown_plan = masked_plan(plan) if redact else plan
     return page(_lines(shown_plan, width), width=width, color=color)
+
+
+def question_text(plan: Plan, dangers: Sequence[Action], *, width: int) -> str:
+    """Return what stands above the question for consent: where, how much, and whom the `dangers` concern."""
+    where = f"{visible(plan.environment.name)} ({visible(plan.environment.base_url)})"
+    lines = [line(f"{where}: {changes_said(plan)}")]
+    for action in dangers:
+        changes = [change for change in plan.changes if change.action is action]
+        names = ", ".join(address(change.address) for change in changes[:_NAMED])
+        rest = f" and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+        paying = sum(bool(change.payment_methods) for change in changes)
+        methods = f"; {count(paying, 'has', 'have')} payment methods" if paying else ""
+        lines.append(line(f"{action.value}: {names}{rest}{methods}", indent=2))
+    return page(lines, width=width, color=False)
 
 
 def _lines(plan: Plan, width: int) -> Iterator[Line]:

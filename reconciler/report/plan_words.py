@@ -37,6 +37,21 @@ def summary_line(plan: Plan) -> str:
     )
 
 
+def changes_said(plan: Plan) -> str:
+    """
+    Return in a few words what a plan sends, and its price.
+
+    >>> from reconciler.model import Address, EnvironmentRef, Reason
+    >>> one = Change(Action.ARCHIVE, Address("acme"), None, Reason.DECLARED)
+    >>> changes_said(Plan(EnvironmentRef("demo", "", ""), "default", changes=(one,), cost=Cost(1, 3, 5.0)))
+    '1 to archive; 1 request, 0.2 s'
+    """
+    verbs = {action: f"to {action.value}" for action in Action} | {Action.CREATE_USER: "to create as users"}
+    parts = ", ".join(f"{plan.count(action)} {verbs[action]}" for action in Action if plan.count(action))
+    time = f", {duration(plan.cost.seconds)}" if plan.cost.rate_per_s else ""
+    return f"{parts}; {count(plan.cost.requests, 'request')}{time}"
+
+
 def limit_said(limit: Exceeded) -> str:
     """
     Return what a plan exceeds, in words; not made visible.

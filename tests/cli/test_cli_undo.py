@@ -99,7 +99,7 @@ def test_consent_is_asked_for_an_undo(shop: Online) -> None:
     assert (shop.run("undo", name, stdin=b"n\n", terminal=True).code, len(shop.writes())) == (3, sent)
     asked = shop.requests()
     assert (shop.run("undo", name).code, shop.requests()) == (3, asked)
-    assert (shop.run("undo", name, stdin=b"yes\n", terminal=True).code, active(shop)) == (0, {"acme": False})
+    assert (shop.run("undo", name, stdin=b"archive 1\n", terminal=True).code, active(shop)) == (0, {"acme": False})
 
 
 def test_a_dry_run_shows_the_plan_and_sends_nothing(shop: Online) -> None:
