@@ -109,6 +109,17 @@ def word(what: str, wanted: str) -> None:
         raise Refused("not applied: it was not approved; nothing was sent")
 
 
+def asks(*, auto_approve: bool) -> bool:
+    """Say whether a correction of the ledger is asked about: at a terminal. A script means what it says."""
+    return not auto_approve and is_terminal(sys.stdin)
+
+
+def yes(question: str) -> None:
+    """Ask; Refused where the answer is no yes."""
+    if _typed(question).lower() not in ("y", "yes"):
+        raise Refused("not done: no consent was given; nothing was changed")
+
+
 def _typed(question: str) -> str:
     """
     Return the line that is typed as the answer; "" at the end of input.

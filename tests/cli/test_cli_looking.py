@@ -97,7 +97,13 @@ def test_what_the_state_forgets_stays_as_it_is_and_is_found_again(shop: Online) 
     shop.applied(THREE)
     before = shop.account()
     dry = shop.run("state", "rm", "g*", "--dry-run")
-    assert (dry.code, dry.out) == (0, f"globex ({shop.id_of('globex')}): would be forgotten\n")
+    assert (dry.code, dry.out) == (
+        0,
+        (
+            f"globex ({shop.id_of('globex')}): would be forgotten\n"
+            "  declared, the next plan finds it again by its external_id; else no plan speaks of it\n"
+        ),
+    )
     ran = shop.run("state", "rm", "g*", "acme")
     assert (ran.code, len(ran.out.splitlines())) == (0, 2)
     assert [row["external_id"] for row in json.loads(shop.ledger())["bindings"]] == ["initech"]

@@ -1,0 +1,225 @@
+"""`state rm`, `move`, `unprotect`: the ledger corrected, after what follows from it was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli import consent, output
+from reconciler.cli import options as shared
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import options_of, settings_of
+from reconciler.desired.load import load_desired
+from reconciler.errors import Invalid, ReconcilerError, Refused
+from reconciler.ledger.base import Ledger
+from reconciler.model import Address, Desired
+from reconciler.pipeline import opening, writing
+from reconciler.plan.scope import matcher
+from reconciler.records import Binding, DropBinding, PutBinding, PutUsers, Via, Write
+from reconciler.report.corrected import Follows, after_forgetting, after_moving, after_unprotecting
+from reconciler.report.layout import line, page
+from reconciler.report.words import MOST, count, more
+from reconciler.settings import Environment, Settings
+from reconciler.text import visible
+
+After = Callable[[Binding, Follows], Iterator[str]]
+"""Returns in words what follows from the correction of a row."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How careful a correction is: only shown, not asked about, and by which files it is said what follows."""
+
+    dry_run: bool
+    auto_approve: bool
+    files: tuple[str, ...]
+
+
+def _careful(command: Command) -> Command:
+    """Add `--dry-run`, `--auto-approve` and `-f`, as the parameter `care`."""
+    command = shared.gathered("care", Care, "dry_run", "auto_approve", "files")(command)
+    command = shared.files(command)
+    command = click.option("--auto-approve", is_flag=True, help="Do not ask at a terminal.")(command)
+    return click.option("--dry-run", is_flag=True, help="Say what would change, and what follows; change nothing.")(
+        command
+    )
+
+
+@click.command("rm", short_help="Forget bindings; the customers stay as they are")
+@click.argument("patterns", nargs=-1, required=True, metavar="KEY|GLOB...")
+@_careful
+@click.pass_context
+def rm(ctx: click.Context, patterns: tuple[str, ...], care: Care) -> None:
+    """
+    Forget bindings; the customers stay as they are, and are found again by their external_ids.
+
+    At a terminal it says what the next plan then does, and asks; a script is not asked.
+
+    \b
+    Example:
+      reconciler state rm acme
+      reconciler state rm "old-*" --dry-run
+    """  # noqa: D301 - click's mark
+    with _correcting(ctx, care, "state rm") as correction:
+        rows = matching(correction.ledger, patterns)
+        if not rows:
+            raise ReconcilerError("the ledger holds none of them", "`reconciler state list` shows what it holds")
+        writes = [DropBinding(row.external_id) for row in rows]
+        correction.make(rows, writes, "forgotten", after_forgetting)
+
+
+@click.command("move")
+@click.argument("old")
+@click.argument("new")
+@_careful
+@click.pass_context
+def move(ctx: click.Context, old: str, new: str, care: Care) -> None:
+    """
+    Bind the customer of one key to another one, as a `moved` line in the YAML does.
+
+    At a terminal it says what the next plan then does, and asks; a script is not asked.
+
+    \b
+    Example:
+      reconciler state move old-key acme
+    """  # noqa: D301 - click's mark
+    key, to = _customer(old), _customer(new)
+    with _correcting(ctx, care, "state move") as correction:
+        row = _one(correction.ledger, key)
+        other = correction.ledger.binding(to)
+        if other is not None:
+            raise Refused(
+                f"{visible(new)}: this key is bound already, to {visible(other.bound_id)}",
+                f"`reconciler state rm {visible(new)}` forgets that",
+            )
+        via = Via.MATCHED if row.live_external_id == to else Via.MOVED
+        users = correction.ledger.records().users.get(row.bound_id)
+        seen = [] if users is None else [PutUsers(row.bound_id, users)]
+        writes: list[Write] = [DropBinding(key), PutBinding(replace(row, external_id=to, via=via)), *seen]
+        what = f"moved to {visible(str(Address(to)))}"
+        correction.make([row], writes, what, lambda row, follows: after_moving(row, to, follows))
+
+
+@click.command("unprotect")
+@click.argument("key")
+@_careful
+@click.pass_context
+def unprotect(ctx: click.Context, key: str, care: Care) -> None:
+    """
+    Lift the protection that the ledger remembers of a customer whose entry has gone.
+
+    An entry that says `protect: true` still protects. At a terminal it says what the next plan then does, and
+    asks; a script is not asked.
+
+    \b
+    Example:
+      reconciler state unprotect acme
+    """  # noqa: D301 - click's mark
+    with _correcting(ctx, care, "state unprotect") as correction:
+        row = _one(correction.ledger, _customer(key))
+        if not row.protected:
+            output.result(f"{_named(row)}: it was not protected")
+            return
+        writes = [PutBinding(replace(row, protected=False))]
+        correction.make([row], writes, "no longer protected", after_unprotecting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Correction:
+    """A correction on its way: the ledger, held for writing unless it is a dry run, and what it goes by."""
+
+    ledger: Ledger
+    settings: Settings
+    environment: Environment
+    care: Care
+
+    def make(self, rows: Sequence[Binding], writes: Sequence[Write], what: str, after: After) -> None:
+        """Show, ask where there is somebody to ask, write, and say what was done."""
+        if self.care.dry_run:
+            output.result(self._preview(rows, what, after, width=output.width()))
+            return
+        if consent.asks(auto_approve=self.care.auto_approve):
+            output.page(self._preview(rows, what, after, width=output.error_width()))
+            consent.yes(f"Change the ledger so ({count(len(rows), 'customer')})? [y/N]: ")
+        self.ledger.commit(writes)
+        for row in rows:
+            output.result(f"{_named(row)}: {what}")
+
+    def _preview(self, rows: Sequence[Binding], what: str, after: After, *, width: int) -> str:
+        """Return what would become of each row, and what follows as far as the files tell."""
+        protected = matcher(self.environment.policy.protect)
+        follows = Follows(_declared(self.settings, self.environment), self.environment.prune, protected)
+        lines = []
+        for row in rows[:MOST]:
+            lines.append(line(f"{_named(row)}: would be {what}"))
+            lines += [line(visible(words), indent=2) for words in after(row, follows)]
+        if rest := more(len(rows), "reconciler state list"):
+            lines.append(line(rest))
+        return page(lines, width=width, color=False)
+
+
+@contextmanager
+def _correcting(ctx: click.Context, care: Care, doing: str) -> Iterator[_Correction]:
+    """Yield a correction, under the lock unless it is only shown."""
+    chosen: Chosen = ctx.obj
+    settings = settings_of(options_of(chosen, files=care.files))
+    environment = settings.environment()
+    holding = (
+        opening.open_ledger(environment, writable=False)
+        if care.dry_run
+        else writing.locked_ledger(environment, doing=doing)
+    )
+    with holding as ledger:
+        yield _Correction(ledger, settings, environment, care)
+
+
+def _declared(settings: Settings, environment: Environment) -> Desired | None:
+    """Return what the files declare, None where none are named, or they have errors: a correction may mend those."""
+    try:
+        return load_desired(
+            settings.files(),
+            root=settings.root,
+            overlays=environment.overlays,
+            include=environment.include,
+            exclude=environment.exclude,
+            pins_allowed=settings.pins_allowed,
+            without=settings.overlays,
+        ).desired
+    except Invalid:
+        return None
+
+
+def matching(ledger: Ledger, patterns: tuple[str, ...]) -> list[Binding]:
+    """Return the rows whose key matches a pattern, or is one; all without patterns."""
+    keys = {Address.parse(pattern).external_id for pattern in patterns}
+    matches = matcher(keys)
+    rows = sorted(ledger.records().bindings.values(), key=lambda row: row.external_id)
+    return [row for row in rows if not patterns or row.external_id in keys or matches(row.external_id)]
+
+
+def _customer(key: str) -> str:
+    """Return the external_id of a customer's address; ReconcilerError for a user's."""
+    address = Address.parse(key)
+    if address.email is not None:
+        raise ReconcilerError(f"{key}: this is a user's address", "write a / that belongs to the key as %2F")
+    return address.external_id
+
+
+def _one(ledger: Ledger, external_id: str) -> Binding:
+    """Return the row of a key; ReconcilerError where there is none."""
+    row = ledger.binding(external_id)
+    if row is None:
+        key = visible(str(Address(external_id)))
+        raise ReconcilerError(f"{key}: the ledger does not hold it", "`reconciler state list` shows what it holds")
+    return row
+
+
+def _named(row: Binding) -> str:
+    """Return the address of a row's customer, and its id."""
+    return f"{visible(str(Address(row.external_id)))} ({row.id})"

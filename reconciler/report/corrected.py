@@ -1,0 +1,116 @@
+"""What follows from a correction of the ledger: what the next plan then does, in words, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from reconciler.model import Desired, DesiredCustomer
+from reconciler.records import Binding, BindingState
+from reconciler.terms import Prune
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """
+    What the next plan goes by: what is declared, None where that is not known, and what may be archived.
+
+    `protected` says whether the policy protects an external_id.
+    """
+
+    desired: Desired | None
+    prune: Prune
+    protected: Callable[[str], bool]
+
+
+def after_forgetting(row: Binding, follows: Follows) -> Iterator[str]:
+    """Yield what follows where the ledger forgets `row`."""
+    if row.protected:
+        yield "its protection is forgotten with it"
+    way = f"`id: {row.id}`"
+    desired = follows.desired
+    if desired is None:
+        if row.state is not BindingState.ACTIVE:
+            yield f"it is not active: declared without {way}, it is created anew and not restored"
+        elif row.live_external_id == row.external_id:
+            yield "declared, the next plan finds it again by its external_id; else no plan speaks of it"
+        else:
+            yield f"{_carries(row)}: declared without {way}, the next plan creates it a second time"
+        return
+    one = desired.customers.get(row.external_id)
+    if one is None:
+        yield "no entry declares it: no plan speaks of it any more"
+    elif one.id == row.id:
+        yield f"{_at(one)} with {way}: the next plan binds it again"
+    elif row.state is not BindingState.ACTIVE and not one.archived:
+        yield f"{_at(one)}, and it is not active: without {way} it is created anew and not restored"
+    elif row.live_external_id in _names(row.external_id, desired):
+        yield f"{_at(one)}: the next plan finds it again by its external_id"
+    else:
+        yield f"{_at(one)}, and {_carries(row)}: without {way} the next plan creates it a second time"
+
+
+def after_moving(row: Binding, to: str, follows: Follows) -> Iterator[str]:
+    """Yield what follows where the customer of `row` goes to another key."""
+    desired = follows.desired
+    if desired is None:
+        yield "the next plan takes the entry of the new key for it; without one, its entry has gone"
+        return
+    one, former = desired.customers.get(to), desired.customers.get(row.external_id)
+    if one is not None:
+        yield f"{_at(one)}: the next plan takes that entry for it"
+    else:
+        yield from _gone(row, follows)
+    if former is not None:
+        yield f"its former key is {_at(former)}: remove that entry, or a plan moves it back, blocks it or creates it"
+
+
+def after_unprotecting(row: Binding, follows: Follows) -> Iterator[str]:
+    """Yield what follows where `row` is no longer protected."""
+    if follows.protected(row.external_id):
+        yield "`policy.protect` protects it still"
+        return
+    desired = follows.desired
+    if desired is None:
+        yield "where its entry has gone, the next plan archives it"
+        return
+    one = desired.customers.get(row.external_id)
+    if one is None:
+        yield from _gone(row, follows)
+    elif one.protect:
+        yield f"{_at(one)} with `protect: true`: the next apply protects it again"
+    elif one.archived:
+        yield f"{_at(one)} as archived: the next plan archives it"
+    else:
+        yield f"{_at(one)}: it stays as it is"
+
+
+def _gone(row: Binding, follows: Follows) -> Iterator[str]:
+    """Yield what a plan does with a customer that no entry declares."""
+    if row.state is not BindingState.ACTIVE:
+        return
+    if follows.prune is Prune.NONE:
+        yield "no entry declares it: as `prune: none` has it, it stays as it is"
+    else:
+        where = f" that reads {row.source}" if row.source else ""
+        yield f"no entry declares it: the next plan{where} archives it"
+
+
+def _at(one: DesiredCustomer) -> str:
+    """Return where a customer is declared."""
+    return f"declared at {one.source}"
+
+
+def _carries(row: Binding) -> str:
+    """Return which external_id the live customer was seen to carry."""
+    return f"it carries the external_id {row.live_external_id!r}" if row.live_external_id else "it has no external_id"
+
+
+def _names(key: str, desired: Desired) -> set[str]:
+    """Return the external_ids by which the customer of `key` is found: the key, and those that it was moved from."""
+    origins = {move.to: move.origin for move in desired.moved}
+    names = {key}
+    while key in origins and origins[key] not in names:
+        key = origins[key]
+        names.add(key)
+    return names
