@@ -51,7 +51,7 @@ def agreed_and_done(
         show(plan, "text", redact=asked.redact)
     elif not asked.auto_approve:
         # stdout is for the one document; who is asked sees what for.
-        output.page(plan_text(plan, width=output.width(), color=False, redact=asked.redact))
+        output.page(plan_text(plan, width=output.error_width(), color=False, redact=asked.redact))
     if limited:
         consent.within_limits(plan)
     policy = session.environment.policy
@@ -99,7 +99,7 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
             outcomes,
             requests=carried.requests,
             seconds=seconds,
-            width=output.width(),
+            width=output.width() if asked.form == "text" else output.error_width(),
             color=output.color(),
             remaining=carried.result.remaining,
             redact=asked.redact,

@@ -126,5 +126,5 @@ def _typed(question: str) -> str:
 
     Not click's prompt: it takes the end of input, which is no consent, for Ctrl-C.
     """
-    click.echo(question, nl=False, err=True)
+    click.echo(f"{output.fitted(question.rstrip())} ", nl=False, err=True)
     return sys.stdin.readline().strip()

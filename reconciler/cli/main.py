@@ -14,6 +14,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import complete
+from reconciler.cli.help import Context, laid_out
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.text import visible
 
@@ -62,6 +63,8 @@ class Chosen:
 class Commands(click.Group):
     """The commands, each imported when it is asked for."""
 
+    context_class = Context
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names, in the order in which a new user meets them."""
         return list(COMMANDS)
@@ -71,8 +74,20 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
+        return laid_out(module.command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return what the first word names; where that is nothing, say what it may have been meant for."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as exc:
+            # Only here: whoever writes it rightly needs no suggestion.
+            from reconciler.documents.words import did_you_mean  # noqa: PLC0415
+
+            hint = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"{exc.message.rstrip('.')}; {hint}" if hint else exc.message, ctx) from exc
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands that a shell may complete `incomplete` to, without importing them, and the options."""
@@ -162,40 +177,50 @@ def _misused(exc: click.ClickException) -> int:
         return 1
     if isinstance(exc, click.UsageError) and exc.ctx is not None:
         click.echo(exc.ctx.get_usage(), err=True)
-        click.echo(f"Try '{exc.ctx.command_path} --help' for help.\n", err=True)
-    click.echo(f"error: {visible(exc.format_message(), keep=LINE_FEED)}", err=True)
+        _say(f"Try '{exc.ctx.command_path} --help' for help.")
+        click.echo(err=True)
+    for number, text in enumerate(visible(exc.format_message(), keep=LINE_FEED).split(LINE_FEED)):
+        _say(text if number else f"error: {text}")
     return 1
+
+
+def _say(text: str, *, indent: int = 0) -> None:
+    """Write a line to stderr."""
+    # Only here: `--help` and `--version` have nothing to say.
+    from reconciler.cli import output  # noqa: PLC0415
+
+    click.echo(output.fitted(visible(text), indent=indent), err=True)
 
 
 def _told(exc: BaseException) -> int:
     """Write what went wrong to stderr and return the exit code."""
     match exc:
         case Invalid():
-            click.echo(
-                exc.shown or "".join(f"{visible(str(problem))}\n" for problem in exc.problems), nl=False, err=True
-            )
+            if exc.shown:
+                click.echo(exc.shown, nl=False, err=True)
+            for problem in () if exc.shown else exc.problems:
+                _say(str(problem))
             return exc.exit_code
         case ReconcilerError():
-            click.echo(f"error: {visible(exc.message)}", err=True)
+            _say(f"error: {exc.message}")
             if exc.hint:
-                click.echo(f"  {visible(exc.hint)}", err=True)
+                _say(exc.hint, indent=2)
             if isinstance(exc, PlanFaulty):
                 # Only here: no other run needs what writes it.
                 from reconciler.cli.faulty import written  # noqa: PLC0415
 
-                click.echo(f"  {visible(written(exc))}", err=True)
+                _say(written(exc), indent=2)
             return exc.exit_code
         case OSError():
             where = f"{exc.filename}: " if exc.filename else ""
-            click.echo(f"error: {visible(f'{where}{exc.strerror or exc}')}", err=True)
+            _say(f"error: {where}{exc.strerror or exc}")
             return 1
         case ExceptionGroup() if len(exc.exceptions) == 1:
             return _told(exc.exceptions[0])
         case _:
             logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
-            click.echo(
+            _say(
                 f"error: this is a bug in reconciler {__version__}: {type(exc).__name__}; "
-                "run it again with --log-level debug and report what it prints",
-                err=True,
+                "run it again with --log-level debug and report what it prints"
             )
             return 1

@@ -17,6 +17,8 @@ from reconciler.errors import Problem, ReconcilerError, Source
 from reconciler.report.redact import masked_problem
 from reconciler.text import visible
 
+NARROW = 80
+"""Editors read problems off their terminals, which are wider than this."""
 PIPE_COLUMNS = 120
 """The width of what no terminal shows: a log's."""
 
@@ -69,7 +71,17 @@ def json_result(document: Mapping[str, Any]) -> None:
 
 def say(text: str) -> None:
     """Write a line to stderr."""
-    click.echo(visible(text), err=True)
+    click.echo(fitted(visible(text)), err=True)
+
+
+def fitted(text: str, *, indent: int = 0) -> str:
+    """Return a line for stderr: broken at blanks where that is a terminal that is narrower, else whole, for a log."""
+    if not is_terminal(sys.stderr):
+        return " " * indent + text
+    # Only here: a log needs no layout.
+    from reconciler.report.layout import line, page  # noqa: PLC0415
+
+    return page([line(text, indent=indent)], width=error_width(), color=False).removesuffix("\n")
 
 
 def page(text: str) -> None:
@@ -89,8 +101,19 @@ def problems_page(problems: Sequence[Problem], written: Callable[[Source], str],
     from reconciler.report.problems import problems_text  # noqa: PLC0415
 
     return problems_text(
-        problems, color=color(sys.stderr), redact=redact, written=written, width=width(), counted=False
+        problems,
+        color=color(sys.stderr),
+        redact=redact,
+        written=written,
+        width=error_width(),
+        counted=False,
+        wrapped=narrow(sys.stderr),
     )
+
+
+def narrow(stream: TextIO) -> bool:
+    """Say whether a stream is a terminal on which a problem, one line for an editor, would be torn where it ends."""
+    return is_terminal(stream) and (error_width() if stream is sys.stderr else width()) < NARROW
 
 
 def read_text(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import click
@@ -46,7 +47,14 @@ def command(ctx: click.Context, files: tuple[str, ...], form: str, *, strict: bo
     else:
         if problems:
             written = _lines(settings, typed)
-            page = problems_text(problems, color=output.color(), redact=redact, written=written, width=output.width())
+            page = problems_text(
+                problems,
+                color=output.color(),
+                redact=redact,
+                written=written,
+                width=output.width(),
+                wrapped=output.narrow(sys.stdout),
+            )
             output.result(page)
         if not any(problem.severity is Severity.ERROR for problem in problems):
             output.result(f"Valid: {count(customers, 'customer')} declared.")

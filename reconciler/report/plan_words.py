@@ -46,10 +46,13 @@ def changes_said(plan: Plan) -> str:
     >>> changes_said(Plan(EnvironmentRef("demo", "", ""), "default", changes=(one,), cost=Cost(1, 3, 5.0)))
     '1 to archive; 1 request, 0.2 s'
     """
-    verbs = {action: f"to {action.value}" for action in Action} | {Action.CREATE_USER: "to create as users"}
-    parts = ", ".join(f"{plan.count(action)} {verbs[action]}" for action in Action if plan.count(action))
+    parts = []
+    for action in Action:
+        number = plan.count(action)
+        if number:
+            parts.append(count(number, "user") if action is Action.CREATE_USER else f"{number} to {action.value}")
     time = f", {duration(plan.cost.seconds)}" if plan.cost.rate_per_s else ""
-    return f"{parts}; {count(plan.cost.requests, 'request')}{time}"
+    return f"{', '.join(parts)}; {count(plan.cost.requests, 'request')}{time}"
 
 
 def limit_said(limit: Exceeded) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.cells import cell_len
 
 from reconciler.errors import Problem, Severity, Source
-from reconciler.report.layout import painted
+from reconciler.report.layout import Line, Part, page, painted
 from reconciler.report.redact import masked_problem
 from reconciler.report.words import count
 from reconciler.text import visible
@@ -29,12 +30,13 @@ def problems_text(
     written: Written = lambda _: "",
     width: int = 120,
     counted: bool = True,
+    wrapped: bool = False,
 ) -> str:
     """
     Return one line a problem, in the order of the files, and a `counted` line of how many; "" for none.
 
-    A line is never wrapped: `file:line:column: path: what is wrong; what to do` is read by editors too. Below it
-    stands what is `written` there, cut to `width` columns, and a caret under the place; with `redact` neither does.
+    A line stays whole unless `wrapped`: `file:line:column: path: what is wrong; what to do` is read by editors. Below
+    it stands what is `written` there, cut to `width` columns, and a caret under the place; with `redact` neither does.
 
     >>> from reconciler.errors import Source
     >>> print(problems_text([Problem(Source("c.yaml", 7), "customers.acme", "it has no name")], color=False), end="")
@@ -46,7 +48,7 @@ def problems_text(
     shown = [masked_problem(one) for one in problems] if redact else problems
     lines = []
     for one in sorted(shown, key=lambda one: one.source):
-        lines.append(_line(one, color=color))
+        lines += page([_line(one)], width=width if wrapped else sys.maxsize, color=color).splitlines()
         if not redact and one.source.column:
             lines += _pointed(_without_ein(written(one.source), one.path), one.source.column, width=width, color=color)
     if counted:
@@ -77,12 +79,12 @@ def problems_json(problems: Sequence[Problem], *, redact: bool = False) -> dict[
     }
 
 
-def _line(one: Problem, *, color: bool) -> str:
-    """Return one problem as a line, its place and kind painted."""
+def _line(one: Problem) -> Line:
+    """Return one problem as a line, its place in the colour of its kind."""
     text = visible(str(one))
     where = visible(str(one.source))
     style = "bold red" if one.severity is Severity.ERROR else "bold yellow"
-    return painted(where, style, color=color) + text[len(where) :]
+    return Line((Part(where, style), Part(text[len(where) :])))
 
 
 def _without_ein(text: str, path: str) -> str:

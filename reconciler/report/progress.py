@@ -153,7 +153,7 @@ class BarProgress:
     def note(self, text: str) -> None:
         """Write a line above the bar."""
         if text:
-            self._bar.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(visible(text), markup=False, highlight=False)
 
     def advance(self, done: int, total: int, left_s: float | None = None) -> None:
         """Show how far it is."""

@@ -78,7 +78,8 @@ def test_on_a_terminal_a_note_stays_above_the_bar() -> None:
     with progress(stream, terminal=True, clock=clock, width=40) as shown:
         shown.note("reading the account: about 61 requests, 12.2 s at 5 per second")
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
-    assert "reading the account: about 61 requests, 12.2 s at 5 per second\n" in plain
+    # Broken at a blank, where the terminal would tear a word.
+    assert "reading the account: about 61 requests, \n12.2 s at 5 per second\n" in plain
 
 
 def test_a_hostile_text_of_planning_stays_one_line() -> None:
