@@ -14,20 +14,19 @@ from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.bind import COMMAND as BINDING
 from reconciler.cli.bind import bind
-from reconciler.cli.folder import check_place, write_folder
 from reconciler.cli.main import Chosen
+from reconciler.cli.placing import Places
 from reconciler.cli.session import Session, connected, options_of, settings_of, shown_progress
 from reconciler.desired.adopt import adopt
-from reconciler.desired.write import Written, write_customers
+from reconciler.desired.write import Written
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
-from reconciler.model import Live
+from reconciler.model import Live, LiveCustomer
 from reconciler.pipeline import looking, opening, writing
 from reconciler.plan.scope import matcher
 from reconciler.report.price import reading_price
 from reconciler.report.words import count, duration
 
-SCHEMA = "customers.schema.json"
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"
 SHORTEST_SECRET = 16
 """In characters: with a shorter one, whoever has the file can try secrets until a name they know appears."""
@@ -43,6 +42,9 @@ SHORTEST_SECRET = 16
     help="Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
 )
 @click.option(
+    "--pinned", metavar="PATH", help="Write those that need an id: line to another new file or folder, an overlay say."
+)
+@click.option(
     "--anonymise",
     is_flag=True,
     help="Replace everything that is theirs, keyed by the secret in RECONCILER_ANONYMISE_KEY.",
@@ -55,6 +57,7 @@ def command(
     ctx: click.Context,
     patterns: tuple[str, ...],
     out: str | None,
+    pinned: str | None,
     rate_per_s: float | None,
     *,
     anonymise: bool,
@@ -82,19 +85,23 @@ def command(
             "--anonymise writes nobody of this account" if anonymise else "the ledger remembers the file: give -o PATH"
         )
         raise click.UsageError(f"--bind: {why}")
-    if out is not None:
-        _check_place(out)
+    places = Places(out, pinned)
+    places.check()
     secret = _secret() if anonymise else ""
     options = options_of(chosen, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
+    if anonymise:
+        places.check_apart(settings)
     with (
         connected(settings, options, environment) as session,
         _ledger(session, writable=binds) as ledger,
     ):
-        account = _read(session, ledger, patterns, users=not no_users)
+        account = _read(session, ledger, patterns, places if binds else None, users=not no_users)
         entries = _entries(account, secret)
-        paths = _write(out, entries)
+        if not binds and (refused := places.check_pins(entries, settings, environment)):
+            output.say(f"warning: {refused}")
+        paths = places.write(entries)
         output.say(f"{count(len(entries), 'customer')} written; {count(session.client.requests, 'request')}")
         if binds and paths:
             _bind(session, ledger, paths, account.live)
@@ -116,12 +123,26 @@ def _ledger(session: Session, *, writable: bool) -> AbstractContextManager[Ledge
     return opening.open_ledger(session.environment, writable=False)
 
 
-def _read(session: Session, ledger: Ledger, patterns: tuple[str, ...], *, users: bool) -> looking.Account:
-    """Return what is live and matches, its price said before it is paid."""
+def _read(
+    session: Session, ledger: Ledger, patterns: tuple[str, ...], places: Places | None, *, users: bool
+) -> looking.Account:
+    """
+    Return what is live and matches, its price said before it is paid.
+
+    Raise ReconcilerError where the next plan would not take it at `places`, before its users are paid for.
+    """
     matches = matcher(patterns)
     records = ledger.records()
     rate_per_s = session.environment.rate_per_s
     with shown_progress(session.clock) as progress:
+
+        def listed(customers: Sequence[LiveCustomer]) -> None:
+            refused = places and places.check_pins(adopt(customers, {}).entries, session.settings, session.environment)
+            if refused:
+                raise ReconcilerError(f"nothing is written: {refused}")
+            if users:
+                progress.note(_price(session.client, len(customers), rate_per_s))
+
         progress.note(reading_price(records.learned, 0, rate_per_s))
         reading = looking.account(
             session.client,
@@ -129,7 +150,7 @@ def _read(session: Session, ledger: Ledger, patterns: tuple[str, ...], *, users:
             chosen=lambda one: not patterns or matches(one.external_id),
             users=users,
             say=progress.planning,
-            price=lambda users: progress.note(_price(session.client, users, rate_per_s)),
+            listed=listed,
         )
         return session.run(writing.kept(ledger, session.clock, reading) if ledger.writable else reading)
 
@@ -148,29 +169,6 @@ def _entries(account: looking.Account, secret: str) -> tuple[Written, ...]:
         # What it was names whom it was of.
         output.say(f"warning: {count(len(adopted.left_out), 'value')} that no file can hold, left out")
     return tuple(anonymised(adopted.entries, secret))
-
-
-def _is_folder(out: str) -> bool:
-    """Say whether a path is written as a folder's, or is one."""
-    return out.endswith(("/", os.sep)) or Path(out).is_dir()
-
-
-def _check_place(out: str) -> None:
-    """Raise ReconcilerError where nothing new can be written, before anything is asked of the account."""
-    if not out:
-        raise ReconcilerError("-o: an empty path", "name a new file, or a folder")
-    if _is_folder(out):
-        check_place(Path(out))
-    else:
-        output.check_new(Path(out))
-
-
-def _write(out: str | None, entries: Sequence[Written]) -> list[Path]:
-    """Write entries to stdout, to one file, or to one file each; return the files."""
-    if out is not None and _is_folder(out):
-        return write_folder(Path(out), {entry.key: write_customers([entry], schema=SCHEMA) for entry in entries})
-    output.document_to(None if out is None else Path(out), write_customers(entries, schema=SCHEMA))
-    return [] if out is None else [Path(out)]
 
 
 def _secret() -> str:

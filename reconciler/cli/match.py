@@ -55,7 +55,6 @@ def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None
             chosen=lambda _: True,
             users=False,
             say=progress.planning,
-            price=lambda _: None,
         )
         account = session.run(reading)
     known = records.bindings.keys() | {one.external_id for one in account.customers}

@@ -131,8 +131,12 @@ class _Layers:
                 )
 
     def _add(self, overlay: Document, key: str, record: Mapping[str, Any] | None, defaults: Mapping[str, Any]) -> None:
-        """Add a customer that this overlay alone declares: one with a name, or one that another made absent."""
-        if record is not None and (record.get("name") or key in self.absent):
+        """
+        Add a customer that this overlay alone declares: one with a name, or one that another made absent.
+
+        One that stands under its own id needs no name: so `import` writes it, and such a key is no slip of the pen.
+        """
+        if record is not None and (record.get("name") or record.get("id") == key or key in self.absent):
             self.absent.discard(key)
             self.entries[key] = Entry(key, record, defaults, (overlay,))
             self.findings.extend(_empty_users(overlay, key, record.get("users", _NOTHING), _NOTHING))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler import live as reading
@@ -65,6 +65,10 @@ class Account:
         return self.live.users
 
 
+def _unheard(_: Sequence[LiveCustomer]) -> None:
+    """Take no notice."""
+
+
 async def account(
     client: Client,
     records: Records,
@@ -72,12 +76,12 @@ async def account(
     chosen: Callable[[LiveCustomer], bool],
     users: bool,
     say: Say,
-    price: Callable[[int], None],
+    listed: Callable[[Sequence[LiveCustomer]], None] = _unheard,
 ) -> Account:
     """
     Return the customers that `chosen` takes, in the order of their external_ids, those that we archived left out.
 
-    `price` is told how many requests the users will take before the first of them is sent.
+    `listed` is told of them before their users are asked for, a request each; it may raise.
     """
     say("reading the account")
     page_limit = records.learned.page_limit or PAGE
@@ -85,9 +89,9 @@ async def account(
     archived = {row.id for row in records.bindings.values() if row.state is BindingState.ARCHIVED}
     customers = [one for one in live.listed.values() if one.id not in archived and chosen(one)]
     customers.sort(key=lambda one: (one.external_id or one.id, one.id))
+    listed(customers)
     if not users:
         return Account(tuple(customers), live)
-    price(len(customers))
     reads = tuple(ListUsers(one.id) for one in customers)
     live = await reading.answer(
         client, live, reads, page_limit=PAGE, progress=lambda done, total: say(f"users of {done} of {total} read")

@@ -10,6 +10,11 @@ from reconciler.plan.make import Judged
 from reconciler.records import Binding, BindingState
 from reconciler.terms import Prune
 
+_GONE = (
+    "it is managed here, its file was read, and its entry is not there; "
+    "to keep it, declare it again, or name it under `forget:`"
+)
+
 
 def checks(
     key: str, customer: DesiredCustomer | None, row: Binding | None, holders: tuple[LiveCustomer, ...], known: Judged
@@ -18,7 +23,7 @@ def checks(
     wanted = customer is not None and customer.archived
     yield Check("declared", wanted, "`archived: true` is declared" if wanted else "`archived: true` is not declared")
     why = _why_not_gone(key, customer, row, known)
-    yield Check("entry_gone", not why, why or "it is managed here, its file was read, and its entry is not there")
+    yield Check("entry_gone", not why, why or _GONE)
     why = _why_not_owned(key, customer, row, holders, known)
     yield Check("owned", not why, why or "`prune: all`, `owns` matches its external_id, and nobody declares it")
     yield from _keepers(key, customer, row, known)
@@ -76,9 +81,8 @@ def _keepers(key: str, customer: DesiredCustomer | None, row: Binding | None, kn
     yield Check("protected", recorded, why, archives=False)
     policy = pruning.protected(key)
     where = f" ({pruning.protect_at})" if policy and pruning.protect_at is not None else ""
-    yield Check(
-        "policy.protect", policy, f"a pattern {'matches' if policy else 'does not match'} it{where}", archives=False
-    )
+    why = f"a pattern matches it{where}" if policy else "no pattern matches it"
+    yield Check("policy.protect", policy, why, archives=False)
     if key in pruning.forget:
         yield Check("forget", True, f"`forget` names it ({pruning.forget[key]})", archives=False)  # noqa: FBT003
     if customer is None and row is not None and row.id in pruning.claimed:

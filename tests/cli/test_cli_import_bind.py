@@ -41,6 +41,24 @@ def test_the_binding_remembers_the_file_so_that_an_entry_that_goes_is_archived(s
     assert [(one["action"], one["address"]) for one in changes] == [("archive", "globex")]
 
 
+def test_an_account_is_adopted_in_batches_with_an_empty_plan_after_each(shop: Online) -> None:
+    sides = ("north", "south")
+    shop.load(
+        *(
+            {
+                **({} if number % 2 else {"external_id": f"{sides[number // 2 % 2]}-{number}"}),
+                "name": f"N{number}",
+                "users": [{"email": f"u{number}@x.example"}],
+            }
+            for number in range(40)
+        )
+    )
+    for pattern, so_far in (("north-*", 10), ("south-*", 20), ("", 40)):
+        assert shop.run("import", pattern, "-o", "customers/", "--bind").code == 0
+        assert (len(bound(shop)), planned(shop, "customers")) == (so_far, (0, [], []))
+    assert shop.writes() == []
+
+
 def test_an_apply_after_it_sends_nothing(shop: Online) -> None:
     shop.load({"external_id": "acme", "name": "Acme", "users": [{"email": "jane@acme.example"}]})
     shop.run("import", "-o", "customers.yaml", "--bind")

@@ -117,6 +117,13 @@ def test_an_overlay_for_what_does_not_exist_is_an_error_with_a_suggestion(tmp_pa
     ]
 
 
+def test_an_overlay_may_add_a_customer_under_its_own_id_and_no_other_without_a_name(tmp_path: Path) -> None:
+    assert over(tmp_path, "customers:\n  cus_9: {id: cus_9, city: Salem}\n")["cus_9"].id == "cus_9"
+    assert wrong(tmp_path, "customers:\n  acne: {id: cus_9}\n") == [
+        "demo.yaml:2:3: customers.acne: an overlay for a customer that no file declares; did you mean 'acme'?"
+    ]
+
+
 def test_an_overlay_may_add_a_customer_that_has_a_name(tmp_path: Path) -> None:
     customers = over(tmp_path, "customers: {test: {name: Test, email: t@x.example}}\n")
     assert customers["test"].source == Source("demo.yaml", 1, 13)
