@@ -20,6 +20,8 @@ from reconciler.text import visible
 
 PLAIN_EVERY_S = 10.0
 BAR_EVERY_S = 0.1
+NARROW = 48
+"""Below so many columns the words would be cut off before the time left."""
 
 
 class Progress(Protocol):
@@ -58,21 +60,23 @@ class _Pace:
         self._clock = clock
         self._start: tuple[float, int] | None = None
 
-    def words(self, done: int, total: int, left_s: float | None) -> str:
+    def words(self, done: int, total: int, left_s: float | None, *, short: bool = False) -> str:
         """
         Return `120 of 1200 changes, 5.0/s, 3 min 36 s left`; the rate once there is something to measure.
 
-        The time left is `left_s` where that is known, else by the rate so far.
+        The time left is `left_s` where that is known, else by the rate so far. `short` is `120 of 1200, 3 min 36 s`.
         """
         now = self._clock.monotonic()
         if self._start is None:
             self._start = (now, done)
         began, done_then = self._start
-        text = f"{done} of {total} changes"
+        text = f"{done} of {total}" + ("" if short else " changes")
+        left = "" if short else " left"
         if done <= done_then or now <= began:
-            return text if left_s is None else f"{text}, {duration(left_s)} left"
+            return text if left_s is None else f"{text}, {duration(left_s)}{left}"
         rate_per_s = (done - done_then) / (now - began)
-        return f"{text}, {rate_per_s:.1f}/s, {duration((total - done) / rate_per_s if left_s is None else left_s)} left"
+        rate = "" if short else f" {rate_per_s:.1f}/s,"
+        return f"{text},{rate} {duration((total - done) / rate_per_s if left_s is None else left_s)}{left}"
 
 
 class PlainProgress:
@@ -157,7 +161,8 @@ class BarProgress:
 
     def advance(self, done: int, total: int, left_s: float | None = None) -> None:
         """Show how far it is."""
-        self._bar.update(self._task, description=self._pace.words(done, total, left_s), completed=done, total=total)
+        words = self._pace.words(done, total, left_s, short=self._bar.console.width < NARROW)
+        self._bar.update(self._task, description=words, completed=done, total=total)
         self._draw()
 
     def close(self) -> None:

@@ -104,6 +104,16 @@ def test_on_a_terminal_the_bar_says_the_same_and_is_removed_at_the_end() -> None
     assert stream.getvalue().endswith("\x1b[2K")
 
 
+def test_on_a_narrow_terminal_the_time_left_is_still_there() -> None:
+    stream, clock = StringIO(), SetClock()
+    with progress(stream, terminal=True, clock=clock, width=24) as shown:
+        shown.advance(0, 1200)
+        clock.time_s += 24
+        shown.advance(120, 1200)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "120 of 1200, 3 min 36 s" in plain
+
+
 def test_a_bar_is_drawn_ten_times_a_second_at_most() -> None:
     stream, clock = StringIO(), SetClock()
     with progress(stream, terminal=True, clock=clock, width=80) as shown:
