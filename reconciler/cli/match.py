@@ -16,9 +16,10 @@ from reconciler.pipeline import looking, opening
 from reconciler.plan.likeness import Likeness, likenesses, nameless
 from reconciler.report.price import reading_price
 from reconciler.report.words import count
+from reconciler.text import visible
 
 _HEAD = """\
-# For review. Nothing is bound by this: copy the id: lines that are right into your files.
+# For review. Nothing is bound by this: copy the id: lines that are right into {place}.
 # What is commented is one of several that are alike.
 """
 _LONGEST_NAME = 60
@@ -63,14 +64,15 @@ def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None
         (one for one in wanted if one.external_id not in known), nameless(account.customers, desired, records)
     )
     if found:
-        output.document("".join(f"{line}\n" for line in _lines(found, redact=redact)))
+        place = "your files" if settings.pins_allowed else f"an overlay of {visible(environment.name)}"
+        output.document("".join(f"{line}\n" for line in _lines(found, place, redact=redact)))
     output.say(f"{count(len(found), 'declared customer')} may be live already")
 
 
-def _lines(found: Mapping[str, tuple[Likeness, ...]], *, redact: bool) -> Iterator[str]:
-    """Yield the lines of the fragment."""
+def _lines(found: Mapping[str, tuple[Likeness, ...]], place: str, *, redact: bool) -> Iterator[str]:
+    """Yield the lines of the fragment; `place` is where its lines belong, in words."""
     sure = any(like.alone for likes in found.values() for like in likes)
-    yield _HEAD + ("customers:" if sure else "# customers:")
+    yield _HEAD.format(place=place) + ("customers:" if sure else "# customers:")
     for key, likes in found.items():
         # The key too: one with nothing below it is null, and in an overlay that says the customer is absent.
         mark = "" if likes[0].alone else "# "

@@ -20,6 +20,14 @@ def test_a_pair_that_is_alike_is_offered_as_an_id_line_with_the_reason(shop: Onl
     assert shop.writes() == []
 
 
+def test_where_a_project_has_several_environments_the_lines_are_for_an_overlay(shop: Online) -> None:
+    shop.load({"name": "Acme"})
+    shop.write("reconciler.yaml", "version: 1\nenvironments:\n  default: {}\n  demo: {}\n")
+    shop.write("customers.yaml", "customers:\n  acme: {name: Acme}\n")
+    ran = shop.run("-e", "default", "match", "-f", "customers.yaml")
+    assert ran.out.startswith(HEAD.replace("your files", "an overlay of default"))
+
+
 def test_the_lines_that_are_offered_make_a_plan_that_creates_nothing(shop: Online) -> None:
     shop.load({"name": "Acme", "email": "billing@acme.example"})
     shop.write("customers.yaml", "customers:\n  acme: {name: Acme, email: billing@acme.example}\n")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import shlex
+import struct
+import termios
 
 import click
 import pytest
@@ -37,6 +42,53 @@ def test_help_of_a_wide_terminal_is_laid_out_by_click(here: Place) -> None:
     with environment(here.given({"COLUMNS": "100"})):
         ours = Context(cli, info_name="reconciler").get_help()
         assert ours == click.Context(cli, info_name="reconciler").get_help()
+
+
+def on_a_terminal(place: Place, columns: int, *words: str) -> list[str]:
+    """Return the lines that a command writes to a terminal of so many columns, without colours."""
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 20, columns, 0, 0))
+    with place.start(*words, stdin=its, stdout=its, stderr=its, variables={"TERM": "xterm"}) as process:
+        os.close(its)
+        written = b""
+        try:
+            while chunk := os.read(ours, 4096):
+                written += chunk
+        except OSError:  # Linux has no end of file here: it is an error once nobody writes any more
+            pass
+        process.wait(timeout=60)
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode()).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("plan", "-f", "c.yaml"), "'nobody' is not an e-mail address; write one such as billing@acme.example"),
+        (("validate", "-f", "c.yaml"), "'nobody' is not an e-mail address; write one such as billing@acme.example"),
+        (("-e", "qqq", "plan"), "there is no environment 'qqq'; there are: production, demo, local;"),
+        (("state", "rm", "none"), "the ledger holds none of them `reconciler state list` shows what it holds"),
+        (("apply", "--plan-only"), "--plan-only takes a saved plan: reconciler apply PLAN --plan-only"),
+    ],
+)
+@pytest.mark.parametrize("columns", [30, 40])
+def test_no_word_of_an_error_is_torn_on_a_narrow_terminal(
+    here: Place, words: tuple[str, ...], said: str, columns: int
+) -> None:
+    here.write("c.yaml", "customers:\n  acme: {name: A, email: nobody}\n")
+    here.variables.update(AP_BASE_URL="http://127.0.0.1:1", AP_CLIENT_ID="a", AP_CLIENT_SECRET="b")
+    if words[0] == "-e":
+        del here.variables["AP_BASE_URL"]
+    lines = on_a_terminal(here, columns, *words)
+    assert [line for line in lines if len(line) > columns] == []
+    assert said in " ".join(" ".join(lines).split())
+
+
+def test_a_problem_stays_one_line_for_an_editor(here: Place) -> None:
+    here.write("c.yaml", "customers:\n  acme: {name: A, email: nobody}\n")
+    where = "c.yaml:2:26: customers.acme.email: "
+    message = "'nobody' is not an e-mail address; write one such as billing@acme.example"
+    assert on_a_terminal(here, 90, "validate", "-f", "c.yaml")[0] == where + message
 
 
 @pytest.mark.parametrize(("word", "hint"), [("aply", "; did you mean 'apply'?"), ("qqqqqq", ".")])
