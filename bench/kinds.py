@@ -20,6 +20,7 @@ from validate import generate
 from workbench import Server, emulator, fill, measured, program, table, told
 
 PAGE = 100
+SAVED = "saved.plan"
 USERS = 2
 """So many users each created customer has."""
 
@@ -77,7 +78,14 @@ def kinds(account: Account) -> Iterator[Kind]:
     yield Kind("M creates, U users each", apply, "1 + ceil(N/L) + 1 if full + M + MU", requests, created)
     more = ceil((count + several) / PAGE)
     yield Kind("a plan after it", ("plan",), "1 + ceil(N/L)", 1 + more, created)
-    yield Kind("one target", ("plan", "--target", "new-0"), "1 + ceil(N/L)", 1 + more, created)
+    saved = _edited(created, several, "city", "Olympia")
+    yield Kind(
+        "a saved plan of M patches", ("apply", SAVED, *apply[1:]), "1 + ceil(N/L) + M", 1 + more + several, saved
+    )
+    # Created in one go: one narrow list shows all of them.
+    targets = ("--target", "new-0", "--target", "new-1")
+    yield Kind("targets created at W times", ("plan", *targets), "1 + W", 1 + 1, saved)
+    yield Kind("a target by pattern", ("plan", "--target", "new-*"), "1 + ceil(N/L)", 1 + more, saved)
     imported = 1 + more + count + several
     yield Kind("import", ("import",), "1 + ceil(N/L) + N", imported, created, planned=False)
 
@@ -111,12 +119,15 @@ def row_of(account: Account, kind: Kind) -> dict[str, object]:
     file = ("-f", account.file.name) if kind.words[0] != "import" else ()
     planned: int | None = None
     limits = [word for word in kind.words[1:] if word != "--auto-approve"]
+    if SAVED in limits:
+        # The plan is what was saved; it needs no files to be named.
+        limits[:1] = ["--out", SAVED]
     if kind.planned:
         cost: Mapping[str, Any] = account.run("plan", *file, *limits, "--format", "json")["cost"]
         planned = cost["requests"] + cost["overhead"] if kind.words[0] == "apply" else cost["overhead"]
     account.server.wait(60)
     account.server.counted()
-    account.run(*kind.words, *file)
+    account.run(*kind.words, *(() if SAVED in kind.words else file))
     sent = account.server.counted()
     return {
         "kind": kind.name,

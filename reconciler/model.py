@@ -188,6 +188,7 @@ class Live:
     What was read of an account, and what was asked in vain.
 
     - `listed`: every customer of the full listing, by id.
+    - `narrowed`: only what lists narrowed to some customers' created_at held; of others nothing is known.
     - `listings`: how many full passes were made; `passes_differ` says that the last two held other ids.
     - `sought`: for an id that the listing lacked, whether the list narrowed to its created_at held it.
     - `got`: for an id that was asked by a get, the customer, or None for a 404.
@@ -201,6 +202,7 @@ class Live:
     """
 
     listed: Mapping[CustomerId, LiveCustomer] = field(default_factory=dict)
+    narrowed: bool = False
     listings: int = 1
     passes_differ: bool = False
     sought: Mapping[CustomerId, bool] = field(default_factory=dict)

@@ -105,7 +105,7 @@ def _apply(session: Session, ledger: Ledger, desired: Desired | None, saved: Pla
     if desired is None and saved is not None:
         planned = drafted(session, ledger, saving.drafted_alone(saved, ledger, terms))
     else:
-        planned = made(session, ledger, desired or Desired(), terms, patient=True)
+        planned = made(session, ledger, desired or Desired(), terms, patient=True, alone=True)
     planned_s = session.clock.monotonic() - began_s
     if saved is not None and desired is not None:
         saving.still_true(saved, planned.plan, saving.sent_before(saved, ledger))

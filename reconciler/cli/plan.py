@@ -79,7 +79,7 @@ def command(
     loaded = declared(settings, environment, strict=strict, redact=redact)
     with connected(settings, options, environment) as session:
         with opening.open_ledger(environment, writable=False) as ledger:
-            planned = made(session, ledger, loaded.desired, environment.terms(options))
+            planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
         keep_learned(session, planned)
     if out is not None:
         output.write_private(out, save(planned.plan))

@@ -10,12 +10,12 @@ from reconciler.terms import Terms
 
 
 def made(
-    session: Session, ledger: Ledger, desired: Desired, terms: Terms, *, patient: bool = False
+    session: Session, ledger: Ledger, desired: Desired, terms: Terms, *, patient: bool = False, alone: bool = False
 ) -> planning.Planned:
     """
     Return the plan that leads to `desired`; the lease is kept meanwhile where `ledger` is written to.
 
-    `patient` waits for what an earlier run left in doubt.
+    `patient` waits for what an earlier run left in doubt, `alone` lets the targets be read alone.
     """
     with shown_progress(session.clock) as progress:
         making = planning.make(
@@ -26,6 +26,7 @@ def made(
             say=progress.planning,
             price=progress.note,
             patience=session.clock if patient else None,
+            alone=alone,
         )
         # Looking holds no lock that would have to be kept.
         return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)

@@ -173,6 +173,8 @@ async def _learn(ledger: Ledger, look: ClientLook, planned: Planned, terms: Term
         return
     customer, created_at = asked
     listed = await look.on_first_page(customer, created_at)
+    if listed is None and planned.live.narrowed:
+        return
     if listed is None:
         # Many were created at once; the listing of this run is as young as the customer's archive is settled.
         listed = customer in planned.live.listed

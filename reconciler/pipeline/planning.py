@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from reconciler import live as reading
 from reconciler.api.client import Client
@@ -13,8 +14,9 @@ from reconciler.collector import without_collector
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
 from reconciler.live import LARGER, PAGE
-from reconciler.model import CustomerId, Desired, ListUsers, Live, Read
+from reconciler.model import CustomerId, Desired, ListUsers, Live, Read, Seek
 from reconciler.pipeline.trying import tried_first
+from reconciler.plan import alone as targets_alone
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.users import merged
@@ -59,11 +61,13 @@ async def make(
     say: Say,
     price: Say = _unpriced,
     patience: Clock | None = None,
+    alone: bool = False,
 ) -> Planned:
     """
     Read the account and return the plan that leads to `desired`. Writes nothing.
 
-    `say` is told in a few words what is being read, `price` before it what it will cost.
+    `say` is told in a few words what is being read, `price` before it what it will cost. `alone` lets the targets
+    be read without the rest of the account, where that takes fewer requests and a plan of them may stand.
 
     With `patience` it waits where an earlier run left a
     create in doubt that need not be seen yet, and reads again; without, the plan shows it as blocked.
@@ -74,7 +78,8 @@ async def make(
         return make_plan(desired, live, records, terms)
 
     with without_collector():
-        planned = await _made(client, ledger, draft, terms, say, _priced(desired, terms, price))
+        targets: Targets = partial(targets_alone.seeks, desired, terms=terms) if alone else _none_alone
+        planned = await _made(client, ledger, draft, terms, say, _priced(desired, terms, price), targets)
         wait_s = recover.wait_s(planned.records, planned.live, terms.lag_s, users_of(planned)) if patience else 0.0
         if patience is None or not wait_s:
             return _tried(planned, desired, terms)
@@ -95,14 +100,25 @@ async def make_of(
         return await _made(client, ledger, draft, terms, say, _priced(Desired(), terms, price))
 
 
-def _priced(desired: Desired, terms: Terms, price: Say) -> Callable[[Records], None]:
-    """Return what tells `price` what reading the account costs, as far as the ledger's records let it be known."""
+Targets = Callable[[Records], tuple[Seek, ...]]
+"""What tells which customers may be read alone, nothing where the whole account is to be read."""
 
-    def tell(records: Records) -> None:
+
+def _none_alone(_: Records) -> tuple[Seek, ...]:
+    """Have the whole account read."""
+    return ()
+
+
+def _priced(desired: Desired, terms: Terms, price: Say) -> Callable[[Records, Sequence[Seek]], None]:
+    """Return what tells `price` what reading costs, as far as the ledger's records let it be known."""
+
+    def tell(records: Records, alone: Sequence[Seek]) -> None:
         known = {} if terms.refresh_users else records.users
         rows = (records.bindings.get(key) for key, one in desired.customers.items() if one.users)
-        bound = (row.id for row in rows if row is not None)
-        price(reading_price(records.learned, sum(one not in known for one in bound), terms.rate_per_s))
+        bound = {row.bound_id for row in rows if row is not None}
+        read = bound & {seek.id for seek in alone} if alone else bound
+        users = sum(one not in known for one in read)
+        price(reading_price(records.learned, users, terms.rate_per_s, alone=len(alone)))
 
     return tell
 
@@ -113,15 +129,19 @@ async def _made(
     draft_of: Drafting,
     terms: Terms,
     say: Say,
-    price: Callable[[Records], None] | None = None,
+    price: Callable[[Records, Sequence[Seek]], None] | None = None,
+    targets: Targets = _none_alone,
 ) -> Planned:
     """Return what `make` does, without waiting."""
     records = ledger.records()
+    alone = targets(records)
     if price is not None:
-        price(records)
+        price(records, alone)
     say("reading the account")
     try:
-        return await _drafted(client, records, draft_of, terms, say)
+        spent = client.requests
+        planned = await _of_targets(client, records, alone, draft_of, terms, say) if alone else None
+        return planned or await _drafted(client, records, draft_of, terms, say, spent=client.requests - spent)
     except OverBudget as failure:
         least = max(reading_requests(records.learned) or 0, client.requests + 1, 2)
         raise OverBudget(
@@ -130,8 +150,22 @@ async def _made(
         ) from failure
 
 
-async def _drafted(client: Client, records: Records, draft_of: Drafting, terms: Terms, say: Say) -> Planned:
-    """Return the plan and what it was made from; raises what reading and planning raise."""
+async def _of_targets(
+    client: Client, records: Records, alone: Sequence[Seek], draft_of: Drafting, terms: Terms, say: Say
+) -> Planned | None:
+    """Return the plan of customers that are read alone; None where only the whole account lets it be made."""
+    live = await reading.alone(client, alone, page_limit=records.learned.page_limit or PAGE)
+    # One that was not found may be archived or gone: who else has its external_id then matters.
+    if live is None or False in live.sought.values():
+        return None
+    planned = await planned_of(client, live, records, draft_of, terms, say=say)
+    return planned if targets_alone.stands(planned.plan) else None
+
+
+async def _drafted(
+    client: Client, records: Records, draft_of: Drafting, terms: Terms, say: Say, *, spent: int = 0
+) -> Planned:
+    """Return the plan and what it was made from, `spent` requests before; raises what reading and planning raise."""
     known = records.learned.page_limit
     live = await reading.listing(
         client,
@@ -139,6 +173,7 @@ async def _drafted(client: Client, records: Records, draft_of: Drafting, terms: 
         larger=0 if known else LARGER,
         progress=lambda done, _: say(f"{done} customers read"),
     )
+    live = replace(live, requests=live.requests + spent)
     return await planned_of(client, live, records, draft_of, terms, say=say)
 
 
@@ -153,9 +188,11 @@ async def planned_of(
         settled = recover.recovered(records, live, terms.project)
         draft = draft_of(live, settled)
         if not draft.reads:
-            learned = replace(
-                draft.learned, longest_page=live.longest_page, listed=len(live.listed), page_limit=live.page_limit
-            )
+            learned = draft.learned
+            if not live.narrowed:
+                learned = replace(
+                    learned, longest_page=live.longest_page, listed=len(live.listed), page_limit=live.page_limit
+                )
             return Planned(draft.plan, live, settled, learned, _changed(records, settled))
         say(_asked(draft.reads))
         live = await reading.answer(client, live, draft.reads, page_limit=live.page_limit or PAGE)

@@ -63,7 +63,7 @@ def draft_of(
     part = replace(part, reads=part.reads + _last_reads(part, live, learned.longest_page))
     learning = LEARNING if to_learn_from(records, learned, terms, live.read_at) is not None else 0
     plan = _plan(desired, live, records, terms, part)
-    notes = (*notes, *_whole_notes(plan, learned, terms))
+    notes = (*notes, *_whole_notes(plan, live, learned, terms))
     plan = replace(
         plan,
         notes=notes + plan.notes,
@@ -123,8 +123,12 @@ def _sorted_bindings(bindings: Iterable[BindingChange]) -> tuple[BindingChange, 
     return tuple(sorted(bindings, key=lambda row: (row.address.external_id, row.action)))
 
 
-def _whole_notes(plan: Plan, learned: Learned, terms: Terms) -> Iterator[Note]:
+def _whole_notes(plan: Plan, live: Live, learned: Learned, terms: Terms) -> Iterator[Note]:
     """Return what is to be said of the plan as a whole."""
+    if live.narrowed:
+        yield Note(
+            "only the targets were read; whether another customer carries one of their external_ids was not seen"
+        )
     if plan.count(Action.ARCHIVE) and known_ways(learned, terms)[0] is None:
         yield Note(
             "whether this server lists archived customers is not known yet; "

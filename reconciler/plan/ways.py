@@ -29,10 +29,10 @@ def overruled(records: Records, live: Live, terms: Terms) -> Learned:
 
     Known to list archived customers: contradicted by one that we archived and that is not listed.
     Known not to: contradicted where all that we archived are listed, and there are at least `FEW`.
-    Archives younger than the lag bound say nothing.
+    Archives younger than the lag bound say nothing, and neither do narrowed lists.
     """
     learned = records.learned
-    if learned.lists_archived is None:
+    if learned.lists_archived is None or live.narrowed:
         return learned
     settled = [
         binding.id in live.listed

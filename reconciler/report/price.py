@@ -20,22 +20,27 @@ def reading_requests(learned: Learned) -> int | None:
     return 1 + max(1, ceil(learned.listed / learned.longest_page))
 
 
-def reading_price(learned: Learned, users: int, rate_per_s: float) -> str:
+def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int = 0) -> str:
     """
     Return what reading the account costs, in one line; the users of so many customers are listed besides.
 
-    Without a limit, which only an emulator has, it costs nothing worth a line: "".
+    `alone` is how many targets are read instead of it, 0 for the account. Without a limit, which only an emulator
+    has, it costs nothing worth a line: "".
 
     >>> reading_price(Learned(longest_page=100, listed=5_950), 0, 5.0)
     'reading the account: about 61 requests, 12.2 s at 5 per second'
+    >>> reading_price(Learned(longest_page=100, listed=5_950), 0, 5.0, alone=2)
+    'reading 2 targets alone: about 3 requests, 0.6 s at 5 per second, and not the 61 of the account'
     >>> reading_price(Learned(), 0, 5.0)
     'reading the account: its size is not known yet'
     """
-    listing = reading_requests(learned)
+    account = reading_requests(learned)
     if not rate_per_s:
         return ""
-    if listing is None:
+    if account is None:
         return "reading the account: its size is not known yet"
-    requests = listing + users
-    time = f"{duration(requests / rate_per_s)} at {rate_per_s:g} per second"
-    return f"reading the account: about {count(requests, 'request')}, {time}"
+    requests = users + (1 + alone if alone else account)
+    price = f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+    if alone:
+        return f"reading {count(alone, 'target')} alone: {price}, and not the {account + users} of the account"
+    return f"reading the account: {price}"

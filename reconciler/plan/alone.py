@@ -1,0 +1,67 @@
+"""
+Whether the customers that `--target` names can be read alone, and whether a plan made of them may stand.
+
+A list narrowed to a customer's created_at shows it as the whole listing does. What it cannot show is everybody
+else: another customer with the same external_id, beside whom a create or a restore would make a duplicate. So
+such a plan stands only where all that it does is to customers that the ledger binds and that were seen to be
+active; else the account is read as always.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import ceil
+
+from reconciler.model import Action, Desired, Seek
+from reconciler.plan.scope import scope_of
+from reconciler.plans import Plan
+from reconciler.records import Binding, BindingState, Records
+from reconciler.terms import Prune, Terms
+
+_GLOB = frozenset("*?[")
+_TO_THE_SECOND = len("2026-01-01T00:00:00")
+_HARMLESS = frozenset({Action.PATCH, Action.ARCHIVE, Action.CREATE_USER})
+"""What may be done to a customer whoever else carries its external_id."""
+
+
+def seeks(desired: Desired, records: Records, terms: Terms) -> tuple[Seek, ...]:
+    """
+    Return the lists that show all targets, nothing where the whole listing is needed, or takes no more requests.
+
+    Each takes one request, and more where many customers were created in that second, as far as the ledger knows.
+    """
+    learned = records.learned
+    if not (terms.targets and learned.longest_page and _all_told_by_the_ledger(desired, records, terms)):
+        return ()
+    targeted = scope_of(desired, terms).targeted
+    rows = [records.bindings.get(key) for key in dict.fromkeys(terms.targets) if targeted(key)]
+    found = [row for row in rows if row is not None and _alone(row, desired, terms)]
+    if not found or len(found) < len(rows):
+        return ()
+    created = Counter(row.created_at[:_TO_THE_SECOND] for row in records.bindings.values())
+    requests = sum(ceil(created[row.created_at[:_TO_THE_SECOND]] / learned.longest_page) for row in found)
+    if requests >= ceil(learned.listed / learned.longest_page):
+        return ()
+    return tuple(Seek(row.bound_id, row.created_at) for row in found)
+
+
+def stands(plan: Plan) -> bool:
+    """Say whether a plan that was made of the targets alone may stand."""
+    return not plan.blocked and not plan.limits and all(change.action in _HARMLESS for change in plan.changes)
+
+
+def _all_told_by_the_ledger(desired: Desired, records: Records, terms: Terms) -> bool:
+    """Say whether nothing that concerns the targets hangs on what only the whole listing shows."""
+    settled = not records.intents and (not records.account or records.account == terms.environment.account)
+    shares = terms.max_changes is not None and terms.max_changes.percent
+    literal = not any(_GLOB & set(target) for target in terms.targets)
+    return settled and literal and not desired.moved and terms.prune is not Prune.ALL and not shares
+
+
+def _alone(row: Binding, desired: Desired, terms: Terms) -> bool:
+    """Say whether a bound customer is active and declared under its own key, and no other entry names it."""
+    customer = desired.customers.get(row.external_id)
+    if customer is None or customer.id not in (None, row.id) or row.project != terms.project:
+        return False
+    pinned = any(one.id == row.id for one in desired.customers.values() if one is not customer)
+    return row.state is BindingState.ACTIVE and bool(row.created_at) and not pinned

@@ -1,0 +1,131 @@
+"""Targets that are read alone: the plan is that of the whole account, or the whole account is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from api_account import nth_id
+from api_ways import Ways
+from hypothesis import given
+from hypothesis import strategies as st
+from steps import Created, LiveEdit
+from strategies import desired_customers, live_edits, ways
+from world import REF, Stages, World, done
+
+from reconciler.errors import Incomplete, Refused, Source
+from reconciler.model import CustomerId, Desired, DesiredCustomer, Move, Reading, SourceFile
+from reconciler.pipeline import planning
+from reconciler.terms import Share, Terms
+
+FILE = "customers.yaml"
+KEYS = ("acme", "globex", "initech", "hooli", "umbrella")
+ALONE, WHOLE = Stages(make=partial(planning.make, alone=True)), Stages()
+READING = Reading(files=(SourceFile(FILE, "0" * 64),))
+
+
+def declared(city: str = "Boston", **others: DesiredCustomer) -> Desired:
+    customers = {key: DesiredCustomer(key, {"name": key, "city": city}, Source(FILE, 2)) for key in KEYS}
+    return Desired({**customers, **others}, reading=READING)
+
+
+def terms(*targets: str) -> Terms:
+    return Terms(REF, targets=targets, rate_per_s=0.0, max_archives=Share(100, percent=True))
+
+
+def adopted(folder: Path, server: Ways | None = None) -> World:
+    """Return an account whose customers were created a minute apart, and are bound."""
+    world = World(folder, server or Ways(page_max=1))
+    for number, key in enumerate(KEYS, start=1):
+        Created(key, {"name": key, "city": "Boston"}, age_s=1000.0 + 60.0 * number).do(world.api.account)
+    world.wait(60.0)
+    assert done(world.apply(declared()).outcomes)
+    world.wait(60.0)
+    world.stages = ALONE
+    return world
+
+
+def requests(world: World, desired: Desired, *targets: str) -> tuple[int, int]:
+    """Return how many requests a plan takes, and how many it says that it took."""
+    before = len(world.api.seen)
+    plan = world.plan(desired, terms(*targets))
+    return len(world.api.seen) - before, plan.cost.overhead
+
+
+@pytest.mark.parametrize(
+    ("targets", "sent"),
+    [(("acme",), 1 + 1), (("acme", "hooli"), 1 + 2), (("acme", "acme"), 1 + 1), (KEYS, 1 + 5), (("acme*",), 1 + 5)],
+    ids=["one", "two", "one twice", "all", "a pattern"],
+)
+def test_the_targets_are_read_alone_where_that_takes_fewer_requests(
+    tmp_path: Path, targets: Sequence[str], sent: int
+) -> None:
+    assert requests(adopted(tmp_path), declared(), *targets) == (sent, sent)
+
+
+def test_a_plan_of_targets_that_were_read_alone_says_so_and_does_as_much(tmp_path: Path) -> None:
+    world = adopted(tmp_path)
+    applied = world.apply(declared(city="Chicago"), terms("acme", "hooli"))
+    assert [str(change.address) for change in applied.plan.changes] == ["acme", "hooli"]
+    assert [note.text.partition(";")[0] for note in applied.plan.notes] == ["only the targets were read"]
+    assert done(applied.outcomes)
+    assert world.plan(declared(city="Chicago"), terms("acme", "hooli")).changes == ()
+
+
+NEEDING_ALL: Mapping[str, tuple[Desired, str]] = {
+    "one that is not bound": (declared(new=DesiredCustomer("new", {"name": "New"}, Source(FILE, 9))), "new"),
+    "one that is not declared": (Desired({}, reading=READING), "acme"),
+    "one that another entry pins": (
+        declared(twin=DesiredCustomer("twin", {}, Source(FILE, 9), id=CustomerId(nth_id(1)))),
+        "acme",
+    ),
+    "one that is moved": (replace(declared(), moved=(Move("old", "acme", Source(FILE, 9)),)), "acme"),
+}
+
+
+@pytest.mark.parametrize(("desired", "target"), NEEDING_ALL.values(), ids=NEEDING_ALL)
+def test_the_account_is_read_where_a_target_needs_it(tmp_path: Path, desired: Desired, target: str) -> None:
+    sent, said = requests(adopted(tmp_path), desired, target)
+    assert (sent >= 1 + 5, said) == (True, sent)
+
+
+def test_where_a_target_is_not_found_alone_the_account_is_read_and_what_that_took_is_said(tmp_path: Path) -> None:
+    world = adopted(tmp_path)
+    account = world.api.account
+    account.archive(next(one.id for one in account.customers() if one.external_id == "acme"))
+    world.wait(60.0)
+    # A token, the narrow list, five customers less one on a page each, the narrow list again, and a get.
+    assert requests(world, declared(), "acme") == (1 + 1 + 4 + 1 + 1,) * 2
+
+
+@given(
+    ways(page_max=1),
+    st.lists(live_edits(), max_size=3),
+    st.sets(st.sampled_from(KEYS), min_size=1, max_size=3),
+    st.data(),
+)
+def test_a_plan_of_targets_read_alone_is_that_of_the_whole_account(
+    server: Ways, edits: Sequence[LiveEdit], targets: set[str], data: st.DataObject
+) -> None:
+    with TemporaryDirectory() as folder:
+        world = adopted(Path(folder), server)
+        for edit in edits:
+            edit.do(world.api.account)
+        world.wait(60.0)
+        changed = {key: data.draw(desired_customers(key, Source(FILE, 2))) for key in sorted(targets)}
+        one, other = (_planned(world, stages, declared(**changed), targets) for stages in (ALONE, WHOLE))
+        assert one == other
+
+
+def _planned(world: World, stages: Stages, desired: Desired, targets: set[str]) -> object:
+    """Return what is planned, or why nothing is; what the customers are called in a refusal may differ."""
+    world.stages = stages
+    try:
+        plan = world.plan(desired, terms(*sorted(targets)))
+    except (Incomplete, Refused) as refusal:
+        return type(refusal)
+    return plan.changes, plan.bindings, plan.blocked, plan.entries, plan.limits, plan.unchanged
