@@ -39,14 +39,14 @@ def take_over(session: Session, ledger: Ledger, planned: Planned, desired: Desir
     done = accepted(drift, texts, overlays)
     for name, text in done.texts.items():
         output.replace_file((root / name).resolve(), text.encode("utf-8"))
-        output.result(visible(f"wrote {name}"))
+        output.sentence(visible(f"wrote {name}"))
     _record(session, ledger, planned, done, terms)
-    output.result(
+    output.sentence(
         f"{count(done.values, 'value')} taken over; {count(len(done.left), 'is left', 'are left')} as declared."
     )
     for one in done.left:
         what = f"{one.finding.address} {one.name}".rstrip()
-        output.result(visible(f"not taken over: {what}: {one.why}"))
+        output.sentence(visible(f"not taken over: {what}: {one.why}"))
         if one.edit is not None:
             output.result(_patch(one, desired.customers.get(one.finding.address.external_id)))
     return 2 if done.left else 0

@@ -59,7 +59,8 @@ def command() -> None:
         for number, act in enumerate(ACTS, start=1):
             _elsewhere(emulator, act)
             _play(number, act, Path(folder))
-    output.result("\nThat was all of it: declare, plan, apply, and nothing left to plan.")
+    output.result("")
+    output.sentence("That was all of it: declare, plan, apply, and nothing left to plan.")
 
 
 def _play(number: int, act: Act, folder: Path) -> None:
@@ -67,7 +68,9 @@ def _play(number: int, act: Act, folder: Path) -> None:
     # One file whose text changes, as in a repository: an entry that leaves it has gone.
     file = folder / "customers.yaml"
     file.write_text(shipped(f"examples/{act.file}").read_text(encoding="utf-8"), encoding="utf-8")
-    output.result(f"\n=== {number}. {act.title}\n")
+    output.result("")
+    output.sentence(f"=== {number}. {act.title}")
+    output.result("")
     for words in (["validate"], ["apply", "--auto-approve"], ["plan", "--detailed-exitcode"]):
         output.result(f"$ reconciler {' '.join(words)} -f customers.yaml")
         code = run([*words, "-f", str(file)])

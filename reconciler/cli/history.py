@@ -119,14 +119,14 @@ def prune(ctx: click.Context, days: int, *, auto_approve: bool) -> None:
         for run in found.in_doubt:
             output.say(f"run {run.id} is left as it is: the next run that writes settles what it left in doubt")
         if not found.runs:
-            output.result(f"Nothing to remove: no run with values began before {before:%Y-%m-%d}.")
+            output.sentence(f"Nothing to remove: no run with values began before {before:%Y-%m-%d}.")
             return
         if not auto_approve:
             _agreed(found, f"{before:%Y-%m-%d}")
         ledger.commit(found.writes)
     for run in found.runs:
-        output.result(visible(f"{run.id}  {run.started_at}  {run.command}"))
-    output.result(f"Removed the values of {_told(found)}.")
+        output.sentence(visible(f"{run.id}  {run.started_at}  {run.command}"))
+    output.sentence(f"Removed the values of {_told(found)}.")
 
 
 def _agreed(found: Pruning, before: str) -> None:

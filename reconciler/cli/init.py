@@ -43,9 +43,9 @@ def command(folder: Path) -> None:
         )
     for path, source in contents.items():
         _write(path, source.read_text(encoding="utf-8"))
-        output.result(visible(f"wrote {path}"))
+        output.sentence(visible(f"wrote {path}"))
     here = "" if folder == Path() else f"cd {folder} && "
-    output.result(visible(f"Next: {here}reconciler -e local plan"))
+    output.sentence(visible(f"Next: {here}reconciler -e local plan"))
 
 
 def _write(path: Path, text: str) -> None:

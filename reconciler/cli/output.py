@@ -53,6 +53,11 @@ def result(text: str) -> None:
     click.echo(text, nl=not text.endswith("\n"), color=color())
 
 
+def sentence(text: str) -> None:
+    """Write one line of a result to stdout; a terminal that is narrower gets it broken at blanks."""
+    result(fitted(text, stream=sys.stdout))
+
+
 def pieces(texts: Iterable[str]) -> None:
     """Write a long result in ASCII to stdout, piece by piece."""
     if sys.stdout is not None:
@@ -74,14 +79,20 @@ def say(text: str) -> None:
     click.echo(fitted(visible(text)), err=True)
 
 
-def fitted(text: str, *, indent: int = 0) -> str:
-    """Return a line for stderr: broken at blanks where that is a terminal that is narrower, else whole, for a log."""
-    if not is_terminal(sys.stderr):
+def fitted(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
+    """
+    Return a line for a stream, stderr unless told: broken at blanks where that is a terminal that is narrower.
+
+    Elsewhere, in a log say, it stays whole.
+    """
+    stream = stream or sys.stderr
+    if not is_terminal(stream):
         return " " * indent + text
     # Only here: a log needs no layout.
     from reconciler.report.layout import line, page  # noqa: PLC0415
 
-    return page([line(text, indent=indent)], width=error_width(), color=False).removesuffix("\n")
+    columns = error_width() if stream is sys.stderr else width()
+    return page([line(text, indent=indent)], width=columns, color=False).removesuffix("\n")
 
 
 def page(text: str) -> None:

@@ -124,7 +124,7 @@ def unprotect(ctx: click.Context, key: str, care: Care) -> None:
     with _correcting(ctx, care, "state unprotect") as correction:
         row = _one(correction.ledger, _customer(key))
         if not row.protected:
-            output.result(f"{_named(row)}: it was not protected")
+            output.sentence(f"{_named(row)}: it was not protected")
             return
         writes = [PutBinding(replace(row, protected=False))]
         correction.make([row], writes, "no longer protected", after_unprotecting)
@@ -149,7 +149,7 @@ class _Correction:
             consent.yes(f"Change the ledger so ({count(len(rows), 'customer')})? [y/N]: ")
         self.ledger.commit(writes)
         for row in rows:
-            output.result(f"{_named(row)}: {what}")
+            output.sentence(f"{_named(row)}: {what}")
 
     def _preview(self, rows: Sequence[Binding], what: str, after: After, *, width: int) -> str:
         """Return what would become of each row, and what follows as far as the files tell."""

@@ -31,12 +31,12 @@ def unlock(ctx: click.Context, *, force: bool) -> None:
     environment = settings_of(options_of(chosen)).environment()
     holder = writing.holder_now(environment)
     if holder is None:
-        output.result("nobody holds the lock")
+        output.sentence("nobody holds the lock")
         return
     if not force:
         _agreed(str(holder))
     writing.end_by_hand(environment)
-    output.result(f"the lock is ended; it was held: {holder}")
+    output.sentence(f"the lock is ended; it was held: {holder}")
 
 
 def _agreed(holder: str) -> None:

@@ -207,6 +207,22 @@ def test_while_another_run_holds_the_lease_nothing_is_sent(shop: Online, fresh: 
         assert shop.run("plan", "-f", "customers.yaml").code == 0
 
 
+def test_an_import_binds_in_either_kind_of_ledger(kept: Online) -> None:
+    kept.load({"external_id": "globex", "name": "Globex", "users": [{"email": "jane@globex.example"}]})
+    assert kept.run("import", "globex", "-o", "globex.yaml", "--bind").code == 0
+    assert sorted(bound(kept)) == ["acme", "globex"]
+    plan = kept.run("plan", "-f", "customers.yaml", "-f", "globex.yaml", "--format", "json").json
+    assert (plan["changes"], plan["bindings"]) == ([], [])
+
+
+def test_while_another_run_holds_the_lease_an_import_reads_and_binds_nothing(shop: Online, fresh: str) -> None:
+    shop.variables["RECONCILER_STATE"] = fresh
+    with another_run(shop):
+        ran = shop.run("import", "-o", "all.yaml", "--bind")
+        assert (ran.code, shop.requests(), (shop.folder / "all.yaml").exists()) == (3, 0, False)
+        assert shop.run("import", "-o", "all.yaml").code == 0
+
+
 def test_unlock_asks_first_and_without_a_terminal_wants_force(shop: Online, fresh: str) -> None:
     shop.variables["RECONCILER_STATE"] = fresh
     with another_run(shop):
