@@ -18,6 +18,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("pipeline", "emulator"),
     ("synthetic",),
     ("desired", "live", "plan", "apply", "report", "settings"),
+    ("endpoints",),
     ("ledger", "api", "documents"),
     ("rules", "recording"),
     ("kinds",),

@@ -18,7 +18,7 @@ from reconciler.api.body import UnreadableError, read_body
 from reconciler.api.budget import Budget, Hold
 from reconciler.api.leaving import Intent, Leaving
 from reconciler.api.limit import Board, Limiter, Turn
-from reconciler.api.origin import connect, origin
+from reconciler.api.origin import JSON_TYPE, connect, origin
 from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
 from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
 from reconciler.clock import Clock
@@ -262,7 +262,7 @@ class Client:
             raise NotTheApi(f"{request.name}: an id of dots cannot stand in a path; nothing was sent")
         headers = {"Authorization": authorization}
         if content is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded" if request is _TOKEN else "application/json"
+            headers["Content-Type"] = "application/x-www-form-urlencoded" if request is _TOKEN else JSON_TYPE
         try:
             return self._http.build_request(
                 request.method,

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections.abc import Mapping
 
 import httpx
 
 from reconciler import __version__
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.text import visible
+
+JSON_TYPE = "application/json"
+
+HEADERS: Mapping[str, str] = {
+    "User-Agent": f"reconciler/{__version__}",
+    "Accept": JSON_TYPE,
+    "Accept-Encoding": "gzip",
+}
+"""What every request carries."""
 
 CONNECTIONS = 50
 # Shorter than what servers keep an idle connection open: one that just closes loses a request, and a lost
@@ -82,11 +92,7 @@ def connect(url: httpx.URL, transport: httpx.AsyncBaseTransport | None, timeout_
             limits=httpx.Limits(
                 max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=_IDLE_S
             ),
-            headers={
-                "User-Agent": f"reconciler/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            },
+            headers=HEADERS,
         )
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
         raise Invalid(

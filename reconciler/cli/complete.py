@@ -1,5 +1,5 @@
 """
-What a shell offers for a word that is being typed: environments, keys, runs.
+What a shell offers for a word that is being typed: environments, keys, customers' ids, runs.
 
 It asks no server, and says nothing where something is wrong: the command itself will.
 """
@@ -45,6 +45,16 @@ def keys(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionI
         from reconciler.model import Address  # noqa: PLC0415 - `--help` must not import it
 
         return (str(Address(key)) for key in sorted({*_recorded(ctx), *_declared(ctx)}))
+
+    return _offered(names, begun)
+
+
+def customer_ids(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return the API's ids of recorded customers that begin with `begun`."""
+
+    def names() -> Iterable[str]:
+        with _ledger(ctx) as ledger:
+            return sorted(row.bound_id for row in ledger.records().bindings.values())
 
     return _offered(names, begun)
 

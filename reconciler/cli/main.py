@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "duplicates": ("duplicates", "Find live customers that are there twice, and archive the others"),
     "state": ("state", "List, show and forget what the ledger holds"),
     "doctor": ("doctor", "Look whether all is well: credentials, network, clock, ledger, lock"),
+    "api": ("api", "Ask any endpoint of the API, thin"),
     "schema": ("schema", "Print a JSON Schema"),
     "emulator": ("emulator", "Run the API on this machine"),
     "completion": ("completion", "Print what makes a shell complete commands, keys and runs"),

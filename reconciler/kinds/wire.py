@@ -40,6 +40,11 @@ def payment_methods_path(customer: CustomerId) -> str:
     return f"{customer_path(customer)}/payment-methods"
 
 
+def payment_method_path(customer: CustomerId, method: str) -> str:
+    """Return the path of one of a customer's payment methods."""
+    return f"{payment_methods_path(customer)}/{quote(method, safe='')}"
+
+
 def read_customer(reply: object) -> LiveCustomer | None:
     """
     Return the customer in `reply`, None where it is none: no object, or without an id.

@@ -57,6 +57,13 @@ def test_runs_are_offered_to_undo(shop: Online) -> None:
     assert _offered(shop, "undo", run[:2]) == [run]
 
 
+def test_the_ids_of_recorded_customers_are_offered_to_api(shop: Online) -> None:
+    shop.applied(ONE)
+    acme = shop.id_of("acme")
+    assert _offered(shop, "api", "customers", "get", acme[:5]) == [acme]
+    assert _offered(shop, "api", "payment-methods", "l") == ["list"]
+
+
 def test_files_that_cannot_be_read_offer_nothing(shop: Online) -> None:
     shop.write("customers.yaml", "customers: [\n")
     assert _offered(shop, "explain", "-f", "customers.yaml", "a") == []

@@ -84,6 +84,13 @@ history list RUN --redact --format json
 undo RUN --redact --dry-run
 undo RUN --redact --dry-run --format json
 history prune --older-than 400d
+api customers list --redact
+api customers list --redact --all
+api customers list --redact --all --company-name Markedcorp --dry-run
+api customers get ID --redact
+api users list ID --redact
+api payment-methods list ID --redact
+api payment-methods get ID pm_1 --redact
 state list
 state list --format json
 state show acme --redact
@@ -130,6 +137,7 @@ def test_every_command_and_every_form_has_a_case() -> None:
 def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) -> None:
     emulator = Emulator(rate=0, keys=[Key(CLIENT, SECRET)])
     with running(emulator) as url:
+        emulator.account.payment_methods["acme"] = [{"id": "pm_1", "type": "card", "holder": "Markedjane Doe"}]
         place = Place(tmp_path, {**variables_of(url), "AP_CLIENT_ID": CLIENT, "AP_CLIENT_SECRET": SECRET})
         place.write("customers.yaml", FILE)
         place.write("changed.yaml", CHANGED)
@@ -154,6 +162,8 @@ def leaking(place: Place, case: str) -> list[tuple[str, str]]:
     words = case.split()
     if "RUN" in words:
         words[words.index("RUN")] = place.run("history", "list", "--format", "json").json["runs"][0]["id"]
+    if "ID" in words:
+        words[words.index("ID")] = place.run("state", "list", "acme", "--format", "json").json["bindings"][0]["id"]
     if words[:2] == ["state", "push"]:
         place.run("state", "pull", "--out", "pulled.db")
     if words[0] == "emulator":
