@@ -189,6 +189,15 @@ class Intent:
     message: str = ""
     closed_at: float = 0.0
 
+    @property
+    def binds(self) -> bool:
+        """
+        Say whether the customer that a create makes shall be bound to its key.
+
+        Not one that `api` creates: its intent has the external_id, None for none, among its values.
+        """
+        return "external_id" not in self.after
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -44,6 +44,8 @@ MIDDLE = (
     "errors",
     "text",
     "pace",
+    "api.times",
+    "apply.made",
     "apply.recover",
     "recording",
 )

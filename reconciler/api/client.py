@@ -140,6 +140,10 @@ class Client:
         """Ask for a token where there is none; raises as `send` does, Forbidden for wrong credentials."""
         await self._tokens.current()
 
+    async def ready(self) -> None:
+        """Ask for the token now, so that the server's clock is known before the first request; raises ApiFailed."""
+        await self._tokens.current()
+
     async def send(
         self, request: Request, *, before: Callable[[], Awaitable[None]] | None = None, hold: Hold | None = None
     ) -> Reply:

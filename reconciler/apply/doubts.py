@@ -7,13 +7,11 @@ from dataclasses import replace
 
 from reconciler import recording
 from reconciler.apply.look import Look
+from reconciler.apply.made import BEFORE_S
 from reconciler.apply.sending import Sending
 from reconciler.kinds.kind import canonical_email
 from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
 from reconciler.records import Binding, PutBinding, PutUsers, SeenUser
-
-BEFORE_S = 5.0
-"""So long before its intent a create is looked for: Date and created_at are rounded, and bounds may be exclusive."""
 
 
 class Doubts:

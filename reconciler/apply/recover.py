@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler import recording
+from reconciler.apply.made import made, several
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.recorded import with_record
 from reconciler.model import (
@@ -49,7 +50,13 @@ def recovered(records: Records, live: Live, project: str) -> Records:
         row, there = rows.get(key), holders.get(key, [])
         if intent.action is Action.ARCHIVE and row is not None and row.id == intent.id and _archived(row, live):
             rows[key] = replace(row, state=BindingState.ARCHIVED, written_at=intent.opened_at)
-        if intent.action is Action.CREATE and row is None and len(there) == 1 and there[0].id not in bound:
+        if (
+            intent.action is Action.CREATE
+            and intent.binds
+            and row is None
+            and len(there) == 1
+            and there[0].id not in bound
+        ):
             rows[key] = _created(intent, there[0], project)
     return replace(records, bindings=rows)
 
@@ -79,7 +86,9 @@ def wait_s(records: Records, live: Live, lag_s: float, users: Mapping[CustomerId
     young = [
         intent.opened_at + lag_s + DOUBT_S - live.read_at
         for intent in records.intents
-        if intent.action in (Action.CREATE, Action.CREATE_USER) and not _seen(intent, external_ids, records, users)
+        if intent.action in (Action.CREATE, Action.CREATE_USER)
+        and not apart(intent, records)
+        and not _seen(intent, external_ids, records, users)
     ]
     return max(0.0, *young) if young else 0.0
 
@@ -110,15 +119,57 @@ def closing(
     settled_at = live.read_at - lag_s - DOUBT_S
     ids = {customer.external_id: customer.id for customer in live.listed.values()}
     closed = []
+    others = {row.bound_id for row in records.bindings.values()}
     for intent in records.intents:
-        done = _seen(intent, ids.keys(), records, users)
-        if done is None and intent.opened_at > settled_at and intent.action in (Action.CREATE, Action.CREATE_USER):
+        if apart(intent, records) and intent.action is Action.CREATE_USER:
+            continue  # only `api` reads it
+        if intent.action is Action.CREATE and not intent.binds:
+            end = _of_api(intent, live, others)
+        elif apart(intent, records):
+            end = _End(Status.IN_DOUBT, "its answer was lost, and a plan reads only what is managed", intent.id)
+        else:
+            end = _end(intent, ids, records, users)
+        creates = intent.action in (Action.CREATE, Action.CREATE_USER)
+        if creates and end.status is Status.FAILED and intent.opened_at > settled_at:
             continue
-        status = Status.DONE if done else Status.FAILED
-        message = "settled by reading: it was done" if done else "settled by reading: it was not done, or is sent again"
-        known = intent.id or (ids.get(intent.address.external_id) if done else None)
-        closed.append(PutIntent(replace(intent, id=known, status=status, message=message, closed_at=live.read_at)))
+        settled = replace(intent, id=end.id, status=end.status, message=end.message, closed_at=live.read_at)
+        closed.append(PutIntent(settled))
     return closed
+
+
+def apart(intent: Intent, records: Records) -> bool:
+    """Say whether an intent is about a customer that no key is bound to, nor will be: only `api` changes those."""
+    key = intent.address.external_id
+    return key in ("", intent.id) and key not in records.bindings
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How an open intent ends, and the customer's id where it is known."""
+
+    status: Status
+    message: str
+    id: CustomerId | None
+
+
+def _end(
+    intent: Intent, ids: Mapping[str, CustomerId], records: Records, users: Mapping[CustomerId, tuple[SeenUser, ...]]
+) -> _End:
+    """Return the end of a change of a plan; `ids` are the live ones by external_id."""
+    if _seen(intent, ids.keys(), records, users):
+        known = intent.id or ids.get(intent.address.external_id)
+        return _End(Status.DONE, "settled by reading: it was done", known)
+    return _End(Status.FAILED, "settled by reading: it was not done, or is sent again", intent.id)
+
+
+def _of_api(intent: Intent, live: Live, others: AbstractSet[CustomerId]) -> _End:
+    """Return the end of a create that binds nothing."""
+    found = made(intent, live.listed.values(), others)
+    if len(found) > 1:
+        return _End(Status.IN_DOUBT, several(one.id for one in found), None)
+    if found:
+        return _End(Status.DONE, "settled by reading: it was done", found[0].id)
+    return _End(Status.FAILED, "settled by reading: it was not done", None)
 
 
 def _seen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.api.budget import Hold
@@ -34,18 +35,32 @@ class Halted(Exception):
     """Raised before a request that must not leave any more."""
 
 
+def _unheard(_: Reply) -> None:
+    """Hear nothing."""
+
+
 class Sending:
     """
     One run's sending: intents, requests, and the rule that stops it.
 
     It knows nothing of what a reply means for a customer; `steps` does. `lag_s` is how long a create whose
     answer was lost may stay unseen; `spent` says that a change did not fit into the budget any more.
+    `heard` is told of each reply.
     """
 
     def __init__(
-        self, *, run: str, client: Client, journal: Journal, stop: asyncio.Event, clock: Clock, lag_s: float = 0.0
+        self,
+        *,
+        run: str,
+        client: Client,
+        journal: Journal,
+        stop: asyncio.Event,
+        clock: Clock,
+        lag_s: float = 0.0,
+        heard: Callable[[Reply], None] = _unheard,
     ) -> None:
         self.client = client
+        self._heard = heard
         self._clock = clock
         self.journal = journal
         self.halt = ""
@@ -115,6 +130,7 @@ class Sending:
         finally:
             self.client.budget.give_back(hold)
         self._refusals = ((0, ""), 0)
+        self._heard(reply)
         return reply, intent
 
     def may_settle(self) -> bool:

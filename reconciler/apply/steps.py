@@ -9,12 +9,13 @@ from typing import assert_never
 from reconciler import recording
 from reconciler.apply.answered import customer_in, renamed, words_of
 from reconciler.apply.doubts import Doubts
+from reconciler.apply.ended import ended
 from reconciler.apply.look import Look
 from reconciler.apply.patches import Patches
 from reconciler.apply.requests import creation, request_for
-from reconciler.apply.sending import Halted, Sending
+from reconciler.apply.sending import Sending
 from reconciler.apply.settle import Ways, settled
-from reconciler.errors import ApiFailed, Incomplete, NotFound, OverBudget, Rejected, Unanswered
+from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_user
 from reconciler.model import Action, Address, Change, CustomerId, LiveUser, Outcome, Status
@@ -66,20 +67,7 @@ class CustomerSteps:
 
     async def take(self, change: Change) -> Outcome:
         """Do one change and return what became of it; raises Halted where nothing was sent."""
-        try:
-            return await self._take(change)
-        except Unanswered as failure:
-            return Outcome(change, Status.IN_DOUBT, f"{failure}; the next plan settles it", change.id)
-        except OverBudget as failure:
-            self._sending.spent = True
-            if not failure.lost:
-                raise Halted from failure
-            return Outcome(change, Status.IN_DOUBT, f"{failure}; the next plan settles it", change.id)
-        except ApiFailed as failure:
-            status = Status.IN_DOUBT if failure.lost else Status.FAILED
-            return Outcome(change, status, str(failure), change.id)
-        except Incomplete as failure:
-            return Outcome(change, Status.FAILED, str(failure), change.id)
+        return await ended(self._take(change), change, self._sending, then="the next plan settles it")
 
     async def settle(self, doubted: Sequence[Change]) -> Mapping[Address, Outcome]:
         """Look for creates in doubt, the lag bound having passed; what is not in the answer did not happen."""

@@ -29,6 +29,14 @@ class How:
     dry_run: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a call that changes the account is given: which actions are approved, how long a lock is waited for."""
+
+    approved: tuple[str, ...]
+    lock_timeout_s: float
+
+
 class ValueType(click.ParamType[str]):
     """A text of a field: what the terminal gave that is no UTF-8 cannot be sent."""
 
@@ -78,6 +86,12 @@ def sending(command: Command) -> Command:
     return click.option("--dry-run", is_flag=True, help="Print the request, its secret masked, and send nothing.")(
         command
     )
+
+
+def asking(command: Command) -> Command:
+    """Add `--approve` and `--lock-timeout`, as the parameter `ask`."""
+    command = shared.gathered("ask", Asking, "approved", "lock_timeout")(command)
+    return shared.lock_timeout(shared.approve(command))
 
 
 def paging(command: Command) -> Command:

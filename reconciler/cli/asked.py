@@ -42,20 +42,7 @@ def consent_options(command: Command) -> Command:
     """Add `--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`, as the parameter `ask`."""
     command = shared.gathered("ask", Ask, "auto_approve", "approved", "lock_timeout", "events")(command)
     command = streaming.option(command)
-    command = click.option(
-        "--lock-timeout",
-        type=shared.DurationType(),
-        default="0",
-        show_default=True,
-        help="Wait so long for another run to end: 30s, 5m.",
-    )(command)
-    command = click.option(
-        "--approve",
-        "approved",
-        multiple=True,
-        type=click.Choice([action.value for action in Action]),
-        help="Approve an action that the policy wants approved; repeatable.",
-    )(command)
+    command = shared.approve(shared.lock_timeout(command))
     return click.option("--auto-approve", is_flag=True, help="Do not ask.")(command)
 
 

@@ -127,7 +127,7 @@ def _carry_out(
     run = applying.new_run(session.clock, name, origin=origin_of_run(session.settings.root))
 
     async def carry() -> applying.Carried:
-        with _stopped_by_signals(stop):
+        with stopped_by_signals(stop):
             return await applying.carry_out(
                 session.client,
                 ledger,
@@ -170,7 +170,7 @@ def _carry_out(
 
 
 @contextmanager
-def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
     """Set `stop` at the first SIGINT (or SIGTERM, which raises one); a second one ends the process at once."""
     loop = asyncio.get_running_loop()
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reconciler.model import Action
 from reconciler.settings.values import rate as parse_rate
 from reconciler.settings.values import seconds
 from reconciler.terms import Allowance, Share
@@ -89,6 +90,21 @@ rate = click.option(
 )
 strict = click.option("--strict", is_flag=True, help="Take warnings for errors.")
 redact = click.option("--redact", is_flag=True, help="Mask personal values, by field.")
+
+lock_timeout = click.option(
+    "--lock-timeout",
+    type=DurationType(),
+    default="0",
+    show_default=True,
+    help="Wait so long for another run to end: 30s, 5m.",
+)
+approve = click.option(
+    "--approve",
+    "approved",
+    multiple=True,
+    type=click.Choice([action.value for action in Action]),
+    help="Approve an action that the policy wants approved; repeatable.",
+)
 
 
 def output_format(*choices: str) -> Callable[[Command], Command]:

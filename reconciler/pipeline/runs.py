@@ -10,6 +10,9 @@ from reconciler.records import Run
 LEAST = 4
 """A shorter prefix of a run's id is no name for it: it would soon be another run's too."""
 
+_LATEST = 100
+"""More runs do not fit into the moment around a create in which it is looked for, at 5 requests per second."""
+
 
 def named_run(ledger: Ledger, name: str) -> Run:
     """Return the run whose id is `name`, or begins with it; ReconcilerError where that is none, or several."""
@@ -47,3 +50,13 @@ def archived_by_runs(ledger: Ledger) -> frozenset[CustomerId]:
             elif intent.action is Action.RESTORE:
                 archived.discard(intent.id)
     return frozenset(archived)
+
+
+def created_by_runs(ledger: Ledger) -> frozenset[CustomerId]:
+    """Return the customers that the latest runs are known to have created."""
+    return frozenset(
+        intent.id
+        for run in ledger.runs()[-_LATEST:]
+        for intent in ledger.intents(run.id)
+        if intent.action is Action.CREATE and intent.status is Status.DONE and intent.id is not None
+    )

@@ -114,8 +114,9 @@ class _Undoing:
         if intent.action is Action.ARCHIVE:
             return self._restore(intent, intent.id, row, active=isinstance(there, Active))
         if row is None:
-            why = f"the ledger no longer binds {intent.id}, so what became of it is not known"
-            return Part(blocked=(Blocked(intent.address, why, "change it in the dashboard", ids=_ids(intent)),))
+            why = f"the ledger binds {intent.id} to no key, so what became of it is not known"
+            hint = "change it in the dashboard, or with `reconciler api`"
+            return Part(blocked=(Blocked(intent.address, why, hint, ids=_ids(intent)),))
         return self._bound(intent, row, there.customer if isinstance(there, Active) else None)
 
     def _unfinished(self, intent: Intent) -> Part:
@@ -201,6 +202,7 @@ def _changed(intent: Intent, row: Binding, live: LiveCustomer) -> tuple[Blocked,
             values=quoted(name, held, left),
         )
         for name, left in intent.after.items()
+        if name in FIELDS
         for held in (live.fields.get(name, ""),)
         if not _as_left(name, left, held, row)
         and not (intent.action is Action.PATCH and FIELDS[name].same(held, intent.before.get(name)))

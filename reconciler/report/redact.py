@@ -19,7 +19,11 @@ from reconciler.plans import Plan
 MASK = "***"
 
 # An e-mail identifies a user, so it is no field of that kind, but as personal as one.
-_PERSONAL = {field.name: field.personal for kind in KINDS for field in kind.fields} | {"email": Personal.EMAIL}
+_PERSONAL = {
+    **{field.name: field.personal for kind in KINDS for field in kind.fields},
+    "email": Personal.EMAIL,
+    "external_id": Personal.NO,
+}
 _USER_IN_PATH = re.compile(r"(?<=\.users\.).+?(?=(?:\.(?:first_name|last_name|ignore_changes))?$)", re.DOTALL)
 # From the first quote to the last: a value may hold a quote itself.
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)

@@ -18,7 +18,6 @@ _DELETE = "\x7f"
 _KEPT = frozenset(
     {
         "id",
-        "external_id",
         "customer_integration_id",
         "default_payment_method_id",
         "created_at",

@@ -47,7 +47,8 @@ def held(folder: Path, method: str, *words: str) -> Iterator[tuple[Held, subproc
         holding.variables = {**variables_of(url), "RECONCILER_RATE": "4"}
         place = Place(folder, holding.variables)
         place.write("customers.yaml", THREE)
-        with place.start(*words, "-f", "customers.yaml") as process:
+        files = () if words[0] == "api" else ("-f", "customers.yaml")
+        with place.start(*words, *files) as process:
             try:
                 assert holding.came.wait(PATIENCE_S)
                 yield holding, process
@@ -83,6 +84,16 @@ def test_a_signal_during_an_apply_lets_what_is_in_flight_end(tmp_path: Path, num
     assert (process.returncode, summary["done"], summary["skipped"], err) == (130, 1, 3, b"")
 
 
+def test_a_signal_during_a_call_lets_it_end_and_says_that_it_was_done(tmp_path: Path) -> None:
+    with held(tmp_path, "POST", "api", "customers", "create", "--name", "Acme") as (holding, process):
+        process.send_signal(signal.SIGINT)
+        until(process.stderr, b"stopping: ")
+        holding.go.set()
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, json.loads(out)["id"]) == (130, "cus_1")
+    assert err == b"error: interrupted; it was done\n"
+
+
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     with held(tmp_path, "POST", "apply", "--auto-approve", "--format", "json") as (_, process):
         process.send_signal(signal.SIGINT)
@@ -96,11 +107,17 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
 def test_a_second_run_on_the_account_is_refused_while_one_writes(tmp_path: Path) -> None:
     with held(tmp_path, "POST", "apply", "--auto-approve") as (holding, process):
         other = Place(tmp_path, holding.variables)
-        for words in (["apply", "-f", "customers.yaml", "--auto-approve"], ["state", "rm", "acme"]):
+        writing = (
+            ["apply", "-f", "customers.yaml", "--auto-approve"],
+            ["state", "rm", "acme"],
+            ["api", "customers", "create", "--name", "Acme"],
+        )
+        for words in writing:
             ran = other.run(*words)
             assert (ran.code, ran.out) == (3, "")
             assert ran.err.startswith("error: another run on this account holds the lock: apply by ")
         assert other.run("plan", "-f", "customers.yaml").code == 0
+        assert other.run("api", "customers", "list").code == 0
         holding.go.set()
         process.communicate(timeout=PATIENCE_S)
 

@@ -101,6 +101,12 @@ state rm hooli --dry-run
 state pull
 state unlock
 state push pulled.db
+api customers create --redact --external-id new --name Markedcorp --email marked.billing@new.example
+api customers patch ID --redact --city Markedcity --dry-run
+api customers patch ID --redact --city Markedcity
+api customers archive ID --redact
+api customers restore ID --redact
+api users create ID --redact --email marked.jane@new.example --first-name Markedjane
 emulator --port 0
 demo
 """

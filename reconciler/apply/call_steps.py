@@ -1,0 +1,132 @@
+"""The steps of what `api` changes: they bind nothing, and a create whose answer was lost is settled by reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from reconciler.api.client import Client
+from reconciler.api.pages import pages
+from reconciler.api.request import Request
+from reconciler.api.times import rfc3339
+from reconciler.apply.ended import ended
+from reconciler.apply.execute import Steps
+from reconciler.apply.made import BEFORE_S, made, several
+from reconciler.apply.sending import Sending
+from reconciler.errors import Unanswered
+from reconciler.kinds.kind import canonical_email
+from reconciler.kinds.wire import CUSTOMERS, read_customer, read_user, users_path
+from reconciler.model import Action, Address, Change, CustomerId, LiveUser, Outcome, Status
+from reconciler.records import Binding, Intent, PutBinding, PutUsers, SeenUser, Write
+
+Others = Callable[[], AbstractSet[CustomerId]]
+"""Says of which customers it is known how they came to be; asked only where an answer was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What was found of a create in doubt: the customer that it made or whose user it made, and the API's row of it."""
+
+    id: CustomerId
+    row: object
+
+
+class CallSteps:
+    """
+    The steps of one call, in one run.
+
+    `binding` is what the ledger binds its customer by, None for nothing; `users` are those that the ledger has
+    seen there, None where they were never listed. `bound` archives and restores, whose bindings are kept up.
+    """
+
+    def __init__(
+        self,
+        sending: Sending,
+        request: Request,
+        bound: Steps,
+        others: Others,
+        binding: Binding | None = None,
+        users: tuple[SeenUser, ...] | None = None,
+    ) -> None:
+        self._sending = sending
+        self._request = request
+        self._bound = bound
+        self._others = others
+        self._binding = binding
+        self._users = users
+        self.found: object = None
+
+    async def take(self, change: Change) -> Outcome:
+        """Do the change and return what became of it; raises Halted where nothing was sent."""
+        if change.action in (Action.ARCHIVE, Action.RESTORE):
+            return await self._bound.take(change)
+        return await ended(self._take(change), change, self._sending, then="send it again: that does no harm")
+
+    async def settle(self, doubted: Sequence[Change]) -> Mapping[Address, Outcome]:
+        """Look for a create in doubt, the lag bound having passed; what is not in the answer did not happen."""
+        (change,) = doubted
+        outcome = await self.settled(change, self._sending.last_intent(change), "its answer was lost; it was done")
+        return {} if outcome is None else {change.address: outcome}
+
+    async def settled(self, change: Change, intent: Intent, words: str) -> Outcome | None:
+        """Close an open create by reading; return what became of it, done in `words`, or None where it was not done."""
+        found = await sought(self._sending.client, intent, self._others())
+        if not found:
+            await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
+            return None
+        if len(found) > 1:
+            return Outcome(change, Status.IN_DOUBT, several(one.id for one in found))
+        (one,) = found
+        self.found = one.row
+        user = read_user(one.row) if intent.action is Action.CREATE_USER and intent.address == change.address else None
+        writes = self._seen(user)
+        await self._sending.close(replace(intent, id=one.id), Status.DONE, *writes, message=words)
+        return Outcome(change, Status.DONE, words, one.id)
+
+    async def _take(self, change: Change) -> Outcome:
+        """Send a create or a patch; what the client raises is raised."""
+        reply, intent = await self._sending.send(self._request, change, change.id)
+        customer = change.id
+        writes: tuple[Write, ...] = ()
+        match change.action:
+            case Action.CREATE:
+                live = read_customer(reply.body)
+                if live is None:
+                    raise Unanswered(f"{self._request.name}: the reply holds no customer", status=reply.status)
+                customer = live.id
+            case Action.CREATE_USER:
+                sent = LiveUser("", change.address.email or "", {})
+                writes = self._seen(read_user(reply.body) or sent)
+            case Action.PATCH:
+                pass
+            case Action.ARCHIVE | Action.RESTORE:
+                raise AssertionError(change.action)
+            case _:
+                assert_never(change.action)
+        await self._sending.close(replace(intent, id=customer), Status.DONE, *writes)
+        return Outcome(change, Status.DONE, "", customer)
+
+    def _seen(self, user: LiveUser | None) -> tuple[Write, ...]:
+        """Return what keeps the ledger true where it has seen the users of a customer: the next plan lists none."""
+        if user is None or self._users is None or self._binding is None:
+            return ()
+        known = {canonical_email(one.email) for one in self._users}
+        new = () if canonical_email(user.email) in known else (SeenUser(user.email, user.fields),)
+        row = replace(self._binding, written_at=self._sending.client.server_now())
+        return PutBinding(row), PutUsers(row.bound_id, (*self._users, *new))
+
+
+async def sought(client: Client, intent: Intent, others: AbstractSet[CustomerId]) -> tuple[Sought, ...]:
+    """Return what an open create may have made: customers since it, or the user with its e-mail; raises ApiFailed."""
+    if intent.id is not None:
+        email = canonical_email(intent.address.email or "")
+        users = [row async for page in pages(client, users_path(intent.id)) for row in page.rows]
+        theirs = [row for row in users if (user := read_user(row)) and canonical_email(user.email) == email]
+        return tuple(Sought(intent.id, row) for row in theirs[:1])
+    since = ("created_at_start", rfc3339(intent.opened_at - BEFORE_S))
+    rows = [row async for page in pages(client, CUSTOMERS, (since,)) for row in page.rows]
+    by_id = {live.id: (live, row) for row in rows if (live := read_customer(row)) is not None}
+    found = made(intent, [live for live, _ in by_id.values()], others)
+    return tuple(Sought(one.id, by_id[one.id][1]) for one in found)

@@ -1,0 +1,209 @@
+"""`api … create`, `patch`, `archive`, `restore`: one request, journalled; its reply as it came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import click
+
+from reconciler.apply import calls
+from reconciler.apply.calls import Call
+from reconciler.apply.told import Settling, Told
+from reconciler.cli import api_options as given
+from reconciler.cli import consent, output
+from reconciler.cli.api_options import Asking, How
+from reconciler.cli.api_reads import shown
+from reconciler.cli.carry import stopped_by_signals
+from reconciler.cli.main import Chosen
+from reconciler.cli.session import Session, connected, options_of, settings_of
+from reconciler.errors import Interrupted, ReconcilerError
+from reconciler.kinds import CUSTOMER, USER
+from reconciler.ledger.base import Ledger
+from reconciler.model import Action, CustomerId, Status
+from reconciler.pipeline import applying, calling, writing
+from reconciler.pipeline.calling import Called, Prepared
+from reconciler.pipeline.origin import origin_of_run
+from reconciler.report.redact import masked_outcome
+from reconciler.report.replies import reply_text
+
+_PATCHABLE = tuple(field for field in CUSTOMER.fields if field.patchable)
+
+
+@click.command("create")
+@given.values((CUSTOMER.identity, *CUSTOMER.fields))
+@given.asking
+@given.sending
+@click.pass_context
+def create(ctx: click.Context, values: Mapping[str, str], ask: Asking, how: How) -> None:
+    """
+    Create one customer, and print it as the API replies. It is not managed: no plan will change or archive it.
+
+    Where the answer is lost, the customer is looked for before anything is sent again.
+
+    \b
+    Example:
+      reconciler api customers create --name "Acme Corp" --email billing@acme.example --external-id acme
+    """  # noqa: D301 - click's mark
+    _some(values)
+    called(ctx, calls.create_customer(values), ask, how)
+
+
+@click.command("patch")
+@given.customer_id
+@given.values(_PATCHABLE)
+@click.option(
+    "--null",
+    "nulls",
+    multiple=True,
+    type=click.Choice([field.name for field in _PATCHABLE]),
+    help="Send null for this field; repeatable.",
+)
+@given.asking
+@given.sending
+@click.pass_context
+def patch(
+    ctx: click.Context, customer: str, values: Mapping[str, str], nulls: tuple[str, ...], ask: Asking, how: How
+) -> None:
+    """
+    Patch one customer, and print it as the API replies. Where it is managed, the next plan shows it as drift.
+
+    \b
+    Example:
+      reconciler api customers patch cus_9f3 --city "New York" --sub-premise ""
+    """  # noqa: D301 - click's mark
+    both = sorted({*values} & {*nulls})
+    if both:
+        raise click.UsageError(f"{both[0]}: it is given a value, and null")
+    sent = {**values, **dict.fromkeys(nulls)}
+    _some(sent)
+    called(ctx, calls.patch_customer(CustomerId(customer), sent), ask, how)
+
+
+@click.command("archive")
+@given.customer_id
+@given.asking
+@given.sending
+@click.pass_context
+def archive(ctx: click.Context, customer: str, ask: Asking, how: How) -> None:
+    """
+    Archive one customer, and print the API's reply. One that is protected is refused.
+
+    \b
+    Example:
+      reconciler api customers archive cus_9f3
+    """  # noqa: D301 - click's mark
+    called(ctx, calls.archive_customer(CustomerId(customer)), ask, how)
+
+
+@click.command("restore")
+@given.customer_id
+@given.asking
+@given.sending
+@click.pass_context
+def restore(ctx: click.Context, customer: str, ask: Asking, how: How) -> None:
+    """
+    Restore one customer, and print the API's reply.
+
+    \b
+    Example:
+      reconciler api customers restore cus_9f3
+    """  # noqa: D301 - click's mark
+    called(ctx, calls.restore_customer(CustomerId(customer)), ask, how)
+
+
+@click.command("create")
+@given.customer_id
+@given.values((USER.identity, *USER.fields))
+@given.asking
+@given.sending
+@click.pass_context
+def create_user(ctx: click.Context, customer: str, values: Mapping[str, str], ask: Asking, how: How) -> None:
+    """
+    Create one user of a customer, and print it as the API replies. The user probably gets an e-mail of the vendor.
+
+    \b
+    Example:
+      reconciler api users create cus_9f3 --email jane@acme.example --first-name Jane
+    """  # noqa: D301 - click's mark
+    _some(values)
+    called(ctx, calls.create_user(CustomerId(customer), values), ask, how)
+
+
+def called(ctx: click.Context, call: Call, ask: Asking, how: How) -> None:
+    """Make one call, print the reply to it, and end with its exit code."""
+    chosen: Chosen = ctx.obj
+    options = options_of(chosen, rate_per_s=how.rate_per_s)
+    settings = settings_of(options)
+    environment = settings.environment()
+    if how.dry_run:
+        shown(environment, call.request, how)
+        return
+    with connected(settings, options, environment) as session:
+        beginning = writing.begin(environment, session.clock, doing=call.name, timeout_s=ask.lock_timeout_s)
+        with session.run(beginning) as ledger:
+            _print(_agreed_and_called(session, ledger, call, ask), redact=how.redact)
+
+
+def _agreed_and_called(session: Session, ledger: Ledger, call: Call, ask: Asking) -> Called:
+    """Return what became of a call that the policy allows."""
+    terms = session.environment.terms(session.options)
+    prepared = session.run(writing.kept(ledger, session.clock, calling.prepare(session.client, ledger, call, terms)))
+    policy = session.environment.policy
+    consent.given(
+        prepared.plan,
+        policy.require_approval_for,
+        (),
+        frozenset(map(Action, ask.approved)),
+        auto_approve=True,
+        wanted_at=policy.places.get("require_approval_for"),
+    )
+    consent.within_windows(prepared.plan, policy.windows, session.client.server_now())
+    return session.run(writing.kept(ledger, session.clock, _carried(session, ledger, prepared)))
+
+
+async def _carried(session: Session, ledger: Ledger, prepared: Prepared) -> Called:
+    """Send the call; the first Ctrl-C stops it in good order."""
+    stop = asyncio.Event()
+    with stopped_by_signals(stop):
+        return await calling.carry_out(
+            session.client,
+            ledger,
+            prepared,
+            session.environment.terms(session.options),
+            run=applying.new_run(session.clock, prepared.call.name, origin=origin_of_run(session.settings.root)),
+            clock=session.clock,
+            stop=stop,
+            tell=_waiting,
+        )
+
+
+def _waiting(told: Told) -> None:
+    """Say that a lost answer is being settled; all else is said by the reply."""
+    match told:
+        case Settling(_, wait_s):
+            output.say(
+                f"an answer was lost: waiting {wait_s:.0f} s until what it made can be seen, then looking for it"
+            )
+        case _:
+            pass
+
+
+def _print(called: Called, *, redact: bool) -> None:
+    """Print the reply to a call that was done; raise what it ended in otherwise."""
+    outcome = masked_outcome(called.outcome) if redact else called.outcome
+    if outcome.status is not Status.DONE:
+        if called.result.interrupted:
+            raise Interrupted(outcome.message)
+        raise ReconcilerError(outcome.message)
+    if outcome.message:
+        output.say(outcome.message)
+    output.result(reply_text(called.body, redact=redact))
+    if called.result.interrupted:
+        raise Interrupted("interrupted; it was done")
+
+
+def _some(values: Mapping[str, str | None]) -> None:
+    """Raise UsageError where no field is given."""
+    if not values:
+        raise click.UsageError("give at least one field, such as --name")

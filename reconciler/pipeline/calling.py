@@ -1,0 +1,252 @@
+"""What `api` changes: one request under the lock, journalled, and settled by reading where its answer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from reconciler.api.client import Client
+from reconciler.apply import recover
+from reconciler.apply.call_steps import CallSteps
+from reconciler.apply.calls import Call, change_of
+from reconciler.apply.execute import Result, execute
+from reconciler.apply.journal import Journal
+from reconciler.apply.sending import Sending
+from reconciler.apply.settle import Ways
+from reconciler.apply.steps import CustomerSteps
+from reconciler.apply.told import Settling, Tell
+from reconciler.clock import Clock
+from reconciler.errors import ApiFailed, NotFound, Refused
+from reconciler.kinds.wire import customer_path
+from reconciler.ledger.base import Ledger
+from reconciler.model import Action, Change, CustomerId, LiveCustomer, Outcome, Status
+from reconciler.pipeline.applying import ended
+from reconciler.pipeline.look import ClientLook
+from reconciler.pipeline.runs import created_by_runs
+from reconciler.plan.scope import matcher
+from reconciler.plan.ways import known_ways
+from reconciler.plans import Plan
+from reconciler.records import DOUBT_S, Binding, Intent, PutIntent, PutRun, Records, Run
+from reconciler.terms import Terms
+
+_STATE_RM = "if it is gone for good, `reconciler state rm` forgets the binding"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call that may be sent: as a plan of its one change, and what the ledger holds of its customer."""
+
+    call: Call
+    plan: Plan
+    records: Records
+    binding: Binding | None
+
+    @property
+    def change(self) -> Change:
+        """Return the one change."""
+        return self.plan.changes[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What became of a call, and the API's reply: the row of a list where reading settled it, None where none came."""
+
+    result: Result
+    body: object
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return what became of the one change."""
+        return self.result.outcomes[0]
+
+
+async def prepare(client: Client, ledger: Ledger, call: Call, terms: Terms) -> Prepared:
+    """
+    Return `call` ready to be sent, the server's clock being known: windows go by it.
+
+    A patch costs a get: what it finds is what an undo goes back to.
+
+    Refused for the archive of what is protected, for the create of a customer whose external_id is bound, and
+    where an earlier run's create of it is in doubt. Raises ApiFailed.
+    """
+    records, look = ledger.records(), ClientLook(client)
+    await client.ready()
+    binding = next((row for row in records.bindings.values() if row.id == call.customer), None)
+    before: dict[str, str] = {}
+    match call.action:
+        case Action.CREATE:
+            _check_create(call, records)
+        case Action.PATCH if call.customer is not None:
+            before = dict((await _got(look, call.customer)).fields)
+        case Action.ARCHIVE if call.customer is not None:
+            await _check_protected(look, call.customer, binding, terms)
+        case _:
+            pass
+    key = call.customer or "" if binding is None else binding.external_id
+    plan = Plan(terms.environment, terms.project, changes=(change_of(call, key, before),))
+    return Prepared(call, plan, records, binding)
+
+
+async def carry_out(
+    client: Client,
+    ledger: Ledger,
+    prepared: Prepared,
+    terms: Terms,
+    *,
+    run: Run,
+    clock: Clock,
+    stop: asyncio.Event,
+    tell: Tell,
+) -> Called:
+    """
+    Send a call, in a run of its own, and return what became of it.
+
+    What an earlier call of the kind left in doubt is settled first: where it was done, nothing is sent, and that is
+    the outcome. Raises LedgerFailed where the ledger cannot be written, and ApiFailed of what settles.
+    """
+    where = prepared.plan.environment
+    run = replace(run, key=f"{where.name}/{where.account[:8]}")
+    ledger.commit([PutRun(run)])
+    bodies: list[object] = []
+    sending = Sending(
+        run=run.id,
+        client=client,
+        journal=Journal(ledger),
+        stop=stop,
+        clock=clock,
+        lag_s=terms.lag_s,
+        heard=lambda reply: bodies.append(reply.body),
+    )
+    steps = _steps(client, ledger, prepared, terms, sending)
+    try:
+        earlier = await _settled_first(prepared, steps, sending, terms, tell)
+    except ApiFailed:
+        ledger.commit([PutRun(ended(run, clock, "failed", requests=client.requests))])
+        raise
+    result = earlier or await execute(prepared.plan, sending, steps, tell, lag_s=terms.lag_s)
+    done = result.outcomes[0].status is Status.DONE
+    repeated = _sent_again(prepared, sending) if done else []
+    changes = 1 if earlier is None else 0
+    ledger.commit([*repeated, PutRun(ended(run, clock, result.outcome, requests=client.requests, changes=changes))])
+    body = steps.found if steps.found is not None else (bodies[-1] if bodies and done else None)
+    return Called(result, body)
+
+
+def _steps(client: Client, ledger: Ledger, prepared: Prepared, terms: Terms, sending: Sending) -> CallSteps:
+    """Return the steps of a call."""
+    records, row = prepared.records, prepared.binding
+    bound = CustomerSteps(
+        sending=sending,
+        look=ClientLook(client),
+        rows={} if row is None else {row.external_id: row},
+        users={},
+        learned=records.learned,
+        ways=Ways(*known_ways(records.learned, terms)),
+        reopened=recover.repeated(records),
+    )
+
+    def others() -> frozenset[CustomerId]:
+        return created_by_runs(ledger) | {one.bound_id for one in records.bindings.values()}
+
+    users = None if row is None else records.users.get(row.bound_id)
+    return CallSteps(sending, prepared.call.request, bound, others, row, users)
+
+
+def _check_create(call: Call, records: Records) -> None:
+    """Raise Refused where the create would make a duplicate of what the ledger knows."""
+    key = call.external_id
+    if not key:
+        return
+    row = records.bindings.get(key)
+    if row is not None:
+        raise Refused(
+            f"{key}: the ledger binds it to {row.id}, so that a second one would be a duplicate; nothing was sent",
+            _STATE_RM,
+        )
+    if any(one.action is Action.CREATE and one.binds and one.address.external_id == key for one in records.intents):
+        raise Refused(
+            f"{key}: whether an earlier run created it is in doubt; nothing was sent", "`reconciler apply` settles it"
+        )
+
+
+async def _got(look: ClientLook, customer: CustomerId) -> LiveCustomer:
+    """Return a customer; NotFound where a get does not find it."""
+    live = await look.get(customer)
+    if live is None:
+        raise NotFound(f"GET {customer_path(customer)}: 404; nothing was changed", status=404)
+    return live
+
+
+async def _check_protected(look: ClientLook, customer: CustomerId, binding: Binding | None, terms: Terms) -> None:
+    """Raise Refused where a customer is protected; one get where a pattern may fit one that is not bound."""
+    key = "" if binding is None else binding.external_id
+    if binding is None and terms.protect:
+        live = await look.get(customer)
+        key = "" if live is None else live.external_id
+    if (binding is not None and binding.protected) or (key and matcher(terms.protect)(key)):
+        raise Refused(
+            f"{key or customer}: it is protected, and never archived by this tool; nothing was sent",
+            "lift it: `protect: false` and an apply, `reconciler state unprotect`, or `policy.protect`",
+        )
+
+
+async def _settled_first(
+    prepared: Prepared, steps: CallSteps, sending: Sending, terms: Terms, tell: Tell
+) -> Result | None:
+    """
+    Settle what earlier calls left in doubt, this very one after a wait; return how it ended where it was done.
+
+    What is too young to be seen, and is another one, is left to a later run.
+    """
+    records, change = prepared.records, prepared.change
+    for intent in records.intents:
+        same = _same(intent, change)
+        wait_s = intent.opened_at + terms.lag_s + DOUBT_S - sending.client.server_now()
+        if not _ours(intent, records, prepared) or (wait_s > 0 and not same):
+            continue
+        if wait_s > 0:
+            tell(Settling(1, wait_s))
+            await sending.pause(wait_s)
+            if sending.stopped:
+                return Result((Outcome(change, Status.SKIPPED, "interrupted before it was sent"),), interrupted=True)
+        run = f"run {intent.run[:8]}, whose answer was lost,"
+        outcome = await steps.settled(change, intent, f"{run} had done it")
+        if same and outcome is not None:
+            if outcome.status is Status.DONE and dict(intent.after) != _after(change):
+                outcome = Outcome(change, Status.FAILED, f"{run} had done it with other values", outcome.id)
+            return Result((outcome,))
+        steps.found = None
+    return None
+
+
+def _same(intent: Intent, change: Change) -> bool:
+    """Say whether an open intent may be what `change` asks for: of one key or e-mail, or where it has none, alike."""
+    named = bool(change.address.external_id) or dict(intent.after) == _after(change)
+    return intent.action is change.action and intent.address == change.address and named
+
+
+def _after(change: Change) -> dict[str, str | None]:
+    """Return the values that a change asks for."""
+    return {field.name: field.after for field in change.fields}
+
+
+def _ours(intent: Intent, records: Records, prepared: Prepared) -> bool:
+    """Say whether an open intent is one that a call settles: a create that binds nothing, or a user of its customer."""
+    match intent.action:
+        case Action.CREATE:
+            return not intent.binds
+        case Action.CREATE_USER:
+            return recover.apart(intent, records) or intent.address == prepared.change.address
+        case _:
+            return False
+
+
+def _sent_again(prepared: Prepared, sending: Sending) -> Iterable[PutIntent]:
+    """Return the open intents of the same change, closed: what they asked for is done now."""
+    change = prepared.change
+    for intent in prepared.records.intents:
+        same = intent.action is change.action and intent.address == change.address and intent.id == change.id
+        if same and change.action not in (Action.CREATE, Action.CREATE_USER):
+            words = "its answer was lost; it was sent again"
+            yield PutIntent(replace(intent, status=Status.FAILED, message=words, closed_at=sending.client.server_now()))

@@ -1,0 +1,77 @@
+"""Calls of `api` in a world of virtual time: done, lost, or cut off by a death of the process."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from clocks import EPOCH_S, VirtualClock
+from world import REF, World
+
+from reconciler.apply.calls import Call
+from reconciler.errors import ReconcilerError
+from reconciler.pipeline import applying, calling
+from reconciler.pipeline.calling import Called
+from reconciler.step import unheard
+from reconciler.terms import Terms
+
+
+class Killed(KeyboardInterrupt):
+    """The process is dead."""
+
+
+class Dead(Exception):
+    """What is left of a call after `Killed`."""
+
+
+@dataclass(slots=True)
+class Death:
+    """A `Step` at whose `at`-th call the process dies; a dead process takes no further step."""
+
+    at: int
+    taken: int = 0
+
+    def __call__(self, step: str) -> None:
+        self.taken += 1
+        if self.taken == self.at:
+            raise Killed(step)
+        if self.taken > self.at:
+            raise asyncio.CancelledError
+
+
+class CallingWorld(World):
+    """A world in which single requests are made too."""
+
+    def call(self, call: Call, terms: Terms | None = None) -> Called:
+        """Make a call, as the command does under its lock; raises what it raises."""
+        return self._run(self._call(call, terms or Terms(REF, rate_per_s=0.0)))
+
+    def dies(self, call: Call, at: int) -> bool:
+        """Make a call whose process dies at its `at`-th step; say whether it came so far."""
+        self.step = death = Death(at)
+        try:
+            self.call(call)
+        except (Killed, Dead, ReconcilerError):
+            pass
+        finally:
+            self.step = unheard
+        return death.taken >= at
+
+    async def _call(self, call: Call, terms: Terms) -> Called:
+        clock = VirtualClock(EPOCH_S + self.passed_s)
+        try:
+            with self.ledger() as ledger:
+                async with self._client() as client:
+                    prepared = await calling.prepare(client, ledger, call, terms)
+                    return await calling.carry_out(
+                        client,
+                        ledger,
+                        prepared,
+                        terms,
+                        run=applying.new_run(clock, call.name),
+                        clock=clock,
+                        stop=asyncio.Event(),
+                        tell=lambda _: None,
+                    )
+        except Killed:
+            raise Dead from None
