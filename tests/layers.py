@@ -15,6 +15,7 @@ from collections.abc import Iterator
 ROWS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
+    ("scripting",),
     ("pipeline", "emulator"),
     ("synthetic",),
     ("desired", "live", "plan", "apply", "report", "settings"),
@@ -90,7 +91,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"), ()),
     "datetime.date.today": (),
     "reconciler.clock.RealClock": ("pipeline",),
-    "asyncio": ("clock", "api", "live", "apply", "pipeline"),
+    "asyncio": ("clock", "api", "live", "apply", "pipeline", "scripting"),
     "random": ("pipeline",),
     "secrets": (),
     "uuid": ("ledger", "pipeline"),
@@ -103,6 +104,7 @@ ALONE: dict[str, tuple[str, ...]] = {
 FREE = {
     "cli": ("builtins", "os", "shutil", "tempfile", "pathlib", "sys", "subprocess", "asyncio", "random", "uuid"),
     "pipeline": ("os", "pathlib", "subprocess"),
+    "scripting": ("os", "pathlib"),
     "emulator": ("builtins", "os", "pathlib", "time", "asyncio", "random", "tempfile", "reconciler.clock.RealClock"),
     "shipped": ("builtins.open", "pathlib"),
 }

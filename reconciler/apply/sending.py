@@ -45,7 +45,7 @@ class Sending:
 
     It knows nothing of what a reply means for a customer; `steps` does. `lag_s` is how long a create whose
     answer was lost may stay unseen; `spent` says that a change did not fit into the budget any more.
-    `heard` is told of each reply.
+    `heard` is told of each reply, `failure` is the last error that a request ended in.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Sending:
     ) -> None:
         self.client = client
         self._heard = heard
+        self.failure: ApiFailed | None = None
         self._clock = clock
         self.journal = journal
         self.halt = ""
@@ -121,6 +122,7 @@ class Sending:
         try:
             reply = await self.client.send(request, before=before, hold=hold)
         except ApiFailed as exc:
+            self.failure = exc
             if creates and (exc.lost or isinstance(exc, Unanswered)):
                 self.client.budget.keep(hold)
             if exc.lost:

@@ -50,10 +50,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What became of a call, and the API's reply: the row of a list where reading settled it, None where none came."""
+    """
+    What became of a call, and the API's reply: the row of a list where reading settled it, None where none came.
+
+    `failure` is the error behind one that failed, where a request of its own ended in it.
+    """
 
     result: Result
     body: object
+    failure: ApiFailed | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -130,7 +135,7 @@ async def carry_out(
     changes = 1 if earlier is None else 0
     ledger.commit([*repeated, PutRun(ended(run, clock, result.outcome, requests=client.requests, changes=changes))])
     body = steps.found if steps.found is not None else (bodies[-1] if bodies and done else None)
-    return Called(result, body)
+    return Called(result, body, sending.failure)
 
 
 def _steps(client: Client, ledger: Ledger, prepared: Prepared, terms: Terms, sending: Sending) -> CallSteps:

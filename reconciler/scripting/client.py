@@ -1,0 +1,215 @@
+"""The client of scripts: the account of one key, every endpoint as a method."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from reconciler import endpoints
+from reconciler.api.client import Client as Sender
+from reconciler.api.pages import pages
+from reconciler.apply import calls
+from reconciler.apply.calls import Call
+from reconciler.endpoints import Filters
+from reconciler.errors import NotTheApi, Problem, Source
+from reconciler.kinds.wire import CUSTOMERS, users_path
+from reconciler.model import Action
+from reconciler.pipeline import opening
+from reconciler.pipeline.origin import origin_of_run
+from reconciler.scripting.changes import Changes
+from reconciler.scripting.values import (
+    CreateFields,
+    Customer,
+    PatchFields,
+    User,
+    customer_in,
+    given,
+    id_of,
+    user_in,
+)
+from reconciler.settings import Access, Environment, Options, Secret, read_settings
+from reconciler.settings.environment import RATE_PER_S
+
+
+class Client:
+    """
+    An asynchronous context manager that asks one account; `Client.open` and `Client.with_key` make one.
+
+    It sends as the commands do: paced together with them, retried where that is safe, to the one host. With a
+    ledger every change takes the account's lock, is a run of the history, and a create whose answer is lost is
+    settled by reading, also by the next process. Without one there is neither lock nor journal, and such a create
+    raises Unanswered: it may have happened. No change makes a customer managed.
+
+    Every method raises what `reconciler.errors` names: NotFound, Forbidden, Rejected, Unreachable, Unanswered…
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        options: Options,
+        *,
+        journalled: bool,
+        root: Path,
+        approved: frozenset[Action],
+        lock_timeout_s: float,
+    ) -> None:
+        self._environment = environment
+        self._options = options
+        self._journalled = journalled
+        self._root = root
+        self._approved = approved
+        self._lock_timeout_s = lock_timeout_s
+        self._open = AsyncExitStack()
+
+    @classmethod
+    def open(
+        cls,
+        environment: str | None = None,
+        *,
+        project_file: str | None = None,
+        rate_per_s: float | None = None,
+        approve: Collection[str] = (),
+        lock_timeout_s: float = 0.0,
+    ) -> Self:
+        """
+        Return the client of an environment, with its ledger: as `-e` and `-p` name it, or as the variables do.
+
+        `approve` are actions that its policy wants approved, such as `archive`; another run that writes is waited for
+        `lock_timeout_s` seconds. Raises Invalid with all that is wrong with the settings.
+        """
+        options = Options(project_file=project_file, environment=environment, rate_per_s=rate_per_s)
+        settings = read_settings(options, variables=os.environ, cwd=Path.cwd())
+        return cls(
+            settings.environment(),
+            options,
+            journalled=True,
+            root=settings.root,
+            approved=frozenset(map(Action, approve)),
+            lock_timeout_s=lock_timeout_s,
+        )
+
+    @classmethod
+    def with_key(
+        cls,
+        base_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        state: str | None = None,
+        rate_per_s: float = RATE_PER_S,
+        lock_timeout_s: float = 0.0,
+    ) -> Self:
+        """Return the client of one key; `state` is the path or URL of a ledger, None for none. No limit: rate 0."""
+        lacking = Problem(Source("state"), "", "no ledger is named", "give a path or a URL")
+        access = Access(base_url, client_id, Secret(client_secret), lacking if state is None else state)
+        return cls(
+            Environment("default", access, rate_per_s=rate_per_s),
+            Options(),
+            journalled=state is not None,
+            root=Path.cwd(),
+            approved=frozenset(),
+            lock_timeout_s=lock_timeout_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Return itself, ready to send; raises Invalid with all that is missing to reach the account."""
+        clock = opening.real_clock()
+        self._sender: Sender = await self._open.enter_async_context(opening.open_client(self._environment, clock))
+        self._changes = Changes(
+            self._environment,
+            self._options,
+            self._sender,
+            clock,
+            origin_of_run(self._root),
+            self._approved,
+            self._lock_timeout_s,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self._open.aclose()
+
+    async def list_customers(
+        self,
+        *,
+        created_at_start: str | None = None,
+        created_at_end: str | None = None,
+        company_name: str | None = None,
+        limit: int = 100,
+    ) -> AsyncIterator[Customer]:
+        """Yield every customer that the filters let through, page after page of `limit`; times are RFC 3339."""
+        query = endpoints.list_customers(filters=Filters(created_at_start, created_at_end, company_name)).query
+        async for page in pages(self._sender, CUSTOMERS, query, limit=limit):
+            for row in page.rows:
+                yield customer_in(row, f"GET {CUSTOMERS}")
+
+    async def get_customer(self, customer_id: str) -> Customer:
+        """Return one customer; NotFound where there is none."""
+        request = endpoints.get_customer(id_of(customer_id))
+        return customer_in((await self._sender.send(request)).body, request.name)
+
+    async def list_users(self, customer_id: str, *, limit: int = 100) -> AsyncIterator[User]:
+        """Yield every user of a customer, page after page of `limit`."""
+        path = users_path(id_of(customer_id))
+        async for page in pages(self._sender, path, limit=limit):
+            for row in page.rows:
+                yield user_in(row, f"GET {path}")
+
+    async def list_payment_methods(self, customer_id: str) -> list[dict[str, Any]]:
+        """Return a customer's payment methods as the API replies: their fields are not documented."""
+        request = endpoints.list_payment_methods(id_of(customer_id))
+        body = (await self._sender.send(request)).body
+        rows = body.get("data") if isinstance(body, dict) else body
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise NotTheApi(f"{request.name}: the reply is no list of payment methods; check the base URL")
+        return rows
+
+    async def get_payment_method(self, customer_id: str, payment_method_id: str) -> dict[str, Any]:
+        """Return one payment method as the API replies; NotFound where there is none."""
+        request = endpoints.get_payment_method(id_of(customer_id), id_of(payment_method_id))
+        body = (await self._sender.send(request)).body
+        if not isinstance(body, dict):
+            raise NotTheApi(f"{request.name}: the reply is no payment method; check the base URL")
+        return body
+
+    async def create_customer(self, **fields: Unpack[CreateFields]) -> Customer:
+        """Create a customer, exactly once where there is a ledger; else Unanswered where it may have happened."""
+        call = calls.create_customer(given(fields, CreateFields))
+        return customer_in(await self._made(call), call.request.name)
+
+    async def patch_customer(self, customer_id: str, **fields: Unpack[PatchFields]) -> Customer:
+        """Patch a customer, and return it."""
+        call = calls.patch_customer(id_of(customer_id), given(fields, PatchFields))
+        return customer_in(await self._made(call), call.request.name)
+
+    async def archive_customer(self, customer_id: str) -> Customer | None:
+        """Archive a customer; return it where the reply holds it. Refused, with a ledger, where it is protected."""
+        call = calls.archive_customer(id_of(customer_id))
+        body = await self._made(call)
+        return None if body is None else customer_in(body, call.request.name)
+
+    async def restore_customer(self, customer_id: str) -> Customer | None:
+        """Restore a customer; return it where the reply holds it."""
+        call = calls.restore_customer(id_of(customer_id))
+        body = await self._made(call)
+        return None if body is None else customer_in(body, call.request.name)
+
+    async def create_user(self, customer_id: str, *, email: str, first_name: str = "", last_name: str = "") -> User:
+        """Create a customer's user, exactly once where there is a ledger. The user probably gets an e-mail."""
+        names = {"first_name": first_name, "last_name": last_name}
+        values = {"email": email, **{name: text for name, text in names.items() if text}}
+        call = calls.create_user(id_of(customer_id), values)
+        return user_in(await self._made(call), call.request.name)
+
+    async def _made(self, call: Call) -> object:
+        """Make a call and return the reply's body; raises what it ended in."""
+        if self._journalled:
+            return await self._changes.made(call)
+        return (await self._sender.send(call.request)).body
