@@ -11,6 +11,7 @@ from reconciler.cli.session import connected, declared, options_of, settings_of
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model import Address, DesiredCustomer
 from reconciler.pipeline import looking, opening
+from reconciler.report.replies import reply_text
 from reconciler.report.show import CustomerView, customer_json, customer_text
 from reconciler.settings import Environment, Settings
 
@@ -21,9 +22,17 @@ from reconciler.settings import Environment, Settings
 @shared.rate
 @shared.redact
 @shared.output_format("text", "json")
+@click.option("--raw", is_flag=True, help="Print the API's own reply to a get of it, with fields that are not known.")
 @click.pass_context
 def command(
-    ctx: click.Context, key: str, files: tuple[str, ...], rate_per_s: float | None, form: str, *, redact: bool
+    ctx: click.Context,
+    key: str,
+    files: tuple[str, ...],
+    rate_per_s: float | None,
+    form: str,
+    *,
+    redact: bool,
+    raw: bool,
 ) -> None:
     """
     Show one customer by its external_id: declared, live, recorded, its users and payment methods.
@@ -31,6 +40,7 @@ def command(
     \b
     Example:
       reconciler show acme
+      reconciler show acme --raw
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
     options = options_of(chosen, files=files, rate_per_s=rate_per_s)
@@ -43,6 +53,10 @@ def command(
         opening.open_ledger(environment, writable=False) as ledger,
     ):
         pin = customer.id if customer is not None else None
+        if raw:
+            body = session.run(looking.reply(session.client, ledger, external_id, pin))
+            output.result(reply_text(body, redact=redact))
+            return
         sides = session.run(looking.sides(session.client, ledger, external_id, pin))
     if customer is None and sides.recorded is None and sides.live is None:
         raise ReconcilerError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reconciler import live as reading
 from reconciler.api.client import Client
+from reconciler.endpoints import get_customer
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
@@ -37,19 +38,40 @@ async def sides(client: Client, ledger: Ledger, key: str, pin: CustomerId | None
     if known is not None:
         live = (await reading.answer(client, Live(), (Get(known),), page_limit=PAGE)).got[known]
     else:
-        listed = (await reading.listing(client, page_limit=PAGE)).listed.values()
-        carriers = [customer for customer in listed if customer.external_id == key]
-        if len(carriers) > 1:
-            ids = ", ".join(customer.id for customer in carriers)
-            raise ReconcilerError(
-                f"{key}: {len(carriers)} live customers carry this external_id: {ids}",
-                "say which one is meant with an `id:` line, and archive the other in the dashboard",
-            )
-        live = carriers[0] if carriers else None
+        live = await _carrier(client, key)
     if live is None:
         return Sides(recorded, None, None, None)
     more = await reading.answer(client, Live(), (ListUsers(live.id), ListPaymentMethods(live.id)), page_limit=PAGE)
     return Sides(recorded, live, more.users.get(live.id), more.payment_methods[live.id])
+
+
+async def reply(client: Client, ledger: Ledger, key: str, pin: CustomerId | None) -> object:
+    """
+    Return the API's reply to a get of one customer, as it came; which one is meant is as in `sides`.
+
+    Raises NotFound where a get does not find it, and ReconcilerError where nobody carries the external_id.
+    """
+    recorded = ledger.binding(key)
+    known = pin or (recorded.id if recorded is not None else None)
+    if known is None:
+        live = await _carrier(client, key)
+        if live is None:
+            raise ReconcilerError(f"{key}: no live customer carries this external_id", "it is compared as it is")
+        known = live.id
+    return (await client.send(get_customer(known))).body
+
+
+async def _carrier(client: Client, key: str) -> LiveCustomer | None:
+    """Return the live customer that carries an external_id, None for none; ReconcilerError where two do."""
+    listed = (await reading.listing(client, page_limit=PAGE)).listed.values()
+    carriers = [customer for customer in listed if customer.external_id == key]
+    if len(carriers) > 1:
+        ids = ", ".join(customer.id for customer in carriers)
+        raise ReconcilerError(
+            f"{key}: {len(carriers)} live customers carry this external_id: {ids}",
+            "say which one is meant with an `id:` line, and archive the other in the dashboard",
+        )
+    return carriers[0] if carriers else None
 
 
 @dataclass(frozen=True, slots=True)

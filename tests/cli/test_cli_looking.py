@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import ONE, THREE, Online, Place, fits, raw
 
+from reconciler.rules import Behaviour
 from reconciler.shipped import shipped
 
 pytest_plugins = ("command_fixtures",)
@@ -59,6 +60,25 @@ def test_show_redacts(shop: Online) -> None:
     ran = shop.run("show", "acme", "-f", "customers.yaml", "--redact")
     assert ran.code == 0
     assert not {"billing@acme.example", "jane@acme.example", "Jane"} & set(ran.out.split())
+
+
+def test_show_raw_prints_the_reply_to_a_get_with_fields_that_are_not_known(shop: Online) -> None:
+    shop.emulator.behaviour = Behaviour(extra_fields=True)
+    shop.applied(ONE)
+    sent = shop.requests()
+    ran = shop.run("show", "acme", "--raw")
+    assert (ran.code, shop.requests() - sent) == (0, 2)  # a token and the get
+    assert ran.json == shop.run("api", "customers", "get", shop.id_of("acme")).json
+    assert ran.json["balance"] == {"amount": 0, "currency": "USD"}
+    assert shop.run("show", "acme", "--raw", "--redact").json["name"] == "***"
+
+
+def test_show_raw_finds_one_that_is_not_bound_by_its_external_id(shop: Online) -> None:
+    (customer,) = shop.load({"external_id": "acme", "name": "Acme"})
+    assert shop.run("show", "acme", "--raw").json["id"] == customer
+    ran = shop.run("show", "globex", "--raw")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("error: globex: no live customer carries this external_id\n")
 
 
 def test_the_state_lists_what_is_bound_and_what_matches(shop: Online) -> None:

@@ -62,6 +62,7 @@ plan -f changed.yaml --redact --format markdown
 plan -f changed.yaml --redact --format html
 show acme -f changed.yaml --redact
 show acme -f changed.yaml --redact --format json
+show acme --raw --redact
 explain acme -f changed.yaml --redact
 explain acme -f changed.yaml --redact --format json
 doctor
