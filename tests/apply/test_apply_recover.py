@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from carried_out import CREATED_AT, row
 
+from reconciler.api.times import rfc3339
 from reconciler.apply.recover import closing, recovered, repeated
 from reconciler.model import Action, Address, CustomerId, Live, LiveCustomer, Status
 from reconciler.records import DOUBT_S, Binding, BindingState, Intent, Records, SeenUser
@@ -88,3 +89,57 @@ def test_the_create_of_a_user_is_settled_by_its_email_without_case() -> None:
 
 def test_what_is_repeated_safely_is_closed_at_once() -> None:
     assert statuses(records(intent(Action.PATCH, opened_at=YOUNG), row("acme")), live("cus_acme")) == [Status.FAILED]
+
+
+def by_api(*, opened_at: float = OLD, **after: str | None) -> Intent:
+    """Return the open create of a customer by `api`, which binds nothing."""
+    values = {"external_id": None, **after}
+    address = Address(after.get("external_id") or "")
+    return Intent("run", 1, Action.CREATE, address, None, opened_at, after=values)
+
+
+def unbound(*rows: tuple[str, str, float]) -> Live:
+    """Return what is live without an external_id: id, name, and how long before now it was created."""
+    return Live(
+        listed={
+            CustomerId(one): LiveCustomer(CustomerId(one), "", rfc3339(NOW - age_s), {"name": name})
+            for one, name, age_s in rows
+        },
+        read_at=NOW,
+    )
+
+
+def ends(one: Records, seen: Live) -> list[tuple[Status | None, CustomerId | None]]:
+    return [(write.intent.status, write.intent.id) for write in closing(one, seen, LAG_S, {})]
+
+
+def test_a_create_by_api_binds_nothing_also_where_it_is_seen() -> None:
+    one = records(by_api(external_id="acme", name="Acme"))
+    assert recovered(one, live("cus_acme"), "default").bindings == {}
+
+
+def test_a_create_by_api_without_an_external_id_is_the_one_customer_like_it_that_came_since() -> None:
+    one = records(by_api(name="Acme"))
+    age_s = NOW - OLD
+    seen = unbound(("cus_old", "Acme", age_s + 60), ("cus_new", "Acme", age_s - 1), ("cus_other", "Other", age_s - 1))
+    assert ends(one, seen) == [(Status.DONE, "cus_new")]
+
+
+def test_a_create_by_api_is_not_a_customer_that_is_bound() -> None:
+    one = records(by_api(name="Acme"), row("acme", "cus_bound"))
+    assert ends(one, unbound(("cus_bound", "Acme", NOW - OLD - 1))) == [(Status.FAILED, None)]
+
+
+def test_a_create_by_api_that_two_may_be_stays_in_doubt_and_is_closed() -> None:
+    one = records(by_api(name="Acme"))
+    assert ends(one, unbound(("cus_1", "Acme", 1.0), ("cus_2", "Acme", 1.0))) == [(Status.IN_DOUBT, None)]
+
+
+def test_a_young_create_by_api_that_is_not_seen_stays_open() -> None:
+    assert ends(records(by_api(name="Acme", opened_at=YOUNG)), unbound()) == []
+
+
+def test_a_change_of_a_customer_that_no_key_is_bound_to_is_closed_as_in_doubt_and_its_user_left_open() -> None:
+    gone = Intent("run", 1, Action.ARCHIVE, Address("cus_1"), CustomerId("cus_1"), OLD)
+    theirs = Intent("run", 2, Action.CREATE_USER, Address("cus_1", "jane@x.example"), CustomerId("cus_1"), OLD)
+    assert ends(Records(intents=(gone, theirs), known=True), unbound()) == [(Status.IN_DOUBT, "cus_1")]

@@ -214,8 +214,8 @@ def test_a_patch_of_a_managed_customer_is_drift_to_the_next_plan(tmp_path: Path)
     assert (dict(last.before), dict(last.after)) == ({"city": "Boston", "state": ""}, {"city": "Lima", "state": None})
 
 
-def test_a_user_of_a_customer_whose_users_are_known_is_known_too(tmp_path: Path) -> None:
-    world = CallingWorld(tmp_path)
+def test_a_user_of_a_customer_whose_users_are_known_is_known_before_it_is_listed(tmp_path: Path) -> None:
+    world = CallingWorld(tmp_path, Ways(lag_s=2.0))
     other = DesiredUser("joe@x.example", {}, Source("customers.yaml", 4, 5))
     world.apply(declared(customer("acme", other)))
     world.wait(60)
