@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import postgres_server
 import pytest
 from command_line import EPOCH_S, ONE, Online, raw
 
@@ -189,6 +190,15 @@ def test_outside_a_window_by_the_servers_clock_nothing_is_sent(shop: Online) -> 
         ran = shop.run(*create)
         assert (ran.code, shop.writes()) == (code, writes)
         assert ("outside a window" in ran.err) is (code == 3)
+
+
+def test_a_shared_ledger_keeps_calls_as_a_file_does(shop: Online) -> None:
+    shop.variables["RECONCILER_STATE"] = postgres_server.database("calls")
+    shop.applied(ONE)
+    assert shop.run("api", "customers", "create", "--name", "Globex", "--external-id", "globex").code == 0
+    assert shop.run("api", "customers", "archive", shop.id_of("acme")).code == 0
+    assert states(shop) == {"acme": "archived"}
+    assert [run["command"] for run in runs(shop)] == ["apply", "api customers create", "api customers archive"]
 
 
 def test_no_character_of_an_error_moves_a_terminal(shop: Online) -> None:
