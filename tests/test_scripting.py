@@ -106,6 +106,18 @@ def test_a_list_is_read_to_its_end(shop: Online) -> None:
     assert sorted(scripted(shop, script)) == sorted(ids)
 
 
+def test_a_list_that_is_not_read_to_its_end_asks_no_further_page(shop: Online) -> None:
+    shop.load(*({"name": f"c{number}"} for number in range(5)))
+
+    async def script(client: Client) -> str:
+        async for customer in client.list_customers(limit=2):
+            return customer.id
+        return ""
+
+    assert scripted(shop, script)
+    assert shop.requests() == 2  # a token and a page
+
+
 def test_a_create_whose_answer_is_lost_is_done_once_with_a_ledger(shop: Online) -> None:
     in_demo(shop)
     shop.emulator.faults = Scripted({1: Fault.LOST_AFTER}, of=On.WRITES.takes)

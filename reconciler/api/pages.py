@@ -51,6 +51,23 @@ async def pages(
         seen.add(after)
 
 
+async def whole(
+    client: Client, path: str, query: tuple[tuple[str, str], ...] = (), *, limit: int = 100, after: str = ""
+) -> AsyncGenerator[Page, None]:
+    """
+    Yield what `pages` does, and where the last page is full, what follows it: it may have ended the list too early.
+
+    That is one request more, whose page is empty where the list had ended.
+    """
+    longest, last = 0, None
+    async for page in pages(client, path, query, limit=limit, after=after):
+        longest, last = max(longest, len(page.rows)), page
+        yield page
+    if last is not None and last.end_cursor and last.end_cursor != after and 0 < longest == len(last.rows):
+        async for page in pages(client, path, query, limit=limit, after=last.end_cursor):
+            yield page
+
+
 def read_page(body: object, name: str, server_time_s: float = 0.0) -> Page:
     """
     Return the page in a reply to the request called `name`; raises NotTheApi where there is none.

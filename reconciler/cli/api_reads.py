@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.api.origin import origin
-from reconciler.api.pages import pages
+from reconciler.api.pages import whole
 from reconciler.api.request import Request
 from reconciler.cli import api_options as given
 from reconciler.cli import options as shared
@@ -148,7 +148,7 @@ async def _all(session: Session, request: Request) -> list[object]:
     query = dict(request.query)
     limit, after = int(query.pop("limit", "100")), query.pop("after", "")
     rows: dict[object, object] = {}
-    async for page in pages(session.client, request.path, tuple(query.items()), limit=limit, after=after):
+    async for page in whole(session.client, request.path, tuple(query.items()), limit=limit, after=after):
         for row in page.rows:
             known = row.get("id") if isinstance(row, dict) else None
             rows[known if isinstance(known, str) and known else ("", len(rows))] = row

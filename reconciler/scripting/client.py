@@ -11,7 +11,7 @@ from typing import Any, Self, Unpack
 
 from reconciler import endpoints
 from reconciler.api.client import Client as Sender
-from reconciler.api.pages import pages
+from reconciler.api.pages import whole
 from reconciler.apply import calls
 from reconciler.apply.calls import Call
 from reconciler.endpoints import Filters
@@ -146,7 +146,7 @@ class Client:
     ) -> AsyncIterator[Customer]:
         """Yield every customer that the filters let through, page after page of `limit`; times are RFC 3339."""
         query = endpoints.list_customers(filters=Filters(created_at_start, created_at_end, company_name)).query
-        async for page in pages(self._sender, CUSTOMERS, query, limit=limit):
+        async for page in whole(self._sender, CUSTOMERS, query, limit=limit):
             for row in page.rows:
                 yield customer_in(row, f"GET {CUSTOMERS}")
 
@@ -158,7 +158,7 @@ class Client:
     async def list_users(self, customer_id: str, *, limit: int = 100) -> AsyncIterator[User]:
         """Yield every user of a customer, page after page of `limit`."""
         path = users_path(id_of(customer_id))
-        async for page in pages(self._sender, path, limit=limit):
+        async for page in whole(self._sender, path, limit=limit):
             for row in page.rows:
                 yield user_in(row, f"GET {path}")
 

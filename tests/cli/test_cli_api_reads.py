@@ -9,6 +9,8 @@ import pytest
 from command_line import Online, Place, answers, raw, variables_of, web_server
 
 from reconciler import __version__
+from reconciler.emulator.faults import Fault, On
+from reconciler.emulator.scripted import Scripted
 from reconciler.rules import Behaviour
 
 pytest_plugins = ("command_fixtures",)
@@ -54,6 +56,13 @@ def test_all_pages_are_one_list_with_each_customer_once(shop: Online) -> None:
     ran = shop.run("api", "customers", "list", "--limit", "2", "--all")
     assert (ran.code, list(ran.json), ids(ran.json)) == (0, ["data"], every)
     assert shop.requests() == 4  # a token and three pages
+
+
+def test_a_full_page_that_says_it_is_the_last_is_asked_for_what_follows_it(shop: Online) -> None:
+    every = loaded(shop, 4)
+    shop.emulator.faults = Scripted({2: Fault.PAGE_ENDS_EARLY}, of=On.ALL.takes)
+    ran = shop.run("api", "customers", "list", "--limit", "2", "--all")
+    assert (ran.code, ids(ran.json)) == (0, every)
 
 
 def test_all_pages_of_a_list_that_ends_nowhere_print_nothing(here: Place) -> None:
