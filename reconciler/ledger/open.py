@@ -105,7 +105,7 @@ def write_sqlite(
             # Before anything is set: another program's file, or another account's ledger, stays as it is.
             version = version_of(connection, path, known=len(migrations))
             if version:
-                _meta(connection, path, environment, base_url)
+                _refuse_anothers(connection, path, environment, base_url)
             make_durable(connection, path.resolve(), network=network)
             # SQLite opens a file that may only be read without a word; a write lock is refused now, not later.
             connection.execute("BEGIN IMMEDIATE")
@@ -166,17 +166,21 @@ def _is_there(path: Path) -> bool:
 
 def _meta(connection: sqlite3.Connection, path: Path, environment: str, base_url: str) -> Meta | None:
     """Return whose ledger it is, None where it was not named yet; Refused where it is another's."""
+    _refuse_anothers(connection, path, environment, base_url)
     row = connection.execute(_READ_META).fetchone()
-    if row is None:
-        return None
-    meta = Meta(*row)
-    if (meta.environment, meta.base_url) != (environment, base_url):
+    return None if row is None else Meta(*row)
+
+
+def _refuse_anothers(connection: sqlite3.Connection, path: Path, environment: str, base_url: str) -> None:
+    """Raise Refused where a ledger, of whichever format, is another environment's or another API's."""
+    # Columns that every format has.
+    row = connection.execute("SELECT environment, base_url FROM meta").fetchone()
+    if row not in (None, (environment, base_url)):
         raise Refused(
-            f"{visible(str(path))}: this is the ledger of environment {visible(meta.environment)!r} at "
-            f"{visible(meta.base_url)}, not of {visible(environment)!r} at {visible(base_url)}",
+            f"{visible(str(path))}: this is the ledger of environment {visible(row[0])!r} at "
+            f"{visible(row[1])}, not of {visible(environment)!r} at {visible(base_url)}",
             "each environment has its own: " + _ELSEWHERE,
         )
-    return meta
 
 
 def _name(connection: sqlite3.Connection, environment: str, base_url: str, lineage: str) -> Meta:
