@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test lint types check check-services check-web docs clean
+.PHONY: demo test lint types check check-services check-web check-install zipapp docs clean
 
 demo: $(VENV)/.installed
 	$(RUN) reconciler demo
@@ -26,6 +26,14 @@ check-services:
 # The HTML report in Debian's Chromium, installed as root where it is not there; an environment of its own.
 check-web:
 	.ci/web
+
+# Every way to install it, each in a folder of its own.
+check-install:
+	.ci/install
+
+# dist/reconciler.pyz: one file, run by the Python of the version that made it.
+zipapp:
+	.ci/zipapp
 
 docs: $(VENV)/.installed
 	$(VENV)/bin/python docs/generate.py

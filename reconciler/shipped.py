@@ -1,4 +1,4 @@
-"""The files that come with the package and are no code: schemas and examples."""
+"""The files that come with the package and are no code: schemas, examples, and the commit it was built from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = _PACKAGE.parent
+"""Where the sources lie, if it runs from a checkout."""
 
 
 def shipped(name: str) -> Path:
@@ -19,7 +21,15 @@ def shipped(name: str) -> Path:
     'customers.schema.json'
     """
     installed = _PACKAGE / "_shipped" / name
-    return installed if installed.exists() else _PACKAGE.parent / name
+    return installed if installed.exists() else CHECKOUT / name
+
+
+def built_from() -> str:
+    """Return the commit that the package was built from, "" where it does not say one, as in a checkout."""
+    try:
+        return (_PACKAGE / "_shipped" / "commit").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
 
 
 @cache

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import __version__
 from reconciler.cli import complete
 from reconciler.cli.help import Context, laid_out
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
@@ -105,6 +104,16 @@ class Commands(click.Group):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
+def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    """Write the version and end, where it was asked for."""
+    if value and not ctx.resilient_parsing:
+        # Only here: it asks git.
+        from reconciler.cli.version import version  # noqa: PLC0415
+
+        click.echo(f"reconciler, version {version()}")
+        ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-p", "--project", "project_file", metavar="FILE", help="The project file; default: reconciler.yaml.")
 @click.option(
@@ -121,7 +130,14 @@ class Commands(click.Group):
     show_default=True,
     help="What is logged to stderr; debug shows each request, without secrets or personal data.",
 )
-@click.version_option(__version__, prog_name="reconciler")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version and its commit, and exit.",
+)
 @click.pass_context
 def cli(ctx: click.Context, project_file: str | None, environment: str | None, log_level: str) -> None:
     """
@@ -219,9 +235,11 @@ def _told(exc: BaseException) -> int:
         case ExceptionGroup() if len(exc.exceptions) == 1:
             return _told(exc.exceptions[0])
         case _:
+            from reconciler.cli.version import version  # noqa: PLC0415
+
             logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
             _say(
-                f"error: this is a bug in reconciler {__version__}: {type(exc).__name__}; "
+                f"error: this is a bug in reconciler {version()}: {type(exc).__name__}; "
                 "run it again with --log-level debug and report what it prints"
             )
             return 1

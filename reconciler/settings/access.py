@@ -102,10 +102,12 @@ def _state(name: str, values: Values, *, root: Path, cwd: Path) -> str | Problem
         return text
     variable = values.variables.get("RECONCILER_STATE")
     if text is not None:
-        return _located(text, root)
-    return _located(variable, cwd) if variable else str(root / ".reconciler" / f"{name}.db")
+        return _located(text, root, name)
+    return _located(variable or ".reconciler/", cwd if variable else root, name)
 
 
-def _located(text: str, folder: Path) -> str:
-    """Return a ledger's URL, or its path below `folder`."""
-    return text if "://" in text else str(folder / text)
+def _located(text: str, folder: Path, name: str) -> str:
+    """Return a ledger's URL, or its path below `folder`; a path that ends with `/` holds one for each environment."""
+    if "://" in text:
+        return text
+    return str(folder / text / f"{name}.db" if text.endswith("/") else folder / text)

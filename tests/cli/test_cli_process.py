@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 from command_line import ONE, THREE, Online, Place, Reply, answers, raw, variables_of, web_server
 
-from reconciler import __version__
+from reconciler.cli.version import version
 
 pytest_plugins = ("command_fixtures",)
 
@@ -198,7 +198,7 @@ def test_a_shell_completes_the_names_of_commands(here: Place) -> None:
 
 def test_the_version_is_said(here: Place) -> None:
     ran = here.spawn("--version")
-    assert (ran.code, ran.out, ran.err) == (0, f"reconciler, version {__version__}\n", "")
+    assert (ran.code, ran.out, ran.err) == (0, f"reconciler, version {version()}\n", "")
 
 
 @pytest.mark.parametrize("words", [[], ["plan"], ["apply"], ["import"], ["show"], ["state"], ["state", "rm"], ["init"],

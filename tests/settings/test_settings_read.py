@@ -147,6 +147,14 @@ def test_without_a_project_file_variables_describe_the_environment(tmp_path: Pat
     assert environment.credentials() == Credentials("id", Secret("s3cret"))
 
 
+@pytest.mark.parametrize("options", [Options(environment="demo"), Options(environment="local")])
+def test_a_path_of_the_ledger_that_ends_with_a_slash_holds_a_file_for_each_environment(
+    tmp_path: Path, options: Options
+) -> None:
+    environment = read(tmp_path, options=options, variables={"RECONCILER_STATE": "kept/"}).environment()
+    assert environment.state() == str(tmp_path / "kept" / f"{options.environment}.db")
+
+
 def test_with_a_base_url_and_no_environment_named_it_is_default(tmp_path: Path) -> None:
     environment = read(tmp_path, variables={"AP_BASE_URL": "http://localhost:1/"}).environment()
     assert (environment.name, environment.base_url(), environment.state()) == (
