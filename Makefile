@@ -23,7 +23,7 @@ check: test lint types
 check-services:
 	.ci/services
 
-# The HTML report in Debian's Chromium, installed as root where it is not there; an environment of its own.
+# The HTML report and the emulator's page in Debian's Chromium, installed as root where it is not there; an environment of its own.
 check-web:
 	.ci/web
 

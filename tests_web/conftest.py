@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from reconciler.emulator.server import running
+from reconciler.emulator.service import Emulator
 from reconciler.plans import Plan
 from reconciler.report.plan_html import plan_html
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A report in a browser, what it asked for besides itself, and what went wrong or was said by dialogs."""
+    """A page in a browser, what it asked for besides itself, and what went wrong or was said by dialogs."""
 
     page: Page
     asked: list[str]
@@ -31,6 +34,7 @@ class Opened:
 
 
 Open = Callable[..., Opened]
+Emulated = Callable[..., Opened]
 
 
 @pytest.fixture(scope="session")
@@ -43,31 +47,46 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    contexts = []
+    with ExitStack() as stack:
 
-    def open_plan(plan: Plan, **how: Any) -> Opened:  # noqa: ANN401 - of a browser's context
-        file = tmp_path / "plan.html"
-        file.write_text(plan_html(plan), encoding="utf-8", errors="backslashreplace")
-        context = browser.new_context(**how)
-        contexts.append(context)
-        page = context.new_page()
-        asked: list[str] = []
-        complaints: list[str] = []
+        def open_plan(plan: Plan, **how: Any) -> Opened:  # noqa: ANN401 - of a browser's context
+            file = tmp_path / "plan.html"
+            file.write_text(plan_html(plan), encoding="utf-8", errors="backslashreplace")
+            return watched(browser, stack, file.as_uri(), lambda url: url == file.as_uri(), **how)
 
-        def refuse(route: Route) -> None:
-            if route.request.url == file.as_uri():
-                route.continue_()
-            else:
-                asked.append(route.request.url)
-                route.abort()
+        yield open_plan
 
-        page.route("**/*", refuse)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.goto(file.as_uri())
-        return Opened(page, asked, complaints)
 
-    yield open_plan
-    for context in contexts:
-        context.close()
+@pytest.fixture
+def emulated(browser: Browser) -> Iterator[Emulated]:
+    """Yield what opens the page of an emulator."""
+    with ExitStack() as stack:
+
+        def open_emulator(emulator: Emulator, **how: Any) -> Opened:  # noqa: ANN401 - of a browser's context
+            url = stack.enter_context(running(emulator))
+            return watched(browser, stack, f"{url}/", lambda asked: asked.startswith(f"{url}/"), **how)
+
+        yield open_emulator
+
+
+def watched(browser: Browser, stack: ExitStack, url: str, own: Callable[[str], bool], **how: Any) -> Opened:  # noqa: ANN401 - of a browser's context
+    """Open a page that gets only what is its `own`, until `stack` is closed."""
+    context = browser.new_context(**how)
+    stack.callback(context.close)
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+
+    def refuse(route: Route) -> None:
+        if own(route.request.url):
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", refuse)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.goto(url)
+    return Opened(page, asked, complaints)
