@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test lint types check check-services check-web check-install zipapp docs clean
+.PHONY: demo test lint types check check-services check-web check-install check-docs zipapp docs site clean
 
 demo: $(VENV)/.installed
 	$(RUN) reconciler demo
@@ -23,13 +23,20 @@ check: test lint types
 check-services:
 	.ci/services
 
-# The HTML report and the emulator's page in Debian's Chromium, installed as root where it is not there; an environment of its own.
+# The HTML report, the emulator's page and the docs' site in Debian's Chromium, installed as root where it is not
+# there; an environment of its own.
 check-web:
 	.ci/web
 
 # Every way to install it, each in a folder of its own.
 check-install:
 	.ci/install
+
+# The docs' site, where any warning is an error; in SITE where that is given.
+check-docs:
+	.ci/docs $(SITE)
+
+site: check-docs
 
 # dist/reconciler.pyz: one file, run by the Python of the version that made it.
 zipapp:
