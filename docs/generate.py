@@ -1,5 +1,5 @@
 """
-Write the generated parts of the reference: commands from the command line itself, files from their JSON Schemas.
+Write what is generated of the docs: commands from the command line itself, files from their JSON Schemas, screens.
 
 `python docs/generate.py` writes, `--check` writes nothing and ends with 1 where a page is out of date. In a page,
 what stands between the two marks is generated; what stands around them is written by hand.
@@ -31,11 +31,15 @@ MANY = 8
 
 
 def main() -> int:
-    """Write every page, or check them, and return the exit code."""
-    stale = [path for path, text in pages().items() if path.read_text(encoding="utf-8") != text]
+    """Write every page and every screen, or check them, and return the exit code."""
+    # Only here: the screens are run, and the tests ask for pages.
+    from screens import screens  # noqa: PLC0415
+
+    texts = pages() | dict(screens())
+    stale = [path for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" not in sys.argv[1:]:
         for path in stale:
-            path.write_text(pages()[path], encoding="utf-8")
+            path.write_text(texts[path], encoding="utf-8")
         return 0
     for path in stale:
         sys.stderr.write(f"{path.name} is out of date: run `make docs`\n")
