@@ -59,6 +59,7 @@ class Book:
     commits: list[list[Write]] = field(default_factory=list)
     asked: int = 0
     writable: bool = True
+    remote: bool = False
 
     def __enter__(self) -> Self:
         return self

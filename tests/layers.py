@@ -70,6 +70,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "apprise": ("cli",),
     "sqlite3": ("ledger", "emulator"),
     "psycopg": ("ledger.postgres",),
+    "obstore": ("ledger.objects",),
     # Sending. `api.origin` makes the one client, `api.client` has it.
     "httpx": ("api", "emulator", "pipeline"),
     **dict.fromkeys(("httpx.AsyncClient", "httpx.AsyncHTTPTransport"), ("api.origin",)),
@@ -201,13 +202,18 @@ def _use_fault(module: str, name: str) -> str:
 
 
 # What sends or makes durable, by the end of its dotted name; so does any call that is given "COMMIT".
-_PRIMITIVES = ("_http.send", "connection.commit", "connection.transaction")
+_PRIMITIVES = ("_http.send", "connection.commit", "connection.transaction", "store.put_new")
 # Commits that no run depends on, each with why.
 SILENT = {
     "ledger.schema.migrate": "makes or migrates the format, before a run has written anything",
     "ledger.postgres.opening._migrate": "the same in a database",
     "ledger.postgres.lease.take": "the lease, which ends by itself",
     "ledger.postgres.reading._at_once": "reads only",
+    "ledger.objects.opening._make": "makes a ledger, before a run has written anything",
+    "ledger.objects.opening.probe": "an object of its own, deleted again",
+    "ledger.objects.lease.take": "the lease, which ends by itself",
+    "ledger.objects.replica.snapshot": "what it holds is durable in the log already",
+    "ledger.objects.replica.end_log": "another run may commit no more; nothing is written for this one",
 }
 
 

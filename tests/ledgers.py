@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import object_server
 import postgres_server
 
 from reconciler.ledger import Ledger, open_ledger
@@ -58,4 +59,9 @@ def open_postgres(folder: Path) -> Ledger:
     return open_ledger(postgres_server.url(), environment=f"demo {folder}", base_url="https://api.example")
 
 
-OPENERS: Mapping[str, Open] = {"sqlite": open_sqlite, "postgres": open_postgres}
+def open_objects(folder: Path) -> Ledger:
+    """Each folder is an environment of its own, in one bucket."""
+    return open_ledger(object_server.url(), environment=f"demo {folder}", base_url="https://api.example")
+
+
+OPENERS: Mapping[str, Open] = {"sqlite": open_sqlite, "postgres": open_postgres, "objects": open_objects}

@@ -88,7 +88,7 @@ def test_every_request_and_every_commit_of_a_run_is_a_step_that_a_crash_can_be_t
     edges = {name: path.read_text("utf-8") for name, path in MODULES.items() if name.startswith(("api", "ledger"))}
     assert [found for name, source in edges.items() for found in unannounced(name, source)] == []
     tell = [name for name, source in edges.items() if "step(" in source]
-    assert tell == ["api.client", "ledger.postgres.ledger", "ledger.sqlite"]
+    assert tell == ["api.client", "ledger.objects.replica", "ledger.postgres.ledger", "ledger.sqlite"]
 
 
 def test_what_may_commit_in_silence_is_there() -> None:

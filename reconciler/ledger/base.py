@@ -51,6 +51,10 @@ class Ledger(Protocol):
     def writable(self) -> bool:
         """Say whether it can be written: not where it was opened for reading only, or is not there."""
 
+    @property
+    def remote(self) -> bool:
+        """Say whether a commit waits for a network and may be made in another thread, so that nothing else waits."""
+
     def __enter__(self) -> Self:
         """Return itself, open."""
 

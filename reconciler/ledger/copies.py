@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import Invalid, LedgerFailed, LedgerTooNew, Problem, Source
@@ -91,6 +91,11 @@ def read_copy(name: str, text: bytes) -> Copy:
     if problems:
         raise Invalid(problems)
     return Copy(meta, tuple(writes))
+
+
+def lacking(columns: Sequence[str]) -> list[object]:
+    """Return what a row of an older format lacks at its end: the values of the columns that it has not."""
+    return [_ADDED[column] for column in columns]
 
 
 def _documents(copy: Copy) -> Iterator[dict[str, Any]]:

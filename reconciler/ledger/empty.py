@@ -56,6 +56,11 @@ class EmptyLedger:
         raise self._absent()
 
     @property
+    def remote(self) -> bool:
+        """Return False: there is no commit."""
+        return False
+
+    @property
     def lease_s(self) -> float:
         """Return 0: there is no lease."""
         return 0.0

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.errors import LedgerFailed, TakenOver
+from reconciler.errors import LedgerFailed, Locked, TakenOver
+from reconciler.ledger.lock import Holder
 from reconciler.text import visible
 
 _ELSEWHERE = "or name another file in `state:` or RECONCILER_STATE"
@@ -43,7 +44,7 @@ def primary(error: sqlite3.Error) -> int:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def told(path: Path | str) -> Iterator[None]:
     """Raise LedgerFailed, naming `path`, for what a database, a disk or a text that cannot be stored raises inside."""
     try:
         yield
@@ -68,6 +69,14 @@ def taken_over(place: str, who: str, since: str) -> TakenOver:
     return TakenOver(
         f"{visible(place)}: another run has taken over{when}{by}; this run writes and sends nothing more",
         "let that one end, then plan again: what this run had sent is settled by then",
+    )
+
+
+def locked(who: Holder, lease_s: float) -> Locked:
+    """Return that another run, `who`, holds the lease of the account, which lasts for `lease_s` without renewal."""
+    return Locked(
+        f"another run on this account holds the lock: {who}",
+        f"wait for it to end, or let --lock-timeout do so; if it has died, its lock ends after {lease_s:.0f} s",
     )
 
 

@@ -14,7 +14,7 @@ from reconciler.ledger.faults import told
 from reconciler.ledger.lock import may_write
 from reconciler.ledger.open import connect_to_read, open_ledger
 from reconciler.ledger.schema import shipped, version_of
-from reconciler.ledger.shared import known_format, usable
+from reconciler.ledger.shared import Kind, kind_of, known_format, usable
 from reconciler.records import Records
 
 FEW_BYTES = 64 * 1024**2
@@ -32,7 +32,7 @@ class Storage:
     - `private`: nobody else on this machine may read it. `free_bytes`: None where that is not this machine's matter.
     """
 
-    shared: bool
+    kind: Kind
     format: int
     known: int
     writable: bool
@@ -53,14 +53,14 @@ def storage_of(url_or_path: str) -> Storage:
     """Return where a ledger lies; LedgerFailed where that cannot be looked at."""
     if "://" in url_or_path:
         version, writable = usable(url_or_path)
-        return Storage(shared=True, format=version, known=known_format(), writable=writable)
+        return Storage(kind_of(url_or_path), format=version, known=known_format(url_or_path), writable=writable)
     path = Path(url_or_path)
     with told(path):
         file = path.resolve()
         there = file.is_file()
         # SQLite writes a journal beside the file, so the folder must be writable too.
         return Storage(
-            shared=False,
+            kind=Kind.FILE,
             format=_format(file) if there and file.stat().st_size else 0,
             known=len(shipped()),
             writable=may_write(file) and may_write(file.parent),

@@ -32,6 +32,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+LEASE_S = 15.0
+"""So long a lease lasts without being renewed, where the ledger is shared."""
+
 _ASK_EVERY_S = 0.5
 _LONGEST = 4096
 

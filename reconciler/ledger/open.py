@@ -11,24 +11,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from reconciler.errors import LedgerFailed, Refused
-from reconciler.ledger.base import Ledger, Meta
+from reconciler.errors import LedgerFailed
+from reconciler.ledger.base import Ledger
 from reconciler.ledger.durable import make_durable, on_network
 from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.faults import primary, told
 from reconciler.ledger.schema import Connect, make_private, migrate, shipped, version_of
 from reconciler.ledger.shared import open_shared
 from reconciler.ledger.sqlite import SqliteLedger
+from reconciler.ledger.whose import meta_of, named, refuse_anothers
 from reconciler.step import Step, unheard
 from reconciler.text import visible
 
 _SMALLEST = 512  # bytes: the smallest page of an SQLite file
 _ELSEWHERE = "name another file in `state:` or RECONCILER_STATE"
-_WRITE_META = (
-    "INSERT INTO meta (environment, base_url, lineage, created_at) "
-    "SELECT ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE NOT EXISTS (SELECT 1 FROM meta)"
-)
-_READ_META = "SELECT environment, base_url, lineage, created_at, serial FROM meta"
 
 
 def open_ledger(
@@ -105,15 +101,15 @@ def write_sqlite(
             # Before anything is set: another program's file, or another account's ledger, stays as it is.
             version = version_of(connection, path, known=len(migrations))
             if version:
-                _refuse_anothers(connection, path, environment, base_url)
+                refuse_anothers(connection, path, environment, base_url)
             make_durable(connection, path.resolve(), network=network)
             # SQLite opens a file that may only be read without a word; a write lock is refused now, not later.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
             migrate(connection, path, migrations, connect)
-            meta = _meta(connection, path, environment, base_url)
+            meta = meta_of(connection, path, environment, base_url)
             if meta is None:
-                meta = _name(connection, environment, base_url, lineage or str(uuid4()))
+                meta = named(connection, environment, base_url, lineage or str(uuid4()))
             return SqliteLedger(path, meta, writable=True, connection=connection, step=step)
         except BaseException:
             connection.close()
@@ -140,7 +136,7 @@ def read_sqlite(
                 connection = _in_memory(connection)
                 migrate(connection, path, migrations, None)
             connection.execute("PRAGMA query_only = ON")
-            meta = _meta(connection, path, environment, base_url) if version else None
+            meta = meta_of(connection, path, environment, base_url) if version else None
         except BaseException:
             connection.close()
             raise
@@ -162,31 +158,6 @@ def _is_there(path: Path) -> bool:
         return True
     what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
     raise LedgerFailed(f"{visible(str(path))}: the ledger is a file, and this is {what}", _ELSEWHERE)
-
-
-def _meta(connection: sqlite3.Connection, path: Path, environment: str, base_url: str) -> Meta | None:
-    """Return whose ledger it is, None where it was not named yet; Refused where it is another's."""
-    _refuse_anothers(connection, path, environment, base_url)
-    row = connection.execute(_READ_META).fetchone()
-    return None if row is None else Meta(*row)
-
-
-def _refuse_anothers(connection: sqlite3.Connection, path: Path, environment: str, base_url: str) -> None:
-    """Raise Refused where a ledger, of whichever format, is another environment's or another API's."""
-    # Columns that every format has.
-    row = connection.execute("SELECT environment, base_url FROM meta").fetchone()
-    if row not in (None, (environment, base_url)):
-        raise Refused(
-            f"{visible(str(path))}: this is the ledger of environment {visible(row[0])!r} at "
-            f"{visible(row[1])}, not of {visible(environment)!r} at {visible(base_url)}",
-            "each environment has its own: " + _ELSEWHERE,
-        )
-
-
-def _name(connection: sqlite3.Connection, environment: str, base_url: str, lineage: str) -> Meta:
-    """Write whose ledger a new one is, and return it."""
-    connection.execute(_WRITE_META, (environment, base_url, lineage))
-    return Meta(*connection.execute(_READ_META).fetchone())
 
 
 def connect_to_read(path: Path, connect: Connect = connect_sqlite) -> sqlite3.Connection:

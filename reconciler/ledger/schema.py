@@ -35,7 +35,7 @@ def shipped_in(package: str) -> tuple[str, ...]:
     )
 
 
-def version_of(connection: sqlite3.Connection, path: Path, *, known: int) -> int:
+def version_of(connection: sqlite3.Connection, path: Path | str, *, known: int) -> int:
     """
     Return the format of a ledger file: 0 for an empty file or database, at most `known`.
 
@@ -58,7 +58,9 @@ def version_of(connection: sqlite3.Connection, path: Path, *, known: int) -> int
     return version
 
 
-def migrate(connection: sqlite3.Connection, path: Path, migrations: tuple[str, ...], connect: Connect | None) -> None:
+def migrate(
+    connection: sqlite3.Connection, path: Path | str, migrations: tuple[str, ...], connect: Connect | None
+) -> None:
     """
     Bring the file to today's format in one transaction.
 
@@ -72,7 +74,7 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: tuple[str, .
         # Asked again under the lock: two may have found the file new, or old, at once.
         version = version_of(connection, path, known=len(migrations))
         if version and version < len(migrations) and connect is not None:
-            copy_beside(path, f"v{version}", connect)
+            copy_beside(Path(path), f"v{version}", connect)
         for script in migrations[version:]:
             for statement in _statements(script):
                 connection.execute(statement)

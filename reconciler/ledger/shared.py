@@ -1,9 +1,10 @@
-"""Ledgers that several machines share: which URLs name one, and the driver, loaded where one is used."""
+"""Ledgers that several machines share: which URLs name one, and their drivers, loaded where one is used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler.clock import Clock
@@ -11,25 +12,57 @@ from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder, account_key
 from reconciler.ledger.pace_file import PaceFile
-from reconciler.ledger.schema import shipped_in
+from reconciler.ledger.schema import shipped, shipped_in
 from reconciler.step import Step, unheard
 from reconciler.text import visible
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from reconciler.ledger.postgres.pace import PaceTable
 
-_SCHEMES = ("postgresql", "postgres")
+
+class Kind(StrEnum):
+    """What a ledger is stored in."""
+
+    FILE = "file"
+    DATABASE = "postgresql"
+    STORE = "objects"
+
+
+_KINDS = {
+    **dict.fromkeys(("postgresql", "postgres"), Kind.DATABASE),
+    **dict.fromkeys(("s3", "gs", "az"), Kind.STORE),
+}
+
+
+def kind_of(url_or_path: str) -> Kind:
+    """
+    Return what a ledger is stored in; LedgerFailed for a URL that names nothing of it.
+
+    >>> str(kind_of("postgresql://db.example/state")), str(kind_of("s3://bucket/state")), str(kind_of("ledger.db"))
+    ('postgresql', 'objects', 'file')
+    """
+    scheme, colon, _ = url_or_path.partition("://")
+    if not colon:
+        return Kind.FILE
+    if scheme not in _KINDS:
+        # Not the rest of the URL: it may hold a password.
+        raise LedgerFailed(
+            f"{visible(scheme)}:// ledgers are not supported by this version",
+            "give the path of a file, or a postgresql://, s3://, gs:// or az:// URL, in `state:` or RECONCILER_STATE",
+        )
+    return _KINDS[scheme]
 
 
 def is_shared(url_or_path: str) -> bool:
     """
     Say whether a ledger is shared, and its lock a lease.
 
-    >>> is_shared("postgresql://db.example/state"), is_shared("ledger.db")
-    (True, False)
+    >>> is_shared("postgresql://db.example/state"), is_shared("s3://bucket/state"), is_shared("ledger.db")
+    (True, True, False)
     """
-    scheme, colon, _ = url_or_path.partition("://")
-    return bool(colon) and scheme in _SCHEMES
+    return url_or_path.partition("://")[0] in _KINDS and "://" in url_or_path
 
 
 def open_shared(
@@ -43,10 +76,9 @@ def open_shared(
     step: Step = unheard,
 ) -> Ledger:
     """Return the ledger that a URL names, open (see `open.open_ledger`)."""
-    _supported(url)
-    with _driver():
-        from reconciler.ledger.postgres.opening import open_postgres  # noqa: PLC0415 - most ledgers are files
-    return open_postgres(
+    opening = _opening(url)
+    opened = opening.open_postgres if kind_of(url) is Kind.DATABASE else opening.open_objects
+    ledger: Ledger = opened(
         url,
         environment=environment,
         base_url=base_url,
@@ -55,32 +87,30 @@ def open_shared(
         lineage=lineage,
         step=step,
     )
+    return ledger
 
 
 def usable(url: str) -> tuple[int, bool]:
-    """Return the format of the ledgers in a database, 0 for none, and whether they may be written, or made."""
-    _supported(url)
-    with _driver():
-        from reconciler.ledger.postgres import opening  # noqa: PLC0415
-    return opening.usable(url)
+    """Return the format of the ledgers at a URL, 0 for none, and whether they may be written, or made."""
+    found: tuple[int, bool] = _opening(url).usable(url)
+    return found
 
 
-def known_format() -> int:
-    """Return the format that this version writes into a database."""
-    return len(shipped_in("reconciler.ledger.postgres"))
+def known_format(url: str) -> int:
+    """Return the format that this version writes at a URL."""
+    return len(shipped_in("reconciler.ledger.postgres")) if kind_of(url) is Kind.DATABASE else len(shipped())
 
 
 def lease_holder(url: str, account: str) -> Holder | None:
     """Return who holds the lease of an account (`lock.account_key`), None for nobody."""
-    with _driver():
-        from reconciler.ledger.postgres import opening  # noqa: PLC0415
-    return opening.lease_holder(url, account)
+    holder: Holder | None = _opening(url).lease_holder(url, account)
+    return holder
 
 
 def shared_pace(url_or_path: str, base_url: str, client_id: str, clock: Clock) -> PaceFile | PaceTable:
     """Return where the pace of a key is kept: in the ledger's database if it has one, else on this machine."""
     own = PaceFile(base_url, client_id, clock)
-    if not is_shared(url_or_path):
+    if not is_shared(url_or_path) or kind_of(url_or_path) is not Kind.DATABASE:
         return own
     try:
         from reconciler.ledger.postgres.pace import PaceTable  # noqa: PLC0415
@@ -91,27 +121,26 @@ def shared_pace(url_or_path: str, base_url: str, client_id: str, clock: Clock) -
 
 def end_lease(url: str, account: str) -> None:
     """End the lease of an account, whoever holds it: that run writes and sends nothing more."""
-    with _driver():
-        from reconciler.ledger.postgres import opening  # noqa: PLC0415
-    opening.end_lease(url, account)
+    _opening(url).end_lease(url, account)
 
 
-def _supported(url: str) -> None:
-    """Raise LedgerFailed where a URL names no kind of ledger that there is."""
-    if not is_shared(url):
-        # Not the rest of the URL: it may hold a password.
-        raise LedgerFailed(
-            f"{visible(url.partition('://')[0])}:// ledgers are not supported by this version",
-            "give the path of a file, or a postgresql:// URL, in `state:` or RECONCILER_STATE",
-        )
+def _opening(url: str) -> ModuleType:
+    """Return the module that opens such ledgers."""
+    if kind_of(url) is Kind.DATABASE:
+        with _driver("PostgreSQL", "postgres"):
+            from reconciler.ledger.postgres import opening  # noqa: PLC0415 - most ledgers are files
+        return opening
+    with _driver("object storage", "objects"):
+        from reconciler.ledger.objects import opening as objects  # noqa: PLC0415
+    return objects
 
 
 @contextmanager
-def _driver() -> Iterator[None]:
+def _driver(where: str, extra: str) -> Iterator[None]:
     """Raise LedgerFailed, with what to install, where the driver is not there."""
     try:
         yield
     except ImportError as error:
         raise LedgerFailed(
-            "a ledger in PostgreSQL needs a driver that is not installed", "pip install 'reconciler[postgres]'"
+            f"a ledger in {where} needs a driver that is not installed", f"pip install 'reconciler[{extra}]'"
         ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -12,20 +12,21 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from reconciler.errors import LedgerFailed
+from reconciler.ledger import statements as sql
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.faults import altered, taken_over, told
 from reconciler.ledger.lock import Holder
-from reconciler.ledger.rows import SeenUsers, read_binding, read_intent, read_learned, read_run, statements, writes_of
-from reconciler.ledger.tables import (
-    BINDING_COLUMNS,
-    INTENT_COLUMNS,
-    LEARNED_COLUMNS,
-    PUTS,
-    RUN_COLUMNS,
-    TABLES,
-    Put,
-    Statement,
+from reconciler.ledger.rows import (
+    Row,
+    SeenUsers,
+    read_binding,
+    read_intent,
+    read_learned,
+    read_run,
+    statements,
+    writes_of,
 )
+from reconciler.ledger.tables import TABLES, Statement
 from reconciler.model import CustomerId
 from reconciler.records import Binding, Intent, Records, Run, Write
 from reconciler.step import Step, unheard
@@ -34,44 +35,8 @@ from reconciler.text import visible
 Result = TypeVar("Result")
 
 
-def _select(columns: str, rest: str) -> str:
-    """Return the statement that reads `columns`."""
-    return f"SELECT {columns} {rest}"
-
-
-def _put(put: Put) -> str:
-    """
-    Return the statement that writes a row whether or not its key is there.
-
-    >>> _put(PUTS[Statement.PUT_TAKEN]).replace("excluded.words", "...")
-    'INSERT INTO taken (external_id, words) VALUES (?, ?) ON CONFLICT (external_id) DO UPDATE SET words = ...'
-    """
-    marks = ", ".join("?" * len(put.columns.split(", ")))
-    columns, marks, key = (put.columns, marks, put.key) if put.key else (f"only, {put.columns}", f"1, {marks}", "only")
-    return f"INSERT INTO {put.table} ({columns}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {put.changed()}"  # noqa: S608 - all of it is in our own files
-
-
-_SQL: Mapping[Statement, str] = {
-    **{statement: _put(put) for statement, put in PUTS.items()},
-    Statement.PUT_ACCOUNT: "UPDATE meta SET account = ?",
-    Statement.DROP_TAKEN: "DELETE FROM taken WHERE external_id = ?",
-    Statement.DROP_USERS: "DELETE FROM users WHERE id = (SELECT id FROM bindings WHERE external_id = ?)",
-    Statement.DROP_BINDING: "DELETE FROM bindings WHERE external_id = ?",
-}
-
-_BINDINGS = _select(BINDING_COLUMNS, "FROM bindings")
-_BINDING = _select(BINDING_COLUMNS, "FROM bindings WHERE external_id = ?")
-_OPEN_INTENTS = _select(INTENT_COLUMNS, "FROM intents WHERE status IS NULL ORDER BY opened_at, run, seq")
-_INTENTS = _select(INTENT_COLUMNS, "FROM intents WHERE run = ? ORDER BY seq")
-_LEARNED = _select(LEARNED_COLUMNS, "FROM learned")
-_RUNS = _select(RUN_COLUMNS, "FROM runs ORDER BY position")
-_ALL_INTENTS = _select(INTENT_COLUMNS, "FROM intents ORDER BY run, seq")
-_META = "SELECT environment, base_url, lineage, created_at, serial FROM meta"
-# No write: the serial, which the fence has counted on, stays what it was.
-_BEGIN = "UPDATE meta SET token = token + 1, serial = serial - 1, taken_by = ?, taken_at = ?"
-_FENCE = "UPDATE meta SET serial = serial + 1 WHERE token = coalesce(?, token)"
-_OVERWRITE = "UPDATE meta SET lineage = ?, serial = max(serial, ?), account = ''"
-_FINISHED = "SELECT 1 FROM runs WHERE outcome <> '' LIMIT 1"
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +47,7 @@ class SqliteLedger:
     `token` is that of the run that writes, None for one that writes without having begun.
     """
 
-    path: Path
+    path: Path | str
     meta: Meta
     writable: bool
     connection: sqlite3.Connection
@@ -117,7 +82,7 @@ class SqliteLedger:
     def binding(self, external_id: str) -> Binding | None:
         """Return one customer's row."""
         with told(self.path), altered(self.path):
-            row = self.connection.execute(_BINDING, (external_id,)).fetchone()
+            row = self.connection.execute(sql.BINDING, (external_id,)).fetchone()
             return None if row is None else read_binding(row)
 
     def commit(self, writes: Iterable[Write]) -> None:
@@ -128,17 +93,31 @@ class SqliteLedger:
         new one: an id is never bound twice, not even within a commit. After a failure nothing of
         `writes` is there, and the ledger can be used as before.
         """
-        self._transact(lambda: self._put(writes))
+        self.write(statements(writes))
+
+    def write(self, rows: Iterable[tuple[Statement, Row]], *, then: Callable[[], None] = nothing) -> None:
+        """Write rows as `commit` does writes; `then` is done last, and what it raises undoes them."""
+
+        def work() -> None:
+            self._put(rows)
+            then()
+
+        self._transact(work)
 
     def begin(self, holder: Holder, *, account: str) -> SqliteLedger:  # noqa: ARG002 - the lock is the caller's
         """Return this ledger as the writing run `holder` has it: whoever began before commits no more."""
 
         def take() -> int:
-            self.connection.execute(_BEGIN, (str(holder), holder.since))
+            self.connection.execute(sql.BEGIN, (str(holder), holder.since))
             token: int = self.connection.execute("SELECT token FROM meta").fetchone()[0]
             return token
 
         return replace(self, token=self._transact(take))
+
+    @property
+    def remote(self) -> bool:
+        """Return False: a commit waits for the disk alone."""
+        return False
 
     @property
     def lease_s(self) -> float:
@@ -153,9 +132,9 @@ class SqliteLedger:
         with told(self.path), altered(self.path):
             self.connection.execute("BEGIN")
             try:
-                records, runs = self._read(), tuple(map(read_run, self.connection.execute(_RUNS)))
-                intents = tuple(map(read_intent, self.connection.execute(_ALL_INTENTS)))
-                meta = Meta(*self.connection.execute(_META).fetchone())
+                records, runs = self._read(), tuple(map(read_run, self.connection.execute(sql.RUNS)))
+                intents = tuple(map(read_intent, self.connection.execute(sql.ALL_INTENTS)))
+                meta = Meta(*self.connection.execute(sql.META).fetchone())
             finally:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
@@ -163,37 +142,44 @@ class SqliteLedger:
 
     def overwrite(self, copy: Copy) -> None:
         """Replace all that it holds, lineage too, by `copy`, all or nothing."""
+        self.replace_all(copy.meta.lineage, copy.meta.serial, statements(copy.writes))
 
-        def write() -> None:
+    def replace_all(
+        self, lineage: str, serial: int, rows: Iterable[tuple[Statement, Row]], *, then: Callable[[], None] = nothing
+    ) -> None:
+        """Replace all that it holds by the rows of a copy; `then` is done last, and what it raises undoes it."""
+
+        def work() -> None:
             for table in TABLES:
                 self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are our own
-            self.connection.execute(_OVERWRITE, (copy.meta.lineage, copy.meta.serial + 1))
-            self._put(copy.writes)
+            self.connection.execute(sql.OVERWRITE, (lineage, serial + 1))
+            self._put(rows)
+            then()
 
-        self._transact(write)
+        self._transact(work)
 
     def runs(self) -> tuple[Run, ...]:
         """Return every run, in the order in which they began."""
         with told(self.path):
-            return tuple(map(read_run, self.connection.execute(_RUNS)))
+            return tuple(map(read_run, self.connection.execute(sql.RUNS)))
 
     def intents(self, run: str) -> tuple[Intent, ...]:
         """Return the intents of one run, in the order of their seq."""
         with told(self.path), altered(self.path):
-            return tuple(map(read_intent, self.connection.execute(_INTENTS, (run,))))
+            return tuple(map(read_intent, self.connection.execute(sql.INTENTS, (run,))))
 
     def _read(self) -> Records:
         """Return the records, inside a transaction."""
         ask = self.connection.execute
-        bindings = {binding.external_id: binding for binding in map(read_binding, ask(_BINDINGS))}
+        bindings = {binding.external_id: binding for binding in map(read_binding, ask(sql.BINDINGS))}
         users: dict[CustomerId, str] = dict(ask("SELECT id, users_json FROM users"))
         return Records(
             bindings=bindings,
             users=SeenUsers(users),
             taken=dict(ask("SELECT external_id, words FROM taken")),
-            intents=tuple(map(read_intent, ask(_OPEN_INTENTS))),
-            learned=read_learned(ask(_LEARNED).fetchone()),
-            known=bool(bindings) or ask(_FINISHED).fetchone() is not None,
+            intents=tuple(map(read_intent, ask(sql.OPEN_INTENTS))),
+            learned=read_learned(ask(sql.LEARNED).fetchone()),
+            known=bool(bindings) or ask(sql.FINISHED).fetchone() is not None,
             account=ask("SELECT account FROM meta").fetchone()[0],
         )
 
@@ -216,14 +202,14 @@ class SqliteLedger:
                 raise
             return result
 
-    def _put(self, writes: Iterable[Write]) -> None:
-        """Write `writes`, inside a transaction."""
-        for statement, group in groupby(statements(writes), itemgetter(0)):
-            self.connection.executemany(_SQL[statement], (values for _, values in group))
+    def _put(self, rows: Iterable[tuple[Statement, Row]]) -> None:
+        """Write rows, inside a transaction."""
+        for statement, group in groupby(rows, itemgetter(0)):
+            self.connection.executemany(sql.SQL[statement], (values for _, values in group))
 
     def _fence(self) -> None:
         """Count the commit; TakenOver where another run has begun since this one did."""
-        if self.connection.execute(_FENCE, (self.token,)).rowcount == 1:
+        if self.connection.execute(sql.FENCE, (self.token,)).rowcount == 1:
             return
         who, since = self.connection.execute("SELECT taken_by, taken_at FROM meta").fetchone()
         raise taken_over(str(self.path), who, since)

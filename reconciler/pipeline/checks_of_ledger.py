@@ -8,7 +8,7 @@ from reconciler.diagnosis import Check, Fact, Facts, Finding, Verdict, skipped
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.ledger.health import FEW_BYTES, Contents, Storage, contents_of, storage_of
 from reconciler.ledger.lock import lock_folder
-from reconciler.ledger.shared import is_shared
+from reconciler.ledger.shared import Kind, is_shared
 from reconciler.pipeline.writing import holder_now
 from reconciler.records import Learned
 from reconciler.report.words import count
@@ -42,10 +42,13 @@ def _state(environment: Environment) -> tuple[Contents | None, Finding]:
     return contents, state_of(place, storage, contents)
 
 
+_KINDS = {Kind.DATABASE: "PostgreSQL", Kind.STORE: "object storage"}
+
+
 def state_of(place: str, storage: Storage, contents: Contents) -> Finding:
     """Return what a ledger that can be read is found to be; `place` is its path, or its URL."""
     records, meta = contents.records, contents.meta
-    shown = "the ledger in PostgreSQL" if storage.shared else place
+    shown = f"the ledger in {_KINDS[storage.kind]}" if storage.kind in _KINDS else place
     facts = {
         **_facts(storage),
         "readable": True,
@@ -85,7 +88,7 @@ def _warned(place: str, storage: Storage, intents: int) -> tuple[str, str] | Non
 def _facts(storage: Storage) -> Facts:
     """Return what may be told to anybody of where a ledger lies."""
     return {
-        "kind": "postgresql" if storage.shared else "file",
+        "kind": storage.kind.value,
         "format": storage.format,
         "known": storage.known,
         "writable": storage.writable,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from threading import Event
 
 import pytest
 from carried_out import Book, row
@@ -10,7 +12,20 @@ from clocks import run
 
 from reconciler.apply.journal import Journal
 from reconciler.errors import LedgerFailed
-from reconciler.records import DropBinding, PutBinding
+from reconciler.records import DropBinding, PutBinding, Write
+
+
+class Slow(Book):
+    """A ledger that is far away: a commit lasts until it is `answered`."""
+
+    def __init__(self) -> None:
+        super().__init__(remote=True)
+        self.begun, self.answered = Event(), Event()
+
+    def commit(self, writes: Iterable[Write]) -> None:
+        self.begun.set()
+        self.answered.wait()
+        super().commit(writes)
 
 
 def test_a_write_is_durable_when_it_returns() -> None:
@@ -36,9 +51,25 @@ def test_writes_that_meet_are_one_commit_in_their_order() -> None:
     assert run(written()).commits == [[DropBinding("a"), DropBinding("b"), DropBinding("c")]]
 
 
-def test_a_commit_that_fails_fails_for_all_that_waited_for_it() -> None:
+def test_what_comes_while_a_commit_waits_for_the_network_shares_the_next_and_the_loop_goes_on() -> None:
+    async def written() -> Slow:
+        book = Slow()
+        journal = Journal(book)
+        first = asyncio.ensure_future(journal.write(DropBinding("a")))
+        await asyncio.to_thread(book.begun.wait)
+        others = [asyncio.ensure_future(journal.write(DropBinding(key))) for key in "bc"]
+        await asyncio.sleep(0)
+        book.answered.set()
+        await asyncio.gather(first, *others)
+        return book
+
+    assert asyncio.run(written()).commits == [[DropBinding("a")], [DropBinding("b"), DropBinding("c")]]
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_commit_that_fails_fails_for_all_that_waited_for_it(*, remote: bool) -> None:
     async def written() -> list[object]:
-        journal = Journal(Book(fails_from=1))
+        journal = Journal(Book(fails_from=1, remote=remote))
         return await asyncio.gather(
             journal.write(DropBinding("a")), journal.write(DropBinding("b")), return_exceptions=True
         )

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+import object_server
 import pytest
 from command_line import ONE, Online, Place, Ran, answers, fits, raw, variables_of, web_server
 
 from reconciler.clock import RealClock
 from reconciler.ledger.lock import take_lock
+from reconciler.ledger.objects.store import open_store
+from reconciler.ledger.schema import shipped
 
 pytest_plugins = ("command_fixtures",)
 
@@ -166,9 +169,25 @@ def test_the_ledger_of_a_newer_version_is_wrong_and_both_formats_are_said(shop: 
 
 
 def test_a_ledger_in_a_kind_of_place_that_is_not_supported_is_wrong_and_its_password_is_not_shown(shop: Online) -> None:
-    ran = doctor(shop, RECONCILER_STATE="s3://me:hidden@bucket/state")
+    ran = doctor(shop, RECONCILER_STATE="redis://me:hidden@host/0")
     assert apart_from(ran) == {"state": "wrong", "learned": "skipped"}
     assert "hidden" not in ran.all
+
+
+def test_credentials_in_the_url_of_a_bucket_are_wrong_and_not_shown(shop: Online) -> None:
+    ran = doctor(shop, RECONCILER_STATE="s3://me:hidden@bucket/state")
+    assert apart_from(ran) == {"state": "wrong", "lock": "wrong", "learned": "skipped"}
+    assert "hidden" not in ran.all
+
+
+def test_a_ledger_in_a_bucket_is_looked_at_and_nothing_is_left_there(shop: Online) -> None:
+    shop.variables["RECONCILER_STATE"] = object_server.url_of(object_server.bucket())
+    shop.applied(ONE)
+    before = open_store(shop.variables["RECONCILER_STATE"]).keys("")
+    ran = doctor(shop)
+    facts = found(ran, "state")["facts"]
+    assert (apart_from(ran), facts["format"], facts["kind"]) == ({}, len(shipped()), "objects")
+    assert open_store(shop.variables["RECONCILER_STATE"]).keys("") == before
 
 
 def test_who_holds_the_lock_is_a_warning(shop: Online) -> None:

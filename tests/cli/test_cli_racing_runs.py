@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import object_server
 import postgres_server
 import pytest
 from command_line import Online, Ran
@@ -15,10 +17,16 @@ MANY = "customers:\n" + "".join(f"  key-{n}: {{name: N{n}, email: n{n}@x.example
 APPLY = ("apply", "-f", "customers.yaml", "--auto-approve", "--format", "json")
 
 
-@pytest.fixture
-def shared(shop: Online) -> Online:
-    """A place whose ledger is a new database."""
-    shop.variables["RECONCILER_STATE"] = postgres_server.database("racing")
+SHARED: Mapping[str, Callable[[], str]] = {
+    "postgres": lambda: postgres_server.database("racing"),
+    "objects": lambda: object_server.url_of(object_server.bucket()),
+}
+
+
+@pytest.fixture(params=SHARED)
+def shared(shop: Online, request: pytest.FixtureRequest) -> Online:
+    """A place whose ledger is a new database, or a new bucket."""
+    shop.variables["RECONCILER_STATE"] = SHARED[request.param]()
     return shop
 
 

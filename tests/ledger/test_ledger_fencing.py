@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import object_leases
+import postgres_leases
 import pytest
 from ledgers import OPENERS, Open, bound, sqlite_ledger
-from postgres_leases import expire
 
 from reconciler.errors import TakenOver
 from reconciler.ledger import Holder, Ledger
@@ -23,7 +24,8 @@ def opener(request: pytest.FixtureRequest) -> Open:
 
 def begun(ledger: Ledger, holder: Holder, folder: Path) -> Ledger:
     """Let a run begin; a lease of an earlier one has expired by then."""
-    expire(str(folder))
+    for leases in (postgres_leases, object_leases):
+        leases.expire(str(folder))
     return ledger.begin(holder, account=str(folder))
 
 

@@ -14,6 +14,7 @@ from reconciler.errors import LedgerFailed
 from reconciler.ledger.health import Storage, contents_of, storage_of
 from reconciler.ledger.lock import lock_folder, may_write
 from reconciler.ledger.schema import shipped, shipped_in
+from reconciler.ledger.shared import Kind
 from reconciler.records import PutBinding
 
 KNOWN = len(shipped())
@@ -62,7 +63,7 @@ def test_a_database_says_its_format_and_that_it_may_be_written(tmp_path: Path) -
     with open_postgres(tmp_path):
         pass
     known = len(shipped_in("reconciler.ledger.postgres"))
-    assert storage_of(postgres_server.url()) == Storage(shared=True, format=known, known=known, writable=True)
+    assert storage_of(postgres_server.url()) == Storage(Kind.DATABASE, format=known, known=known, writable=True)
 
 
 def test_a_url_of_no_known_kind_is_refused_without_its_password() -> None:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from reconciler.errors import LedgerTooNew, Locked
-from reconciler.ledger.lock import Holder
+from reconciler.errors import LedgerTooNew
+from reconciler.ledger.faults import locked
+from reconciler.ledger.lock import LEASE_S, Holder
 from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connection
 from reconciler.ledger.process import this_machine, this_process
-
-LEASE_S = 15.0
-"""So long it lasts without being renewed."""
 
 Died = Callable[[str, str], bool]
 
@@ -86,10 +83,10 @@ def take(
     told = (holder.who, holder.since, holder.doing)
     taken = connection.execute(_TAKE, (account, run, *told, this_machine(), this_process(), dead)).fetchone()
     if taken is None:
-        raise locked(connection.execute(_WHO, (account,)).fetchone())
+        raise locked(Holder(*(connection.execute(_WHO, (account,)).fetchone() or ())), LEASE_S)
     for *who, machine, process in connection.execute(_OTHER, (ledger, account)).fetchall():
         if not died(machine, process):
-            raise locked(tuple(who))
+            raise locked(Holder(*who), LEASE_S)
     (version,) = connection.execute("SELECT version FROM reconciler.format").fetchone() or (0,)
     if version != known:
         raise LedgerTooNew("the ledger was brought to another format a moment ago", "update reconciler")
@@ -121,12 +118,3 @@ def holder_now(connection: Connection, account: str) -> Holder | None:
 def end_by_hand(connection: Connection, account: str) -> None:
     """End the lease of an account whoever holds it: that run commits no more."""
     connection.execute("DELETE FROM reconciler.leases WHERE account = %s", (account,))
-
-
-def locked(row: tuple[Any, ...] | None) -> Locked:
-    """Return that another run, whose (who, since, doing) is `row`, holds the lease."""
-    who = Holder(*row) if row is not None else Holder()
-    return Locked(
-        f"another run on this account holds the lock: {who}",
-        f"wait for it to end, or let --lock-timeout do so; if it has died, its lock ends after {LEASE_S:.0f} s",
-    )

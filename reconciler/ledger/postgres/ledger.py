@@ -13,8 +13,8 @@ import psycopg
 
 from reconciler.errors import LedgerFailed, TakenOver
 from reconciler.ledger.base import Copy, Meta
-from reconciler.ledger.faults import altered, taken_over
-from reconciler.ledger.lock import Holder
+from reconciler.ledger.faults import altered, locked, taken_over
+from reconciler.ledger.lock import LEASE_S, Holder
 from reconciler.ledger.postgres import lease as leases
 from reconciler.ledger.postgres import reading, sql
 from reconciler.ledger.postgres.faults import told
@@ -122,9 +122,14 @@ class PostgresLedger:
             return replace(self, lease=self.session.once_more(take))
 
     @property
+    def remote(self) -> bool:
+        """Return False: its connection is for one thread."""
+        return False
+
+    @property
     def lease_s(self) -> float:
         """Return how long a lease lasts without `renew`; 0 before one was taken."""
-        return 0.0 if self.lease is None else leases.LEASE_S
+        return 0.0 if self.lease is None else LEASE_S
 
     def renew(self) -> None:
         """Make the lease last from now; TakenOver where it is another's by now."""
@@ -227,7 +232,7 @@ class PostgresLedger:
         with self.session.plain() as connection:
             token, who, since, other = reading.writer(connection, self.number, account)
         if self.lease is None:
-            return leases.locked(other)
+            return locked(Holder(*(other or ())), LEASE_S)
         if token != self.lease.token:
             return taken_over(self.session.place, who, since)
         if other is not None:

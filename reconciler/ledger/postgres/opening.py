@@ -9,7 +9,8 @@ from uuid import uuid4
 from reconciler.errors import LedgerFailed, LedgerTooNew
 from reconciler.ledger.base import Ledger, Meta
 from reconciler.ledger.empty import EmptyLedger
-from reconciler.ledger.lock import Holder
+from reconciler.ledger.faults import locked
+from reconciler.ledger.lock import LEASE_S, Holder
 from reconciler.ledger.postgres import lease as leases
 from reconciler.ledger.postgres.faults import told
 from reconciler.ledger.postgres.ledger import PostgresLedger
@@ -181,7 +182,7 @@ def _migrate(connection: Connection, place: str, migrations: tuple[str, ...]) ->
         connection.execute("LOCK TABLE reconciler.leases, reconciler.ledgers IN EXCLUSIVE MODE")
         live = connection.execute(_LIVE).fetchone()
         if live is not None:
-            raise leases.locked(live)
+            raise locked(Holder(*live), LEASE_S)
         _copy(connection, version)
         connection.execute("UPDATE reconciler.ledgers SET token = nextval('reconciler.tokens')")
     for script in migrations[version:]:
