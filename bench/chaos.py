@@ -1,7 +1,7 @@
 """
 Creates under lost answers: how many requests and rounds they take, and that nobody is doubled or missing.
 
-python bench/chaos.py [--customers N] [--faults P] [--seed S] [--json]
+python bench/chaos.py [--customers N] [--faults P] [--seed S] [--ledger KIND] [--json]
 
 A share P of the writes is lost before or after it was done, or answers 500 after or 503 before.
 """
@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from stored import STORED
 from validate import generate
 from workbench import Server, emulator, measured, program, table, told
 
@@ -29,10 +30,11 @@ def main() -> int:
     arguments.add_argument("--customers", type=int, default=10_000)
     arguments.add_argument("--faults", type=float, default=0.3)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--ledger", choices=sorted(STORED), default="sqlite", help="where the ledger lies")
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, emulator() as server:
-        file, state = Path(folder, "customers.yaml"), Path(folder, "ledger.db")
+        file, state = Path(folder, "customers.yaml"), STORED[given.ledger](Path(folder)).state
         generate(file, given.customers)
         odds: dict[str, Any] = {kind: {"chance": given.faults / len(KINDS), "on": "writes"} for kind in KINDS}
         server.post("faults", {**odds, "seed": given.seed})
@@ -48,6 +50,7 @@ def main() -> int:
     result: dict[str, Any] = {
         "ok": not doubled and not missing and after.code == 0,
         "customers": given.customers,
+        "ledger": given.ledger,
         "applies": [dict(sent) for sent in applies],
         "creates_sent": sum(sent["create"] for sent in applies),
         "requests": sum(sum(sent.values()) for sent in applies),
@@ -62,7 +65,7 @@ def main() -> int:
     return told(result, text, as_json=given.json)
 
 
-def _applied(server: Server, file: Path, state: Path) -> list[Counter[str]]:
+def _applied(server: Server, file: Path, state: str) -> list[Counter[str]]:
     """Apply until an apply says that all is done, and return the requests of each."""
     sent: list[Counter[str]] = []
     server.counted()

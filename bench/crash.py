@@ -1,12 +1,12 @@
 """
 A run killed at every one of its steps: the next run ends it, and nothing is lost or doubled.
 
-python bench/crash.py [--ledger postgres] [--every N] [--set NAME=VALUE] [--json]
+python bench/crash.py [--ledger postgres|objects] [--every N] [--set NAME=VALUE] [--json]
 
 A step is the moment before a request leaves, after its answer came, before a commit, or after it (`reconciler.step`).
 For each, a process of its own applies and kills itself there (SIGKILL); then `reconciler apply` runs, and the account,
-the journal and a further plan are looked at. `--ledger postgres` starts a server of its own (`requirements/test.txt`);
-`--set` is a switch of the emulator's, as `reconciler emulator` takes it.
+the journal and a further plan are looked at. `--ledger postgres` and `--ledger objects` start a server of their own
+(`requirements/test.txt`); `--set` is a switch of the emulator's, as `reconciler emulator` takes it.
 """
 
 from __future__ import annotations

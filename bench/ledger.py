@@ -21,6 +21,7 @@ from pathlib import Path
 
 from latency import span_s
 from relay import Relay, relay
+from stored import servers
 from validate import generate
 from workbench import emulator, measured, program, table, told
 
@@ -197,11 +198,6 @@ def in_store(_: Path, latency_s: float) -> Iterator[Place]:
 
     with relay(object_server.connected, latency_s) as wire:
         yield Place(object_server.url_of(object_server.bucket(), f"http://127.0.0.1:{wire.port}"), wire)
-
-
-def servers() -> None:
-    """Let the servers of the tests be imported: tests are no package."""
-    sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 
 PLACES: Mapping[str, Callable[[Path, float], AbstractContextManager[Place]]] = {

@@ -1,4 +1,4 @@
-"""Where a benchmark's ledger lies, kept once and laid anew as often as needed: a file, or a PostgreSQL database."""
+"""Where a benchmark's ledger lies, kept once and laid anew as often as needed: a file, a database, or a bucket."""
 
 from __future__ import annotations
 
@@ -62,6 +62,24 @@ class InPostgres:
         self.copied("crash", "crash_begun")
 
 
+@dataclass(slots=True)
+class InStore:
+    """A bucket of its own, at `state`; `copied` makes a new one like it."""
+
+    state: str
+    copied: Callable[[str], str]
+    begun: str = ""
+
+    def keep(self) -> None:
+        """Remember the bucket; what comes is done in a copy."""
+        self.begun = self.state
+        self.lay()
+
+    def lay(self) -> None:
+        """Go on with a new copy."""
+        self.state = self.copied(self.begun)
+
+
 def in_file(folder: Path) -> Stored:
     """Return a ledger in a file that is not there yet."""
     return InFile(folder)
@@ -69,11 +87,24 @@ def in_file(folder: Path) -> Stored:
 
 def in_postgres(_: Path) -> Stored:
     """Return a ledger in an empty database, of the server that the tests use."""
-    sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tests are no package
+    servers()
     from postgres_server import database  # noqa: PLC0415 - the other ledger needs no driver
 
     return InPostgres(database("crash"), database)
 
 
-STORED: Mapping[str, Callable[[Path], Stored]] = {"sqlite": in_file, "postgres": in_postgres}
+def in_store(_: Path) -> Stored:
+    """Return a ledger in an empty bucket, of the server that the tests use."""
+    servers()
+    from object_server import bucket, copied, url_of  # noqa: PLC0415
+
+    return InStore(url_of(bucket()), copied)
+
+
+def servers() -> None:
+    """Let the servers of the tests be imported: tests are no package."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+
+STORED: Mapping[str, Callable[[Path], Stored]] = {"sqlite": in_file, "postgres": in_postgres, "objects": in_store}
 """By the word that `--ledger` takes."""

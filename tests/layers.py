@@ -213,7 +213,7 @@ SILENT = {
     "ledger.objects.opening.probe": "an object of its own, deleted again",
     "ledger.objects.lease.take": "the lease, which ends by itself",
     "ledger.objects.replica.snapshot": "what it holds is durable in the log already",
-    "ledger.objects.replica.end_log": "another run may commit no more; nothing is written for this one",
+    "ledger.objects.sealing.end_log": "another run may commit no more; nothing is written for this one",
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -14,9 +16,10 @@ from store_proxy import Fault, Proxy, proxy
 from reconciler.errors import LedgerFailed, LedgerTooNew, Refused
 from reconciler.ledger import Holder, Ledger, open_ledger
 from reconciler.ledger.empty import EmptyLedger
+from reconciler.ledger.objects.ledger import LONG_LOG, ObjectLedger
 from reconciler.ledger.objects.opening import open_objects
 from reconciler.ledger.objects.store import Store, open_store
-from reconciler.records import PutBinding
+from reconciler.records import DropBinding, PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
 
@@ -218,10 +221,32 @@ def test_after_a_run_the_log_holds_no_commits_and_what_says_that_a_run_began_sta
     assert kinds == ["000000000001", "000000000008"]
 
 
+def test_what_a_run_removed_is_in_no_object_any_more(url: str) -> None:
+    with begun(url) as run:
+        run.commit([PutBinding(replace(bound(1), applied_json='{"name":"Acme Corporation Inc."}'))])
+    with begun(url) as run:
+        run.commit([DropBinding("key-1")])
+    store = open_store(url)
+    held = [got.content for got in store.get_all(store.keys("")) if got is not None]
+    assert [one for one in held if b"Acme Corp" in (zlib.decompress(one) if one[:1] == b"\x78" else one)] == []
+
+
+def test_a_long_run_writes_snapshots_on_its_way(url: str) -> None:
+    run = begun(url)
+    for number in range(LONG_LOG + 1):
+        run.commit([PutBinding(bound(number))])
+    assert isinstance(run, ObjectLedger)
+    run.replica.rest()
+    kept = [key for key in open_store(url).keys("") if "/log/" in key]
+    assert (len(kept) <= 2, len(bindings(url))) == (True, LONG_LOG + 1)
+    run.__exit__(None, None, None)
+    assert len(bindings(url)) == LONG_LOG + 1
+
+
 def test_the_log_of_runs_that_died_is_taken_into_a_snapshot_by_a_later_one(url: str) -> None:
-    run = begun(url, died=lambda *_: True)
-    for number in range(101):
+    run = begun(url, died=lambda *_: True, remote=False)
+    for number in range(LONG_LOG):
         run.commit([PutBinding(bound(number))])
     with begun(url, died=lambda *_: True):
         kept = [key for key in open_store(url).keys("") if "/log/" in key]
-    assert (len(kept), len(bindings(url))) == (2, 101)
+    assert (len(kept), len(bindings(url))) == (2, LONG_LOG)

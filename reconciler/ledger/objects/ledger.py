@@ -14,7 +14,8 @@ from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.faults import locked, taken_over
 from reconciler.ledger.lock import LEASE_S, Holder
 from reconciler.ledger.objects import lease as leases
-from reconciler.ledger.objects.replica import Behind, Replica, end_log
+from reconciler.ledger.objects.replica import Behind, Replica
+from reconciler.ledger.objects.sealing import end_log
 from reconciler.ledger.objects.segments import NO_RUN, NOBODY, Kind, Segment, Writer
 from reconciler.ledger.process import died
 from reconciler.ledger.rows import statements
@@ -23,8 +24,8 @@ from reconciler.records import Binding, Intent, Records, Run, Write
 
 Result = TypeVar("Result")
 
-_LONG_LOG = 100
-"""A run that begins writes a snapshot where so many commits of one that died would have to be read each time."""
+LONG_LOG = 100
+"""After so many commits a snapshot is written beside the run, so that whoever follows it need not read them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class ObjectLedger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write a snapshot where this run has committed, end the lease, and forget the copy."""
+        self.replica.rest()
         if self.held is not None:
             # What fails here is found by the next run: the log is whole, and the lease ends by itself.
             with suppress(LedgerFailed):
@@ -151,8 +153,11 @@ class ObjectLedger:
                 except Behind:
                     replica.read_next()
                     continue
-                if self.held is not None or self._stands():
-                    return
+                if self.held is None and not self._stands():
+                    continue
+                if self.remote and replica.commits and len(replica.commits) % LONG_LOG == 0:
+                    replica.snapshot_beside()
+                return
 
     def _may_write(self) -> None:
         """Raise TakenOver where what was read says that this run may not write; Locked where it has not begun."""
@@ -196,7 +201,7 @@ class ObjectLedger:
                     replica.append(segment)
                     if self._stands():
                         break
-            if replica.older or len(replica.commits) >= _LONG_LOG:
+            if replica.older or len(replica.commits) >= LONG_LOG:
                 replica.snapshot()
 
     def _sealed(self, holder: Holder) -> Callable[[leases.Lease], None]:

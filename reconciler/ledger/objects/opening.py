@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from hashlib import sha256
 from uuid import uuid4
 
@@ -13,16 +12,16 @@ from obstore.exceptions import PermissionDeniedError
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.empty import EmptyLedger
-from reconciler.ledger.faults import told
 from reconciler.ledger.lock import Holder
 from reconciler.ledger.objects import lease as leases
 from reconciler.ledger.objects.ledger import ObjectLedger
-from reconciler.ledger.objects.replica import Replica, end_log
+from reconciler.ledger.objects.memory import made
+from reconciler.ledger.objects.replica import Replica
+from reconciler.ledger.objects.sealing import end_log
 from reconciler.ledger.objects.segments import NO_RUN, NOBODY, Head, damaged, read_head, write_head, write_snapshot
 from reconciler.ledger.objects.store import PATIENCE_S, Store, open_store
 from reconciler.ledger.process import died as process_died
-from reconciler.ledger.schema import migrate, shipped
-from reconciler.ledger.whose import named
+from reconciler.ledger.schema import shipped
 from reconciler.step import Step, unheard
 
 
@@ -115,11 +114,7 @@ def probe(store: Store) -> None:
 def _make(replica: Replica, lineage: str) -> None:
     """Make a ledger that knows nothing; where another process was quicker, its ledger stays."""
     store, folder = replica.store, replica.folder
-    with told(store.place), closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.execute("PRAGMA secure_delete = ON")
-        migrate(connection, store.place, replica.migrations, None)
-        named(connection, *replica.whose, lineage)
-        database = connection.serialize()
+    database = made(store.place, replica.whose, replica.migrations, lineage)
     head = Head(f"snapshots/{0:012d}-{uuid4().hex}", 0, NO_RUN, len(replica.migrations))
     store.put_new(f"{folder}/{head.snapshot}", write_snapshot(database))
     if not store.put_new(f"{folder}/head", write_head(head)):

@@ -9,17 +9,17 @@ from the log; what says that a run began or ended is not, for a run that wakes u
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import RLock
+from threading import RLock, Thread
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.faults import told
 from reconciler.ledger.lock import Holder
+from reconciler.ledger.objects.memory import opened
 from reconciler.ledger.objects.segments import (
     NO_RUN,
     Head,
@@ -37,9 +37,7 @@ from reconciler.ledger.objects.segments import (
     write_snapshot,
 )
 from reconciler.ledger.objects.store import Got, Store
-from reconciler.ledger.schema import migrate, version_of
 from reconciler.ledger.sqlite import SqliteLedger, nothing
-from reconciler.ledger.whose import meta_of
 from reconciler.step import Step, unheard
 
 if TYPE_CHECKING:
@@ -79,6 +77,7 @@ class Replica:
     older: bool = False
     lock: RLock = field(default_factory=RLock)
     _local: SqliteLedger | None = None
+    _beside: Thread | None = None
 
     @property
     def local(self) -> SqliteLedger:
@@ -146,7 +145,6 @@ class Replica:
         with self.lock:
             number, commits, writer = self.number, tuple(self.commits), self.writer
             with told(self.store.place):
-                self.local.connection.execute("VACUUM")
                 database = self.local.connection.serialize()
         head = Head(f"snapshots/{number:012d}-{uuid4().hex}", number, writer, len(self.migrations))
         self.store.put_new(f"{self.folder}/{head.snapshot}", write_snapshot(database), large=True)
@@ -159,6 +157,23 @@ class Replica:
                 self.older = False
         with suppress(LedgerFailed):
             self.store.delete(f"{self.folder}/{key}" for key in dead)
+
+    def snapshot_beside(self) -> None:
+        """Write a snapshot in a thread, unless one is being written; what goes wrong there is left to the next."""
+        if self._beside is not None and self._beside.is_alive():
+            return
+
+        def work() -> None:
+            with suppress(LedgerFailed):
+                self.snapshot()
+
+        self._beside = Thread(target=work)
+        self._beside.start()
+
+    def rest(self) -> None:
+        """Wait until no snapshot is being written."""
+        if self._beside is not None:
+            self._beside.join()
 
     def _name(self, head: Head) -> Head | None:
         """Write the head and return the one before; None where that is as new, and stays."""
@@ -182,7 +197,9 @@ class Replica:
 
     def _follow(self, head: Head, got: Got, snapshot: Got) -> bool:
         """Take up a snapshot and the log after it; say False where others deleted of it meanwhile."""
-        self._open(read_snapshot(snapshot.content, self.store.place))
+        self.close()
+        database = read_snapshot(snapshot.content, self.store.place)
+        self._local, self.older = opened(database, self.store.place, self.whose, self.migrations)
         self.head, self.version = head, got.version
         self.number, self.writer, self.commits = head.number, head.writer, []
         after = f"{self.folder}/{log_key(head.number)}"
@@ -194,26 +211,6 @@ class Replica:
                 return False
             self._take(segment)
         return True
-
-    def _open(self, database: bytes) -> None:
-        """Make a database the copy, brought to today's format in memory."""
-        self.close()
-        # In memory: nothing of it is left on the machine, however this process ends. Used under the lock alone.
-        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        place, known = self.store.place, len(self.migrations)
-        try:
-            with told(place):
-                connection.deserialize(database)
-                self.older = version_of(connection, place, known=known) < known
-                migrate(connection, place, self.migrations, None)
-                meta = meta_of(connection, place, *self.whose)
-        except BaseException:
-            connection.close()
-            raise
-        if meta is None:
-            connection.close()
-            raise damaged(place)
-        self._local = SqliteLedger(place, meta, writable=True, connection=connection)
 
     def _take(self, got: Got) -> Segment:
         """Take up a segment that is in the log."""
@@ -241,15 +238,3 @@ class Replica:
             self.ended[segment.writer.run] = segment.by
         elif segment.kind in (Kind.COMMIT, Kind.OVERWRITE):
             self.commits.append(self.number)
-
-
-def end_log(store: Store, folder: str, run: str, holder: Holder, *, known: int) -> None:
-    """Write at the end of a ledger's log that `run` may commit no more: `holder` took over, or nobody."""
-    segment = write_segment(Segment(Kind.END, uuid4().hex, Writer(run), by=holder), known)
-    while (got := store.get(f"{folder}/head")) is not None:
-        number = read_head(got.content, store.place).number
-        keys = store.keys(f"{folder}/log", after=f"{folder}/{log_key(number)}")
-        if keys:
-            number = number_of(keys[-1])
-        if store.put_new(f"{folder}/{log_key(number + 1)}", segment):
-            return
