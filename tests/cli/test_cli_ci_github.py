@@ -31,6 +31,8 @@ class Repository:
             "secrets.AP_CLIENT_ID": "local",
             "secrets.AP_CLIENT_SECRET": "local",
             "secrets.RECONCILER_STATE": str(shop.folder / "ledger.db"),
+            "secrets.AWS_ACCESS_KEY_ID": "test",
+            "secrets.AWS_SECRET_ACCESS_KEY": "test",
             "secrets.PLAN_KEY": "a long random text",
             "github.token": "token",
             "github.event.pull_request.number": "7",

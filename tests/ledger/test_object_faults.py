@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +18,7 @@ from store_proxy import Fault, Proxy, proxy
 from reconciler.errors import LedgerFailed, LedgerTooNew, Refused
 from reconciler.ledger import Holder, Ledger, open_ledger
 from reconciler.ledger.empty import EmptyLedger
-from reconciler.ledger.objects.ledger import LONG_LOG, ObjectLedger
+from reconciler.ledger.objects.ledger import ObjectLedger
 from reconciler.ledger.objects.opening import open_objects
 from reconciler.ledger.objects.store import Store, open_store
 from reconciler.records import DropBinding, PutBinding
@@ -132,6 +134,19 @@ def test_a_url_that_cannot_be_used_is_refused_without_being_shown(url: str) -> N
     assert "secret-word" not in str(told.value)
 
 
+def test_without_the_stores_client_it_is_told_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['obstore'] = None\n"
+        "from reconciler.ledger import open_ledger\n"
+        "try: open_ledger('s3://bucket/x', environment='demo', base_url='https://api.example')\n"
+        "except Exception as error: print(error)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout == (
+        "a ledger in object storage needs a driver that is not installed; pip install 'reconciler[objects]'\n"
+    )
+
+
 def test_the_ledger_of_another_environment_is_refused(url: str) -> None:
     with open_ledger(url, **WHERE):
         store = open_store(url)
@@ -232,21 +247,21 @@ def test_what_a_run_removed_is_in_no_object_any_more(url: str) -> None:
 
 
 def test_a_long_run_writes_snapshots_on_its_way(url: str) -> None:
-    run = begun(url)
-    for number in range(LONG_LOG + 1):
+    run = begun(url, long_log=10)
+    for number in range(21):
         run.commit([PutBinding(bound(number))])
     assert isinstance(run, ObjectLedger)
     run.replica.rest()
     kept = [key for key in open_store(url).keys("") if "/log/" in key]
-    assert (len(kept) <= 2, len(bindings(url))) == (True, LONG_LOG + 1)
+    assert (len(kept) < 21, len(bindings(url))) == (True, 21)
     run.__exit__(None, None, None)
-    assert len(bindings(url)) == LONG_LOG + 1
+    assert len(bindings(url)) == 21
 
 
 def test_the_log_of_runs_that_died_is_taken_into_a_snapshot_by_a_later_one(url: str) -> None:
     run = begun(url, died=lambda *_: True, remote=False)
-    for number in range(LONG_LOG):
+    for number in range(10):
         run.commit([PutBinding(bound(number))])
-    with begun(url, died=lambda *_: True):
+    with begun(url, died=lambda *_: True, long_log=10):
         kept = [key for key in open_store(url).keys("") if "/log/" in key]
-    assert (len(kept), len(bindings(url))) == (2, LONG_LOG)
+    assert (len(kept), len(bindings(url))) == (2, 10)

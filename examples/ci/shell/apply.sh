@@ -1,6 +1,6 @@
 #!/bin/sh
 # Any CI, on merge: apply the plan that plan.sh kept (reconciler.plan.enc), or refuse with exit code 3.
-# Needs AP_ENVIRONMENT, AP_CLIENT_ID, AP_CLIENT_SECRET, RECONCILER_STATE, and PLAN_KEY.
+# Needs AP_ENVIRONMENT, AP_CLIENT_ID, AP_CLIENT_SECRET, RECONCILER_STATE (and the credentials of its store), and PLAN_KEY.
 set -eu
 umask 077
 trap 'rm -f reconciler.plan' EXIT

@@ -24,7 +24,7 @@ from reconciler.records import Binding, Intent, Records, Run, Write
 
 Result = TypeVar("Result")
 
-LONG_LOG = 100
+LONG_LOG = 500
 """After so many commits a snapshot is written beside the run, so that whoever follows it need not read them all."""
 
 
@@ -34,7 +34,8 @@ class ObjectLedger:
     A ledger over a working copy; leaving the context ends the lease, where one was taken, and closes it.
 
     What others wrote is seen by `records`, `runs` and `copy`, unless this run has begun: then nobody else writes.
-    `remote` says whether a commit is to be waited for beside the event loop.
+    `remote` says whether a commit is to be waited for beside the event loop, `long_log` after how many commits a
+    snapshot is written.
     """
 
     replica: Replica
@@ -42,6 +43,7 @@ class ObjectLedger:
     held: leases.Held | None = None
     died: leases.Died = died
     remote: bool = True
+    long_log: int = LONG_LOG
 
     @property
     def meta(self) -> Meta:
@@ -155,7 +157,7 @@ class ObjectLedger:
                     continue
                 if self.held is None and not self._stands():
                     continue
-                if self.remote and replica.commits and len(replica.commits) % LONG_LOG == 0:
+                if self.remote and replica.commits and len(replica.commits) % self.long_log == 0:
                     replica.snapshot_beside()
                 return
 
@@ -201,7 +203,7 @@ class ObjectLedger:
                     replica.append(segment)
                     if self._stands():
                         break
-            if replica.older or len(replica.commits) >= LONG_LOG:
+            if replica.older or len(replica.commits) >= self.long_log:
                 replica.snapshot()
 
     def _sealed(self, holder: Holder) -> Callable[[leases.Lease], None]:

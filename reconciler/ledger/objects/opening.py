@@ -14,7 +14,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.lock import Holder
 from reconciler.ledger.objects import lease as leases
-from reconciler.ledger.objects.ledger import ObjectLedger
+from reconciler.ledger.objects.ledger import LONG_LOG, ObjectLedger
 from reconciler.ledger.objects.memory import made
 from reconciler.ledger.objects.replica import Replica
 from reconciler.ledger.objects.sealing import end_log
@@ -37,6 +37,7 @@ def open_objects(
     died: leases.Died = process_died,
     step: Step = unheard,
     remote: bool = True,
+    long_log: int = LONG_LOG,
     patience_s: float = PATIENCE_S,
 ) -> Ledger:
     """Return the ledger of one environment in object storage, open (see `open.open_ledger`)."""
@@ -52,7 +53,7 @@ def open_objects(
         _make(replica, lineage or str(uuid4()))
         if not replica.load():
             raise damaged(store.place)
-    return ObjectLedger(replica, writable, died=died, remote=remote)
+    return ObjectLedger(replica, writable, died=died, remote=remote, long_log=long_log)
 
 
 def usable(url: str) -> tuple[int, bool]:

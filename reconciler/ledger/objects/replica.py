@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from obstore import UpdateVersion
 
 _TRIES = 5  # a snapshot that is replaced while it is read is not replaced again so soon
-
-
 NO_HEAD = Head("", 0, NO_RUN, 0)
 
 
@@ -147,7 +145,7 @@ class Replica:
             with told(self.store.place):
                 database = self.local.connection.serialize()
         head = Head(f"snapshots/{number:012d}-{uuid4().hex}", number, writer, len(self.migrations))
-        self.store.put_new(f"{self.folder}/{head.snapshot}", write_snapshot(database), large=True)
+        self.store.put_new(f"{self.folder}/{head.snapshot}", write_snapshot(database))
         with self.lock:
             before = self._name(head)
             dead = [head.snapshot] if before is None else [before.snapshot, *map(log_key, commits)]

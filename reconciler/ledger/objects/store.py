@@ -28,7 +28,8 @@ _SETTINGS = {"endpoint", "region"}
 PATIENCE_S = 4.0
 """So long a request is sent again: a lease lasts 15 s, and a run that cannot renew it stops 5 s before."""
 
-_LARGE_S = 60.0  # so long a snapshot may take on its way
+_SMALL = 1 << 18  # bytes: a larger object may take longer
+_LARGE_S = 60.0
 
 Kind = S3Store | GCSStore | AzureStore
 
@@ -70,8 +71,9 @@ class Store:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(lambda key: self.get(key, large=True), keys))
 
-    def put_new(self, key: str, content: bytes, *, large: bool = False) -> bool:
+    def put_new(self, key: str, content: bytes) -> bool:
         """Write an object where there is none, and say whether its content is the one that is there now."""
+        large = len(content) > _SMALL
         with told(self.place):
             try:
                 obstore.put(self.large if large else self.quick, key, content, mode="create", use_multipart=False)
