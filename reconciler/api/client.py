@@ -150,8 +150,8 @@ class Client:
         """
         Send `request`, again where that is safe and of use, and return the reply to it: a 2xx.
 
-        `before` is awaited when the turn has come and the token is there, immediately before the first
-        sending: what it raises is raised, and nothing is sent. It is awaited again before a later sending
+        `before` is awaited when the turn is about to come and the token is there, so long before the first
+        sending as it takes: what it raises is raised, and nothing is sent. It is awaited again before a later sending
         if more than 2.5 s have passed since, so that no request leaves more than 5 s after its commit.
 
         `hold` is what the budget holds for it. OverBudget where the budget has no room for a sending.
@@ -183,10 +183,12 @@ class Client:
         attempts = lost = 0
         while True:
             await _header(credential, lost)
-            turn = await self._limiter.turn()
+            turn = await self._limiter.turn(early=intent is not None)
             # Waiting for the turn may have outlived the token.
             used = await _header(credential, lost)
             if intent is not None:
+                await self._limiter.ahead(turn, intent.commit)
+                # Again, as a pause may have moved the turn.
                 await intent.commit()
             attempts += 1
             answer: _Answer | None = None

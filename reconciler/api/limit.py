@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol, TypeVar
@@ -14,16 +14,23 @@ from reconciler.pace import NO_WAIT_S, Pace, Slot
 
 Result = TypeVar("Result")
 
+# How much of what it took before is left where it is less now, and the most: a fresh intent is 2.5 s old at most.
+_FADES, _LONGEST_AHEAD_S = 0.9, 0.5
 _LATE_S = 0.001
 """What a request may leave late without a word: the hair of the spacing is for that."""
 
 
 @dataclass(slots=True)
 class Turn:
-    """Leave to send one request; `left_s` (monotonic) is when it was given, then when the request really left."""
+    """
+    Leave to send one request; `left_s` (monotonic) is when it was given, then when the request really left.
+
+    `slot` is the one to wait for yet, where the turn was given ahead of it; None where it has come.
+    """
 
     left_s: float
     number: int = -1
+    slot: Slot | None = None
 
 
 class Board(Protocol):
@@ -67,6 +74,7 @@ class Limiter:
         self._full = rate_per_s
         self._board = board or OwnBoard()
         self._share = 1.0
+        self._ahead_s = 0.0
         self._paused_until_s = -inf
         self._queue = asyncio.Lock()
 
@@ -79,18 +87,42 @@ class Limiter:
         """The rate now: lower than the full one for a while after a 429; 0 is no limit."""
         return self._full * self._share
 
-    async def turn(self) -> Turn:
-        """Wait until a request may leave, and return its turn."""
+    async def turn(self, *, early: bool = False) -> Turn:
+        """
+        Wait until a request may leave, and return its turn.
+
+        An `early` one is returned so long before as what was last done ahead of a turn (`ahead`) took: done after
+        it, that would delay the request, and with it every n-th one that follows.
+        """
         if not self._full:
             await self._until(lambda: self._paused_until_s)
             return Turn(self._clock.monotonic())
         async with self._queue:
             slot = await self._change(lambda kept: pace.reserve(kept, self._full, self._clock.monotonic()))
-            while not slot.taken:
-                due_s = slot.due_s
-                await self._until(lambda due_s=due_s: due_s)  # type: ignore[misc]
-                slot = await self._change(self._taking(slot))
-        return Turn(slot.due_s, slot.number)
+            turn = Turn(slot.due_s, slot.number, slot)
+            if early and self._ahead_s:
+                await self._until(lambda: slot.due_s - self._ahead_s)
+            else:
+                await self._come(turn)
+        return turn
+
+    async def ahead(self, turn: Turn, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work`, which an early turn was given for, and wait until the turn has come."""
+        began_s = self._clock.monotonic()
+        await work()
+        took_s = self._clock.monotonic() - began_s
+        self._ahead_s = min(max(took_s, self._ahead_s * _FADES), _LONGEST_AHEAD_S)
+        await self._come(turn)
+
+    async def _come(self, turn: Turn) -> None:
+        """Wait until the request of a turn may leave."""
+        slot = turn.slot
+        while slot is not None and not slot.taken:
+            due_s = slot.due_s
+            await self._until(lambda due_s=due_s: due_s)  # type: ignore[misc]
+            slot = await self._change(self._taking(slot))
+            turn.left_s, turn.number = slot.due_s, slot.number
+        turn.slot = None
 
     def _taking(self, slot: Slot) -> Callable[[Pace], tuple[Pace, Slot]]:
         """Return the move that takes a slot."""

@@ -86,3 +86,36 @@ def test_a_request_held_up_for_over_five_seconds_after_its_commit_does_not_leave
     assert type(failure) is Unreachable
     assert server.heard == []
     assert "POST /customers: held up for over 5 s before it left; it was not sent" in str(failure)
+
+
+@pytest.mark.parametrize("took_s", [0.0, 0.05, 0.15])
+def test_a_commit_that_takes_long_delays_each_request_and_slows_down_none(took_s: float) -> None:
+    async def write() -> float:
+        clock, server = VirtualClock(), Server(ok({}, status=201))
+
+        async def commit() -> None:
+            await clock.sleep(took_s)
+
+        async with talk(server, clock=clock, rate_per_s=5.0) as client:
+            await asyncio.gather(*(client.send(CREATE, before=commit) for _ in range(60)))
+        return server.times[-1] - server.times[0]
+
+    assert run(write()) == pytest.approx(60 / 5 * 1.005, abs=0.2)
+
+
+def test_a_commit_ahead_of_a_turn_that_a_pause_moved_is_made_again() -> None:
+    async def write() -> tuple[int, list[str]]:
+        clock, commits = VirtualClock(), 0
+        server = Server(ok({}, status=201), httpx.Response(429, headers={"retry-after": "30"}), ok({}, status=201))
+
+        async def commit() -> None:
+            nonlocal commits
+            commits += 1
+            await clock.sleep(0.3)
+
+        async with talk(server, clock=clock, rate_per_s=5.0) as client:
+            await asyncio.gather(*(client.send(CREATE, before=commit) for _ in range(8)))
+        return commits, server.heard
+
+    commits, heard = run(write())
+    assert (commits, len(heard)) == (11, 9)
