@@ -1,7 +1,7 @@
 """
 What each kind of run costs: the formula, the plan's own price, and what the emulator counted. All three must be equal.
 
-python bench/kinds.py [--customers N] [--changes M] [--json]
+python bench/kinds.py [--customers N] [--changes M] [--page L] [--json]
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from validate import generate
-from workbench import Server, emulator, fill, measured, program, table, told
+from workbench import PAGE, Server, emulator, fill, measured, next_listing, program, table, told
 
-PAGE = 100
 SAVED = "saved.plan"
 USERS = 2
 """So many users each created customer has."""
@@ -27,14 +25,20 @@ USERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of run: the command, what it is by the formula, and in words."""
+    """
+    One kind of run: the command, the formula, and what that comes to besides the 1 and the P.
+
+    `listed`: the whole account is. `successors`: each full last page is asked for its successor.
+    """
 
     name: str
     words: tuple[str, ...]
     formula: str
-    requests: int
+    besides: int = 0
     text: str | None = None
     planned: bool = True
+    listed: bool = True
+    successors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Account:
     state: Path
     customers: int
     changes: int
+    page: int
 
     def run(self, *words: str) -> Any:  # noqa: ANN401 - JSON, or text
         """Run a command to its end and return what it printed."""
@@ -58,36 +63,28 @@ class Account:
 def kinds(account: Account) -> Iterator[Kind]:
     """Yield each kind of run, in an order in which each finds what the one before left."""
     count, several = account.customers, account.changes
-    pages = ceil(count / PAGE)
     text = account.file.read_text("utf-8")
     apply = ("apply", "--auto-approve", "--max-archives", "100%", "--max-restores", "100%")
-    reading = 1 + pages
-    yield Kind("nothing changed", ("plan",), "1 + ceil(N/L)", reading)
-    yield Kind("drift", ("drift",), "1 + ceil(N/L)", reading)
+    yield Kind("nothing changed", ("plan",), "1 + P")
+    yield Kind("drift", ("drift",), "1 + P")
     patched = _edited(text, several, "city", "Dover")
-    yield Kind("M patches", apply, "1 + ceil(N/L) + M", reading + several, patched)
+    yield Kind("M patches", apply, "1 + P + M", several, patched)
     archived = _edited(patched, several, "archived", "true")
     # The server's ways are learned by the run that finds the first archive 5 s old: by the next one.
-    yield Kind("M archives", apply, "1 + ceil(N/L) + 2M", reading + 2 * several, archived)
-    left = ceil((count - several) / PAGE)
-    yield Kind("the next run: it learns", apply, "1 + ceil(N/L) + 2", 1 + left + 2, archived)
-    yield Kind("M restores", apply, "1 + ceil(N/L) + M", 1 + left + several, patched)
+    yield Kind("M archives", apply, "1 + P + 2M", 2 * several, archived)
+    yield Kind("the next run: it learns", apply, "1 + P + 2", 2, archived)
+    yield Kind("M restores", apply, "1 + P + M", several, patched)
     created = patched + "".join(_created(number) for number in range(several))
-    full = int(count % PAGE == 0)
-    requests = reading + full + several * (1 + USERS)
-    yield Kind("M creates, U users each", apply, "1 + ceil(N/L) + 1 if full + M + MU", requests, created)
-    more = ceil((count + several) / PAGE)
-    yield Kind("a plan after it", ("plan",), "1 + ceil(N/L)", 1 + more, created)
+    formula = "1 + P + 1 for each full last page + M + MU"
+    yield Kind("M creates, U users each", apply, formula, several * (1 + USERS), created, successors=True)
+    yield Kind("a plan after it", ("plan",), "1 + P", 0, created)
     saved = _edited(created, several, "city", "Olympia")
-    yield Kind(
-        "a saved plan of M patches", ("apply", SAVED, *apply[1:]), "1 + ceil(N/L) + M", 1 + more + several, saved
-    )
+    yield Kind("a saved plan of M patches", ("apply", SAVED, *apply[1:]), "1 + P + M", several, saved)
     # Created in one go: one narrow list shows all of them.
     targets = ("--target", "new-0", "--target", "new-1")
-    yield Kind("targets created at W times", ("plan", *targets), "1 + W", 1 + 1, saved)
-    yield Kind("a target by pattern", ("plan", "--target", "new-*"), "1 + ceil(N/L)", 1 + more, saved)
-    imported = 1 + more + count + several
-    yield Kind("import", ("import",), "1 + ceil(N/L) + N", imported, created, planned=False)
+    yield Kind("targets created at W times", ("plan", *targets), "1 + W", 1, saved, listed=False)
+    yield Kind("a target by pattern", ("plan", "--target", "new-*"), "1 + P", 0, saved)
+    yield Kind("import", ("import",), "1 + P + N", count + several, created, planned=False)
 
 
 def _edited(text: str, several: int, name: str, value: str) -> str:
@@ -115,13 +112,17 @@ def row_of(account: Account, kind: Kind) -> dict[str, object]:
     """Run one kind and return what it cost by the formula, by the plan, and by the emulator's count."""
     if kind.text is not None:
         account.file.write_text(kind.text, "utf-8")
-    account.server.wait(60)
     file = ("-f", account.file.name) if kind.words[0] != "import" else ()
-    planned: int | None = None
     limits = [word for word in kind.words[1:] if word != "--auto-approve"]
     if SAVED in limits:
         # The plan is what was saved; it needs no files to be named.
         limits[:1] = ["--out", SAVED]
+    account.server.wait(60)
+    if kind.planned and account.customers > 10 * account.page:
+        account.run("plan", *file)  # from here on, the ranges are those of the account as it is now
+    listing = next_listing(account.server, account.state, account.page)
+    requests = 1 + kind.besides + (listing.requests if kind.listed else 0) + (listing.full if kind.successors else 0)
+    planned: int | None = None
     if kind.planned:
         cost: Mapping[str, Any] = account.run("plan", *file, *limits, "--format", "json")["cost"]
         planned = cost["requests"] + cost["overhead"] if kind.words[0] == "apply" else cost["overhead"]
@@ -132,11 +133,13 @@ def row_of(account: Account, kind: Kind) -> dict[str, object]:
     return {
         "kind": kind.name,
         "formula": kind.formula,
-        "by_formula": kind.requests,
+        "pages": listing.requests,
+        "ranges": len(listing.sizes),
+        "by_formula": requests,
         "by_plan": planned,
         "counted": sent.total(),
         "by_kind": dict(sent),
-        "equal": sent.total() == kind.requests and planned in (None, kind.requests),
+        "equal": sent.total() == requests and planned in (None, requests),
     }
 
 
@@ -145,21 +148,34 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--customers", type=int, default=600)
     arguments.add_argument("--changes", type=int, default=20)
+    arguments.add_argument(
+        "--page", type=int, default=PAGE, help="how many customers the emulator's pages hold at most"
+    )
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, emulator() as server:
         file, state = Path(folder, "customers.yaml"), Path(folder, "ledger.db")
+        server.post("behaviour", {"page_max": given.page})
         generate(file, given.customers)
         fill(server, file, state)
-        account = Account(server, file, state, given.customers, given.changes)
+        account = Account(server, file, state, given.customers, given.changes, given.page)
         measure: Callable[[Kind], dict[str, object]] = lambda kind: row_of(account, kind)  # noqa: E731
         rows = [measure(kind) for kind in kinds(account)]
     shown = [
-        (row["kind"], row["formula"], row["by_formula"], row["by_plan"] or "-", row["counted"], row["equal"])
+        (
+            row["kind"],
+            row["formula"],
+            row["pages"],
+            row["ranges"],
+            row["by_formula"],
+            row["by_plan"] or "-",
+            row["counted"],
+            row["equal"],
+        )
         for row in rows
     ]
-    text = f"N = {given.customers}, M = {given.changes}, U = {USERS}, L = {PAGE}\n\n"
-    text += table(("kind of run", "formula", "formula", "plan", "counted", "equal"), shown)
+    text = f"N = {given.customers}, M = {given.changes}, U = {USERS}, L = {given.page}; P pages, in so many ranges\n\n"
+    text += table(("kind of run", "formula", "P", "ranges", "by formula", "by plan", "counted", "equal"), shown)
     result = {"ok": all(row["equal"] for row in rows), "customers": given.customers, "rows": rows}
     return told(result, text, as_json=given.json)
 

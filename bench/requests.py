@@ -1,5 +1,5 @@
 """
-What a plan costs where nothing changed: one token, and a list request for each hundred customers.
+What a plan costs where nothing changed: one token, a list request for each hundred customers, little more in ranges.
 
 python bench/requests.py [--customers N] [--json]
 """
@@ -15,9 +15,7 @@ from math import ceil
 from pathlib import Path
 
 from validate import generate
-from workbench import KINDS, emulator, fill, measured, program, table, told
-
-PAGE = 100
+from workbench import KINDS, PAGE, emulator, fill, measured, next_listing, program, table, told
 
 
 def main() -> int:
@@ -31,14 +29,17 @@ def main() -> int:
         generate(file, given.customers)
         fill(server, file, state)
         server.wait(60)
+        listing = next_listing(server, state)
         server.counted()
         plan = measured(program("plan", "-f", str(file), "--format", "json"), server.variables(state), file.parent)
         sent = server.counted()
-    allowed = Counter({"token": 1, "list": max(1, ceil(given.customers / PAGE))})
+    allowed = Counter({"token": 1, "list": listing.requests})
+    least = max(1, ceil(given.customers / PAGE))
     unchanged = json.loads(plan.stdout)["summary"]["unchanged"] if plan.code == 0 else 0
     result = {
-        "ok": sent == allowed and unchanged == given.customers,
+        "ok": sent == allowed and listing.requests <= least + len(listing.sizes) and unchanged == given.customers,
         "customers": given.customers,
+        "ranges": len(listing.sizes),
         "unchanged": unchanged,
         "allowed": dict(allowed),
         "sent": dict(sent),
@@ -46,6 +47,7 @@ def main() -> int:
     kinds = [kind for kind in (*KINDS, "other") if allowed[kind] or sent[kind]]
     rows = [(kind, allowed[kind], sent[kind]) for kind in kinds]
     text = table(("request", "allowed", "sent"), rows) + f"\n\n{unchanged:,} of {given.customers:,} unchanged"
+    text += f"; {len(listing.sizes)} ranges, list requests more than in one: {listing.requests - least}"
     return told(result, text, as_json=given.json)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 
@@ -34,8 +38,16 @@ KINDS = (
 )
 """Every request that the API has, in words; what is none of them is counted as `other`."""
 
+PAGE = 100
+
 _LOADED_AT_ONCE = 5000
 """So that a body stays below a few MiB."""
+
+_SEEK_S = 4.0
+"""How wide a list is that looks for one customer; a range of a listing is wider."""
+
+_OVERLAP_S = 2
+"""How far a range of a listing reaches beyond each of its cuts."""
 
 
 @dataclass(slots=True)
@@ -116,7 +128,7 @@ def kind_of(line: Mapping[str, Any]) -> str:
     last = parts[2] if len(parts) == 3 else ""
     match line["method"], len(parts), last:
         case "GET", 1, _:
-            return "narrow list" if "created_at" in line["query"] else "list"
+            return "narrow list" if _is_narrow(line["query"]) else "list"
         case "GET", 3, "users" | "payment-methods":
             return last.replace("-", " ")
         case "POST", 3, "restore":
@@ -128,6 +140,51 @@ def kind_of(line: Mapping[str, Any]) -> str:
             return names.get((method, len(parts)), "other")
         case _:
             return "other"
+
+
+def _is_narrow(query: str) -> bool:
+    """Say whether a list looks for one customer around the moment of its creation."""
+    given = parse_qs(query)
+    moments = [
+        datetime.fromisoformat(given[name][0]) for name in ("created_at_start", "created_at_end") if name in given
+    ]
+    return len(moments) > 1 and (moments[1] - moments[0]).total_seconds() <= _SEEK_S
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The ranges that the next listing is read in, by how many customers each holds; one where it is not cut."""
+
+    sizes: tuple[int, ...]
+    page: int = PAGE
+
+    @property
+    def requests(self) -> int:
+        """Return how many pages they take together."""
+        return sum(max(1, ceil(size / self.page)) for size in self.sizes)
+
+    @property
+    def full(self) -> int:
+        """Return how many end with a full page."""
+        return sum(size > 0 and size % self.page == 0 for size in self.sizes)
+
+
+def next_listing(server: Server, state: Path, page: int = PAGE) -> Listing:
+    """Return how the next listing of the active customers is read, by the cuts that the ledger remembers."""
+    with closing(sqlite3.connect(state)) as ledger:
+        row = ledger.execute("SELECT cuts FROM learned").fetchone()
+    cuts = [int(cut) for cut in row[0].split()] if row else []
+    created_s = [
+        datetime.fromisoformat(one["created_at"]).timestamp() for one in server.customers() if not one["archived"]
+    ]
+    starts, ends = [float("-inf"), *(cut - _OVERLAP_S for cut in cuts)], [*(cut + _OVERLAP_S for cut in cuts), None]
+    return Listing(
+        tuple(
+            sum(start <= one and (end is None or one <= end) for one in created_s)
+            for start, end in zip(starts, ends, strict=True)
+        ),
+        page,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +217,21 @@ def measured(command: Sequence[str], variables: Mapping[str, str] | None = None,
 
 
 def fill(server: Server, file: Path, state: Path | str, variables: Mapping[str, str] = {}) -> None:
-    """Load what `file` declares into the account, and let an apply adopt it: the ledger then binds all of it."""
+    """
+    Load what `file` declares into the account, and let an apply adopt it: the ledger then binds all of it.
+
+    They were created a minute apart, until now.
+    """
     desired = load_desired([file.name], root=file.parent).desired
-    customers = [{"external_id": key, **one.fields} for key, one in desired.customers.items()]
+    began_s = time.time() - 60 * len(desired.customers)
+    customers = [
+        {
+            "external_id": key,
+            "created_at": datetime.fromtimestamp(began_s + 60 * number, UTC).isoformat(),
+            **one.fields,
+        }
+        for number, (key, one) in enumerate(desired.customers.items())
+    ]
     for begin in range(0, len(customers), _LOADED_AT_ONCE):
         server.post("load", {"customers": customers[begin : begin + _LOADED_AT_ONCE]})
     given = {**server.variables(state), **variables}

@@ -183,6 +183,19 @@ class LiveUser:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """
+    Where a list ended: how many rows its last page held, that page's end_cursor ("" for none), what narrowed the list.
+
+    Where the page was as long as any, a successor may exist.
+    """
+
+    rows: int
+    cursor: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """
     What was read of an account, and what was asked in vain.
@@ -193,10 +206,11 @@ class Live:
     - `sought`: for an id that the listing lacked, whether the list narrowed to its created_at held it.
     - `got`: for an id that was asked by a get, the customer, or None for a 404.
     - `users`, `payment_methods`: by customer id, where they were listed (payment methods: how many).
-    - `last_page_full`: the last page was as long as the longest, so that a successor may exist;
-      `successor_asked` says that it was asked for.
+    - `ends`: where the list ended, or each of the ranges that it was read in; `longest_page`: of this listing.
+      `successor_asked` says that the full ones were asked for their successors.
     - `page_limit`: the `limit` that the listing showed the server to take; 0: it showed nothing new.
-    - `last_cursor`: the end_cursor of the last page, "" where it had none.
+    - `narrows`: whether the list was read in ranges of created_at: False where the server was found to make
+      nothing of them, so that it was read in one after all; None where that was not tried.
     - `read_at`: the server's clock (its Date header; seconds since 1970) when the listing began.
     - `requests`: how many requests all this took.
     """
@@ -209,13 +223,13 @@ class Live:
     got: Mapping[CustomerId, LiveCustomer | None] = field(default_factory=dict)
     users: Mapping[CustomerId, tuple[LiveUser, ...]] = field(default_factory=dict)
     payment_methods: Mapping[CustomerId, int] = field(default_factory=dict)
-    last_page_full: bool = False
+    ends: tuple[End, ...] = ()
     successor_asked: bool = False
     longest_page: int = 0
     read_at: float = 0.0
     requests: int = 0
-    last_cursor: str = ""
     page_limit: int = 0
+    narrows: bool | None = None
 
 
 # --- what a plan needs read before it can be made ----------------------------------------------------
@@ -228,7 +242,9 @@ class ListAgain:
 
 @dataclass(frozen=True, slots=True)
 class AskSuccessor:
-    """Ask a full last page for its successor."""
+    """Ask full last pages for their successors; almost always it is one."""
+
+    ends: tuple[End, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,8 @@ class Learned:
     - `listed`: how many customers the last whole listing held.
     - `told`: the hash of the drift that was notified of last; "" for none.
     - `page_limit`: the largest `limit` of a list of customers that the server takes, of those tried; 0: none was.
+    - `narrows`: whether a list narrowed by created_at holds only whom it should.
+    - `cuts`: where the next whole listing is to be cut into ranges of created_at (seconds since 1970).
     - `how`: in words, when and from what `lists_archived` and `gets_archived` were learned.
     """
 
@@ -164,6 +166,8 @@ class Learned:
     listed: int = 0
     told: str = ""
     page_limit: int = 0
+    narrows: bool | None = None
+    cuts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

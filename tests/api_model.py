@@ -157,8 +157,8 @@ class ModelApi:
         except ValueError:
             return self._complain(400, f"not RFC 3339: {dict(query)}")
         # Whole microseconds: a bound that is exclusive is an inclusive one further in.
-        low = None if start is None else start + (not self.ways.start_inclusive)
-        high = None if end is None else end - (not self.ways.end_inclusive)
+        low = None if start is None or not self.ways.narrows else start + (not self.ways.start_inclusive)
+        high = None if end is None or not self.ways.narrows else end - (not self.ways.end_inclusive)
         name = query.get("company_name", "").casefold()
         rows = [
             (place(number, changed_at, customer, self.ways.order), shown(customer, self.ways))

@@ -94,6 +94,7 @@ class Ways:
         - `page_max`: a page holds no more. `larger_refused`: a `limit` above it and above 100 is a 400, else cut.
         - `page_uneven`: every other page holds one fewer. `page_nested`: the shape with `pagination`.
         - `cursor_counts`: a cursor counts rows, so that a list shifts while others write; else it names a row.
+        - `narrows`: created_at_start and created_at_end are heard.
         - `created_digits`: decimals of a second in created_at (0, 3, 6). `start_inclusive`, `end_inclusive`: bounds.
         - `lag_s`: for how long a read does not see a write. Writes, and their replies, always do.
     Values
@@ -124,6 +125,7 @@ class Ways:
     page_nested: bool = False
     cursor_counts: bool = False
     order: Order = Order.NEWEST
+    narrows: bool = True
     created_digits: int = 3
     start_inclusive: bool = True
     end_inclusive: bool = True

@@ -3,7 +3,7 @@ A folder of `cases/` to the inputs of the planner, and its draft to `plan.json`.
 
 - `desired.yaml` (and what other files `terms.json` names) goes through our own reader.
 - `live.json`: `customers` (id: the API's reply), and what else of `Live` the case is about. Where it says nothing
-  of payment methods, everybody has none.
+  of payment methods, everybody has none. `last_page`: how many customers stood on the last page.
 - `ledger.json`: rows of `bindings` by key, `users`, `taken`, `intents`, `learned`, `account`. Without the file there
   is no ledger. `written_s_ago` is how long before the listing we wrote.
 - `terms.json`: fields of `Terms`, with `files`, `include` and `exclude` of the reading.
@@ -23,7 +23,7 @@ from reconciler.desired.load import load_desired
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.recorded import compact, with_record
 from reconciler.kinds.wire import read_customer, read_user
-from reconciler.model import Action, Address, CustomerId, Desired, EnvironmentRef, Live, LiveCustomer, Read
+from reconciler.model import Action, Address, CustomerId, Desired, End, EnvironmentRef, Live, LiveCustomer, Read
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.saved import plan_to_json
@@ -113,7 +113,8 @@ def _live(folder: Path) -> Live:
     got = {key: None if reply is None else _customer(key, reply) for key, reply in written.pop("got", {}).items()}
     users = {key: tuple(filter(None, map(read_user, rows))) for key, rows in written.pop("users", {}).items()}
     methods = written.pop("payment_methods", dict.fromkeys(listed, 0))
-    return Live(listed=listed, got=got, users=users, payment_methods=methods, read_at=NOW_S, **written)
+    ends = (End(written.pop("last_page", 0)),)
+    return Live(listed=listed, got=got, users=users, payment_methods=methods, ends=ends, read_at=NOW_S, **written)
 
 
 def _customer(customer_id: str, reply: Json) -> LiveCustomer:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from math import ceil
 
 from api_routes import Endpoint, Seen
-from entries import candidates
+from entries import candidates, rows_of
+from listings import is_narrow, the_listing_is_read_once, window
 from story import Ran, ids_of
 
 from reconciler.model import Action, CustomerId, Status
@@ -27,29 +27,26 @@ def planning_sends_what_it_needs(ran: Ran) -> Iterator[str]:
     """
     Planning sends the listing, and single reads, each once, where the ledger and the listing leave a question.
 
-    ceil(N/L) pages, twice where customers that a narrow list holds are lacking; a full last page's successor before
-    a create; users where the ledger has none; for what the listing lacks a narrow list and a get; the payment methods
-    of what is archived.
+    The pages of the listing, in one or in ranges; full last pages' successors before a create; users where the ledger
+    has none; for what the listing lacks a narrow list and a get; the payment methods of what is archived.
     """
     by_kind = {kind: [one for one in _planning(ran) if one.endpoint is kind] for kind in Endpoint}
-    narrow = [one for one in by_kind[Endpoint.LIST] if "created_at_start" in one.query]
-    pages = len(by_kind[Endpoint.LIST]) - len(narrow)
-    creates = any(change.action is Action.CREATE for change in ran.applied.plan.changes)
-    needed = _pages(ran)
-    if not needed <= pages <= needed + creates:
-        yield f"{pages} pages were listed, {needed} are needed (a create is planned: {creates})"
+    narrow = [one for one in by_kind[Endpoint.LIST] if is_narrow(one)]
+    yield from the_listing_is_read_once(ran, [one for one in by_kind[Endpoint.LIST] if one not in narrow])
     if len(by_kind[Endpoint.TOKEN]) != 1:
         yield f"{len(by_kind[Endpoint.TOKEN])} tokens"
     listed = {one.id for one in ran.listed}
     lacking = {row.id for row in ran.records.bindings.values() if row.id not in listed}
     active = {row.id for row in ran.records.bindings.values() if row.state is BindingState.ACTIVE} & lacking
-    if len({_window(one) for one in narrow}) > len(active) or (_unpaged(ran) and len(narrow) > len(active)):
+    if len({window(one) for one in narrow}) > len(active) or (_unpaged(ran) and len(narrow) > len(active)):
         yield f"{len(narrow)} narrow lists for {len(active)} customers"
     pins = {one.id for one in ran.desired.customers.values() if one.id is not None} - listed
     yield from _each_once("gets", ids_of(by_kind[Endpoint.GET]), lacking | pins)
     unseen = {one.id for one in ran.before if _has_unseen_users(ran, one.id)}
+    # Those that the files and the ledger say are needed are asked before the listing shows who has gone.
+    gone = {row.id for one in ran.desired.customers.values() if one.users for row in rows_of(ran, one)} & active
     users = [one for one in by_kind[Endpoint.USERS] if "after=" not in one.query]
-    yield from _each_once("user listings", ids_of(users), unseen)
+    yield from _each_once("user listings", ids_of(users), unseen | gone)
     archived = {change.id for change in ran.applied.plan.changes if change.action is Action.ARCHIVE}
     yield from _each_once("payment method listings", ids_of(by_kind[Endpoint.PAYMENT_METHODS]), archived)
     kinds = (Endpoint.TOKEN, Endpoint.LIST, Endpoint.GET, Endpoint.USERS, Endpoint.PAYMENT_METHODS)
@@ -95,28 +92,9 @@ def _planning(ran: Ran) -> tuple[Seen, ...]:
     return ran.seen[: ran.applied.planning]
 
 
-def _pages(ran: Ran) -> int:
-    """Return the pages of one listing, as the model cut them; a page may hold one fewer."""
-    first, *_ = [one for one in _planning(ran) if one.endpoint is Endpoint.LIST]
-    assert "limit=100" in first.query
-    size, rows, pages = min(100, ran.ways.page_max), len(ran.listed), 0
-    if not ran.ways.page_uneven or size == 1:
-        return max(1, ceil(rows / size))
-    start = 0
-    while pages == 0 or start < rows:
-        start += size - (start // size % 2)
-        pages += 1
-    return pages
-
-
 def _unpaged(ran: Ran) -> bool:
     """Say whether every list fits on one page, so that a narrow list is one request."""
     return ran.ways.page_max > len(ran.before)
-
-
-def _window(one: Seen) -> str:
-    """Return what a narrow list asks for, whatever the page."""
-    return "&".join(part for part in one.query.split("&") if part.startswith("created_at"))
 
 
 def _each_once(what: str, ids: list[str], allowed: set[str | None]) -> Iterator[str]:

@@ -188,6 +188,7 @@ _CHOICES: Mapping[str, Sequence[Any]] = {
     "page_nested": (False, True),
     "cursor_counts": (False, True),
     "order": tuple(Order),
+    "narrows": (True, False),
     "created_digits": (3, 0, 6),
     "start_inclusive": (True, False),
     "end_inclusive": (True, False),

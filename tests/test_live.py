@@ -12,6 +12,7 @@ from reconciler.errors import Incomplete, NotTheApi, Unanswered
 from reconciler.model import (
     AskSuccessor,
     CustomerId,
+    End,
     Get,
     ListAgain,
     ListPaymentMethods,
@@ -67,9 +68,8 @@ def test_a_listing_holds_every_page_and_what_it_took() -> None:
     )
     assert taken == Live(
         listed={ONE: _customer(ONE, city="Bonn"), TWO: _customer(TWO), THREE: _customer(THREE)},
-        last_page_full=False,
+        ends=(End(1),),
         longest_page=2,
-        last_cursor="",
         read_at=EPOCH_S,
         requests=3,
     )
@@ -78,7 +78,7 @@ def test_a_listing_holds_every_page_and_what_it_took() -> None:
 
 
 def test_an_empty_account_is_a_listing_of_nobody() -> None:
-    assert _listing(page())[0] == Live(read_at=EPOCH_S, requests=2)
+    assert _listing(page())[0] == Live(ends=(End(0),), read_at=EPOCH_S, requests=2)
 
 
 def test_a_customer_on_two_pages_counts_once_as_the_later_has_it() -> None:
@@ -86,10 +86,10 @@ def test_a_customer_on_two_pages_counts_once_as_the_later_has_it() -> None:
     assert taken.listed == {ONE: _customer(ONE, city="Ulm"), TWO: _customer(TWO)}
 
 
-def test_a_last_page_as_long_as_the_longest_is_full_and_its_cursor_is_kept() -> None:
+def test_the_length_and_the_cursor_of_the_last_page_are_kept() -> None:
     last = ok({"data": [_row("three"), _row("two")], "has_next_page": False, "end_cursor": "z"})
     taken = _listing(page(_row("one"), _row("two"), next_cursor="a"), last)[0]
-    assert (taken.last_page_full, taken.last_cursor) == (True, "z")
+    assert (taken.longest_page, taken.ends) == (2, (End(2, "z"),))
 
 
 def test_a_listing_began_by_the_clock_of_the_server() -> None:
@@ -114,7 +114,7 @@ def test_a_second_pass_replaces_the_first_and_says_whether_they_differ() -> None
     assert same == Live(
         listed={ONE: _customer(ONE, city="Ulm"), TWO: _customer(TWO)},
         listings=2,
-        last_page_full=True,
+        ends=(End(2),),
         longest_page=2,
         read_at=EPOCH_S,
         requests=4,
@@ -124,15 +124,23 @@ def test_a_second_pass_replaces_the_first_and_says_whether_they_differ() -> None
 
 
 def test_a_successor_joins_the_listing() -> None:
-    first = Live(listed={ONE: _customer(ONE)}, last_page_full=True, last_cursor="z", longest_page=1)
-    asked, server = _answer(first, [AskSuccessor()], page(_row("two"), next_cursor="y"), page(_row("three")))
+    first = Live(listed={ONE: _customer(ONE)}, longest_page=1)
+    asked, server = _answer(
+        first, [AskSuccessor((End(1, "z"),))], page(_row("two"), next_cursor="y"), page(_row("three"))
+    )
     assert server.heard == ["GET /customers?limit=2&after=z", "GET /customers?limit=2&after=y"]
     assert (asked.successor_asked, set(asked.listed), asked.requests) == (True, {ONE, TWO, THREE}, 3)
 
 
 def test_a_last_page_without_a_cursor_has_no_successor_to_ask_for() -> None:
-    asked, server = _answer(Live(last_page_full=True), [AskSuccessor()])
-    assert (asked, server.requests) == (Live(last_page_full=True, successor_asked=True), [])
+    asked, server = _answer(Live(), [AskSuccessor((End(2),))])
+    assert (asked, server.requests) == (Live(successor_asked=True), [])
+
+
+def test_a_successor_of_a_range_is_asked_for_within_the_range() -> None:
+    range_ = End(2, "z", (("created_at_end", CREATED),))
+    server = _answer(Live(), [AskSuccessor((range_,))], page())[1]
+    assert server.heard == ["GET /customers?limit=2&created_at_end=2025-06-01T12%3A00%3A00Z&after=z"]
 
 
 def test_a_customer_is_sought_two_seconds_around_its_creation_through_all_pages() -> None:

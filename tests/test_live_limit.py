@@ -32,9 +32,10 @@ def _refusal(status: int) -> httpx.Response:
     return ok({"code": "bad_request", "message": "limit is too large"}, status=status)
 
 
-def _told(taken: Live) -> tuple[int, int, int, bool]:
-    """Return how many customers a listing holds and what it says of pages."""
-    return len(taken.listed), taken.page_limit, taken.longest_page, taken.last_page_full
+def _told(taken: Live) -> tuple[int, int, int, int]:
+    """Return how many customers a listing holds and what it says of pages: the limit, the longest, the last."""
+    (end,) = taken.ends
+    return len(taken.listed), taken.page_limit, taken.longest_page, end.rows
 
 
 def test_a_larger_limit_that_is_taken_begins_anew_and_is_kept() -> None:
@@ -42,7 +43,7 @@ def test_a_larger_limit_that_is_taken_begins_anew_and_is_kept() -> None:
         page(*_rows(100), next_cursor="a"), page(*_rows(1000), next_cursor="b"), page(*_rows(20, first=1000))
     )
     assert asked == ["limit=100", "limit=1000", "limit=1000&after=b"]
-    assert _told(taken) == (1020, 1000, 1000, False)
+    assert _told(taken) == (1020, 1000, 1000, 20)
 
 
 def test_a_larger_limit_that_is_cut_to_more_than_before_is_kept() -> None:
@@ -50,7 +51,7 @@ def test_a_larger_limit_that_is_cut_to_more_than_before_is_kept() -> None:
         page(*_rows(100), next_cursor="a"), page(*_rows(250), next_cursor="b"), page(*_rows(250, first=250))
     )
     assert asked == ["limit=100", "limit=1000", "limit=1000&after=b"]
-    assert _told(taken) == (500, 1000, 250, True)
+    assert _told(taken) == (500, 1000, 250, 250)
 
 
 @pytest.mark.parametrize("held", [100, 99, 20])
@@ -59,14 +60,14 @@ def test_a_larger_limit_that_is_cut_to_no_more_than_before_costs_one_request(hel
         page(*_rows(100), next_cursor="a"), page(*_rows(held), next_cursor="b"), page(*_rows(30, first=100))
     )
     assert asked == ["limit=100", "limit=1000", "limit=100&after=a"]
-    assert _told(taken) == (130, 100, 100, False)
+    assert _told(taken) == (130, 100, 100, 30)
 
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_larger_limit_that_is_refused_costs_one_request(status: int) -> None:
     taken, asked = _listing(page(*_rows(100), next_cursor="a"), _refusal(status), page(*_rows(30, first=100)))
     assert asked == ["limit=100", "limit=1000", "limit=100&after=a"]
-    assert _told(taken) == (130, 100, 100, False)
+    assert _told(taken) == (130, 100, 100, 30)
 
 
 @pytest.mark.parametrize("count", [0, 99, 100])
@@ -78,20 +79,20 @@ def test_no_larger_limit_is_tried_where_all_is_on_one_page(count: int) -> None:
 def test_no_larger_limit_is_tried_where_a_page_holds_fewer_than_asked_already() -> None:
     taken, asked = _listing(page(*_rows(50), next_cursor="a"), page(*_rows(10, first=50)))
     assert asked == ["limit=100", "limit=100&after=a"]
-    assert _told(taken) == (60, 0, 50, False)
+    assert _told(taken) == (60, 0, 50, 10)
 
 
 def test_a_known_limit_is_asked_from_the_first_page_on() -> None:
     taken, asked = _listing(page(*_rows(1000), next_cursor="a"), page(*_rows(1, first=1000)), page_limit=1000, larger=0)
     assert asked == ["limit=1000", "limit=1000&after=a"]
-    assert _told(taken) == (1001, 0, 1000, False)
+    assert _told(taken) == (1001, 0, 1000, 1)
 
 
 def test_a_known_limit_that_is_refused_one_day_falls_back() -> None:
     answers = (_refusal(400), page(*_rows(100), next_cursor="a"), page(*_rows(1, first=100)))
     taken, asked = _listing(*answers, page_limit=1000, larger=0)
     assert asked == ["limit=1000", "limit=100", "limit=100&after=a"]
-    assert _told(taken) == (101, 100, 100, False)
+    assert _told(taken) == (101, 100, 100, 1)
 
 
 def test_another_refusal_than_that_of_a_limit_is_raised_when_a_larger_one_is_tried() -> None:

@@ -101,7 +101,7 @@ BUGS = (
     Planted(
         "it creates a user that somebody else has made",
         "plan.users",
-        "lacking = any(canonical_email(user.email) not in by_email for user in customer.users)",
+        "lacking = any(canonical_email(user.email) not in seen for user in customer.users)",
         "lacking = False",
     ),
 )

@@ -7,12 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCH = Path(__file__).parents[1] / "bench" / "kinds.py"
 
 
-def test_each_kind_of_run_sends_what_its_formula_and_its_plan_say() -> None:
-    command = [sys.executable, str(BENCH), "--customers", "200", "--changes", "3", "--json"]
+@pytest.mark.parametrize(("page", "ranges"), [(100, 1), (10, 2)])
+def test_each_kind_of_run_sends_what_its_formula_and_its_plan_say(page: int, ranges: int) -> None:
+    command = [sys.executable, str(BENCH), "--customers", "200", "--changes", "3", "--page", str(page), "--json"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     rows = json.loads(ran.stdout)["rows"]
     assert len(rows) == 12
+    assert rows[0]["ranges"] == ranges
     assert [row for row in rows if not row["equal"]] == []

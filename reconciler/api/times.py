@@ -31,7 +31,7 @@ def from_rfc3339(text: str) -> float | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH).total_seconds()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def from_http(text: str | None) -> float | None:

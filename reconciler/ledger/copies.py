@@ -22,17 +22,17 @@ FORMAT = 2
 
 _READABLE = (1, FORMAT)
 # What a copy of an older format lacks at the end of a row.
-_ADDED = dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at"), "") | {
-    "listed": 0,
-    "told": "",
-    "page_limit": 0,
+_ADDED: Mapping[str, object] = {
+    **dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at", "told", "cuts"), ""),
+    **dict.fromkeys(("listed", "page_limit"), 0),
+    "narrows": None,
 }
 
 _TABLES = {put.table: put for put in PUTS.values()}
 # What is no text, by column; a "?" may be null.
 _KINDS: Mapping[str, str] = {
     **dict.fromkeys(("observed_json", "trouble_json", "email", "status", "empties", "intents.id"), "text?"),
-    **dict.fromkeys(("lists_archived", "gets_archived"), "bool?"),
+    **dict.fromkeys(("lists_archived", "gets_archived", "narrows"), "bool?"),
     **dict.fromkeys(("seq", "requests", "changes", "longest_page", "listed", "page_limit"), "int"),
     **dict.fromkeys(("written_at", "opened_at", "closed_at"), "float"),
     "protected": "bool",

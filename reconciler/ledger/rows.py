@@ -102,8 +102,19 @@ def read_learned(row: Row | None) -> Learned:
     """Return what the row of LEARNED_COLUMNS holds; nothing is known without one."""
     if row is None:
         return Learned()
-    lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit = row
-    return Learned(_flag(lists_archived), _flag(gets_archived), longest_page, empties, how, listed, told, page_limit)
+    lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts = row
+    return Learned(
+        _flag(lists_archived),
+        _flag(gets_archived),
+        longest_page,
+        empties,
+        how,
+        listed,
+        told,
+        page_limit,
+        _flag(narrows),
+        tuple(map(int, cuts.split())),
+    )
 
 
 def read_intent(row: Row) -> Intent:
@@ -195,6 +206,8 @@ def _learned_row(learned: Learned) -> Row:
         learned.listed,
         learned.told,
         learned.page_limit,
+        learned.narrows,
+        " ".join(map(str, learned.cuts)),
     )
 
 

@@ -15,7 +15,9 @@ INTENT_COLUMNS: LiteralString = (
     "run, seq, action, external_id, email, id, opened_at, payload_hash, before_json, after_json, status, "
     "message, closed_at"
 )
-LEARNED_COLUMNS: LiteralString = "lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit"
+LEARNED_COLUMNS: LiteralString = (
+    "lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts"
+)
 RUN_COLUMNS: LiteralString = (
     "id, started_at, command, outcome, finished_at, requests, changes, who, git_commit, ci_url, actor, key_name, "
     "plan_digest, pruned_at"

@@ -1,7 +1,9 @@
 """API pages to `Live`, with as few requests as the question needs. It reads; what the answers mean is the plan's."""
 
 from reconciler.live.alone import alone
-from reconciler.live.listing import LARGER, PAGE, listing
+from reconciler.live.beside import with_users
+from reconciler.live.listing import LARGER, PAGE, listing, listing_by
 from reconciler.live.reads import answer, narrow
+from reconciler.live.taught import taught
 
-__all__ = ["LARGER", "PAGE", "alone", "answer", "listing", "narrow"]
+__all__ = ["LARGER", "PAGE", "alone", "answer", "listing", "listing_by", "narrow", "taught", "with_users"]

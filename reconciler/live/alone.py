@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from reconciler.api.client import Client
 from reconciler.api.flight import in_flight
 from reconciler.api.times import from_rfc3339, rfc3339
-from reconciler.live.listing import PAGE, Turned
+from reconciler.live.listing import PAGE
 from reconciler.live.reads import SEEK_S
+from reconciler.live.turned import Turned
 from reconciler.model import Live, Seek
 
 Window = tuple[float, float]

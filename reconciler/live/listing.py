@@ -1,20 +1,17 @@
-"""The whole listing, in pages as long as the server gives them."""
+"""The whole listing: in pages as long as the server gives them, and in ranges that are read at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 from reconciler.api.client import Client
-from reconciler.api.pages import pages
+from reconciler.api.flight import in_flight
 from reconciler.api.times import rfc3339
-from reconciler.errors import NotTheApi, Rejected
-from reconciler.kinds import wire
+from reconciler.errors import Rejected
+from reconciler.live.ranges import ranges_of
+from reconciler.live.turned import Progress, StrayError, Turned
 from reconciler.model import CustomerId, Live, LiveCustomer
-
-Progress = Callable[[int, int | None], None]
-"""Told how many were read so far, and how many there will be: None where nobody knows."""
+from reconciler.records import Learned
 
 PAGE = 100
 """The documented default of `limit`, and the largest that is known to be accepted."""
@@ -22,9 +19,21 @@ PAGE = 100
 LARGER = 1000
 """The `limit` that is tried once for each ledger: whether more than `PAGE` is accepted is not documented."""
 
-# Values that many customers share. Kept once, they spare a fifth of a big account's memory.
-_SHARED = ("city", "state", "country", "postal_code")
-_TOO_LARGE = (400, 422)
+_NOT_TAKEN = (400, 422)
+
+
+async def listing_by(client: Client, learned: Learned, *, progress: Progress | None = None) -> Live:
+    """Return every customer that the list holds, as `listing` does, in the way that is best by what was learned."""
+    known = learned.page_limit
+    # A server whose pages are shorter than was asked has shown how long they are.
+    tried = known or 0 < learned.longest_page < PAGE
+    return await listing(
+        client,
+        page_limit=known or PAGE,
+        larger=0 if known else LARGER,
+        cuts=learned.cuts if tried else (),
+        progress=progress,
+    )
 
 
 async def listing(
@@ -32,37 +41,77 @@ async def listing(
     *,
     page_limit: int = PAGE,
     larger: int = 0,
+    cuts: Sequence[int] = (),
     progress: Progress | None = None,
     since: float | None = None,
 ) -> Live:
     """
     Return every customer that the list holds, read to its end; `progress` counts customers.
 
-    With `since` (seconds since 1970) the list is narrowed to what was created from then on. A `larger`
-    limit is tried where the first page is full and not the last, for one request more at most; a `page_limit` above
-    PAGE that is refused falls back to PAGE. `Live.page_limit` says what came of either.
+    - `since` (seconds since 1970) narrows the list to what was created from then on.
+    - A `larger` limit is tried where the first page is full and not the last, for one request more at most; a
+      `page_limit` above PAGE that is refused falls back to PAGE. `Live.page_limit` says what came of either.
+    - `cuts` divide the list into ranges of created_at that are read at once. Where the server does not narrow by
+      them, the list is read in one. `Live.narrows` says what came of it.
 
     A customer that stands on two pages counts once, as the later page has it. Raises NotTheApi where a
     reply is no page or a customer has no id, Incomplete where the cursors lead nowhere, ApiFailed.
     """
     before = client.requests
+    if cuts and (ranges := await _in_ranges(client, page_limit, cuts, progress)):
+        return _live(ranges, requests=client.requests - before, narrows=True)
     narrowed = () if since is None else (("created_at_start", rfc3339(since)),)
     turned = Turned(client, page_limit, narrowed, progress)
     learned = 0
-    if larger:
+    if larger and not cuts:
         turned, learned = await _tried_larger(turned, larger)
     elif page_limit > PAGE and not await _took_first(turned):
         turned, learned = Turned(client, PAGE, narrowed, progress), PAGE
     await turned.turn()
+    # Where the limit was refused too, that may have been all that was wrong with the ranges.
+    narrows = False if cuts and not learned else None
+    return _live((turned,), requests=client.requests - before, page_limit=learned, narrows=narrows)
+
+
+def _live(lists: Sequence[Turned], *, requests: int, page_limit: int = 0, narrows: bool | None = None) -> Live:
+    """Return what the lists hold together."""
     return Live(
-        listed=turned.customers,
-        last_page_full=0 < turned.last_page == turned.longest_page,
-        longest_page=turned.longest_page,
-        last_cursor=turned.cursor,
-        page_limit=learned,
-        read_at=turned.began_at,
-        requests=client.requests - before,
+        listed=_merged(lists),
+        ends=tuple(one.end for one in lists),
+        longest_page=max(one.longest_page for one in lists),
+        page_limit=page_limit,
+        narrows=narrows,
+        read_at=min(one.began_at for one in lists),
+        requests=requests,
     )
+
+
+def _merged(lists: Sequence[Turned]) -> Mapping[CustomerId, LiveCustomer]:
+    """Return the customers of all lists, each once."""
+    if len(lists) == 1:
+        return lists[0].customers
+    return {customer_id: customer for one in lists for customer_id, customer in one.customers.items()}
+
+
+async def _in_ranges(
+    client: Client, limit: int, cuts: Sequence[int], progress: Progress | None
+) -> tuple[Turned, ...] | None:
+    """Return the ranges, each read to its end; None where the server refuses them, or lists others in them too."""
+
+    def told(_: int, whole: int | None) -> None:
+        if progress is not None:
+            progress(sum(len(one.customers) for one in ranges), whole)
+
+    ranges = tuple(Turned(client, limit, one.query(), told, one) for one in ranges_of(cuts))
+    try:
+        await in_flight(Turned.turn, ranges)
+    except StrayError:
+        return None
+    except Rejected as refused:
+        if refused.status not in _NOT_TAKEN:
+            raise
+        return None
+    return ranges
 
 
 async def _tried_larger(turned: Turned, larger: int) -> tuple[Turned, int]:
@@ -89,62 +138,7 @@ async def _took_first(turned: Turned) -> bool:
     try:
         await turned.turn_one()
     except Rejected as refused:
-        if refused.status not in _TOO_LARGE:
+        if refused.status not in _NOT_TAKEN:
             raise
         return False
     return True
-
-
-@dataclass(slots=True)
-class Turned:
-    """A list of customers, and what is gathered while its pages are turned; `more` until its end was seen."""
-
-    client: Client
-    limit: int
-    query: tuple[tuple[str, str], ...] = ()
-    progress: Progress | None = None
-    customers: dict[CustomerId, LiveCustomer] = field(default_factory=dict)
-    cursor: str = ""
-    more: bool = True
-    last_page: int = 0
-    longest_page: int = 0
-    began_at: float = 0.0
-    shared: dict[str, str] = field(default_factory=dict)
-
-    async def turn_one(self) -> None:
-        """Read the first page that was not read yet."""
-        await self._turn(only_one=True)
-
-    async def turn(self) -> None:
-        """Read the pages from `cursor` to the end."""
-        if self.more:
-            await self._turn(only_one=False)
-
-    async def _turn(self, *, only_one: bool) -> None:
-        """Read the pages from `cursor`, or only one."""
-        turning = pages(self.client, wire.CUSTOMERS, self.query, limit=self.limit, after=self.cursor)
-        async with aclosing(turning):
-            async for page in turning:
-                for row in page.rows:
-                    customer = self._customer(row)
-                    self.customers[customer.id] = customer
-                self.cursor, self.more = page.end_cursor, page.has_next
-                self.last_page = len(page.rows)
-                self.longest_page = max(self.longest_page, self.last_page)
-                self.began_at = self.began_at or page.server_time_s
-                if self.progress is not None:
-                    self.progress(len(self.customers), None)
-                if only_one:
-                    return
-
-    def _customer(self, row: object) -> LiveCustomer:
-        """Return the customer in a row, with the values that many share kept once."""
-        if isinstance(row, dict):
-            for name in _SHARED:
-                value = row.get(name)
-                if isinstance(value, str):
-                    row[name] = self.shared.setdefault(value, value)
-        customer = wire.read_customer(row)
-        if customer is None:
-            raise NotTheApi(f"GET {wire.CUSTOMERS}: a customer in the list has no id; check the base URL")
-        return customer

@@ -13,10 +13,12 @@ from reconciler.api.request import Request
 from reconciler.api.times import from_rfc3339, rfc3339
 from reconciler.errors import Incomplete, NotFound, NotTheApi
 from reconciler.kinds import wire
-from reconciler.live.listing import PAGE, Progress, Turned, listing
+from reconciler.live.listing import PAGE, listing
+from reconciler.live.turned import Progress, Turned
 from reconciler.model import (
     AskSuccessor,
     CustomerId,
+    End,
     Get,
     ListAgain,
     ListPaymentMethods,
@@ -31,6 +33,8 @@ from reconciler.model import (
 SEEK_S = 2.0
 """How far around its created_at a customer is sought: the bounds may be exclusive, and rounded to seconds."""
 
+_SEEN_BY_THEN_S = 60.0
+
 
 async def answer(
     client: Client, live: Live, reads: Sequence[Read], *, page_limit: int = PAGE, progress: Progress | None = None
@@ -39,7 +43,7 @@ async def answer(
     Return `live` with what `reads` ask for added; `progress` counts reads.
 
     - ListAgain: `listed` is then the newer pass; `passes_differ` compares the ids of the two.
-    - AskSuccessor: what follows the last cursor joins `listed`; without a cursor there is nothing to ask.
+    - AskSuccessor: what follows the cursors joins `listed`; without a cursor there is nothing to ask.
     - Seek: a customer without a created_at that is a time cannot be sought: Incomplete.
     - Get: a 404 is an answer, None. ListUsers: users without an e-mail are left out, and a 404 is that of a get:
       where archived customers are listed, they may be hidden from every other request.
@@ -50,10 +54,11 @@ async def answer(
     before = client.requests
     if any(isinstance(read, ListAgain) for read in reads):
         live = await _listed_again(client, live, page_limit)
-    if any(isinstance(read, AskSuccessor) for read in reads):
-        live = await _with_successor(client, live, page_limit)
+    for read in reads:
+        if isinstance(read, AskSuccessor):
+            live = await _with_successors(client, live, read.ends, page_limit)
     single = [read for read in dict.fromkeys(reads) if not isinstance(read, ListAgain | AskSuccessor)]
-    found = _Found(dict(live.sought), dict(live.got), dict(live.users), dict(live.payment_methods))
+    found = Found(dict(live.sought), dict(live.got), dict(live.users), dict(live.payment_methods))
 
     async def one(read: Seek | Get | ListUsers | ListPaymentMethods) -> None:
         await found.read(client, read, page_limit)
@@ -70,38 +75,51 @@ async def answer(
 
 
 async def _listed_again(client: Client, live: Live, page_limit: int) -> Live:
-    """Return `live` with its listing taken anew; the caller counts the requests."""
+    """
+    Return `live` with its listing taken anew, in one; the caller counts the requests.
+
+    Where ranges lacked somebody whom it holds, they count for nothing, and it is the first pass.
+    """
     newer = await listing(client, page_limit=page_limit)
+    short = bool(live.narrows) and _lacked(live, newer)
     return replace(
         live,
         listed=newer.listed,
-        listings=live.listings + 1,
-        passes_differ=newer.listed.keys() != live.listed.keys(),
-        last_page_full=newer.last_page_full,
+        listings=live.listings + (not short),
+        passes_differ=not short and newer.listed.keys() != live.listed.keys(),
+        ends=newer.ends,
         successor_asked=False,
         longest_page=max(live.longest_page, newer.longest_page),
-        last_cursor=newer.last_cursor,
+        page_limit=newer.page_limit or live.page_limit,
+        narrows=False if short else live.narrows,
         read_at=newer.read_at,
     )
 
 
-async def _with_successor(client: Client, live: Live, page_limit: int) -> Live:
-    """Return `live` with what follows its last page."""
-    if not live.last_cursor:
-        return replace(live, successor_asked=True)
-    turned = Turned(client, page_limit, cursor=live.last_cursor)
-    await turned.turn()
+def _lacked(ranges: Live, whole: Live) -> bool:
+    """Say whether `whole` holds somebody who was there, and to be seen, when the ranges were read."""
+    return any(
+        customer_id not in ranges.listed
+        and (created_s := from_rfc3339(customer.created_at)) is not None
+        and created_s < ranges.read_at - _SEEN_BY_THEN_S
+        for customer_id, customer in whole.listed.items()
+    )
+
+
+async def _with_successors(client: Client, live: Live, ends: Sequence[End], page_limit: int) -> Live:
+    """Return `live` with what follows the last pages, where they have a cursor."""
+    lists = [Turned(client, page_limit, end.query, cursor=end.cursor) for end in ends if end.cursor]
+    await in_flight(Turned.turn, lists)
     return replace(
         live,
-        listed={**live.listed, **turned.customers},
+        listed=dict(live.listed) | {key: customer for one in lists for key, customer in one.customers.items()},
         successor_asked=True,
-        longest_page=max(live.longest_page, turned.longest_page),
-        last_cursor=turned.cursor or live.last_cursor,
+        longest_page=max((live.longest_page, *(one.longest_page for one in lists))),
     )
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What single reads have answered; each read writes its own key."""
 
     sought: dict[CustomerId, bool]

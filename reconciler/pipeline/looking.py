@@ -38,7 +38,7 @@ async def sides(client: Client, ledger: Ledger, key: str, pin: CustomerId | None
     if known is not None:
         live = (await reading.answer(client, Live(), (Get(known),), page_limit=PAGE)).got[known]
     else:
-        live = await _carrier(client, key)
+        live = await _carrier(client, ledger, key)
     if live is None:
         return Sides(recorded, None, None, None)
     more = await reading.answer(client, Live(), (ListUsers(live.id), ListPaymentMethods(live.id)), page_limit=PAGE)
@@ -54,16 +54,16 @@ async def reply(client: Client, ledger: Ledger, key: str, pin: CustomerId | None
     recorded = ledger.binding(key)
     known = pin or (recorded.id if recorded is not None else None)
     if known is None:
-        live = await _carrier(client, key)
+        live = await _carrier(client, ledger, key)
         if live is None:
             raise ReconcilerError(f"{key}: no live customer carries this external_id", "it is compared as it is")
         known = live.id
     return (await client.send(get_customer(known))).body
 
 
-async def _carrier(client: Client, key: str) -> LiveCustomer | None:
+async def _carrier(client: Client, ledger: Ledger, key: str) -> LiveCustomer | None:
     """Return the live customer that carries an external_id, None for none; ReconcilerError where two do."""
-    listed = (await reading.listing(client, page_limit=PAGE)).listed.values()
+    listed = (await reading.listing_by(client, ledger.records().learned)).listed.values()
     carriers = [customer for customer in listed if customer.external_id == key]
     if len(carriers) > 1:
         ids = ", ".join(customer.id for customer in carriers)
@@ -106,8 +106,7 @@ async def account(
     `listed` is told of them before their users are asked for, a request each; it may raise.
     """
     say("reading the account")
-    page_limit = records.learned.page_limit or PAGE
-    live = await reading.listing(client, page_limit=page_limit, progress=lambda done, _: say(f"{done} customers read"))
+    live = await reading.listing_by(client, records.learned, progress=lambda done, _: say(f"{done} customers read"))
     archived = {row.id for row in records.bindings.values() if row.state is BindingState.ARCHIVED}
     customers = [one for one in live.listed.values() if one.id not in archived and chosen(one)]
     customers.sort(key=lambda one: (one.external_id or one.id, one.id))

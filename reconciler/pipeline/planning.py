@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from math import inf
 
 from reconciler import live as reading
 from reconciler.api.client import Client
@@ -13,11 +13,12 @@ from reconciler.clock import Clock
 from reconciler.collector import without_collector
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
-from reconciler.live import LARGER, PAGE
+from reconciler.live import PAGE
 from reconciler.model import CustomerId, Desired, ListUsers, Live, Read, Seek
 from reconciler.pipeline.trying import tried_first
 from reconciler.plan import alone as targets_alone
 from reconciler.plan.draft import Draft
+from reconciler.plan.foreseen import foreseen
 from reconciler.plan.make import make_plan
 from reconciler.plan.users import merged
 from reconciler.plans import Plan
@@ -78,14 +79,14 @@ async def make(
         return make_plan(desired, live, records, terms)
 
     with without_collector():
-        targets: Targets = partial(targets_alone.seeks, desired, terms=terms) if alone else _none_alone
-        planned = await _made(client, ledger, draft, terms, say, _priced(desired, terms, price), targets)
+        planned = await _made(client, ledger, desired, draft, terms, say=say, price=price, alone=alone)
         wait_s = recover.wait_s(planned.records, planned.live, terms.lag_s, users_of(planned)) if patience else 0.0
         if patience is None or not wait_s:
             return _tried(planned, desired, terms)
         say(f"waiting {wait_s:.0f} s: creates that an earlier run left in doubt may still come to be seen")
         await patience.sleep(wait_s + 1.0)
-        return _tried(await _made(client, ledger, draft, terms, say), desired, terms)
+        planned = await _made(client, ledger, desired, draft, terms, say=say, price=_unpriced)
+        return _tried(planned, desired, terms)
 
 
 async def make_of(
@@ -97,51 +98,35 @@ async def make_of(
     What an earlier run left in doubt is not waited for.
     """
     with without_collector():
-        return await _made(client, ledger, draft, terms, say, _priced(Desired(), terms, price))
-
-
-Targets = Callable[[Records], tuple[Seek, ...]]
-"""What tells which customers may be read alone, nothing where the whole account is to be read."""
-
-
-def _none_alone(_: Records) -> tuple[Seek, ...]:
-    """Have the whole account read."""
-    return ()
-
-
-def _priced(desired: Desired, terms: Terms, price: Say) -> Callable[[Records, Sequence[Seek]], None]:
-    """Return what tells `price` what reading costs, as far as the ledger's records let it be known."""
-
-    def tell(records: Records, alone: Sequence[Seek]) -> None:
-        known = {} if terms.refresh_users else records.users
-        rows = (records.bindings.get(key) for key, one in desired.customers.items() if one.users)
-        bound = {row.bound_id for row in rows if row is not None}
-        read = bound & {seek.id for seek in alone} if alone else bound
-        users = sum(one not in known for one in read)
-        price(reading_price(records.learned, users, terms.rate_per_s, alone=len(alone)))
-
-    return tell
+        return await _made(client, ledger, Desired(), draft, terms, say=say, price=price)
 
 
 async def _made(
     client: Client,
     ledger: Ledger,
+    desired: Desired,
     draft_of: Drafting,
     terms: Terms,
+    *,
     say: Say,
-    price: Callable[[Records, Sequence[Seek]], None] | None = None,
-    targets: Targets = _none_alone,
+    price: Say,
+    alone: bool = False,
 ) -> Planned:
     """Return what `make` does, without waiting."""
     records = ledger.records()
-    alone = targets(records)
-    if price is not None:
-        price(records, alone)
+    seeks = targets_alone.seeks(desired, records, terms) if alone else ()
+    # This machine's clock may differ from the server's: what --refresh asks for is priced in any case.
+    users = len(foreseen(desired, records, terms, inf if terms.refresh_users else client.server_now()))
+    price(reading_price(records.learned, users, terms.rate_per_s, alone=len(seeks)))
     say("reading the account")
+    before = client.requests
     try:
-        spent = client.requests
-        planned = await _of_targets(client, records, alone, draft_of, terms, say) if alone else None
-        return planned or await _drafted(client, records, draft_of, terms, say, spent=client.requests - spent)
+        planned = await _of_targets(client, records, seeks, draft_of, terms, say) if seeks else None
+        if planned is not None:
+            return planned
+        live = await _account(client, desired, records, terms, say)
+        live = replace(live, requests=client.requests - before)
+        return await planned_of(client, live, records, draft_of, terms, say=say)
     except OverBudget as failure:
         least = max(reading_requests(records.learned) or 0, client.requests + 1, 2)
         raise OverBudget(
@@ -162,40 +147,26 @@ async def _of_targets(
     return planned if targets_alone.stands(planned.plan) else None
 
 
-async def _drafted(
-    client: Client, records: Records, draft_of: Drafting, terms: Terms, say: Say, *, spent: int = 0
-) -> Planned:
-    """Return the plan and what it was made from, `spent` requests before; raises what reading and planning raise."""
-    known = records.learned.page_limit
-    live = await reading.listing(
-        client,
-        page_limit=known or PAGE,
-        larger=0 if known else LARGER,
-        progress=lambda done, _: say(f"{done} customers read"),
-    )
-    live = replace(live, requests=live.requests + spent)
-    return await planned_of(client, live, records, draft_of, terms, say=say)
+async def _account(client: Client, desired: Desired, records: Records, terms: Terms, say: Say) -> Live:
+    """Return the whole account, the users that are known to be needed listed beside its pages."""
+    users = foreseen(desired, records, terms, client.server_now())
+    pages = reading.listing_by(client, records.learned, progress=lambda done, _: say(f"{done} customers read"))
+    return await reading.with_users(client, pages, users)
 
 
 async def planned_of(
     client: Client, live: Live, records: Records, draft_of: Drafting, terms: Terms, *, say: Say
 ) -> Planned:
     """Return the plan that `draft_of` makes of an account whose listing was read, and of what it asks for besides."""
-    if not live.page_limit:  # else pages have another length from now on
-        longest = max(live.longest_page, records.learned.longest_page)
-        live = replace(live, longest_page=longest, page_limit=records.learned.page_limit)
     while True:
         settled = recover.recovered(records, live, terms.project)
         draft = draft_of(live, settled)
         if not draft.reads:
-            learned = draft.learned
-            if not live.narrowed:
-                learned = replace(
-                    learned, longest_page=live.longest_page, listed=len(live.listed), page_limit=live.page_limit
-                )
+            learned = reading.taught(draft.learned, live)
             return Planned(draft.plan, live, settled, learned, _changed(records, settled))
         say(_asked(draft.reads))
-        live = await reading.answer(client, live, draft.reads, page_limit=live.page_limit or PAGE)
+        page_limit = live.page_limit or records.learned.page_limit or PAGE
+        live = await reading.answer(client, live, draft.reads, page_limit=page_limit)
 
 
 def _tried(planned: Planned, desired: Desired, terms: Terms) -> Planned:

@@ -13,6 +13,7 @@ from reconciler.model import (
     Change,
     Cost,
     Desired,
+    End,
     ListPaymentMethods,
     Live,
     Note,
@@ -60,7 +61,7 @@ def draft_of(
     out_of_scope: int = 0,
 ) -> Draft:
     """Return all that is planned as a plan; `notes` stand before those of `part`."""
-    part = replace(part, reads=part.reads + _last_reads(part, live, learned.longest_page))
+    part = replace(part, reads=part.reads + _last_reads(part, live, learned))
     learning = LEARNING if to_learn_from(records, learned, terms, live.read_at) is not None else 0
     plan = _plan(desired, live, records, terms, part)
     notes = (*notes, *_whole_notes(plan, live, learned, terms))
@@ -75,18 +76,25 @@ def draft_of(
     return Draft(plan, part.reads, learned)
 
 
-def _last_reads(part: Part, live: Live, longest_page: int) -> tuple[Read, ...]:
+def _last_reads(part: Part, live: Live, learned: Learned) -> tuple[Read, ...]:
     """Return what is read only once the rest is known: a full last page's successor, then payment methods."""
     if part.reads:
         return ()
     creates = any(change.action is Action.CREATE for change in part.changes)
-    if creates and live.last_page_full and live.longest_page >= longest_page and not live.successor_asked:
-        return (AskSuccessor(),)
+    if creates and not live.successor_asked and (full := _full_ends(live, learned)):
+        return (AskSuccessor(full),)
     return tuple(
         ListPaymentMethods(change.id)
         for change in part.changes
         if change.action is Action.ARCHIVE and change.id is not None and change.id not in live.payment_methods
     )
+
+
+def _full_ends(live: Live, learned: Learned) -> tuple[End, ...]:
+    """Return where the list ended with a page as long as the longest that was ever seen, by this listing or before."""
+    # With another limit pages have another length from now on.
+    longest = live.longest_page if live.page_limit else max(live.longest_page, learned.longest_page)
+    return tuple(end for end in live.ends if end.rows and end.rows >= longest)
 
 
 def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Part) -> Plan:

@@ -68,9 +68,7 @@ def known_users(
         return NOTHING
     seen = merged(recorded, listed, fresh=fresh)
     by_email = {canonical_email(user.email): user for user in seen}
-    lacking = any(canonical_email(user.email) not in by_email for user in customer.users)
-    wanted = recorded is None or ((read_again or lacking) and not fresh)
-    if customer.users and listed is None and listable and wanted:
+    if listed is None and listable and to_be_listed(customer, recorded, read_again=read_again, fresh=fresh):
         return Part(reads=(ListUsers(customer_id),))
     before = {canonical_email(user.email): user for user in recorded or ()}
     changes: list[Change] = []
@@ -91,6 +89,17 @@ def known_users(
     if not (changes or blocked or notes or users):
         return NOTHING
     return Part(changes=tuple(changes), blocked=tuple(blocked), notes=notes, users=users)
+
+
+def to_be_listed(
+    customer: DesiredCustomer, recorded: tuple[SeenUser, ...] | None, *, read_again: bool, fresh: bool
+) -> bool:
+    """Say whether the users of an active customer must be listed, as `known_users` asks for it."""
+    if not customer.users or recorded is None:
+        return bool(customer.users)
+    seen = {canonical_email(user.email) for user in recorded}
+    lacking = any(canonical_email(user.email) not in seen for user in customer.users)
+    return (read_again or lacking) and not fresh
 
 
 def merged(

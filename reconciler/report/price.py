@@ -12,12 +12,14 @@ def reading_requests(learned: Learned) -> int | None:
     """
     Return how many requests a token and one listing take by what the last one held; None where none is known.
 
+    Ranges are cut so that they take one more together, nearly always.
+
     >>> reading_requests(Learned(longest_page=100, listed=5_950)), reading_requests(Learned())
     (61, None)
     """
     if not learned.longest_page:
         return None
-    return 1 + max(1, ceil(learned.listed / learned.longest_page))
+    return 1 + max(1, ceil(learned.listed / learned.longest_page)) + bool(learned.cuts)
 
 
 def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int = 0) -> str:

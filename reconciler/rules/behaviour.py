@@ -55,6 +55,7 @@ class Behaviour:
     page_shape: PageShape = PageShape.FLAT
     paging: Paging = Paging.POSITION
     order: Order = Order.NEWEST
+    narrows: bool = True
     start_inclusive: bool = True
     end_inclusive: bool = True
     precision: Precision = Precision.US
@@ -124,6 +125,7 @@ MEANINGS: Mapping[str, str] = {
     "page_shape": "where a page keeps its cursors: beside data, or in pagination",
     "paging": "what a cursor holds; with offset, a customer created meanwhile shifts the pages to come",
     "order": "the order of a list of customers",
+    "narrows": "created_at_start and created_at_end narrow a list; else they change nothing",
     "start_inclusive": "created_at_start itself is in the range",
     "end_inclusive": "created_at_end itself is in the range",
     "precision": "the smallest part of created_at that is shown",

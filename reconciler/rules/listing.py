@@ -181,6 +181,8 @@ def _bounds(ways: Behaviour, query: Query) -> tuple[int, int]:
     """Return the microseconds from which on, and before which, a customer was created to be listed."""
     unit = 1 if ways.finer_inside else _UNIT_US[ways.precision]
     start_us, end_us = -(2**62), 2**62
+    if not ways.narrows:
+        return start_us, end_us
     if query.get("created_at_start"):
         start_us = _bound(query["created_at_start"], "created_at_start", unit, upper=not ways.start_inclusive)
     if query.get("created_at_end"):

@@ -182,6 +182,7 @@ QUESTIONS: tuple[Question, ...] = (
             "both": "start_inclusive=true end_inclusive=true",
             "not the start": "start_inclusive=false",
             "not the end": "end_inclusive=false",
+            "they are not heard": "narrows=false",
         },
     ),
     Question(

@@ -45,6 +45,7 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "bool": st.booleans(),
     "bool | None": st.none() | st.booleans(),
     "int": st.integers(-(2**63), 2**63 - 1),
+    "tuple[int, ...]": st.lists(st.integers(), max_size=3).map(tuple),
     "float": st.floats(allow_nan=False, allow_infinity=False).map(lambda one: one + 0.0),  # SQLite has no -0.0
     "bytes": st.binary(max_size=32),
     "BindingState": st.sampled_from(BindingState),

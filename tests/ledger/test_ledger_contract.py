@@ -33,7 +33,17 @@ from reconciler.records import (
     Write,
 )
 
-LEARNED = Learned(lists_archived=False, longest_page=100, empties="", how="seen", listed=7, told="d", page_limit=1000)
+LEARNED = Learned(
+    lists_archived=False,
+    longest_page=100,
+    empties="",
+    how="seen",
+    listed=7,
+    told="d",
+    page_limit=1000,
+    narrows=True,
+    cuts=(1_700_000_000, 1_750_000_000),
+)
 
 
 @pytest.fixture(params=OPENERS)

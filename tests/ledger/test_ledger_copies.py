@@ -42,7 +42,7 @@ ACME = replace(
 )
 WRITES = (
     PutAccount("ab" * 32),
-    PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen", page_limit=1000)),
+    PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen", page_limit=1000, cuts=(5, 60))),
     PutBinding(ACME),
     PutBinding(replace(bound(2), applied_json="{}", external_id="a\0b\u2028")),
     PutUsers(CustomerId("cus_1"), (SeenUser("jane@x.example", {"first_name": "J"}, {"last_name": None}),)),
@@ -156,6 +156,7 @@ def test_a_copy_that_was_cut_or_changed_is_refused(change: Callable[[bytes], byt
         ("users", "users_json", '[["a", {"first_name": 1}, null]]'),
         ("users", "users_json", "["),
         ("learned", "longest_page", 1.5),
+        ("learned", "cuts", "1 x"),
         ("intents", "seq", 2**63),
         ("intents", "action", "delete"),
         ("intents", "before_json", '{"name": null}'),

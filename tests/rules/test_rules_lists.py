@@ -152,6 +152,7 @@ def test_uneven_pages_hold_every_customer_and_some_hold_fewer() -> None:
         (Behaviour(), "2023-11-14T23:13:21.25+01:00", "", [1, 2, 3, 4]),
         (Behaviour(), "", "2023-11-14T22:13:20.25Z", [0]),
         (Behaviour(), "2023-11-14T22:13:23Z", "2023-11-14T22:13:22Z", []),
+        (Behaviour(narrows=False), "2023-11-14T22:13:23Z", "2023-11-14T22:13:22Z", [0, 1, 2, 3, 4]),
     ],
 )
 def test_a_list_is_narrowed_to_moments_as_the_behaviour_says(

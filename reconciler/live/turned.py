@@ -1,0 +1,95 @@
+"""One list of customers while its pages are turned, and what is gathered of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from reconciler.api.client import Client
+from reconciler.api.pages import pages
+from reconciler.errors import NotTheApi
+from reconciler.kinds import wire
+from reconciler.live.ranges import Range
+from reconciler.model import CustomerId, End, LiveCustomer
+
+Progress = Callable[[int, int | None], None]
+"""Told how many were read so far, and how many there will be: None where nobody knows."""
+
+# Values that many customers share. Kept once, they spare a fifth of a big account's memory.
+_SHARED = ("city", "state", "country", "postal_code")
+
+
+class StrayError(Exception):
+    """A list that was narrowed to a range holds somebody who is not of it: the server does not narrow."""
+
+
+@dataclass(slots=True)
+class Turned:
+    """
+    A list of customers, and what is gathered while its pages are turned; `more` until its end was seen.
+
+    With `within` it is narrowed to that range, and StrayError is raised for a page that holds others.
+    """
+
+    client: Client
+    limit: int
+    query: tuple[tuple[str, str], ...] = ()
+    progress: Progress | None = None
+    within: Range | None = None
+    customers: dict[CustomerId, LiveCustomer] = field(default_factory=dict)
+    cursor: str = ""
+    more: bool = True
+    last_page: int = 0
+    longest_page: int = 0
+    began_at: float = 0.0
+    shared: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def end(self) -> End:
+        """Return where the list ended."""
+        return End(self.last_page, self.cursor, self.query)
+
+    async def turn_one(self) -> None:
+        """Read the first page that was not read yet."""
+        await self._turn(only_one=True)
+
+    async def turn(self) -> None:
+        """Read the pages from `cursor` to the end."""
+        if self.more:
+            await self._turn(only_one=False)
+
+    async def _turn(self, *, only_one: bool) -> None:
+        """Read the pages from `cursor`, or only one."""
+        turning = pages(self.client, wire.CUSTOMERS, self.query, limit=self.limit, after=self.cursor)
+        async with aclosing(turning):
+            async for page in turning:
+                self._take(page.rows)
+                self.cursor, self.more = page.end_cursor, page.has_next
+                self.last_page = len(page.rows)
+                self.longest_page = max(self.longest_page, self.last_page)
+                self.began_at = self.began_at or page.server_time_s
+                if self.progress is not None:
+                    self.progress(len(self.customers), None)
+                if only_one:
+                    return
+
+    def _take(self, rows: Iterable[object]) -> None:
+        """Keep the customers of a page."""
+        for row in rows:
+            customer = self._customer(row)
+            if self.within is not None and not self.within.holds(customer.created_at):
+                raise StrayError
+            self.customers[customer.id] = customer
+
+    def _customer(self, row: object) -> LiveCustomer:
+        """Return the customer in a row, with the values that many share kept once."""
+        if isinstance(row, dict):
+            for name in _SHARED:
+                value = row.get(name)
+                if isinstance(value, str):
+                    row[name] = self.shared.setdefault(value, value)
+        customer = wire.read_customer(row)
+        if customer is None:
+            raise NotTheApi(f"GET {wire.CUSTOMERS}: a customer in the list has no id; check the base URL")
+        return customer
