@@ -29,5 +29,5 @@ def with_fit(plan: Plan, allowance: Allowance, lag_s: float) -> Plan:
         most = min(most, int((allowance.max_duration_s - lag_s * creates) * cost.rate_per_s / SPACING))
     room = most - cost.overhead
     windows = ceil(cost.requests / room) if room > 0 else 0
-    fit = Fit(max(windows, not cost.requests), allowance.max_requests, allowance.max_duration_s)
+    fit = Fit(max(windows, int(not cost.requests)), allowance.max_requests, allowance.max_duration_s)
     return replace(plan, cost=replace(cost, fit=fit))
