@@ -39,7 +39,8 @@ def created(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Re
     binding = replace(
         entry,
         id=live.id,
-        live_external_id=live.external_id,
+        # A reply without one says nothing: what was sent stands until a listing shows something else.
+        live_external_id=live.external_id or change.address.external_id,
         created_at=live.created_at,
         state=BindingState.ACTIVE,
         written_at=at,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -127,17 +128,24 @@ def read_granted(body: object) -> Granted:
     >>> read_granted({"access_token": "abc", "token_type": "bearer", "expires_in": 3600}).life_s
     3600.0
     """
-    token = body.get("access_token") if isinstance(body, dict) else None
+    body = body if isinstance(body, dict) else {}
+    token = body.get("access_token")
     # Anything but printable ASCII could not stand in a header, or would end it.
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable() or " " in token:
         raise NotTheApi("POST /oauth/token: the reply holds no access_token; check the base URL")
-    try:
-        life_s = float(body["expires_in"])  # type: ignore[index]
-    except (KeyError, TypeError, ValueError):
-        life_s = LIFE_S
-    scope = body.get("scope") if isinstance(body, dict) else None
+    scope = body.get("scope")
     scopes = frozenset(scope.split()) if isinstance(scope, str) else None
-    return Granted(token, life_s if life_s > 0 else LIFE_S, scopes)
+    return Granted(token, _life_s(body), scopes)
+
+
+def _life_s(body: Mapping[str, object]) -> float:
+    """Return how long a token lives, in seconds: what is documented, where the reply has no number for it."""
+    told = body.get("expires_in")
+    try:
+        life_s = float(told) if isinstance(told, str | int | float) and not isinstance(told, bool) else LIFE_S
+    except (ValueError, OverflowError):
+        return LIFE_S
+    return life_s if 0 < life_s < math.inf else LIFE_S
 
 
 def refusal(failure: Rejected) -> Forbidden | NotTheApi | Rejected:

@@ -9,7 +9,7 @@ from reconciler import recording
 from reconciler.apply.look import Look
 from reconciler.apply.made import BEFORE_S
 from reconciler.apply.sending import Sending
-from reconciler.kinds.kind import canonical_email
+from reconciler.kinds.kind import canonical_email, nearly
 from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
 from reconciler.records import Binding, PutBinding, PutUsers, SeenUser
 
@@ -49,7 +49,7 @@ class Doubts:
             since = min(self._sending.last_intent(change).opened_at for change in customers) - BEFORE_S
             listed = await self._look.created_since(since)
             for change in customers:
-                found = [one for one in listed if one.external_id == change.address.external_id]
+                found = self._carriers(change.address.external_id, listed)
                 outcome = await self._found(change, found)
                 if outcome is not None:
                     outcomes[change.address] = outcome
@@ -59,6 +59,19 @@ class Doubts:
                 if outcome is not None:
                     outcomes[change.address] = outcome
         return outcomes
+
+    def _carriers(self, key: str, listed: Sequence[LiveCustomer]) -> list[LiveCustomer]:
+        """
+        Return who carries a key; where nobody does, who carries nearly it and is bound to no other.
+
+        Whether the server keeps an external_id as it was sent is not documented, and what is sent again is doubled.
+        """
+        exact = [one for one in listed if one.external_id == key]
+        if exact:
+            return exact
+        bound = {row.id for row in self._rows.values()}
+        near = nearly(key)
+        return [one for one in listed if one.id not in bound and nearly(one.external_id) == near]
 
     async def _found(self, change: Change, found: Sequence[LiveCustomer]) -> Outcome | None:
         """Return what became of a create in doubt: bound where one is there, None where none is."""

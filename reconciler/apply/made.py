@@ -1,4 +1,4 @@
-"""Which live customers a create of `api`, whose answer was lost, may have made. Pure."""
+"""Which live customers a create whose answer was lost may have made: of `api`, and where a key is kept otherwise. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Set as AbstractSet
 
 from reconciler.api.times import from_rfc3339
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import CustomerId, LiveCustomer
+from reconciler.kinds.kind import nearly
+from reconciler.model import Action, CustomerId, LiveCustomer
 from reconciler.records import Intent
 
 BEFORE_S = 5.0
@@ -34,6 +35,18 @@ def made(
         and (external_id or (one.id not in others and _alike(intent, one)))
         and _since(one.created_at, intent.opened_at - BEFORE_S)
     )
+
+
+def nearly_made(intent: Intent, customers: Iterable[LiveCustomer]) -> list[LiveCustomer]:
+    """
+    Return those of `customers` that carry nearly the key of a create of a plan, and were created since it was sent.
+
+    Whether the server keeps an external_id as it was sent is not documented, and what is sent again is doubled.
+    """
+    if intent.action is not Action.CREATE or not intent.binds:
+        return []
+    near, since = nearly(intent.address.external_id), intent.opened_at - BEFORE_S
+    return [one for one in customers if nearly(one.external_id) == near and _since(one.created_at, since)]
 
 
 def several(ids: Iterable[CustomerId]) -> str:

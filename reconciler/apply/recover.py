@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from reconciler import recording
-from reconciler.apply.made import made, several
+from reconciler.apply.made import made, nearly_made, several
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.recorded import with_record
 from reconciler.model import (
@@ -47,7 +47,7 @@ def recovered(records: Records, live: Live, project: str) -> Records:
         holders.setdefault(customer.external_id, []).append(customer)
     for intent in records.intents:
         key = intent.address.external_id
-        row, there = rows.get(key), holders.get(key, [])
+        row, there = rows.get(key), holders.get(key) or nearly_made(intent, live.listed.values())
         if intent.action is Action.ARCHIVE and row is not None and row.id == intent.id and _archived(row, live):
             rows[key] = replace(row, state=BindingState.ARCHIVED, written_at=intent.opened_at)
         if (
@@ -178,7 +178,8 @@ def _seen(
     """Return True where the effect of a create is seen, None where it is not (or is no create)."""
     match intent.action:
         case Action.CREATE:
-            return True if intent.address.external_id in external_ids else None
+            row = records.bindings.get(intent.address.external_id)
+            return True if intent.address.external_id in external_ids or (row and row.id) else None
         case Action.CREATE_USER:
             row = records.bindings.get(intent.address.external_id)
             known = users.get(row.id, ()) if row is not None and row.id is not None else ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from reconciler import recording
-from reconciler.apply.answered import customer_in, renamed, words_of
+from reconciler.apply.answered import customer_in, only_new, renamed, user_in, words_of
 from reconciler.apply.doubts import Doubts
 from reconciler.apply.ended import ended
 from reconciler.apply.look import Look
@@ -17,8 +17,7 @@ from reconciler.apply.sending import Sending
 from reconciler.apply.settle import Ways, settled
 from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
-from reconciler.kinds.wire import read_user
-from reconciler.model import Action, Address, Change, CustomerId, LiveUser, Outcome, Status
+from reconciler.model import Action, Address, Change, CustomerId, Outcome, Status
 from reconciler.records import (
     Binding,
     DropBinding,
@@ -59,6 +58,7 @@ class CustomerSteps:
         self._users = dict(users)
         self._ways = ways
         self._reopened = reopened
+        self._bound = {row.id for row in rows.values()}
         self._created_instead: set[str] = set()
         self._unlisted: set[str] = set()
         self._listed: set[CustomerId] = set()
@@ -118,6 +118,7 @@ class CustomerSteps:
                 await self._sending.journal.write(PutTaken(change.address.external_id, failure.detail or str(failure)))
             raise
         live = customer_in(reply, "POST /customers")
+        self._bound.add(only_new(live, self._bound))
         recorded = recording.created(self._row(change), change, live, reply.server_time_s)
         self._rows[change.address.external_id] = recorded.binding
         self._users[live.id] = ()
@@ -216,7 +217,7 @@ class CustomerSteps:
         if any(canonical_email(user.email) == canonical_email(email) for user in seen):
             return Outcome(change, Status.DONE, "it was there", customer)
         reply, intent = await self._sending.send(request_for(change, customer), change, customer)
-        live = read_user(reply.body) or LiveUser("", email, {})
+        live = user_in(reply, email)
         applied = {field.name: field.after for field in change.fields if field.name != "email"}
         self._users[customer] = (*seen, SeenUser(live.email, live.fields, applied))
         row = replace(self._row(change), written_at=reply.server_time_s)

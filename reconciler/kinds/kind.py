@@ -28,6 +28,18 @@ def canonical_text(text: str) -> str:
     return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
 
 
+def nearly(external_id: str) -> str:
+    """
+    Return an external_id without what a server may change in it: outer blanks, case, Unicode form.
+
+    Two keys that are nearly the same are two: it is for looking, never for binding by itself.
+
+    >>> nearly(" Acme") == nearly("acme")
+    True
+    """
+    return canonical_text(external_id).casefold()
+
+
 def canonical_ein(text: str) -> str:
     """
     Return an EIN without its hyphen.

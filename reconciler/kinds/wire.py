@@ -76,6 +76,11 @@ def read_user(reply: object) -> LiveUser | None:
     return LiveUser(id=_text(reply.get("id")), email=email, fields=_fields(reply, _USER_FIELDS))
 
 
+def without_email(reply: object) -> bool:
+    """Say whether `reply` is a user that has no e-mail, and not something else."""
+    return isinstance(reply, Mapping) and reply.get("email") in (None, "")
+
+
 def _fields(reply: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
     """Return the non-empty texts of `reply` under `names`."""
     texts = {}

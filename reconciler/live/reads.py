@@ -179,15 +179,27 @@ async def _get(client: Client, customer: CustomerId) -> LiveCustomer | None:
 
 
 async def _users(client: Client, customer: CustomerId, page_limit: int) -> tuple[LiveUser, ...] | None:
-    """Return a customer's users in the order of the list, each once; None for a 404."""
+    """
+    Return a customer's users in the order of the list, each once; None for a 404.
+
+    One without an e-mail is left out: nobody can declare it. Raises NotTheApi where no row is a user with one: they
+    would all be created again.
+    """
     users: dict[str, LiveUser] = {}
+    path, rows = wire.users_path(customer), 0
     try:
-        async for page in pages(client, wire.users_path(customer), limit=page_limit):
-            for user in map(wire.read_user, page.rows):
+        async for page in pages(client, path, limit=page_limit):
+            rows += len(page.rows)
+            for row in page.rows:
+                user = wire.read_user(row)
                 if user is not None:
                     users[user.id or f"{len(users)} {user.email}"] = user
+                elif not wire.without_email(row):
+                    raise NotTheApi(f"GET {path}: what is listed is no user; check the base URL")
     except NotFound:
         return None
+    if rows and not users:
+        raise NotTheApi(f"GET {path}: no user in the list has an e-mail; check the base URL")
     return tuple(users.values())
 
 

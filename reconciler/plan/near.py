@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.kinds.kind import canonical_text
+from reconciler.kinds.kind import nearly
 from reconciler.model import Address, Desired, DesiredCustomer, LiveCustomer, Note
 from reconciler.records import Records
 
@@ -23,7 +23,7 @@ def near(
     An external_id is compared as it is. Whether the server keeps it as it was sent is not documented: where it does
     not, and the ledger is lost, the one that is there may be the one that is declared. Nothing is bound by it.
     """
-    keys = {_near(one.external_id): one.external_id for one in created}
+    keys = {nearly(one.external_id): one.external_id for one in created}
     if not keys:
         return ()
     taken = {row.bound_id for row in records.bindings.values()}
@@ -32,18 +32,13 @@ def near(
         Note(
             f"it is created, unless you say that it is {one.id}, whose external_id {one.external_id[:_LONGEST]!r} "
             f"differs in case or blanks alone: then write `id: {one.id}`",
-            Address(keys[_near(one.external_id)]),
+            Address(keys[nearly(one.external_id)]),
         )
         for one in listed
         if one.external_id
         and one.id not in taken
         and one.external_id not in desired.customers
-        and _near(one.external_id) in keys
+        and nearly(one.external_id) in keys
     ]
     rest = len(notes) - MOST_NOTED
     return (*notes[:MOST_NOTED], *([Note(f"the same holds for {rest} more that are created")] if rest > 0 else []))
-
-
-def _near(external_id: str) -> str:
-    """Return an external_id without what a server may change in it."""
-    return canonical_text(external_id).casefold()

@@ -1,0 +1,88 @@
+"""A server that keeps another external_id than it was sent: nobody is doubled, whatever else goes wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from plan_parts import customer, declared
+from story import TERMS
+from switched import SwitchedWorld
+
+from reconciler.emulator.faults import Fault, On
+from reconciler.emulator.scripted import Scripted
+from reconciler.model import Status
+from reconciler.rules import Behaviour, ExternalIds, Unique
+
+LOWERS = Behaviour(external_ids=ExternalIds.LOWERED, unique=Unique.NONE)
+DESIRED = declared(customer("New One"), customer("Other"))
+
+
+def keys(world: SwitchedWorld) -> list[str]:
+    return sorted(one.external_id for one in world.api.customers())
+
+
+def test_a_customer_stays_bound_under_what_the_server_keeps(tmp_path: Path) -> None:
+    world = SwitchedWorld(tmp_path, LOWERS)
+    first = world.apply(DESIRED, TERMS)
+    assert [one.message for one in first.outcomes] == [
+        "the reply has the external_id 'new one', which is not the key",
+        "the reply has the external_id 'other', which is not the key",
+    ]
+    world.wait(60)
+    assert world.plan(DESIRED, TERMS).changes == ()
+
+
+def test_a_create_whose_answer_is_lost_is_found_under_what_the_server_keeps(tmp_path: Path) -> None:
+    world = SwitchedWorld(tmp_path, LOWERS)
+    world.api.served.faults = Scripted({1: Fault.LOST_AFTER}, of=On.WRITES.takes)
+    assert [one.status for one in world.apply(DESIRED, TERMS).outcomes] == [Status.DONE, Status.DONE]
+    world.wait(60)
+    assert (world.plan(DESIRED, TERMS).changes, keys(world)) == ((), ["new one", "other"])
+
+
+def test_a_create_that_stayed_in_doubt_is_found_by_the_next_run(tmp_path: Path) -> None:
+    world = SwitchedWorld(tmp_path, LOWERS)
+    # The create's answer, and every later one of that run.
+    world.api.served.faults = Scripted(dict.fromkeys(range(3, 40), Fault.LOST_AFTER))
+    statuses = [one.status for one in world.apply(declared(customer("New One")), TERMS).outcomes]
+    world.api.served.faults = Scripted({})
+    world.wait(60)
+    world.apply(declared(customer("New One")), TERMS)
+    assert (statuses, keys(world)) == ([Status.IN_DOUBT], ["new one"])
+
+
+def test_who_was_there_before_is_not_taken_for_a_create_in_doubt(tmp_path: Path) -> None:
+    world = SwitchedWorld(tmp_path, Behaviour(unique=Unique.NONE))
+    world.api.edit({"external_id": "new one", "name": "Another", "created_at": "2025-01-01T00:00:00Z"})
+    # The list's end is asked for once more before a create.
+    world.api.served.faults = Scripted(dict.fromkeys(range(4, 40), Fault.LOST_BEFORE))
+    world.apply(declared(customer("New One")), TERMS)
+    world.api.served.faults = Scripted({})
+    world.wait(60)
+    world.apply(declared(customer("New One")), TERMS)
+    assert keys(world) == ["New One", "new one"]
+
+
+def test_without_a_ledger_the_plan_says_who_carries_nearly_the_key(tmp_path: Path) -> None:
+    world = SwitchedWorld(tmp_path, LOWERS)
+    world.apply(declared(customer("New One")), TERMS)
+    world.wait(60)
+    world.lose_ledger()
+    (one,) = world.api.customers()
+    notes = [note.text for note in world.plan(declared(customer("New One")), TERMS).notes]
+    assert (
+        f"it is created, unless you say that it is {one.id}, whose external_id 'new one' differs in case or blanks "
+        f"alone: then write `id: {one.id}`"
+    ) in notes
+
+
+@pytest.mark.parametrize("kept", [ExternalIds.TRIMMED, ExternalIds.LOWERED])
+def test_another_run_after_a_lost_answer_creates_nobody_anew(tmp_path: Path, kept: ExternalIds) -> None:
+    world = SwitchedWorld(tmp_path, Behaviour(external_ids=kept, unique=Unique.NONE, lag_s=3.0))
+    desired = declared(customer("New One "))
+    world.api.served.faults = Scripted({1: Fault.LOST_AFTER}, of=On.WRITES.takes)
+    for _ in range(3):
+        world.apply(desired, TERMS)
+        world.wait(60)
+    assert len(world.api.customers()) == 1
