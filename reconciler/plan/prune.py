@@ -120,20 +120,29 @@ def plan_owned(
 
     `declared` are the keys and their former keys; what the ledger binds is planned by `plan_binding`. What
     is archived so is bound, so that the next plan knows that we did it. Of several that carry one
-    external_id, or where the ledger binds it to another one, none is chosen.
+    external_id, or where the ledger binds it to another one or under another key, none is chosen.
     """
-    bound = {row.id for row in bindings.values() if not _unfinished(row, pruning.scope.project)}
+    bound = {row.id: key for key, row in bindings.items()}
+    unfinished = {key for key, row in bindings.items() if _unfinished(row, pruning.scope.project)}
     owned: dict[str, list[LiveCustomer]] = {}
+    renamed: list[Blocked] = []
     for customer in listed:
         key = customer.external_id
-        if not key or key in declared or customer.id in bound or customer.id in pruning.claimed:
+        if not key or key in declared or customer.id in pruning.claimed:
+            continue
+        if customer.id in bound and bound[customer.id] not in unfinished:
             continue
         if not pruning.owned(key) or not pruning.scope.targeted(key) or not pruning.scope.here(key):
             continue
         if key in pruning.forget or pruning.protected(key):
             continue
+        former = bound.get(customer.id, key)
+        if former != key:
+            renamed.append(broken(former, bindings[former], key))
+            continue
         owned.setdefault(key, []).append(customer)
-    return joined(_owned(key, tuple(ones), bindings.get(key), pruning.scope.project) for key, ones in owned.items())
+    parts = [_owned(key, tuple(ones), bindings.get(key), pruning.scope.project) for key, ones in owned.items()]
+    return joined([*parts, Part(blocked=tuple(renamed))])
 
 
 def _unfinished(row: Binding, project: str) -> bool:

@@ -91,6 +91,18 @@ def test_what_was_archived_as_owned_is_not_planned_again() -> None:
     assert (archived(made), made.out_of_scope) == ([], 0)
 
 
+def test_an_owned_customer_whose_archive_failed_and_that_has_another_key_now_is_blocked() -> None:
+    row = bound("west-1", "cus_1", source="")
+
+    other = bound("acme", "cus_2")
+    live = account(there("cus_1", "west-2"), there("cus_2", "acme"))
+
+    made = plan(declared(customer("acme")), live, row, other, terms=ALL)
+
+    assert (archived(made), [str(one.address) for one in made.blocked]) == ([], ["west-1"])
+    assert "which carries external_id 'west-2' and not 'west-1' as recorded" in made.blocked[0].reason
+
+
 def test_no_binding_is_archived_while_reads_are_missing() -> None:
     draft = make_plan(declared(), account(), ledger(ROW), TERMS)
 
