@@ -7,7 +7,7 @@ the request was *not taken*, and is remembered so that it is not sent for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.kinds.customer import FIELDS
@@ -81,9 +81,19 @@ def _kept(field: FieldChange, held: str) -> bool:
     return kind.same(held, field.before) and not kind.same(held, field.after)
 
 
-def patched(row: Binding, change: Change, live: LiveCustomer, at: float, *, read: bool = True) -> Recorded:
+def patched(
+    row: Binding,
+    change: Change,
+    live: LiveCustomer,
+    at: float,
+    *,
+    read: bool = True,
+    undecided: Collection[FieldChange] = (),
+) -> Recorded:
     """
     Return the binding of a customer just patched, `live` being the reply.
+
+    `undecided` are sent in another form next: nothing is recorded of them yet, as this run may end before.
 
     Not `read`: the plan saw only the ledger's record of it. Whether a field without one was rewritten or kept
     then cannot be said, and it is left without one, for the next plan.
@@ -92,6 +102,8 @@ def patched(row: Binding, change: Change, live: LiveCustomer, at: float, *, read
     applied, observed, trouble = row.applied(), row.observed(), row.trouble()
     for field in change.fields:
         held = live.fields.get(field.name, "")
+        if field in undecided:
+            continue
         if field in refused:
             trouble[field.name] = Trouble(refused=(field.after or "", held))
             continue

@@ -75,13 +75,16 @@ class Changed:
     def of(self, true: httpx.Response | None) -> httpx.Response:
         """Return the true reply, changed."""
         assert true is not None
+        kept = {name: text for name, text in true.headers.items() if name in ("date", "content-type")}
+        return httpx.Response(true.status_code, headers=kept, stream=Streamed(self.body_of(true.content)))
+
+    def body_of(self, true: bytes) -> bytes:
+        """Return the true body, changed; as it is where it is no JSON."""
         try:
-            body = json.loads(true.content)
+            body = json.loads(true)
         except ValueError:
             return true
-        changed = _changed(body, self.at, CHANGES[self.how], self.value)
-        kept = {name: text for name, text in true.headers.items() if name in ("date", "content-type")}
-        return httpx.Response(true.status_code, headers=kept, stream=Streamed(json.dumps(changed).encode()))
+        return json.dumps(_changed(body, self.at, CHANGES[self.how], self.value)).encode()
 
 
 Instead = Whole | Changed

@@ -6,7 +6,7 @@ Every pair of ways of two questions stands in a row of `rows`. `history` tells t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,11 +31,10 @@ Row = Mapping[str, str]
 """The way of each question, by its key."""
 
 
-def rows(strength: int = 2, keys: frozenset[str] | None = None) -> Iterator[Row]:
-    """Yield rows in which any `strength` questions (of `keys`, or all) meet in each combination of their ways."""
-    asked = [question for question in QUESTIONS if keys is None or question.key in keys]
-    for ways in AllPairs([list(question.ways) for question in asked], n=strength):
-        yield {question.key: way for question, way in zip(asked, ways, strict=True)}
+def rows() -> Iterator[Row]:
+    """Yield rows in which any two questions meet in each combination of their ways."""
+    for ways in AllPairs([list(question.ways) for question in QUESTIONS]):
+        yield {question.key: way for question, way in zip(QUESTIONS, ways, strict=True)}
 
 
 def behaviour_of(row: Row) -> Behaviour:
@@ -120,22 +119,44 @@ class Told:
     phases: tuple[Phase, ...]
 
 
-def history(behaviour: Behaviour) -> Told:
+Meddle = Callable[[Story, str], None]
+"""What else happens before and after the runs of a phase, which it is told by its name."""
+
+
+def nothing_else(_: Story, __: str) -> None:
+    """Do nothing."""
+
+
+def history(
+    behaviour: Behaviour,
+    kind: type[SwitchedWorld] = SwitchedWorld,
+    *,
+    before: Meddle = nothing_else,
+    after: Meddle = nothing_else,
+) -> Told:
     """
     Tell the story: found and created, edited on both sides, brought back, and the ledger lost.
 
     The client is a little faster than the server allows.
     """
+
+    def phase(name: str, desired: Desired) -> Phase:
+        story.desired = desired
+        before(story, name)
+        told = _phase(story, name)
+        after(story, name)
+        return told
+
     with TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as folder:
-        world = SwitchedWorld(Path(folder), behaviour, limit_per_s=5.0)
+        world = kind(Path(folder), behaviour, limit_per_s=5.0)
         world.rate_per_s = 6.0
         story = Story(world, UNDER)
         _others_begin(world)
-        phases = [_phase(story, "first", FIRST)]
+        phases = [phase("first", FIRST)]
         _others_go_on(world)
-        phases += [_phase(story, "second", SECOND), _phase(story, "third", THIRD)]
+        phases += [phase("second", SECOND), phase("third", THIRD)]
         world.lose_ledger()
-        phases.append(_phase(story, "lost", THIRD))
+        phases.append(phase("lost", THIRD))
     return Told(behaviour, tuple(phases))
 
 
@@ -165,9 +186,8 @@ def _others_go_on(world: SwitchedWorld) -> None:
 _JANE = {"email": "jane@found.example", "first_name": "Jane"}
 
 
-def _phase(story: Story, name: str, desired: Desired) -> Phase:
+def _phase(story: Story, name: str) -> Phase:
     """Apply what is declared until a run has nothing left to do, a minute after each other."""
-    story.desired = desired
     runs: list[Ran] = []
     again: list[Change] = []
     for _ in range(MOST_RUNS):

@@ -1,4 +1,4 @@
-"""Which live customers a create whose answer was lost may have made: of `api`, and where a key is kept otherwise. Pure."""
+"""Which live customers a create whose answer was lost may have made: of `api`, and under nearly its key. Pure."""
 
 from __future__ import annotations
 

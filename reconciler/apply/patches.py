@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -54,8 +53,11 @@ class Patches:
                 raise
             return await self._refused(change, customer, other, failure)
         if full and not self._sending.halted:
-            with suppress(Rejected):
+            try:
                 _, outcome = await self._sent(full, other, customer, before, change)
+            except Rejected as again:
+                if again.status in _INVALID:
+                    await self._remember(change, full)
         return outcome
 
     async def _refused(self, change: Change, customer: CustomerId, other: str, failure: Rejected) -> Outcome:
@@ -70,10 +72,14 @@ class Patches:
         if rest.fields:
             await self._sent(rest.fields, other, customer, self._rows[key], rest)
         cleared = _cleared(change.fields)
-        row = recording.refused(self._rows[key], cleared)
-        self._rows[key] = row
-        await self._sending.journal.write(PutBinding(row))
+        await self._remember(change, cleared)
         return Outcome(change, Status.FAILED, f"{words_of(cleared)}: {failure}", customer)
+
+    async def _remember(self, change: Change, fields: Sequence[FieldChange]) -> None:
+        """Keep that the server does not take `fields`, so that they are not sent for ever."""
+        row = recording.refused(self._rows[change.address.external_id], fields)
+        self._rows[change.address.external_id] = row
+        await self._sending.journal.write(PutBinding(row))
 
     async def _sent(
         self,
@@ -93,10 +99,17 @@ class Patches:
         request = Request("PATCH", customer_path(customer), body=patch_body(fields, clear))
         reply, intent = await self._sending.send(request, change, customer, tries_on=tries_on)
         live = customer_in(reply, "PATCH", customer)
-        recorded = recording.patched(before, change, live, reply.server_time_s, read=live.id not in self._unread)
-        self._rows[change.address.external_id] = recorded.binding
         cleared = _cleared(fields)
         full = recording.not_taken(cleared, live)
+        recorded = recording.patched(
+            before,
+            change,
+            live,
+            reply.server_time_s,
+            read=live.id not in self._unread,
+            undecided=full if tries_on else (),
+        )
+        self._rows[change.address.external_id] = recorded.binding
         writes: list[Write] = [PutBinding(recorded.binding)]
         if cleared and not full and self._learned.empties != clear:
             self._learned = replace(self._learned, empties=clear)

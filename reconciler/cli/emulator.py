@@ -71,7 +71,7 @@ def command(
         output.result("\n".join(_fault_lines()))
         return
     try:
-        behaviour = Behaviour().changed(dict(map(_switch, switches)))
+        behaviour = behaviour_of(switches)
         odds = read_flags(faults)
         seconds("--clock-offset", offset_s)
     except ValueError as exc:
@@ -88,6 +88,16 @@ def command(
         log=_log if log else None,
         ready=lambda url: output.say(f"the emulator listens at {url}; client id and secret: local"),
     )
+
+
+def behaviour_of(switches: Iterable[str]) -> Behaviour:
+    """
+    Return the behaviour that `NAME=VALUE` of each switch says; ValueError says what is wrong with one.
+
+    >>> behaviour_of(["clears=null", "rewrites=trim,ein"]).clears
+    <Clears.NULL: 'null'>
+    """
+    return Behaviour().changed(dict(map(_switch, switches)))
 
 
 def _fault_lines() -> Iterator[str]:
@@ -115,14 +125,16 @@ def _lines(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _switch(text: str) -> tuple[str, Any]:
-    """Return the name and the value of `NAME=VALUE`: JSON where it is such, else the text itself."""
+    """Return the name and the value of `NAME=VALUE`: a JSON list where it is one, else the text itself."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"{text!r}: write NAME=VALUE")
     try:
-        return name, json.loads(value)
+        words = json.loads(value)
     except ValueError:
         return name, value
+    # A word such as null is a value of some switches.
+    return name, words if isinstance(words, list) else value
 
 
 def _log(line: Logged) -> None:

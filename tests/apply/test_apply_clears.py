@@ -61,6 +61,22 @@ def test_a_clear_that_is_forbidden_or_not_found_is_sent_once() -> None:
     assert bodies(done) == [{"city": ""}]
 
 
+def test_a_run_that_ends_between_the_two_forms_has_not_learned_that_neither_is_taken() -> None:
+    server = Server(ok(live("acme", city="Bonn")), httpx.ReadError("the connection broke"))
+    done = carry_out([patch("acme", city("Bonn", None))], server, rows=[row("acme")])
+    assert bodies(done)[:2] == [{"city": ""}, {"city": None}]
+    assert done.statuses == [Status.IN_DOUBT]
+    assert done.book.rows()[-1].trouble() == {}
+
+
+def test_a_clear_that_one_form_ignores_and_the_other_refuses_is_remembered_as_not_taken() -> None:
+    done = carry_out(
+        [patch("acme", city("Bonn", None))], Server(ok(live("acme", city="Bonn")), REFUSED), rows=[row("acme")]
+    )
+    assert (done.statuses, done.messages) == ([Status.FAILED], ["the server did not take city"])
+    assert done.book.rows()[-1].trouble() == {"city": Trouble(refused=("", "Bonn"))}
+
+
 def test_a_refusal_that_the_other_form_mends_does_not_stop_the_run() -> None:
     keys = [f"k{number}" for number in range(8)]
 

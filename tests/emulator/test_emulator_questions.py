@@ -8,6 +8,7 @@ from enum import StrEnum
 import pytest
 from asked_lists import ANSWERS
 
+from reconciler.cli.emulator import behaviour_of
 from reconciler.rules import Behaviour, Rewrite
 from reconciler.rules.behaviour import CHOICES
 from reconciler.rules.questions import QUESTIONS, switched
@@ -19,6 +20,11 @@ SET = {tuple(one.split("=", 1)) for _, _, settings in WAYS for one in settings.s
 @pytest.mark.parametrize(("key", "words", "settings"), WAYS, ids=str)
 def test_the_emulator_answers_each_open_question_each_way(key: str, words: str, settings: str) -> None:
     assert ANSWERS[key](switched(settings)) == words
+
+
+@pytest.mark.parametrize("settings", [settings for _, _, settings in WAYS])
+def test_each_way_can_be_set_at_the_command_line_as_it_is_written(settings: str) -> None:
+    assert behaviour_of(settings.split()) == switched(settings)
 
 
 def test_every_switch_belongs_to_an_open_question() -> None:
