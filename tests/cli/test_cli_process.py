@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import IO
@@ -30,13 +31,22 @@ class Held:
         self.method = method
         self.came, self.go = Event(), Event()
         self.variables: dict[str, str] = {}
+        self.made = count(1)
 
     def __call__(self, method: str, target: str) -> Reply:
         if method == self.method and target.startswith("/customers"):
             self.came.set()
             self.go.wait(PATIENCE_S)
-        created = {"id": "cus_1", "external_id": "acme", "name": "Acme", "created_at": "2026-01-01T00:00:00Z"}
-        return answers(lambda _: EMPTY if method == "GET" else created)(method, target)
+        number = next(self.made) if (method, target) == ("POST", "/customers") else 0
+        created = {
+            "id": f"cus_{number}",
+            "external_id": "acme",
+            "name": "Acme",
+            "created_at": "2026-01-01T00:00:00Z",
+        }
+        user = {"id": "usr_1", "email": "jane@acme.example"}
+        made = user if target.endswith("/users") else created
+        return answers(lambda _: EMPTY if method == "GET" else made)(method, target)
 
 
 @contextmanager
