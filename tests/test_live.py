@@ -86,7 +86,7 @@ def test_a_customer_on_two_pages_counts_once_as_the_later_has_it() -> None:
     assert taken.listed == {ONE: _customer(ONE, city="Ulm"), TWO: _customer(TWO)}
 
 
-def test_the_length_and_the_cursor_of_the_last_page_are_kept() -> None:
+def test_a_last_page_as_long_as_the_longest_is_full_and_its_cursor_is_kept() -> None:
     last = ok({"data": [_row("three"), _row("two")], "has_next_page": False, "end_cursor": "z"})
     taken = _listing(page(_row("one"), _row("two"), next_cursor="a"), last)[0]
     assert (taken.longest_page, taken.ends) == (2, (End(2, "z"),))
