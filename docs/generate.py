@@ -1,5 +1,5 @@
 """
-Write what is generated of the docs: commands from the command line itself, files from their JSON Schemas, screens.
+Write what is generated: the reference from commands and JSON Schemas, screens, and the table that completes commands.
 
 `python docs/generate.py` writes, `--check` writes nothing and ends with 1 where a page is out of date. In a page,
 what stands between the two marks is generated; what stands around them is written by hand.
@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli import offered
 from reconciler.cli.main import cli
 from reconciler.shipped import schema
 
@@ -57,7 +58,8 @@ def pages() -> dict[Path, str]:
         "events.md": json_lines("events"),
     }
     paths = {REFERENCE / name: part for name, part in parts.items()}
-    return {path: renewed(path.read_text(encoding="utf-8"), part) for path, part in paths.items()}
+    renewed_pages = {path: renewed(path.read_text(encoding="utf-8"), part) for path, part in paths.items()}
+    return {**renewed_pages, offered.TABLE: offered.written(cli)}
 
 
 def renewed(page: str, part: str) -> str:

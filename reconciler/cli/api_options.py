@@ -76,7 +76,7 @@ class MomentType(click.ParamType[str]):
         return text
 
 
-customer_id = click.argument("customer", metavar="CUSTOMER_ID", type=IdType(), shell_complete=complete.customer_ids)
+customer_id = click.argument("customer", metavar="CUSTOMER_ID", type=IdType(), type=complete.Customer())
 
 
 def sending(command: Command) -> Command:

@@ -6,7 +6,8 @@ It asks no server, and says nothing where something is wrong: the command itself
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,53 +21,67 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from reconciler.ledger.base import Ledger
-    from reconciler.settings import Options
+    from reconciler.settings import Settings
 
 MOST = 500
 """So many words a shell is offered; a longer list helps nobody."""
 
 
-def environments(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Return the environments of the project file that begin with `begun`."""
+class Name(click.types.StringParamType):
+    """A text that names something; a shell is offered those that are there, by what the command line says so far."""
 
-    def names() -> Iterable[str]:
+    def names(self, ctx: click.Context) -> Iterable[str]:
+        """Return what may be offered."""
+        raise NotImplementedError
+
+    def shell_complete(self, ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the names that begin with `incomplete` and can be typed; none where they cannot be told."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
+
+        try:
+            fitting = (name for name in self.names(ctx) if name.startswith(incomplete) and visible(name) == name)
+            return [CompletionItem(name) for name in islice(fitting, MOST)]
+        except (ReconcilerError, OSError):
+            return []
+
+
+class Environment(Name):
+    """An environment of the project file."""
+
+    def names(self, ctx: click.Context) -> Iterable[str]:
+        """Return those of the project file."""
         from reconciler.settings.project import read_project_file  # noqa: PLC0415 - `--help` must not import it
 
         project = read_project_file(ctx.params.get("project_file"), Path.cwd())
         return () if project is None else project.environments
 
-    return _offered(names, begun)
 
+class Key(Name):
+    """A customer's key, as an address writes it."""
 
-def keys(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Return the declared and recorded keys that begin with `begun`, as an address writes them."""
-
-    def names() -> Iterable[str]:
+    def names(self, ctx: click.Context) -> Iterable[str]:
+        """Return those that are declared or recorded."""
         from reconciler.model import Address  # noqa: PLC0415 - `--help` must not import it
 
         return (str(Address(key)) for key in sorted({*_recorded(ctx), *_declared(ctx)}))
 
-    return _offered(names, begun)
 
+class Customer(Name):
+    """The API's id of a customer."""
 
-def customer_ids(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Return the API's ids of recorded customers that begin with `begun`."""
-
-    def names() -> Iterable[str]:
+    def names(self, ctx: click.Context) -> Iterable[str]:
+        """Return those that are recorded."""
         with _ledger(ctx) as ledger:
             return sorted(row.bound_id for row in ledger.records().bindings.values())
 
-    return _offered(names, begun)
 
+class Run(Name):
+    """A run's id."""
 
-def runs(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Return the ids of the runs that begin with `begun`, the newest first."""
-
-    def names() -> Iterable[str]:
+    def names(self, ctx: click.Context) -> Iterable[str]:
+        """Return those of the ledger, the newest first."""
         with _ledger(ctx) as ledger:
             return [run.id for run in reversed(ledger.runs())]
-
-    return _offered(names, begun)
 
 
 def _recorded(ctx: click.Context) -> Iterable[str]:
@@ -80,14 +95,12 @@ def _recorded(ctx: click.Context) -> Iterable[str]:
 
 def _declared(ctx: click.Context) -> Iterable[str]:
     """Return the keys that the files declare; none where they cannot be read."""
-    from reconciler.cli.session import settings_of  # noqa: PLC0415 - `--help` must not import it
-    from reconciler.desired.load import load_desired  # noqa: PLC0415 - the same
+    from reconciler.desired.load import load_desired  # noqa: PLC0415 - `--help` must not import it
 
-    options = _options(ctx)
-    if "-" in options.files:
+    if "-" in (ctx.params.get("files") or ()):
         return []
     try:
-        settings = settings_of(options)
+        settings = _settings(ctx)
         return list(load_desired(settings.files(), root=settings.root).desired.customers)
     except (ReconcilerError, OSError):
         return []
@@ -95,30 +108,20 @@ def _declared(ctx: click.Context) -> Iterable[str]:
 
 def _ledger(ctx: click.Context) -> Ledger:
     """Return the ledger of the environment that the command line names so far, for reading."""
-    from reconciler.cli.session import settings_of  # noqa: PLC0415 - `--help` must not import it
-    from reconciler.pipeline.opening import open_ledger  # noqa: PLC0415 - the same
+    from reconciler.ledger.open import open_ledger  # noqa: PLC0415 - `--help` must not import it
 
-    return open_ledger(settings_of(_options(ctx)).environment(), writable=False)
+    named = _settings(ctx).environment()
+    return open_ledger(named.state(), environment=named.name, base_url=named.base_url(), writable=False)
 
 
-def _options(ctx: click.Context) -> Options:
-    """Return what the words before the one being typed say."""
-    from reconciler.settings import Options  # noqa: PLC0415 - `--help` must not import it
+def _settings(ctx: click.Context) -> Settings:
+    """Return the settings by the words before the one being typed."""
+    from reconciler.settings import Options, read_settings  # noqa: PLC0415 - `--help` must not import it
 
     before = ctx.find_root().params
-    return Options(
+    options = Options(
         project_file=before.get("project_file"),
         environment=before.get("environment"),
         files=ctx.params.get("files") or (),
     )
-
-
-def _offered(names: Callable[[], Iterable[str]], begun: str) -> list[CompletionItem]:
-    """Return those of `names` that begin with `begun` and can be typed; none where they cannot be told."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
-
-    try:
-        fitting = (name for name in names() if name.startswith(begun) and visible(name) == name)
-        return [CompletionItem(name) for name in islice(fitting, MOST)]
-    except (ReconcilerError, OSError):
-        return []
+    return read_settings(options, variables=os.environ, cwd=Path.cwd())

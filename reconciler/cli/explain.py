@@ -20,7 +20,7 @@ from reconciler.report.redact import masked_plan
 
 
 @click.command("explain")
-@click.argument("key", shell_complete=complete.keys)
+@click.argument("key", type=complete.Key())
 @shared.files
 @shared.limits
 @shared.rate

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import complete
+from reconciler.cli import complete, offered
 from reconciler.cli.help import Context, laid_out
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.text import visible
@@ -69,10 +69,12 @@ class Commands(click.Group):
         """Return the names, in the order in which a new user meets them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return the command called `cmd_name`, None for none."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command called `cmd_name`, None for none; for a shell that completes, what it may be offered."""
         if cmd_name not in COMMANDS:
             return None
+        if ctx.resilient_parsing:
+            return offered.command(cmd_name)
         module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
         return laid_out(module.command)
 
@@ -120,7 +122,7 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     "-e",
     "--environment",
     metavar="ENVIRONMENT",
-    shell_complete=complete.environments,
+    type=complete.Environment(),
     help="The environment; default: AP_ENVIRONMENT.",
 )
 @click.option(

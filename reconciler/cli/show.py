@@ -17,7 +17,7 @@ from reconciler.settings import Environment, Settings
 
 
 @click.command("show")
-@click.argument("key", shell_complete=complete.keys)
+@click.argument("key", type=complete.Key())
 @shared.files
 @shared.rate
 @shared.redact

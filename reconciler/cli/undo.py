@@ -22,7 +22,7 @@ from reconciler.terms import Allowance
 
 
 @click.command("undo")
-@click.argument("run", shell_complete=complete.runs)
+@click.argument("run", type=complete.Run())
 @shared.limits
 @shared.budget
 @shared.rate

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
-import jsonschema
 import jsonschema_rs
 
 from reconciler.documents.events import Tree
@@ -33,9 +33,8 @@ class Shape:
     """
 
     def __init__(self, schema: Mapping[str, Any], definition: str = "") -> None:
-        chosen = {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]} if definition else dict(schema)
-        self._fits = jsonschema_rs.validator_for(chosen).is_valid
-        self._explain = _Explaining(_inlined(chosen, schema["$defs"]))
+        self._schema = {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]} if definition else dict(schema)
+        self._fits = jsonschema_rs.validator_for(self._schema).is_valid
 
     def fits(self, value: Tree) -> bool:
         """Say whether `value` has the shape."""
@@ -45,9 +44,13 @@ class Shape:
         """Return what is wrong with `value`; nothing for what fits."""
         if self._fits(value):
             return ()
-        found = tuple(one for error in self._explain.iter_errors(value) for one in _in_our_words(error))
+        found = tuple(one for error in self._explaining.iter_errors(value) for one in _in_our_words(error))
         # The two could differ in a corner of a pattern; what is refused is never silent.
         return found or (Misfit((), "this does not fit the schema", "see `reconciler schema`"),)
+
+    @cached_property
+    def _explaining(self) -> _Validator:
+        return _explaining_kind()(_inlined(self._schema, self._schema["$defs"]))
 
 
 def _inlined(node: Tree, definitions: Mapping[str, Any]) -> Tree:
@@ -61,16 +64,22 @@ def _inlined(node: Tree, definitions: Mapping[str, Any]) -> Tree:
     return {key: _inlined(value, definitions) for key, value in joined.items()}
 
 
-def _pattern(_: _Error, pattern: str, text: Tree, __: Tree) -> Iterator[jsonschema.ValidationError]:
-    """Check `pattern` as JSON Schema means it: its `$` is the very end, Python's may stand before a line break."""
-    if isinstance(text, str) and not re.search(pattern.replace("$", r"\Z"), text):
-        yield jsonschema.ValidationError("pattern")
-
-
 _Error: TypeAlias = Any  # jsonschema's errors and validators: what their attributes hold is untyped
-_Explaining: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-    jsonschema.Draft202012Validator, {"pattern": _pattern}
-)
+_Validator: TypeAlias = Any
+
+
+@cache
+def _explaining_kind() -> _Validator:
+    """Return the kind of validator that explains; made where something is wrong, as its import takes long."""
+    import jsonschema  # noqa: PLC0415 - the same
+
+    def pattern(_: _Validator, wanted: str, text: Tree, __: Tree) -> Iterator[jsonschema.ValidationError]:
+        # As JSON Schema means it: its `$` is the very end, Python's may stand before a line break.
+        if isinstance(text, str) and not re.search(wanted.replace("$", r"\Z"), text):
+            yield jsonschema.ValidationError("pattern")
+
+    return jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+
 
 _TYPES = {
     "string": "a text",

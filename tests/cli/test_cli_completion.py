@@ -6,8 +6,12 @@ import shutil
 import subprocess
 import sys
 
+import click
 import pytest
 from command_line import ONE, THREE, Online
+
+from reconciler.cli import offered
+from reconciler.cli.main import COMMANDS, cli
 
 pytest_plugins = ("command_fixtures",)
 
@@ -31,12 +35,40 @@ def _offered(shop: Online, *words: str) -> list[str]:
     return [row.partition(",")[2] for row in ran.stdout.splitlines() if row]
 
 
+def _options(command: click.Command) -> dict[str, list[str]]:
+    """Return the options of a command, and of those below it, as the shell types them."""
+    own = command.get_params(click.Context(command))
+    options = {command.name or "": sorted(word for one in own for word in one.opts if word.startswith("-"))}
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return {name: words for one in below for name, words in _options(one).items()} | options
+
+
 def test_commands_are_offered_by_how_they_begin(shop: Online) -> None:
     assert _offered(shop, "ex") == ["explain"]
 
 
 def test_the_options_of_a_command_are_offered(shop: Online) -> None:
     assert _offered(shop, "explain", "--red") == ["--redact"]
+
+
+def test_the_words_of_an_option_are_offered(shop: Online) -> None:
+    assert _offered(shop, "plan", "--format", "m") == ["markdown"]
+
+
+def test_the_commands_below_a_command_are_offered(shop: Online) -> None:
+    assert _offered(shop, "state", "unp") == ["unprotect"]
+
+
+def test_the_table_of_what_is_offered_is_that_of_the_commands() -> None:
+    assert offered.TABLE.read_text(encoding="utf-8") == offered.written(cli)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_shell_is_offered_every_option_of_a_command(name: str) -> None:
+    ctx = click.Context(cli)
+    real = cli.get_command(ctx, name)
+    assert real is not None
+    assert _options(offered.command(name)) == _options(real)
 
 
 def test_environments_of_the_project_file_are_offered(shop: Online) -> None:
