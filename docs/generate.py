@@ -74,7 +74,8 @@ def renewed(page: str, part: str) -> str:
 
 def commands() -> str:
     """Return every command with its arguments, its options and its example."""
-    return "\n\n".join(_command(words, ctx) for words, ctx in walk(cli, click.Context(cli, info_name="reconciler")))
+    ctx = click.Context(cli, info_name="reconciler", **cli.context_settings)
+    return "\n\n".join(_command(words, below) for words, below in walk(cli, ctx))
 
 
 def walk(command: click.Command, ctx: click.Context) -> Iterator[tuple[str, click.Context]]:

@@ -35,3 +35,17 @@ class RealClock:
     async def sleep(self, wait_s: float) -> None:
         """Wait."""
         await asyncio.sleep(wait_s)
+
+
+async def sleep_unless(clock: Clock, wait_s: float, stop: asyncio.Event | None) -> None:
+    """Wait so many seconds by `clock`, or until `stop` is set."""
+    if stop is None:
+        await clock.sleep(wait_s)
+        return
+    first = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(clock.sleep(wait_s))]
+    try:
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in first:
+            one.cancel()
+        await asyncio.gather(*first, return_exceptions=True)

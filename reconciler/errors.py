@@ -193,6 +193,10 @@ class OverBudget(ApiFailed):
     exit_code = 2
 
 
+class Stopped(ApiFailed):
+    """The user stopped the run before the request left."""
+
+
 class Unreachable(ApiFailed):
     """No connection was made, so nothing happened."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -21,12 +21,13 @@ from reconciler.api.limit import Board, Limiter, Turn
 from reconciler.api.origin import JSON_TYPE, connect, origin
 from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
 from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
-from reconciler.clock import Clock
+from reconciler.clock import Clock, sleep_unless
 from reconciler.errors import (
     ApiFailed,
     NotTheApi,
     OverBudget,
     Rejected,
+    Stopped,
     Throttled,
     Unanswered,
     Unauthorized,
@@ -145,7 +146,12 @@ class Client:
         await self._tokens.current()
 
     async def send(
-        self, request: Request, *, before: Callable[[], Awaitable[None]] | None = None, hold: Hold | None = None
+        self,
+        request: Request,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+        hold: Hold | None = None,
+        stop: asyncio.Event | None = None,
     ) -> Reply:
         """
         Send `request`, again where that is safe and of use, and return the reply to it: a 2xx.
@@ -154,18 +160,19 @@ class Client:
         sending as it takes: what it raises is raised, and nothing is sent. It is awaited again before a later sending
         if more than 2.5 s have passed since, so that no request leaves more than 5 s after its commit.
 
-        `hold` is what the budget holds for it. OverBudget where the budget has no room for a sending.
+        `hold` is what the budget holds for it. OverBudget where the budget has no room for a sending, Stopped
+        where `stop` was set while it waited.
 
         Raises an ApiFailed. Its `lost` says how many sendings stay unsettled; Unanswered, and `lost` not
         0, mean that it may have happened, anything else that it did not.
         """
         intent = None if before is None else Intent(before, self._clock, request.name)
-        return await self._settled(request, request.content(), self._tokens, intent, hold)
+        return await self._settled(request, request.content(), self._tokens, intent, hold, stop)
 
     async def _ask_for_token(self) -> Granted:
         """Return a new token."""
         try:
-            reply = await self._settled(_TOKEN, _TOKEN_FORM, self._basic, None, None)
+            reply = await self._settled(_TOKEN, _TOKEN_FORM, self._basic)
         except Rejected as failure:
             raise refusal(failure) from failure
         return read_granted(reply.body)
@@ -175,19 +182,22 @@ class Client:
         request: Request,
         content: bytes | None,
         credential: Credential,
-        intent: Intent | None,
-        hold: Hold | None,
+        intent: Intent | None = None,
+        hold: Hold | None = None,
+        stop: asyncio.Event | None = None,
     ) -> Reply:
         """Send until there is an answer that settles it, or no use in going on."""
         failures: Counter[type[ApiFailed]] = Counter()
         attempts = lost = 0
         while True:
             await _header(credential, lost)
-            turn = await self._limiter.turn(early=intent is not None)
+            with _leaving(lost):
+                turn = await self._limiter.turn(early=intent is not None, stop=stop)
             # Waiting for the turn may have outlived the token.
             used = await _header(credential, lost)
             if intent is not None:
-                await self._limiter.ahead(turn, intent.commit)
+                with _leaving(lost):
+                    await self._limiter.ahead(turn, intent.commit)
                 # Again, as a pause may have moved the turn.
                 await intent.commit()
             attempts += 1
@@ -219,17 +229,17 @@ class Client:
                         raise _doubtful(failure, lost) from failure
                     raise
                 lost += isinstance(failure, Unanswered)
-                await self._wait(failure, turn, verdict.wait_s)
+                await self._wait(failure, turn, verdict.wait_s, stop)
             else:
                 await self._limiter.answered()
                 return Reply(answer.status, body, attempts, lost, answer.server_time_s)
 
-    async def _wait(self, failure: ApiFailed, turn: Turn, wait_s: float) -> None:
+    async def _wait(self, failure: ApiFailed, turn: Turn, wait_s: float, stop: asyncio.Event | None) -> None:
         """Wait after `failure`; a 429 makes everybody wait, at the limiter."""
         if isinstance(failure, Throttled):
             await self._limiter.throttled(turn, wait_s)
         else:
-            await self._clock.sleep(wait_s)
+            await sleep_unless(self._clock, wait_s, stop)
 
     async def _exchange(
         self, request: Request, content: bytes | None, authorization: str, leaving: Leaving, hold: Hold | None
@@ -307,6 +317,16 @@ async def _header(credential: Credential, lost: int) -> str:
         if not lost:
             raise
         raise _doubtful(failure, lost) from failure
+
+
+@contextmanager
+def _leaving(lost: int) -> Iterator[None]:
+    """Say of what stops the run in here that so many sendings are unsettled."""
+    try:
+        yield
+    except Stopped as stopped:
+        stopped.lost = lost
+        raise
 
 
 def _doubtful(failure: ApiFailed, lost: int) -> Unanswered:

@@ -9,7 +9,8 @@ from math import inf
 from typing import Protocol, TypeVar
 
 from reconciler import pace
-from reconciler.clock import Clock
+from reconciler.clock import Clock, sleep_unless
+from reconciler.errors import Stopped
 from reconciler.pace import NO_WAIT_S, Pace, Slot
 
 Result = TypeVar("Result")
@@ -25,12 +26,13 @@ class Turn:
     """
     Leave to send one request; `left_s` (monotonic) is when it was given, then when the request really left.
 
-    `slot` is the one to wait for yet, where the turn was given ahead of it; None where it has come.
+    `slot` is the one to wait for yet, where the turn was given ahead of it; None where it has come. `stop` ends that.
     """
 
     left_s: float
     number: int = -1
     slot: Slot | None = None
+    stop: asyncio.Event | None = None
 
 
 class Board(Protocol):
@@ -87,21 +89,21 @@ class Limiter:
         """The rate now: lower than the full one for a while after a 429; 0 is no limit."""
         return self._full * self._share
 
-    async def turn(self, *, early: bool = False) -> Turn:
+    async def turn(self, *, early: bool = False, stop: asyncio.Event | None = None) -> Turn:
         """
-        Wait until a request may leave, and return its turn.
+        Wait until a request may leave, and return its turn; raise Stopped as soon as `stop` is set.
 
         An `early` one is returned so long before as what was last done ahead of a turn (`ahead`) took: done after
         it, that would delay the request, and with it every n-th one that follows.
         """
         if not self._full:
-            await self._until(lambda: self._paused_until_s)
+            await self._until(lambda: self._paused_until_s, stop)
             return Turn(self._clock.monotonic())
         async with self._queue:
             slot = await self._change(lambda kept: pace.reserve(kept, self._full, self._clock.monotonic()))
-            turn = Turn(slot.due_s, slot.number, slot)
+            turn = Turn(slot.due_s, slot.number, slot, stop)
             if early and self._ahead_s:
-                await self._until(lambda: slot.due_s - self._ahead_s)
+                await self._until(lambda: slot.due_s - self._ahead_s, stop)
             else:
                 await self._come(turn)
         return turn
@@ -119,7 +121,7 @@ class Limiter:
         slot = turn.slot
         while slot is not None and not slot.taken:
             due_s = slot.due_s
-            await self._until(lambda due_s=due_s: due_s)  # type: ignore[misc]
+            await self._until(lambda due_s=due_s: due_s, turn.stop)  # type: ignore[misc]
             slot = await self._change(self._taking(slot))
             turn.left_s, turn.number = slot.due_s, slot.number
         turn.slot = None
@@ -128,10 +130,12 @@ class Limiter:
         """Return the move that takes a slot."""
         return lambda kept: pace.take(kept, slot, self._full, self._clock.monotonic())
 
-    async def _until(self, due_s: Callable[[], float]) -> None:
+    async def _until(self, due_s: Callable[[], float], stop: asyncio.Event | None) -> None:
         """Wait until a moment, which may become a later one meanwhile."""
         while (wait_s := due_s() - self._clock.monotonic()) > NO_WAIT_S:
-            await self._clock.sleep(wait_s)
+            _go_on(stop)
+            await sleep_unless(self._clock, wait_s, stop)
+        _go_on(stop)
 
     async def left(self, turn: Turn) -> None:
         """Note that the request of a turn leaves now, maybe later than its turn came."""
@@ -160,3 +164,9 @@ class Limiter:
             return changed, result
 
         return await self._board.change(seen)
+
+
+def _go_on(stop: asyncio.Event | None) -> None:
+    """Raise Stopped where `stop` is set."""
+    if stop is not None and stop.is_set():
+        raise Stopped("the run was stopped before it was sent")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from reconciler.apply.sending import Halted, Sending
-from reconciler.errors import ApiFailed, Incomplete, OverBudget, Unanswered
+from reconciler.errors import ApiFailed, Incomplete, OverBudget, Stopped, Unanswered
 from reconciler.model import Change, Outcome, Status
 
 
@@ -19,8 +19,8 @@ async def ended(doing: Awaitable[Outcome], change: Change, sending: Sending, *, 
         return await doing
     except Unanswered as failure:
         return Outcome(change, Status.IN_DOUBT, f"{failure}; {then}", change.id)
-    except OverBudget as failure:
-        sending.spent = True
+    except (OverBudget, Stopped) as failure:
+        sending.spent = sending.spent or isinstance(failure, OverBudget)
         if not failure.lost:
             raise Halted from failure
         return Outcome(change, Status.IN_DOUBT, f"{failure}; {then}", change.id)

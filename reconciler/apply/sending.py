@@ -12,7 +12,7 @@ from reconciler.api.budget import Hold
 from reconciler.api.client import Client
 from reconciler.api.request import Reply, Request
 from reconciler.apply.journal import Journal
-from reconciler.clock import Clock
+from reconciler.clock import Clock, sleep_unless
 from reconciler.errors import (
     ApiFailed,
     Forbidden,
@@ -120,7 +120,7 @@ class Sending:
             self.spent = self.spent or not self.stopped
             raise Halted
         try:
-            reply = await self.client.send(request, before=before, hold=hold)
+            reply = await self.client.send(request, before=before, hold=hold, stop=self._stop)
         except ApiFailed as exc:
             self.failure = exc
             if creates and (exc.lost or isinstance(exc, Unanswered)):
@@ -142,12 +142,7 @@ class Sending:
 
     async def pause(self, wait_s: float) -> None:
         """Wait, or until the user stops the run."""
-        stopped = asyncio.ensure_future(self._stop.wait())
-        waited = asyncio.ensure_future(self._clock.sleep(wait_s))
-        _, open_ = await asyncio.wait((stopped, waited), return_when=asyncio.FIRST_COMPLETED)
-        for task in open_:
-            task.cancel()
-        await asyncio.gather(*open_, return_exceptions=True)
+        await sleep_unless(self._clock, wait_s, self._stop)
 
     def repeated(self, change: Change) -> bool:
         """Say whether a sending of `change` had no answer that settles it."""

@@ -63,6 +63,12 @@ class IdType(ValueType):
         return text
 
 
+class CustomerIdType(IdType, complete.Customer):
+    """The API's id of a customer; a shell is offered those that are recorded."""
+
+    name = "ID"
+
+
 class MomentType(click.ParamType[str]):
     """A time in RFC 3339, as the API takes it."""
 
@@ -76,7 +82,7 @@ class MomentType(click.ParamType[str]):
         return text
 
 
-customer_id = click.argument("customer", metavar="CUSTOMER_ID", type=IdType(), type=complete.Customer())
+customer_id = click.argument("customer", metavar="CUSTOMER_ID", type=CustomerIdType())
 
 
 def sending(command: Command) -> Command:

@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 TOLD = ("name", "param_type_name", "opts", "secondary_opts", "nargs", "multiple", "is_flag", "help")
 TOLD_OF_TYPE = ("param_type", "choices", "file_okay", "dir_okay")
-NAMES = {"Customer": complete.Customer(), "Key": complete.Key(), "Run": complete.Run()}
+NAMES = {"CustomerIdType": complete.Customer(), "Key": complete.Key(), "Run": complete.Run()}
 """The types by which a shell is offered more than a name; any other is a text to it."""
 
 
@@ -32,7 +32,7 @@ def command(name: str) -> click.Command:
 
 def written(commands: click.Group) -> str:
     """Return the table of `commands`, as it is shipped: one command a line."""
-    ctx = click.Context(commands)
+    ctx = click.Context(commands, **commands.context_settings)
     told = {name: commands.get_command(ctx, name) for name in commands.list_commands(ctx)}
     rows = (f"{json.dumps(name)}: {json.dumps(_row(one, name, ctx))}" for name, one in told.items() if one is not None)
     return "{" + ",\n".join(rows) + "}\n"

@@ -154,6 +154,33 @@ def test_once_the_user_stops_the_run_nothing_new_is_sent_and_what_is_in_flight_e
     assert done.book.open_intents() == ()
 
 
+def test_once_the_user_stops_the_run_nothing_waits_for_its_turn_any_more() -> None:
+    stop = asyncio.Event()
+
+    def server(_: httpx.Request) -> httpx.Response:
+        stop.set()
+        return httpx.Response(429, headers={"Retry-After": "100"})
+
+    keys = [f"c{n}" for n in range(10)]
+    done = carry_out([patch(key, city("", "Ulm")) for key in keys], Server(server), rows=map(row, keys), stop=stop)
+    assert done.statuses == [SKIPPED] * 10
+    assert (done.server.heard, done.book.open_intents()) == ([f"PATCH /customers/cus_{key}" for key in keys], ())
+    assert done.took_s < 1
+
+
+def test_a_change_without_an_answer_stays_in_doubt_where_the_user_stops_the_run_before_it_is_sent_again() -> None:
+    stop = asyncio.Event()
+
+    def server(_: httpx.Request) -> httpx.Response:
+        stop.set()
+        return httpx.Response(503, headers={"Retry-After": "100"})
+
+    done = carry_out([patch("a", city("", "Ulm"))], Server(server), rows=[row("a")], stop=stop)
+    assert done.statuses == [IN_DOUBT]
+    assert (done.server.heard, len(done.book.open_intents())) == (["PATCH /customers/cus_a"], 1)
+    assert done.took_s < 1
+
+
 def test_an_intent_is_durable_before_its_request_leaves() -> None:
     book = Book()
     seen: list[list[str]] = []

@@ -35,12 +35,14 @@ def _offered(shop: Online, *words: str) -> list[str]:
     return [row.partition(",")[2] for row in ran.stdout.splitlines() if row]
 
 
-def _options(command: click.Command) -> dict[str, list[str]]:
+def _options(command: click.Command, words: str = "") -> dict[str, list[str]]:
     """Return the options of a command, and of those below it, as the shell types them."""
-    own = command.get_params(click.Context(command))
-    options = {command.name or "": sorted(word for one in own for word in one.opts if word.startswith("-"))}
-    below = command.commands.values() if isinstance(command, click.Group) else ()
-    return {name: words for one in below for name, words in _options(one).items()} | options
+    own = command.get_params(click.Context(command, **cli.context_settings))
+    options = {words: sorted(word for one in own for word in one.opts if word.startswith("-"))}
+    below = command.commands if isinstance(command, click.Group) else {}
+    for name, one in below.items():
+        options |= _options(one, f"{words} {name}")
+    return options
 
 
 def test_commands_are_offered_by_how_they_begin(shop: Online) -> None:
@@ -65,7 +67,7 @@ def test_the_table_of_what_is_offered_is_that_of_the_commands() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_shell_is_offered_every_option_of_a_command(name: str) -> None:
-    ctx = click.Context(cli)
+    ctx = click.Context(cli, **cli.context_settings)
     real = cli.get_command(ctx, name)
     assert real is not None
     assert _options(offered.command(name)) == _options(real)
