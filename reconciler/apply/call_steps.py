@@ -77,7 +77,10 @@ class CallSteps:
             await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
             return None
         if len(found) > 1:
-            return Outcome(change, Status.IN_DOUBT, several(one.id for one in found))
+            # Closed: who has looked at them may give the same command again.
+            message = several(one.id for one in found)
+            await self._sending.close(intent, Status.IN_DOUBT, message=message)
+            return Outcome(change, Status.IN_DOUBT, message)
         (one,) = found
         self.found = one.row
         user = read_user(one.row) if intent.action is Action.CREATE_USER and intent.address == change.address else None

@@ -121,16 +121,15 @@ def closing(
     closed = []
     others = {row.bound_id for row in records.bindings.values()}
     for intent in records.intents:
-        if apart(intent, records) and intent.action is Action.CREATE_USER:
-            continue  # only `api` reads it
         if intent.action is Action.CREATE and not intent.binds:
             end = _of_api(intent, live, others)
         elif apart(intent, records):
             end = _End(Status.IN_DOUBT, "its answer was lost, and a plan reads only what is managed", intent.id)
         else:
             end = _end(intent, ids, records, users)
-        creates = intent.action in (Action.CREATE, Action.CREATE_USER)
-        if creates and end.status is Status.FAILED and intent.opened_at > settled_at:
+        young = intent.opened_at > settled_at and intent.action in (Action.CREATE, Action.CREATE_USER)
+        # One that several may be will not be seen any better.
+        if young and (end.status is Status.FAILED or apart(intent, records)):
             continue
         settled = replace(intent, id=end.id, status=end.status, message=end.message, closed_at=live.read_at)
         closed.append(PutIntent(settled))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.api.client import Client
@@ -15,7 +14,7 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sending import Sending
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
-from reconciler.apply.told import Settling, Tell
+from reconciler.apply.told import Tell
 from reconciler.clock import Clock
 from reconciler.errors import ApiFailed, NotFound, Refused
 from reconciler.kinds.wire import customer_path
@@ -24,10 +23,11 @@ from reconciler.model import Action, Change, CustomerId, LiveCustomer, Outcome, 
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.runs import created_by_runs
+from reconciler.pipeline.settling import sent_again, settled_first
 from reconciler.plan.scope import matcher
 from reconciler.plan.ways import known_ways
 from reconciler.plans import Plan
-from reconciler.records import DOUBT_S, Binding, Intent, PutIntent, PutRun, Records, Run
+from reconciler.records import Binding, PutRun, Records, Run
 from reconciler.terms import Terms
 
 _STATE_RM = "if it is gone for good, `reconciler state rm` forgets the binding"
@@ -125,13 +125,13 @@ async def carry_out(
     )
     steps = _steps(client, ledger, prepared, terms, sending)
     try:
-        earlier = await _settled_first(prepared, steps, sending, terms, tell)
+        earlier = await settled_first(prepared.change, prepared.records, ledger, steps, sending, terms, tell)
     except ApiFailed:
         ledger.commit([PutRun(ended(run, clock, "failed", requests=client.requests))])
         raise
     result = earlier or await execute(prepared.plan, sending, steps, tell, lag_s=terms.lag_s)
     done = result.outcomes[0].status is Status.DONE
-    repeated = _sent_again(prepared, sending) if done else []
+    repeated = sent_again(prepared.change, prepared.records, sending) if done else []
     changes = 1 if earlier is None else 0
     ledger.commit([*repeated, PutRun(ended(run, clock, result.outcome, requests=client.requests, changes=changes))])
     body = steps.found if steps.found is not None else (bodies[-1] if bodies and done else None)
@@ -194,64 +194,3 @@ async def _check_protected(look: ClientLook, customer: CustomerId, binding: Bind
             f"{key or customer}: it is protected, and never archived by this tool; nothing was sent",
             "lift it: `protect: false` and an apply, `reconciler state unprotect`, or `policy.protect`",
         )
-
-
-async def _settled_first(
-    prepared: Prepared, steps: CallSteps, sending: Sending, terms: Terms, tell: Tell
-) -> Result | None:
-    """
-    Settle what earlier calls left in doubt, this very one after a wait; return how it ended where it was done.
-
-    What is too young to be seen, and is another one, is left to a later run.
-    """
-    records, change = prepared.records, prepared.change
-    for intent in records.intents:
-        same = _same(intent, change)
-        wait_s = intent.opened_at + terms.lag_s + DOUBT_S - sending.client.server_now()
-        if not _ours(intent, records, prepared) or (wait_s > 0 and not same):
-            continue
-        if wait_s > 0:
-            tell(Settling(1, wait_s))
-            await sending.pause(wait_s)
-            if sending.stopped:
-                return Result((Outcome(change, Status.SKIPPED, "interrupted before it was sent"),), interrupted=True)
-        run = f"run {intent.run[:8]}, whose answer was lost,"
-        outcome = await steps.settled(change, intent, f"{run} had done it")
-        if same and outcome is not None:
-            if outcome.status is Status.DONE and dict(intent.after) != _after(change):
-                outcome = Outcome(change, Status.FAILED, f"{run} had done it with other values", outcome.id)
-            return Result((outcome,))
-        steps.found = None
-    return None
-
-
-def _same(intent: Intent, change: Change) -> bool:
-    """Say whether an open intent may be what `change` asks for: of one key or e-mail, or where it has none, alike."""
-    named = bool(change.address.external_id) or dict(intent.after) == _after(change)
-    return intent.action is change.action and intent.address == change.address and named
-
-
-def _after(change: Change) -> dict[str, str | None]:
-    """Return the values that a change asks for."""
-    return {field.name: field.after for field in change.fields}
-
-
-def _ours(intent: Intent, records: Records, prepared: Prepared) -> bool:
-    """Say whether an open intent is one that a call settles: a create that binds nothing, or a user of its customer."""
-    match intent.action:
-        case Action.CREATE:
-            return not intent.binds
-        case Action.CREATE_USER:
-            return recover.apart(intent, records) or intent.address == prepared.change.address
-        case _:
-            return False
-
-
-def _sent_again(prepared: Prepared, sending: Sending) -> Iterable[PutIntent]:
-    """Return the open intents of the same change, closed: what they asked for is done now."""
-    change = prepared.change
-    for intent in prepared.records.intents:
-        same = intent.action is change.action and intent.address == change.address and intent.id == change.id
-        if same and change.action not in (Action.CREATE, Action.CREATE_USER):
-            words = "its answer was lost; it was sent again"
-            yield PutIntent(replace(intent, status=Status.FAILED, message=words, closed_at=sending.client.server_now()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, CustomerId, Status
-from reconciler.records import Run
+from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.records import Intent, Run
 
 LEAST = 4
 """A shorter prefix of a run's id is no name for it: it would soon be another run's too."""
@@ -59,4 +59,14 @@ def created_by_runs(ledger: Ledger) -> frozenset[CustomerId]:
         for run in ledger.runs()[-_LATEST:]
         for intent in ledger.intents(run.id)
         if intent.action is Action.CREATE and intent.status is Status.DONE and intent.id is not None
+    )
+
+
+def doubted_users(ledger: Ledger, address: Address) -> tuple[Intent, ...]:
+    """Return the creates of one user that ended in doubt in the latest runs: nobody has looked for that user yet."""
+    return tuple(
+        intent
+        for run in ledger.runs()[-_LATEST:]
+        for intent in ledger.intents(run.id)
+        if intent.action is Action.CREATE_USER and intent.address == address and intent.status is Status.IN_DOUBT
     )

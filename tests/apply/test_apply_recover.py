@@ -139,7 +139,9 @@ def test_a_young_create_by_api_that_is_not_seen_stays_open() -> None:
     assert ends(records(by_api(name="Acme", opened_at=YOUNG)), unbound()) == []
 
 
-def test_a_change_of_a_customer_that_no_key_is_bound_to_is_closed_as_in_doubt_and_its_user_left_open() -> None:
-    gone = Intent("run", 1, Action.ARCHIVE, Address("cus_1"), CustomerId("cus_1"), OLD)
+def test_a_change_of_a_customer_that_no_key_is_bound_to_is_closed_as_in_doubt_a_user_once_it_can_be_seen() -> None:
+    gone = Intent("run", 1, Action.ARCHIVE, Address("cus_1"), CustomerId("cus_1"), YOUNG)
     theirs = Intent("run", 2, Action.CREATE_USER, Address("cus_1", "jane@x.example"), CustomerId("cus_1"), OLD)
-    assert ends(Records(intents=(gone, theirs), known=True), unbound()) == [(Status.IN_DOUBT, "cus_1")]
+    young = replace(theirs, seq=3, opened_at=YOUNG)
+    closed = closing(Records(intents=(gone, theirs, young), known=True), unbound(), LAG_S, {})
+    assert [(write.intent.seq, write.intent.status) for write in closed] == [(1, Status.IN_DOUBT), (2, Status.IN_DOUBT)]

@@ -164,13 +164,18 @@ def test_another_create_of_the_key_with_other_values_says_what_the_first_did(tmp
     assert called.outcome.message.endswith(", whose answer was lost, had done it with other values")
 
 
-def test_a_user_that_died_is_settled_by_the_next_call_of_any_kind(tmp_path: Path) -> None:
-    world = CallingWorld(tmp_path)
+def died_with_a_user(world: CallingWorld) -> CustomerId:
+    """Create a customer, and let a call die when its user was made; return the customer's id."""
     made = world.call(ACME).outcome.id
     assert made is not None
     assert any(world.dies(user(made), step) and world.api.account.users_of(made) for step in range(1, 20))
     world.wait(60)
-    world.apply(Desired())
+    return made
+
+
+def test_a_user_that_died_is_settled_by_the_next_call_of_any_kind(tmp_path: Path) -> None:
+    world = CallingWorld(tmp_path)
+    made = died_with_a_user(world)
     assert [one.action for one in intents(world) if one.status is None] == [Action.CREATE_USER]
     world.call(calls.archive_customer(made))
     assert [(one.action, one.id) for one in intents(world) if one.status is Status.DONE] == [
@@ -178,6 +183,23 @@ def test_a_user_that_died_is_settled_by_the_next_call_of_any_kind(tmp_path: Path
         (Action.CREATE_USER, made),
         (Action.ARCHIVE, made),
     ]
+
+
+def test_a_user_that_died_is_closed_unread_by_an_apply_and_not_created_again_by_the_same_call(tmp_path: Path) -> None:
+    world = CallingWorld(tmp_path, Ways(user_emails=UserEmails.ANY))
+    made = died_with_a_user(world)
+    world.apply(Desired())
+    assert [one.status for one in intents(world)][-1] is Status.IN_DOUBT
+    assert world.call(user(made)).outcome.status is Status.DONE
+    assert [one.email for one in world.api.account.users_of(made)] == ["jane@x.example"]
+    assert [one.status for one in intents(world)][-1] is Status.DONE
+
+
+def test_who_has_looked_at_the_two_that_may_be_it_may_create_it_after_all(tmp_path: Path) -> None:
+    world = CallingWorld(tmp_path, fault=scripted(["lost_after"]))
+    world.api.account.add({"external_id": "", "name": "Acme", "email": "billing@acme.example"}, age_s=0.0)
+    assert world.call(NAMELESS).outcome.status is Status.IN_DOUBT
+    assert (world.call(NAMELESS).outcome.status, len(world.api.account.customers())) == (Status.DONE, 3)
 
 
 def test_archive_and_restore_update_the_binding_that_is_there(tmp_path: Path) -> None:
