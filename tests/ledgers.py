@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,8 +12,10 @@ import object_server
 import postgres_server
 
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.ledger.cipher import Cipher, read_keys
 from reconciler.ledger.open import write_sqlite
 from reconciler.ledger.schema import shipped
+from reconciler.ledger.sealed import SealedLedger
 from reconciler.ledger.sqlite import SqliteLedger
 from reconciler.model import CustomerId
 from reconciler.records import Binding, BindingState, Via
@@ -64,4 +67,17 @@ def open_objects(folder: Path) -> Ledger:
     return open_ledger(object_server.url(), environment=f"demo {folder}", base_url="https://api.example")
 
 
-OPENERS: Mapping[str, Open] = {"sqlite": open_sqlite, "postgres": open_postgres, "objects": open_objects}
+KEY = base64.b64encode(bytes(range(32))).decode()
+"""A key of a ledger, as RECONCILER_STATE_KEY takes it."""
+
+
+def open_sealed(folder: Path) -> Ledger:
+    return SealedLedger(open_sqlite(folder), Cipher(read_keys(KEY)))
+
+
+OPENERS: Mapping[str, Open] = {
+    "sqlite": open_sqlite,
+    "postgres": open_postgres,
+    "objects": open_objects,
+    "sealed": open_sealed,
+}

@@ -8,8 +8,8 @@ from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import options_of, settings_of
-from reconciler.cli.state_change import matching, move, rm, unprotect
-from reconciler.cli.state_copy import pull, push
+from reconciler.cli.state_change import forget, matching, move, rm, unprotect
+from reconciler.cli.state_copy import pull, push, rekey
 from reconciler.cli.state_lock import unlock
 from reconciler.errors import ReconcilerError
 from reconciler.model import Address
@@ -75,7 +75,7 @@ def show(ctx: click.Context, key: str, form: str, *, redact: bool) -> None:
         output.result(customer_text(view, width=output.width(), color=output.color(), redact=redact))
 
 
-for _one in (rm, move, unprotect, pull, push, unlock):
+for _one in (rm, move, unprotect, forget, pull, push, rekey, unlock):
     command.add_command(_one)
 
 

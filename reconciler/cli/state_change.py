@@ -1,4 +1,4 @@
-"""`state rm`, `move`, `unprotect`: the ledger corrected, after what follows from it was seen."""
+"""`state rm`, `move`, `unprotect`, `forget`: the ledger corrected, after what follows from it was seen."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Address, Desired
 from reconciler.pipeline import opening, writing
+from reconciler.pipeline.pruning import forgetting
 from reconciler.plan.scope import matcher
 from reconciler.records import Binding, DropBinding, PutBinding, PutUsers, Via, Write
-from reconciler.report.corrected import Follows, after_forgetting, after_moving, after_unprotecting
+from reconciler.report.corrected import Follows, after_erasing, after_forgetting, after_moving, after_unprotecting
 from reconciler.report.layout import line, page
 from reconciler.report.words import MOST, count, more
 from reconciler.settings import Environment, Settings
@@ -128,6 +129,34 @@ def unprotect(ctx: click.Context, key: str, care: Care) -> None:
             return
         writes = [PutBinding(replace(row, protected=False))]
         correction.make([row], writes, "no longer protected", after_unprotecting)
+
+
+@click.command("forget", short_help="Erase a customer's values; that it is managed stays known")
+@click.argument("key")
+@_careful
+@click.pass_context
+def forget(ctx: click.Context, key: str, care: Care) -> None:
+    """
+    Erase what the ledger holds of a person: a customer's values and its users, here and in every run of the history.
+
+    Its key, ids and times stay: it is still managed, and not created again. A patch whose values were erased cannot
+    be undone. While the files declare it, the next apply records the values that they hold; saved plans, copies
+    that `state pull` wrote and the account itself are not touched.
+
+    \b
+    Example:
+      reconciler state forget acme
+    """  # noqa: D301 - click's mark
+    with _correcting(ctx, care, "state forget") as correction:
+        row = _one(correction.ledger, _customer(key))
+        found = forgetting(correction.ledger, row)
+        if found.in_doubt:
+            raise Refused(
+                f"{_named(row)}: run {found.in_doubt[0].id} left a change of it in doubt; nothing was erased",
+                "the next apply settles it; then erase",
+            )
+        what = f"erased, and the values of {count(found.changes, 'change')} in the history"
+        correction.make([row], found.writes, what, after_erasing)
 
 
 @dataclass(frozen=True, slots=True)

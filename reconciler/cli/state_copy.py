@@ -77,6 +77,29 @@ def push(ctx: click.Context, file: Path, backup: Path | None, *, force: bool) ->
     output.say(f"pushed: {len(copy.writes)} rows")
 
 
+@click.command("rekey", short_help="Write all of the ledger again with the first key")
+@click.pass_context
+def rekey(ctx: click.Context) -> None:
+    """
+    Write all of the ledger again, encrypted with the first key of RECONCILER_STATE_KEY.
+
+    So a ledger that was not encrypted is, and an old key is needed no more. With the word `none` as the first key
+    it is not encrypted any more. Copies beside the ledger stay as they are.
+
+    \b
+    Example:
+      RECONCILER_STATE_KEY="$new $old" reconciler state rekey
+    """  # noqa: D301 - click's mark
+    chosen: Chosen = ctx.obj
+    environment = settings_of(options_of(chosen)).environment()
+    if not environment.state_keys().reveal():
+        raise ReconcilerError("no key is given", "set RECONCILER_STATE_KEY, as `openssl rand -base64 32` prints one")
+    with writing.locked_ledger(environment, doing="state rekey") as ledger:
+        copy = ledger.copy()
+        ledger.overwrite(copy)
+    output.say(f"written again: {len(copy.writes)} rows")
+
+
 def _same_api(theirs: Meta, environment: Environment) -> None:
     """Raise Refused where the copy is of another API's ledger: its ids mean nothing here."""
     if theirs.base_url != environment.base_url():

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.ledger.base import Meta
+from reconciler.ledger.cipher import Cipher
 from reconciler.ledger.faults import told
 from reconciler.ledger.lock import may_write
 from reconciler.ledger.open import connect_to_read, open_ledger
 from reconciler.ledger.schema import shipped, version_of
+from reconciler.ledger.sealed import SealedLedger
 from reconciler.ledger.shared import Kind, kind_of, known_format, usable
 from reconciler.records import Records
 
@@ -69,9 +71,10 @@ def storage_of(url_or_path: str) -> Storage:
         )
 
 
-def contents_of(url_or_path: str, *, environment: str, base_url: str) -> Contents:
+def contents_of(url_or_path: str, *, environment: str, base_url: str, cipher: Cipher | None = None) -> Contents:
     """Return what a ledger holds; raises as opening and reading it do."""
-    with open_ledger(url_or_path, environment=environment, base_url=base_url, writable=False) as ledger:
+    with open_ledger(url_or_path, environment=environment, base_url=base_url, writable=False) as held:
+        ledger = SealedLedger(held, cipher or Cipher())
         return Contents(ledger.meta, ledger.records(), len(ledger.runs()))
 
 

@@ -9,6 +9,7 @@ from reconciler.errors import Invalid, ReconcilerError
 from reconciler.ledger.health import FEW_BYTES, Contents, Storage, contents_of, storage_of
 from reconciler.ledger.lock import lock_folder
 from reconciler.ledger.shared import Kind, is_shared
+from reconciler.pipeline.opening import cipher_of
 from reconciler.pipeline.writing import holder_now
 from reconciler.records import Learned
 from reconciler.report.words import count
@@ -32,7 +33,9 @@ def _state(environment: Environment) -> tuple[Contents | None, Finding]:
     try:
         place = environment.state()
         storage = storage_of(place)
-        contents = contents_of(place, environment=environment.name, base_url=environment.base_url())
+        contents = contents_of(
+            place, environment=environment.name, base_url=environment.base_url(), cipher=cipher_of(environment)
+        )
     except (ReconcilerError, OSError, ValueError) as error:
         facts: Facts = {} if storage is None else _facts(storage)
         said = error.message if isinstance(error, ReconcilerError) else str(error)

@@ -13,7 +13,9 @@ from reconciler.api.request import Sent
 from reconciler.clock import Clock, RealClock
 from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
+from reconciler.ledger.cipher import Cipher, read_keys
 from reconciler.ledger.open import open_ledger as open_ledger_at
+from reconciler.ledger.sealed import SealedLedger
 from reconciler.ledger.shared import shared_pace
 from reconciler.settings import Environment
 from reconciler.step import Step, unheard
@@ -82,12 +84,23 @@ def _asked(first: Callable[[], First], second: Callable[[], Second]) -> tuple[Fi
     return got, second()
 
 
+def cipher_of(environment: Environment) -> Cipher:
+    """Return what seals and opens the ledger of an environment; LedgerFailed for keys that are none."""
+    return Cipher(read_keys(environment.state_keys().reveal()))
+
+
 def open_ledger(environment: Environment, *, writable: bool, step: Step = unheard) -> Ledger:
-    """Return the ledger of an environment, open; without `writable` nothing on disk changes."""
-    return open_ledger_at(
+    """
+    Return the ledger of an environment, open; without `writable` nothing on disk changes.
+
+    LedgerFailed, before it is opened, for keys that are none.
+    """
+    cipher = cipher_of(environment)
+    ledger = open_ledger_at(
         environment.state(),
         environment=environment.name,
         base_url=environment.base_url(),
         writable=writable,
         step=step,
     )
+    return SealedLedger(ledger, cipher)

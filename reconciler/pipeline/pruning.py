@@ -1,4 +1,4 @@
-"""What the history forgets: the values of old runs, which are personal data; that and what they did stays."""
+"""What the ledger forgets: the values of old runs, or of one customer, which are personal data; what was done stays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.ledger.base import Ledger
 from reconciler.model import Address
-from reconciler.records import Intent, PutIntent, PutRun, Run, Write
+from reconciler.records import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, Run, Write
 from reconciler.report.redact import masked_address
 
 
@@ -47,6 +47,40 @@ def pruning(ledger: Ledger, *, before: str, now: str) -> Pruning:
     writes: list[Write] = [PutIntent(_without_values(intent)) for intent in intents]
     writes += [PutRun(replace(run, pruned_at=now)) for run in runs]
     return Pruning(tuple(runs), len(intents), tuple(left), tuple(writes))
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """
+    What erasing a customer's values takes: how many changes of the history hold some, and the writes.
+
+    `in_doubt` are runs that left a change of it in doubt: nothing is erased before that is settled.
+    """
+
+    changes: int
+    in_doubt: tuple[Run, ...]
+    writes: tuple[Write, ...]
+
+
+def forgetting(ledger: Ledger, row: Binding) -> Forgetting:
+    """
+    Return what erasing the values of a bound customer and its users takes, from the bindings and from every run.
+
+    Its key, ids, times, state and file stay, so that it is still known whom we manage and what was done.
+    """
+    held = [
+        (run, intent)
+        for run in ledger.runs()
+        for intent in ledger.intents(run.id)
+        if intent.address.external_id == row.external_id or intent.id == row.id
+    ]
+    in_doubt = tuple(dict.fromkeys(run for run, intent in held if intent.status is None))
+    emptied = replace(row, applied_json="{}", applied_hash=b"", observed_json=None, trouble_json=None)
+    erased = [_without_values(intent) for _, intent in held]
+    # Dropping the row drops the users seen.
+    writes: list[Write] = [DropBinding(row.external_id), PutBinding(emptied), *map(PutIntent, erased)]
+    changes = sum(new != old for new, (_, old) in zip(erased, held, strict=True))
+    return Forgetting(changes, in_doubt, tuple(writes))
 
 
 def _without_values(intent: Intent) -> Intent:

@@ -144,6 +144,9 @@ class _Undoing:
             return Part(blocked=(Blocked(here, why, "restore it first", ids=_ids(intent)),))
         if live.external_id != row.live_external_id:
             return Part(blocked=(broken(row.external_id, row, live.external_id),))
+        if intent.action is not Action.RESTORE and not (intent.before or intent.after):
+            why = "the values of this change were erased, so that it cannot be told what to undo"
+            return Part(blocked=(Blocked(here, why, "change it in the file", ids=_ids(intent)),))
         if intent.action is Action.PATCH:
             return self._patch_back(intent, row, live)
         changed = _changed(intent, row, live) if intent.action is Action.CREATE else ()

@@ -85,6 +85,14 @@ def after_unprotecting(row: Binding, follows: Follows) -> Iterator[str]:
         yield f"{_at(one)}: it stays as it is"
 
 
+def after_erasing(row: Binding, follows: Follows) -> Iterator[str]:
+    """Yield what follows where the values of `row` are erased."""
+    one = None if follows.desired is None else follows.desired.customers.get(row.external_id)
+    if one is not None:
+        yield f"{_at(one)}: the next apply records the values that stand there again"
+    yield "what its fields differ in by then is of unknown cause to the next plan, as nothing is recorded"
+
+
 def _gone(row: Binding, follows: Follows) -> Iterator[str]:
     """Yield what a plan does with a customer that no entry declares."""
     if row.state is not BindingState.ACTIVE:

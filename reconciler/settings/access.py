@@ -32,6 +32,7 @@ def read_access(name: str, values: Values, *, root: Path, cwd: Path) -> Access:
         client_id=_client_id(name, values),
         client_secret=_client_secret(name, values, root=root, cwd=cwd),
         state=_state(name, values, root=root, cwd=cwd),
+        state_keys=_state_keys(values, cwd=cwd),
     )
 
 
@@ -104,6 +105,14 @@ def _state(name: str, values: Values, *, root: Path, cwd: Path) -> str | Problem
     if text is not None:
         return _located(text, root, name)
     return _located(variable or ".reconciler/", cwd if variable else root, name)
+
+
+def _state_keys(values: Values, *, cwd: Path) -> Secret | Path | None:
+    """Return the keys that the ledger is encrypted with, or the file that holds them; None for none."""
+    if variable := values.variables.get("RECONCILER_STATE_KEY"):
+        return Secret(variable)
+    file = values.variables.get("RECONCILER_STATE_KEY_FILE")
+    return cwd / file if file else None
 
 
 def _located(text: str, folder: Path, name: str) -> str:

@@ -114,6 +114,7 @@ class Access:
     client_id: str | Problem = field(repr=False)
     client_secret: Secret | Path | Problem = field(repr=False)
     state: str | Problem = field(repr=False)
+    state_keys: Secret | Path | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +156,22 @@ class Environment:
         """Return the API key; Invalid, naming all that is missing, where it is not given or cannot be read."""
         client_id, secret = _sendable(self.access.client_id, "client id"), self.access.client_secret
         if isinstance(secret, Path):
-            secret = _read_secret(secret)
+            secret = _read_secret(secret, "client secret", "client_secret_file")
         if isinstance(secret, Secret) and isinstance(torn := _sendable(secret.reveal(), "client secret"), Problem):
             secret = torn
         if isinstance(client_id, Problem) or isinstance(secret, Problem):
             raise Invalid([one for one in (client_id, secret) if isinstance(one, Problem)])
         return Credentials(client_id, secret)
+
+    def state_keys(self) -> Secret:
+        """Return the keys of the ledger as they were written, "" for none; Invalid where their file cannot be read."""
+        keys = self.access.state_keys
+        if not isinstance(keys, Path):
+            return keys or Secret("")
+        read = _read_secret(keys, "ledger's key", "RECONCILER_STATE_KEY_FILE")
+        if isinstance(read, Problem):
+            raise Invalid([read])
+        return read
 
     def ref(self) -> EnvironmentRef:
         """Return which account this is; Invalid where base URL or client id are missing."""
@@ -206,13 +217,13 @@ def _sendable(text: str | Problem, what: str) -> str | Problem:
     return Problem(Source("environment"), "", f"the {what} is not UTF-8 text", "set it anew")
 
 
-def _read_secret(path: Path) -> Secret | Problem:
+def _read_secret(path: Path, what: str, named_by: str) -> Secret | Problem:
     """Return the secret that a file holds, without the line break at its end."""
     try:
         text = path.read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        return Problem(Source(str(path)), "", f"the client secret cannot be read: {reason}", "check client_secret_file")
+        return Problem(Source(str(path)), "", f"the {what} cannot be read: {reason}", f"check {named_by}")
     if not text:
-        return Problem(Source(str(path)), "", "the file of the client secret is empty", "write the secret into it")
+        return Problem(Source(str(path)), "", f"the file of the {what} is empty", "write the secret into it")
     return Secret(text)

@@ -1,0 +1,210 @@
+"""
+A ledger whose personal values are sealed, whatever it is stored in.
+
+Sealed are what was applied and observed of a customer, the users seen on it, and what a change wrote, its messages
+and hashes with it. Not sealed is what a ledger is asked by and says to whoever manages it: external_ids, ids, times,
+states, files, who ran what, and the server's words of an external_id that is taken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from reconciler.ledger.base import Copy, Ledger, Meta
+from reconciler.ledger.cipher import Cipher, is_sealed
+from reconciler.ledger.lock import Holder
+from reconciler.model import Address, CustomerId
+from reconciler.records import Binding, Intent, PutBinding, PutIntent, PutUsers, Records, Run, SeenUser, Write
+
+# No field has this name, and no user that a ledger holds this e-mail.
+_SEALED = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedLedger:
+    """A ledger behind a cipher: it takes and returns values as they are, and the one inside never sees them."""
+
+    ledger: Ledger
+    cipher: Cipher
+
+    @property
+    def meta(self) -> Meta | None:
+        """Return whose ledger it is, None where there is none."""
+        return self.ledger.meta
+
+    @property
+    def writable(self) -> bool:
+        """Say whether it can be written."""
+        return self.ledger.writable
+
+    @property
+    def remote(self) -> bool:
+        """Say whether a commit waits for a network and may be made in another thread."""
+        return self.ledger.remote
+
+    @property
+    def lease_s(self) -> float:
+        """Return how long a lease lasts without `renew`, in seconds; 0 where there is none to renew."""
+        return self.ledger.lease_s
+
+    def __enter__(self) -> Self:
+        """Return itself, open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.ledger.__exit__(kind, error, trace)
+
+    def records(self) -> Records:
+        """Return all that planning asks; read as one consistent state."""
+        held = self.ledger.records()
+        return replace(
+            held,
+            bindings={key: self._opened(row) for key, row in held.bindings.items()},
+            users=_OpenedUsers(held.users, self),
+            intents=tuple(map(self._opened_intent, held.intents)),
+        )
+
+    def binding(self, external_id: str) -> Binding | None:
+        """Return one customer's row."""
+        row = self.ledger.binding(external_id)
+        return None if row is None else self._opened(row)
+
+    def commit(self, writes: Iterable[Write]) -> None:
+        """Make `writes` durable, sealed, as the ledger inside does."""
+        self.ledger.commit(map(self._sealed, writes))
+
+    def runs(self) -> tuple[Run, ...]:
+        """Return every run, oldest first."""
+        return self.ledger.runs()
+
+    def intents(self, run: str) -> tuple[Intent, ...]:
+        """Return the intents of one run, in the order of their seq."""
+        return tuple(map(self._opened_intent, self.ledger.intents(run)))
+
+    def begin(self, holder: Holder, *, account: str) -> SealedLedger:
+        """Return this ledger as the writing run `holder` has it."""
+        return replace(self, ledger=self.ledger.begin(holder, account=account))
+
+    def renew(self) -> None:
+        """Make the lease last for `lease_s` from now."""
+        self.ledger.renew()
+
+    def copy(self) -> Copy:
+        """Return all that it holds, opened."""
+        held = self.ledger.copy()
+        return replace(held, writes=tuple(map(self._opened_write, held.writes)))
+
+    def overwrite(self, copy: Copy) -> None:
+        """Replace all that it holds by `copy`, sealed."""
+        self.ledger.overwrite(replace(copy, writes=tuple(map(self._sealed, copy.writes))))
+
+    def _place(self, kind: str, key: str, name: str) -> str:
+        """Return the place that a value is bound to: this environment's, and one of its rows."""
+        meta = self.meta
+        whose = f"{meta.environment!r} {meta.base_url!r}" if meta is not None else ""
+        return f"{whose} {kind} {key!r} {name!r}"
+
+    def _sealed(self, write: Write) -> Write:
+        """Return a write whose personal values are sealed."""
+        if not self.cipher.seals:
+            return write
+        match write:
+            case PutBinding(row):
+                texts = (row.applied_json, row.observed_json, row.trouble_json, row.applied_hash.hex())
+                text = self.cipher.seal(json.dumps(texts), self._of_binding(row))
+                sealed = replace(row, applied_json=text, observed_json=None, trouble_json=None, applied_hash=b"")
+                return PutBinding(sealed)
+            case PutUsers(customer, users):
+                text = json.dumps([(user.email, dict(user.fields), _plain(user.applied)) for user in users])
+                token = self.cipher.seal(text, self._place("users", customer, ""))
+                return PutUsers(customer, (SeenUser(_SEALED, {_SEALED: token}),))
+            case PutIntent(one):
+                values = (dict(one.before), dict(one.after), one.message, one.payload_hash, one.address.email)
+                token = self.cipher.seal(json.dumps(values), self._of_intent(one))
+                address = one.address if one.address.email is None else Address(one.address.external_id, _SEALED)
+                held = replace(one, address=address, before={_SEALED: token}, after={}, message="", payload_hash="")
+                return PutIntent(held)
+            case _:
+                return write
+
+    def _opened_write(self, write: Write) -> Write:
+        """Return a write as it was before `_sealed`."""
+        match write:
+            case PutBinding(row):
+                return PutBinding(self._opened(row))
+            case PutUsers(customer, users):
+                return PutUsers(customer, self.opened_users(customer, users))
+            case PutIntent(one):
+                return PutIntent(self._opened_intent(one))
+            case _:
+                return write
+
+    def _opened(self, row: Binding) -> Binding:
+        """Return a row as it was before it was sealed."""
+        if not is_sealed(row.applied_json):
+            return row
+        applied, observed, trouble, fingerprint = json.loads(self.cipher.open(row.applied_json, self._of_binding(row)))
+        return replace(
+            row,
+            applied_json=applied,
+            observed_json=observed,
+            trouble_json=trouble,
+            applied_hash=bytes.fromhex(fingerprint),
+        )
+
+    def opened_users(self, customer: CustomerId, users: tuple[SeenUser, ...]) -> tuple[SeenUser, ...]:
+        """Return the users of a customer as they were before they were sealed."""
+        token = users[0].fields.get(_SEALED) if len(users) == 1 and users[0].email == _SEALED else None
+        if token is None:
+            return users
+        rows = json.loads(self.cipher.open(token, self._place("users", customer, "")))
+        return tuple(SeenUser(email, fields, applied) for email, fields, applied in rows)
+
+    def _opened_intent(self, one: Intent) -> Intent:
+        """Return an intent as it was before it was sealed."""
+        token = one.before.get(_SEALED)
+        if token is None:
+            return one
+        before, after, message, payload_hash, email = json.loads(self.cipher.open(token, self._of_intent(one)))
+        address = Address(one.address.external_id, email)
+        return replace(one, address=address, before=before, after=after, message=message, payload_hash=payload_hash)
+
+    def _of_binding(self, row: Binding) -> str:
+        """Return the place of a row's values."""
+        return self._place("binding", row.external_id, row.id or "")
+
+    def _of_intent(self, one: Intent) -> str:
+        """Return the place of a change's values."""
+        return self._place("intent", f"{one.run} {one.seq}", one.address.external_id)
+
+
+class _OpenedUsers(Mapping[CustomerId, tuple[SeenUser, ...]]):
+    """The users seen, by customer id, opened where they are asked for."""
+
+    __slots__ = ("_held", "_ledger")
+
+    def __init__(self, held: Mapping[CustomerId, tuple[SeenUser, ...]], ledger: SealedLedger) -> None:
+        self._held = held
+        self._ledger = ledger
+
+    def __getitem__(self, key: CustomerId) -> tuple[SeenUser, ...]:
+        """Return the users of one customer; KeyError where they were never listed."""
+        return self._ledger.opened_users(key, self._held[key])
+
+    def __iter__(self) -> Iterator[CustomerId]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+def _plain(values: Mapping[str, str | None] | None) -> dict[str, str | None] | None:
+    """Return what JSON takes."""
+    return None if values is None else dict(values)
