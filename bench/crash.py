@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -152,25 +153,25 @@ def _apply() -> list[str]:
 
 def _killed(ground: Ground, at: int) -> bool:
     """Apply in a process that kills itself at its `at`-th step, and say whether it came so far."""
-    child = os.fork()
-    if not child:
-        try:
-            asyncio.run(_dying(ground, at))
-        except BaseException as error:  # noqa: BLE001 - the child's end is its exit code
-            sys.stderr.write(f"{error!r}\n")
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if code not in (0, -signal.SIGKILL):
-        raise RuntimeError(f"step {at}: the run ended with {code}")
-    return code != 0
+    # A new process, not a fork of this one: what this one has used of a store's client would hang there.
+    child = get_context("spawn").Process(target=_die, args=(ground.variables(), ground.folder, at))
+    child.start()
+    child.join()
+    if child.exitcode not in (0, -signal.SIGKILL):
+        raise RuntimeError(f"step {at}: the run ended with {child.exitcode}")
+    return child.exitcode != 0
 
 
-async def _dying(ground: Ground, at: int) -> None:
+def _die(variables: Mapping[str, str], folder: Path, at: int) -> None:
+    """Be the process that kills itself."""
+    os.environ.update(variables)
+    os.chdir(folder)
+    asyncio.run(_dying(variables, folder, at))
+
+
+async def _dying(variables: Mapping[str, str], folder: Path, at: int) -> None:
     """Plan and apply as the command does, up to the `at`-th step."""
     left = at
-    os.environ.update(ground.variables())
 
     def step(_: str) -> None:
         nonlocal left
@@ -179,9 +180,9 @@ async def _dying(ground: Ground, at: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     options = Options(files=("customers.yaml",))
-    settings = read_settings(options, variables=ground.variables(), cwd=ground.folder)
+    settings = read_settings(options, variables=variables, cwd=folder)
     environment, clock = settings.environment(), RealClock()
-    desired = load_desired(["customers.yaml"], root=ground.folder).desired
+    desired = load_desired(["customers.yaml"], root=folder).desired
     terms = environment.terms(options)
     async with opening.open_client(environment, clock, step=step) as client:
         with await writing.begin(environment, clock, doing="apply", step=step) as ledger:

@@ -20,6 +20,7 @@ class Fault(StrEnum):
     BEFORE = "it does not arrive"
     AFTER = "it is done, and its answer does not arrive"
     BUSY = "it is answered with 503, and not done"
+    DENIED = "it is answered with 403, and not done"
 
 
 class Proxy(ThreadingHTTPServer):
@@ -59,8 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
         if proxy.dead or fault is Fault.BEFORE:
             self.close_connection = True
             return
-        if fault is Fault.BUSY:
-            self.send_error(503)
+        if fault in (Fault.BUSY, Fault.DENIED):
+            self.send_error(503 if fault is Fault.BUSY else 403)
             return
         headers = {name: value for name, value in self.headers.items() if name not in proxy.unconditional}
         answer, content = forwarded(self.command, self.path, body, headers)

@@ -122,7 +122,7 @@ def lock(environment: Environment) -> Finding:
     if not shared and folder is None:
         mend = "make the user's state folder writable, or point XDG_STATE_HOME at one that is"
         return Finding(Check.LOCK, Verdict.WRONG, "nobody holds it, and it cannot be taken", mend, facts)
-    where = "a lease of 15 s in the database" if shared else f"in {folder}"
+    where = "a lease of 15 s, beside the ledger" if shared else f"in {folder}"
     return Finding(Check.LOCK, Verdict.OK, f"nobody holds it ({where})", facts=facts)
 
 

@@ -19,7 +19,7 @@ from reconciler.errors import LedgerFailed, LedgerTooNew, Refused
 from reconciler.ledger import Holder, Ledger, open_ledger
 from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.objects.ledger import ObjectLedger
-from reconciler.ledger.objects.opening import open_objects
+from reconciler.ledger.objects.opening import lease_holder, open_objects
 from reconciler.ledger.objects.store import Store, open_store
 from reconciler.records import DropBinding, PutBinding
 
@@ -38,7 +38,7 @@ def url(wire: Proxy) -> str:
 
 
 def begun(url: str, **how: Any) -> Ledger:  # noqa: ANN401
-    return open_objects(url, **WHERE, patience_s=0.7, **how).begin(ANA, account="account")
+    return open_objects(url, **WHERE, **how).begin(ANA, account="account")
 
 
 def bindings(url: str) -> set[str]:
@@ -46,7 +46,7 @@ def bindings(url: str) -> set[str]:
         return set(ledger.records().bindings)
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", [Fault.BEFORE, Fault.AFTER, Fault.BUSY])
 @pytest.mark.parametrize("what", ["/log/", "/head", "/locks/", "/snapshots/"])
 def test_a_put_that_fails_once_is_done_once(wire: Proxy, url: str, fault: Fault, what: str) -> None:
     begun(url).__exit__(None, None, None)
@@ -68,7 +68,7 @@ def test_a_get_that_fails_once_is_asked_again(wire: Proxy, url: str) -> None:
 def test_a_commit_that_nobody_answered_is_written_or_not_and_what_follows_is_right_either_way(
     wire: Proxy, url: str
 ) -> None:
-    with begun(url) as run:
+    with begun(url, patience_s=1.5) as run:
         run.commit([PutBinding(bound(1))])
         wire.faults = [Fault.AFTER, *[Fault.BEFORE] * 100]
         with pytest.raises(LedgerFailed, match="cannot be reached"):
@@ -78,8 +78,19 @@ def test_a_commit_that_nobody_answered_is_written_or_not_and_what_follows_is_rig
     assert bindings(url) == {"key-1", "key-2", "key-3"}
 
 
-def test_a_run_whose_snapshot_could_not_be_written_leaves_all_it_committed_in_the_log(wire: Proxy, url: str) -> None:
+def test_credentials_that_may_only_read_plan_and_see_who_holds_the_lock(wire: Proxy, url: str) -> None:
     with begun(url) as run:
+        run.commit([PutBinding(bound(1))])
+        wire.what, wire.faults = "/", [Fault.DENIED] * 9
+        assert (bindings(url), lease_holder(url, "account")) == ({"key-1"}, ANA)
+        wire.faults = []
+    wire.faults = [Fault.DENIED]
+    with open_ledger(url, **WHERE) as plan, pytest.raises(LedgerFailed, match="refuses these credentials; let these"):
+        plan.commit([PutBinding(bound(2))])
+
+
+def test_a_run_whose_snapshot_could_not_be_written_leaves_all_it_committed_in_the_log(wire: Proxy, url: str) -> None:
+    with begun(url, patience_s=1.5) as run:
         run.commit([PutBinding(bound(1))])
         run.commit([PutBinding(bound(2))])
         wire.dead = True

@@ -1,0 +1,57 @@
+"""What objects of a ledger hold is read back, whichever version of the program wrote it."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+import pytest
+
+from reconciler.errors import LedgerFailed, LedgerTooNew
+from reconciler.ledger.lock import Holder
+from reconciler.ledger.objects.segments import (
+    Head,
+    Kind,
+    Segment,
+    Writer,
+    read_head,
+    read_segment,
+    write_head,
+    write_segment,
+)
+from reconciler.ledger.rows import statements
+from reconciler.ledger.tables import RUN_COLUMNS, Statement
+from reconciler.records import PutRun, Run
+
+WRITER = Writer("run_1", "ab", Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply"))
+RUN = Run("run_1", "2026-01-01T00:00:00.000000Z", "apply", who="ana@host 7")
+SEGMENT = Segment(Kind.COMMIT, "1", WRITER, tuple(statements([PutRun(RUN)])))
+
+
+def test_a_segment_and_a_head_are_read_back() -> None:
+    head = Head("snapshots/7", 7, WRITER, 5)
+    assert read_segment(write_segment(SEGMENT, 5), 5, "s3://b") == SEGMENT
+    assert read_head(write_head(head), "s3://b") == head
+
+
+def test_a_row_of_an_older_format_is_read_with_what_it_lacks() -> None:
+    older = json.loads(zlib.decompress(write_segment(SEGMENT, 5)))
+    lacking = ("actor", "key_name", "plan_digest", "pruned_at")
+    assert RUN_COLUMNS.split(", ")[-4:] == list(lacking)
+    older["rows"] = [row[: -len(lacking)] for row in older["rows"]]
+    older["format"] = 2
+    ((statement, row),) = read_segment(zlib.compress(json.dumps(older).encode()), 5, "s3://b").rows
+    assert (statement, row) == (Statement.PUT_RUN, SEGMENT.rows[0][1])
+
+
+def test_a_segment_of_a_newer_format_is_refused() -> None:
+    with pytest.raises(LedgerTooNew, match="has format 6"):
+        read_segment(write_segment(SEGMENT, 6), 5, "s3://b")
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", zlib.compress(b"[]"), zlib.compress(b'{"format": 1}')])
+def test_what_is_no_segment_and_no_head_is_told(content: bytes) -> None:
+    with pytest.raises(LedgerFailed, match="something else has altered it"):
+        read_segment(content, 5, "s3://b")
+    with pytest.raises(LedgerFailed, match="something else has altered it"):
+        read_head(content, "s3://b")
