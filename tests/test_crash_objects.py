@@ -15,7 +15,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder
 from reconciler.ledger.objects.opening import open_objects
 
-EVERY = 7
+EVERY = 11
 """So many steps lie between two deaths."""
 
 

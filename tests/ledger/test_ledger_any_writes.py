@@ -78,12 +78,28 @@ ANY_WRITES = st.lists(
 )
 
 
-@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(writes=ANY_WRITES, cuts=st.sets(st.integers(0, 8)))
+ANY_CUTS = st.sets(st.integers(0, 8))
+SLOW: Mapping[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+
+
+@pytest.mark.parametrize("kind", sorted(OPENERS.keys() - {"objects"}))
+@settings(max_examples=60, **SLOW)
+@given(writes=ANY_WRITES, cuts=ANY_CUTS)
 def test_any_writes_in_any_commits_read_back_as_a_dictionary_would_hold_them(
-    opener: Open, writes: Sequence[Write], cuts: set[int]
+    kind: str, writes: Sequence[Write], cuts: set[int]
 ) -> None:
+    reads_back(OPENERS[kind], writes, cuts)
+
+
+@settings(max_examples=20, **SLOW)
+@given(writes=ANY_WRITES, cuts=ANY_CUTS)
+def test_any_writes_into_a_store_read_back_as_a_dictionary_would_hold_them(
+    writes: Sequence[Write], cuts: set[int]
+) -> None:
+    reads_back(OPENERS["objects"], writes, cuts)
+
+
+def reads_back(opener: Open, writes: Sequence[Write], cuts: set[int]) -> None:
     held = Held()
     kept = [write for write in writes if held.take(write)]
     with TemporaryDirectory() as folder:
