@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import runpy
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,6 +57,7 @@ def pages() -> dict[Path, str]:
         "plan.md": json_file("plan"),
         "result.md": json_file("result"),
         "events.md": json_lines("events"),
+        "api.md": runpy.run_path(str(REFERENCE.parent / "api_page.py"))["api_page"](),
     }
     paths = {REFERENCE / name: part for name, part in parts.items()}
     renewed_pages = {path: renewed(path.read_text(encoding="utf-8"), part) for path, part in paths.items()}

@@ -50,9 +50,9 @@ class Call:
         return self.method not in _READS and self.path != TOKEN
 
     def json_object(self) -> Mapping[str, object]:
-        """Return the body as a JSON object, an empty one for no body; NotAnObject for anything else."""
+        """Return the body as a JSON object; NotAnObject for anything else, and for no body."""
         try:
-            read = json.loads(self.body) if self.body else {}
+            read = json.loads(self.body)
         except (ValueError, RecursionError) as exc:
             raise NotAnObject("The body is not JSON") from exc
         if isinstance(read, dict):

@@ -60,11 +60,8 @@ def rules_of(call: Call) -> Mapping[str, Rule] | None:
 
 
 def reply_to(account: Account, ways: Behaviour, rules: Mapping[str, Rule], call: Call, now: float) -> Reply:
-    """Return what one of a path's rules answers; 405 for none, 400 for a body that is no JSON object."""
-    rule = rules.get(call.method)
-    if rule is None:
-        return refusal(ways, 405, "The method is not allowed")
+    """Return what one of a path's rules answers, which has the call's method; 400 for a body that is no JSON object."""
     try:
-        return rule(account, ways, call, now)
+        return rules[call.method](account, ways, call, now)
     except NotAnObject as exc:
         return refusal(ways, 400, str(exc))

@@ -150,6 +150,9 @@ class Emulator:
         limited = self._limited(key)
         if limited is not None:
             return limited
+        if call.method not in rules:
+            # RFC 9110, 15.5.6, wants the header.
+            return answer_of(refusal(self.behaviour, 405, "The method is not allowed"), (("allow", ", ".join(rules)),))
         scope = "customers:write" if call.writes else "customers:read"
         if key.scopes is not None and scope not in key.scopes:
             return answer_of(refusal(self.behaviour, self.behaviour.scope_status, f"The key lacks the scope {scope}"))
@@ -163,7 +166,7 @@ class Emulator:
     def _give_token(self, call: Call) -> Answer:
         """Answer `POST /oauth/token`: 200, 403 for wrong credentials."""
         if call.method != "POST":
-            return answer_of(refusal(self.behaviour, 405, "The method is not allowed"))
+            return answer_of(refusal(self.behaviour, 405, "The method is not allowed"), (("allow", "POST"),))
         client_id, secret = _basic(call.authorization)
         key = self.tokens.keys.get(client_id)
         limited = self._limited(key) if key is not None and self.behaviour.token_counts else None

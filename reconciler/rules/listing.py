@@ -163,7 +163,7 @@ def _place(listing: _Listing, after: str, before: str) -> Key | None:
 
 def _size(ways: Behaviour, query: Query) -> int:
     """Return how many rows the page holds at most; ValueError for a limit that is refused."""
-    text = query.get("limit") or str(_DEFAULT_LIMIT)
+    text = query.get("limit", str(_DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit()) or int(text[:9]) < 1:
         raise ValueError("limit is a whole number, at least 1")
     limit = int(text[:9])
@@ -183,9 +183,9 @@ def _bounds(ways: Behaviour, query: Query) -> tuple[int, int]:
     start_us, end_us = -(2**62), 2**62
     if not ways.narrows:
         return start_us, end_us
-    if query.get("created_at_start"):
+    if "created_at_start" in query:
         start_us = _bound(query["created_at_start"], "created_at_start", unit, upper=not ways.start_inclusive)
-    if query.get("created_at_end"):
+    if "created_at_end" in query:
         end_us = _bound(query["created_at_end"], "created_at_end", unit, upper=ways.end_inclusive)
     return start_us, end_us
 

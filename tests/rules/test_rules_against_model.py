@@ -97,7 +97,7 @@ USERS = st.fixed_dictionaries(
     {},
     optional={"email": st.sampled_from(["a@x.example", "A@x.example"]), "first_name": st.sampled_from(["A", "", None])},
 )
-MOMENTS = st.sampled_from(["", "2026-01-01T00:00:01Z", "2026-01-01T00:00:02.5Z", "2026-01-01T00:00:03+00:00"])
+MOMENTS = st.sampled_from(["2026-01-01T00:00:01Z", "2026-01-01T00:00:02.5Z", "2026-01-01T00:00:03+00:00"])
 QUERIES = st.fixed_dictionaries(
     {},
     optional={
