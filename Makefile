@@ -19,6 +19,11 @@ types: $(VENV)/.lint
 
 check: test lint types
 
+# Redocly by npm, where that is there, and Schemathesis at length.
+.PHONY: check-contract
+check-contract: $(VENV)/.test
+	.ci/contract
+
 # Debian's PostgreSQL and pgbouncer, installed as root; an environment of its own.
 check-services:
 	.ci/services

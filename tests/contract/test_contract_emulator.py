@@ -151,7 +151,8 @@ def emulators() -> Iterator[tuple[Emulator, Key]]:
     clock = Stopped(lambda: NOW)
     for ways in (Behaviour(), REFUSING):
         yield emulator(behaviour=ways, clock=clock), LOCAL
-    yield emulator(keys=(NO_SCOPE,), clock=clock), NO_SCOPE
+    for status in (403, 404):
+        yield emulator(keys=(NO_SCOPE,), behaviour=Behaviour(scope_status=status), clock=clock), NO_SCOPE
     yield emulator(clock=clock), Key("local", "wrong")
     yield emulator(rate=1, behaviour=Behaviour(token_counts=True), clock=clock), LOCAL
     yield emulator(faults=Scripted({1: Fault.STATUS_500_AFTER}), clock=clock), LOCAL
