@@ -55,7 +55,10 @@ def _operation(contract: Node, title: str, node: Node, shared: tuple[Node, ...])
     rows = []
     for status, written in node["responses"].items():
         one = _followed(contract, written)
-        shapes = [_kind(contract, content["schema"]) for content in one["content"].values()]
+        shapes = [
+            "HTML" if media == "text/html" else _kind(contract, content["schema"])
+            for media, content in one["content"].items()
+        ]
         body = " or ".join([*shapes, *(["nothing"] if one.get("x-may-be-empty") else [])])
         rows.append(f"| {status} | {_cell(_text(one))} | {body} |")
     yield "\n".join(["| status | | body |", "|---|---|---|", *rows])
@@ -119,7 +122,7 @@ def _followed(contract: Node, node: Node) -> Node:
     target: Node = contract
     for step in node["$ref"].removeprefix("#/").split("/"):
         target = target[step]
-    return {**_followed(contract, target), **node}
+    return {**_followed(contract, target), **{name: one for name, one in node.items() if name != "$ref"}}
 
 
 def _cell(text: str) -> str:

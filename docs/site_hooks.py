@@ -32,7 +32,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the schemas, which pages of the reference link to, and the pages as they are written, for llms.txt."""
-    for path in sorted((ROOT / "schema").glob("*.json")):
+    for path in sorted((ROOT / "schema").glob("*.*")):
         files.append(File.generated(config, f"schema/{path.name}", abs_src_path=str(path)))
     return files
 
@@ -73,6 +73,7 @@ def llms(name: str, description: str) -> str:
     """Return llms.txt (llmstxt.org): what it is, and a link to each page with a note."""
     lines = [f"# {name}", "", f"> {description}", ""]
     lines += ["All pages in one: [llms-full.txt](llms-full.txt). JSON Schemas: `schema/NAME.schema.json`."]
+    lines += ["The API as OpenAPI: `schema/openapi.yaml`."]
     for heading, links in sections():
         lines += ["", f"## {heading or 'Begin here'}", ""]
         lines += [f"- [{title[:1].upper() + title[1:]}]({page}){_note(after)}" for title, page, after in links]

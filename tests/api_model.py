@@ -19,7 +19,7 @@ from api_account import Account, Customer, User, nth_id
 from api_pages import BadQuery, Place, page, place
 from api_replies import Reply, microseconds, refusal, response, shown, shown_user, stored
 from api_routes import BODIES, LIST_QUERY, Endpoint, Seen, route
-from api_ways import Empties, Fault, Hook, UserEmails, Ways, healthy
+from api_ways import Empties, Fault, Hook, UserEmails, Ways, Witness, alone, healthy
 
 __all__ = ["Account", "Customer", "Endpoint", "Fault", "ModelApi", "Seen", "User", "Ways", "nth_id"]
 
@@ -33,19 +33,21 @@ class ModelApi:
     - `account`: what it holds; a test looks there, and acts there as somebody else would.
     - `now`: the server's clock, in seconds since 1970.
     - `fault`: asked once a request, before anything else; it may change the account too.
+    - `witness`: told of each request as it comes (None), and of its reply where nothing went wrong.
     - `seen`: every request that arrived. `complaints`: what no right client does; a test wants it empty.
     """
 
     def __init__(
-        self, ways: Ways, now: Callable[[], float], *, key: str = "local:local", fault: Hook = healthy
+        self, ways: Ways, now: Callable[[], float], *, fault: Hook = healthy, witness: Witness = alone
     ) -> None:
         self.ways = ways
         self.now = now
         self.fault = fault
+        self._witness = witness
         self.account = Account(ways, now)
         self.seen: list[Seen] = []
         self.complaints: list[str] = []
-        self._basic = "Basic " + base64.b64encode(key.encode()).decode()
+        self._basic = "Basic " + base64.b64encode(b"local:local").decode()
         self._tokens: dict[str, float] = {}
         self._paced: list[float] = []
 
@@ -59,6 +61,7 @@ class ModelApi:
 
     def handler(self, request: httpx.Request) -> httpx.Response:
         """Answer one request, or raise what httpx raises where no answer comes."""
+        self._witness(request, None)
         fault = self.fault(request)
         if fault == "unreachable":
             raise httpx.ConnectError("no connection", request=request)
@@ -70,7 +73,10 @@ class ModelApi:
         self.seen.append(Seen(request.method, path, query, 0 if lost else reply[0], self.now()))
         if lost:
             raise httpx.ReadError("the connection broke", request=request)
-        return response(reply, self.ways, self.now())
+        answer = response(reply, self.ways, self.now())
+        if fault is None:
+            self._witness(request, answer)
+        return answer
 
     def _faulty(self, fault: Fault) -> Reply | None:
         """Return the reply of a fault that keeps the request from taking effect."""

@@ -161,6 +161,13 @@ def healthy(request: httpx.Request) -> Fault:  # noqa: ARG001  # a hook's signat
     return None
 
 
+Witness = Callable[[httpx.Request, httpx.Response | None], None]
+
+
+def alone(request: httpx.Request, response: httpx.Response | None) -> None:
+    """Witness nothing."""
+
+
 def scripted(faults: Sequence[Fault]) -> Hook:
     """Return a hook that gives the n-th write (no read, no token) the n-th of `faults`, and later ones none."""
     left = list(faults)

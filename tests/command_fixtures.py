@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Online, Place, renewed, variables_of
+from contract_watch import Watch
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
@@ -19,15 +20,18 @@ def here(tmp_path: Path) -> Place:
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[tuple[Emulator, str]]:
-    """Yield an emulator and its URL."""
-    emulator = Emulator(rate=0)
+def served() -> Iterator[tuple[Emulator, str, Watch]]:
+    """Yield an emulator, its URL, and who watches it."""
+    watch = Watch()
+    emulator = Emulator(rate=0, witness=watch)
     with running(emulator) as url:
-        yield emulator, url
+        yield emulator, url, watch
 
 
 @pytest.fixture
-def shop(tmp_path: Path, served: tuple[Emulator, str]) -> Online:
-    """Return a folder, and an empty account on an emulator."""
-    emulator, url = served
-    return Online(tmp_path, variables_of(url), renewed(emulator))
+def shop(tmp_path: Path, served: tuple[Emulator, str, Watch]) -> Iterator[Online]:
+    """Yield a folder, and an empty account on an emulator; nothing said to it or by it may be outside the contract."""
+    emulator, url, watch = served
+    watch.found.clear()
+    yield Online(tmp_path, variables_of(url), renewed(emulator))
+    assert watch.found == []

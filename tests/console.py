@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from contract_watch import Watch
+
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
 
@@ -92,10 +94,12 @@ def fits(expected: str, actual: str) -> bool:
 
 @contextmanager
 def room() -> Iterator[Room]:
-    """Yield an empty folder with an emulator beside it, for one page."""
-    emulator = Emulator(rate=0)
+    """Yield an empty folder with an emulator beside it, for one page; what is said to it keeps the contract."""
+    watch = Watch()
+    emulator = Emulator(rate=0, witness=watch)
     with TemporaryDirectory() as folder, running(emulator) as url:
         yield Room(Path(folder), url, emulator)
+    assert watch.found == []
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def followed(node: Node) -> Node:
     target: Node = CONTRACT
     for step in node["$ref"].removeprefix("#/").split("/"):
         target = target[step]
-    return {**followed(target), **node}
+    return {**followed(target), **{name: one for name, one in node.items() if name != "$ref"}}
 
 
 def _operation(method: str, path: str, item: Node) -> Operation:

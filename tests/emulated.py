@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 from clocks import VirtualClock, run
+from contract_watch import Watch
 
 from reconciler.clock import Clock
 from reconciler.emulator.faults import Faults
@@ -28,6 +29,7 @@ def emulator(
     store: Store | None = None,
     clock: Clock | None = None,
 ) -> Emulator:
+    """Return an emulator; `against` holds what it answers to the contract."""
     return Emulator(
         behaviour=behaviour,
         rate=rate,
@@ -36,6 +38,7 @@ def emulator(
         faults=faults,
         clock=clock or VirtualClock(),
         store=store,
+        witness=Watch(requests=False),
     )
 
 
@@ -46,6 +49,8 @@ def against(served: Emulator, steps: Steps) -> None:
             await steps(client)
 
     run(begin())
+    assert isinstance(served.witness, Watch)
+    assert served.witness.found == []
 
 
 async def sign_in(client: httpx.AsyncClient, client_id: str = "local") -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import api_ways
 from api_account import Customer, User
 from api_routes import Seen
+from contract_watch import hold_call
 from world import Stages, World
 
 from reconciler.emulator.load import load
@@ -99,7 +100,7 @@ class SwitchedWorld(World):
     ) -> None:
         ways = ways_of(behaviour)
         super().__init__(folder, ways, stages=stages)
-        served = Emulator(behaviour=behaviour, rate=limit_per_s, clock=Passing(self._now))
+        served = Emulator(behaviour=behaviour, rate=limit_per_s, clock=Passing(self._now), witness=hold_call)
         self.api = SwitchedApi(served, ways)
         self.answers = EmulatorTransport(served).handle_async_request  # type: ignore[assignment]
 

@@ -16,6 +16,7 @@ from api_model import ModelApi, Ways
 from api_ways import Hook, healthy
 from clocks import EPOCH_S, VirtualClock
 from clocks import run as in_virtual_time
+from contract_watch import hold
 
 from reconciler.api.budget import Budget
 from reconciler.api.client import Client
@@ -64,6 +65,7 @@ class World:
 
     `allowance` bounds each run.
     `step` is told of every step of a run (`reconciler.step`); `answers` may stand between the client and the API.
+    What comes to the API, and what it answers, is held to the contract; what `answers` makes of that is not.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class World:
         stages: Stages | None = None,
     ) -> None:
         self.passed_s = 0.0
-        self.api = ModelApi(ways or Ways(), self._now, fault=fault)
+        self.api = ModelApi(ways or Ways(), self._now, fault=fault, witness=hold)
         self.rate_per_s = rate_per_s
         self.stages = stages or Stages()
         self._folder = folder

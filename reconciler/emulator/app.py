@@ -31,6 +31,7 @@ def create_app(emulator: Emulator) -> ASGIApp:
             query=scope["query_string"].decode("latin-1"),
             authorization=request.headers.get("authorization", ""),
             body=await request.body(),
+            content_type=request.headers.get("content-type", ""),
         )
         answer: Answer | Dropped
         if is_page(call):

@@ -22,7 +22,10 @@ class NotAnObject(ValueError):
 @dataclass(frozen=True, slots=True)
 class Call:
     """
-    One request. `path` and `query` are as they were sent, percent-encoded; `authorization` is the header's value.
+    One request.
+
+    `path` and `query` are as they were sent, percent-encoded; `authorization` and `content_type` are the headers'
+    values.
 
     >>> Call("GET", "/customers/a%2Fb/users", "after=g%2B").segments
     ['customers', 'a/b', 'users']
@@ -33,6 +36,7 @@ class Call:
     query: str = ""
     authorization: str = ""
     body: bytes = b""
+    content_type: str = ""
 
     @property
     def segments(self) -> list[str]:

@@ -47,6 +47,7 @@ class Emulator:
     - `rate`: requests a second for each key; 0 is no limit.
     - `behaviour` and `faults` may be set anew between calls; `offset_s` is how far its clock is ahead of `clock`.
     - `log` is told of every request but those below `/_emulator/`; the last 200,000 are kept in `requests`.
+    - `witness` is told of the same, as they came and were answered, and of what befell them.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Emulator:
         account: Account | None = None,
         store: Store | None = None,
         log: Callable[[Logged], None] | None = None,
+        witness: Callable[[Call, Answer | Dropped, Fault | None], None] | None = None,
         offset_s: float = 0.0,
     ) -> None:
         self.behaviour = behaviour or Behaviour()
@@ -75,6 +77,7 @@ class Emulator:
         self.counts: Counter[str] = Counter()
         self.befallen: Counter[Fault] = Counter()
         self._log = log
+        self.witness = witness
 
     def now(self) -> float:
         """Return the time of day by the server's clock, in seconds since 1970."""
@@ -99,6 +102,8 @@ class Emulator:
         self.counts[call.method] += 1
         if self._log is not None:
             self._log(line)
+        if self.witness is not None:
+            self.witness(call, answer, fault)
         return answer
 
     def _befall(self, fault: Fault, call: Call) -> Answer | Dropped:

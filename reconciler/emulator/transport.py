@@ -28,7 +28,8 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
         """Return the response, or raise what a socket would have made httpx raise."""
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         body = await request.aread()
-        call = Call(request.method, path, query, request.headers.get("authorization", ""), body)
+        sent = request.headers
+        call = Call(request.method, path, query, sent.get("authorization", ""), body, sent.get("content-type", ""))
         answer = control(self.emulator, call) if is_control(call) else self.emulator.answer(call)
         timeout_s = request.extensions.get("timeout", {}).get("read")
         if answer.delay_s:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import THREE, Place, Reply, answers, variables_of, web_server
+from contract_watch import Watch
 
 from reconciler.emulator.limits import Key
 from reconciler.emulator.server import running
@@ -21,7 +22,8 @@ FILE = THREE.replace("    city: Boston", "    city: Boston\n    ein: 12-3456789"
 
 
 def test_a_whole_run_at_debug_level_shows_no_secret_and_no_value(tmp_path: Path) -> None:
-    emulator = Emulator(rate=0, keys=[Key(CLIENT, SECRET)])
+    watch = Watch()
+    emulator = Emulator(rate=0, keys=[Key(CLIENT, SECRET)], witness=watch)
     with running(emulator) as url:
         place = Place(tmp_path, {**variables_of(url), "AP_CLIENT_ID": CLIENT, "AP_CLIENT_SECRET": SECRET})
         place.write("customers.yaml", FILE)
@@ -36,6 +38,7 @@ def test_a_whole_run_at_debug_level_shows_no_secret_and_no_value(tmp_path: Path)
             assert ran.code == 0
             assert "DEBUG reconciler.api: GET /customers" in ran.err
             said += ran.all
+        assert watch.found == []
         assert [one for one in HIDDEN if one in said] == []
         assert [one for one in ("12-3456789", "jane@acme.example", "billing@acme.example") if one in said] == []
     files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

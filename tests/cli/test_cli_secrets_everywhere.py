@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 from command_line import EPOCH_S, Place, variables_of
+from contract_watch import Watch
 
 from reconciler.cli.main import cli
 from reconciler.emulator.limits import Key
@@ -146,7 +147,8 @@ def test_every_command_and_every_form_has_a_case() -> None:
 
 
 def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) -> None:
-    emulator = Emulator(rate=0, keys=[Key(CLIENT, SECRET)])
+    watch = Watch()
+    emulator = Emulator(rate=0, keys=[Key(CLIENT, SECRET)], witness=watch)
     with running(emulator) as url:
         emulator.account.payment_methods["acme"] = [{"id": "pm_1", "type": "card", "holder": "Markedjane Doe"}]
         place = Place(tmp_path, {**variables_of(url), "AP_CLIENT_ID": CLIENT, "AP_CLIENT_SECRET": SECRET, **ENCRYPTED})
@@ -160,6 +162,7 @@ def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) ->
                 load(emulator.account, [{"id": acme, "city": "Markedcity North"}], EPOCH_S)
             leaks += leaking(place, case)
     assert leaks == []
+    assert watch.found == []
     belongs = ("customers.yaml", "changed.yaml", "kept.plan", "pulled.db")
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         content = path.read_bytes()
