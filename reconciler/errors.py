@@ -210,17 +210,26 @@ class Rejected(ApiFailed):
     The API answered with a 4xx: it did not happen.
 
     `code`, `detail` and `fields` are those of the API's error body (`HttpError`: code, message,
-    validation_errors), empty where it had none. All are the server's text: never print them raw.
+    validation_errors), empty where it had none. All are the server's text: never print them raw. `shape` is what the
+    body is: `http_error`, `other` JSON, `empty`, `html` or another `text`; "" where nobody looked.
     """
 
     def __init__(
-        self, message: str, *, status: int, code: str = "", detail: str = "", fields: Sequence[tuple[str, str]] = ()
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str = "",
+        detail: str = "",
+        fields: Sequence[tuple[str, str]] = (),
+        shape: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.detail = detail
         self.fields = tuple(fields)
+        self.shape = shape
 
 
 class Unauthorized(Rejected):

@@ -155,6 +155,8 @@ class Learned:
     - `page_limit`: the largest `limit` of a list of customers that the server takes, of those tried; 0: none was.
     - `narrows`: whether a list narrowed by created_at holds only whom it should.
     - `cuts`: where the next whole listing is to be cut into ranges of created_at (seconds since 1970).
+    - `lag_s`: how long a write may stay unseen, as a probe saw it; 0: no probe saw a lag.
+    - `answers`: what a probe answered (`reconciler.answers.answers_of`), "" for none.
     - `how`: in words, when and from what `lists_archived` and `gets_archived` were learned.
     """
 
@@ -168,6 +170,8 @@ class Learned:
     page_limit: int = 0
     narrows: bool | None = None
     cuts: tuple[int, ...] = ()
+    lag_s: float = 0.0
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,8 +115,9 @@ class Terms:
 
     - `owns`, `protect`, `targets`, `excludes`: shell patterns of external_ids (`*`, `?`, `[…]`).
     - `equal`: for a field, canonical text → the one that stands for its class.
-    - `lists_archived`, `gets_archived`: as the environment states them, None where it does not.
-    - `lag_s`: how long a write may stay unseen. `rate_per_s`: 0 is no limit.
+    - `lists_archived`, `gets_archived`, `lag_s` (how long a write may stay unseen): as the environment states them,
+      None where it does not.
+    - `rate_per_s`: 0 is no limit.
     - `windows`: when actions are allowed; one that no window names always is.
     - `places`: for a rule of the policy, where it is written; not those that an option replaces.
     - `reset`: archive whatever is not declared, also what another file's or project's entries made.
@@ -137,7 +138,7 @@ class Terms:
     excludes: tuple[str, ...] = ()
     lists_archived: bool | None = None
     gets_archived: bool | None = None
-    lag_s: float = 10.0
+    lag_s: float | None = None
     rate_per_s: float = 5.0
     windows: tuple[Window, ...] = ()
     places: Mapping[str, Source] = field(default_factory=dict, compare=False)

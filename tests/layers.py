@@ -23,7 +23,9 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("ledger", "api", "documents"),
     ("rules", "recording"),
     ("kinds",),
-    ("model records terms plans drifts explained diagnosis",),  # the nouns are one room: they are made of each other
+    (
+        "model records terms plans drifts explained diagnosis answers",
+    ),  # the nouns are one room: they are made of each other
     ("errors", "clock", "text", "shipped", "collector", "step", "pace"),
 )
 
@@ -42,6 +44,8 @@ MIDDLE = (
     "drifts",
     "explained",
     "diagnosis",
+    "answers",
+    "apply.probe.read",
     "errors",
     "text",
     "pace",

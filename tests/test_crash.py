@@ -7,11 +7,9 @@ the same with a process of its own and SIGKILL.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import shutil
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 import pytest
 from api_ways import Unique, Ways
 from clocks import VirtualClock
+from deaths import Dead, Death, Killed
 from plan_parts import customer, declared
 from world import Applied, Stages, World, done
 
@@ -37,29 +36,6 @@ WAYS = {
     "hides archived": Ways(unique=Unique.ACTIVE, repeated_archive=404, repeated_restore=400),
     "reads lag": Ways(gets_archived=True, lag_s=2.0),
 }
-
-
-class Killed(KeyboardInterrupt):
-    """The process is dead. An event loop lets no other kind through at once."""
-
-
-class Dead(Exception):
-    """What is left of a run after `Killed`: an event loop would let that through again, and leave tasks behind."""
-
-
-@dataclass(slots=True)
-class Death:
-    """A `Step` at whose `at`-th call the process dies; a dead process takes no further step."""
-
-    at: int
-    taken: int = 0
-
-    def __call__(self, step: str) -> None:
-        self.taken += 1
-        if self.taken == self.at:
-            raise Killed(step)
-        if self.taken > self.at:
-            raise asyncio.CancelledError
 
 
 class Mortal(World):

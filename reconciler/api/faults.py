@@ -131,7 +131,25 @@ def _of_status(request: Request, status: int, body: bytes, location: str, secret
     if status == HTTPStatus.FORBIDDEN:
         message += f"; the API key lacks a scope, such as {_scope(request)} (dashboard: Team Preferences, API Keys)"
     rejection = _REJECTIONS.get(status, Rejected)
-    return rejection(message, status=status, code=code, detail=detail, fields=fields)
+    return rejection(message, status=status, code=code, detail=detail, fields=fields, shape=shape_of(body))
+
+
+def shape_of(body: bytes) -> str:
+    """
+    Return what the body of a refusal is.
+
+    >>> [shape_of(body) for body in (b'{"code": "x"}', b'{"error": 1}', b"", b"<html>", b"no")]
+    ['http_error', 'other', 'empty', 'html', 'text']
+    """
+    text = body.strip()
+    if not text:
+        return "empty"
+    try:
+        error = json.loads(text)
+    except (ValueError, RecursionError):
+        return "html" if text.startswith(b"<") else "text"
+    documented = isinstance(error, dict) and not {"code", "message", "validation_errors"}.isdisjoint(error)
+    return "http_error" if documented else "other"
 
 
 def _destination(location: str) -> str:

@@ -4,47 +4,122 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
 
 import click
 
+from reconciler.cli import consent, output
 from reconciler.cli import options as shared
-from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import local_emulator, options_of, settings_of
 from reconciler.diagnosis import Check, Diagnosis, Finding, skipped
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model import EnvironmentRef
 from reconciler.pipeline import checks, contact
-from reconciler.pipeline.checks_of_ledger import of_the_ledger
+from reconciler.pipeline.checks_of_ledger import LEDGERS, of_the_ledger
 from reconciler.pipeline.opening import real_clock
+from reconciler.pipeline.probing import Probed
 from reconciler.report.doctor import diagnosis_json, diagnosis_text
+from reconciler.report.probe import answers_json, answers_text, left_text
 from reconciler.settings import Environment, Options, Settings
 
 
 @click.command("doctor")
 @click.option("--report", is_flag=True, help="Leave out all that is a secret or personal, so that it can be shared.")
+@click.option("--probe", is_flag=True, help="Find out what the documentation leaves open, with a customer of its own.")
+@click.option("--account", metavar="KEY", help="Allow --probe on this account, which is not marked disposable.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask before the probe.")
+@click.option(
+    "--lock-timeout",
+    type=shared.DurationType(),
+    default="0",
+    show_default=True,
+    help="With --probe, wait so long for another run to end: 30s, 5m.",
+)
 @shared.rate
 @shared.output_format("text", "json")
 @click.pass_context
-def command(ctx: click.Context, rate_per_s: float | None, form: str, *, report: bool) -> None:
+def command(
+    ctx: click.Context,
+    account: str | None,
+    lock_timeout: float,
+    rate_per_s: float | None,
+    form: str,
+    *,
+    report: bool,
+    probe: bool,
+    auto_approve: bool,
+) -> None:
     """
     Look at credentials, reachability, scopes, clock, ledger and lock, and say what mends what is wrong.
 
     It sends two requests, a token's and a list of one customer, and changes nothing. Exit code 1 where
     something is wrong.
 
+    --probe finds out, on an environment that is marked disposable or named with --account, what the API's
+    documentation leaves open: it makes a customer, tries it, and archives it. The answers go into the ledger.
+
     \b
     Example:
       reconciler -e production doctor
       reconciler doctor --report > report.txt
+      reconciler -e demo doctor --probe
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
-    found = examined(options_of(chosen, rate_per_s=rate_per_s))
+    options = options_of(chosen, rate_per_s=rate_per_s)
+    if not probe:
+        found = examined(options)
+        _print(found, None, form, report=report)
+        ctx.exit(0 if found.healthy else 1)
+    consent.can_be_asked(auto_approve=auto_approve)
+    settings = settings_of(options)
+    environment = settings.environment()
+    # Only here: a run that writes imports what no look needs.
+    from reconciler.cli.probe import may_be_probed, probed  # noqa: PLC0415
+
+    may_be_probed(environment, account)
+    found = examined(options)
+    if not found.healthy:
+        _print(found, None, form, report=report)
+        output.say("not probed: something is wrong")
+        ctx.exit(1)
+    what = probed(settings, options, environment, auto_approve=auto_approve, lock_timeout_s=lock_timeout)
+    # What the ledger holds has changed; the network has not.
+    kept = tuple(one for one in found.findings if one.check not in LEDGERS)
+    found = replace(found, findings=(*kept, *of_the_ledger(environment)), requests=found.requests + what.requests)
+    _print(found, what, form, report=report)
+    ctx.exit(130 if what.interrupted else 1 if what.stopped or what.left else 0)
+
+
+def _print(found: Diagnosis, what: Probed | None, form: str, *, report: bool) -> None:
+    """Print what was found, and what a probe found."""
     if form == "json":
-        output.json_result(diagnosis_json(found, report=report))
-    else:
-        output.result(diagnosis_text(found, width=output.width(), color=output.color(), report=report))
-    ctx.exit(0 if found.healthy else 1)
+        document = diagnosis_json(found, report=report)
+        output.json_result(document if what is None else {**document, "probe": _probe_json(what, report=report)})
+        return
+    how: dict[str, Any] = {"width": output.width(), "color": output.color(), "report": report}
+    text = diagnosis_text(found, **how)
+    if what is not None:
+        text += "\n" + answers_text(what.answers, **how)
+        text += left_text(len(what.made), len(what.cleaned), key=what.key, left=what.left, **how)
+    output.result(text)
+    if what is not None and what.stopped:
+        output.say(f"the probe stopped before its end: {what.stopped}")
+
+
+def _probe_json(what: Probed, *, report: bool) -> dict[str, Any]:
+    """Return what a probe found as a value for JSON."""
+    named = {} if report else {"external_id": what.key, "stopped": what.stopped, "left_ids": list(what.left)}
+    return {
+        **named,
+        "complete": not what.stopped,
+        "made": len(what.made),
+        "left": len(what.left),
+        "cleaned": len(what.cleaned),
+        "requests": what.requests,
+        "answers": answers_json(what.answers, report=report),
+    }
 
 
 def examined(options: Options) -> Diagnosis:

@@ -16,6 +16,7 @@ from reconciler.errors import LedgerFailed, Locked
 from reconciler.pipeline import opening, planning, writing
 from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import as_pieces, plan_to_json, save
+from reconciler.plan.ways import known_lag
 from reconciler.plans import Plan
 from reconciler.report.plan_markdown import LEAST_BYTES, MAX_BYTES, plan_markdown
 from reconciler.report.plan_text import plan_text
@@ -83,7 +84,7 @@ def command(
         keep_learned(session, planned)
     if out is not None:
         output.write_private(out, save(planned.plan))
-    fitted = with_fit(planned.plan, budget, environment.terms(options).lag_s)
+    fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
     if form == "markdown":
         output.document(plan_markdown(fitted, max_bytes=max_bytes or MAX_BYTES, redact=redact))
     elif form == "html":

@@ -23,9 +23,10 @@ FORMAT = 2
 _READABLE = (1, FORMAT)
 # What a copy of an older format lacks at the end of a row.
 _ADDED: Mapping[str, object] = {
-    **dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at", "told", "cuts"), ""),
+    **dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at", "told", "cuts", "answers"), ""),
     **dict.fromkeys(("listed", "page_limit"), 0),
     "narrows": None,
+    "lag_s": 0.0,
 }
 
 _TABLES = {put.table: put for put in PUTS.values()}
@@ -34,7 +35,7 @@ _KINDS: Mapping[str, str] = {
     **dict.fromkeys(("observed_json", "trouble_json", "email", "status", "empties", "intents.id"), "text?"),
     **dict.fromkeys(("lists_archived", "gets_archived", "narrows"), "bool?"),
     **dict.fromkeys(("seq", "requests", "changes", "longest_page", "listed", "page_limit"), "int"),
-    **dict.fromkeys(("written_at", "opened_at", "closed_at"), "float"),
+    **dict.fromkeys(("written_at", "opened_at", "closed_at", "lag_s"), "float"),
     "protected": "bool",
     "applied_hash": "hex",
 }

@@ -102,7 +102,7 @@ def read_learned(row: Row | None) -> Learned:
     """Return what the row of LEARNED_COLUMNS holds; nothing is known without one."""
     if row is None:
         return Learned()
-    lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts = row
+    lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts, *rest = row
     return Learned(
         _flag(lists_archived),
         _flag(gets_archived),
@@ -114,6 +114,7 @@ def read_learned(row: Row | None) -> Learned:
         page_limit,
         _flag(narrows),
         tuple(map(int, cuts.split())),
+        *rest,
     )
 
 
@@ -208,6 +209,8 @@ def _learned_row(learned: Learned) -> Row:
         learned.page_limit,
         learned.narrows,
         " ".join(map(str, learned.cuts)),
+        learned.lag_s,
+        learned.answers,
     )
 
 

@@ -24,7 +24,7 @@ from reconciler.model import BindingAction, CustomerId
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, learned_writes, users_of
-from reconciler.plan.ways import LEARNING, known_ways, to_learn_from
+from reconciler.plan.ways import LEARNING, known_lag, known_ways, to_learn_from
 from reconciler.records import (
     Binding,
     DropBinding,
@@ -94,7 +94,8 @@ async def carry_out(
     # By a name that is no secret: the client id itself stays out of the history.
     run = replace(run, key=f"{where.name}/{where.account[:8]}", plan=planned.plan.fingerprint)
     ledger.commit([PutRun(run), *bookkeeping(planned, terms)])
-    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=terms.lag_s)
+    lag_s = known_lag(planned.learned, terms)
+    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=lag_s)
     look = ClientLook(client)
     lists, gets = known_ways(planned.learned, terms)
     steps = CustomerSteps(
@@ -107,7 +108,7 @@ async def carry_out(
         reopened=recover.repeated(planned.records),
         unread=_unread(planned),
     )
-    result = await execute(planned.plan, sending, steps, tell, lag_s=terms.lag_s)
+    result = await execute(planned.plan, sending, steps, tell, lag_s=lag_s)
     if not result.halt and not result.interrupted and client.budget.room(LEARNING):
         # What the budget has no room for is learned by the next run.
         with suppress(OverBudget):
@@ -157,7 +158,7 @@ def bookkeeping(planned: Planned, terms: Terms) -> list[Write]:
         if entry.id in records.users and dropped:
             writes.append(PutUsers(entry.id, records.users[entry.id]))
     writes += made.users
-    writes += recover.closing(records, planned.live, terms.lag_s, users_of(planned))
+    writes += recover.closing(records, planned.live, known_lag(planned.learned, terms), users_of(planned))
     return writes
 
 

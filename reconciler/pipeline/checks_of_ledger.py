@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reconciler.answers import answers_of
 from reconciler.diagnosis import Check, Fact, Facts, Finding, Verdict, skipped
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.ledger.health import FEW_BYTES, Contents, Storage, contents_of, storage_of
@@ -14,6 +15,9 @@ from reconciler.pipeline.writing import holder_now
 from reconciler.records import Learned
 from reconciler.report.words import count
 from reconciler.settings import Environment
+
+LEDGERS = (Check.STATE, Check.LOCK, Check.LEARNED)
+"""What the ledger tells."""
 
 _MIB = 1024**2
 _ELSEWHERE = "name another place in `state:` or RECONCILER_STATE"
@@ -138,13 +142,21 @@ def learned(environment: Environment, known: Learned) -> Finding:
         f"{known.empties} empties a field" if known.empties else "",
         f"a write may stay unseen for {stated.lag_s:g} s (stated)" if stated.lag_s is not None else "",
     ]
+    answers = answers_of(known.answers)
+    if answers:
+        said.append(f"a probe answered {count(len(answers), 'question')}")
+    if known.lag_s and stated.lag_s is None:
+        said.append(f"a write may stay unseen for {known.lag_s:g} s")
     how = f" ({known.how})" if known.how else ""
     facts = {
         "lists_archived": lists,
         "gets_archived": gets,
         "longest_page": known.longest_page,
         "empties": known.empties,
+        "page_limit": known.page_limit,
+        "lag_s": known.lag_s,
         "listed": known.listed,
+        **{f"probe_{question.value}": found for question, found in answers.items()},
     }
     text = "; ".join(filter(None, said))
     if not text:

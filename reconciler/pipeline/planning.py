@@ -21,6 +21,7 @@ from reconciler.plan.draft import Draft
 from reconciler.plan.foreseen import foreseen
 from reconciler.plan.make import make_plan
 from reconciler.plan.users import merged
+from reconciler.plan.ways import known_lag
 from reconciler.plans import Plan
 from reconciler.records import Binding, Learned, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.report.price import reading_price, reading_requests
@@ -80,7 +81,8 @@ async def make(
 
     with without_collector():
         planned = await _made(client, ledger, desired, draft, terms, say=say, price=price, alone=alone)
-        wait_s = recover.wait_s(planned.records, planned.live, terms.lag_s, users_of(planned)) if patience else 0.0
+        lag_s = known_lag(planned.learned, terms)
+        wait_s = recover.wait_s(planned.records, planned.live, lag_s, users_of(planned)) if patience else 0.0
         if patience is None or not wait_s:
             return _tried(planned, desired, terms)
         say(f"waiting {wait_s:.0f} s: creates that an earlier run left in doubt may still come to be seen")

@@ -7,6 +7,9 @@ from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Address, CustomerId, Status
 from reconciler.records import Intent, Run
 
+PROBING = "doctor --probe"
+"""What a probe is called in the history."""
+
 LEAST = 4
 """A shorter prefix of a run's id is no name for it: it would soon be another run's too."""
 
@@ -29,7 +32,12 @@ def named_run(ledger: Ledger, name: str) -> Run:
 
 
 def undoable(run: Run) -> Run:
-    """Return `run`; Refused where the values that it changed were removed from the history."""
+    """Return `run`; Refused where it was a probe, or the values that it changed were removed from the history."""
+    if run.command == PROBING:
+        raise Refused(
+            f"run {run.id}: it was a probe: what it made it archived, and there is nothing to undo",
+            "`reconciler history` lists the runs",
+        )
     if run.pruned_at:
         raise Refused(
             f"run {run.id}: its values were removed from the history at {run.pruned_at}: it cannot be undone",

@@ -34,12 +34,14 @@ class Means:
     What planning a customer needs besides itself.
 
     `equal` is that of `Terms`, `taken` that of `Records`; `protected`: whether the policy protects an external_id.
+    `wants_email`: a probe found that a create without an e-mail is refused.
     """
 
     project: str
     equal: Mapping[str, Mapping[str, str]]
     taken: Mapping[str, str]
     protected: Callable[[str], bool]
+    wants_email: bool = False
 
 
 def plan_nobody(customer: DesiredCustomer, means: Means) -> Part:
@@ -56,6 +58,9 @@ def plan_nobody(customer: DesiredCustomer, means: Means) -> Part:
         )
     if not customer.fields.get("name"):
         return _blocked(customer, "it must be created and has no name", "add `name:`", field="name")
+    if means.wants_email and not customer.fields.get("email"):
+        reason = "it must be created and has no e-mail, and a probe of this account was refused such a create"
+        return _blocked(customer, reason, "add `email:`", field="email")
     fields = creation_fields(customer.fields)
     entry = new_entry(customer, means.project)
     change = Change(Action.CREATE, address, None, Reason.DECLARED, fields=fields, source=customer.source)

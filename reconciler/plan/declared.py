@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.answers import YES, Question, answers_of
 from reconciler.errors import Incomplete
 from reconciler.model import Action, Address, Blocked, DesiredCustomer
 from reconciler.plan.customer import Means, plan_known, plan_nobody
@@ -26,7 +27,8 @@ def open_creates(records: Records) -> dict[Address, Intent]:
 
 def means_of(records: Records, terms: Terms) -> Means:
     """Return what planning a customer needs besides itself."""
-    return Means(terms.project, terms.equal, records.taken, matcher(terms.protect))
+    wants_email = answers_of(records.learned.answers).get(Question.EMAIL_REQUIRED) == YES
+    return Means(terms.project, terms.equal, records.taken, matcher(terms.protect), wants_email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +90,5 @@ class Declared:
     def _open_create(self, address: Address) -> Intent | None:
         """Return the create of `address` that was not answered and may still come to be seen, None without one."""
         intent = self.open_creates.get(address)
-        settled = self.register.sight.live.read_at - self.terms.lag_s - DOUBT_S
+        settled = self.register.sight.live.read_at - self.register.sight.lag_s - DOUBT_S
         return intent if intent is not None and intent.opened_at > settled else None

@@ -24,7 +24,7 @@ from reconciler.plan.presence import Sight, by_external_id, shelved_by_external_
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
 from reconciler.plan.rivals import unrivalled
 from reconciler.plan.scope import Scope, matcher, scope_of
-from reconciler.plan.ways import known_ways, overruled
+from reconciler.plan.ways import overruled, sight_of
 from reconciler.records import BindingState, Records
 from reconciler.terms import Prune, Terms
 
@@ -52,7 +52,7 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
     """
     learned = overruled(records, live, terms)
     scope = scope_of(desired, terms)
-    sight = Sight(live, known_ways(learned, terms)[0], terms.lag_s)
+    sight = sight_of(live, learned, terms)
     lacked = guard.lacking(sight, records.bindings, scope)
     active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
     reads = guard.complete(live, lacked, active) if lacked or live.passes_differ else ()
@@ -73,7 +73,7 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
 
 def judged(desired: Desired, live: Live, records: Records, terms: Terms) -> Judged:
     """Return what `make_plan` knows of the same values before it plans a key; everything it asks for must be read."""
-    sight = Sight(live, known_ways(overruled(records, live, terms), terms)[0], terms.lag_s)
+    sight = sight_of(live, overruled(records, live, terms), terms)
     return _judged(desired, records, terms, _register(desired, records, scope_of(desired, terms), sight))
 
 

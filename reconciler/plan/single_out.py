@@ -12,9 +12,8 @@ from reconciler.plan import guard
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.duplicates import doubles
 from reconciler.plan.part import Part, joined
-from reconciler.plan.presence import Sight
 from reconciler.plan.scope import matcher
-from reconciler.plan.ways import known_ways, overruled
+from reconciler.plan.ways import known_ways, overruled, sight_of
 from reconciler.records import Records
 from reconciler.terms import Terms
 
@@ -49,8 +48,8 @@ def make_single(choice: Choice, live: Live, records: Records, terms: Terms) -> D
 
 def found_twice(choice: Choice, live: Live, records: Records, terms: Terms) -> Doubles:
     """Return what is there twice, seen as a plan sees it."""
-    lists = known_ways(overruled(records, live, terms), terms)[0]
-    return doubles(live, records, Sight(live, lists, terms.lag_s), choice.keep, choice.archived)
+    sight = sight_of(live, overruled(records, live, terms), terms)
+    return doubles(live, records, sight, choice.keep, choice.archived)
 
 
 def _check(keep: AbstractSet[CustomerId], groups: Iterable[Group]) -> None:

@@ -16,7 +16,7 @@ from reconciler.kinds.customer import FIELDS
 from reconciler.model import Action, Address, Change, Cost, Live
 from reconciler.plan.draft import Draft
 from reconciler.plan.presence import Active, Presence, Sight, presence
-from reconciler.plan.ways import LEARNING, known_ways, overruled, to_learn_from
+from reconciler.plan.ways import LEARNING, overruled, sight_of, to_learn_from
 from reconciler.plan.windows import WINDOWS, closed
 from reconciler.plans import Plan
 from reconciler.records import Records
@@ -35,7 +35,7 @@ def draft_of_saved(
     Refused where something else is no longer as the plan saw it.
     """
     learned = overruled(records, live, terms)
-    sight = Sight(live, known_ways(learned, terms)[0], terms.lag_s)
+    sight = sight_of(live, learned, terms)
     left = remaining(plan, done)
     while (stale := first_stale(left, records, sight)) is not None:
         change, why = stale

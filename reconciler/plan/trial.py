@@ -16,10 +16,9 @@ from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.kind import canonical_email
 from reconciler.model import Action, Address, Change, Desired, DesiredCustomer, Live
 from reconciler.plan.make import make_plan
-from reconciler.plan.presence import Sight
 from reconciler.plan.trial_share import Chains, Inputs, chains_of, knowable, narrowed, some_of
 from reconciler.plan.trial_world import LATER_S, World, begin, carry, live_of, records_of, world_of
-from reconciler.plan.ways import known_ways
+from reconciler.plan.ways import known_lag, known_ways, sight_of
 from reconciler.plans import Plan
 from reconciler.records import Binding, Learned, Records
 from reconciler.rules import Customer
@@ -59,7 +58,7 @@ def tried(
     if not plan.changes:
         return ()
     lists, _ = known_ways(learned, terms)
-    given = Inputs(desired, live, records, replace(terms, lists_archived=lists))
+    given = Inputs(desired, live, records, replace(terms, lists_archived=lists, lag_s=known_lag(learned, terms)))
     chains = some_of(knowable(chains_of(plan.changes), given), given, ALIKE)
     if not chains:
         return ()
@@ -77,7 +76,7 @@ def tried(
 
 def _begun(plan: Plan, chains: Chains, given: Inputs) -> World:
     """Return the world in which an apply of `plan` is about to send its first request."""
-    world = world_of(Sight(given.live, given.terms.lists_archived, given.terms.lag_s), given.records)
+    world = world_of(sight_of(given.live, given.records.learned, given.terms), given.records)
     begin(world, plan, chains)
     return world
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.model import Change, CustomerId, Desired, Live
 from reconciler.plan.match import origins_of
-from reconciler.plan.presence import Sight
+from reconciler.plan.ways import sight_of
 from reconciler.records import Binding, Records
 from reconciler.terms import Terms
 
@@ -35,7 +35,7 @@ def chains_of(changes: Iterable[Change]) -> dict[str, list[Change]]:
 
 def knowable(chains: Chains, given: Inputs) -> Chains:
     """Return the chains of customers of which nothing is open or too young to be seen."""
-    sight = Sight(given.live, given.terms.lists_archived, given.terms.lag_s)
+    sight = sight_of(given.live, given.records.learned, given.terms)
     touched = {change.id for chain in chains.values() for change in chain}
     unknown = {intent.address.external_id for intent in given.records.intents}
     rows = (row for key, row in given.records.bindings.items() if key in chains or row.id in touched)

@@ -7,9 +7,13 @@ and every complete listing that contradicts it makes it unknown again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from math import ceil
 
+from reconciler.answers import YES, Answer, Question, kept
 from reconciler.model import CustomerId, Live
+from reconciler.plan.presence import Sight
 from reconciler.records import BindingState, Learned, Records
 from reconciler.terms import Terms
 
@@ -18,6 +22,14 @@ SETTLED_S = 5.0
 
 LEARNING = 2
 """So many requests it takes to learn both ways: a narrow list and a get."""
+
+LAG_S = 10.0
+"""How long a write may stay unseen, unless stated, or a probe saw a longer time."""
+
+_EMPTIES = {"text": '""', "both": '""', "null": "null"}
+_PAGE_LIMITS = {"taken": 1000, "cut": 100, "refused": 100}
+_LAG_TIMES = 3
+"""So many times what one probe saw is taken for the bound."""
 
 FEW = 2
 """So many archived customers must all be listed before we doubt: one may have been restored by hand."""
@@ -37,7 +49,7 @@ def overruled(records: Records, live: Live, terms: Terms) -> Learned:
     settled = [
         binding.id in live.listed
         for binding in records.bindings.values()
-        if binding.state is BindingState.ARCHIVED and binding.written_at <= live.read_at - terms.lag_s
+        if binding.state is BindingState.ARCHIVED and binding.written_at <= live.read_at - known_lag(learned, terms)
     ]
     contradicted = False in settled if learned.lists_archived else len(settled) >= FEW and all(settled)
     if not contradicted:
@@ -50,6 +62,37 @@ def known_ways(learned: Learned, terms: Terms) -> tuple[bool | None, bool | None
     lists = learned.lists_archived if terms.lists_archived is None else terms.lists_archived
     gets = learned.gets_archived if terms.gets_archived is None else terms.gets_archived
     return lists, gets
+
+
+def known_lag(learned: Learned, terms: Terms) -> float:
+    """
+    Return how long a write may stay unseen, in seconds: what the environment states, else `LAG_S`.
+
+    A probe that saw a longer one lengthens it. It never shortens it: one create that was seen at once promises nothing.
+    """
+    return max(LAG_S, learned.lag_s) if terms.lag_s is None else terms.lag_s
+
+
+def sight_of(live: Live, learned: Learned, terms: Terms) -> Sight:
+    """Return how an account is seen, by what was read of it and what is known of the server."""
+    return Sight(live, known_ways(learned, terms)[0], known_lag(learned, terms))
+
+
+def probed(learned: Learned, answers: Iterable[Answer], how: str) -> Learned:
+    """Return what is known of the server after a probe; what it could not tell stays as it was known."""
+    found = {one.question: one.found for one in answers if one.found}
+    lists, gets = found.get(Question.LISTS_ARCHIVED), found.get(Question.GETS_ARCHIVED)
+    lag_s = float(found.get(Question.LAG, "0"))
+    return replace(
+        learned,
+        lists_archived=learned.lists_archived if lists is None else lists == YES,
+        gets_archived=learned.gets_archived if gets is None else gets == YES,
+        empties=_EMPTIES.get(found.get(Question.CLEARS, ""), learned.empties),
+        page_limit=_PAGE_LIMITS.get(found.get(Question.LARGER_LIMIT, ""), learned.page_limit),
+        lag_s=ceil(lag_s * _LAG_TIMES) if lag_s else learned.lag_s,
+        answers=kept(learned.answers, answers),
+        how=how if lists is not None and gets is not None else learned.how,
+    )
 
 
 def to_learn_from(records: Records, learned: Learned, terms: Terms, now: float) -> tuple[CustomerId, str] | None:

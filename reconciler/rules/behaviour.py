@@ -185,7 +185,8 @@ def _boolean(name: str, value: object) -> bool:
 def _word(name: str, value: object, words: type[StrEnum]) -> StrEnum:
     """Return the word of a closed set that `value` is."""
     try:
-        return words(str(value))
+        # JSON's null is a word of `clears` and `unset`.
+        return words("null" if value is None else str(value))
     except ValueError as exc:
         raise ValueError(f"{name} is one of {', '.join(words)}") from exc
 

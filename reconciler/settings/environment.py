@@ -14,9 +14,6 @@ from reconciler.terms import Prune, Share, Terms, Window
 RATE_PER_S = 5.0
 """What the API allows for each key (FAQ, "What is the API rate limit?")."""
 
-LAG_S = 10.0
-"""How long a write may stay unseen, unless stated or learned."""
-
 
 TENTH = Share(10, percent=True)
 """The limit of archives, and of restores, where none is given."""
@@ -197,7 +194,7 @@ class Environment:
             excludes=options.excludes,
             lists_archived=self.server.lists_archived,
             gets_archived=self.server.gets_archived,
-            lag_s=LAG_S if self.server.lag_s is None else self.server.lag_s,
+            lag_s=self.server.lag_s,
             rate_per_s=self.rate_per_s,
             refresh_users=options.refresh_users,
         )

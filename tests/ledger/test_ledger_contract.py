@@ -43,6 +43,8 @@ LEARNED = Learned(
     page_limit=1000,
     narrows=True,
     cuts=(1_700_000_000, 1_750_000_000),
+    lag_s=36.0,
+    answers="{}",
 )
 
 

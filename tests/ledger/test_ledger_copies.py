@@ -42,7 +42,18 @@ ACME = replace(
 )
 WRITES = (
     PutAccount("ab" * 32),
-    PutLearned(Learned(lists_archived=False, longest_page=100, empties="", how="seen", page_limit=1000, cuts=(5, 60))),
+    PutLearned(
+        Learned(
+            lists_archived=False,
+            longest_page=100,
+            empties="",
+            how="seen",
+            page_limit=1000,
+            cuts=(5, 60),
+            lag_s=36.0,
+            answers="{}",
+        )
+    ),
     PutBinding(ACME),
     PutBinding(replace(bound(2), applied_json="{}", external_id="a\0b\u2028")),
     PutUsers(CustomerId("cus_1"), (SeenUser("jane@x.example", {"first_name": "J"}, {"last_name": None}),)),

@@ -83,3 +83,11 @@ def test_a_switch_that_cannot_be_so_is_named(values: dict[str, object], message:
 def test_a_switch_that_does_not_exist_is_named() -> None:
     with pytest.raises(ValueError, match=r"^'colour' is no switch; there are lists_archived, "):
         Behaviour().changed({"colour": "red"})
+
+
+def test_the_null_of_json_is_the_word_of_a_switch() -> None:
+    assert Behaviour().changed({"clears": None, "unset": None}).as_json() == {
+        **Behaviour().as_json(),
+        "clears": "null",
+        "unset": "null",
+    }

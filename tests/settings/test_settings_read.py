@@ -121,6 +121,7 @@ def test_the_terms_of_an_environment_take_options_before_policy(tmp_path: Path) 
         targets=("a*",),
         excludes=("b",),
         lists_archived=False,
+        lag_s=10.0,
         refresh_users=True,
     )
 

@@ -1,0 +1,205 @@
+"""One probe's requests, journalled like every other change, and the answers that they gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.answers import PROBES, Answer, Question
+from reconciler.api.pages import Page, read_page
+from reconciler.api.request import Reply, Request
+from reconciler.api.times import from_rfc3339, rfc3339
+from reconciler.apply.sending import Halted, Sending
+from reconciler.clock import Clock
+from reconciler.errors import Forbidden, Rejected, Throttled, Unanswered, Unauthorized
+from reconciler.kinds.customer import fingerprint
+from reconciler.kinds.wire import CUSTOMERS, customer_path, read_customer
+from reconciler.model import Action, Address, Change, CustomerId, FieldChange, LiveCustomer, Reason, Status
+from reconciler.records import Binding, BindingState, PutBinding, Via, Write
+
+AROUND_S = 2.0
+"""How far around its created_at the probe's customer is looked for: as planning seeks one."""
+
+FEW = "50"
+"""The `limit` of a list that is narrowed to a few seconds; no server is known to refuse it."""
+
+Writes = Callable[[Reply], tuple[Write, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """
+    What a request was answered: `refused` is None for a 2xx, whose JSON is `body`.
+
+    `at_s` is the server's clock, seconds since 1970.
+    """
+
+    status: int
+    body: object = None
+    refused: Rejected | None = None
+    at_s: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """Return a refusal in words, "" for a 2xx."""
+        return "" if self.refused is None else str(self.refused)
+
+
+@dataclass(slots=True)
+class Made:
+    """A customer that the probe made: the ledger's key of its row, and whether it is active now."""
+
+    live: LiveCustomer
+    key: str
+    active: bool = True
+
+
+@dataclass(slots=True)
+class Asking:
+    """
+    One probe under way. `key` is what the ledger calls what it makes, `mark` what makes its e-mails its own.
+
+    `sent` is the external_id that is sent: the key, and a blank that a server may trim.
+
+    `made` are its customers, the first being the one that is tried. `lag_s` is how long its create stayed unseen.
+    """
+
+    sending: Sending
+    clock: Clock
+    key: str
+    mark: str
+    sent: str = ""
+    answers: dict[Question, Answer] = field(default_factory=dict)
+    made: list[Made] = field(default_factory=list)
+    lag_s: float = 0.0
+
+    def answer(self, question: Question, found: str, why: str = "") -> None:
+        """Keep what was found of a question."""
+        self.answers[question] = Answer(question, found, why)
+
+    async def read(self, path: str, *query: tuple[str, str]) -> Said:
+        """Return what a read is answered, a 4xx too."""
+        if self.sending.stopped:
+            raise Halted
+        try:
+            reply = await self.sending.client.send(Request("GET", path, query))
+        except (Forbidden, Unauthorized, Throttled):
+            raise
+        except Rejected as refused:
+            return self._refused(refused)
+        return Said(reply.status, reply.body, at_s=reply.server_time_s)
+
+    async def page(self, *query: tuple[str, str]) -> Page:
+        """Return one page of the list of customers; raises what refuses it."""
+        said = await self.read(CUSTOMERS, *query)
+        if said.refused is not None:
+            raise said.refused
+        return read_page(said.body, f"GET {CUSTOMERS}", said.at_s)
+
+    async def lists(self, customer: LiveCustomer, start: str = "", end: str = "") -> bool:
+        """Say whether the list from `start` to `end`, by default a little around its creation, holds the customer."""
+        at_s = from_rfc3339(customer.created_at)
+        if at_s is None:
+            return False
+        bounds = (
+            ("created_at_start", start or rfc3339(at_s - AROUND_S)),
+            ("created_at_end", end or rfc3339(at_s + AROUND_S)),
+        )
+        rows = map(read_customer, (await self.page(("limit", FEW), *bounds)).rows)
+        return any(one is not None and one.id == customer.id for one in rows)
+
+    async def change(
+        self,
+        action: Action,
+        request: Request,
+        customer: CustomerId | None = None,
+        *,
+        values: Mapping[str, str | None] = {},
+        email: str | None = None,
+        writes: Writes = lambda _: (),
+    ) -> Said:
+        """
+        Send one change, its intent durable before it and its outcome after it with what `writes` makes of the reply.
+
+        A 4xx is an answer; raises Halted where the user stopped the run, and what else the client raises.
+        """
+        fields = tuple(FieldChange(name, "", value) for name, value in values.items())
+        change = Change(action, Address(self.key, email), customer, Reason.DECLARED, fields)
+        try:
+            reply, intent = await self.sending.send(request, change, customer)
+        except (Forbidden, Unauthorized, Throttled):
+            raise
+        except Rejected as refused:
+            return self._refused(refused)
+        written = writes(reply)
+        if action is Action.CREATE:
+            intent = replace(intent, id=self.made[-1].live.id)
+        await self.sending.close(intent, Status.DONE, *written)
+        return Said(reply.status, reply.body, at_s=reply.server_time_s)
+
+    async def create(self, values: Mapping[str, str]) -> Said:
+        """Create a customer with the probe's external_id, and bind it; raises Unanswered where the reply holds none."""
+        key = f"{self.key}-{len(self.made) + 1}" if self.made else self.key
+        body = {"external_id": self.sent or f"{self.key} ", **values}
+
+        def bound(reply: Reply) -> tuple[Write, ...]:
+            live = read_customer(reply.body)
+            if live is None:
+                raise Unanswered(f"POST {CUSTOMERS}: the reply holds no customer; it may have happened")
+            self.made.append(Made(live, key))
+            return (PutBinding(_row(self.made[-1], reply.server_time_s)),)
+
+        request = Request("POST", CUSTOMERS, body=body, repeatable=False)
+        return await self.change(Action.CREATE, request, values=values, writes=bound)
+
+    async def patch(self, values: Mapping[str, str | None]) -> Said:
+        """Patch the probe's first customer."""
+        customer = self.made[0].live.id
+        return await self.change(
+            Action.PATCH, Request("PATCH", customer_path(customer), body=values), customer, values=values
+        )
+
+    async def archive(self, one: Made) -> Said:
+        """Archive a customer of the probe's."""
+        said = await self.change(
+            Action.ARCHIVE,
+            Request("DELETE", customer_path(one.live.id)),
+            one.live.id,
+            writes=lambda reply: (PutBinding(_row(one, reply.server_time_s, BindingState.ARCHIVED)),),
+        )
+        if said.refused is None:
+            one.active = False
+        return said
+
+    async def found_archived(self, one: Made) -> None:
+        """Write that a customer is archived, though no answer says who did it."""
+        row = _row(one, self.sending.client.server_now(), BindingState.ARCHIVED)
+        await self.sending.journal.write(PutBinding(row))
+        one.active = False
+
+    def activated(self, one: Made) -> Writes:
+        """Return what writes that a customer of the probe's is active again."""
+        return lambda reply: (PutBinding(_row(one, reply.server_time_s)),)
+
+    def _refused(self, refused: Rejected) -> Said:
+        """Return a refusal as what was said; the first one shows what a refusal's body is."""
+        if Question.ERROR_BODY not in self.answers:
+            self.answer(Question.ERROR_BODY, refused.shape)
+        return Said(refused.status, refused=refused)
+
+
+def _row(one: Made, at_s: float, state: BindingState = BindingState.ACTIVE) -> Binding:
+    """Return the ledger's row of a customer that a probe made: of no project of the user's."""
+    return Binding(
+        external_id=one.key,
+        id=one.live.id,
+        live_external_id=one.live.external_id,
+        created_at=one.live.created_at,
+        state=state,
+        project=PROBES,
+        source="",
+        protected=False,
+        via=Via.CREATED,
+        written_at=at_s,
+        applied_hash=fingerprint({}),
+    )

@@ -1,0 +1,104 @@
+"""A probe answers what the emulator's switches say, whatever they are, and what it learned changes the next run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from allpairspy import AllPairs
+from plan_parts import customer, declared
+from probes import SWITCHES, UNSEEN, Probed, expected
+
+from reconciler.answers import NOT_ASKED, Question
+from reconciler.apply.probe.course import REQUESTS
+from reconciler.model import DesiredCustomer, Status
+from reconciler.rules import Behaviour
+from reconciler.rules.questions import QUESTIONS
+
+FULL = {"name": "Acme", "email": "billing@acme.example", "state": "NY", "postal_code": "10001"}
+ASKED_BY: dict[str, tuple[Question, ...]] = {
+    "listed": (Question.LISTS_ARCHIVED,),
+    "get": (Question.GETS_ARCHIVED,),
+    "written": (Question.PATCHES_ARCHIVED,),
+    "archive twice": (Question.REPEATED_ARCHIVE,),
+    "restore twice": (Question.REPEATED_RESTORE,),
+    "restore reply": (Question.RESTORE_REPLIES,),
+    "unique": (Question.UNIQUE, Question.UNIQUE_STATUS),
+    "external_id": (Question.EXTERNAL_IDS,),
+    "required": (Question.EMAIL_REQUIRED,),
+    "users": (Question.USER_UNIQUE,),
+    "user case": (Question.USER_CASE,),
+    "empties": (Question.CLEARS,),
+    "not emptied": (Question.CLEARS_REFUSED,),
+    "unset": (Question.UNSET,),
+    "rewritten": (Question.REWRITES, Question.EMAIL_LOWERED),
+    "taken": (Question.IGNORES,),
+    "identity": (Question.PATCH_IDENTITY,),
+    "most": (Question.LONGEST_PAGE,),
+    "larger": (Question.LARGER_LIMIT,),
+    "full": (Question.LONGEST_PAGE,),
+    "page shape": (Question.PAGE_SHAPE,),
+    "paging": (Question.PAGING,),
+    "order": (Question.ORDER,),
+    "bounds": (Question.START_INCLUSIVE, Question.END_INCLUSIVE),
+    "precision": (Question.PRECISION,),
+    "lag": (Question.LAG, Question.LAG_ON),
+    "methods": (Question.METHODS_BARE,),
+    "unknown": (Question.EXTRA_FIELDS,),
+    "error": (Question.ERROR_BODY,),
+}
+ROWS = [Behaviour().changed(dict(zip(SWITCHES, row, strict=True))) for row in AllPairs(list(SWITCHES.values()))]
+# Where less than the documented default of `limit` is refused, no list can be had.
+READABLE = [row for row in ROWS if row.page_max >= 100 or row.larger_limit == "cut"]
+
+
+def _ids(behaviour: Behaviour) -> str:
+    default = Behaviour().as_json()
+    return " ".join(f"{name}={value}" for name, value in behaviour.as_json().items() if value != default[name])
+
+
+@pytest.mark.parametrize("behaviour", ROWS, ids=range(len(ROWS)))
+def test_the_answers_are_the_switches_and_nothing_but_archived_customers_is_left(
+    tmp_path: Path, behaviour: Behaviour
+) -> None:
+    world = Probed(tmp_path, behaviour)
+    what = world.probe()
+    found = {one.question: one.found for one in what.answers if one.question is not Question.LAG}
+    assert found == expected(behaviour), _ids(behaviour)
+    (lag_s,) = (float(one.found) for one in what.answers if one.question is Question.LAG)
+    assert behaviour.lag_s <= lag_s <= behaviour.lag_s + 1.0
+    assert (what.stopped, what.left, world.active()) == ("", (), [])
+    assert sorted(one.id for one in world.marked()) == sorted(what.made)
+    assert behaviour.lag_s or what.requests <= 1 + REQUESTS
+    assert len(what.made) == (1 if behaviour.unique == "all" else 2)
+
+
+@pytest.mark.parametrize("behaviour", READABLE, ids=range(len(READABLE)))
+def test_after_a_probe_a_run_asks_nothing_that_was_answered(tmp_path: Path, behaviour: Behaviour) -> None:
+    world = Probed(tmp_path, behaviour, strangers=0)
+    world.probe()
+    world.wait(60)
+    kept, gone = customer("kept", fields=FULL), customer("gone", fields=FULL)
+    assert _statuses(world, kept, gone) == [Status.DONE] * 2
+    world.wait(60)
+    cleared = customer("kept", fields={**FULL, "state": None})
+    applied = world.apply(declared(cleared, customer("gone", fields=FULL, archived=True)))
+    # A clear is one request where something empties a field, and an archive teaches nothing any more.
+    tries = 2 if behaviour.clears == "nothing" else 1
+    assert applied.requests == 1 + tries
+    world.wait(60)
+    assert world.apply(declared(kept)).requests <= 1
+
+
+def _statuses(world: Probed, *customers: DesiredCustomer) -> list[Status]:
+    return [one.status for one in world.apply(declared(*customers)).outcomes]
+
+
+def test_every_switch_is_set_or_needs_what_no_probe_has() -> None:
+    assert {"invoiced", "invoiced_status"} == UNSEEN
+
+
+def test_every_open_question_is_asked_or_named_as_not_asked() -> None:
+    asked = {one.key for one in QUESTIONS} - NOT_ASKED.keys()
+    assert asked == set(ASKED_BY)
+    assert {question for questions in ASKED_BY.values() for question in questions} == set(Question)
