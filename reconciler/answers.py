@@ -36,6 +36,7 @@ class Question(StrEnum):
     PAGE_SHAPE = "page_shape"
     ORDER = "order"
     PAGING = "paging"
+    NARROWS = "narrows"
     START_INCLUSIVE = "start_inclusive"
     END_INCLUSIVE = "end_inclusive"
     PRECISION = "precision"
@@ -71,6 +72,7 @@ ASKED: Mapping[Question, str] = {
     Question.PAGE_SHAPE: "where a page keeps its cursor: flat, or nested in pagination",
     Question.ORDER: "the order of a list: newest, oldest, other",
     Question.PAGING: "what a cursor holds: a position, or an offset that new customers shift",
+    Question.NARROWS: "does a list narrowed by created_at hold only whom it should",
     Question.START_INCLUSIVE: "does created_at_start hold the moment itself",
     Question.END_INCLUSIVE: "does created_at_end hold the moment itself",
     Question.PRECISION: "the smallest part of created_at: s, ms, us",
@@ -122,7 +124,16 @@ def kept(before: str, answers: Iterable[Answer]) -> str:
 
 
 def answers_of(text: str) -> dict[Question, str]:
-    """Return what `kept` kept; a question of another version is left out."""
+    """
+    Return what `kept` kept; a question of another version is left out, and so is what no version wrote.
+
+    >>> answers_of('{"clears": "null", "of a later version": "yes"}'), answers_of("altered")
+    ({<Question.CLEARS: 'clears'>: 'null'}, {})
+    """
     known = {one.value for one in Question}
-    kept = json.loads(text) if text else {}
-    return {Question(name): str(found) for name, found in kept.items() if name in known}
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    rows = found.items() if isinstance(found, dict) else ()
+    return {Question(name): str(answer) for name, answer in rows if name in known}

@@ -8,6 +8,7 @@ from api_account import Customer
 from story import Ran
 
 from reconciler.model import Action, Change, CustomerId, Desired, DesiredCustomer
+from reconciler.plan.ways import known_lag
 from reconciler.records import Binding, BindingState
 
 
@@ -26,7 +27,7 @@ def held(row: Binding | None, state: BindingState) -> bool:
 def young(ran: Ran, customer_id: str) -> bool:
     """Say whether our last write to a customer need not be seen yet."""
     row = row_of(ran, customer_id)
-    return row is not None and row.written_at > ran.started_at - ran.terms.lag_s - 1
+    return row is not None and row.written_at > ran.started_at - known_lag(ran.records.learned, ran.terms) - 1
 
 
 def pins(desired: Desired) -> set[str]:

@@ -85,7 +85,7 @@ def expected(ways: Behaviour, strangers: int = STRANGERS) -> dict[Question, str]
     orders = {Order.NEWEST: "newest", Order.UPDATED: "newest", Order.OLDEST: "oldest", Order.ID: "other"}
     late = ways.lag_s > 0
     answers = {
-        Question.LISTS_ARCHIVED: _word(ways.lists_archived),
+        Question.LISTS_ARCHIVED: _word(ways.lists_archived) if ways.narrows else "",
         Question.GETS_ARCHIVED: _word(ways.gets_archived),
         Question.PATCHES_ARCHIVED: _word(ways.patches_archived),
         Question.REPEATED_ARCHIVE: str(ways.repeated_archive),
@@ -100,10 +100,11 @@ def expected(ways: Behaviour, strangers: int = STRANGERS) -> dict[Question, str]
         Question.PAGE_SHAPE: ways.page_shape.value,
         Question.ORDER: orders[ways.order] if shown >= _ENOUGH else "",
         Question.PAGING: ways.paging.value if newest else "",
-        Question.START_INCLUSIVE: _word(ways.start_inclusive or finer),
-        Question.END_INCLUSIVE: _word(ways.end_inclusive and not finer),
+        Question.NARROWS: _word(ways.narrows),
+        Question.START_INCLUSIVE: _word(ways.start_inclusive or finer) if ways.narrows else "",
+        Question.END_INCLUSIVE: _word(ways.end_inclusive and not finer) if ways.narrows else "",
         Question.PRECISION: ways.precision.value,
-        Question.LAG_ON: ways.lag_on.value if late else "",
+        Question.LAG_ON: ways.lag_on.value if late and lag_of(ways) else "",
         Question.CLEARS: ways.clears.value,
         Question.CLEARS_REFUSED: "" if ways.clears is Clears.BOTH else _word(ways.clears_refused),
         Question.UNSET: ways.unset.value,
@@ -128,6 +129,11 @@ def expected(ways: Behaviour, strangers: int = STRANGERS) -> dict[Question, str]
         or (ways.repeated_archive, ways.repeated_restore) != (200, 200)
     )
     return {**answers, Question.ERROR_BODY: ways.error_body.value if refuses else ""}
+
+
+def lag_of(ways: Behaviour) -> float:
+    """Return the lag that a probe sees: none where only lists lag, and no list can be narrowed to what was created."""
+    return 0.0 if ways.lag_on is LagOn.LISTS and not ways.narrows else ways.lag_s
 
 
 def _user_case(ways: Behaviour) -> str:
@@ -164,6 +170,7 @@ SWITCHES: dict[str, tuple[object, ...]] = {
     "page_shape": ("flat", "nested"),
     "paging": ("position", "offset"),
     "order": ("newest", "oldest", "id", "updated"),
+    "narrows": (True, False),
     "start_inclusive": (True, False),
     "end_inclusive": (True, False),
     "precision": ("us", "ms", "s"),

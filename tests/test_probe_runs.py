@@ -196,3 +196,21 @@ def test_a_probe_that_could_not_tell_leaves_what_was_known(tmp_path: Path) -> No
     what = world.probe()
     assert (found(what, Question.LISTS_ARCHIVED), found(what, Question.IGNORES)) == ("", "")
     assert (learned(world).lists_archived, learned(world).empties) == (True, "null")
+
+
+def test_a_created_at_that_is_no_moment_leaves_open_what_only_a_narrow_list_tells(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    served = world.answers
+
+    async def undated(request: httpx.Request) -> httpx.Response:
+        reply = await served(request)
+        body = reply.json() if reply.content else None
+        if isinstance(body, dict) and "created_at" in body:
+            return httpx.Response(reply.status_code, json={**body, "created_at": "yesterday"}, headers=reply.headers)
+        return reply
+
+    world.answers = undated
+    what = world.probe()
+    open_ = {one.question for one in what.answers if "no list can be narrowed" in one.why}
+    assert open_ == {Question.LISTS_ARCHIVED, Question.START_INCLUSIVE, Question.END_INCLUSIVE}
+    assert (what.stopped, world.active(), learned(world).lists_archived) == ("", [], None)

@@ -30,6 +30,7 @@ from reconciler.model import (
     SourceFile,
     Status,
 )
+from reconciler.plan.ways import LAG_S
 from reconciler.records import BindingState
 from reconciler.terms import Terms
 
@@ -161,7 +162,7 @@ def test_a_create_that_was_lost_on_its_way_is_sent_again_once_the_lag_bound_has_
         one.world.api.fault = scripted(["lost_before"])
         assert _statuses(one.run()) == [Status.DONE, Status.DONE]
         first, second = _creates(one)
-        assert second - first >= TERMS.lag_s
+        assert second - first >= LAG_S
         assert [customer.external_id for customer in one.world.api.account.customers()] == ["acme"]
 
 

@@ -35,10 +35,10 @@ def may_be_probed(environment: Environment, account: str | None) -> None:
 
 def said_before(environment: Environment) -> str:
     """Return what a probe does, before anybody agrees to it."""
-    seconds = f" in {duration(REQUESTS / environment.rate_per_s)}" if environment.rate_per_s else ""
+    seconds = f", {duration(REQUESTS / environment.rate_per_s)}" if environment.rate_per_s else ""
     return (
-        f"The probe works in {key_name(environment)} at {environment.base_url()}, by {REQUESTS} requests{seconds}, a "
-        "few more for what is slow, and a wait of 5 s. It creates a customer whose external_id begins with "
+        f"The probe works in {key_name(environment)} at {environment.base_url()}. It sends {REQUESTS} requests at most"
+        f"{seconds}, a few more for what is slow, and waits 5 s. It creates a customer whose external_id begins with "
         f"{probing.KEY}, with users at example.com, patches, archives and restores it, and leaves it archived: nothing "
         "can delete it. Where the server takes an external_id twice it leaves a second one, archived too."
     )

@@ -17,7 +17,7 @@ from reconciler.ledger.open import connect_to_read, open_ledger
 from reconciler.ledger.schema import shipped, version_of
 from reconciler.ledger.sealed import SealedLedger
 from reconciler.ledger.shared import Kind, kind_of, known_format, usable
-from reconciler.records import Records
+from reconciler.records import Records, Run
 
 FEW_BYTES = 64 * 1024**2
 """With less free space than this a ledger may soon find the disk full."""
@@ -48,7 +48,7 @@ class Contents:
 
     meta: Meta | None
     records: Records
-    runs: int
+    runs: tuple[Run, ...]
 
 
 def storage_of(url_or_path: str) -> Storage:
@@ -75,7 +75,7 @@ def contents_of(url_or_path: str, *, environment: str, base_url: str, cipher: Ci
     """Return what a ledger holds; raises as opening and reading it do."""
     with open_ledger(url_or_path, environment=environment, base_url=base_url, writable=False) as held:
         ledger = SealedLedger(held, cipher or Cipher())
-        return Contents(ledger.meta, ledger.records(), len(ledger.runs()))
+        return Contents(ledger.meta, ledger.records(), ledger.runs())
 
 
 def _format(file: Path) -> int:

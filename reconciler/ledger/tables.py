@@ -16,8 +16,7 @@ INTENT_COLUMNS: LiteralString = (
     "message, closed_at"
 )
 LEARNED_COLUMNS: LiteralString = (
-    "lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts, "
-    "lag_s, answers"
+    "lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts, lag_s, answers"
 )
 RUN_COLUMNS: LiteralString = (
     "id, started_at, command, outcome, finished_at, requests, changes, who, git_commit, ci_url, actor, key_name, "

@@ -25,7 +25,7 @@ from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.runs import created_by_runs
 from reconciler.pipeline.settling import sent_again, settled_first
 from reconciler.plan.scope import matcher
-from reconciler.plan.ways import known_ways
+from reconciler.plan.ways import known_lag, known_ways
 from reconciler.plans import Plan
 from reconciler.records import Binding, PutRun, Records, Run
 from reconciler.terms import Terms
@@ -114,13 +114,14 @@ async def carry_out(
     run = replace(run, key=f"{where.name}/{where.account[:8]}")
     ledger.commit([PutRun(run)])
     bodies: list[object] = []
+    lag_s = known_lag(prepared.records.learned, terms)
     sending = Sending(
         run=run.id,
         client=client,
         journal=Journal(ledger),
         stop=stop,
         clock=clock,
-        lag_s=terms.lag_s,
+        lag_s=lag_s,
         heard=lambda reply: bodies.append(reply.body),
     )
     steps = _steps(client, ledger, prepared, terms, sending)
@@ -129,7 +130,7 @@ async def carry_out(
     except ApiFailed:
         ledger.commit([PutRun(ended(run, clock, "failed", requests=client.requests))])
         raise
-    result = earlier or await execute(prepared.plan, sending, steps, tell, lag_s=terms.lag_s)
+    result = earlier or await execute(prepared.plan, sending, steps, tell, lag_s=lag_s)
     done = result.outcomes[0].status is Status.DONE
     repeated = sent_again(prepared.change, prepared.records, sending) if done else []
     changes = 1 if earlier is None else 0

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from reconciler.answers import answers_of
+from reconciler.answers import YES, Question, answers_of
 from reconciler.diagnosis import Check, Fact, Facts, Finding, Verdict, skipped
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.ledger.health import FEW_BYTES, Contents, Storage, contents_of, storage_of
 from reconciler.ledger.lock import lock_folder
 from reconciler.ledger.shared import Kind, is_shared
 from reconciler.pipeline.opening import cipher_of
+from reconciler.pipeline.runs import unfinished
 from reconciler.pipeline.writing import holder_now
 from reconciler.records import Learned
 from reconciler.report.words import count
-from reconciler.settings import Environment
+from reconciler.settings import Environment, Server
 
 LEDGERS = (Check.STATE, Check.LOCK, Check.LEARNED)
 """What the ledger tells."""
@@ -60,24 +62,25 @@ def state_of(place: str, storage: Storage, contents: Contents) -> Finding:
         **_facts(storage),
         "readable": True,
         "customers": len(records.bindings),
-        "runs": contents.runs,
+        "runs": len(contents.runs),
+        "unfinished_probes": len(unfinished(contents.runs)),
         "open_intents": len(records.intents),
         "users_of": len(records.users),
     }
     said = f"{shown}: no ledger yet; the first apply makes it"
     if meta is not None:
-        held = f"{count(len(records.bindings), 'customer')}, {count(contents.runs, 'run')}"
+        held = f"{count(len(records.bindings), 'customer')}, {count(len(contents.runs), 'run')}"
         said = f"{shown}: format {storage.format}, lineage {meta.lineage[:8]}, serial {meta.serial}, {held}"
     if not storage.writable:
         mend = f"make it and its folder writable for apply, or {_ELSEWHERE}; plan and drift need it only to be read"
         return Finding(Check.STATE, Verdict.WRONG, f"{said}; it cannot be written", mend, facts)
-    warned = _warned(place, storage, len(records.intents))
+    warned = _warned(place, storage, contents)
     if warned is not None:
         return Finding(Check.STATE, Verdict.WARNING, f"{said}; {warned[0]}", warned[1], facts)
     return Finding(Check.STATE, Verdict.OK, said, facts=facts)
 
 
-def _warned(place: str, storage: Storage, intents: int) -> tuple[str, str] | None:
+def _warned(place: str, storage: Storage, contents: Contents) -> tuple[str, str] | None:
     """Return what is not as it should be with a ledger that can be used, and what mends it; None for nothing."""
     if not storage.private:
         return "others on this machine may read it, and it holds personal data", f"chmod 600 {place}"
@@ -86,8 +89,11 @@ def _warned(place: str, storage: Storage, intents: int) -> tuple[str, str] | Non
     if 0 < storage.format < storage.known:
         said = f"this version writes format {storage.known}"
         return said, "the next command that writes migrates it, after a copy; older versions cannot read it then"
-    if intents:
-        said = f"{count(intents, 'change')} of a run in doubt or under way"
+    if unfinished(contents.runs):
+        said = "a probe did not come to its end, and may have left a customer active"
+        return said, "`reconciler doctor --probe` archives what it left before it begins"
+    if contents.records.intents:
+        said = f"{count(len(contents.records.intents), 'change')} of a run in doubt or under way"
         return said, "`reconciler plan` shows what they did; the next apply settles them"
     return None
 
@@ -159,9 +165,29 @@ def learned(environment: Environment, known: Learned) -> Finding:
         **{f"probe_{question.value}": found for question, found in answers.items()},
     }
     text = "; ".join(filter(None, said))
+    wrong = _contradicted(stated, known, answers)
+    if wrong:
+        mend = "correct `server:` in the project file, or leave it out: what was learned is then used"
+        return Finding(Check.LEARNED, Verdict.WARNING, f"{text}{how}; {wrong}", mend, {**facts, "contradicts": True})
     if not text:
         text = "nothing yet: plan learns how long pages are, the first archive whether archived customers are listed"
     return Finding(Check.LEARNED, Verdict.OK, f"{text}{how}", facts=facts)
+
+
+def _contradicted(stated: Server, known: Learned, answers: Mapping[Question, str]) -> str:
+    """Return what the project file states of the server and a probe found otherwise, "" for nothing."""
+    rows = (
+        ("lists_archived", stated.lists_archived, answers.get(Question.LISTS_ARCHIVED)),
+        ("gets_archived", stated.gets_archived, answers.get(Question.GETS_ARCHIVED)),
+    )
+    wrong = [
+        f"the project file states {name}: {str(says).lower()}, and a probe found {found}"
+        for name, says, found in rows
+        if says is not None and found is not None and says is not (found == YES)
+    ]
+    if stated.lag_s is not None and known.lag_s > stated.lag_s:
+        wrong.append(f"the project file states lag: {stated.lag_s:g}s, and by a probe it is {known.lag_s:g} s")
+    return "; ".join(wrong)
 
 
 def _way(answer: bool | None, yes: str, no: str) -> str:

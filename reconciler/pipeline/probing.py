@@ -18,13 +18,10 @@ from reconciler.model import CustomerId
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.planning import Say
-from reconciler.pipeline.runs import PROBING
+from reconciler.pipeline.runs import CLEANED, unfinished
 from reconciler.plan.ways import known_lag, probed
 from reconciler.records import PutAccount, PutIntent, PutLearned, PutRun, Run
 from reconciler.terms import Terms
-
-CLEANED = "cleaned"
-"""How a probe ended that was killed, and whose customers a later one archived."""
 
 KEY = "Reconciler-probe-"
 """What the external_id of each customer that a probe makes begins with; the first of its run's id follows."""
@@ -97,9 +94,7 @@ async def _cleaned(
     """Archive what probes left that did not come to their end; return the ids."""
     found: list[CustomerId] = []
     keys = {row.bound_id: key for key, row in ledger.records().bindings.items()}
-    for run in runs:
-        if run.command != PROBING or run.outcome in ("done", CLEANED):
-            continue
+    for run in unfinished(runs):
         intents = ledger.intents(run.id)
         wait_s = left.wait_s(intents, sending.client.server_now(), lag_s)
         if wait_s:

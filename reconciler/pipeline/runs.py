@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Address, CustomerId, Status
@@ -9,6 +11,9 @@ from reconciler.records import Intent, Run
 
 PROBING = "doctor --probe"
 """What a probe is called in the history."""
+
+CLEANED = "cleaned"
+"""How a probe ended that did not come to its end, and whose customers a later one archived."""
 
 LEAST = 4
 """A shorter prefix of a run's id is no name for it: it would soon be another run's too."""
@@ -29,6 +34,11 @@ def named_run(ledger: Ledger, name: str) -> Run:
     if len(name) < min(LEAST, len(found[0].id)):
         raise ReconcilerError(f"{name!r}: this is too short for a run's id", f"give {LEAST} letters at least; {hint}")
     return found[0]
+
+
+def unfinished(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Return the probes that did not come to their end, and that no later one has cleaned up after."""
+    return tuple(run for run in runs if run.command == PROBING and run.outcome not in ("done", CLEANED))
 
 
 def undoable(run: Run) -> Run:

@@ -13,6 +13,7 @@ from reconciler.apply.told import Settling, Tell
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Change, Outcome, Status
 from reconciler.pipeline.runs import doubted_users
+from reconciler.plan.ways import known_lag
 from reconciler.records import DOUBT_S, Intent, PutIntent, Records
 from reconciler.terms import Terms
 
@@ -31,9 +32,10 @@ async def settled_first(
 
     What is too young to be seen, and is another one, is left to a later run.
     """
+    lag_s = known_lag(records.learned, terms)
     for intent in _doubts(change, records, ledger):
         same = _same(intent, change)
-        wait_s = intent.opened_at + terms.lag_s + DOUBT_S - sending.client.server_now()
+        wait_s = intent.opened_at + lag_s + DOUBT_S - sending.client.server_now()
         if not _ours(intent, change, records) or (wait_s > 0 and not same):
             continue
         if wait_s > 0:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.model import Desired, ListUsers
 from reconciler.plan.scope import scope_of
 from reconciler.plan.users import to_be_listed
+from reconciler.plan.ways import known_lag
 from reconciler.records import BindingState, Records
 from reconciler.terms import Terms
 
@@ -24,11 +25,12 @@ def foreseen(desired: Desired, records: Records, terms: Terms, now_s: float) -> 
 def _foreseen(desired: Desired, records: Records, terms: Terms, now_s: float) -> Iterator[ListUsers]:
     """Yield them."""
     targeted = scope_of(desired, terms).targeted
+    seen_by_s = now_s - known_lag(records.learned, terms)
     for key, customer in desired.customers.items():
         row = records.bindings.get(key) if customer.users and not customer.archived else None
         if row is None or row.state is not BindingState.ACTIVE or not targeted(key):
             continue
-        if customer.id not in (None, row.id) or row.written_at > now_s - terms.lag_s:
+        if customer.id not in (None, row.id) or row.written_at > seen_by_s:
             continue
         if to_be_listed(customer, records.users.get(row.bound_id), read_again=terms.refresh_users, fresh=False):
             yield ListUsers(row.bound_id)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import ceil
 
-from reconciler.answers import YES, Answer, Question, kept
+from reconciler.answers import NO, YES, Answer, Question, kept
 from reconciler.model import CustomerId, Live
 from reconciler.plan.presence import Sight
 from reconciler.records import BindingState, Learned, Records
@@ -89,6 +89,8 @@ def probed(learned: Learned, answers: Iterable[Answer], how: str) -> Learned:
         gets_archived=learned.gets_archived if gets is None else gets == YES,
         empties=_EMPTIES.get(found.get(Question.CLEARS, ""), learned.empties),
         page_limit=_PAGE_LIMITS.get(found.get(Question.LARGER_LIMIT, ""), learned.page_limit),
+        narrows=learned.narrows if Question.NARROWS not in found else found[Question.NARROWS] == YES,
+        cuts=() if found.get(Question.NARROWS) == NO else learned.cuts,
         lag_s=ceil(lag_s * _LAG_TIMES) if lag_s else learned.lag_s,
         answers=kept(learned.answers, answers),
         how=how if lists is not None and gets is not None else learned.how,

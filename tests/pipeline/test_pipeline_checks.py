@@ -15,9 +15,11 @@ from reconciler.ledger.base import Meta
 from reconciler.ledger.health import Contents, Storage
 from reconciler.ledger.shared import Kind
 from reconciler.model import Action, Address
-from reconciler.pipeline.checks_of_ledger import state_of
+from reconciler.pipeline.checks_of_ledger import learned, state_of
 from reconciler.pipeline.contact import Contact, clock_of, contact, credentials, reachability, scopes
-from reconciler.records import Intent, Records
+from reconciler.pipeline.runs import PROBING
+from reconciler.records import Intent, Learned, Records, Run
+from reconciler.settings import Access, Environment, Secret, Server
 
 API = "https://api.example"
 TOKEN = {"access_token": "tok", "token_type": "bearer", "expires_in": 3600}
@@ -98,7 +100,7 @@ def test_a_date_of_the_same_second_agrees() -> None:
 
 
 STORAGE = Storage(Kind.FILE, format=5, known=5, writable=True, free_bytes=10**10)
-CONTENTS = Contents(Meta("demo", API, "0f" * 16, "2026-01-01T00:00:00Z", 7), Records(known=True), 3)
+CONTENTS = Contents(Meta("demo", API, "0f" * 16, "2026-01-01T00:00:00Z", 7), Records(known=True), ())
 
 
 @pytest.mark.parametrize(
@@ -122,3 +124,37 @@ def test_what_a_run_left_in_doubt_is_said() -> None:
     intent = Intent("run", 1, Action.CREATE, Address("acme"), None, EPOCH_S)
     found = state_of("ledger.db", STORAGE, replace(CONTENTS, records=Records(intents=(intent,), known=True)))
     assert (found.verdict, found.facts["open_intents"]) == (Verdict.WARNING, 1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [("done", Verdict.OK), ("cleaned", Verdict.OK), ("", Verdict.WARNING), ("stopped", Verdict.WARNING)],
+)
+def test_a_probe_that_did_not_come_to_its_end_is_said(outcome: str, verdict: Verdict) -> None:
+    run_of_it = Run("r", "2026-01-01T00:00:00Z", PROBING, outcome)
+    found = state_of("ledger.db", STORAGE, replace(CONTENTS, runs=(run_of_it,)))
+    assert (found.verdict, found.facts["unfinished_probes"]) == (verdict, int(verdict is Verdict.WARNING))
+
+
+def environment_of(server: Server) -> Environment:
+    return Environment("demo", Access(API, "id", Secret("secret"), "ledger.db"), server=server)
+
+
+PROBED = Learned(
+    lists_archived=True, gets_archived=True, lag_s=36.0, answers='{"gets_archived":"yes","lists_archived":"yes"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        (Server(), ""),
+        (Server(lists_archived=True, gets_archived=True, lag_s=40.0), ""),
+        (Server(lists_archived=False), "states lists_archived: false, and a probe found yes"),
+        (Server(gets_archived=False), "states gets_archived: false, and a probe found yes"),
+        (Server(lag_s=10.0), "states lag: 10s, and by a probe it is 36 s"),
+    ],
+)
+def test_what_the_project_file_states_and_a_probe_found_otherwise_is_a_warning(server: Server, words: str) -> None:
+    found = learned(environment_of(server), PROBED)
+    assert (found.verdict, words in found.said) == (Verdict.WARNING if words else Verdict.OK, True)

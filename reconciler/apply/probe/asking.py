@@ -61,6 +61,8 @@ class Asking:
 
     `sent` is the external_id that is sent: the key, and a blank that a server may trim.
 
+    `narrows`: whether the server narrows a list by created_at; None for not known.
+
     `made` are its customers, the first being the one that is tried. `lag_s` is how long its create stayed unseen.
     """
 
@@ -72,6 +74,7 @@ class Asking:
     answers: dict[Question, Answer] = field(default_factory=dict)
     made: list[Made] = field(default_factory=list)
     lag_s: float = 0.0
+    narrows: bool | None = None
 
     def answer(self, question: Question, found: str, why: str = "") -> None:
         """Keep what was found of a question."""
@@ -96,11 +99,15 @@ class Asking:
             raise said.refused
         return read_page(said.body, f"GET {CUSTOMERS}", said.at_s)
 
-    async def lists(self, customer: LiveCustomer, start: str = "", end: str = "") -> bool:
-        """Say whether the list from `start` to `end`, by default a little around its creation, holds the customer."""
+    async def lists(self, customer: LiveCustomer, start: str = "", end: str = "") -> bool | None:
+        """
+        Say whether the list from `start` to `end`, by default a little around its creation, holds the customer.
+
+        None where its created_at is no moment, or lists are not narrowed: it cannot be looked for.
+        """
         at_s = from_rfc3339(customer.created_at)
-        if at_s is None:
-            return False
+        if at_s is None or self.narrows is False:
+            return None
         bounds = (
             ("created_at_start", start or rfc3339(at_s - AROUND_S)),
             ("created_at_end", end or rfc3339(at_s + AROUND_S)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.answers import NO, YES, Question
 from reconciler.api.request import Request
+from reconciler.apply.probe import read
 from reconciler.apply.probe.asking import Asking, Made, Said
 from reconciler.apply.probe.values import NAME
 from reconciler.kinds.wire import customer_path, restore_path
@@ -55,9 +56,9 @@ async def _seen(asking: Asking, one: Made) -> None:
     listed, got = await asking.lists(one.live), await asking.read(customer_path(one.live.id))
     if listed or got.refused is None:
         await asking.sending.pause(max(SETTLED_S, 2 * asking.lag_s + 1))
-        listed = listed and await asking.lists(one.live)
+        listed = await asking.lists(one.live) if listed else listed
         got = await asking.read(customer_path(one.live.id)) if got.refused is None else got
-    asking.answer(Question.LISTS_ARCHIVED, YES if listed else NO)
+    asking.answer(Question.LISTS_ARCHIVED, *read.told(listed))
     asking.answer(Question.GETS_ARCHIVED, YES if got.refused is None else NO, got.words)
 
 

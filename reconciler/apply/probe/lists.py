@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.answers import NO, YES, Question
 from reconciler.api.pages import Page, read_page
-from reconciler.api.times import from_rfc3339
+from reconciler.api.times import rfc3339
 from reconciler.apply.probe import read
 from reconciler.apply.probe.asking import Asking
 from reconciler.kinds.wire import CUSTOMERS, customer_path, read_customer
@@ -16,6 +16,7 @@ _USUAL = 100
 SEEN_WITHIN_S = 60.0
 """So long a create is waited for."""
 _ASK_EVERY_S = 0.5
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,13 @@ class Before:
 
 
 async def look(asking: Asking) -> Before:
-    """Return how the list begins, having answered what a list tells by itself: three requests at most."""
+    """Return how the list begins, having answered what a list tells by itself: five requests at most."""
     said = await asking.read(CUSTOMERS, ("limit", "1"))
     if said.refused is not None:
         raise said.refused
     asking.answer(Question.PAGE_SHAPE, read.page_shape(said.body))
     first = read_page(said.body, f"GET {CUSTOMERS}", said.at_s)
+    await _narrowed(asking, anybody=bool(first.rows))
     many = await _larger(asking)
     rows = [one for one in map(read_customer, many.rows) if one is not None]
     order = read.order_of([one.created_at for one in rows])
@@ -44,6 +46,15 @@ async def look(asking: Asking) -> Before:
     if alone is None or len(ids) < 2 or ids[0] != alone.id:  # noqa: PLR2004 - the first and the one after it
         return Before()
     return Before(ids[0], ids[1], first.end_cursor, first.has_next)
+
+
+async def _narrowed(asking: Asking, *, anybody: bool) -> None:
+    """Answer whether a list of what will be created from tomorrow on is empty, as it must be; `anybody` is there."""
+    start = rfc3339(asking.sending.client.server_now() + _DAY_S)
+    rows = (await asking.page(("limit", "1"), ("created_at_start", start))).rows
+    asking.narrows = False if rows else True if anybody else None
+    found = {None: "", True: YES, False: NO}[asking.narrows]
+    asking.answer(Question.NARROWS, found, "" if found else "the account has no customers to tell")
 
 
 async def _larger(asking: Asking) -> Page:
@@ -71,7 +82,7 @@ async def seen(asking: Asking) -> None:
     while listed_s is None and (passed_s := asking.clock.monotonic() - began_s) <= SEEN_WITHIN_S:
         if got_s is None and (await asking.read(customer_path(customer.id))).refused is None:
             got_s = passed_s
-        if got_s is not None and await asking.lists(customer):
+        if got_s is not None and await asking.lists(customer) is not False:
             listed_s = passed_s
         else:
             await asking.sending.pause(_ASK_EVERY_S)
@@ -91,13 +102,10 @@ async def bounds(asking: Asking) -> None:
     """Answer whether the bounds of a list hold the moment itself: two requests."""
     customer = asking.made[0].live
     for question in (Question.START_INCLUSIVE, Question.END_INCLUSIVE):
-        if from_rfc3339(customer.created_at) is None:
-            asking.answer(question, "", "its created_at is no moment")
-            continue
         moment = customer.created_at
         starts = question is Question.START_INCLUSIVE
         held = await (asking.lists(customer, start=moment) if starts else asking.lists(customer, end=moment))
-        asking.answer(question, YES if held else NO)
+        asking.answer(question, *read.told(held))
 
 
 async def cursor(asking: Asking, before: Before) -> None:

@@ -31,6 +31,13 @@ _REWRITES: Mapping[str, tuple[str, Callable[[str], str]]] = {
 }
 
 
+def told(listed: bool | None) -> tuple[str, str]:
+    """Return what it says that a list around a customer's creation holds it, and why nothing is said."""
+    if listed is None:
+        return "", "no list can be narrowed to its creation"
+    return YES if listed else NO, ""
+
+
 def page_shape(body: object) -> str:
     """Return where a page keeps its cursor: `nested` in `pagination`, or `flat` beside `data`."""
     return "nested" if isinstance(body, Mapping) and "has_next_page" not in body else "flat"
