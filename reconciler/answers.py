@@ -47,7 +47,6 @@ class Question(StrEnum):
     UNSET = "unset"
     IGNORES = "ignores"
     REWRITES = "rewrites"
-    PATCH_IDENTITY = "patch_identity"
     USER_UNIQUE = "user_unique"
     USER_CASE = "user_case"
     EMAIL_LOWERED = "email_lowered"
@@ -83,7 +82,6 @@ ASKED: Mapping[Question, str] = {
     Question.UNSET: "how a reply shows a field without value: text, null, absent",
     Question.IGNORES: "fields that a patch leaves as they are",
     Question.REWRITES: "what the server rewrites in a value",
-    Question.PATCH_IDENTITY: "what a patch does with an email: ignored, refused, changed",
     Question.USER_UNIQUE: "is a second user with one email refused: none, refused",
     Question.USER_CASE: "does the case of a user's email make another: counts, ignored",
     Question.EMAIL_LOWERED: "is an email kept in lower case",
@@ -96,6 +94,7 @@ ASKED: Mapping[Question, str] = {
 NOT_ASKED: Mapping[str, str] = {
     "invoices": "the probe's customer has no invoice",
     "synced": "the probe's customer is not synced",
+    "identity": "the reference has no such patch, and none is sent",
     "scope": "the probe's key has its scopes",
     "counted": "only going over the limit tells, and others may use the key",
     "token": "only going over the limit tells",

@@ -110,7 +110,6 @@ def expected(ways: Behaviour, strangers: int = STRANGERS) -> dict[Question, str]
         Question.UNSET: ways.unset.value,
         Question.IGNORES: ",".join(sorted(ways.ignores)) or NO,
         Question.REWRITES: ",".join(sorted(one.value for one in ways.rewrites)) or NO,
-        Question.PATCH_IDENTITY: {"ignore": "ignored", "refuse": "refused"}[ways.patch_identity.value],
         Question.USER_UNIQUE: "none" if ways.user_unique is UserUnique.NONE else "refused",
         Question.USER_CASE: _user_case(ways),
         Question.EMAIL_LOWERED: _word(ways.email_lowered),
@@ -121,7 +120,6 @@ def expected(ways: Behaviour, strangers: int = STRANGERS) -> dict[Question, str]
         refused
         or twice
         or answers[Question.USER_UNIQUE] == "refused"
-        or answers[Question.PATCH_IDENTITY] == "refused"
         or answers[Question.CLEARS_REFUSED] == YES
         or "email" in ways.required
         or (late and ways.lag_on is LagOn.READS)

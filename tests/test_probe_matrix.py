@@ -33,7 +33,6 @@ ASKED_BY: dict[str, tuple[Question, ...]] = {
     "unset": (Question.UNSET,),
     "rewritten": (Question.REWRITES, Question.EMAIL_LOWERED),
     "taken": (Question.IGNORES,),
-    "identity": (Question.PATCH_IDENTITY,),
     "most": (Question.LONGEST_PAGE,),
     "larger": (Question.LARGER_LIMIT,),
     "full": (Question.LONGEST_PAGE,),

@@ -10,7 +10,7 @@ from reconciler.apply.probe.asking import Asking
 from reconciler.apply.sending import Halted
 from reconciler.errors import ApiFailed
 
-REQUESTS = 35
+REQUESTS = 34
 """How many requests a probe takes at most, the token among them, where a create is seen at once and nothing fails."""
 
 Tell = Callable[[str], None]

@@ -75,7 +75,7 @@ def _told(asking: Asking, said: Said, sent: dict[str, str]) -> None:
 
 
 async def patches(asking: Asking) -> None:
-    """Answer what a patch takes, ignores and empties: four requests."""
+    """Answer what a patch takes, ignores and empties: three requests."""
     before = asking.made[0].live
     said = await asking.patch(PATCHED)
     live = read_customer(said.body) or before
@@ -83,7 +83,6 @@ async def patches(asking: Asking) -> None:
         asking.answer(Question.IGNORES, "", said.words)
     else:
         asking.answer(Question.IGNORES, read.ignored(PATCHED, before.fields, live.fields))
-    await _identity(asking)
     untaken = asking.answers[Question.IGNORES].found.split(",")
     fields = [name for name in CLEARED if name not in untaken and live.fields.get(name)]
     emptied = ["", ""]
@@ -92,18 +91,6 @@ async def patches(asking: Asking) -> None:
     found, refused = read.clears(*emptied)
     asking.answer(Question.CLEARS, found, "" if found else "a patch takes too few fields")
     asking.answer(Question.CLEARS_REFUSED, refused, "" if refused else "all that was tried empties")
-
-
-async def _identity(asking: Asking) -> None:
-    """Answer what a patch does with an e-mail, which it cannot set (reference page "Customers")."""
-    other = f"{asking.mark}.other@{DOMAIN}"
-    said = await asking.patch({"email": other})
-    if said.refused is not None:
-        asking.answer(Question.PATCH_IDENTITY, "refused", said.words)
-        return
-    live = read_customer(said.body)
-    changed = live is not None and live.fields.get("email", "").casefold() == other.casefold()
-    asking.answer(Question.PATCH_IDENTITY, "changed" if changed else "ignored")
 
 
 def _emptied(name: str, said: Said) -> str:
