@@ -31,7 +31,9 @@ def _follow(story: Story, blocked: Blocked) -> None:
     elif entry is None:
         assert "forget:" in hint or "declare the one to keep" in hint, hint
         if "forget:" in hint:
-            forget = {**story.desired.forget, key: Source("customers.yaml", 60, 10)}
+            named = story.world.api.account.find(blocked.ids[0]) if "`forget:` too" in hint else None
+            name = key if named is None else named.external_id
+            forget = {**story.desired.forget, name: Source("customers.yaml", 60, 10)}
             story.desired = replace(story.desired, forget=forget)
         else:
             chosen = ([one for one in blocked.ids if _active(story, one)] or list(blocked.ids))[0]

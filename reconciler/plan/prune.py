@@ -58,12 +58,7 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
         return NOTHING
     address, customer = Address(binding.external_id), binding.bound_id
     if binding.external_id in pruning.forget and binding.project == pruning.scope.project:
-        if pruning.sight.fresh(binding) and customer not in pruning.sight.live.listed:
-            # Forgotten now and declared again, it would be created a second time: only the ledger knows it yet.
-            return Part(
-                notes=(Note("it was written a moment ago and is not listed yet: forgotten at a later run", address),)
-            )
-        return Part(bindings=(BindingChange(BindingAction.FORGET, address, customer),))
+        return _forgotten(binding, pruning)
     there = presence(pruning.sight, customer, binding)
     if isinstance(there, Unread):
         return Part(reads=(there.read,)) if binding.state is BindingState.ACTIVE else NOTHING
@@ -79,6 +74,42 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
     if binding.protected or pruning.protected(binding.external_id):
         return Part(blocked=(_protected(binding, pruning.protect_at),))
     return Part(changes=(Change(Action.ARCHIVE, address, customer, Reason.ENTRY_GONE, source=_source(binding)),))
+
+
+def _forgotten(binding: Binding, pruning: Pruning) -> Part:
+    """Return that a binding is forgotten, unless its customer would then be created again, or archived as owned."""
+    address, customer = Address(binding.external_id), binding.bound_id
+    if pruning.sight.fresh(binding) and customer not in pruning.sight.live.listed:
+        # Forgotten now and declared again, it would be created a second time: only the ledger knows it yet.
+        return Part(
+            notes=(Note("it was written a moment ago and is not listed yet: forgotten at a later run", address),)
+        )
+    carried = _carried(binding, pruning.sight)
+    if pruning.prune is Prune.ALL and carried != binding.external_id and _owned_by_nobody(carried, pruning):
+        return Part(blocked=(_owned_once_forgotten(binding, carried),))
+    return Part(bindings=(BindingChange(BindingAction.FORGET, address, customer),))
+
+
+def _carried(binding: Binding, sight: Sight) -> str:
+    """Return the external_id that the customer of a row carries, as listed, else as it was bound."""
+    listed = sight.live.listed.get(binding.bound_id)
+    return binding.live_external_id if listed is None else listed.external_id
+
+
+def _owned_by_nobody(external_id: str, pruning: Pruning) -> bool:
+    """Say whether a customer of this external_id would be archived as owned, were it bound to no key."""
+    spared = external_id in pruning.forget or pruning.protected(external_id) or pruning.scope.declared(external_id)
+    return bool(external_id) and not spared and pruning.owned(external_id) and pruning.scope.here(external_id)
+
+
+def _owned_once_forgotten(binding: Binding, carried: str) -> Blocked:
+    """Return that forgetting a key would leave its customer to be archived under the external_id that it carries."""
+    return Blocked(
+        Address(binding.external_id),
+        f"{binding.bound_id} carries the external_id {carried!r}, which `owns` matches; forgotten, it is archived",
+        f"put {carried!r} under `forget:` too, or take it out of `owns`",
+        ids=(binding.bound_id,),
+    )
 
 
 def _inactive(binding: Binding, *, doubted: bool) -> Part:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 
+from reconciler.errors import Source
 from reconciler.model import Action, CustomerId, Desired, Live
 from reconciler.plan.make import make_plan
 from reconciler.plans import Plan
@@ -101,6 +102,28 @@ def test_an_owned_customer_whose_archive_failed_and_that_has_another_key_now_is_
 
     assert (archived(made), [str(one.address) for one in made.blocked]) == ([], ["west-1"])
     assert "which carries external_id 'west-2' and not 'west-1' as recorded" in made.blocked[0].reason
+
+
+def _forgetting(*keys: str) -> Desired:
+    return replace(declared(), forget={key: Source("customers.yaml", 9, 3) for key in keys})
+
+
+def test_a_key_is_not_forgotten_whose_customer_would_then_be_archived_under_the_external_id_that_it_carries() -> None:
+    row, live = bound("acme", "cus_1", live_external_id="west-1"), account(there("cus_1", "west-1"))
+
+    made = plan(_forgetting("acme"), live, row, terms=ALL)
+
+    assert (archived(made), made.bindings) == ([], ())
+    assert [one.hint for one in made.blocked] == ["put 'west-1' under `forget:` too, or take it out of `owns`"]
+
+
+def test_both_keys_forgotten_it_is_left_as_it_is_then_and_later() -> None:
+    row, live = bound("acme", "cus_1", live_external_id="west-1"), account(there("cus_1", "west-1"))
+
+    first, later = (plan(_forgetting("acme", "west-1"), live, *rows, terms=ALL) for rows in ((row,), ()))
+
+    assert [(one.action, str(one.address)) for one in first.bindings] == [("forget", "acme")]
+    assert (archived(first), first.blocked, archived(later), later.blocked) == ([], (), [], ())
 
 
 def test_no_binding_is_archived_while_reads_are_missing() -> None:
