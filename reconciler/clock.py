@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Clock(Protocol):
@@ -34,11 +36,15 @@ class RealClock:
 
     async def sleep(self, wait_s: float) -> None:
         """Wait."""
+        import asyncio  # noqa: PLC0415 - what reads a ledger and waits for nothing, as a completion does, needs it not
+
         await asyncio.sleep(wait_s)
 
 
 async def sleep_unless(clock: Clock, wait_s: float, stop: asyncio.Event | None) -> None:
     """Wait so many seconds by `clock`, or until `stop` is set."""
+    import asyncio  # noqa: PLC0415 - the same
+
     if stop is None:
         await clock.sleep(wait_s)
         return
