@@ -19,7 +19,7 @@ from workbench import emulator, fill, measured, program, table, told
 
 from reconciler.documents.events import open_events
 
-MOST_TIMES = 8.0
+MOST_TIMES = 6.0
 MOST_MIB = 1024
 GOALS_ARE_OF = 100_000
 

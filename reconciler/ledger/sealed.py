@@ -64,9 +64,10 @@ class SealedLedger:
     def records(self) -> Records:
         """Return all that planning asks; read as one consistent state."""
         held = self.ledger.records()
+        sealed = any(is_sealed(row.applied_json) for row in held.bindings.values())
         return replace(
             held,
-            bindings={key: self._opened(row) for key, row in held.bindings.items()},
+            bindings={key: self._opened(row) for key, row in held.bindings.items()} if sealed else held.bindings,
             users=_OpenedUsers(held.users, self),
             intents=tuple(map(self._opened_intent, held.intents)),
         )

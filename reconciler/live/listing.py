@@ -8,7 +8,7 @@ from reconciler.api.client import Client
 from reconciler.api.flight import in_flight
 from reconciler.api.times import rfc3339
 from reconciler.errors import Rejected
-from reconciler.live.ranges import ranges_of
+from reconciler.live.ranges import AT_ONCE, ranges_of
 from reconciler.live.turned import Progress, StrayError, Turned
 from reconciler.model import CustomerId, Live, LiveCustomer
 from reconciler.records import Learned
@@ -104,7 +104,7 @@ async def _in_ranges(
 
     ranges = tuple(Turned(client, limit, one.query(), told, one) for one in ranges_of(cuts))
     try:
-        await in_flight(Turned.turn, ranges)
+        await in_flight(Turned.turn, ranges, width=AT_ONCE)
     except StrayError:
         return None
     except Rejected as refused:
