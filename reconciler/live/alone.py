@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.api.client import Client
 from reconciler.api.flight import in_flight
-from reconciler.api.times import from_rfc3339, rfc3339
+from reconciler.api.times import from_rfc3339
 from reconciler.live.listing import PAGE
+from reconciler.live.ranges import Range
 from reconciler.live.reads import SEEK_S
 from reconciler.live.turned import Turned
 from reconciler.model import Live, Seek
@@ -26,7 +27,7 @@ async def alone(client: Client, seeks: Sequence[Seek], *, page_limit: int = PAGE
     if None in moments:
         return None
     lists = [
-        Turned(client, page_limit, (("created_at_start", rfc3339(begin_s)), ("created_at_end", rfc3339(end_s))))
+        Turned(client, page_limit, Range(begin_s, end_s).query())
         for begin_s, end_s in _windows(moment for moment in moments if moment is not None)
     ]
     await in_flight(Turned.turn, lists)

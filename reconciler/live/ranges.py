@@ -39,8 +39,8 @@ _STRAY_S = 2
 class Range:
     """Whoever was created between two moments (seconds since 1970); None is open. The moments include the overlap."""
 
-    start_s: int | None = None
-    end_s: int | None = None
+    start_s: float | None = None
+    end_s: float | None = None
 
     def query(self) -> tuple[tuple[str, str], ...]:
         """Return the parameters that narrow a list of customers to this range."""

@@ -10,10 +10,11 @@ from reconciler.api.client import Client
 from reconciler.api.flight import in_flight
 from reconciler.api.pages import pages
 from reconciler.api.request import Request
-from reconciler.api.times import from_rfc3339, rfc3339
+from reconciler.api.times import from_rfc3339
 from reconciler.errors import Incomplete, NotFound, NotTheApi
 from reconciler.kinds import wire
 from reconciler.live.listing import PAGE, listing
+from reconciler.live.ranges import Range
 from reconciler.live.turned import Progress, Turned
 from reconciler.model import (
     AskSuccessor,
@@ -161,8 +162,7 @@ def narrow(read: Seek) -> tuple[tuple[str, str], ...]:
             f"{wire.customer_path(read.id)} is not listed, and cannot be sought without a created_at",
             "if it is gone for good, forget it with `state rm`",
         )
-    bounds = (("created_at_start", created_s - SEEK_S), ("created_at_end", created_s + SEEK_S))
-    return tuple((name, rfc3339(moment_s)) for name, moment_s in bounds)
+    return Range(created_s - SEEK_S, created_s + SEEK_S).query()
 
 
 async def _get(client: Client, customer: CustomerId) -> LiveCustomer | None:
