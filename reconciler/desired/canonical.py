@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from reconciler.collector import without_collector
 from reconciler.desired.entries import Entry, Group, Leaf, read_entries
 from reconciler.documents.comments import Comment, read_comments
 from reconciler.documents.nodes import read_nodes
@@ -45,6 +46,12 @@ def formatted(data: bytes, name: str) -> tuple[bytes, tuple[Problem, ...]]:
     >>> formatted(b"customers:\n    acme:  {city: 'Boston',   name: Acme}\n", "c.yaml")[0]
     b'customers:\n  acme: {name: Acme, city: Boston}\n'
     """
+    with without_collector():
+        return _formatted(data, name)
+
+
+def _formatted(data: bytes, name: str) -> tuple[bytes, tuple[Problem, ...]]:
+    """Return what `formatted` does."""
     document, problems = parse(data, name)
     if document is None or problems:
         return data, problems
@@ -54,16 +61,21 @@ def formatted(data: bytes, name: str) -> tuple[bytes, tuple[Problem, ...]]:
     body = text.removeprefix(_BOM)
     if any(line.startswith("%") for line in _BREAK.split(body.partition("\n---")[0])):
         return data, (Problem(Source(name, 1), "", "a YAML directive (%)", "remove it; it says nothing here"),)
+    result, comments = _laid_out(body)
+    if not _same(result, document.tree, comments):
+        hint = "leave it as it is, and report it"
+        return data, (Problem(Source(name), "", "its layout cannot be changed without a change of what it says", hint),)
+    return (text[: len(text) - len(body)] + result).encode(), ()
+
+
+def _laid_out(body: str) -> tuple[str, tuple[Comment, ...]]:
+    """Return the new layout of a text, and the comments of the text; its nodes and entries are let go of."""
     nodes = read_nodes(body)
     comments = read_comments(body, nodes)
     top = read_entries(body, nodes, comments)
     lines = [*(["---"] if nodes.marker else []), *_page(top, sort=not nodes.shared)]
     newline = _BREAK.search(body)
-    result = "\n".join((*lines, "")).replace("\n", newline.group() if newline else "\n")
-    if not _same(result, document.tree, comments):
-        hint = "leave it as it is, and report it"
-        return data, (Problem(Source(name), "", "its layout cannot be changed without a change of what it says", hint),)
-    return (text[: len(text) - len(body)] + result).encode(), ()
+    return "\n".join((*lines, "")).replace("\n", newline.group() if newline else "\n"), comments
 
 
 def _same(result: str, tree: object, comments: Sequence[Comment]) -> bool:
@@ -71,7 +83,7 @@ def _same(result: str, tree: object, comments: Sequence[Comment]) -> bool:
     document, problems = parse(result.encode(), "")
     if document is None or problems or document.tree != tree:
         return False
-    kept = read_comments(result, read_nodes(result))
+    kept = read_comments(result, read_nodes(result)) if "#" in result else ()
     return Counter(one.text for one in kept) == Counter(one.text for one in comments)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.documents.comments import Comment, line_start, spaced, spans
 from reconciler.documents.nodes import Alias, Mapping, Node, Nodes, Scalar, Sequence, last_offset
 from reconciler.documents.scalars import canonical, canonical_key
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A single value as it is to be written: `text` in a block, its lines without indent; `flow` in `{…}`."""
+class Leaf(NamedTuple):
+    """A single value as it is to be written: `text` in a block, its lines without indent; `flow` in `{…}`, else ""."""
 
     text: str
     flow: str
@@ -75,25 +75,29 @@ class _Reader:
             self._next += 1
         return self._comments[begin : self._next]
 
-    def value(self, node: Node, bound: int, above: int = -1) -> Leaf | Group:
-        """Return what `node` is, below a key in column `above`; comments from `bound` on are behind all of it."""
+    def value(self, node: Node, bound: int, above: int = -1, *, flow: bool = False) -> Leaf | Group:
+        """
+        Return what `node` is, below a key in column `above`; comments from `bound` on are behind all of it.
+
+        `flow` says that it stands in `{…}` or `[…]`.
+        """
         match node:
             case Scalar():
-                return Leaf(_scalar(node), _scalar(node, flow=True))
+                return Leaf(_scalar(node), _scalar(node, flow=True) if flow else "")
             case Alias():
                 return Leaf(f"*{node.anchor}", f"*{node.anchor}")
             case Mapping():
-                entries = tuple(self._entry(key, value, bound) for key, value in node.pairs)
+                entries = tuple(self._entry(key, value, bound, flow=node.flow) for key, value in node.pairs)
                 inside = node.pairs[0][0].start if node.pairs else node.start
             case Sequence():
-                entries = tuple(self._entry(None, item, bound) for item in node.items)
+                entries = tuple(self._entry(None, item, bound, flow=node.flow) for item in node.items)
                 inside = node.start
         # A list may stand in its key's own column, where a comment is rather about the next key.
         column = max(inside - line_start(self._text, inside), above + 1)
         tail = self.before(node.end) if node.flow else self._deeper(column, last_offset(node))
         return Group(entries, node.flow, isinstance(node, Sequence), f"&{node.anchor}" if node.anchor else "", tail)
 
-    def _entry(self, key: Scalar | None, node: Node, bound: int) -> Entry:
+    def _entry(self, key: Scalar | None, node: Node, bound: int, *, flow: bool) -> Entry:
         start = node.start if key is None else key.start
         lead = self.before(start)
         is_spaced = spaced(self._text, start)
@@ -103,7 +107,7 @@ class _Reader:
             first = self._behind(self._first(node)) if key is not None else None
             value = self.value(node, bound, -1 if key is None else start - line_start(self._text, start))
             return Entry(name, head, value, lead, first, is_spaced)
-        value = self.value(node, node.end)
+        value = self.value(node, node.end, flow=flow)
         # A comment between a key and its value on the next line stands above both.
         between = self.before(node.end if isinstance(node, Mapping | Sequence) else node.start)
         return Entry(name, head, value, (*lead, *between), self._behind(min(self._after(node.end), bound)), is_spaced)

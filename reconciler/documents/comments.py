@@ -32,18 +32,25 @@ class Comment:
 
 def read_comments(text: str, nodes: Nodes) -> tuple[Comment, ...]:
     """Return the comments of `text`, in their order."""
+    if "#" not in text:
+        return ()
     found: list[Comment] = []
     at = 0
     for start, end in [*spans(text, nodes), (len(text), len(text))]:
-        matches = _COMMENT.finditer(text, at, max(start, at))
-        found += [_comment(text, match.start(), match.group().rstrip()) for match in matches]
+        # Between most values and keys stands a colon alone: looking for the mark first is ten times as quick.
+        if text.find("#", at, start) >= 0:
+            matches = _COMMENT.finditer(text, at, start)
+            found += [_comment(text, match.start(), match.group().rstrip()) for match in matches]
         at = max(end, at)
     return tuple(found)
 
 
 def spans(text: str, nodes: Nodes) -> list[tuple[int, int]]:
     """Return where the values and keys of `text` stand, and their anchors; between them are comments alone."""
-    return [] if nodes.top is None else list(_spans(text, nodes.top))
+    found: list[tuple[int, int]] = []
+    if nodes.top is not None:
+        _add_spans(text, nodes.top, found)
+    return found
 
 
 def spaced(text: str, at: int) -> bool:
@@ -57,7 +64,9 @@ def spaced(text: str, at: int) -> bool:
 
 def line_start(text: str, at: int) -> int:
     """Return where the line of `at` begins."""
-    return max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
+    feed = text.rfind("\n", 0, at)
+    # Only this line is searched for a return: most files have none, and a search of the whole file is quadratic.
+    return max(feed, text.rfind("\r", feed + 1, at)) + 1
 
 
 def _comment(text: str, at: int, words: str) -> Comment:
@@ -66,19 +75,23 @@ def _comment(text: str, at: int, words: str) -> Comment:
     return Comment(at, words, len(before), gap, not before.strip(" \t-?"), spaced(text, at))
 
 
-def _spans(text: str, node: Node) -> Iterator[tuple[int, int]]:
+def _add_spans(text: str, node: Node, found: list[tuple[int, int]]) -> None:
+    """Add the spans of `node` to `found`: a generator inside a generator would pass each on once a level."""
     match node:
+        case Scalar(anchor=None, style="" | "'" | '"'):
+            if node.start < node.end:
+                found.append((node.start, node.end))
+        case Scalar():
+            found.extend(_scalar_spans(text, node))
         case Mapping():
             for key, value in node.pairs:
-                yield from _spans(text, key)
-                yield from _spans(text, value)
+                _add_spans(text, key, found)
+                _add_spans(text, value, found)
         case Sequence():
             for item in node.items:
-                yield from _spans(text, item)
+                _add_spans(text, item, found)
         case Alias():
-            yield node.start, node.end
-        case Scalar():
-            yield from _scalar_spans(text, node)
+            found.append((node.start, node.end))
 
 
 def _scalar_spans(text: str, node: Scalar) -> Iterator[tuple[int, int]]:

@@ -37,7 +37,7 @@ def double_quoted(text: str) -> str:
 
 def single_quoted(text: str) -> str | None:
     """Return `text` in single quotes, None where it needs an escape."""
-    return "'" + text.replace("'", "''") + "'" if all(map(_clean, text)) else None
+    return "'" + text.replace("'", "''") + "'" if _all_clean(text) else None
 
 
 def literal(text: str, *, indent: int, newline: str) -> str | None:
@@ -49,7 +49,7 @@ def literal(text: str, *, indent: int, newline: str) -> str | None:
     """
     lines = text.removesuffix("\n").split("\n")
     blank = any(one != one.strip() or not one for one in lines)
-    if len(lines) == 1 or blank or not all(map(_clean, "".join(lines))):
+    if len(lines) == 1 or blank or not _all_clean("".join(lines)):
         return None
     header = "|" if text.endswith("\n") else "|-"
     return newline.join((header, *(" " * indent + one for one in lines)))
@@ -67,7 +67,7 @@ def canonical(value: str, style: str, anchor: str | None, *, flow: bool = False)
     name = "" if anchor is None else f"&{anchor} "
     if not style and value in _NULLS:
         return f"{name}null"
-    if not style and value and all(map(_clean, value)) and not (flow and _IN_FLOW & set(value)):
+    if not style and value and _all_clean(value) and not (flow and _IN_FLOW & set(value)):
         return name + value
     block = literal(value, indent=0, newline="\n") if style == "|" and not flow else None
     return name + (block or scalar(value, flow=flow))
@@ -81,7 +81,7 @@ def canonical_key(value: str, style: str, anchor: str | None) -> str:
     ('~', 'a')
     """
     name = "" if anchor is None else f"&{anchor} "
-    return name + (value if not style and value and all(map(_clean, value)) else scalar(value))
+    return name + (value if not style and value and _all_clean(value) else scalar(value))
 
 
 def _plain(text: str) -> bool:
@@ -92,8 +92,13 @@ def _plain(text: str) -> bool:
         and text == text.strip()
         and _AMBIGUOUS.search(text) is None
         and not text.startswith("...")
-        and all(map(_clean, text))
+        and _all_clean(text)
     )
+
+
+def _all_clean(text: str) -> bool:
+    """Say whether every character of `text` may stand raw in a file."""
+    return (text.isascii() and text.isprintable()) or all(map(_clean, text))
 
 
 def _clean(char: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reconciler.documents.comments import line_start
 from reconciler.documents.nodes import Alias, Mapping, Node, Nodes, Scalar, Sequence, last_offset
 from reconciler.documents.scalars import double_quoted, literal, scalar, single_quoted
 from reconciler.documents.words import quoted
@@ -63,7 +64,7 @@ def removal(text: str, nodes: Nodes, path: tuple[str, ...]) -> Splice:
         if at + 1 < len(parent.pairs):
             return Splice(key.start, parent.pairs[at + 1][0].start, "")
         return Splice(parent.pairs[at - 1][1].end if at else key.start, node.end, "")
-    start = _line_start(text, key.start)
+    start = line_start(text, key.start)
     if text[start : key.start].strip():
         raise Impossible("other content stands on its line")
     end = _line_end(text, _content_end(text, node))
@@ -115,7 +116,7 @@ def _replacing(text: str, nodes: Nodes, key: Scalar, node: Node, value: str | bo
     anchor = _ANCHOR.match(text, node.start) if node.anchor is not None else None
     start = anchor.end() if anchor else node.start
     if node.style in ("|", ">"):
-        return _replacing_block(text, start, node, value, column=key.start - _line_start(text, key.start))
+        return _replacing_block(text, start, node, value, column=key.start - line_start(text, key.start))
     new = _styled(node.style, value, flow=flow)
     glued = start == node.end and text[start - 1 : start] not in (" ", "\t")
     return Splice(start, node.end, f" {new}" if glued else new)
@@ -163,7 +164,7 @@ def _into_flow(parent: Mapping, pair: str) -> Splice:
 
 def _into_block(text: str, parent: Mapping, name: str, value: str, order: tuple[str, ...]) -> Splice:
     """Return the splice that adds a line: behind the nearest key that `order` has before `name`, else behind all."""
-    starts = [(key.start, _line_start(text, key.start)) for key, _ in parent.pairs]
+    starts = [(key.start, line_start(text, key.start)) for key, _ in parent.pairs]
     column = next((at - start for at, start in starts if not text[start:at].strip(" ")), None)
     if column is None:
         raise Impossible("other content stands on the lines of its keys")
@@ -174,7 +175,7 @@ def _into_block(text: str, parent: Mapping, name: str, value: str, order: tuple[
     found = _BREAK.search(text)
     newline = found.group() if found else "\n"
     end = _line_end(text, _content_end(text, node))
-    start = _line_start(text, key.start)
+    start = line_start(text, key.start)
     if end == len(text) and not text[start : key.start].strip(" "):
         # The file ends without a break: one more would change its last line, and the value of a block on it.
         return Splice(start, start, line + newline)
@@ -207,11 +208,6 @@ def _last(node: Node) -> Node:
             return _last(node.items[-1])
         case _:
             return node
-
-
-def _line_start(text: str, at: int) -> int:
-    """Return where the line of `at` begins."""
-    return max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
 
 
 def _line_end(text: str, at: int) -> int:
