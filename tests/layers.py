@@ -100,6 +100,9 @@ ALONE: dict[str, tuple[str, ...]] = {
     "random": ("pipeline",),
     "secrets": (),
     "uuid": ("ledger", "pipeline"),
+    # An exception group leaves no function: callers catch what it would hide.
+    **dict.fromkeys(("asyncio.TaskGroup", "anyio", "builtins.ExceptionGroup"), ()),
+    "builtins.BaseExceptionGroup": ("api.reach",),
     # Words to the user.
     "builtins.print": ("report",),
     "builtins.input": (),
@@ -171,6 +174,11 @@ def violations(module: str, source: str) -> list[str]:
     if below(module, MIDDLE):
         waits = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
         found += [f"{module}:{node.lineno}: the middle does not wait" for node in waits]
+    found += [
+        f"{module}:{node.lineno}: except*: what is raised in it leaves as a group"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.TryStar)
+    ]
     return sorted(set(found))
 
 

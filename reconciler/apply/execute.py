@@ -11,14 +11,14 @@ look settles all that are in doubt: those that are there are taken, the others a
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from reconciler.api.flight import in_flight
 from reconciler.apply.sending import Halted, Sending
 from reconciler.apply.told import Begun, Settling, Tell
-from reconciler.errors import ApiFailed, LedgerFailed
+from reconciler.errors import ApiFailed
 from reconciler.model import Action, Address, Change, Outcome, Status
 from reconciler.plans import Plan
 
@@ -158,18 +158,7 @@ def _chains(changes: Iterable[tuple[int, Change]]) -> list[Chain]:
 
 async def _together(chains: list[Chain], course: _Course) -> None:
     """Take the chains, `IN_FLIGHT` at a time, begun in their order."""
-    waiting: Iterator[Chain] = iter(chains)
-
-    async def work() -> None:
-        for chain in waiting:
-            await _one_after_the_other(chain, course)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(IN_FLIGHT, len(chains))):
-                group.create_task(work())
-    except* LedgerFailed as failures:
-        raise failures.exceptions[0] from None
+    await in_flight(lambda chain: _one_after_the_other(chain, course), chains, width=IN_FLIGHT)
 
 
 async def _one_after_the_other(chain: Chain, course: _Course) -> None:

@@ -234,8 +234,6 @@ def _told(exc: BaseException) -> int:
             where = f"{exc.filename}: " if exc.filename else ""
             _say(f"error: {where}{exc.strerror or exc}")
             return 1
-        case ExceptionGroup() if len(exc.exceptions) == 1:
-            return _told(exc.exceptions[0])
         case _:
             from reconciler.cli.version import version  # noqa: PLC0415
 

@@ -208,6 +208,14 @@ def test_where_the_outcome_cannot_be_written_the_intent_stays_open_and_nothing_m
     assert [intent.address.external_id for intent in book.open_intents()] == ["a"]
 
 
+def test_where_several_changes_fail_at_once_the_run_ends_with_one_error_and_no_group() -> None:
+    keys = [f"c{number}" for number in range(30)]
+    with pytest.raises(LedgerFailed):
+        carry_out([archive(key) for key in keys], Server(ok({})), rows=[row(key) for key in keys], book=Book(1))
+    with pytest.raises(ZeroDivisionError):
+        carry_out([archive(key) for key in keys], Server(lambda _: 1 / 0), rows=[row(key) for key in keys])
+
+
 def test_an_outcome_and_what_it_teaches_are_written_together() -> None:
     done = carry_out([archive("a")], Server(ok(live("a"))), rows=[row("a")])
     _, outcome = done.book.commits
