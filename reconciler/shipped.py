@@ -12,6 +12,9 @@ _PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = _PACKAGE.parent
 """Where the sources lie, if it runs from a checkout."""
 
+DISTRIBUTION = "alternative-payments-reconciler"
+"""What pip calls the package; the `reconciler` of PyPI is another project."""
+
 
 def shipped(name: str) -> Path:
     """
@@ -30,6 +33,16 @@ def built_from() -> str:
         return (_PACKAGE / "_shipped" / "commit").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return ""
+
+
+def to_install(extra: str) -> str:
+    """
+    Return the command that installs what an extra needs.
+
+    >>> to_install("objects")
+    "pip install 'alternative-payments-reconciler[objects]'"
+    """
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 @cache

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from workflow_job import WHEEL, Runner, as_text
 
 ROOT = Path(__file__).parents[1]
 FORMATS = {
@@ -38,3 +39,71 @@ def test_a_file_that_does_not_fit_is_found(tmp_path: Path) -> None:
 def test_the_hooks_fit_their_format() -> None:
     ran = checked("pre_commit", "validate-manifest", ".pre-commit-hooks.yaml")
     assert ran.returncode == 0, ran.stdout
+
+
+NAME = "alternative-payments-reconciler"
+HASH = "0" * 64
+GIT = f"{NAME}[objects,notify] @ git+https://git.example/billing/reconciler@v1.0.0"
+
+
+def installing_steps() -> list[str]:
+    """Return every script of the CI files that installs the package."""
+    workflows = [as_text(ROOT / name) for name in FORMATS if "/github/" in name]
+    steps = [step for one in workflows for job in one["jobs"].values() for step in job["steps"]]
+    scripts = [step["run"] for step in steps if step.get("name") == "Install"]
+    return [*scripts, *as_text(ROOT / "examples/ci/gitlab/.gitlab-ci.yml")["default"]["before_script"]]
+
+
+def test_every_ci_file_installs_the_package_in_the_same_way() -> None:
+    steps = installing_steps()
+    assert (len(steps), len({step.replace('"$RUNNER_TEMP/package.txt"', "package.txt") for step in steps})) == (4, 1)
+
+
+def test_no_ci_file_names_a_package_that_is_installed_by_default() -> None:
+    texts = {name: (ROOT / name).read_text("utf-8") for name in FORMATS}
+    named = [line for text in texts.values() for line in text.splitlines() if "RECONCILER_PACKAGE: " in line]
+    assert {line.strip() for line in named} == {"RECONCILER_PACKAGE: ${{ vars.RECONCILER_PACKAGE }} # or written here"}
+
+
+@pytest.mark.parametrize(
+    "package",
+    [WHEEL, WHEEL.replace("[objects]", ""), f"{NAME}[objects]==1.0.0 --hash=sha256:{HASH}", GIT],
+)
+def test_a_package_that_is_pinned_is_installed_by_the_step(package: str, tmp_path: Path) -> None:
+    runner = Runner(tmp_path / "runner")
+    given = {"RECONCILER_PACKAGE": package, "RUNNER_TEMP": str(tmp_path)}
+    ran = runner.shell(installing_steps()[0], tmp_path, given)
+    assert (ran.code, ran.all) == (0, "")
+    asked = runner.installed.read_text("utf-8").splitlines()
+    assert asked == [
+        f"install --quiet --no-deps --requirement {tmp_path}/package.txt",
+        f"install --quiet {package.partition(' --hash')[0]}",
+    ]
+    assert (tmp_path / "package.txt").read_text("utf-8") == f"{package}\n"
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "",
+        "reconciler",
+        NAME,
+        f"{NAME}[objects]==1.0.0",
+        f"reconciler==1.0.0 --hash=sha256:{HASH}",
+        WHEEL.replace(NAME, "reconciler"),
+        WHEEL.replace("https", "http"),
+        WHEEL.partition("#")[0],
+        WHEEL.removesuffix("0"),
+        GIT.partition("@v")[0],
+        f"{NAME} @ git+ssh://git@git.example/reconciler",
+        f"{WHEEL} another",
+        f"{WHEEL}\nanother",
+        f"another\n{WHEEL}",
+    ],
+)
+def test_a_package_that_is_not_pinned_or_another_projects_is_refused_by_the_step(package: str, tmp_path: Path) -> None:
+    runner = Runner(tmp_path / "runner")
+    given = {"RECONCILER_PACKAGE": package, "RUNNER_TEMP": str(tmp_path)}
+    ran = runner.shell(installing_steps()[0], tmp_path, given)
+    assert (ran.code, runner.installed.exists()) == (1, False)
+    assert ran.err.startswith(f"RECONCILER_PACKAGE is '{package}', and must be one of these:\n"), ran.all

@@ -19,6 +19,7 @@ from command_line import OURS, Ran
 
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 STAND_IN = Path(__file__).parent / "gh_stand_in.py"
+WHEEL = f"alternative-payments-reconciler[objects] @ https://wheels.example/reconciler.whl#sha256={'0' * 64}"
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Runner:
     def __post_init__(self) -> None:
         (self.folder / "bin").mkdir(parents=True)
         self.program("gh", f'exec {sys.executable} {STAND_IN} "$@"')
-        self.program("pip", "exit 0")
+        self.program("pip", f'echo "$@" >> {self.installed}')
         self.program("reconciler", f'exec {sys.executable} -m reconciler "$@"')
         self.keep(
             {"comments": [], "issues": [], "labels": [], "runs": [], "merged": [], "artifacts": str(self.artifacts)}
@@ -40,6 +41,11 @@ class Runner:
     @property
     def artifacts(self) -> Path:
         return self.folder / "artifacts"
+
+    @property
+    def installed(self) -> Path:
+        """Return where the stand-in of pip writes what it was asked for."""
+        return self.folder / "installed"
 
     def program(self, name: str, text: str) -> None:
         """Put a program on the PATH."""
@@ -108,6 +114,7 @@ class Runner:
             told.write_text("", "utf-8")
             own = {**variables, **filled(step.get("env", {}), {**expressions, **outputs})}
             own |= {"GITHUB_OUTPUT": str(told), "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md")}
+            own |= {"RUNNER_TEMP": str(self.folder)}
             ran = self.shell(step["run"], where, own)
             out, err = out + ran.out, err + ran.err
             for line in told.read_text("utf-8").splitlines():

@@ -15,6 +15,7 @@ from reconciler.pipeline import writing
 from reconciler.pipeline.planning import Planned
 from reconciler.records import PutLearned
 from reconciler.report.drift_message import Message, message_of, state_of
+from reconciler.shipped import to_install
 
 NOTIFY = "RECONCILER_NOTIFY"
 
@@ -40,7 +41,7 @@ def _sent(urls: Sequence[str], message: Message) -> bool:
         # Only here: an extra, and slow to load.
         import apprise  # noqa: PLC0415
     except ImportError:
-        output.say(f"warning: {NOTIFY} is set, and Apprise is not installed: pip install 'reconciler[notify]'")
+        output.say(f"warning: {NOTIFY} is set, and Apprise is not installed: {to_install('notify')}")
         return False
     # What it logs may hold parts of a URL.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.errors import LedgerFailed
+from reconciler.shipped import to_install
 
 KEY_BYTES = 32
 PLAIN = "none"
@@ -109,7 +110,7 @@ def _aes(key: bytes) -> Any:  # noqa: ANN401 - of a package that is loaded where
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
     except ImportError as error:
         raise LedgerFailed(
-            "an encrypted ledger needs a package that is not installed", "pip install 'reconciler[encryption]'"
+            "an encrypted ledger needs a package that is not installed", to_install("encryption")
         ) from error
     return AESGCM(key)
 

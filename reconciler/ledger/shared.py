@@ -13,6 +13,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder, account_key
 from reconciler.ledger.pace_file import PaceFile
 from reconciler.ledger.schema import shipped, shipped_in
+from reconciler.shipped import to_install
 from reconciler.step import Step, unheard
 from reconciler.text import visible
 
@@ -141,6 +142,4 @@ def _driver(where: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise LedgerFailed(
-            f"a ledger in {where} needs a driver that is not installed", f"pip install 'reconciler[{extra}]'"
-        ) from error
+        raise LedgerFailed(f"a ledger in {where} needs a driver that is not installed", to_install(extra)) from error

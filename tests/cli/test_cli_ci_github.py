@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import ONE, Online
-from workflow_job import Runner
+from workflow_job import WHEEL, Runner
 
 pytest_plugins = ("command_fixtures",)
 
@@ -33,6 +33,7 @@ class Repository:
             "secrets.RECONCILER_STATE": str(shop.folder / "ledger.db"),
             "secrets.AWS_ACCESS_KEY_ID": "test",
             "secrets.AWS_SECRET_ACCESS_KEY": "test",
+            "vars.RECONCILER_PACKAGE": WHEEL,
             "secrets.PLAN_KEY": "a long random text",
             "github.token": "token",
             "github.event.pull_request.number": "7",

@@ -154,7 +154,8 @@ def test_without_the_stores_client_it_is_told_what_to_install() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout == (
-        "a ledger in object storage needs a driver that is not installed; pip install 'reconciler[objects]'\n"
+        "a ledger in object storage needs a driver that is not installed; "
+        "pip install 'alternative-payments-reconciler[objects]'\n"
     )
 
 

@@ -119,7 +119,8 @@ def test_without_the_driver_it_is_told_what_to_install() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout == (
-        "a ledger in PostgreSQL needs a driver that is not installed; pip install 'reconciler[postgres]'\n"
+        "a ledger in PostgreSQL needs a driver that is not installed; "
+        "pip install 'alternative-payments-reconciler[postgres]'\n"
     )
 
 
