@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "model records terms plans drifts explained diagnosis answers",
     ),  # the nouns are one room: they are made of each other
-    ("errors", "clock", "text", "shipped", "collector", "step", "pace"),
+    ("errors", "clock", "text", "shipped", "collector", "step", "pace", "git"),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
@@ -110,11 +110,12 @@ ALONE: dict[str, tuple[str, ...]] = {
 # A process's edges: they print, read the environment and write where the user says. The emulator is a program
 # of its own, and `shipped` reads what came with the package.
 FREE = {
-    "cli": ("builtins", "os", "shutil", "tempfile", "pathlib", "sys", "subprocess", "asyncio", "random", "uuid"),
-    "pipeline": ("os", "pathlib", "subprocess"),
+    "cli": ("builtins", "os", "shutil", "tempfile", "pathlib", "sys", "asyncio", "random", "uuid"),
+    "pipeline": ("os", "pathlib"),
     "scripting": ("os", "pathlib"),
     "emulator": ("builtins", "os", "pathlib", "time", "asyncio", "random", "tempfile", "reconciler.clock.RealClock"),
     "shipped": ("builtins.open", "pathlib"),
+    "git": ("os", "shutil", "pathlib", "subprocess"),
 }
 
 

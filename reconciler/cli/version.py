@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 from reconciler import __version__
+from reconciler.git import git
 from reconciler.shipped import CHECKOUT, built_from
 from reconciler.text import visible
-
-_GIT_TIMEOUT_S = 2.0
 
 
 def version(checkout: Path = CHECKOUT) -> str:
@@ -30,18 +27,4 @@ def _checked_out(checkout: Path) -> str:
     """Return the commit of a checkout, "" where it is none; it is none for lying in one."""
     if not (checkout / ".git").exists():
         return ""
-    # Not a hook's repository: git tells its hooks theirs by variables.
-    variables = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        told = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],  # noqa: S607 - git is found as the user finds it
-            cwd=checkout,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=_GIT_TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return told.stdout.strip()
+    return (git(checkout, "rev-parse", "--short=12", "HEAD") or "").strip()

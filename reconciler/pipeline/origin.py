@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.git import git
 from reconciler.ledger.lock import this_process
-
-GIT_TIMEOUT_S = 2.0
 
 ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME", "BUILD_REQUESTEDFOR")
 """Who began the job, as GitHub Actions, GitLab CI, Buildkite, CircleCI and Azure Pipelines name it."""
@@ -74,16 +72,9 @@ _NONE_YET = "(initial)"
 
 def _status(root: Path) -> list[str]:
     """Return what git says of a folder: its commit, and a line a file that differs; nothing where git does not know."""
-    try:
-        told = subprocess.run(
-            # Our own folder changes at every run, and is no source of it.
-            ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--", ".", ":(exclude).reconciler"],  # noqa: S607 - git is found as the user finds it
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=GIT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return told.stdout.splitlines() if told.returncode == 0 else []
+    # Our own folder changes at every run, and is no source of it. A submodule's config is not asked.
+    told = git(
+        root,
+        *("status", "--porcelain=v2", "--branch", "--ignore-submodules=dirty", "--", ".", ":(exclude).reconciler"),
+    )
+    return (told or "").splitlines()
