@@ -7,11 +7,13 @@ import sys
 from types import FrameType
 
 from reconciler.cli.main import run
+from reconciler.cli.pipes import outlive_readers
 
 
 def main() -> None:
     """Run the command line, and exit with its code; SIGTERM does what Ctrl-C does."""
     signal.signal(signal.SIGTERM, _interrupt)
+    outlive_readers()
     sys.exit(run())
 
 

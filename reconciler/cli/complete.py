@@ -52,7 +52,7 @@ class Environment(Name):
         """Return those of the project file."""
         from reconciler.settings.project import read_project_file  # noqa: PLC0415 - `--help` must not import it
 
-        project = read_project_file(ctx.params.get("project_file"), Path.cwd())
+        project = read_project_file(_given(ctx, "project_file"), Path.cwd())
         return () if project is None else project.environments
 
 
@@ -82,6 +82,12 @@ class Run(Name):
         """Return those of the ledger, the newest first."""
         with _ledger(ctx) as ledger:
             return [run.id for run in reversed(ledger.runs())]
+
+
+def _given(ctx: click.Context, name: str) -> str | None:
+    """Return what a common option says so far, before the command or after it."""
+    given: str | None = ctx.params.get(name) or getattr(ctx.obj, name, None)
+    return given
 
 
 def _recorded(ctx: click.Context) -> Iterable[str]:
@@ -118,10 +124,9 @@ def _settings(ctx: click.Context) -> Settings:
     """Return the settings by the words before the one being typed."""
     from reconciler.settings import Options, read_settings  # noqa: PLC0415 - `--help` must not import it
 
-    before = ctx.find_root().params
     options = Options(
-        project_file=before.get("project_file"),
-        environment=before.get("environment"),
+        project_file=_given(ctx, "project_file"),
+        environment=_given(ctx, "environment"),
         files=ctx.params.get("files") or (),
     )
     return read_settings(options, variables=os.environ, cwd=Path.cwd())

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -56,8 +55,8 @@ NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "No
 class Chosen:
     """What the options before the command say."""
 
-    project_file: str | None
-    environment: str | None
+    project_file: str | None = None
+    environment: str | None = None
 
 
 class Commands(click.Group):
@@ -76,7 +75,7 @@ class Commands(click.Group):
         if ctx.resilient_parsing:
             return offered.command(cmd_name)
         module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
-        return laid_out(module.command)
+        return laid_out(with_common_options(module.command))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -116,21 +115,63 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-p", "--project", "project_file", metavar="FILE", help="The project file; default: reconciler.yaml.")
-@click.option(
-    "-e",
-    "--environment",
-    metavar="ENVIRONMENT",
-    type=complete.Environment(),
-    help="The environment; default: AP_ENVIRONMENT.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="warning",
-    show_default=True,
-    help="What is logged to stderr; debug shows each request, without secrets or personal data.",
+def _common_options(*, hidden: bool) -> list[click.Option]:
+    """Return the options that are accepted before the command and after it; the one given last counts."""
+    return [
+        click.Option(
+            ["-p", "--project", "project_file"],
+            metavar="FILE",
+            help="The project file; default: reconciler.yaml here, or in a folder above.",
+            hidden=hidden,
+            expose_value=False,
+            callback=_choose,
+        ),
+        click.Option(
+            ["-e", "--environment"],
+            metavar="ENVIRONMENT",
+            type=complete.Environment(),
+            help="The environment; default: AP_ENVIRONMENT.",
+            hidden=hidden,
+            expose_value=False,
+            callback=_choose,
+        ),
+        click.Option(
+            ["--log-level"],
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            help="What is logged to stderr (default: warning); debug shows each request, without secrets or "
+            "personal data.",
+            hidden=hidden,
+            expose_value=False,
+            callback=_choose,
+        ),
+    ]
+
+
+def with_common_options(command: click.Command) -> click.Command:
+    """Return `command`, which takes the common options too, as do the commands below it."""
+    taken = {name for param in command.params for name in param.opts}
+    command.params += [option for option in _common_options(hidden=True) if not taken.intersection(option.opts)]
+    if command.epilog is None:
+        command.epilog = "-e, -p and --log-level are accepted here too: see `reconciler --help`."
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        with_common_options(one)
+    return command
+
+
+def _choose(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Remember what a common option says, for this command and those below it."""
+    if value is None:
+        return
+    if param.name == "log_level":
+        logging.getLogger("reconciler").setLevel(value.upper())
+    else:
+        ctx.obj = replace(ctx.obj or Chosen(), **{str(param.name): value})
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    params=_common_options(hidden=False),
 )
 @click.option(
     "--version",
@@ -141,7 +182,7 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Show the version and its commit, and exit.",
 )
 @click.pass_context
-def cli(ctx: click.Context, project_file: str | None, environment: str | None, log_level: str) -> None:
+def cli(ctx: click.Context) -> None:
     """
     Infrastructure as code for billing customers.
 
@@ -154,12 +195,12 @@ def cli(ctx: click.Context, project_file: str | None, environment: str | None, l
     """  # noqa: D301 - click's mark
     # Only our own: httpx logs whole URLs.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("reconciler").setLevel(log_level.upper())
-    ctx.obj = Chosen(project_file, environment)
+    ctx.obj = ctx.obj or Chosen()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line with `arguments`, by default the process's, and return its exit code."""
+    logging.getLogger("reconciler").setLevel(logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -170,8 +211,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         )
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
-        return _unread()
     except (KeyboardInterrupt, click.exceptions.Abort):
         return _told(Interrupted("interrupted"))
     except click.exceptions.Exit as exc:
@@ -181,12 +220,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as exc:  # noqa: BLE001 - nothing that a user did ends in a traceback
         return _told(exc)
     return code if isinstance(code, int) else 0
-
-
-def _unread() -> int:
-    """Return the exit code where whoever read our output has read enough; what is left of it goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
 
 
 def _misused(exc: click.ClickException) -> int:

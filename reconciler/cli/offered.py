@@ -21,7 +21,12 @@ Row = Mapping[str, Any]
 
 TOLD = ("name", "param_type_name", "opts", "secondary_opts", "nargs", "multiple", "is_flag", "help")
 TOLD_OF_TYPE = ("param_type", "choices", "file_okay", "dir_okay")
-NAMES = {"CustomerIdType": complete.Customer(), "Key": complete.Key(), "Run": complete.Run()}
+NAMES = {
+    "CustomerIdType": complete.Customer(),
+    "Environment": complete.Environment(),
+    "Key": complete.Key(),
+    "Run": complete.Run(),
+}
 """The types by which a shell is offered more than a name; any other is a text to it."""
 
 

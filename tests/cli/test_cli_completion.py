@@ -49,6 +49,13 @@ def test_commands_are_offered_by_how_they_begin(shop: Online) -> None:
     assert _offered(shop, "ex") == ["explain"]
 
 
+def test_environments_are_offered_after_the_command_too_by_the_project_file_that_it_names(shop: Online) -> None:
+    (shop.folder / "other.yaml").write_text("files: [customers/]\nenvironments: {west: {}, east: {}}\n")
+    assert _offered(shop, "plan", "-p", "other.yaml", "-e", "") == ["west", "east"]
+    assert _offered(shop, "-p", "other.yaml", "plan", "-e", "w") == ["west"]
+    assert _offered(shop, "-p", "other.yaml", "-e", "e") == ["east"]
+
+
 def test_the_options_of_a_command_are_offered(shop: Online) -> None:
     assert _offered(shop, "explain", "--red") == ["--redact"]
 

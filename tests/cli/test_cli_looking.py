@@ -186,3 +186,16 @@ def test_a_validation_as_json_is_one_document(here: Place) -> None:
     assert (ran.code, ran.err, ran.json["summary"]) == (1, "", {"errors": 1, "warnings": 0})
     assert Path(ran.json["problems"][0]["file"]) == Path("customers.yaml")
     assert fits({"customers": {}}, "customers")
+
+
+def test_the_environment_may_be_named_after_the_command(shop: Online) -> None:
+    shop.write("reconciler.yaml", "files: [customers.yaml]\nenvironments: {west: {}, east: {}}\n")
+    shop.write("customers.yaml", ONE)
+    assert "Environment west" in shop.run("plan", "-e", "west").out
+    assert "Environment west" in shop.run("-e", "east", "plan", "-e", "west").out
+
+
+def test_the_project_file_and_the_environment_may_be_named_below_a_command_of_commands(shop: Online) -> None:
+    shop.write("other.yaml", "environments: {west: {}, east: {}}\n")
+    ran = shop.run("state", "list", "-p", "other.yaml", "-e", "north")
+    assert (ran.code, ran.err) == (1, "-e: there is no environment 'north'; there are: west, east\n")

@@ -160,12 +160,29 @@ def test_what_was_in_flight_when_a_run_was_killed_is_not_created_twice(shop: Onl
     assert (ran.code, keys) == (0, ["acme", "globex", "initech"])
 
 
-def test_a_reader_who_has_read_enough_is_no_error_worth_a_traceback(here: Place) -> None:
+def unread(place: Place, *words: str) -> tuple[int, str]:
+    """Run a command whose standard output has no reader; return its exit code and what it wrote to standard error."""
     read_end, write_end = os.pipe()
     os.close(read_end)
-    ran = here.spawn("schema", stdout=write_end)
+    ran = place.spawn(*words, stdout=write_end)
     os.close(write_end)
-    assert (ran.code, ran.err) == (1, "")
+    return ran.code, ran.err
+
+
+def test_output_that_nobody_reads_is_no_error(here: Place) -> None:
+    assert unread(here, "schema") == (0, "")
+
+
+def test_an_apply_whose_report_nobody_reads_is_done_to_its_end(shop: Online) -> None:
+    shop.write("customers.yaml", THREE)
+    code, _ = unread(shop, "apply", "-f", "customers.yaml", "--auto-approve")
+    keys = sorted(one[0]["external_id"] for one in shop.account().values())
+    assert (code, keys) == (0, ["acme", "globex", "initech"])
+
+
+def test_the_exit_code_of_a_plan_that_nobody_reads_is_that_of_the_plan(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    assert unread(shop, "plan", "-f", "customers.yaml", "--detailed-exitcode")[0] == 2
 
 
 def closed(place: Place, streams: str, *words: str) -> tuple[int, str, str]:
