@@ -98,7 +98,8 @@ class DesiredCustomer:
     A customer as declared, with the defaults and overlays of its files merged in.
 
     `fields` holds only what is written (or comes from defaults): a field that is absent is not managed,
-    one that is None is wanted empty. `protect` is None where nothing is said.
+    one that is None is wanted empty. `protect` is None where nothing is said. `distinct_from` names customers that
+    it is not, by id, key or external_id.
     """
 
     external_id: str
@@ -109,11 +110,12 @@ class DesiredCustomer:
     id: CustomerId | None = None
     protect: bool | None = None
     ignore_changes: frozenset[str] = frozenset()
+    distinct_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A `moved` line: the customer known as `origin` is now called `to`."""
+    """A `moved` line: the customer known as `origin` was then called `to`, which may have moved on since."""
 
     origin: str
     to: str
@@ -153,6 +155,22 @@ class Desired:
     reading: Reading = Reading()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+
+    def former_keys(self) -> dict[str, tuple[str, ...]]:
+        """Return the former keys of each declared key that `moved` lines lead to, the latest first."""
+        before: dict[str, list[str]] = {}
+        for move in self.moved:
+            before.setdefault(move.to, []).append(move.origin)
+        return {key: _traced(key, before) for key in before if key in self.customers}
+
+
+def _traced(key: str, before: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """Return all keys that lead to `key`, itself left out, the nearest first."""
+    found, at = [key], 0
+    while at < len(found):
+        found += [origin for origin in before.get(found[at], ()) if origin not in found]
+        at += 1
+    return tuple(found[1:])
 
 
 # --- live --------------------------------------------------------------------------------------------

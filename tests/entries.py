@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from api_account import Customer
 from story import Ran
@@ -36,11 +36,9 @@ def pins(desired: Desired) -> set[str]:
 
 def names_of(desired: Desired, key: str) -> set[str]:
     """Return the key and its former keys."""
-    origins: Mapping[str, str] = {move.to: move.origin for move in desired.moved}
     names = {key}
-    while (origin := origins.get(key)) is not None and origin not in names:
-        names.add(origin)
-        key = origin
+    for _ in desired.moved:
+        names |= {move.origin for move in desired.moved if move.to in names}
     return names
 
 

@@ -50,6 +50,7 @@ MIDDLE = (
     "text",
     "pace",
     "api.times",
+    "documents.scalars",
     "apply.made",
     "apply.recover",
     "recording",

@@ -90,8 +90,8 @@ def desired_states(
     """
     Return all that is declared, as the reading of YAML lets it through.
 
-    A `moved` comes from a key that is not declared and goes to one that is, a `forget` is not declared, and
-    every file with a customer was read.
+    A `moved` comes from a key that is not declared and leads to one that is, in one step or two; a `forget` is not
+    declared, and every file with a customer was read.
     """
     chosen = draw(st.lists(keys(), max_size=max_customers, unique=True))
     customers = {}
@@ -99,12 +99,16 @@ def desired_states(
         source = Source(draw(st.sampled_from(FILES)), line, 3)
         customers[key] = draw(desired_customers(key, source, pins=pins))
     others = [key for key in (*PLAIN_KEYS, *ODD_KEYS) if key not in customers]
-    origins = draw(st.lists(st.sampled_from(others), max_size=1)) if moves and customers else []
+    origins = draw(st.lists(st.sampled_from(others), max_size=2, unique=True)) if moves and customers else []
     left = [key for key in others if key not in origins]
     forgotten = draw(st.lists(st.sampled_from(left), max_size=1)) if forgets else []
     return Desired(
         customers=customers,
-        moved=tuple(Move(key, draw(st.sampled_from(chosen)), Source(FILES[0], 50, 5)) for key in origins),
+        moved=tuple(
+            # To a declared key, or by way of the one that moved there before.
+            Move(key, draw(st.sampled_from([*chosen, *origins[:number]])), Source(FILES[0], 50 + number, 5))
+            for number, key in enumerate(origins)
+        ),
         forget={key: Source(FILES[0], 60, 10) for key in forgotten},
         reading=draw(readings({customer.source.file for customer in customers.values()})),
     )

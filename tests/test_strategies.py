@@ -30,7 +30,7 @@ def test_what_is_declared_could_have_been_read(desired: Desired) -> None:
     origins = {move.origin for move in desired.moved}
     assert origins.isdisjoint(desired.customers)
     assert origins.isdisjoint(desired.forget)
-    assert {move.to for move in desired.moved} <= set(desired.customers)
+    assert {name for former in desired.former_keys().values() for name in former} == origins
     assert set(desired.forget).isdisjoint(desired.customers)
     assert all(key == customer.external_id for key, customer in desired.customers.items())
     assert {one.source.file for one in desired.customers.values()} <= {file.name for file in desired.reading.files}

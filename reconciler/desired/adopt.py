@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from reconciler.desired.shapes import record_shape
 from reconciler.desired.write import Written
 from reconciler.kinds import CUSTOMER, USER
-from reconciler.kinds.kind import canonical_email
+from reconciler.kinds.kind import canonical_email, nearly
 from reconciler.model import CustomerId, LiveCustomer, LiveUser
 
 _TORN = "holds half a character, which no file can hold"
@@ -28,13 +28,14 @@ def adopt(customers: Iterable[LiveCustomer], users: Mapping[CustomerId, tuple[Li
     Return an entry for each live customer, under its external_id.
 
     One without an external_id, or with one that others have too or no file can hold, stands under its id with an
-    `id:` pin.
+    `id:` pin. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
     """
     found = list(customers)
     counts = Counter(customer.external_id for customer in found)
     entries: list[Written] = []
     left_out: list[str] = []
     used = {external_id for external_id, count in counts.items() if external_id and count == 1}
+    alike: dict[str, str] = {}
     for customer in found:
         alone = bool(customer.external_id) and counts[customer.external_id] == 1 and _whole(customer.external_id)
         key = customer.external_id if alone else _free(customer.id, used)
@@ -42,8 +43,10 @@ def adopt(customers: Iterable[LiveCustomer], users: Mapping[CustomerId, tuple[Li
             shared = counts[customer.external_id]
             why = f"{shared} customers have its external_id" if shared > 1 else f"its external_id {_TORN}"
             left_out.append(f"{key}: {why}; it is pinned by id")
+        other = alike.setdefault(nearly(key), key)
         entry = Written(
             key=key,
+            distinct_from=(other,) if other != key else (),
             fields={
                 field.name: customer.fields[field.name] for field in CUSTOMER.fields if field.name in customer.fields
             },

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from reconciler.desired.findings import places_of
-from reconciler.desired.moves import forgotten_in, moves_of
+from reconciler.desired.moves import ends_of, forgotten_in, moves_of
 from reconciler.desired.overlay import STRUCTURE, Entry, Merged
 from reconciler.documents.parse import Document
 from reconciler.documents.places import Path
@@ -30,13 +30,14 @@ def build(
     belongs = belonging(include, exclude)
     kept = {key: entry for key, entry in merged.entries.items() if belongs(key)}
     lines = tuple(moves_of(documents))
+    ends = ends_of(lines)
     forgotten = tuple(forgotten_in(documents))
     places = places_of((*((one.document, one.path) for one in lines), *((one[0], one[1]) for one in forgotten)))
 
     def source(document: Document, path: Path) -> Source:
         return Source(document.name, *places[document.name][path].value)
 
-    moved = tuple(Move(one.origin, one.to, source(one.document, one.path)) for one in lines if one.to in kept)
+    moved = tuple(Move(one.origin, one.to, source(one.document, one.path)) for one in lines if ends[one.origin] in kept)
     forget = {key: source(document, path) for document, path, key in forgotten if belongs(key)}
     return Desired(
         customers={key: _customer(entry) for key, entry in kept.items()},
@@ -83,6 +84,7 @@ def _customer(entry: Entry) -> DesiredCustomer:
         id=None if customer_id is None else CustomerId(customer_id),
         protect=record.get("protect", entry.defaults.get("protect")),
         ignore_changes=entry.ignored(),
+        distinct_from=tuple(record.get("distinct_from", ())),
     )
 
 

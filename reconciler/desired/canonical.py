@@ -24,6 +24,7 @@ _BREAK = re.compile(r"\r\n|\n|\r")
 _TOP = ("version", "defaults", "customers", "moved", "forget")
 CUSTOMER_KEYS = (
     "id",
+    "distinct_from",
     *(field.name for field in CUSTOMER.fields),
     "archived",
     "protect",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.desired.findings import Finding
@@ -10,8 +10,10 @@ from reconciler.desired.moves import check_moves
 from reconciler.desired.overlay import STRUCTURE, Entry, Merged
 from reconciler.desired.regions import postal_problem, region_of, state_problem
 from reconciler.documents.parse import Document
+from reconciler.documents.scalars import scalar
 from reconciler.documents.words import quoted
 from reconciler.errors import Severity, Source
+from reconciler.kinds.kind import nearly
 
 
 def check_rules(
@@ -50,6 +52,7 @@ def check_rules(
                     yield _lacking(entry, name, required_at)
         if country := fields.get("country"):
             yield from _address(entry, country, fields)
+    yield from _nearly_equal(entry for key, entry in merged.entries.items() if belongs(key))
     yield from check_moves(merged, documents, overlays, complete=complete)
 
 
@@ -78,8 +81,31 @@ def _structure(entry: Entry, pins: dict[str, Entry]) -> Iterator[Finding]:
             message = f"the id {quoted(customer_id)} is given to two customers, first at {{also}}"
             hint = "an id belongs to one customer; remove one of the two"
             yield Finding(document, path, message, hint, also=other.written_in("id"))
+    for name in record.get("distinct_from", ()):
+        if name in (entry.key, customer_id):
+            document, path = entry.written_in("distinct_from")
+            message, hint = f"{quoted(name)} is this customer itself", "name the customers that it is not"
+            yield Finding(document, path, message, hint)
     if users := record.get("users"):
         yield from _users(entry, users)
+
+
+def _nearly_equal(entries: Iterable[Entry]) -> Iterator[Finding]:
+    """Yield a warning for each key that is nearly an earlier one, unless one of the two is declared distinct."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        other = first.setdefault(nearly(entry.key), entry)
+        if other is entry or entry.key in other.record.get("distinct_from", ()):
+            continue
+        if other.key not in entry.record.get("distinct_from", ()):
+            document = other.layers[0]
+            place = document.keys.get(other.key) or document.name
+            message = (
+                f"it is nearly the key {quoted(other.key)} at {place}: only case, whitespace, Unicode form or the "
+                "way a number is written differ"
+            )
+            line = f"distinct_from: [{scalar(other.key, flow=True)}]"
+            yield _warning(entry, message, f"if they are one customer, remove one; if not, write `{line}`")
 
 
 def _users(entry: Entry, users: Mapping[str, Any]) -> Iterator[Finding]:

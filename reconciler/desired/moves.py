@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reconciler.desired.findings import Finding
@@ -31,6 +31,19 @@ def moves_of(documents: Sequence[Document]) -> Iterator[MoveLine]:
                 yield MoveLine(document, ("moved", index), line["from"], line["to"])
 
 
+def ends_of(lines: Iterable[MoveLine]) -> dict[str, str]:
+    """Return, for each key that `lines` move, the key that they lead to; of a circle, one of its keys."""
+    onward = {line.origin: line.to for line in lines}
+    ends: dict[str, str] = {}
+    for origin, to in onward.items():
+        way, key = {origin: ""}, to
+        while key in onward and key not in ends and key not in way:
+            way[key] = ""
+            key = onward[key]
+        ends |= dict.fromkeys(way, ends.get(key, key))
+    return ends
+
+
 def forgotten_in(documents: Sequence[Document]) -> Iterator[tuple[Document, Path, str]]:
     """Yield the keys of `forget` of all documents, and where they stand."""
     for document in documents:
@@ -50,13 +63,13 @@ def check_moves(
     for circle in round_trips:
         way = " → ".join(clipped(line.origin) for line in (*circle, circle[0]))
         message = f"these moves go in a circle: {way}"
-        yield Finding(circle[0].document, circle[0].path, message, "remove one of them")
-    yield from _twice(lines)
-    suggested = 0
+        yield Finding(circle[0].document, circle[0].path, message, _opened(circle, merged))
+    yield from _torn(lines)
+    suggested, origins = 0, {line.origin for line in lines}
     for line in lines:
         if line in going_round:
             continue
-        if complete and line.to not in merged.entries and line.to not in merged.absent:
+        if complete and line.to not in origins and line.to not in merged.entries and line.to not in merged.absent:
             near = did_you_mean(line.to, merged.entries) if suggested < _SUGGESTIONS else ""
             suggested += 1
             message = f"{quoted(line.to)} is not declared"
@@ -64,7 +77,11 @@ def check_moves(
             yield Finding(line.document, (*line.path, "to"), message, hint)
         if line.origin in merged.entries:
             message, also = f"{quoted(line.origin)} is still declared, at {{also}}", _declared(merged, line.origin)
-            yield Finding(line.document, (*line.path, "from"), message, "remove this line, or that entry", also=also)
+            hint = (
+                "if that entry is the moved customer, remove it; if it is a new customer, "
+                "remove this line once every environment has been applied with it"
+            )
+            yield Finding(line.document, (*line.path, "from"), message, hint, also=also)
     for document, path, key in forgotten_in(everything):
         if key in merged.entries:
             message = f"{quoted(key)} is declared, at {{also}}"
@@ -72,18 +89,30 @@ def check_moves(
             yield Finding(document, path, message, hint, also=_declared(merged, key))
 
 
-def _twice(lines: Sequence[MoveLine]) -> Iterator[Finding]:
-    """Yield a finding for each second line with one `from`, or with one `to`."""
-    for step in ("from", "to"):
-        first: dict[str, MoveLine] = {}
-        for line in lines:
-            key = line.origin if step == "from" else line.to
-            other = first.setdefault(key, line)
-            if other is not line:
-                what = "moves twice" if step == "from" else "is moved to twice"
-                message = f"{quoted(key)} {what}, first at {{also}}"
-                also = (other.document, (*other.path, step))
-                yield Finding(line.document, (*line.path, step), message, "remove one of the two", also=also)
+def _torn(lines: Sequence[MoveLine]) -> Iterator[Finding]:
+    """Yield a finding for each line whose `from` an earlier one moves to another key."""
+    first: dict[str, MoveLine] = {}
+    for line in lines:
+        other = first.setdefault(line.origin, line)
+        if other.to != line.to:
+            message = (
+                f"{quoted(line.origin)} moves to two keys, {quoted(other.to)} at {{also}} and {quoted(line.to)} here"
+            )
+            hint = f"keep the line to the key that {quoted(line.origin)} has now; the other is a new customer"
+            also = (other.document, (*other.path, "from"))
+            yield Finding(line.document, (*line.path, "from"), message, hint, also=also)
+
+
+def _opened(circle: Sequence[MoveLine], merged: Merged) -> str:
+    """Return which line of a circle may go without harm to an environment that still knows a former key."""
+    declared = [line.origin for line in circle if line.origin in merged.entries]
+    match declared:
+        case []:
+            return "declare the key that the customer has now, and remove the line that moves it away from there"
+        case [key]:
+            return f"{quoted(key)} is declared: remove the line with `from: {clipped(key)}`"
+        case _:
+            return "moves cannot swap keys: remove these lines, and run `reconciler state move` for each account"
 
 
 def _circles(lines: Sequence[MoveLine]) -> Iterator[tuple[MoveLine, ...]]:

@@ -16,10 +16,10 @@ from reconciler.documents.parse import Document
 from reconciler.documents.places import Path
 from reconciler.documents.words import did_you_mean
 
-STRUCTURE = frozenset({"users", "archived", "id", "protect", "ignore_changes", "unmanaged"})
+STRUCTURE = frozenset({"users", "archived", "id", "distinct_from", "protect", "ignore_changes", "unmanaged"})
 """The keys of a customer that are no fields."""
 
-_JOINED = ("ignore_changes", "unmanaged")
+_JOINED = ("distinct_from", "ignore_changes", "unmanaged")
 _NOTHING: Mapping[str, Any] = {}
 _SUGGESTIONS = 20
 

@@ -22,6 +22,7 @@ class Written:
     id: str | None = None
     users: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     archived: bool = False
+    distinct_from: tuple[str, ...] = ()
 
 
 def write_customers(entries: Iterable[Written], *, schema: str = SCHEMA_PATH) -> str:
@@ -47,6 +48,8 @@ def _customer(entry: Written) -> Iterator[str]:
     inside: list[str] = []
     if entry.id is not None:
         inside += _pair(4, "id", entry.id)
+    if entry.distinct_from:
+        inside.append(f"    distinct_from: [{', '.join(scalar(one, flow=True) for one in entry.distinct_from)}]")
     for name, value in entry.fields.items():
         inside += _pair(4, name, value)
     if entry.archived:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,14 +31,32 @@ def canonical_text(text: str) -> str:
 
 def nearly(external_id: str) -> str:
     """
-    Return an external_id without what a server may change in it: outer blanks, case, Unicode form.
+    Return an external_id without what a server or a spreadsheet may change in it.
 
-    Two keys that are nearly the same are two: it is for looking, never for binding by itself.
+    That is case, whitespace, Unicode form, characters that are not seen, leading zeros of a number, and how a number
+    is written. Two keys that are nearly the same are two: it is for looking, never for binding by itself.
 
-    >>> nearly(" Acme") == nearly("acme")
-    True
+    >>> nearly(" Acme  Inc") == nearly("acme inc"), nearly("00123") == nearly("123.0") == nearly("1.23E+02")
+    (True, True)
     """
-    return canonical_text(external_id).casefold()
+    text = external_id if external_id.isascii() else _compatible(external_id)
+    text = " ".join(text.casefold().split())
+    number = _NUMBER.fullmatch(text) if text[:1].isdecimal() else None
+    if number is None:
+        return text
+    whole, part, exponent = number["whole"], (number["part"] or "").rstrip("0"), int(number["exponent"] or 0)
+    if len(part) > exponent:
+        return text
+    return f"{whole}{part:0<{exponent}}".lstrip("0") or "0"
+
+
+_NUMBER = re.compile(r"(?P<whole>[0-9]+)(?:\.(?P<part>[0-9]*))?(?:e\+?(?P<exponent>[0-9]{1,2}))?")
+
+
+def _compatible(text: str) -> str:
+    """Return a text in the form in which what looks alike is the same, without format characters."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(char for char in folded if unicodedata.category(char) != "Cf")
 
 
 def canonical_ein(text: str) -> str:

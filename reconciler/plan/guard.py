@@ -86,12 +86,13 @@ def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired
     with a new client id, fewer than half are live as recorded.
     """
     pins = {customer.id for customer in desired.customers.values()}
-    moves = {(move.origin, move.to) for move in desired.moved}
+    names = {name: key for key, former in desired.former_keys().items() for name in (key, *former)}
 
     def differs(row: Binding, customer: LiveCustomer | None) -> bool:
         if customer is None or customer.external_id == row.live_external_id:
             return False
-        return row.id not in pins and (row.external_id, customer.external_id) not in moves
+        moved = row.external_id in names and names[row.external_id] == names.get(customer.external_id)
+        return row.id not in pins and not moved
 
     # What a probe made and archived says nothing of whose ledger it is.
     rows = tuple(row for row in records.bindings.values() if row.project != PROBES)

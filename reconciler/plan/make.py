@@ -17,7 +17,7 @@ from reconciler.plan import guard
 from reconciler.plan.declared import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.likeness import offers
-from reconciler.plan.match import Identity, Known, Register, identify, origins_of
+from reconciler.plan.match import Identity, Known, Register, identify
 from reconciler.plan.near import near
 from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import Sight, by_external_id, shelved_by_external_id
@@ -94,7 +94,7 @@ def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) ->
         by_id=by_id,
         holders=by_external_id(sight, by_id),
         shelved=shelved_by_external_id(sight, by_id),
-        origins=origins_of(desired),
+        former=desired.former_keys(),
         scope=scope,
     )
 

@@ -1,9 +1,9 @@
 """
 Who is who: which live customer a declared one is.
 
-First match wins: its `id` pin; the id that the ledger binds to its key (or to the key that a `moved`
-line names); the live customer with that external_id (or with the `from` of a `moved` line). Two
-candidates are never chosen between, and two keys never share one live customer.
+First match wins: its `id` pin; the id that the ledger binds to its key (or to a key that it had before, by the
+`moved` lines); the live customer with that external_id (or with one of those keys). Two candidates are never chosen
+between, and two keys never share one live customer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import Address, Blocked, CustomerId, Desired, DesiredCustomer, LiveCustomer, Note
+from reconciler.model import Address, Blocked, CustomerId, DesiredCustomer, LiveCustomer, Note
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, presence
 from reconciler.plan.scope import Scope
 from reconciler.records import Binding, BindingState, Via
@@ -47,54 +47,32 @@ class Register:
     Both sides, indexed for matching.
 
     `holders` are the active customers by external_id, `shelved` those that we archived and that are listed:
-    one of them may have been restored by hand, so that none is created beside it.
+    one of them may have been restored by hand, so that none is created beside it. `former` are the keys that a
+    declared key's customer had before, the latest first.
     """
 
     sight: Sight
     bindings: Mapping[str, Binding]
     by_id: Mapping[CustomerId, Binding]
     holders: Mapping[str, tuple[LiveCustomer, ...]]
-    origins: Mapping[str, str]
+    former: Mapping[str, tuple[str, ...]]
     scope: Scope
     shelved: Mapping[str, tuple[LiveCustomer, ...]] = field(default_factory=dict)
 
 
-def origins_of(desired: Desired) -> dict[str, str]:
-    """Return, for each key that a `moved` line names, its former key."""
-    return {move.to: move.origin for move in desired.moved}
-
-
 def identify(customer: DesiredCustomer, register: Register) -> Identity:
     """Return which live customer `customer` is, or why that cannot be said."""
-    own = register.bindings.get(customer.external_id)
-    row = own or _moved_row(customer.external_id, register)
-    if row is not None and row.project != register.scope.project:
-        return _taken_key(customer, row)
+    names = (customer.external_id, *register.former.get(customer.external_id, ()))
+    rows = [register.bindings[name] for name in names if name in register.bindings]
+    if rows and rows[0].project != register.scope.project:
+        return _taken_key(customer, rows[0])
     if customer.id is not None:
         return _pinned(customer, customer.id, register)
-    if own is not None and own.id is not None:
-        rival = _moved_row(customer.external_id, register)
-        if rival is not None and rival.id != own.id:
-            return _two(
-                customer,
-                (own.id, rival.id),
-                "the ledger binds it, and the key that it was moved from, to two customers",
-            )
-    if row is not None and row.id is not None:
-        return _bound(customer, row, register)
-    return _found(customer, register)
-
-
-def _moved_row(key: str, register: Register) -> Binding | None:
-    """Return the ledger's row of the nearest former key of `key`; None without one."""
-    seen = {key}
-    origin = register.origins.get(key)
-    while origin is not None and origin not in seen:
-        if origin in register.bindings:
-            return register.bindings[origin]
-        seen.add(origin)
-        origin = register.origins.get(origin)
-    return None
+    ids = tuple(dict.fromkeys(row.bound_id for row in rows))
+    if len(ids) > 1:
+        keys = ", ".join(repr(row.external_id) for row in rows)
+        return _two(customer, ids, f"the ledger binds its key and its former keys ({keys}) to different customers")
+    return _bound(customer, rows[0], register) if rows else _found(customer, register)
 
 
 def _pinned(customer: DesiredCustomer, pin: CustomerId, register: Register) -> Identity:
@@ -166,6 +144,8 @@ def _unrivalled(customer: DesiredCustomer, known: Known, register: Register) -> 
     one that was found by a `moved` line.
     """
     names = {customer.external_id, dormant_external_id(known) or customer.external_id}
+    if known.via is Via.MOVED:
+        names.update(register.former.get(customer.external_id, ()))
     rivals = tuple(one.id for name in sorted(names) for one in register.holders.get(name, ()) if one.id != known.id)
     active = isinstance(known.presence, Active)
     # A pin says which one is meant, and one that is wanted archived is then as it should be.
@@ -185,12 +165,8 @@ def _unrivalled(customer: DesiredCustomer, known: Known, register: Register) -> 
 def _found(customer: DesiredCustomer, register: Register) -> Identity:
     """Return the one live customer with the external_id of the key, or of a key that it was moved from."""
     candidates = {one.id: one for one in register.holders.get(customer.external_id, ())}
-    origin = register.origins.get(customer.external_id)
-    seen = {customer.external_id}
-    while origin is not None and origin not in seen:
-        candidates |= {one.id: one for one in register.holders.get(origin, ())}
-        seen.add(origin)
-        origin = register.origins.get(origin)
+    for name in register.former.get(customer.external_id, ()):
+        candidates |= {one.id: one for one in register.holders.get(name, ())}
     if not candidates:
         candidates = {one.id: one for one in register.shelved.get(customer.external_id, ())}
     if not candidates:

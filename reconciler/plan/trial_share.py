@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.model import Change, CustomerId, Desired, Live
-from reconciler.plan.match import origins_of
 from reconciler.plan.ways import sight_of
 from reconciler.records import Binding, Records
 from reconciler.terms import Terms
@@ -81,12 +80,8 @@ def narrowed(given: Inputs, chains: Chains) -> Inputs:
 
 def _near(given: Inputs, chains: Chains) -> tuple[set[str], set[CustomerId]]:
     """Return the external_ids and the ids that the customers of `chains` are, were, or are told apart from."""
-    origins, names = origins_of(given.desired), set(chains)
-    for key in chains:
-        origin = origins.get(key)
-        while origin is not None and origin not in names:
-            names.add(origin)
-            origin = origins.get(origin)
+    former, names = given.desired.former_keys(), set(chains)
+    names |= {name for key in chains for name in former.get(key, ())}
     ids = {change.id for chain in chains.values() for change in chain if change.id is not None}
     rows = [given.records.bindings[name] for name in names if name in given.records.bindings]
     ids |= {row.bound_id for row in rows}

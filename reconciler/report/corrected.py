@@ -44,7 +44,7 @@ def after_forgetting(row: Binding, follows: Follows) -> Iterator[str]:
         yield f"{_at(one)} with {way}: the next plan binds it again"
     elif row.state is not BindingState.ACTIVE and not one.archived:
         yield f"{_at(one)}, and it is not active: without {way} it is created anew and not restored"
-    elif row.live_external_id in _names(row.external_id, desired):
+    elif row.live_external_id in (row.external_id, *desired.former_keys().get(row.external_id, ())):
         yield f"{_at(one)}: the next plan finds it again by its external_id"
     else:
         yield f"{_at(one)}, and {_carries(row)}: without {way} the next plan creates it a second time"
@@ -112,13 +112,3 @@ def _at(one: DesiredCustomer) -> str:
 def _carries(row: Binding) -> str:
     """Return which external_id the live customer was seen to carry."""
     return f"it carries the external_id {row.live_external_id!r}" if row.live_external_id else "it has no external_id"
-
-
-def _names(key: str, desired: Desired) -> set[str]:
-    """Return the external_ids by which the customer of `key` is found: the key, and those that it was moved from."""
-    origins = {move.to: move.origin for move in desired.moved}
-    names = {key}
-    while key in origins and origins[key] not in names:
-        key = origins[key]
-        names.add(key)
-    return names

@@ -59,6 +59,7 @@ def customer_json(view: CustomerView, *, redact: bool = False) -> dict[str, Any]
             "archived": view.declared.archived,
             "protect": view.declared.protect,
             "ignore_changes": sorted(view.declared.ignore_changes),
+            "distinct_from": list(view.declared.distinct_from),
             "source": str(view.declared.source),
             "fields": sides["declared"],
             "users": _users_json(view.declared.users, redact=redact),
@@ -153,12 +154,13 @@ def _declared(view: CustomerView) -> str:
     one = view.declared
     if one is None:
         return "no"
-    ignored = ", ".join(sorted(one.ignore_changes))
+    ignored, others = ", ".join(sorted(one.ignore_changes)), ", ".join(map(shown, one.distinct_from))
     facts = (
         str(one.source),
         one.archived and "archived",
         one.protect and "protected",
         ignored and f"ignores {ignored}",
+        others and f"distinct from {others}",
     )
     return _joined(facts)
 

@@ -112,3 +112,20 @@ def test_a_ledger_of_another_account_binds_nothing_and_the_file_is_said_to_be_th
 def test_without_a_file_of_this_account_there_is_nothing_to_bind(shop: Online, words: tuple[str, ...]) -> None:
     ran = shop.run("import", *words, "--bind")
     assert (ran.code, "error: --bind: " in ran.err, shop.requests()) == (1, True, 0)
+
+
+def test_customers_that_are_nearly_alike_are_written_as_distinct_so_that_the_file_loads_without_a_warning(
+    shop: Online,
+) -> None:
+    keys = ["Acme", "acme", "00123", "123", "other"]
+    shop.load(*({"external_id": key, "name": "One", "email": "billing@x.example"} for key in keys))
+    assert shop.run("import", "-o", "customers.yaml").code == 0
+    assert (shop.folder / "customers.yaml").read_text().count("distinct_from: [") == 2
+    assert shop.run("validate", "-f", "customers.yaml", "--strict").code == 0
+    assert planned(shop, "customers.yaml")[:2] == (0, [])
+
+
+def test_who_is_nearly_alike_is_not_named_where_nobody_of_the_account_is(shop: Online) -> None:
+    shop.load({"external_id": "Globex", "name": "One"}, {"external_id": "globex", "name": "Two"})
+    made = shop.run("import", "--anonymise", RECONCILER_ANONYMISE_KEY="0123456789abcdef")
+    assert (made.code, "globex" in made.out.casefold()) == (0, False)

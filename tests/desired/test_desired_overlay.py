@@ -175,3 +175,12 @@ def test_an_overlay_in_a_folder_that_is_read_is_no_customers_file(tmp_path: Path
     desired = load(tmp_path, files, "c", overlays=["c/demo.yaml"], without=["c/prod.yaml"]).desired
     assert [file.name for file in desired.reading.files] == ["c/a.yaml", "c/demo.yaml"]
     assert desired.customers["acme"].fields["city"] == "Salem"
+
+
+def test_what_a_customer_is_distinct_from_is_joined_over_the_overlays(tmp_path: Path) -> None:
+    files = {
+        "a.yaml": "customers:\n  acme: {email: a@x.example, distinct_from: [old]}\n",
+        "b.yaml": "customers:\n  acme: {distinct_from: [cus_1, old]}\n",
+    }
+    loaded = load(tmp_path, files, "a.yaml", overlays=["b.yaml"])
+    assert loaded.desired.customers["acme"].distinct_from == ("old", "cus_1")

@@ -10,6 +10,7 @@ from yaml_files import load, problems, warnings
 from reconciler.errors import Source
 from reconciler.model import Move
 
+NOBODY = "declare the key that the customer has now, and remove the line that moves it away from there"
 ACME = "customers:\n  acme: {name: Acme, email: a@acme.example}\n"
 
 
@@ -145,16 +146,54 @@ def test_moved_and_forget_stand_in_the_result_with_their_places(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("lines", "way"),
+    ("lines", "way", "hint"),
     [
-        ("[{from: a, to: b}, {from: b, to: a}]", "a → b → a"),
-        ("[{from: x, to: x}]", "x → x"),
-        ("[{from: a, to: b}, {from: b, to: c}, {from: c, to: a}]", "a → b → c → a"),
+        ("[{from: a, to: b}, {from: b, to: a}]", "a → b → a", NOBODY),
+        ("[{from: x, to: x}]", "x → x", NOBODY),
+        ("[{from: a, to: b}, {from: b, to: c}, {from: c, to: a}]", "a → b → c → a", NOBODY),
+        (
+            "[{from: a, to: acme}, {from: acme, to: a}]",
+            "a → acme → a",
+            "'acme' is declared: remove the line with `from: acme`",
+        ),
+        (
+            "[{from: b, to: acme}, {from: acme, to: b}]",
+            "b → acme → b",
+            "moves cannot swap keys: remove these lines, and run `reconciler state move` for each account",
+        ),
     ],
 )
-def test_moves_in_a_circle_are_one_error(tmp_path: Path, lines: str, way: str) -> None:
-    (found,) = problems(tmp_path, f"{ACME}moved: {lines}\n")
-    assert found == f"customers.yaml:3:9: moved[0]: these moves go in a circle: {way}; remove one of them"
+def test_moves_in_a_circle_are_one_error(tmp_path: Path, lines: str, way: str, hint: str) -> None:
+    also = "  b: {email: b@b.example}\n" if "b → acme" in way else ""
+    (found,) = problems(tmp_path, f"{ACME}{also}moved: {lines}\n")
+    place = "customers.yaml:4:9" if also else "customers.yaml:3:9"
+    assert found == f"{place}: moved[0]: these moves go in a circle: {way}; {hint}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "[{from: a, to: b}, {from: b, to: acme}]",
+        "[{from: b, to: acme}, {from: a, to: b}]",
+        "[{from: a, to: acme}, {from: b, to: acme}]",
+        "[{from: a, to: b}, {from: b, to: acme}, {from: a, to: b}]",
+    ],
+)
+def test_chains_and_several_former_keys_are_kept_line_by_line(tmp_path: Path, lines: str) -> None:
+    desired = load(tmp_path, f"{ACME}moved: {lines}\n").desired
+    assert set(desired.former_keys()["acme"]) == {"a", "b"}
+    assert {move.origin for move in desired.moved} == {"a", "b"}
+
+
+def test_a_chain_to_a_key_of_another_environment_is_left_out(tmp_path: Path) -> None:
+    text = f"{ACME}  c: {{email: c@x.example}}\nmoved: [{{from: a, to: b}}, {{from: b, to: c}}]\n"
+    assert load(tmp_path, text, exclude=["c"]).desired.moved == ()
+
+
+def test_a_chain_that_ends_at_no_declared_key_is_one_error(tmp_path: Path) -> None:
+    assert problems(tmp_path, ACME + "moved: [{from: a, to: b}, {from: b, to: acne}]\n") == [
+        "customers.yaml:3:41: moved[1].to: 'acne' is not declared; did you mean 'acme'?"
+    ]
 
 
 def test_a_move_to_what_is_not_declared_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
@@ -168,16 +207,60 @@ def test_a_move_from_what_is_still_declared_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, text) == [
         (
             "customers.yaml:4:16: moved[0].from: 'old' is still declared, at customers.yaml:3:3; "
-            "remove this line, or that entry"
+            "if that entry is the moved customer, remove it; if it is a new customer, "
+            "remove this line once every environment has been applied with it"
         )
     ]
 
 
-def test_two_moves_of_one_key_or_to_one_key_are_errors(tmp_path: Path) -> None:
-    text = ACME + "  b: {email: b@b.example}\nmoved: [{from: x, to: acme}, {from: x, to: b}, {from: y, to: b}]\n"
+def test_one_key_that_moves_to_two_is_an_error_that_names_both(tmp_path: Path) -> None:
+    text = ACME + "  b: {email: b@b.example}\nmoved: [{from: x, to: acme}, {from: x, to: b}]\n"
     assert problems(tmp_path, text) == [
-        "customers.yaml:4:37: moved[1].from: 'x' moves twice, first at customers.yaml:4:10; remove one of the two",
-        "customers.yaml:4:62: moved[2].to: 'b' is moved to twice, first at customers.yaml:4:40; remove one of the two",
+        (
+            "customers.yaml:4:37: moved[1].from: 'x' moves to two keys, 'acme' at customers.yaml:4:10 and 'b' here; "
+            "keep the line to the key that 'x' has now; the other is a new customer"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Acme", "acme"),
+        ("acme", "'acme '"),
+        ("two words", "'two  words'"),
+        ("café", "cafe\u0301"),
+        ("00123", "123"),
+        ("123", "123.0"),
+    ],
+)
+def test_keys_that_are_nearly_equal_are_a_warning_that_names_both(tmp_path: Path, one: str, other: str) -> None:
+    text = f"customers:\n  {one}: {{email: a@x.example}}\n  {other}: {{email: b@x.example}}\n"
+    (found,) = warnings(tmp_path, text)
+    assert found.startswith("customers.yaml:3:3: customers.")
+    assert f"warning: it is nearly the key '{one}' at customers.yaml:2:3: only case, whitespace" in found
+    assert found.endswith(f"write `distinct_from: [{one}]`")
+
+
+def test_of_keys_that_are_nearly_equal_each_later_one_is_named_once(tmp_path: Path) -> None:
+    keys = ("acme", "Acme", "ACME", "other")
+    text = "customers:\n" + "".join(f"  {key}: {{email: a@x.example}}\n" for key in keys)
+    assert [one.split(": ")[1] for one in warnings(tmp_path, text)] == ["customers.Acme", "customers.ACME"]
+
+
+@pytest.mark.parametrize("name", ["acme", "Acme"])
+def test_keys_that_are_declared_distinct_are_no_warning(tmp_path: Path, name: str) -> None:
+    said = {"acme": "", "Acme": ""} | {name: f", distinct_from: [{'Acme' if name == 'acme' else 'acme'}]"}
+    text = "customers:\n" + "".join(f"  {key}: {{email: a@x.example{more}}}\n" for key, more in said.items())
+    assert warnings(tmp_path, text) == []
+
+
+def test_a_customer_is_not_distinct_from_itself(tmp_path: Path) -> None:
+    text = "customers:\n  acme: {email: a@x.example, id: cus_1, distinct_from: [cus_1, other, acme]}\n"
+    hint = "name the customers that it is not"
+    assert problems(tmp_path, text) == [
+        f"customers.yaml:2:56: customers.acme.distinct_from: '{name}' is this customer itself; {hint}"
+        for name in ("acme", "cus_1")
     ]
 
 

@@ -59,7 +59,7 @@ def test_no_object_takes_an_unknown_key(name: str) -> None:
 
 def test_a_customers_properties_are_the_kinds_fields_and_the_structure() -> None:
     definition = schema("customers")["$defs"]["customer"]
-    structure = ["users", "archived", "id", "protect", "ignore_changes", "unmanaged"]
+    structure = ["users", "archived", "id", "distinct_from", "protect", "ignore_changes", "unmanaged"]
     assert list(definition["properties"]) == FIELDS + structure
     assert schema("customers")["$defs"]["field"]["enum"] == FIELDS
 

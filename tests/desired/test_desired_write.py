@@ -35,12 +35,14 @@ CUSTOMERS = st.builds(
     id=st.none() | ANY.filter(bool),
     users=st.dictionaries(ANY.filter(bool), fields_of(tuple(field.name for field in USER.fields)), max_size=2),
     archived=st.booleans(),
+    distinct_from=st.lists(ANY.filter(bool), max_size=2).map(tuple),
 )
 
 
 def tree_of(entry: Written) -> Tree:
     """Return what the reader should find of an entry."""
     tree: dict[str, Tree] = {} if entry.id is None else {"id": entry.id}
+    tree |= {"distinct_from": list(entry.distinct_from)} if entry.distinct_from else {}
     tree |= entry.fields
     if entry.users:
         tree["users"] = {email: dict(user) for email, user in entry.users.items()}
@@ -84,7 +86,7 @@ def test_the_layout() -> None:
             {"name": "Acme & Co", "ein": "12-3456789", "city": None, "postal_code": "02134"},
             users={"j@x.example": {"first_name": "Jane"}, "k@x.example": {}},
         ),
-        Written("cus_9f3", {"name": "NO"}, id="cus_9f3", archived=True),
+        Written("cus_9f3", {"name": "NO"}, id="cus_9f3", archived=True, distinct_from=("old", "a, b")),
         Written("a: b", {}),
     ]
     assert write_customers(entries) == (
@@ -102,6 +104,7 @@ def test_the_layout() -> None:
         "      k@x.example: {}\n"
         "  cus_9f3:\n"
         "    id: cus_9f3\n"
+        '    distinct_from: [old, "a, b"]\n'
         '    name: "NO"\n'
         "    archived: true\n"
         '  "a: b": {}\n'

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+from dataclasses import replace
 
-from reconciler.model import Action, Address, BindingAction, BindingChange, CustomerId, Desired, Live
+import pytest
+from plan_parts import CREATED_AT, FILE, TERMS, account, bound, customer, declared, ledger, there
+
+from reconciler.errors import Source
+from reconciler.model import Action, Address, BindingAction, BindingChange, CustomerId, Desired, Live, Move
 from reconciler.plan.make import make_plan
 from reconciler.plans import Plan
 from reconciler.records import BindingState, Records
@@ -139,3 +142,42 @@ def test_an_external_id_edited_once_more_under_a_pin_is_noted_and_recorded_anew(
 
     assert [note.text for note in made.notes] == ["cus_1 carries external_id 'a-2', which the API cannot change"]
     assert [row.live_external_id for row in made.entries] == ["a-2"]
+
+
+CHAINS = (
+    (Move("a", "b", Source(FILE, 8, 3)), Move("b", "c", Source(FILE, 9, 3))),
+    (Move("b", "c", Source(FILE, 8, 3)), Move("a", "b", Source(FILE, 9, 3))),
+    (Move("a", "c", Source(FILE, 8, 3)), Move("b", "c", Source(FILE, 9, 3))),
+)
+
+
+@pytest.mark.parametrize("moved", CHAINS)
+@pytest.mark.parametrize("known", ["a", "b", "c"])
+@pytest.mark.parametrize("lost", [False, True], ids=["ledger", "no ledger"])
+def test_a_customer_with_several_former_keys_is_found_by_the_one_that_is_known(
+    moved: tuple[Move, ...], known: str, lost: bool
+) -> None:
+    desired = replace(declared(customer("c", fields={"name": "a"})), moved=moved)
+    rows = () if lost else (bound(known, "cus_1", live_external_id="a", created_at=CREATED_AT),)
+    live = account(there("cus_1", known if lost else "a", name="a"))
+    made = plan(desired, live, ledger(*rows))
+    assert (made.changes, made.blocked) == ((), ())
+    if not lost and known != "c":
+        assert made.bindings == (BindingChange(BindingAction.MOVE, Address("c"), CustomerId("cus_1"), origin=known),)
+
+
+@pytest.mark.parametrize("moved", CHAINS)
+def test_a_customer_whose_former_keys_nobody_knows_is_created(moved: tuple[Move, ...]) -> None:
+    made = plan(replace(declared(customer("c")), moved=moved), account(), ledger())
+    assert [(one.action, str(one.address)) for one in made.changes] == [(Action.CREATE, "c")]
+
+
+@pytest.mark.parametrize("moved", CHAINS)
+@pytest.mark.parametrize("rows", [("a", "b"), ("a", "c"), ("a",), ()], ids=str)
+def test_two_live_customers_of_one_key_are_blocked(moved: tuple[Move, ...], rows: tuple[str, ...]) -> None:
+    desired = replace(declared(customer("c")), moved=moved)
+    ids = {"a": "cus_1", "b": "cus_2", "c": "cus_2"}
+    live = account(there("cus_1", "a"), there("cus_2", "c" if "c" in rows else "b"))
+    made = plan(desired, live, ledger(*(bound(key, ids[key]) for key in rows)))
+    assert (made.changes, [set(one.ids) for one in made.blocked]) == ((), [{"cus_1", "cus_2"}])
+    assert "with an `id:` line" in made.blocked[0].hint
