@@ -22,6 +22,10 @@ WRITTEN = {
 }
 """What `init` writes, and which of the files in the package it is."""
 
+SAMPLE = "customers/customers.yaml"
+LEDGERS = ".reconciler/"
+"""What `.gitignore` must name: the ledger holds personal data."""
+
 
 @click.command("init")
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
@@ -29,23 +33,36 @@ def command(folder: Path) -> None:
     """
     Write a starter project into FOLDER: project file, customers, schemas for the editor, CI workflows, .gitignore.
 
-    Nothing that is there already is written over.
+    A file that is there already stays as it is, and the rest is written.
 
     \b
     Example:
       reconciler init billing && cd billing && reconciler -e local plan
     """  # noqa: D301 - click's mark
-    contents = {folder / name: shipped(source) for name, source in WRITTEN.items()}
-    there = [path for path in contents if path.exists()]
-    if there:
-        raise ReconcilerError(
-            f"{', '.join(map(str, there))}: there already; nothing was written", "choose another folder"
-        )
-    for path, source in contents.items():
-        _write(path, source.read_text(encoding="utf-8"))
-        output.sentence(visible(f"wrote {path}"))
+    kept = {name for name in WRITTEN if (folder / name).exists()}
+    # Where customers are declared already, made-up ones must not join them.
+    own = (folder / "customers").exists() or "reconciler.yaml" in kept
+    for name, source in WRITTEN.items():
+        path = folder / name
+        if name in kept:
+            output.sentence(visible(f"kept  {path}, which is there already"))
+        elif name == SAMPLE and own:
+            output.sentence(visible(f"left  {path} out: the project has customers of its own"))
+        else:
+            _write(path, shipped(source).read_text(encoding="utf-8"))
+            output.sentence(visible(f"wrote {path}"))
+    if ".gitignore" in kept and LEDGERS not in _lines(folder / ".gitignore"):
+        output.say(f"{folder / '.gitignore'}: add a line `{LEDGERS}`, as the ledger there holds personal data")
     here = "" if folder == Path() else f"cd {folder} && "
     output.sentence(visible(f"Next: {here}reconciler -e local plan"))
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file, none where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def _write(path: Path, text: str) -> None:

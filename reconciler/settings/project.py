@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -49,15 +50,19 @@ class ProjectFile:
 
 def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
     """
-    Return the project file that `-p` gives, else `reconciler.yaml` of the working folder, else None.
+    Return the project file that `-p` gives, else the nearest `reconciler.yaml`, else None.
 
-    Raises Invalid where it cannot be read, or does not have the shape of `schema/project.schema.json`.
+    The nearest is that of the working folder, or of a folder above it up to the repository's root or the home folder.
+    Raises Invalid where it cannot be read, where one found above belongs to another user, or where it does not have
+    the shape of `schema/project.schema.json`.
     """
-    name = given or PROJECT_FILE
-    path = cwd / name
-    if given is None and not path.exists():
+    path = nearest_project_file(cwd) if given is None else cwd / given
+    if path is None:
         return None
-    shown = visible(name)
+    shown = visible(given or os.path.relpath(path, cwd))
+    if given is None and path.parent != cwd and _belongs_to_another(path):
+        hint = f"if you trust it, name it: -p {shown}"
+        raise Invalid([Problem(Source(shown), "", "this project file belongs to another user and is not read", hint)])
     document = read_document(path, shown, hint="check the path given with -p")
     if not isinstance(document.tree, dict):
         message = "the file is empty" if document.tree is None else "the file is not a mapping"
@@ -71,6 +76,24 @@ def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
     if wrong:
         raise Invalid(sorted(wrong, key=lambda problem: problem.source))
     return project
+
+
+def nearest_project_file(cwd: Path) -> Path | None:
+    """
+    Return the project file of `cwd`, else of the nearest folder above it; None where there is none.
+
+    The search ends at the root of a git repository or at the home folder, and does not begin where neither is above:
+    outside of them, folders are anybody's.
+    """
+    folders = (cwd, *cwd.parents)
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+    end = next((at for at, folder in enumerate(folders) if str(folder) == home or (folder / ".git").exists()), 0)
+    return next((folder / PROJECT_FILE for folder in folders[: end + 1] if (folder / PROJECT_FILE).exists()), None)
+
+
+def _belongs_to_another(path: Path) -> bool:
+    """Say whether a file belongs to another user than the one who runs this; no where the system has no such thing."""
+    return hasattr(os, "geteuid") and path.stat().st_uid != os.geteuid()
 
 
 def read_document(path: Path, shown: str, *, hint: str) -> Document:

@@ -55,6 +55,8 @@ class Settings:
         if not self._files:
             name = self._project_file.name if self._project_file else "-f"
             hint = "say which: -f PATH, or `files: [customers/]` in reconciler.yaml"
+            if self._project_file is None:
+                hint += "; `reconciler init` writes a project to begin with"
             raise Invalid([Problem(Source(name), "", "no customers files are named", hint)])
         return self._files
 

@@ -115,7 +115,10 @@ def test_no_file_at_all_is_an_error_that_says_how_to_name_one(shop: Online) -> N
     ran = shop.run("plan")
     assert (ran.code, ran.err) == (
         1,
-        "-f: no customers files are named; say which: -f PATH, or `files: [customers/]` in reconciler.yaml\n",
+        (
+            "-f: no customers files are named; say which: -f PATH, or `files: [customers/]` in reconciler.yaml; "
+            "`reconciler init` writes a project to begin with\n"
+        ),
     )
 
 

@@ -159,12 +159,30 @@ def test_a_starter_project_is_valid_and_plans(shop: Online) -> None:
     assert shop.run("-e", "local", "plan", AP_ENVIRONMENT="").code == 0
 
 
-def test_a_starter_project_never_writes_over_a_file(here: Place) -> None:
+def test_a_starter_project_keeps_a_file_that_is_there_and_writes_the_rest(here: Place) -> None:
     here.write("new/.gitignore", "mine\n")
     ran = here.run("init", "new")
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "error: new/.gitignore: there already; nothing was written\n  choose another folder\n"
-    assert [one.name for one in (here.folder / "new").iterdir()] == [".gitignore"]
+    assert ran.code == 0
+    assert "kept  new/.gitignore, which is there already\n" in ran.out
+    assert ran.err == "new/.gitignore: add a line `.reconciler/`, as the ledger there holds personal data\n"
+    assert (here.folder / "new/.gitignore").read_text() == "mine\n"
+    assert here.run("validate", "-p", "new/reconciler.yaml").code == 0
+
+
+def test_a_starter_project_made_twice_changes_nothing(here: Place) -> None:
+    here.run("init")
+    before = {path: path.read_bytes() for path in here.folder.rglob("*") if path.is_file()}
+    ran = here.run("init")
+    after = {path: path.read_bytes() for path in here.folder.rglob("*") if path.is_file()}
+    assert (ran.code, ran.err, after) == (0, "", before)
+
+
+def test_a_starter_project_adds_no_customers_to_those_that_are_declared(here: Place) -> None:
+    here.write("customers/west.yaml", ONE)
+    ran = here.run("init")
+    assert "left  customers/customers.yaml out: the project has customers of its own\n" in ran.out
+    assert not (here.folder / "customers/customers.yaml").exists()
+    assert here.run("validate").out.startswith("Valid: 1 customer declared.")
 
 
 def test_a_starter_project_never_shows_a_path_raw(here: Place) -> None:

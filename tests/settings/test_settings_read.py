@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -371,9 +372,52 @@ def test_paths_of_the_project_file_start_at_its_folder_and_those_of_options_at_t
     assert read(tmp_path, options=options).files() == (str(tmp_path / "a.yaml"), "-")
 
 
+def test_the_project_file_of_a_folder_above_is_found_within_the_repository(tmp_path: Path) -> None:
+    below = tmp_path / "customers/west"
+    below.mkdir(parents=True)
+    (tmp_path / "reconciler.yaml").write_text("files: [customers/]\n")
+    assert read(below).root == below
+    (tmp_path / ".git").mkdir()
+    settings = read(below)
+    assert (settings.root, settings.files()) == (tmp_path, ("customers/",))
+
+
+def test_a_project_file_above_the_repository_is_not_found(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.yaml").write_text("files: [customers/]\n")
+    (tmp_path / "mine/.git").mkdir(parents=True)
+    assert read(tmp_path / "mine").root == tmp_path / "mine"
+
+
+def test_the_nearest_project_file_counts(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "west/deep").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "west"):
+        (folder / "reconciler.yaml").write_text("files: [customers/]\n")
+    assert read(tmp_path / "west/deep").root == tmp_path / "west"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
+def test_a_project_file_above_that_belongs_to_another_user_is_read_only_when_named(tmp_path: Path) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "reconciler.yaml").write_text("files: [customers/]\n")
+    os.chown(tmp_path / "reconciler.yaml", 12345, -1)
+    assert wrong(lambda: read(below)) == [
+        (
+            "../reconciler.yaml: this project file belongs to another user and is not read; "
+            "if you trust it, name it: -p ../reconciler.yaml"
+        )
+    ]
+    assert read(below, options=Options(project_file="../reconciler.yaml")).root == below / ".."
+
+
 def test_without_files_the_user_is_told_to_name_some(tmp_path: Path) -> None:
     assert wrong(read(tmp_path).files) == [
-        "-f: no customers files are named; say which: -f PATH, or `files: [customers/]` in reconciler.yaml"
+        (
+            "-f: no customers files are named; say which: -f PATH, or `files: [customers/]` in reconciler.yaml; "
+            "`reconciler init` writes a project to begin with"
+        )
     ]
 
 
