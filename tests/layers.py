@@ -51,6 +51,7 @@ MIDDLE = (
     "pace",
     "api.times",
     "documents.scalars",
+    "documents.words",
     "apply.made",
     "apply.recover",
     "recording",

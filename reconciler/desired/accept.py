@@ -94,6 +94,8 @@ def _wanted(finding: Finding, left: list[Left]) -> Iterable[Wanted]:
                 if one.name == CUSTOMER.identity:
                     why = "a key is not changed by guess: write a `moved` line, or correct it in the dashboard"
                     left.append(Left(finding, one.name, why))
+                elif one.name == "name" and not one.live.strip():
+                    left.append(Left(finding, one.name, "a customer cannot be declared without a name"))
                 else:
                     yield Wanted(finding, one.name, Set((*path, one.name), one.live or None))
         case Kind.ARCHIVED | Kind.GONE:

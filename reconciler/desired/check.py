@@ -40,11 +40,12 @@ def check_rules(
     if not pins_allowed:
         yield from _pins(documents)
     pins: dict[str, Entry] = {}
-    for key, entry in merged.entries.items():
-        record, fields = entry.record, entry.fields()
+    for entry in (*merged.entries.values(), *merged.repeated):
+        key, record, fields = entry.key, entry.record, entry.fields()
+        repeated = merged.entries.get(key) is not entry
         if not STRUCTURE.isdisjoint(record):
-            yield from _structure(entry, pins)
-        if not record.get("archived") and key not in spoiled and belongs(key):
+            yield from _structure(entry, {} if repeated else pins)
+        if not repeated and not record.get("archived") and key not in spoiled and belongs(key):
             if not fields.get("email") and "email" not in required:
                 yield _warning(entry, "it has no email", "invoices need one, and the API sets it only at creation")
             for name in required:

@@ -61,7 +61,7 @@ def _paths(finding: Finding) -> Iterable[tuple[Document, Path]]:
 def _known(finding: Finding) -> Source | None:
     """Return the place of a customer's key, which the fast pass keeps: nearly all warnings are about one."""
     if finding.at_key and len(finding.path) == 2 and finding.path[0] == "customers":  # noqa: PLR2004 - customers.KEY
-        return finding.document.keys.get(str(finding.path[1]))
+        return finding.document.keys.get(finding.path[1])  # type: ignore[arg-type]
     return None
 
 

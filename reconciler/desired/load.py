@@ -61,7 +61,9 @@ def load_desired(
         over = _shaped(above.files, problems)
         documents = [one.document for one in base]
         layers = [one.document for one in over]
-        complete = len(base) == len(found.files) and not found.problems
+        whole = len(base) == len(found.files) and not found.problems
+        # Of a second `customers:` in one file nothing is declared.
+        complete = whole and not any(len(path) == 1 for one in documents for path, _ in one.again)
         merged = merge(documents, layers, complete=complete)
         findings = [finding for one in (*base, *over) for finding in one.findings]
         findings += check_rules(
@@ -99,6 +101,7 @@ def _shaped(files: Iterable[File], problems: list[Problem]) -> list[Shaped]:
                 Problem(Source(file.name), "", "the file is empty", "declare customers: {} if none is wanted")
             )
             continue
+        problems.extend(document.doubts)
         shaped.append(check_shape(document))
     return shaped
 

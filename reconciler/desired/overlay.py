@@ -13,13 +13,12 @@ from typing import Any
 
 from reconciler.desired.findings import Finding
 from reconciler.documents.parse import Document
-from reconciler.documents.places import Path
+from reconciler.documents.places import Again, Path
 from reconciler.documents.words import did_you_mean
 
 STRUCTURE = frozenset({"users", "archived", "id", "distinct_from", "protect", "ignore_changes", "unmanaged"})
 """The keys of a customer that are no fields."""
 
-_JOINED = ("distinct_from", "ignore_changes", "unmanaged")
 _NOTHING: Mapping[str, Any] = {}
 _SUGGESTIONS = 20
 
@@ -64,11 +63,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What all documents of one environment declare together. `absent`: keys that an overlay sets to null."""
+    """
+    What all documents of one environment declare together.
+
+    `absent`: keys that an overlay sets to null. `repeated`: entries whose key another one has already.
+    """
 
     entries: Mapping[str, Entry]
     absent: frozenset[str]
     findings: tuple[Finding, ...]
+    repeated: tuple[Entry, ...] = ()
 
 
 def merge(documents: Sequence[Document], overlays: Sequence[Document], *, complete: bool = True) -> Merged:
@@ -83,7 +87,7 @@ def merge(documents: Sequence[Document], overlays: Sequence[Document], *, comple
     for overlay in overlays:
         layers.lay_over(overlay)
     findings = (*layers.findings, *layers.unknown) if complete else tuple(layers.findings)
-    return Merged(layers.entries, frozenset(layers.absent), findings)
+    return Merged(layers.entries, frozenset(layers.absent), findings, tuple(layers.repeated))
 
 
 @dataclass(slots=True)
@@ -94,17 +98,22 @@ class _Layers:
     absent: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     unknown: list[Finding] = field(default_factory=list)
+    repeated: list[Entry] = field(default_factory=list)
 
     def gather(self, document: Document) -> None:
         """Add the customers of one file."""
         defaults = document.tree.get("defaults", _NOTHING)
         layers = (document,)
         for key, record in document.tree.get("customers", _NOTHING).items():
-            if key in self.entries:
+            if isinstance(key, Again):
+                # The reader of the file has said so.
+                self.repeated.append(Entry(key, record or _NOTHING, defaults, layers))
+            elif key in self.entries:
                 first = self.entries[key].layers[0]
                 message = f"this external_id is declared twice, first at {first.keys.get(key, first.name)}"
                 hint = "one external_id stands in one place; remove one, or merge the two"
                 self.findings.append(Finding(document, ("customers", key), message, hint, at_key=True))
+                self.repeated.append(Entry(key, record or _NOTHING, defaults, layers))
             elif record is None:
                 hint = "write {} to declare it with nothing but defaults, or remove it"
                 self.findings.append(Finding(document, ("customers", key), "this is empty", hint, at_key=True))
@@ -118,6 +127,8 @@ class _Layers:
         defaults = overlay.tree.get("defaults", _NOTHING)
         for key, record in overlay.tree.get("customers", _NOTHING).items():
             entry = self.entries.get(key)
+            if isinstance(key, Again):
+                continue
             if entry is None:
                 self._add(overlay, key, record, defaults)
             elif record is None:
@@ -158,13 +169,10 @@ def _empty_users(document: Document, key: str, users: Mapping[str, Any], below: 
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return `above` over `below`: users by e-mail, lists joined, every other key replaced."""
+    """Return `above` over `below`: users by e-mail, every other key replaced, lists too."""
     if not above:
         return below
     merged = {**below, **above}
-    for name in _JOINED:
-        if name in below and name in above:
-            merged[name] = list(dict.fromkeys((*below[name], *above[name])))
     if "users" in above:
         merged["users"] = _merged_users(below.get("users", _NOTHING), above["users"])
     return merged

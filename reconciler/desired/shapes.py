@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from reconciler.desired.findings import Finding
 from reconciler.documents.parse import Document
-from reconciler.documents.places import Path
+from reconciler.documents.places import Again, Path
 from reconciler.documents.shape import Misfit, Shape
+from reconciler.documents.words import quoted
 from reconciler.shipped import schema
 
 _MARKED = "customers"
+_UNDER_CUSTOMERS = "write `customers:`, and the customers under it"
+_UNDER_A_KEY = "fields are written under an external_id: `customers: {acme: {name: Acme Corp}}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +41,91 @@ def record_shape() -> Shape:
 
 
 def check_shape(document: Document) -> Shaped:
-    """Return `document` without what does not fit the schema, so that the other rules can be checked still."""
+    """
+    Return `document` without what does not fit the schema, so that the other rules can be checked still.
+
+    A customer whose key stands again is in it under that `Again`.
+    """
     tree = document.tree
-    if _whole().fits(tree):
+    if not document.again and _whole().fits(tree):
         return Shaped(document)
     if not isinstance(tree, dict):
         kind = "a list" if isinstance(tree, list) else "a single value"
-        hint = "write `customers:`, and the customers under it"
-        return Shaped(replace(document, tree={}), (Finding(document, (), f"the file is {kind}", hint),))
+        return Shaped(replace(document, tree={}), (Finding(document, (), f"the file is {kind}", _UNDER_CUSTOMERS),))
     records = tree.get(_MARKED)
-    many = records if isinstance(records, dict) else {}
+    many = dict(records) if isinstance(records, dict) else {}
+    many |= {path[1]: value for path, value in document.again if _is_customer(path)}
     misfits: list[Misfit] = list(_whole().misfits({**tree, _MARKED: {}} if many else tree))
-    spoiled = []
+    misplaced = _misplaced(many)
+    misfits.extend(Misfit((_MARKED, key), "this is empty") for key in misplaced if many[key] is None)
+    spoiled = set(misplaced)
     for key, record in many.items():
+        if isinstance(key, Again):
+            # Which of the two is meant is not known: neither lacks what the other may have.
+            spoiled |= {key, str(key)}
         if not record_shape().fits(record):
-            spoiled.append(key)
+            spoiled.add(key)
             misfits.extend(replace(one, path=(_MARKED, key, *one.path)) for one in record_shape().misfits(record))
-    findings = tuple(_finding(document, one) for one in misfits or [Misfit((), "this does not fit the schema")])
-    return Shaped(replace(document, tree=_fitting(tree, misfits)), findings, frozenset(spoiled))
+    if many:
+        tree = {**tree, _MARKED: many}
+    fitting = _fitting(tree, misfits)
+    for path, value in document.again:
+        if not _is_customer(path):
+            misfits.extend(_whole().misfits_at(path, value))
+    if not misfits and not document.again:
+        misfits.append(Misfit((), "this does not fit the schema", "see `reconciler schema`"))
+    findings = tuple(_findings(document, misfits, misplaced))
+    return Shaped(replace(document, tree=fitting), findings, frozenset(spoiled))
+
+
+def _findings(document: Document, misfits: Iterable[Misfit], misplaced: Sequence[str]) -> Iterator[Finding]:
+    """Yield misfits as findings; for all fields that are `misplaced`, which are one mistake, one."""
+    for misfit in misfits:
+        if misfit.path[:1] != (_MARKED,) or misfit.path[1:2] not in [(key,) for key in misplaced]:
+            yield _finding(document, misfit)
+    if misplaced:
+        message = f"{quoted(misplaced[0])} is a field, where an external_id is expected"
+        yield Finding(document, (_MARKED, misplaced[0]), message, _UNDER_A_KEY, at_key=True)
+
+
+def _is_customer(path: Path) -> bool:
+    """Say whether `path` is that of a customer."""
+    return len(path) == 2 and path[0] == _MARKED  # noqa: PLR2004 - customers.KEY
+
+
+def _misplaced(records: Mapping[str, Any]) -> list[str]:
+    """Return the keys of customers that are fields without a customer: its external_id was forgotten."""
+    known = schema("customers")["$defs"]["customer"]["properties"]
+    keys = [key for key, record in records.items() if key in known and not (record and record_shape().fits(record))]
+    return keys if any(not isinstance(records[key], dict | None) for key in keys) else []
 
 
 def _finding(document: Document, misfit: Misfit) -> Finding:
-    """Return a misfit as a finding; of `customers:` without content, with the hint that an empty file has."""
+    """Return a misfit as a finding, with a better hint where the mistake is a common one."""
     hint = misfit.hint
-    if misfit.path == (_MARKED,) and misfit.message == "this is empty":
-        hint = "declare customers: {} if none is wanted"
+    match misfit.path:
+        case (str(first),) if first == _MARKED and misfit.message == "this is empty":
+            hint = "declare customers: {} if none is wanted"
+        case (str(key),) if misfit.at_key and str(key) in schema("customers")["$defs"]["customer"]["properties"]:
+            hint = _UNDER_A_KEY
+        case (str(key),) if misfit.at_key and isinstance(document.tree.get(key), dict):
+            hint = hint if "did you mean" in hint else _UNDER_CUSTOMERS
+        case (_, _, "external_id" | "key"):
+            hint = f"the external_id is the key that the fields are under; {_UNDER_A_KEY}"
+        case _:
+            pass
     return Finding(document, misfit.path, misfit.message, hint, at_key=misfit.at_key)
 
 
 def _fitting(tree: Mapping[str, Any], misfits: Iterable[Misfit]) -> Mapping[str, Any]:
     """Return `tree` without what does not fit; a customer that is no mapping is there still, as an empty one."""
-    cut: dict[Path, None] = {one.path: None for one in misfits if one.path and not _kept(tree, one.path)}
+    cut = (one.path for one in misfits if one.path and not _kept(tree, one.path))
     fitting = dict(tree)
     if isinstance(tree.get(_MARKED), dict):
         fitting[_MARKED] = dict(tree[_MARKED])
-    for path in sorted(cut, key=len, reverse=True):
+    # Half a line of `moved` says nothing.
+    whole = {path[:2] if path[0] == "moved" else path for path in cut}
+    for path in sorted(whole, key=len, reverse=True):
         if path[0] != _MARKED or len(path) == 1:
             fitting = _without(fitting, path)
         else:
@@ -87,9 +140,13 @@ def _kept(tree: Mapping[str, Any], path: Path) -> bool:
     node: Any = tree
     for step in path:
         node = node[step]
-    if len(path) == 4 and path[2] == "users":  # noqa: PLR2004 - customers.KEY.users.EMAIL
-        return node is None or isinstance(node, dict)
-    return path[-1] in ("ein", "email") and isinstance(node, str)
+    match path:
+        case ("customers", _, "users", _):
+            return node is None or isinstance(node, dict)
+        case ("customers", _, "ein" | "email") | ("defaults", "ein" | "email"):
+            return isinstance(node, str)
+        case _:
+            return False
 
 
 def _without(node: Any, path: Path) -> Any:  # noqa: ANN401 - any tree

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import yaml
+from yaml.events import ScalarEvent
 
 from reconciler.text import visible
 
@@ -32,6 +33,8 @@ LONGEST_LINE = 10_000_000
 # What YAML allows nowhere, as UTF-8: C0, DEL and C1 controls (tab, line breaks and NEL apart), U+FEFF, U+FFFE, U+FFFF.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]|\xef(?:\xbb\xbf|\xbf[\xbe\xbf])")
 _ASCII_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?= |\r?$)", re.MULTILINE)
+_LFS = b"version https://git-lfs.github.com/spec/"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -54,9 +57,77 @@ def open_events(data: bytes, *, pure: bool = False) -> Next:
     """
     data = data.removeprefix(_BOM)
     _refuse_no_text(data)
+    pairs = _pairs_in(data)
+    if pairs is not None:
+        data = pairs.hidden(data)
     parser: Any = yaml.SafeLoader(data.decode()) if pure or CParser is None else CParser(data)
     get: Next = parser.get_event
-    return get
+    return get if pairs is None else pairs.shown(get)
+
+
+_PAIR = re.compile(rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_HALVES = range(0xD800, 0xE000)
+_PRIVATE = (0xE000, 0xE800, 0xF000)  # where ranges for private use begin, each as long as that of the halves
+
+
+class _Pairs:
+    """
+    How the escapes of a surrogate pair, as JSON writes a character beyond U+FFFF, get past a YAML parser.
+
+    YAML has no such escape, and its parsers refuse it. Each half is replaced by an escape of the same length, so that
+    no place in the text moves: one for private use, of a range that begins at `base` and that the text does not use.
+    In what the parser returns they are put back: as the character that they are in double quotes, as the escapes that
+    they were in any other text.
+    """
+
+    def __init__(self, base: int) -> None:
+        self._base = base
+        self._halves = {base + offset: half for offset, half in enumerate(_HALVES)}
+        self._spelled: dict[str, str] = {}
+
+    def hidden(self, data: bytes) -> bytes:
+        """Return `data` as the parser gets it."""
+
+        def escaped(pair: re.Match[bytes]) -> bytes:
+            return pair[1] + b"".join(map(self._escape, pair.groups()[1:]))
+
+        return _PAIR.sub(escaped, data)
+
+    def _escape(self, half: bytes) -> bytes:
+        """Return the escape that stands for that of one half."""
+        code = f"\\u{int(half, 16) - _HALVES.start + self._base:04x}"
+        self._spelled.setdefault(code, f"\\u{half.decode()}")
+        return code.encode()
+
+    def shown(self, get: Next) -> Next:
+        """Return what yields the events of `get` with their texts as they were meant."""
+
+        def following() -> Event:
+            event = get()
+            if isinstance(event, ScalarEvent):
+                event.value = self._characters(event.value) if event.style == '"' else self._escapes(event.value)
+            return event
+
+        return following
+
+    def _characters(self, text: str) -> str:
+        if text.isascii():
+            return text
+        return text.translate(self._halves).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+    def _escapes(self, text: str) -> str:
+        return re.sub(r"\\u[0-9a-f]{4}", lambda found: self._spelled.get(found[0], found[0]), text)
+
+
+def _pairs_in(data: bytes) -> _Pairs | None:
+    """Return how to read the escaped surrogate pairs of `data`, None where it holds none, or uses every range."""
+    if b"\\u" not in data or not _PAIR.search(data):
+        return None
+    private = {ord(char) for char in data.decode() if ord(char) >= _PRIVATE[0]}
+    private |= {int(code, 16) for code in re.findall(rb"\\[uU](?:0000)?([0-9a-fA-F]{4})", data)}
+    free = (base for base in _PRIVATE if private.isdisjoint(range(base, base + len(_HALVES))))
+    base = next(free, None)
+    return None if base is None else _Pairs(base)
 
 
 def malformed(error: yaml.YAMLError, data: bytes) -> Malformed:
@@ -70,11 +141,20 @@ def malformed(error: yaml.YAMLError, data: bytes) -> Malformed:
     if b"\t" in indent or "\\t" in problem or "'\t'" in problem:
         return Malformed(mark.line + 1, max(line.find(b"\t"), 0) + 1, "a tab", "indent with spaces")
     message = visible(problem[:200])
-    return Malformed(mark.line + 1, mark.column + 1, f"this is not YAML: {message}", _hint(message))
+    template = b"${" in line or b"{{" in line
+    hint = "expand the template that this line holds, or quote the text" if template else _hint(message)
+    return Malformed(mark.line + 1, mark.column + 1, f"this is not YAML: {message}", hint)
 
 
 def _refuse_no_text(data: bytes) -> None:
-    """Raise Malformed for bytes that no YAML file holds."""
+    """Raise Malformed for bytes that no YAML file holds, and for what git or a filter of it left in place of one."""
+    if data.startswith(_LFS):
+        hint = "run `git lfs pull`; in CI, check out with LFS (actions/checkout: `lfs: true`)"
+        raise Malformed(1, 1, "this is a Git LFS pointer, not the file", hint)
+    marked = b"<<<<<<<" in data or b">>>>>>>" in data
+    if marked and (conflict := _CONFLICT.search(data)) is not None:
+        hint = "keep one of the two versions, and remove the lines <<<<<<<, ======= and >>>>>>>"
+        raise Malformed(*_place(data, conflict.start()), "a merge conflict that was not resolved", hint)
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -120,6 +200,8 @@ def _hint(problem: str) -> str:
     """Return what mends the parser's commonest complaints."""
     if "mapping values are not allowed" in problem:
         return "quote a text that holds ': ', or check the indentation"
+    if "invalid Unicode character escape" in problem:
+        return "write the character itself; an escape of half a surrogate pair is no character"
     if "undefined alias" in problem:
         return "quote a text that begins with '*'"
     if "cannot start any token" in problem or "scanning an anchor" in problem or "scanning an alias" in problem:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import yaml
@@ -24,16 +25,21 @@ from yaml.events import (
 )
 
 from reconciler.documents.events import Event, Malformed, Next, Tree, malformed, open_events
-from reconciler.documents.places import Path, find_places
+from reconciler.documents.places import Again, Path, find_places
+from reconciler.documents.scalars import NULLS, PLACEHOLDERS, doubted, doubted_key
 from reconciler.documents.words import written
-from reconciler.errors import Problem, Source
+from reconciler.errors import Problem, Severity, Source
 from reconciler.text import visible
 
 DEEPEST = 20
 """How many mappings and lists may stand inside each other; a customers file needs five."""
 
-_NULLS = ("", "~", "null", "Null", "NULL")
-_CONSTANTS: Mapping[str, bool | None] = {**dict.fromkeys(_NULLS), "true": True, "false": False}
+_CONSTANTS: Mapping[str, str | bool | None] = {
+    **{word: word for word in PLACEHOLDERS},
+    **dict.fromkeys(NULLS),
+    "true": True,
+    "false": False,
+}
 _SHARED = 12  # texts shorter than this (states, countries, postal codes) are kept once
 _NO_KEYS = frozenset({"", "<<"})
 _ITEM: Any = object()  # stands for the key in a list
@@ -46,7 +52,8 @@ class Document:
     One file's content.
 
     `keys` holds the place of each key below the marked top-level key (each customer's), `inner` that of each key two
-    levels further down (each user's), by both keys.
+    levels further down (each user's), by both keys. `again` holds what stands under the second and later of equal
+    keys, which `tree` lacks. `doubts` are warnings: plain texts that a template or a program left there by mistake.
     """
 
     name: str
@@ -54,6 +61,8 @@ class Document:
     tree: Tree
     keys: Mapping[str, Source]
     inner: Mapping[tuple[str, str], Source]
+    again: tuple[tuple[Path, Tree], ...] = ()
+    doubts: tuple[Problem, ...] = ()
 
 
 def parse(
@@ -80,7 +89,9 @@ def parse(
     else:
         for mapping, key in found.dropped:
             mapping.pop(key, None)
-        return Document(name, data, tree, found.keys, found.inner), (*found.problems, *found.duplicate_problems())
+        again = tuple(((*path, key), mapping.pop(key)) for _, path, key, mapping in found.duplicates)
+        problems = (*found.problems, *found.duplicate_problems())
+        return Document(name, data, tree, found.keys, found.inner, again, tuple(found.doubts)), problems
     return None, (*found.problems, *found.duplicate_problems())
 
 
@@ -94,7 +105,8 @@ class _Found:
     keys: dict[str, Source] = field(default_factory=dict)
     inner: dict[tuple[str, str], Source] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    duplicates: list[tuple[Source, Path]] = field(default_factory=list)
+    doubts: list[Problem] = field(default_factory=list)
+    duplicates: list[tuple[Source, Path, Again, dict[str, Any]]] = field(default_factory=list)
     dropped: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     anchors: dict[str, Any] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
@@ -109,27 +121,46 @@ class _Found:
         mark = event.start_mark
         return Source(self.name, mark.line + 1, mark.column + 1)
 
-    def mark(self, event: Event, stack: list[Any]) -> None:
-        """Keep the place of a customer's or a user's key, the first of equal ones."""
+    def mark(self, key: str, event: Event, stack: list[Any]) -> None:
+        """Keep the place of a customer's or a user's key."""
         if stack[1][1] != self.marked:
             return
         if len(stack) == 2:  # noqa: PLR2004 - the depths that `mark` is called for
-            self.keys.setdefault(event.value, self.source(event))
+            self.keys.setdefault(key, self.source(event))
         elif stack[3][1] != _ITEM:
-            self.inner.setdefault((stack[2][1], event.value), self.source(event))
+            self.inner.setdefault((stack[2][1], key), self.source(event))
+        if not event.style and (doubt := doubted_key(event.value)) is not None:
+            self.doubt(event, (*_path(stack), key), *doubt)
 
-    def odd_key(self, event: Event, current: dict[str, Any], stack: list[Any]) -> None:
-        """Note what is wrong with a key: empty, a merge key, tagged, or a second time in its mapping."""
-        path = (*_path(stack), event.value)
+    def doubt(self, event: Event, path: Path, message: str, hint: str) -> None:
+        """Note a warning about a plain text."""
+        self.doubts.append(Problem(self.source(event), written(path), message, hint, Severity.WARNING))
+
+    def doubt_value(self, event: Event, path: Path) -> None:
+        """Note a warning about a plain value, where it seems not to be meant."""
+        if (doubt := doubted(event.value)) is not None:
+            self.doubt(event, path, *doubt)
+
+    def odd_key(self, event: Event, current: dict[str, Any], stack: list[Any]) -> str:
+        """
+        Note what is wrong with a key: empty, a merge key, tagged, or a second time in its mapping.
+
+        Return the key under which its value is kept.
+        """
+        key: str = event.value
+        path = (*_path(stack), key)
         if event.tag is not None:
             self.tag(event, path)
-        elif event.value == "" or (event.value == "<<" and not event.style):
+        if key == "" or (key == "<<" and not event.style):
             empty = ("an empty key", "write the key before the ':'")
             merge = ("merge keys (<<) are not supported", "use `defaults`, or an alias (*name) for a whole value")
-            self.report(self.source(event), path[:-1], *(merge if event.value else empty))
-            self.dropped.append((current, event.value))
-        elif event.value in current:
-            self.duplicates.append((self.source(event), path))
+            self.report(self.source(event), path[:-1], *(merge if key else empty))
+            self.dropped.append((current, key))
+        elif key in current:
+            again = next(one for number in count(2) if (one := Again(key, number)) not in current)
+            self.duplicates.append((self.source(event), path[:-1], again, current))
+            return again
+        return key
 
     def tag(self, event: Event, path: Path) -> None:
         """Note an explicit tag."""
@@ -167,11 +198,12 @@ class _Found:
 
     def duplicate_problems(self) -> list[Problem]:
         """Return a problem for each key that stands twice in one mapping, naming both places."""
-        places = find_places(self.data, [path for _, path in self.duplicates]) if self.duplicates else {}
+        firsts = [(*path, str(key)) for _, path, key, _ in self.duplicates]
+        places = find_places(self.data, firsts) if firsts else {}
         hint = "remove one of them, or merge the two"
         return [
-            Problem(source, written(path), f"the key stands here again, first on line {places[path].key[0]}", hint)
-            for source, path in self.duplicates
+            Problem(one[0], written(first), f"the key stands here again, first on line {places[first].key[0]}", hint)
+            for one, first in zip(self.duplicates, firsts, strict=True)
         ]
 
 
@@ -183,28 +215,38 @@ def _build(get: Next, found: _Found) -> Tree:  # noqa: C901, PLR0912, PLR0915
     key: Any = _ITEM
     stack: list[Any] = []  # (container, key, anchor of what is in it) for each open container
     documents = 0
+    dollars = b"$" in found.data
     while (event := get()) is not None:
         kind = type(event)
         if kind is ScalarEvent:
             value = event.value
             if key is None:
                 if value in current or value in _NO_KEYS or event.tag is not None:
-                    found.odd_key(event, current, stack)
+                    value = found.odd_key(event, current, stack)
                 key = share(value, value)
                 if len(stack) in (2, 4):
-                    found.mark(event, stack)
+                    found.mark(key, event, stack)
                 if event.anchor is not None:
                     found.anchors[event.anchor] = key
                 continue
+            if dollars and "$" in value and not event.style:
+                found.doubt_value(event, (*_path(stack), len(current) if key is _ITEM else key))
             if len(value) < _SHARED:
-                value = _CONSTANTS[value] if value in _CONSTANTS and not event.style else share(value, value)
+                if value in _CONSTANTS and not event.style:
+                    if value in PLACEHOLDERS:
+                        found.doubt_value(event, (*_path(stack), len(current) if key is _ITEM else key))
+                    value = _CONSTANTS[value]
+                else:
+                    value = share(value, value)
             if event.tag is not None:
                 found.tag(event, (*_path(stack), len(current) if key is _ITEM else key))
             if event.anchor is not None:
                 found.anchors[event.anchor] = value
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             if key is None:
-                raise Malformed(*_at(event), "a mapping or a list as a key", "a key is a text; quote it")
+                braces = kind is MappingStartEvent and event.flow_style
+                hint = "expand the template that {{ … }} is" if braces else "quote it"
+                raise Malformed(*_at(event), "a mapping or a list as a key", f"a key is a text; {hint}")
             if len(stack) >= DEEPEST:
                 raise Malformed(*_at(event), f"nested deeper than {DEEPEST} levels", "no customers file needs that")
             if event.tag is not None:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from reconciler.documents.words import quoted
 from reconciler.text import visible
 
 # Plain words that YAML readers, ours or an editor's, do not take as text; and the merge key.
 _WORDS = frozenset({"", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "<<", "="})
 _INDICATORS = "-?:,[]{}#&*!|>'\"%@`"
 _AMBIGUOUS = re.compile(r":(?=\s|$)|\s#")
-_NULLS = ("", "~", "null", "Null", "NULL")
+NULLS = ("", "~", "null", "Null", "NULL")
+"""What is read as null where it is plain."""
+
+PLACEHOLDERS = frozenset({"NULL", "Null", "None", "NONE", "none", "nil", "Nil", "NIL", "undefined"})
+"""What programs write for nothing, and what nobody is called: a doubt where it is plain."""
+
+_TEMPLATE = re.compile(r"\$\{[^{}]*\}|(?<!\w)\$[A-Z_][A-Z0-9_]*(?![a-z])|\A\$[A-Za-z_]\w*\Z")
 _IN_FLOW = frozenset(",[]{}")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 
@@ -28,6 +35,30 @@ def scalar(text: str | None, *, flow: bool = False) -> str:
     if text is None:
         return "null"
     return text if _plain(text) and not (flow and _IN_FLOW & set(text)) else double_quoted(text)
+
+
+def doubted(text: str) -> tuple[str, str] | None:
+    """
+    Return what a reader should know of a plain value that seems not to be meant, and what to do; None for any other.
+
+    >>> doubted("${NAME}")[0], doubted("None")[0], doubted("Ke$ha")
+    ("'${NAME}' looks like a template that was not expanded", "this is the text 'None'", None)
+    """
+    if text in NULLS and text in PLACEHOLDERS:
+        return f"{text} is read as null: empty", 'write null if that is meant, else quote it: the text "NULL"'
+    if text in PLACEHOLDERS:
+        return f"this is the text {quoted(text)}", "write null if it is to be empty; quote it if you mean the text"
+    if "$" in text and _TEMPLATE.search(text):
+        hint = "customers files are not interpolated: expand it before; quote it if you mean the text"
+        return f"{quoted(text)} looks like a template that was not expanded", hint
+    return None
+
+
+def doubted_key(text: str) -> tuple[str, str] | None:
+    """Return the same of a plain key that names a customer or a user: null is no null there, but a text."""
+    if text in NULLS or text in PLACEHOLDERS:
+        return f"the key is the text {quoted(text)}", "write who it is; quote it if you mean the text"
+    return doubted(text)
 
 
 def double_quoted(text: str) -> str:
@@ -65,7 +96,7 @@ def canonical(value: str, style: str, anchor: str | None, *, flow: bool = False)
     ('02134', 'null', '"~"', '&a NO')
     """
     name = "" if anchor is None else f"&{anchor} "
-    if not style and value in _NULLS:
+    if not style and value in NULLS:
         return f"{name}null"
     if not style and value and _all_clean(value) and not (flow and _IN_FLOW & set(value)):
         return name + value
@@ -91,6 +122,7 @@ def _plain(text: str) -> bool:
         and text[0] not in _INDICATORS
         and text == text.strip()
         and _AMBIGUOUS.search(text) is None
+        and doubted(text) is None
         and not text.startswith("...")
         and _all_clean(text)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, TypeAlias
 
@@ -47,6 +47,16 @@ class Shape:
         found = tuple(one for error in self._explaining.iter_errors(value) for one in _in_our_words(error))
         # The two could differ in a corner of a pattern; what is refused is never silent.
         return found or (Misfit((), "this does not fit the schema", "see `reconciler schema`"),)
+
+    def misfits_at(self, path: Path, value: Tree) -> tuple[Misfit, ...]:
+        """Return what is wrong with `value`, were it the only content, at `path`; the misfits' paths begin with it."""
+        tree = value
+        for step in reversed(path):
+            tree = [tree] if isinstance(step, int) else {str(step): tree}
+        depth = len(path)
+        return tuple(
+            replace(one, path=(*path, *one.path[depth:])) for one in self.misfits(tree) if len(one.path) >= depth
+        )
 
     @cached_property
     def _explaining(self) -> _Validator:
@@ -102,7 +112,7 @@ def _in_our_words(error: _Error) -> Iterator[Misfit]:
         case "additionalProperties":
             yield from _unknown(path, value, error.schema["properties"])
         case "type":
-            yield _wrong_type(path, value, error.validator_value)
+            yield _wrong_type(path, value, error.validator_value, error.schema.get("typeHint", ""))
         case "pattern":
             what, _, hint = str(error.schema.get("patternErrorMessage", "has the wrong form")).partition("; ")
             yield Misfit(path, f"{_shown(path, value)} {what}", hint, in_names)
@@ -141,8 +151,8 @@ def _not_listed(path: Path, value: Tree, known: list[Tree], *, at_key: bool) -> 
     return Misfit(path, f"{quoted(value)} is not known here", _known(value, [str(one) for one in known]), at_key)
 
 
-def _wrong_type(path: Path, value: object, expected: str | list[str]) -> Misfit:
-    """Return what to write instead of a value of the wrong type."""
+def _wrong_type(path: Path, value: object, expected: str | list[str], known: str) -> Misfit:
+    """Return what to write instead of a value of the wrong type; `known` is the schema's own hint, "" for none."""
     wanted = [expected] if isinstance(expected, str) else expected
     # Our reader yields no numbers: where an editor may show one, a text is meant.
     names = [_TYPES[one] for one in wanted if one not in ("number", "null")]
@@ -151,6 +161,8 @@ def _wrong_type(path: Path, value: object, expected: str | list[str]) -> Misfit:
         hint = f'quote it if you mean the text: "{str(value).lower()}"'
     elif value is None and "object" in wanted:
         hint = "write {} if it is to be empty"
+    elif known and (value is None or "object" in wanted):
+        hint = known
     return Misfit(path, f"this is {_kind(value)}", hint)
 
 

@@ -63,16 +63,21 @@ def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
     if given is None and path.parent != cwd and _belongs_to_another(path):
         hint = f"if you trust it, name it: -p {shown}"
         raise Invalid([Problem(Source(shown), "", "this project file belongs to another user and is not read", hint)])
-    document = read_document(path, shown, hint="check the path given with -p")
+    document, problems = _parsed(path, shown, hint="check the path given with -p")
+    if document.tree is None and problems:
+        raise Invalid(problems)
     if not isinstance(document.tree, dict):
         message = "the file is empty" if document.tree is None else "the file is not a mapping"
         raise Invalid([Problem(Source(shown), "", message, "write `files: [customers/]`, or remove the file")])
     project = ProjectFile(path, document)
+    misfits = list(_shape().misfits(document.tree))
+    for again, value in document.again:
+        misfits += _shape().misfits_at(again, value)
     wrong = [
-        project.problem(misfit.path, misfit.message, misfit.hint, at_key=misfit.at_key)
-        for misfit in _shape().misfits(document.tree)
+        *problems,
+        *(project.problem(misfit.path, misfit.message, misfit.hint, at_key=misfit.at_key) for misfit in misfits),
+        *_literal_secrets(project),
     ]
-    wrong += _literal_secrets(project)
     if wrong:
         raise Invalid(sorted(wrong, key=lambda problem: problem.source))
     return project
@@ -97,15 +102,23 @@ def _belongs_to_another(path: Path) -> bool:
 
 
 def read_document(path: Path, shown: str, *, hint: str) -> Document:
-    """Return what a YAML file holds; Invalid where it cannot be read (then with `hint`), or is no YAML."""
+    """Return what a YAML file holds; Invalid (with `hint` if it cannot be read) for anything wrong."""
+    document, problems = _parsed(path, shown, hint=hint)
+    if problems:
+        raise Invalid(problems)
+    return document
+
+
+def _parsed(path: Path, shown: str, *, hint: str) -> tuple[Document, tuple[Problem, ...]]:
+    """Return what a YAML file holds and what is wrong with it; Invalid where it cannot be read, or is no YAML."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise Invalid([Problem(Source(shown), "", f"this cannot be read: {error.strerror}", hint)]) from error
     document, problems = parse(content, shown)
-    if document is None or problems:
+    if document is None:
         raise Invalid(problems)
-    return document
+    return document, problems
 
 
 @cache

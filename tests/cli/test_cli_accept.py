@@ -112,6 +112,13 @@ def test_a_field_that_was_emptied_is_wanted_empty(shop: Online) -> None:
     assert settled(shop)
 
 
+def test_a_name_that_was_emptied_is_left_as_a_customer_needs_one(shop: Online) -> None:
+    drifted(shop, BLOCK, name="")
+    ran = accept(shop)
+    assert (ran.code, changed(shop, BLOCK)) == (2, [])
+    assert "not taken over: acme name: a customer cannot be declared without a name" in ran.out
+
+
 def test_a_customer_that_somebody_archived_is_declared_archived(shop: Online) -> None:
     drifted(shop, BLOCK)
     archive(shop.emulator.account, shop.emulator.behaviour, shop.id_of("acme"), EPOCH_S)

@@ -42,7 +42,7 @@ FILES = {
     ),
     "a list for a customer": (
         "customers:\n  a: [1, 2]\n",
-        "c.yaml:2:6: customers.a: this is a list; write a mapping",
+        "c.yaml:2:6: customers.a: this is a list; write its fields under the external_id: `acme: {name: Acme Corp}`",
     ),
     "a word for a boolean": (
         "customers:\n  a: {name: A, email: a@x.example, archived: yes}\n",
@@ -90,7 +90,8 @@ def test_an_error_shows_the_line_of_the_file_unless_it_may_show_nobody(shop: Onl
 def test_an_error_of_standard_input_shows_its_line_too(shop: Online) -> None:
     ran = shop.run("plan", "-f", "-", stdin=b"customers: {a: 1}\n")
     shown = "  customers: {a: 1}\n                 ^\n"
-    assert ran.err == f"<stdin>:1:16: customers.a: this is the text '1'; write a mapping\n{shown}"
+    hint = "write its fields under the external_id: `acme: {name: Acme Corp}`"
+    assert ran.err == f"<stdin>:1:16: customers.a: this is the text '1'; {hint}\n{shown}"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,8 @@ def test_validate_reads_standard_input(here: Place) -> None:
     assert (ran.code, ran.out) == (
         1,
         (
-            "<stdin>:1:16: customers.a: this is the text '1'; write a mapping\n"
+            "<stdin>:1:16: customers.a: this is the text '1'; "
+            "write its fields under the external_id: `acme: {name: Acme Corp}`\n"
             "  customers: {a: 1}\n"
             "                 ^\n"
             "1 error.\n"

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from yaml_files import load, problems
+
+from reconciler.errors import Invalid
+
+CUSTOMERS = "write each customer under its external_id: `customers: {acme: {name: Acme Corp}}`"
+CUSTOMER = "write its fields under the external_id: `acme: {name: Acme Corp}`"
+NAME = "a customer cannot be billed without a name: write it, or remove the line"
+USERS = "write each user under its e-mail address: `users: {jane@acme.example: {first_name: Jane}}`"
+USER = "write its names under the e-mail address: `jane@acme.example: {first_name: Jane}`"
 
 ACME = "customers:\n  acme: {name: Acme, email: a@acme.example}\n"
 
@@ -86,11 +97,14 @@ def test_an_unknown_key_like_no_other_is_an_error_with_all_that_are_known(tmp_pa
         ("name: true", "name", 'this is true; quote it if you mean the text: "true"'),
         ("name: [x]", "name", "this is a list; write a text"),
         ("name: {x: y}", "name", "this is a mapping; write a text"),
+        ("name: ~", "name", f"this is empty; {NAME}"),
+        ("name: ''", "name", f"'' is blank; {NAME}"),
+        ("name: ' '", "name", f"' ' is blank; {NAME}"),
         ("archived: yes", "archived", "this is the text 'yes'; write true or false"),
         ("protect: null", "protect", "this is empty; write true or false"),
         ("id: ''", "id", "this is empty; write a text, or remove it"),
         ("id: ~", "id", "this is empty; write a text"),
-        ("users: [x]", "users", "this is a list; write a mapping"),
+        ("users: [x]", "users", f"this is a list; {USERS}"),
         ("ignore_changes: city", "ignore_changes", "this is the text 'city'; write a list"),
         ("ignore_changes: [citty]", "ignore_changes[0]", "'citty' is not known here; did you mean 'city'?"),
     ],
@@ -147,6 +161,141 @@ def test_an_unknown_key_of_a_user_has_its_whole_path(tmp_path: Path) -> None:
             "customers.yaml:2:70: customers.acme.users.j@acme.example.firstname: unknown key 'firstname'; "
             "did you mean 'first_name'?"
         )
+    ]
+
+
+FORGOTTEN = (
+    "customers.name: 'name' is a field, where an external_id is expected; "
+    "fields are written under an external_id: `customers: {acme: {name: Acme Corp}}`"
+)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "  name: Acme\n  email: ap@x.example\n",
+        "  name: Acme\n  users:\n    jane@x.example: {first_name: Jane}\n  ignore_changes: [city]\n  archived: true\n",
+        "  name: Acme\n  email:\n  ein: 123\n",
+    ],
+)
+def test_a_forgotten_external_id_is_one_error_with_an_example(tmp_path: Path, fields: str) -> None:
+    assert problems(tmp_path, f"customers:\n{fields}") == [f"customers.yaml:2:3: {FORGOTTEN}"]
+
+
+def test_a_forgotten_external_id_hides_no_other_error(tmp_path: Path) -> None:
+    text = "customers:\n  name: Acme\n  city: Boston\n  globex: {emial: g@x.example}\n"
+    assert problems(tmp_path, text) == [
+        f"customers.yaml:2:3: {FORGOTTEN}",
+        "customers.yaml:4:12: customers.globex.emial: unknown key 'emial'; did you mean 'email'?",
+    ]
+
+
+def test_an_external_id_may_be_called_as_a_field_is(tmp_path: Path) -> None:
+    text = "customers:\n  name: {name: A, email: a@x.example}\n  email: {name: B, email: b@x.example}\n"
+    assert list(load(tmp_path, text).desired.customers) == ["name", "email"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("customers: [{name: A}]\n", f"customers: this is a list; {CUSTOMERS}"),
+        ("customers: acme\n", f"customers: this is the text 'acme'; {CUSTOMERS}"),
+        ("customers: {acme: Acme}\n", f"customers.acme: this is the text 'Acme'; {CUSTOMER}"),
+        ("customers: {acme: [{name: A}]}\n", f"customers.acme: this is a list; {CUSTOMER}"),
+        ("customers: {acme: {users: {j@x.example: Jane}}}\n", f"this is the text 'Jane'; {USER}"),
+        ("customers: {acme: {external_id: acme}}\n", "unknown key 'external_id'; the external_id is the key"),
+        ("customers: {}\nacme: {name: A}\n", "unknown key 'acme'; write `customers:`, and the customers under it"),
+        ("customers: {}\nname: A\n", "unknown key 'name'; fields are written under an external_id:"),
+    ],
+)
+def test_what_is_written_in_a_wrong_place_or_shape_is_shown_in_the_right_one(
+    tmp_path: Path, text: str, found: str
+) -> None:
+    (one,) = problems(tmp_path, text)
+    assert found in one
+
+
+_NAMES = "acme globex name email ein users archived id protect from to ignore_changes unmanaged first_name"
+KEYS = st.sampled_from([*_NAMES.split(), "jane@x.example", "<<", "~", "", "nil", "${X}"])
+LEAVES = st.sampled_from(["", "x", "null", "true", "acme", "a@x.example", "12-3456789", "city", "NULL", "$X", "'1'"])
+SHAPES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda ones: f"[{', '.join(ones)}]"),
+        st.lists(st.tuples(KEYS, inner), max_size=4).map(
+            lambda pairs: "{" + ", ".join(f'"{key}": {one}' for key, one in pairs) + "}"
+        ),
+    ),
+    max_leaves=14,
+)
+
+
+TOPS = st.sampled_from(["customers", "customers", "defaults", "moved", "forget", "version", "name", "acme"])
+
+
+@given(top=st.lists(st.tuples(TOPS, SHAPES), max_size=4), over=st.lists(st.tuples(TOPS, SHAPES), max_size=2))
+def test_a_file_of_any_shape_declares_something_or_has_errors(
+    tmp_path_factory: pytest.TempPathFactory, top: list[tuple[str, str]], over: list[tuple[str, str]]
+) -> None:
+    files = {
+        name: "".join(f'"{key}": {shape}\n' for key, shape in pairs)
+        for name, pairs in (("customers.yaml", top), ("over.yaml", over))
+    }
+    overlays = ["over.yaml"] if over else []
+    folder = tmp_path_factory.getbasetemp() / "shapes"
+    with suppress(Invalid):
+        load(folder, files, overlays=overlays, pins_allowed=False, required=["city"])
+
+
+def test_a_key_that_stands_twice_hides_no_error_of_either_entry(tmp_path: Path) -> None:
+    text = """\
+customers:
+  acme:
+    ein: 12
+    country: USA
+    state: XX
+  acme:
+    email: bad
+    country: USA
+    state: YY
+    nam: x
+  acme: {city: [a]}
+"""
+    assert [one.partition(";")[0] for one in problems(tmp_path, text)] == [
+        "customers.yaml:3:10: customers.acme.ein: '##' is not an EIN",
+        "customers.yaml:5:12: customers.acme.state: warning: 'XX' is not a state of the United States",
+        "customers.yaml:6:3: customers.acme: the key stands here again, first on line 2",
+        "customers.yaml:7:12: customers.acme.email: 'bad' is not an e-mail address",
+        "customers.yaml:9:12: customers.acme.state: warning: 'YY' is not a state of the United States",
+        "customers.yaml:10:5: customers.acme.nam: unknown key 'nam'",
+        "customers.yaml:11:3: customers.acme: the key stands here again, first on line 2",
+        "customers.yaml:11:16: customers.acme.city: this is a list",
+    ]
+
+
+def test_a_field_or_a_top_level_key_that_stands_twice_hides_no_error(tmp_path: Path) -> None:
+    text = """\
+customers:
+  acme:
+    ein: 12
+    ein: 345
+    users: {x: {}, x: 1}
+customers:
+  globex: {emial: g@x.example}
+moved: [{from: x, from: [], to: globex}]
+"""
+    assert [one.partition(";")[0] for one in problems(tmp_path, text) if "warning" not in one] == [
+        "customers.yaml:3:10: customers.acme.ein: '##' is not an EIN",
+        "customers.yaml:4:5: customers.acme.ein: the key stands here again, first on line 3",
+        "customers.yaml:4:10: customers.acme.ein: '###' is not an EIN",
+        "customers.yaml:5:13: customers.acme.users.x: 'x' is not an e-mail address",
+        "customers.yaml:5:20: customers.acme.users.x: 'x' is not an e-mail address",
+        "customers.yaml:5:20: customers.acme.users.x: the key stands here again, first on line 5",
+        "customers.yaml:5:23: customers.acme.users.x: this is the text '1'",
+        "customers.yaml:6:1: customers: the key stands here again, first on line 1",
+        "customers.yaml:7:12: customers.globex.emial: unknown key 'emial'",
+        "customers.yaml:8:19: moved[0].from: the key stands here again, first on line 8",
+        "customers.yaml:8:25: moved[0].from: this is a list",
     ]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from yaml_files import FILE, load, problems
 
 from reconciler.errors import Source
@@ -102,6 +103,31 @@ def test_defaults_of_an_overlay_stand_under_what_the_customer_writes(tmp_path: P
     assert "country" not in customers["globex"].fields
 
 
+@pytest.mark.parametrize(
+    ("overlay", "ignored"),
+    [
+        ("customers: {a: {ignore_changes: []}}\n", {"state"}),
+        ("customers: {a: {ignore_changes: [city]}}\n", {"city", "state"}),
+        ("defaults: {ignore_changes: []}\ncustomers: {a: {}}\n", {"country"}),
+    ],
+)
+def test_a_list_of_an_overlay_replaces_the_one_below_it(tmp_path: Path, overlay: str, ignored: set[str]) -> None:
+    base = "defaults: {ignore_changes: [state]}\ncustomers: {a: {name: A, ignore_changes: [country]}}\n"
+    assert over(tmp_path, overlay, base)["a"].ignore_changes == ignored
+
+
+def test_an_overlay_manages_again_what_the_file_left_unmanaged(tmp_path: Path) -> None:
+    base = "defaults: {country: USA}\ncustomers: {a: {name: A, unmanaged: [country]}}\n"
+    assert "country" not in over(tmp_path, "customers: {a: {city: Salem}}\n", base)["a"].fields
+    assert over(tmp_path, "customers: {a: {unmanaged: []}}\n", base)["a"].fields["country"] == "USA"
+
+
+def test_a_users_list_of_an_overlay_replaces_the_one_below_it(tmp_path: Path) -> None:
+    base = "customers: {a: {name: A, users: {j@x.example: {ignore_changes: [first_name]}}}}\n"
+    overlay = "customers: {a: {users: {J@x.example: {ignore_changes: []}}}}\n"
+    assert over(tmp_path, overlay, base)["a"].users[0].ignore_changes == frozenset()
+
+
 def test_a_later_overlay_wins(tmp_path: Path) -> None:
     files = {FILE: BASE, "1.yaml": "customers: {acme: {city: One}}\n", "2.yaml": "customers: {acme: {city: Two}}\n"}
     assert load(tmp_path, files, overlays=["1.yaml", "2.yaml"]).desired.customers["acme"].fields["city"] == "Two"
@@ -177,10 +203,10 @@ def test_an_overlay_in_a_folder_that_is_read_is_no_customers_file(tmp_path: Path
     assert desired.customers["acme"].fields["city"] == "Salem"
 
 
-def test_what_a_customer_is_distinct_from_is_joined_over_the_overlays(tmp_path: Path) -> None:
+def test_what_a_customer_is_distinct_from_is_replaced_by_an_overlay(tmp_path: Path) -> None:
     files = {
         "a.yaml": "customers:\n  acme: {email: a@x.example, distinct_from: [old]}\n",
         "b.yaml": "customers:\n  acme: {distinct_from: [cus_1, old]}\n",
     }
     loaded = load(tmp_path, files, "a.yaml", overlays=["b.yaml"])
-    assert loaded.desired.customers["acme"].distinct_from == ("old", "cus_1")
+    assert loaded.desired.customers["acme"].distinct_from == ("cus_1", "old")

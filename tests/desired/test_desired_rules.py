@@ -26,6 +26,89 @@ def test_a_customer_that_is_wanted_archived_needs_no_email(tmp_path: Path) -> No
     assert warnings(tmp_path, "customers:\n  acme: {archived: true}\n", required=["email", "city"]) == []
 
 
+@pytest.mark.parametrize("name", ["", "null", '""', '" "'])
+@pytest.mark.parametrize("where", ["customers: {acme: {email: a@x.example, name: %s}}\n", "defaults: {name: %s}\n"])
+def test_a_blank_name_is_an_error_in_a_file_its_defaults_and_an_overlay(tmp_path: Path, where: str, name: str) -> None:
+    text = where % name
+    found = [*problems(tmp_path, text if "customers" in text else text + ACME)]
+    files = {"customers.yaml": ACME, "over.yaml": text if "customers" in text else text + "customers: {acme: {}}\n"}
+    found += problems(tmp_path, files, overlays=["over.yaml"])
+    assert [one.partition("; ")[2] for one in found] == [
+        "a customer cannot be billed without a name: write it, or remove the line"
+    ] * 2
+
+
+DOUBTED = """\
+customers:
+  acme:
+    name: ${NAME}
+    city: $CITY
+    state: NULL
+    country: None
+    email: billing@x.example
+    users:
+      $WHO@x.example: {first_name: nil}
+  ${KEY}: {name: Ke$ha, email: a@x.example}
+  nil: {name: A, email: a@x.example}
+  ~: {name: A, email: a@x.example}
+defaults: {sub_premise: none}
+moved:
+  - from: ${OLD}
+    to: acme
+forget: [None]
+"""
+QUOTED = """\
+customers:
+  acme:
+    name: "${NAME}"
+    city: '$CITY'
+    state: "NULL"
+    country: |-
+      None
+    email: billing@x.example
+    users:
+      "$WHO@x.example": {first_name: "nil"}
+  "${KEY}": {name: US$ 5, email: a@x.example}
+  "nil": {name: A, email: a@x.example, city: null, state: ~}
+defaults: {sub_premise: "none"}
+forget: ["None"]
+"""
+
+
+def test_a_plain_text_that_a_template_or_a_program_left_is_a_warning_wherever_it_stands(tmp_path: Path) -> None:
+    template, none = "looks like a template that was not expanded", "this is the text"
+    assert [one.partition("; ")[0].removeprefix("customers.yaml:") for one in warnings(tmp_path, DOUBTED)] == [
+        f"3:11: customers.acme.name: warning: '${{NAME}}' {template}",
+        f"4:11: customers.acme.city: warning: '$CITY' {template}",
+        "5:12: customers.acme.state: warning: NULL is read as null: empty",
+        f"6:14: customers.acme.country: warning: {none} 'None'",
+        f"9:7: customers.acme.users.$WHO@x.example: warning: '$WHO@x.example' {template}",
+        f"9:36: customers.acme.users.$WHO@x.example.first_name: warning: {none} 'nil'",
+        f"10:3: customers.${{KEY}}: warning: '${{KEY}}' {template}",
+        "11:3: customers.nil: warning: the key is the text 'nil'",
+        "12:3: customers.~: warning: the key is the text '~'",
+        f"13:25: defaults.sub_premise: warning: {none} 'none'",
+        f"15:11: moved[0].from: warning: '${{OLD}}' {template}",
+        f"17:10: forget[0]: warning: {none} 'None'",
+    ]
+
+
+def test_the_same_texts_in_quotes_are_meant(tmp_path: Path) -> None:
+    assert warnings(tmp_path, QUOTED) == []
+
+
+def test_strict_makes_an_error_of_a_text_that_seems_not_to_be_meant(tmp_path: Path) -> None:
+    text = "customers:\n  acme: {name: $NAME, email: a@x.example}\n"
+    (found,) = problems(tmp_path, text, strict=True)
+    assert found.startswith("customers.yaml:2:16: customers.acme.name: '$NAME' looks like a template")
+
+
+def test_an_overlay_is_read_with_the_same_doubts(tmp_path: Path) -> None:
+    files = {"customers.yaml": ACME, "over.yaml": "customers: {acme: {city: $CITY}}\n"}
+    (found,) = warnings(tmp_path, files, overlays=["over.yaml"])
+    assert found.startswith("over.yaml:1:26: customers.acme.city: warning: '$CITY' looks like a template")
+
+
 def test_strict_makes_a_warning_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, "customers:\n  acme: {name: Acme}\n", strict=True) == [
         "customers.yaml:2:3: customers.acme: it has no email; invoices need one, and the API sets it only at creation"

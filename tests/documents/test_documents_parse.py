@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.documents.events import Tree
+from reconciler.documents.nodes import Mapping, read_nodes
 from reconciler.documents.parse import DEEPEST, parse
+from reconciler.documents.places import Again
 from reconciler.errors import Source
 
 
@@ -79,6 +82,84 @@ def test_every_duplicate_key_of_a_file_is_reported() -> None:
         "c.yaml:1:11: a.x: the key stands here again, first on line 1; remove one of them, or merge the two",
         "c.yaml:2:12: b[0].y: the key stands here again, first on line 2; remove one of them, or merge the two",
     ]
+
+
+def test_what_stands_under_a_key_again_is_kept_beside_the_tree() -> None:
+    document, _ = parse(b"a: {x: 1, x: {y: 2, y: 3}}\na: 4\n", "c.yaml")
+    assert document is not None
+    assert document.tree == {"a": {"x": "1"}}
+    assert dict(document.again) == {
+        ("a", Again("x", 2)): {"y": "2"},
+        ("a", Again("x", 2), Again("y", 2)): "3",
+        (Again("a", 2),): "4",
+    }
+
+
+@pytest.mark.parametrize("pure", [False, True])
+def test_escapes_of_a_surrogate_pair_are_the_character_that_they_are(pure: bool) -> None:
+    meant = {"a\U0001f600b": "x\U0001f600\U0001f680y", "private": "\ue000", "text": "\\ud83d\\ude00"}
+    document, problems = parse(json.dumps(meant).encode(), "c.yaml", pure=pure)
+    assert (document and document.tree, problems) == (meant, ())
+
+
+@pytest.mark.parametrize("text", [r"'\uD83d\ude00'", r"\uD83d\ude00", "|-\n  \\uD83d\\ude00"])
+def test_escapes_that_are_not_in_double_quotes_are_text(text: str) -> None:
+    assert tree(f"a: {text}\n") == {"a": r"\uD83d\ude00"}
+
+
+def test_an_escape_of_a_surrogate_pair_moves_no_place_and_no_offset() -> None:
+    text = r'{"a": "\ud83d\ude00", "b": 1, "b": 2}'
+    assert wrong(text) == [
+        "c.yaml:1:31: b: the key stands here again, first on line 1; remove one of them, or merge the two"
+    ]
+    top = read_nodes(text).top
+    assert isinstance(top, Mapping)
+    key, value = top.pairs[1]
+    assert (text[key.start : key.end], text[value.start : value.end]) == ('"b"', "1")
+
+
+def test_half_a_surrogate_pair_is_an_error() -> None:
+    assert wrong(r'a: "\ud83d"') == [
+        (
+            "c.yaml:1:7: this is not YAML: found invalid Unicode character escape code; "
+            "write the character itself; an escape of half a surrogate pair is no character"
+        )
+    ]
+
+
+@pytest.mark.parametrize("marker", ["<<<<<<< HEAD", ">>>>>>> 1f3a (Add a customer)", "<<<<<<<"])
+def test_a_merge_conflict_is_named(marker: str) -> None:
+    assert wrong(f"customers:\n  acme:\n{marker}\n    name: A\n=======\n    name: B\n") == [
+        (
+            "c.yaml:3:1: a merge conflict that was not resolved; "
+            "keep one of the two versions, and remove the lines <<<<<<<, ======= and >>>>>>>"
+        )
+    ]
+
+
+def test_the_mark_of_a_conflict_inside_a_text_is_text() -> None:
+    assert tree("a: |-\n  <<<<<<< HEAD\nb: <<<<<<< x\n") == {"a": "<<<<<<< HEAD", "b": "<<<<<<< x"}
+
+
+def test_a_git_lfs_pointer_is_named() -> None:
+    assert wrong("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n") == [
+        (
+            "c.yaml:1:1: this is a Git LFS pointer, not the file; "
+            "run `git lfs pull`; in CI, check out with LFS (actions/checkout: `lfs: true`)"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a: {{ name }}\n", "a mapping or a list as a key; a key is a text; expand the template that {{ … }} is"),
+        ("a: {b: ${NAME}}\n", "expand the template that this line holds, or quote the text"),
+    ],
+)
+def test_a_template_that_is_no_yaml_is_named(text: str, hint: str) -> None:
+    (found,) = wrong(text)
+    assert found.endswith(hint)
 
 
 @pytest.mark.parametrize("pure", [False, True])

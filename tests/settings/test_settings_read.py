@@ -350,6 +350,15 @@ def test_a_project_file_of_another_shape_is_an_error(tmp_path: Path, text: str, 
     assert message is None or found == message
 
 
+def test_a_key_that_stands_twice_in_a_project_file_hides_no_other_error(tmp_path: Path) -> None:
+    text = "files: [c]\nfiles: c\nenvironments: {demo: {prun: all}}\n"
+    assert [one.partition("; ")[0] for one in wrong(lambda: read(tmp_path, text))] == [
+        "reconciler.yaml:2:1: files: the key stands here again, first on line 1",
+        "reconciler.yaml:2:8: files: this is the text 'c'",
+        "reconciler.yaml:3:23: environments.demo.prun: unknown key 'prun'",
+    ]
+
+
 def test_a_project_file_that_is_named_must_exist(tmp_path: Path) -> None:
     assert wrong(lambda: read(tmp_path, options=Options(project_file="x/p.yaml"))) == [
         "x/p.yaml: this cannot be read: No such file or directory; check the path given with -p"
