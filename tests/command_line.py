@@ -28,6 +28,8 @@ OURS = (
     "CI",
     "COLUMNS",
     "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
     "TERM",
     "LANG",
     "LC_",

@@ -30,7 +30,7 @@ from reconciler.terms import Allowance
     "--keep", multiple=True, metavar="ID", help="Keep this one of those that share an external_id; repeatable."
 )
 @click.option("--archive", is_flag=True, help="Plan to archive the others, ask, and do it.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write what was found to a file instead.")
+@shared.out("Write what was found to a file instead.")
 @shared.limits
 @shared.budget
 @shared.rate

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.desired.write import write_customers
 from reconciler.report.words import count
@@ -15,7 +16,7 @@ from reconciler.report.words import count
 @click.option("--customers", type=click.IntRange(min=0), default=10, show_default=True, help="How many customers.")
 @click.option("--users", type=click.IntRange(min=0), default=0, show_default=True, help="How many users each has.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another number makes other customers.")
-@click.option("-o", "--output", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a new file.")
+@shared.out("Write it to a new file.")
 def command(customers: int, users: int, seed: int, out: Path | None) -> None:
     """
     Write synthetic customers and users as YAML, to fill an environment that is not production.

@@ -34,12 +34,9 @@ SHORTEST_SECRET = 16
 
 @click.command("import")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
-@click.option(
-    "-o",
-    "--output",
-    "out",
+@shared.out(
+    "Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
     metavar="PATH",
-    help="Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
 )
 @click.option(
     "--pinned", metavar="PATH", help="Write those that need an id: line to another new file or folder, an overlay say."

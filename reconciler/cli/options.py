@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -33,6 +34,12 @@ class Scope:
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     refresh_users: bool = False
+
+
+def out(text: str, **how: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
+    """Return the option that names where the result is written; every command takes it by the same three names."""
+    how = how or {"type": click.Path(dir_okay=False, path_type=Path)}
+    return click.option("-o", "--out", "--output", "out", help=text, **how)
 
 
 class ShareType(click.ParamType[Share]):

@@ -39,8 +39,16 @@ def error_width() -> int:
 
 
 def color(stream: TextIO | None = None) -> bool:
-    """Say whether a stream, stdout unless told, takes colour: a terminal that is not dumb, and NO_COLOR not set."""
-    return is_terminal(stream or sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """
+    Say whether a stream, stdout by default, is written in color.
+
+    FORCE_COLOR, and CLICOLOR_FORCE other than 0, ask for it everywhere, as in a CI log that shows it. Else NO_COLOR
+    and CLICOLOR=0 decline it, and it is for terminals that are not dumb.
+    """
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    declined = os.environ.get("NO_COLOR") or os.environ.get("CLICOLOR") == "0"
+    return is_terminal(stream or sys.stdout) and not declined and os.environ.get("TERM") != "dumb"
 
 
 def is_terminal(stream: TextIO | None) -> bool:

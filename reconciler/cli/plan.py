@@ -38,7 +38,7 @@ from reconciler.terms import Allowance
     type=click.IntRange(min=LEAST_BYTES),
     help=f"Cut --format markdown to so many bytes, by whole entries. Default: {MAX_BYTES}, which GitHub takes.",
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply PLAN`.")
+@shared.out("Save the plan for `apply PLAN`.")
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
 @click.pass_context
 def command(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import options_of, settings_of
@@ -19,7 +20,7 @@ from reconciler.text import visible
 
 
 @click.command("pull")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file, not to stdout.")
+@shared.out("Write it to a file, not to stdout.")
 @click.pass_context
 def pull(ctx: click.Context, out: Path | None) -> None:
     """

@@ -296,3 +296,12 @@ def test_a_terminal_gets_colour_unless_it_wants_none(shop: Online) -> None:
     assert "\x1b[" in terminal(shop, "plan", "-f", "customers.yaml", TERM="xterm")
     assert not set(raw(terminal(shop, "plan", "-f", "customers.yaml", TERM="xterm", NO_COLOR="1"))) - {"\r"}
     assert not set(raw(terminal(shop, "plan", "-f", "customers.yaml", TERM="dumb"))) - {"\r"}
+    assert not set(raw(terminal(shop, "plan", "-f", "customers.yaml", TERM="xterm", CLICOLOR="0"))) - {"\r"}
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "CLICOLOR_FORCE"])
+def test_color_is_written_where_no_terminal_is_when_it_is_asked_for(shop: Online, variable: str) -> None:
+    shop.write("customers.yaml", ONE)
+    assert "\x1b[" not in shop.run("plan", "-f", "customers.yaml").out
+    assert "\x1b[" in shop.run("plan", "-f", "customers.yaml", **{variable: "1"}).out
+    assert "\x1b[" not in shop.run("plan", "-f", "customers.yaml", CLICOLOR_FORCE="0").out
