@@ -1,5 +1,5 @@
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
 .PHONY: demo test lint types check check-services check-web check-install check-docs zipapp docs site clean
@@ -50,10 +50,12 @@ zipapp:
 docs: $(VENV)/.installed
 	$(VENV)/bin/python docs/generate.py
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+# Looked at each time, changed where PYTHON is another one than the environment's.
+.PHONY: python
+$(VENV)/.python: python
+	@.ci/environment $(PYTHON) $(VENV)
 
-$(VENV)/.installed: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml requirements/constraints.txt $(VENV)/.python
 	$(RUN) pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e .
 	touch $@
 
