@@ -12,6 +12,7 @@ from reconciler.cli import options as shared
 from reconciler.cli import saved as saving
 from reconciler.cli.asked import Ask, Asked, asked_of, consent_options
 from reconciler.cli.carry import agreed_and_done
+from reconciler.cli.complete import FilePath
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits, Scope
 from reconciler.cli.planned import drafted, made
@@ -26,7 +27,7 @@ from reconciler.terms import Allowance
 
 
 @click.command("apply")
-@click.argument("plan", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("plan", required=False, type=FilePath(dir_okay=False, path_type=Path))
 @shared.files
 @shared.targets
 @shared.limits

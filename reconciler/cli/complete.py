@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -43,6 +43,22 @@ class Name(click.types.StringParamType):
             return [CompletionItem(name) for name in islice(fitting, MOST)]
         except (ReconcilerError, OSError):
             return []
+
+
+class FilePath(click.Path):
+    """A path; `~` at its start is a home folder, as where the shell has left it: in `--out=~/next.plan`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return the path that `value` writes."""
+        if isinstance(value, str) and value.startswith("~"):
+            # Only here: a shell has mostly done it.
+            from reconciler.settings.values import home_for_tilde  # noqa: PLC0415
+
+            try:
+                value = home_for_tilde(value)
+            except ValueError as exc:
+                self.fail(str(exc), param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Environment(Name):

@@ -10,6 +10,7 @@ import click
 from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.accept import take_over
+from reconciler.cli.complete import FilePath
 from reconciler.cli.main import Chosen
 from reconciler.cli.notify import notify
 from reconciler.cli.options import Scope
@@ -38,7 +39,12 @@ APPLYING = ("apply", "undo", "duplicates", "seed")
 @shared.strict
 @shared.redact
 @shared.output_format("text", "json", "markdown", "html", "junit")
-@click.option("--ignore", metavar="FILE", help="Rules for what is not counted. Default: drift-ignore.yaml, if there.")
+@click.option(
+    "--ignore",
+    metavar="FILE",
+    type=FilePath(readable=False),
+    help="Rules for what is not counted. Default: drift-ignore.yaml, if there.",
+)
 @click.option("--accept", is_flag=True, help="Write what drifted into the files and the ledger; asks nothing.")
 @click.pass_context
 def command(

@@ -13,6 +13,7 @@ import click
 
 from reconciler.cli import options as shared
 from reconciler.cli import output
+from reconciler.cli.complete import FilePath
 from reconciler.emulator.catalogue import Row, amount_rows, fault_rows, switch_rows
 from reconciler.emulator.reading import read_flags, seconds
 from reconciler.emulator.server import run
@@ -23,11 +24,11 @@ from reconciler.rules import Behaviour
 @click.command("emulator")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8085, show_default=True, help="The port; 0 takes a free one.")
-@click.option("--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep the account in this SQLite file.")
+@click.option("--data", type=FilePath(dir_okay=False, path_type=Path), help="Keep the account in this SQLite file.")
 @click.option(
     "--rate", "rate_per_s", type=shared.RateType(), default="5", show_default=True, help="Its limit; 0: none."
 )
-@click.option("--payment-methods", type=click.Path(dir_okay=False, path_type=Path), help="A JSON file, by customer id.")
+@click.option("--payment-methods", type=FilePath(dir_okay=False, path_type=Path), help="A JSON file, by customer id.")
 @click.option("--set", "switches", multiple=True, metavar="NAME=VALUE", help="A switch of its behaviour; repeatable.")
 @click.option(
     "--fault", "faults", multiple=True, metavar="NAME=WHEN", help="A fault, and when; repeatable. `help` lists them."

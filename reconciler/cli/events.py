@@ -12,6 +12,7 @@ import click
 
 from reconciler.api.request import Sent
 from reconciler.cli import output
+from reconciler.cli.complete import FilePath
 from reconciler.clock import Clock
 from reconciler.errors import ReconcilerError
 from reconciler.pipeline.applying import stamp
@@ -25,6 +26,7 @@ option = click.option(
     "--json-events",
     "events",
     metavar="FILE",
+    type=FilePath(readable=False),
     help="Write what happens, one JSON object a line, to a file, or to stdout (-) in place of the text.",
 )
 

@@ -14,6 +14,7 @@ from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.bind import COMMAND as BINDING
 from reconciler.cli.bind import bind
+from reconciler.cli.complete import FilePath
 from reconciler.cli.main import Chosen
 from reconciler.cli.placing import Places
 from reconciler.cli.session import Session, connected, options_of, settings_of, shown_progress
@@ -37,9 +38,13 @@ SHORTEST_SECRET = 16
 @shared.out(
     "Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
     metavar="PATH",
+    type=FilePath(readable=False),
 )
 @click.option(
-    "--pinned", metavar="PATH", help="Write those that need an id: line to another new file or folder, an overlay say."
+    "--pinned",
+    metavar="PATH",
+    type=FilePath(readable=False),
+    help="Write those that need an id: line to another new file or folder, an overlay say.",
 )
 @click.option(
     "--anonymise",

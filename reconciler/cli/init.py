@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import output
+from reconciler.cli.complete import FilePath
 from reconciler.errors import ReconcilerError
 from reconciler.shipped import shipped
 from reconciler.text import visible
@@ -28,7 +29,7 @@ LEDGERS = ".reconciler/"
 
 
 @click.command("init")
-@click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", default=".", type=FilePath(file_okay=False, path_type=Path))
 def command(folder: Path) -> None:
     """
     Write a starter project into FOLDER: project file, customers, schemas for the editor, CI workflows, .gitignore.

@@ -121,6 +121,7 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
         click.Option(
             ["-p", "--project", "project_file"],
             metavar="FILE",
+            type=complete.FilePath(readable=False),
             help="The project file; default: reconciler.yaml here, or in a folder above.",
             hidden=hidden,
             expose_value=False,

@@ -69,8 +69,8 @@ def _type(row: Row) -> click.ParamType[Any]:
     match row["param_type"]:
         case "Choice":
             return click.Choice(row["choices"])
-        case "Path":
-            return click.Path(file_okay=row["file_okay"], dir_okay=row["dir_okay"])
+        case "FilePath":
+            return complete.FilePath(file_okay=row["file_okay"], dir_okay=row["dir_okay"])
         case name:
             return NAMES.get(name, click.STRING)
 

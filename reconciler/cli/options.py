@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reconciler.cli.complete import FilePath
 from reconciler.model import Action
 from reconciler.settings.values import rate as parse_rate
 from reconciler.settings.values import seconds
@@ -38,8 +39,8 @@ class Scope:
 
 def out(text: str, **how: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
     """Return the option that names where the result is written; every command takes it by the same three names."""
-    how = how or {"type": click.Path(dir_okay=False, path_type=Path)}
-    return click.option("-o", "--out", "--output", "out", help=text, **how)
+    kind = FilePath(readable=False) if how else FilePath(dir_okay=False, path_type=Path)
+    return click.option("-o", "--out", "--output", "out", type=kind, help=text, **how)
 
 
 class ShareType(click.ParamType[Share]):
@@ -90,6 +91,7 @@ files = click.option(
     "files",
     multiple=True,
     metavar="PATH",
+    type=FilePath(readable=False),
     help="A customers file, a folder, a glob, or - for standard input; repeatable.",
 )
 rate = click.option(

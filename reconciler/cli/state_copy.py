@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli import options as shared
 from reconciler.cli import output
+from reconciler.cli.complete import FilePath
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import options_of, settings_of
 from reconciler.errors import ReconcilerError, Refused
@@ -42,11 +43,11 @@ def pull(ctx: click.Context, out: Path | None) -> None:
 
 
 @click.command("push")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=FilePath(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Also a copy that is older, of another ledger, or of another environment.")
 @click.option(
     "--backup",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePath(dir_okay=False, path_type=Path),
     help="Where the ledger as it was is kept; default: beside it, or below .reconciler.",
 )
 @click.pass_context

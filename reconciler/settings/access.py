@@ -8,7 +8,7 @@ from pathlib import Path
 from reconciler.errors import Problem, Source
 from reconciler.settings.environment import Access, Secret
 from reconciler.settings.project import Values
-from reconciler.settings.values import base_url
+from reconciler.settings.values import base_url, located
 
 BUILT_IN: Mapping[str, str] = {
     "production": "https://public-api.alternativepayments.io",
@@ -85,11 +85,11 @@ def _client_secret(name: str, values: Values, *, root: Path, cwd: Path) -> Secre
     if text is not None:
         return text if isinstance(text, Problem) else Secret(text)
     if file is not None:
-        return file if isinstance(file, Problem) else root / file
+        return file if isinstance(file, Problem) else _in(root, file, values, "client_secret_file")
     if variable := values.variables.get("AP_CLIENT_SECRET"):
         return Secret(variable)
     if variable := values.variables.get("AP_CLIENT_SECRET_FILE"):
-        return cwd / variable
+        return _in(cwd, variable, values, "AP_CLIENT_SECRET_FILE")
     if name == "local":
         return Secret(_LOCAL_KEY)
     hint = f"set it, or AP_CLIENT_SECRET_FILE, to the API key's secret; {_WHERE_KEYS_ARE}"
@@ -102,21 +102,28 @@ def _state(name: str, values: Values, *, root: Path, cwd: Path) -> str | Problem
     if isinstance(text, Problem):
         return text
     variable = values.variables.get("RECONCILER_STATE")
-    if text is not None:
-        return _located(text, root, name)
-    return _located(variable or ".reconciler/", cwd if variable else root, name)
+    folder, place = (cwd, "RECONCILER_STATE") if text is None and variable else (root, "state")
+    text = text or variable or ".reconciler/"
+    if "://" in text:
+        return text
+    path = _in(folder, text, values, place)
+    if isinstance(path, Problem):
+        return path
+    return str(path / f"{name}.db" if text.endswith("/") else path)
 
 
-def _state_keys(values: Values, *, cwd: Path) -> Secret | Path | None:
+def _state_keys(values: Values, *, cwd: Path) -> Secret | Path | Problem | None:
     """Return the keys that the ledger is encrypted with, or the file that holds them; None for none."""
     if variable := values.variables.get("RECONCILER_STATE_KEY"):
         return Secret(variable)
     file = values.variables.get("RECONCILER_STATE_KEY_FILE")
-    return cwd / file if file else None
+    return _in(cwd, file, values, "RECONCILER_STATE_KEY_FILE") if file else None
 
 
-def _located(text: str, folder: Path, name: str) -> str:
-    """Return a ledger's URL, or its path below `folder`; a path that ends with `/` holds one for each environment."""
-    if "://" in text:
-        return text
-    return str(folder / text / f"{name}.db" if text.endswith("/") else folder / text)
+def _in(folder: Path, text: str, values: Values, place: str) -> Path | Problem:
+    """Return a path that starts at `folder`; `place` is the variable or the name in the project file that gives it."""
+    try:
+        return folder / located(text)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        return Problem(Source(place), "", message, hint) if place.isupper() else values.problem(place, error)

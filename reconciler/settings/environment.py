@@ -111,7 +111,7 @@ class Access:
     client_id: str | Problem = field(repr=False)
     client_secret: Secret | Path | Problem = field(repr=False)
     state: str | Problem = field(repr=False)
-    state_keys: Secret | Path | None = field(default=None, repr=False)
+    state_keys: Secret | Path | Problem | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,9 @@ class Environment:
     def state_keys(self) -> Secret:
         """Return the keys of the ledger as they were written, "" for none; Invalid where their file cannot be read."""
         keys = self.access.state_keys
-        if not isinstance(keys, Path):
+        if keys is None or isinstance(keys, Secret):
             return keys or Secret("")
-        read = _read_secret(keys, "ledger's key", "RECONCILER_STATE_KEY_FILE")
+        read = _read_secret(keys, "ledger's key", "RECONCILER_STATE_KEY_FILE") if isinstance(keys, Path) else keys
         if isinstance(read, Problem):
             raise Invalid([read])
         return read

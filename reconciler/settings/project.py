@@ -15,7 +15,7 @@ from reconciler.documents.places import find_places
 from reconciler.documents.shape import Shape
 from reconciler.documents.words import written
 from reconciler.errors import Invalid, Problem, Source
-from reconciler.settings.values import interpolated, names_a_variable
+from reconciler.settings.values import interpolated, located, names_a_variable
 from reconciler.shipped import schema
 from reconciler.text import visible
 
@@ -181,6 +181,16 @@ class Values:
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts, empty where it is not written."""
         return self.several((*self.path, name), self.tree.get(name) or ())
+
+    def paths(self, name: str) -> tuple[str, ...]:
+        """Return a list of paths, empty where it is not written."""
+        found = []
+        for index, text in enumerate(self.texts(name)):
+            try:
+                found.append(located(text))
+            except ValueError as error:
+                self.problems.append(self._problem((*self.path, name, index), error))
+        return tuple(found)
 
     def several(self, path: TreePath, texts: Sequence[str]) -> tuple[str, ...]:
         """Return `texts`, which stand at `path`, interpolated."""

@@ -45,8 +45,7 @@ class Settings:
     @property
     def overlays(self) -> tuple[str, ...]:
         """Return the overlays of all environments: files that a folder's reading leaves out."""
-        declared = self._project_file.environments.values() if self._project_file else ()
-        return tuple(path for one in declared for path in (one or {}).get("overlays", ()))
+        return tuple(path for name in self.names for path in self._values(name).paths("overlays"))
 
     def files(self) -> tuple[str, ...]:
         """Return the paths of the customers files; Invalid where none is named."""
@@ -73,8 +72,8 @@ class Settings:
         Raises Invalid with all that is wrong with it; what is missing to reach it is said when that is asked for.
         """
         chosen = name or self._chosen()
-        tree = (self._project_file.environments.get(chosen) if self._project_file else None) or {}
-        values = Values(self._project_file, ("environments", chosen), tree, self._variables)
+        values = self._values(chosen)
+        tree = values.tree
         environment = Environment(
             name=chosen,
             access=read_access(chosen, values, root=self.root, cwd=self._cwd),
@@ -84,7 +83,7 @@ class Settings:
             server=_server(values.inside("server")),
             equal=_equal(values.inside("equal")),
             policy=_policy(values.inside("policy")),
-            overlays=values.texts("overlays"),
+            overlays=values.paths("overlays"),
             include=values.texts("include"),
             exclude=values.texts("exclude"),
             disposable=values.flag("disposable") or False,
@@ -93,6 +92,11 @@ class Settings:
         if values.problems:
             raise Invalid(values.problems)
         return environment
+
+    def _values(self, name: str) -> Values:
+        """Return what the project file writes of the environment `name`."""
+        tree = (self._project_file.environments.get(name) if self._project_file else None) or {}
+        return Values(self._project_file, ("environments", name), tree, self._variables)
 
     def _chosen(self) -> str:
         """Return the name of the environment that is meant; Invalid where that is not clear."""
@@ -152,7 +156,7 @@ def read_settings(options: Options, *, variables: Mapping[str, str], cwd: Path) 
         options=options,
         _project_file=project_file,
         _cwd=cwd,
-        _files=top.texts("files"),
+        _files=top.paths("files"),
         _variables=variables,
     )
     if top.problems:

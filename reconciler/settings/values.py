@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from math import isfinite
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from reconciler.documents.words import quoted
@@ -19,6 +20,7 @@ SLOWEST_PER_S = 0.001
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\})", re.ASCII)
+_SHELL = re.compile(r"\$[A-Za-z_{(]|`", re.ASCII)
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", re.ASCII)
 
 
@@ -50,6 +52,29 @@ def names_a_variable(text: str) -> bool:
     (True, False)
     """
     return _ONE_VARIABLE.fullmatch(text) is not None
+
+
+def located(text: str) -> str:
+    """
+    Return a path with what a shell would have made of `~` at its start; a variable that is left in it is an error.
+
+    >>> located("state/"), located("./~/state")
+    ('state/', './~/state')
+    """
+    if _SHELL.search(text):
+        raise ValueError(f"{quoted(text)}: nothing replaces a shell's variable here; write the whole path, or ~/…")
+    return home_for_tilde(text)
+
+
+def home_for_tilde(text: str) -> str:
+    """Return a path whose first part, if it is `~` or `~NAME`, is that home folder."""
+    first, slash, rest = text.partition("/")
+    if not first.startswith("~"):
+        return text
+    try:
+        return f"{Path(first).expanduser()}{slash}{rest}"
+    except RuntimeError as error:
+        raise ValueError(f"{quoted(first)} is nobody's home folder; write ./{first} for a file of that name") from error
 
 
 def seconds(text: str) -> float:
