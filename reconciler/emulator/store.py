@@ -39,11 +39,11 @@ class Store:
                 path.touch(mode=0o600)
             # The server's thread is not the one that opens the file; only one of them uses it at a time.
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            _refuse_foreign(self._connection)
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(_SCHEMA)
+            try:
+                _prepare(self._connection)
+            except BaseException:
+                self._connection.close()
+                raise
         except (OSError, sqlite3.Error, ValueError) as exc:
             raise _failed(path, exc) from exc
 
@@ -91,6 +91,15 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables where there are none; ValueError for a file of another program."""
+    _refuse_foreign(connection)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.executescript(_SCHEMA)
 
 
 def _refuse_foreign(connection: sqlite3.Connection) -> None:

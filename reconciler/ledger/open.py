@@ -174,6 +174,9 @@ def connect_to_read(path: Path, connect: Connect = connect_sqlite) -> sqlite3.Co
         connection.close()
         if primary(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
+    except BaseException:
+        connection.close()
+        raise
     else:
         return connection
     file = path.resolve()
@@ -189,7 +192,11 @@ def connect_to_read(path: Path, connect: Connect = connect_sqlite) -> sqlite3.Co
 
 def _in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Return a copy of a database in memory; closes the one that was given."""
-    memory = sqlite3.connect(":memory:", isolation_level=None)
     with closing(connection):
-        connection.backup(memory)
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            connection.backup(memory)
+        except BaseException:
+            memory.close()
+            raise
     return memory

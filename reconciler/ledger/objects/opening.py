@@ -44,15 +44,12 @@ def open_objects(
     migrations = shipped() if migrations is None else migrations
     store = open_store(url, patience_s=patience_s)
     replica = Replica(store, folder_of(environment, base_url), (environment, base_url), migrations, step)
-    if not replica.load():
-        # An absent bucket answers as an absent object does; a listing tells them apart.
-        store.keys(replica.folder)
-        if not writable or not create:
+    try:
+        if not _found(replica, (lineage or str(uuid4())) if writable and create else None):
             return EmptyLedger(store.place)
-        probe(store)
-        _make(replica, lineage or str(uuid4()))
-        if not replica.load():
-            raise damaged(store.place)
+    except BaseException:
+        replica.close()
+        raise
     return ObjectLedger(replica, writable, died=died, remote=remote, long_log=long_log)
 
 
@@ -110,6 +107,21 @@ def probe(store: Store) -> None:
     finally:
         with suppress(LedgerFailed):
             store.delete([key])
+
+
+def _found(replica: Replica, lineage: str | None) -> bool:
+    """Load the ledger and say whether there is one; made with `lineage` where there is none and that is not None."""
+    if replica.load():
+        return True
+    # An absent bucket answers as an absent object does; a listing tells them apart.
+    replica.store.keys(replica.folder)
+    if lineage is None:
+        return False
+    probe(replica.store)
+    _make(replica, lineage)
+    if not replica.load():
+        raise damaged(replica.store.place)
+    return True
 
 
 def _make(replica: Replica, lineage: str) -> None:
