@@ -38,7 +38,6 @@ SHORTEST_SECRET = 16
 @shared.out(
     "Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
     metavar="PATH",
-    type=FilePath(readable=False),
 )
 @click.option(
     "--pinned",
