@@ -8,12 +8,13 @@ here reads a file, a socket or a clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
 from reconciler.errors import Source
+from reconciler.file_patterns import is_below, path_pattern
 
 CustomerId = NewType("CustomerId", str)
 """The API's id of a customer (`cus_9f3`): opaque. Its own type, as an external_id is a `str` too."""
@@ -136,13 +137,34 @@ class Reading:
     What was read, and where a file would have been read had it existed.
 
     All paths are normalised, with `/`, relative to the project file's folder (else the working folder).
-    `folders` were read whole (every *.yaml and *.yml below them), `globs` as patterns. Standard input
-    is in none of them.
+    `folders` were read whole (every *.yaml and *.yml below them), `globs` as patterns. `left_out` are files that
+    these lead to and that were not read, as they are read for something else. Standard input is in none of them.
     """
 
     files: tuple[SourceFile, ...] = ()
     folders: tuple[str, ...] = ()
     globs: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def covers(self) -> Callable[[str], bool]:
+        """Return what says whether the file of a name was read, or would have been had it existed."""
+        files = {file.name for file in self.files}
+        left_out = frozenset(self.left_out)
+        globs = [path_pattern(pattern) for pattern in self.globs]
+
+        def covered(name: str) -> bool:
+            if name in files:
+                return True
+            if name in _NO_FILE or name in left_out:
+                return False
+            below = any(is_below(name, folder) for folder in self.folders)
+            return below or any(pattern.fullmatch(name) for pattern in globs)
+
+        return covered
+
+
+_NO_FILE = ("", "-", "<stdin>")
+"""What an entry has for a file that stood in none, or on standard input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "model records terms plans drifts explained diagnosis answers",
     ),  # the nouns are one room: they are made of each other
-    ("errors", "clock", "text", "shipped", "collector", "step", "pace", "git"),
+    ("errors", "clock", "text", "file_patterns", "shipped", "collector", "step", "pace", "git"),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
@@ -48,6 +48,7 @@ MIDDLE = (
     "apply.probe.read",
     "errors",
     "text",
+    "file_patterns",
     "pace",
     "api.times",
     "documents.scalars",

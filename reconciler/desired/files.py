@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.errors import Problem, Source
+from reconciler.file_patterns import CROSSING, file_pattern, has_magic, is_customers_file, part_pattern
 from reconciler.model import Reading, SourceFile
 from reconciler.text import visible
 
 STDIN = "<stdin>"
-_YAML = (".yaml", ".yml")
+LARGEST = 512 * 1024**2
+"""Bytes of a customers file: more than a million customers."""
+
+_TOO_LARGE = f"this is larger than {LARGEST // 1024**2} MiB"
+_SPLIT = "split it into several files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,8 @@ def read_files(
     Return the files behind `paths`, each once, though several paths lead to it.
 
     A relative path starts at `root`, and names are given relative to it. A folder is read with all *.yaml and *.yml
-    below it, sorted, hidden ones left out; `-` is `stdin`. Folders and globs leave out the files of `without`.
+    below it, sorted, hidden ones left out; `-` is `stdin`. Folders and globs leave out the files of `without`. Links
+    are followed. What is met and cannot be read, or is neither a file nor a folder, is a problem.
     """
     search = _Search(root, frozenset(os.path.realpath(root / path) for path in without))
     for path in map(str, paths):
@@ -59,8 +65,9 @@ def read_files(
         ),
         folders=tuple(dict.fromkeys(search.folders)),
         globs=tuple(dict.fromkeys(search.globs)),
+        left_out=tuple(dict.fromkeys(search.left_out)),
     )
-    return Found(tuple(search.files.values()), reading, tuple(search.problems))
+    return Found(tuple(search.files.values()), reading, tuple(dict.fromkeys(search.problems)))
 
 
 class _Search:
@@ -72,64 +79,122 @@ class _Search:
         self.files: dict[str, File] = {}
         self.folders: list[str] = []
         self.globs: list[str] = []
+        self.left_out: list[str] = []
         self.problems: list[Problem] = []
 
     def add(self, path: str, stdin: BinaryIO | None) -> None:
         """Read what `path` names."""
-        try:
-            self._add(path, stdin)
-        except OSError as error:
-            self._unreadable(error, Path(path))
-
-    def _add(self, path: str, stdin: BinaryIO | None) -> None:
-        full = self.root / path
         if path == "-":
             self._read_stdin(stdin)
-        elif not path:
+            return
+        if not path:
             self._report(path, "an empty path", "name a file, a folder, a glob or -")
-        elif full.is_dir():
-            self._read_folder(path, full)
-        elif glob.has_magic(path) and not full.exists():
-            self._read_glob(path)
-        elif not full.exists():
-            self._report(path, "there is no such file", "check the path; it starts at the project's folder")
+            return
+        full = self.root / path
+        try:
+            folder = stat.S_ISDIR(full.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL, which no name has
+            if isinstance(error, OSError) and os.path.islink(full):  # noqa: PTH114 - Path.is_symlink() raises
+                self._unreadable(error, full, path)
+            elif has_magic(path):
+                self._read_glob(path)
+            else:
+                self._report(path, "there is no such file", "check the path; it starts at the project's folder")
+        except OSError as error:
+            self._unreadable(error, full, path)
         else:
-            self._read(full)
+            if folder:
+                self._read_folder(path, full)
+            else:
+                self._read(full)
 
     def _read_stdin(self, stdin: BinaryIO | None) -> None:
         if stdin is None:
             self._report("-", "standard input cannot be read here", "name a file")
         elif STDIN not in self.files:
-            self.files[STDIN] = File(STDIN, stdin.read())
+            content = stdin.read(LARGEST + 1)
+            if len(content) > LARGEST:
+                self._report(STDIN, _TOO_LARGE, _SPLIT)
+            else:
+                self.files[STDIN] = File(STDIN, content)
 
     def _read_folder(self, path: str, full: Path) -> None:
         self.folders.append(self._name(full))
-        inside = self._wanted(sorted(self._walk(full)))
+        inside = self._found(full, (CROSSING, "*"))
         if not inside:
             self._report(path, "no *.yaml or *.yml is in this folder", "name the folder that holds the customers")
-        for one in inside:
-            self._read(one)
 
     def _read_glob(self, path: str) -> None:
-        # Not `root_dir`, as that cannot hold for an absolute pattern; a root may itself hold a `*`.
-        pattern = path if Path(path).is_absolute() else str(Path(glob.escape(str(self.root))) / path)
-        self.globs.append(self._name(self.root / path))
-        # Not Path.glob, which finds hidden files too and knows no absolute pattern.
-        matches = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207
-        inside = self._wanted(sorted(one for one in matches if one.is_file()))
-        if not inside:
+        pattern = self._name(self.root / path)
+        self.globs.append(pattern)
+        parts = pattern.split("/")
+        plain = next(at for at, part in enumerate(parts) if has_magic(part))
+        # What stands before the first part that is a pattern is a path; of an absolute one it begins with "".
+        base = self.root / "/".join((*parts[:plain], ""))
+        if not self._found(base, tuple(parts[plain:])):
             self._report(path, "no file matches this pattern", "check the pattern; it starts at the project's folder")
-        for one in inside:
+
+    def _found(self, folder: Path, parts: tuple[str, ...]) -> bool:
+        """Read the files that `parts` of a glob stand for in a folder; say whether there is any, or a problem."""
+        before = len(self.problems)
+        if parts[-1] == CROSSING:
+            parts = (*parts, "*")
+        paths = sorted(self._matching(folder, parts, set()))
+        wanted = [one for one in paths if os.path.realpath(one) not in self.without]
+        self.left_out += [self._name(one) for one in paths if one not in wanted]
+        for one in wanted:
             self._read(one)
+        return bool(wanted) or len(self.problems) > before
 
-    def _walk(self, folder: Path) -> Iterator[Path]:
-        """Yield the YAML files below `folder`."""
-        for where, folders, names in os.walk(folder, onerror=self._unreadable):
-            folders[:] = [one for one in folders if not one.startswith(".")]
-            yield from (Path(where, one) for one in names if one.endswith(_YAML) and not one.startswith("."))
+    def _matching(self, folder: Path, parts: tuple[str, ...], looked: set[tuple[int, int, int]]) -> Iterator[Path]:
+        """
+        Yield what `parts` of a glob stand for in `folder`, whatever it is but a folder.
 
-    def _wanted(self, paths: Sequence[Path]) -> list[Path]:
-        return [one for one in paths if os.path.realpath(one) not in self.without]
+        What cannot be looked into is a problem: the customers in it would seem to have gone. `looked` are the folders
+        that were looked into for so many parts: links may lead to one twice, or round in a circle.
+        """
+        part, *rest = parts
+        crossing = part == CROSSING
+        if crossing:
+            yield from self._matching(folder, tuple(rest), looked)
+        matches = part_pattern("*" if crossing else part) if rest else file_pattern(part)
+        for entry in self._entries(folder, len(parts), looked):
+            if matches.fullmatch(entry.name) is None:
+                continue
+            path = folder / entry.name
+            folder_there = self._is_folder(entry, path)
+            if rest and folder_there:
+                yield from self._matching(path, parts if crossing else tuple(rest), looked)
+            elif not rest and not folder_there:
+                yield path
+
+    def _entries(self, folder: Path, depth: int, looked: set[tuple[int, int, int]]) -> list[os.DirEntry[str]]:
+        """Return what a folder holds, links last: what they lead to has its own name. Nothing the second time."""
+        try:
+            state = folder.stat()
+            mark = (state.st_dev, state.st_ino, depth)
+            if mark in looked or not stat.S_ISDIR(state.st_mode):
+                return []
+            looked.add(mark)
+            with os.scandir(folder) as entries:
+                return sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._unreadable(error, folder)
+            return []
+
+    def _is_folder(self, entry: os.DirEntry[str], path: Path) -> bool:
+        """Say whether an entry is a folder, or a link to one; a problem for a link that may be one."""
+        try:
+            if entry.is_symlink():
+                return stat.S_ISDIR(path.stat().st_mode)
+            return entry.is_dir(follow_symlinks=False)
+        except OSError as error:
+            # A link to a file that is wanted is reported where it is read.
+            if not is_customers_file(entry.name):
+                self._unreadable(error, path)
+            return False
 
     def _read(self, full: Path) -> None:
         real = os.path.realpath(full)
@@ -140,13 +205,25 @@ class _Search:
             self._report(name, "the name of this file is not UTF-8", "rename it")
             return
         try:
-            self.files[real] = File(name, full.read_bytes())
+            # Asked before it is opened: opening a pipe waits for its writer, and some devices act on it.
+            state = full.stat()
+            if not stat.S_ISREG(state.st_mode):
+                self._report(name, f"this is {_kind(state.st_mode)}, not a file", "write `-f -` for standard input")
+                return
+            with full.open("rb") as file:
+                content = file.read(LARGEST + 1) if state.st_size <= LARGEST else None
         except OSError as error:
             self._unreadable(error, full)
+            return
+        if content is None or len(content) > LARGEST:
+            self._report(name, _TOO_LARGE, _SPLIT)
+        else:
+            self.files[real] = File(name, content)
 
-    def _unreadable(self, error: OSError, path: Path | None = None) -> None:
-        name = str(path or error.filename)
-        self._report(name, f"this cannot be read: {error.strerror}", "check its permissions")
+    def _unreadable(self, error: OSError, full: Path, name: str = "") -> None:
+        linked = os.path.islink(full)  # noqa: PTH114 - Path.is_symlink() raises
+        hint = "restore what this link leads to, or remove it" if linked else "check its permissions"
+        self._report(name or self._name(full), f"this cannot be read: {error.strerror}", hint)
 
     def _name(self, full: Path) -> str:
         """Return a path relative to the root, with `/`; absolute where no relative one exists (another drive)."""
@@ -157,3 +234,9 @@ class _Search:
 
     def _report(self, path: str, message: str, hint: str) -> None:
         self.problems.append(Problem(Source(visible(path) or "''"), "", message, hint))
+
+
+def _kind(mode: int) -> str:
+    """Return what a thing that is neither file nor folder is, in words."""
+    kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"))
+    return next((words for asks, words in kinds if asks(mode)), "a device")

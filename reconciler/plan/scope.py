@@ -11,9 +11,6 @@ from reconciler.model import Desired
 from reconciler.records import Binding
 from reconciler.terms import Terms
 
-_NO_FILE = ("", "-", "<stdin>")
-"""What an entry has for a file that stood in none, or on standard input."""
-
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """
@@ -73,59 +70,11 @@ def scope_of(desired: Desired, terms: Terms) -> Scope:
     """Return the scope of a plan for `desired` under `terms`."""
     targets, excludes = matcher(terms.targets), matcher(terms.excludes)
     included, excluded = matcher(desired.include), matcher(desired.exclude)
-    files = {file.name for file in desired.reading.files}
-    globs = [re.compile(_glob(pattern)) for pattern in desired.reading.globs]
-
-    def read(name: str) -> bool:
-        if name in files:
-            return True
-        if name in _NO_FILE:
-            return False
-        if name.endswith((".yaml", ".yml")) and any(_below(name, folder) for folder in desired.reading.folders):
-            return True
-        return any(pattern.match(name) for pattern in globs)
-
     return Scope(
         targeted=lambda key: (not terms.targets or targets(key)) and not excludes(key),
         here=lambda key: (not desired.include or included(key)) and not excluded(key),
-        read=read,
+        read=desired.reading.covers(),
         project=terms.project,
         declared=desired.customers.__contains__,
         reset=terms.reset,
     )
-
-
-def _below(name: str, folder: str) -> bool:
-    """
-    Say whether a normalised path stands below a folder; hidden parts are never read.
-
-    >>> _below("customers/west/a.yaml", "customers"), _below("a.yaml", "."), _below("../x/a.yaml", "../x")
-    (True, True, True)
-    >>> _below("customers/.old/a.yaml", "customers"), _below("customers2/a.yaml", "customers"), _below("../a.yaml", ".")
-    (False, False, False)
-    """
-    if folder in ("", "."):
-        rest = name
-        if name.startswith(("../", "/")):
-            return False
-    else:
-        prefix = folder.rstrip("/") + "/"
-        if not name.startswith(prefix):
-            return False
-        rest = name[len(prefix) :]
-    return not any(part.startswith(".") for part in rest.split("/"))
-
-
-def _glob(pattern: str) -> str:
-    """
-    Return the regular expression of a path glob: `*` stays within a folder, `**/` crosses folders.
-
-    >>> [bool(re.match(_glob("customers/*.yaml"), name)) for name in ("customers/a.yaml", "customers/x/a.yaml")]
-    [True, False]
-    >>> bool(re.match(_glob("**/*.yaml"), "customers/x/a.yaml"))
-    True
-    """
-    crossing = "\x00"
-    parts = pattern.replace("**/", crossing).split("*")
-    escaped = r"[^/]*".join(re.escape(part).replace(r"\?", r"[^/]") for part in parts)
-    return escaped.replace(re.escape(crossing), r"(?:.*/)?").replace(crossing, r"(?:.*/)?") + r"\Z"
