@@ -8,7 +8,9 @@ from pathlib import Path
 from reconciler.errors import Problem, Source
 from reconciler.settings.environment import Access, Secret
 from reconciler.settings.project import Values
-from reconciler.settings.values import base_url, located
+from reconciler.settings.state_url import check_no_service, check_path, hosts_of
+from reconciler.settings.trust import check_file, host_of, read_trust
+from reconciler.settings.values import base_url, located, names_a_variable
 
 BUILT_IN: Mapping[str, str] = {
     "production": "https://public-api.alternativepayments.io",
@@ -44,7 +46,7 @@ def _base_url(name: str, values: Values) -> str | Problem:
     variable = values.variables.get("AP_BASE_URL")
     try:
         if text is not None:
-            return base_url(text)
+            return _trusted_base_url(base_url(text), values)
         if variable:
             return base_url(variable)
     except ValueError as error:
@@ -63,6 +65,17 @@ def _base_url(name: str, values: Values) -> str | Problem:
     return values.project.problem(values.path, message, hint, at_key=True)
 
 
+def _trusted_base_url(url: str, values: Values) -> str | Problem:
+    """Return a base URL of the project file, the Problem where its host is not one that a project file may name."""
+    if names_a_variable(values.tree["base_url"]):
+        return url
+    try:
+        read_trust(values.variables).check_hosts([host_of(url)])
+    except ValueError as error:
+        return values.problem("base_url", error)
+    return url
+
+
 def _client_id(name: str, values: Values) -> str | Problem:
     """Return the API key's client id."""
     text = values.text("client_id")
@@ -78,7 +91,7 @@ def _client_id(name: str, values: Values) -> str | Problem:
 
 def _client_secret(name: str, values: Values, *, root: Path, cwd: Path) -> Secret | Path | Problem:
     """Return the API key's secret, or the file that holds it."""
-    text, file = values.text("client_secret"), values.text("client_secret_file")
+    text, file = values.text("client_secret", secret=True), values.text("client_secret_file")
     if text is not None and file is not None:
         error = ValueError("client_secret and client_secret_file are both given; remove one of the two")
         return values.problem("client_secret_file", error)
@@ -98,18 +111,25 @@ def _client_secret(name: str, values: Values, *, root: Path, cwd: Path) -> Secre
 
 def _state(name: str, values: Values, *, root: Path, cwd: Path) -> str | Problem:
     """Return where the ledger is: a URL as it is, a path made absolute."""
-    text = values.text("state")
+    written: str | None = values.tree.get("state")
+    text = None if written is None else values.text("state", secret="://" in written)
     if isinstance(text, Problem):
         return text
     variable = values.variables.get("RECONCILER_STATE")
     folder, place = (cwd, "RECONCILER_STATE") if text is None and variable else (root, "state")
     text = text or variable or ".reconciler/"
-    if "://" in text:
-        return text
-    path = _in(folder, text, values, place)
-    if isinstance(path, Problem):
-        return path
-    return str(path / f"{name}.db" if text.endswith("/") else path)
+    try:
+        if "://" not in text:
+            check_path(text)
+            path = _in(folder, text, values, place)
+            return path if isinstance(path, Problem) else str(path / f"{name}.db" if text.endswith("/") else path)
+        hosts = hosts_of(text)
+        if written is not None and not names_a_variable(written):
+            check_no_service(text)
+            read_trust(values.variables).check_hosts(hosts)
+    except ValueError as error:
+        return _problem(place, error, values)
+    return text
 
 
 def _state_keys(values: Values, *, cwd: Path) -> Secret | Path | Problem | None:
@@ -121,9 +141,21 @@ def _state_keys(values: Values, *, cwd: Path) -> Secret | Path | Problem | None:
 
 
 def _in(folder: Path, text: str, values: Values, place: str) -> Path | Problem:
-    """Return a path that starts at `folder`; `place` is the variable or the name in the project file that gives it."""
+    """
+    Return a path that starts at `folder`; `place` is the variable or the name in the project file that gives it.
+
+    A project file names none of the system's own files.
+    """
     try:
-        return folder / located(text)
+        path = folder / located(text)
+        if not place.isupper():
+            check_file(path)
     except ValueError as error:
-        message, _, hint = str(error).partition("; ")
-        return Problem(Source(place), "", message, hint) if place.isupper() else values.problem(place, error)
+        return _problem(place, error, values)
+    return path
+
+
+def _problem(place: str, error: ValueError, values: Values) -> Problem:
+    """Return what is wrong with the value of a variable, or of a name in the project file."""
+    message, _, hint = str(error).partition("; ")
+    return Problem(Source(place), "", message, hint) if place.isupper() else values.problem(place, error)

@@ -15,6 +15,8 @@ from reconciler.documents.places import find_places
 from reconciler.documents.shape import Shape
 from reconciler.documents.words import written
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.settings.state_url import has_literal_password
+from reconciler.settings.trust import check_file, read_trust
 from reconciler.settings.values import interpolated, located, names_a_variable
 from reconciler.shipped import schema
 from reconciler.text import visible
@@ -128,19 +130,22 @@ def _shape() -> Shape:
 
 
 def _literal_secrets(project: ProjectFile) -> list[Problem]:
-    """Return a problem for each client secret that is written instead of named."""
+    """Return a problem for each client secret, and each password of a ledger's URL, that is written out."""
     environments = project.environments if isinstance(project.environments, dict) else {}
-    return [
-        project.problem(
-            ("environments", name, "client_secret"),
-            "a secret does not belong in this file",
-            "name it: ${AP_CLIENT_SECRET}, or give client_secret_file; and replace the secret that stood here",
-        )
-        for name, environment in environments.items()
-        if isinstance(environment, dict)
-        and isinstance(environment.get("client_secret"), str)
-        and not names_a_variable(environment["client_secret"])
-    ]
+    problems = []
+    for name, environment in environments.items():
+        tree = environment if isinstance(environment, dict) else {}
+        secret, state = tree.get("client_secret"), tree.get("state")
+        if isinstance(secret, str) and not names_a_variable(secret):
+            hint = "name it: ${AP_CLIENT_SECRET}, or give client_secret_file; and replace the secret that stood here"
+            problems.append(project.problem(("environments", name, "client_secret"), _NOT_HERE.format("secret"), hint))
+        if isinstance(state, str) and has_literal_password(state):
+            hint = "write ${RECONCILER_STATE} and set that variable to the whole URL; and replace the password"
+            problems.append(project.problem(("environments", name, "state"), _NOT_HERE.format("password"), hint))
+    return problems
+
+
+_NOT_HERE = "a {} does not belong in this file"
 
 
 @dataclass(slots=True)
@@ -157,9 +162,14 @@ class Values:
         """Return the mapping below `name`, empty where there is none; its problems are gathered here too."""
         return Values(self.project, (*self.path, name), self.tree.get(name) or {}, self.variables, self.problems)
 
-    def text(self, name: str) -> str | Problem | None:
-        """Return the text of `name` interpolated, the Problem where that cannot be, None where it is not written."""
-        return self._interpolated((*self.path, name), self.tree[name]) if self.tree.get(name) is not None else None
+    def text(self, name: str, *, secret: bool = False) -> str | Problem | None:
+        """
+        Return the text of `name` interpolated, the Problem where that cannot be, None where it is not written.
+
+        Only one that is sent as a `secret` may hold one.
+        """
+        written = self.tree.get(name)
+        return None if written is None else self._interpolated((*self.path, name), written, secret=secret)
 
     def parsed(self, name: str, parse_text: Callable[[str], T], default: T) -> T:
         """Return what `parse_text` makes of `name`, `default` where it is not written or wrong."""
@@ -183,11 +193,13 @@ class Values:
         return self.several((*self.path, name), self.tree.get(name) or ())
 
     def paths(self, name: str) -> tuple[str, ...]:
-        """Return a list of paths, empty where it is not written."""
+        """Return a list of paths, empty where it is not written; one that it may not name is a problem."""
+        folder = self.project.path.parent if self.project else Path()
         found = []
         for index, text in enumerate(self.texts(name)):
             try:
                 found.append(located(text))
+                check_file(folder / found[-1])
             except ValueError as error:
                 self.problems.append(self._problem((*self.path, name, index), error))
         return tuple(found)
@@ -222,8 +234,9 @@ class Values:
         rows = enumerate(self.tree.get(name) or ())
         return tuple(Values(self.project, (*path, at), row, self.variables, self.problems) for at, row in rows)
 
-    def _interpolated(self, path: TreePath, text: str) -> str | Problem:
+    def _interpolated(self, path: TreePath, text: str, *, secret: bool = False) -> str | Problem:
         try:
+            read_trust(self.variables).check_variables(text, secret=secret)
             return interpolated(text, self.variables)
         except ValueError as error:
             return self._problem(path, error)

@@ -44,6 +44,16 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def variables_in(text: str) -> tuple[str, ...]:
+    """
+    Return the variables that a text names, in their order.
+
+    >>> variables_in("${HOST}/$${X}/${NAME}")
+    ('HOST', 'NAME')
+    """
+    return tuple(match[2] for match in _VARIABLE.finditer(text) if match[2])
+
+
 def names_a_variable(text: str) -> bool:
     """
     Say whether `text` is one `${NAME}` and nothing else.
@@ -127,12 +137,12 @@ def base_url(text: str) -> str:
         raise ValueError(f"{quoted(text)} is not a base URL; write one such as https://api.example")
     if parts.query or parts.fragment or "?" in text or "#" in text:
         raise ValueError(f"{quoted(text)} has a query or a fragment; a base URL ends with its path")
-    if parts.scheme == "http" and not _this_machine(host):
+    if parts.scheme == "http" and not is_this_machine(host):
         raise ValueError(f"{quoted(text)} is not encrypted; write https (http is for this machine alone)")
     return text.strip().rstrip("/")
 
 
-def _this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
     """Say whether `host` is a loopback address or localhost."""
     if host == "localhost":
         return True

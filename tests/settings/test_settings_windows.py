@@ -79,7 +79,7 @@ def test_each_rule_of_a_policy_has_the_place_where_it_is_written(tmp_path: Path)
         ("{from: 24:00, to: 06:00}", "from: a day ends at 24:00; write 00:00 of the next day"),
         ("{zone: localtime}", "zone: 'localtime' is not a time zone"),
         ("{zone: /etc/localtime}", "zone: '/etc/localtime' is not a time zone"),
-        ("{zone: '${NOT_SET}'}", "zone: the variable NOT_SET is not set, or is empty; set it"),
+        ("{zone: '${AP_NOT_SET}'}", "zone: the variable AP_NOT_SET is not set, or is empty; set it"),
         ("{hours: 9-17}", "hours: unknown key 'hours'"),
     ],
 )
