@@ -87,7 +87,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("urllib.request", "http.client", "requests", "aiohttp"), ()),
     "socket": ("emulator", "ledger.lock", "api.reach"),
     **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.reach",)),
-    "ssl": ("api",),
+    "ssl": ("api", "ledger.postgres"),
     # The disk, and what the process was given.
     **dict.fromkeys(("builtins.open", "os", "shutil", "tempfile", "glob"), ("desired.files", "ledger", "settings")),
     "pathlib": ("desired", "ledger", "settings"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import postgres_server
 import psycopg
@@ -18,7 +19,9 @@ from reconciler.errors import LedgerFailed
 from reconciler.ledger import Holder, Ledger, open_ledger
 from reconciler.ledger.postgres.faults import refused
 from reconciler.ledger.postgres.opening import open_postgres as open_url
+from reconciler.ledger.postgres.session import _parts
 from reconciler.records import PutBinding
+from reconciler.text import visible
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
 
@@ -88,7 +91,14 @@ def test_where_nothing_listens_it_is_told_without_user_and_password() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://ana:hun%ZZter2@db.example/state", "postgresql://ana:hunter2@db.example/state?hunter2=1"],
+    [
+        "postgresql://ana:hun%ZZter2@db.example/state",
+        "postgresql://ana:hunter2@db.example/state?hunter2=1",
+        "postgresql://ana:hun@ter2@db.example/state",
+        "postgresql://ana:hun/ter2@db.example/state",
+        "postgresql://ana:1/ter2@db.example/state",
+        "postgresql://db.example:ter2/state",
+    ],
 )
 def test_a_url_that_cannot_be_read_is_not_shown(url: str) -> None:
     with pytest.raises(LedgerFailed, match="the URL of the ledger cannot be read; write postgresql://") as told:
@@ -101,6 +111,44 @@ def test_a_password_in_the_servers_words_is_masked() -> None:
         "postgresql://db/x", psycopg.OperationalError("connection failed: FATAL:  no hunter2\x1b"), "hunter2"
     )
     assert told.message == "postgresql://db/x: it cannot be reached: no ***\\x1b"
+
+
+@pytest.mark.parametrize("password", ["p@ss/w:rd", "p%40\u202e"])
+@pytest.mark.parametrize("form", [str, quote, visible])
+def test_a_password_is_masked_in_each_form_that_it_may_be_quoted_in(password: str, form: Callable[[str], str]) -> None:
+    written = quote(password, safe="") if form is quote else form(password)
+    told = refused("postgresql://db/x", psycopg.OperationalError(f"failed: no {written}."), password)
+    assert told.message == "postgresql://db/x: it cannot be reached: no ***."
+
+
+@pytest.mark.parametrize(
+    ("url", "mode"),
+    [
+        ("postgresql://db.example/x", "verify-full"),
+        ("postgresql://localhost/x?hostaddr=192.0.2.1", "verify-full"),
+        ("postgresql://localhost,db.example/x", "verify-full"),
+        ("postgresql://db.example/x?sslmode=require", "require"),
+        ("postgresql://127.0.0.1/x", None),
+        ("postgresql:///x", None),
+        ("postgresql://%2Frun%2Fpostgresql/x", None),
+    ],
+)
+def test_a_server_on_another_machine_must_prove_who_it_is(url: str, mode: str | None) -> None:
+    assert _parts(url).get("sslmode") == mode
+
+
+def test_the_authorities_are_those_of_the_machine_or_those_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", __file__)
+    assert _parts("postgresql://db.example/x")["sslrootcert"] == __file__
+    assert _parts("postgresql://db.example/x?sslrootcert=here")["sslrootcert"] == "here"
+    monkeypatch.setenv("PGSSLMODE", "require")
+    assert "sslmode" not in _parts("postgresql://db.example/x")
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_both_ways_on() -> None:
+    told = refused("postgresql://db/x", psycopg.OperationalError("SSL error: certificate verify failed"), "")
+    assert "add ?sslrootcert=FILE" in told.hint
+    assert "?sslmode=require" in told.hint
 
 
 def test_a_server_without_tls_is_not_talked_to_unless_the_url_allows_it() -> None:

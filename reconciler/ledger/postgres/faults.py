@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import psycopg
 from psycopg import errors
@@ -64,8 +65,14 @@ def refused(place: str, error: psycopg.Error, password: str) -> LedgerFailed:
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
     words = visible("".join(lines[-1:]).rpartition("failed: ")[2].removeprefix("FATAL:").strip())
     if password:
-        words = words.replace(password, "***")
+        for written in (password, quote(password, safe=""), visible(password)):
+            words = words.replace(written, "***")
     now = "see whether the server runs, and check host, user and password"
-    if "SSL" in words:
+    if "certificate" in words:
+        now = (
+            "add ?sslrootcert=FILE to the URL, with the certificate of the authority that signed the server's; only "
+            "where the network is trusted, ?sslmode=require, which encrypts and verifies nobody"
+        )
+    elif "SSL" in words:
         now = "the server offers no TLS; only where the network is trusted, add ?sslmode=disable to the URL"
     return LedgerFailed(f"{place}: it cannot be reached: {words}", now)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Conninfo, TransactionStatus
 
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.postgres.faults import refused
@@ -27,8 +29,11 @@ SETTINGS = """
                                             ELSE current_setting('synchronous_commit') END, true)
 """
 
+# Debian, Fedora, Alpine and macOS. The driver's own OpenSSL looks into a folder that no system has.
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _HERE = ("localhost", "127.0.0.1", "::1")
-_URL = "write postgresql://user@host:5432/database, with % and @ in a password as %25 and %40"
+_UNREADABLE = "the URL of the ledger cannot be read"
+_URL = "write postgresql://user@host:5432/database, with % in a password as %25, @ as %40, / as %2F and : as %3A"
 
 
 class Lost(Exception):
@@ -111,20 +116,38 @@ class Session:
 
 def _parts(url: str) -> dict[str, Any]:
     """
-    Return the parts of a connection URL, TLS asked for unless it says otherwise or the server is on this machine.
+    Return the parts of a connection URL; the server must prove who it is, unless it is on this machine.
 
-    >>> _parts("postgresql://ana@db.example/state?sslmode=disable")["sslmode"], _parts("postgres://db.example")
-    ('disable', {'host': 'db.example', 'sslmode': 'require'})
+    What the URL or a variable of libpq says of TLS wins.
+
+    >>> _parts("postgresql://ana@db.example/state?sslmode=disable")["sslmode"], _parts("postgres://localhost")
+    ('disable', {'host': 'localhost'})
     """
     try:
         parts = dict(conninfo_to_dict(url))
     except psycopg.Error:
         # Not its text, which quotes the URL, and not the cause either.
-        raise LedgerFailed("the URL of the ledger cannot be read", _URL) from None
-    hosts = str(parts.get("host") or parts.get("hostaddr") or "").split(",")
-    if not all(host in _HERE or host.startswith("/") or not host for host in hosts):
-        parts.setdefault("sslmode", "require")
+        raise LedgerFailed(_UNREADABLE, _URL) from None
+    host, port, name = (str(parts.get(key) or "") for key in ("host", "port", "dbname"))
+    if "@" in host.lstrip("@") or "@" in name or not set(port) <= set("0123456789,"):
+        # An @ or a / in a password: what follows it would be shown as the host, the port or the database.
+        raise LedgerFailed(_UNREADABLE, _URL)
+    hosts = f"{host},{parts.get('hostaddr') or ''}".split(",")
+    here = all(one in _HERE or one.startswith("/") or not one for one in hosts)
+    given = {one.keyword.decode(): (one.val or b"").decode() for one in Conninfo.get_defaults()} | parts
+    if here or given["sslmode"] not in ("", "prefer"):
+        return parts
+    parts["sslmode"] = "verify-full"
+    # Without a file of authorities libpq would verify by none, and refuse every server.
+    if not given["sslrootcert"] and not Path("~/.postgresql/root.crt").expanduser().exists():
+        parts["sslrootcert"] = _authorities()
     return parts
+
+
+def _authorities() -> str:
+    """Return the file of the authorities that this machine trusts; libpq's own word where none is found."""
+    named = ssl.get_default_verify_paths().cafile
+    return next((path for path in (named, *_BUNDLES) if path and Path(path).is_file()), "system")
 
 
 def _place(parts: dict[str, Any]) -> str:
