@@ -1,17 +1,34 @@
-"""A reply's body: read while it streams, up to a limit, also where it is compressed."""
+"""A reply's body: read while it streams, up to a limit, also where it is compressed; and parsed, up to another."""
 
 from __future__ import annotations
 
+import json
 import zlib
 
 import httpx
 
-MOST_BYTES = 64 * 1024**2
+MOST_BYTES = 16 * 1024**2
+"""A page of a thousand customers has less than a tenth of it."""
+
+MOST_VALUES = 500_000
+"""A page of a thousand customers has 15,000. Each takes up to 200 bytes, however few it has in the body."""
+
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class UnreadableError(Exception):
     """Why a body cannot be used, in words that follow `but`."""
+
+
+def parse_json(body: bytes) -> object:
+    """Return the JSON of a body; ValueError for none, UnreadableError where it would take more memory than it may."""
+    # Counted in the bytes, texts too: what is over the limit is not parsed to find out.
+    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"{", b"["))) > MOST_VALUES:
+        raise UnreadableError(f"its JSON holds more than {MOST_VALUES} values")
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 async def read_body(response: httpx.Response, most_bytes: int = MOST_BYTES) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 
 import httpx
 
+from reconciler.api.body import UnreadableError, parse_json
 from reconciler.api.request import Request
 from reconciler.errors import (
     ApiFailed,
@@ -26,6 +27,7 @@ from reconciler.text import visible
 SHOWN_CHARS = 200
 """How much of a server's text a message shows."""
 _KEPT_CHARS = 2000
+_KEPT_FIELDS = 100
 
 DID_NOT_HAPPEN: tuple[type[httpx.TransportError], ...] = (
     httpx.ConnectError,
@@ -97,8 +99,10 @@ def settled(request: Request, status: int, body: bytes, *, location: str = "", s
         if not body:
             return None
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError) as error:
+            return parse_json(body)
+        except UnreadableError as error:
+            raise unreadable(request, str(error), status) from error
+        except ValueError as error:
             raise _unreadable(request, f"{status}, but no JSON", status) from error
     raise _of_status(request, status, body, location, secrets)
 
@@ -145,8 +149,8 @@ def shape_of(body: bytes) -> str:
     if not text:
         return "empty"
     try:
-        error = json.loads(text)
-    except (ValueError, RecursionError):
+        error = parse_json(text)
+    except (ValueError, UnreadableError):
         return "html" if text.startswith(b"<") else "text"
     documented = isinstance(error, dict) and not {"code", "message", "validation_errors"}.isdisjoint(error)
     return "http_error" if documented else "other"
@@ -169,8 +173,8 @@ def _scope(request: Request) -> str:
 def _http_error(body: bytes, secrets: Sequence[str]) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     """Return code, message and validation_errors of an `HttpError`, none of which is required; "" for none."""
     try:
-        error = json.loads(body)
-    except (ValueError, RecursionError):
+        error = parse_json(body)
+    except (ValueError, UnreadableError):
         return "", "", ()
     if not isinstance(error, dict):
         return "", "", ()
@@ -179,7 +183,7 @@ def _http_error(body: bytes, secrets: Sequence[str]) -> tuple[str, str, tuple[tu
     return (
         _words(error.get("code"), secrets),
         _words(error.get("message"), secrets),
-        tuple((_words(name, secrets), _words(text, secrets)) for name, text in rows),
+        tuple((_words(name, secrets), _words(text, secrets)) for name, text in islice(rows, _KEPT_FIELDS)),
     )
 
 

@@ -24,16 +24,21 @@ class Page:
     server_time_s: float = 0.0
 
 
+_MOST_BARREN = 3
+
+
 async def pages(
     client: Client, path: str, query: tuple[tuple[str, str], ...] = (), *, limit: int = 100, after: str = ""
 ) -> AsyncGenerator[Page, None]:
     """
     Yield the pages of a list from the cursor `after` ("" is its beginning) to its end, in order.
 
-    Raises NotTheApi where a reply is no page, Incomplete where its cursors do not lead to the end, and
-    what `Client.send` raises: whoever has seen the end has seen all.
+    Raises NotTheApi where a reply is no page, Incomplete where its cursors do not lead to the end, or do not come
+    nearer to it, and what `Client.send` raises: whoever has seen the end has seen all.
     """
     seen = {after}
+    ids: set[int] = set()
+    barren = 0
     while True:
         cursor = (("after", after),) if after else ()
         request = Request("GET", path, (("limit", str(limit)), *query, *cursor))
@@ -44,11 +49,24 @@ async def pages(
                 raise Incomplete(f"{request.name}: a page says that there is another, and gives no cursor to it")
             if page.end_cursor in seen:
                 raise Incomplete(f"{request.name}: a page's cursor has come before, so the list has no end")
+            known = len(ids)
+            ids.update(map(_identity, page.rows))
+            barren = 0 if len(ids) > known else barren + 1
+            if barren == _MOST_BARREN:
+                raise Incomplete(
+                    f"{request.name}: {barren} pages in a row hold nobody new and say that there is another, so the "
+                    "list may have no end"
+                )
         yield page
         if not page.has_next:
             return
         after = page.end_cursor
         seen.add(after)
+
+
+def _identity(row: object) -> int:
+    """Return what tells a row from others: its id, else all of it; a number, as there may be a million."""
+    return hash(row["id"] if isinstance(row, dict) and isinstance(row.get("id"), str) else repr(row))
 
 
 async def whole(

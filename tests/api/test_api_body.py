@@ -9,7 +9,7 @@ import pytest
 from answers import Server, talk
 from clocks import run
 
-from reconciler.api.body import UnreadableError, read_body
+from reconciler.api.body import UnreadableError, parse_json, read_body
 from reconciler.api.request import Request
 from reconciler.errors import Unanswered
 
@@ -67,3 +67,18 @@ def test_a_body_that_cannot_be_inflated_is_a_doubt_for_a_write(encoding: str, bo
 
     with pytest.raises(Unanswered):
         run(create())
+
+
+@pytest.mark.parametrize("row", [b"{}", b"[]", b"1", b'{"a":[{}]}'])
+def test_a_body_of_more_values_than_any_page_has_is_not_parsed(row: bytes) -> None:
+    with pytest.raises(UnreadableError, match="its JSON holds more than 500000 values"):
+        parse_json(b'{"data":[' + b",".join([row] * 600_000) + b"]}")
+
+
+def test_a_body_of_one_long_text_is_parsed() -> None:
+    assert parse_json(b'"' + b"x" * 1_000_000 + b'"') == "x" * 1_000_000
+
+
+def test_a_body_that_is_nested_too_deeply_is_no_json() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json(b"[" * 100_000)

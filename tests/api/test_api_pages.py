@@ -49,6 +49,22 @@ def test_pages_begin_at_a_cursor_and_keep_their_query() -> None:
     assert heard == ["GET /customers?limit=100&created_at_start=2025-01-01T00%3A00%3A00Z&after=c"]
 
 
+@pytest.mark.parametrize("rows", [(), (1, 2), ({"id": "a", "name": "other"},), ("a", {"x": []})])
+def test_three_pages_without_anybody_new_are_a_list_without_end(rows: tuple[object, ...]) -> None:
+    first = page({"id": "a"}, 1, 2, "a", {"x": []}, next_cursor="0")
+    refused = _refused(first, *(page(*rows, next_cursor=str(number)) for number in (1, 2, 3)))
+    assert isinstance(refused, Incomplete)
+    assert str(refused) == (
+        "GET /customers: 3 pages in a row hold nobody new and say that there is another, so the list may have no end"
+    )
+
+
+def test_pages_without_anybody_new_may_come_apart_or_at_the_end() -> None:
+    barren = [page(1, next_cursor=str(number)) for number in range(6)]
+    answers = (page(1, next_cursor="a"), *barren[:2], page(2, next_cursor="b"), *barren[2:4], page(1))
+    assert _turn(*answers)[0] == [1, 1, 1, 2, 1, 1, 1]
+
+
 def test_an_empty_page_in_the_middle_is_no_end() -> None:
     assert _turn(page(1, next_cursor="a"), page(next_cursor="b"), page(2))[0] == [1, 2]
 
