@@ -16,7 +16,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.ledger.durable import make_durable, on_network
 from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.faults import primary, told
-from reconciler.ledger.schema import Connect, make_private, migrate, shipped, version_of
+from reconciler.ledger.schema import Connect, hardened, make_private, migrate, shipped, version_of
 from reconciler.ledger.shared import open_shared
 from reconciler.ledger.sqlite import SqliteLedger
 from reconciler.ledger.whose import meta_of, named, refuse_anothers
@@ -72,7 +72,8 @@ def connect_sqlite(path: Path, parameters: str) -> sqlite3.Connection:
 
     Its folder is resolved, so that the journal stands beside the file and not beside a link to it.
     """
-    return sqlite3.connect(f"{path.resolve().as_uri()}?{parameters}", uri=True, isolation_level=None, timeout=5)
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{parameters}", uri=True, isolation_level=None, timeout=5)
+    return hardened(connection)
 
 
 def write_sqlite(
@@ -193,7 +194,7 @@ def connect_to_read(path: Path, connect: Connect = connect_sqlite) -> sqlite3.Co
 def _in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Return a copy of a database in memory; closes the one that was given."""
     with closing(connection):
-        memory = sqlite3.connect(":memory:", isolation_level=None)
+        memory = hardened(sqlite3.connect(":memory:", isolation_level=None))
         try:
             connection.backup(memory)
         except BaseException:

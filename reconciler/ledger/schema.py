@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib.resources import files
@@ -15,6 +16,11 @@ from reconciler.text import visible
 
 APPLICATION_ID = 0x5265636E
 """In the file's header ("Recn"), so that a ledger is told from any other SQLite database."""
+
+# A trigger or a view runs what it says whenever a table is written or read.
+_TABLES = """
+    SELECT count(*), coalesce(sum(type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL %'), 0) FROM sqlite_master
+"""
 
 Connect = Callable[[Path, str], sqlite3.Connection]
 """Opens a file with SQLite's URI parameters, such as `mode=rw`, in autocommit."""
@@ -35,6 +41,20 @@ def shipped_in(package: str) -> tuple[str, ...]:
     )
 
 
+def hardened(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """
+    Return a connection that is safe to use with a database of unknown origin; nothing was read by it yet.
+
+    What the database's schema calls is then limited to harmless functions, its pages are checked as they are read,
+    and SQL cannot damage its file (https://www.sqlite.org/security.html). Extensions are off in Python.
+    """
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003 - its signature
+    return connection
+
+
 def version_of(connection: sqlite3.Connection, path: Path | str, *, known: int) -> int:
     """
     Return the format of a ledger file: 0 for an empty file or database, at most `known`.
@@ -43,11 +63,17 @@ def version_of(connection: sqlite3.Connection, path: Path | str, *, known: int) 
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    tables, others = connection.execute(_TABLES).fetchone()
     if application != APPLICATION_ID and (application or version or tables):
         raise LedgerFailed(
             f"{visible(str(path))}: this is a database of another program, not a ledger",
             "name another file in `state:` or RECONCILER_STATE",
+        )
+    if others:
+        raise LedgerFailed(
+            f"{visible(str(path))}: this ledger holds triggers, views or virtual tables, which no version makes; "
+            "something else has altered it",
+            "restore a copy of it",
         )
     if version > known:
         raise LedgerTooNew(

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
+from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Copy, Ledger, Meta
 from reconciler.ledger.cipher import Cipher, is_sealed
 from reconciler.ledger.lock import Holder
 from reconciler.model import Address, CustomerId
 from reconciler.records import Binding, Intent, PutBinding, PutIntent, PutUsers, Records, Run, SeenUser, Write
+from reconciler.text import visible
 
 # No field has this name, and no user that a ledger holds this e-mail.
 _SEALED = ""
@@ -26,10 +28,15 @@ _SEALED = ""
 
 @dataclass(frozen=True, slots=True)
 class SealedLedger:
-    """A ledger behind a cipher: it takes and returns values as they are, and the one inside never sees them."""
+    """
+    A ledger behind a cipher: it takes and returns values as they are, and the one inside never sees them.
+
+    Where the cipher seals, a row that is not sealed was put there by something else, and is refused; not `plain_too`.
+    """
 
     ledger: Ledger
     cipher: Cipher
+    plain_too: bool = False
 
     @property
     def meta(self) -> Meta | None:
@@ -64,10 +71,10 @@ class SealedLedger:
     def records(self) -> Records:
         """Return all that planning asks; read as one consistent state."""
         held = self.ledger.records()
-        sealed = any(is_sealed(row.applied_json) for row in held.bindings.values())
+        mixed = self.cipher.seals or any(is_sealed(row.applied_json) for row in held.bindings.values())
         return replace(
             held,
-            bindings={key: self._opened(row) for key, row in held.bindings.items()} if sealed else held.bindings,
+            bindings={key: self._opened(row) for key, row in held.bindings.items()} if mixed else held.bindings,
             users=_OpenedUsers(held.users, self),
             intents=tuple(map(self._opened_intent, held.intents)),
         )
@@ -98,9 +105,10 @@ class SealedLedger:
         self.ledger.renew()
 
     def copy(self) -> Copy:
-        """Return all that it holds, opened."""
+        """Return all that it holds, opened; rows that are not sealed are taken too, so that they can be."""
         held = self.ledger.copy()
-        return replace(held, writes=tuple(map(self._opened_write, held.writes)))
+        any_row = replace(self, plain_too=True)
+        return replace(held, writes=tuple(map(any_row._opened_write, held.writes)))  # noqa: SLF001 - its own class
 
     def overwrite(self, copy: Copy) -> None:
         """Replace all that it holds by `copy`, sealed."""
@@ -150,6 +158,7 @@ class SealedLedger:
     def _opened(self, row: Binding) -> Binding:
         """Return a row as it was before it was sealed."""
         if not is_sealed(row.applied_json):
+            self._may_be_plain(row.external_id)
             return row
         applied, observed, trouble, fingerprint = json.loads(self.cipher.open(row.applied_json, self._of_binding(row)))
         return replace(
@@ -164,6 +173,7 @@ class SealedLedger:
         """Return the users of a customer as they were before they were sealed."""
         token = users[0].fields.get(_SEALED) if len(users) == 1 and users[0].email == _SEALED else None
         if token is None:
+            self._may_be_plain(customer)
             return users
         rows = json.loads(self.cipher.open(token, self._place("users", customer, "")))
         return tuple(SeenUser(email, fields, applied) for email, fields, applied in rows)
@@ -172,10 +182,20 @@ class SealedLedger:
         """Return an intent as it was before it was sealed."""
         token = one.before.get(_SEALED)
         if token is None:
+            self._may_be_plain(one.address.external_id)
             return one
         before, after, message, payload_hash, email = json.loads(self.cipher.open(token, self._of_intent(one)))
         address = Address(one.address.external_id, email)
         return replace(one, address=address, before=before, after=after, message=message, payload_hash=payload_hash)
+
+    def _may_be_plain(self, of: str) -> None:
+        """Raise LedgerFailed where a row that is not sealed is refused."""
+        if self.cipher.seals and not self.plain_too:
+            raise LedgerFailed(
+                f"the ledger is encrypted, and what it holds of {visible(of)!r} is not: it was not encrypted yet, or "
+                "something else has written it",
+                "where the key is new, encrypt all of it with `reconciler state rekey`; else restore a copy",
+            )
 
     def _of_binding(self, row: Binding) -> str:
         """Return the place of a row's values."""

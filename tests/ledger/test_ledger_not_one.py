@@ -12,6 +12,8 @@ from ledgers import WHERE, bound, mode
 
 from reconciler.errors import LedgerFailed
 from reconciler.ledger import open_ledger
+from reconciler.ledger.objects.memory import shrink
+from reconciler.ledger.open import connect_sqlite
 from reconciler.model import CustomerId
 from reconciler.records import PutBinding
 
@@ -93,6 +95,43 @@ def test_a_word_that_this_program_does_not_write_is_told_as_altered(made: Path) 
         connection.execute("UPDATE bindings SET state = 'sleeping'")
     with open_ledger(str(made), **WHERE) as ledger, pytest.raises(LedgerFailed, match="something else has altered"):
         ledger.records()
+
+
+@pytest.mark.parametrize("writable", [True, False])
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON bindings BEGIN DELETE FROM taken; END",
+        "CREATE VIEW v AS SELECT * FROM bindings",
+        "CREATE VIRTUAL TABLE x USING fts4(a)",
+        "create virtual table x using fts4(a)",
+    ],
+)
+def test_what_runs_when_a_table_is_read_or_written_is_told_as_altered(
+    made: Path, planted: str, *, writable: bool
+) -> None:
+    with closing(sqlite3.connect(made)) as connection, connection:
+        connection.execute(planted)
+    with pytest.raises(LedgerFailed, match="holds triggers, views or virtual tables, which no version makes"):
+        open_ledger(str(made), **WHERE, writable=writable)
+
+
+def test_a_database_of_unknown_origin_is_opened_with_the_guards_that_sqlite_has(made: Path) -> None:
+    with closing(connect_sqlite(made, "mode=rw")) as connection:
+        guards = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("trusted_schema", "cell_size_check")]
+        assert guards == [0, 1]
+        with pytest.raises(sqlite3.OperationalError, match="not authorized"):
+            connection.execute("SELECT load_extension('x')")
+
+
+def test_free_pages_do_not_make_a_snapshot_a_bomb() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("CREATE TABLE a (b)")
+        connection.execute("INSERT INTO a VALUES (randomblob(1000000))")
+        connection.execute("DELETE FROM a")
+        shrink(connection)
+        assert len(connection.serialize()) < 100_000
 
 
 def test_users_that_were_altered_are_told_when_they_are_asked_for(made: Path) -> None:

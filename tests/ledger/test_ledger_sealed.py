@@ -14,7 +14,7 @@ from reconciler.ledger import Ledger
 from reconciler.ledger.cipher import Cipher, is_sealed, read_keys
 from reconciler.ledger.sealed import SealedLedger
 from reconciler.model import Action, Address, CustomerId, Status
-from reconciler.records import Binding, Intent, PutBinding, PutIntent, PutRun, PutUsers, Run, SeenUser
+from reconciler.records import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, PutUsers, Run, SeenUser
 
 OTHER = base64.b64encode(bytes(32)).decode()
 PERSONAL = ("Springfield", "jane@acme.example", "Jane", "12-3456789", "the server said no to Springfield")
@@ -74,12 +74,13 @@ def test_nothing_personal_stands_in_the_file_nor_beside_it(tmp_path: Path) -> No
         assert ledger.intents("r1") == (INTENT,)
 
 
-def test_one_that_was_not_encrypted_is_read_and_encrypted_row_by_row_or_by_writing_it_again(tmp_path: Path) -> None:
+def test_one_that_was_not_encrypted_is_read_once_it_was_written_again(tmp_path: Path) -> None:
     with open_sqlite(tmp_path) as plain:
         fill(plain)
     assert found_in(tmp_path) == list(PERSONAL)
     with opened(tmp_path, KEY) as ledger:
-        assert ledger.records().bindings["key-1"] == row(1)
+        with pytest.raises(LedgerFailed, match="encrypt all of it with `reconciler state rekey`"):
+            ledger.records()
         ledger.overwrite(ledger.copy())
         assert (ledger.records().bindings["key-1"], ledger.intents("r1")) == (row(1), (INTENT,))
     assert found_in(tmp_path) == []
@@ -126,6 +127,32 @@ def test_a_value_that_stands_at_another_customer_is_refused(tmp_path: Path) -> N
         plain.commit([PutBinding(replace(bound(1), applied_json=stolen.applied_json))])
     with opened(tmp_path, KEY) as ledger, pytest.raises(LedgerFailed, match="moved from another customer"):
         ledger.records()
+
+
+def test_a_plain_row_in_place_of_a_sealed_one_is_refused(tmp_path: Path) -> None:
+    with opened(tmp_path, KEY) as ledger:
+        fill(ledger)
+        ledger.commit([PutBinding(row(2))])
+    with open_sqlite(tmp_path) as plain:
+        plain.commit([PutBinding(row(1)), USERS, PutIntent(INTENT)])
+    with opened(tmp_path, KEY) as ledger:
+        for read in (ledger.records, lambda: ledger.binding("key-1"), lambda: ledger.intents("r1")):
+            with pytest.raises(LedgerFailed, match="'key-1' is not: it was not encrypted yet, or something else has"):
+                read()
+        assert ledger.binding("key-2") == row(2)
+    with open_sqlite(tmp_path) as plain:
+        plain.commit([DropBinding("key-1"), PutBinding(row(3))])
+    with opened(tmp_path, f"none {KEY}") as ledger:
+        assert list(ledger.records().bindings) == ["key-2", "key-3"]
+
+
+def test_plain_users_in_place_of_sealed_ones_are_refused(tmp_path: Path) -> None:
+    with opened(tmp_path, KEY) as ledger:
+        ledger.commit([PutBinding(row(1)), USERS])
+    with open_sqlite(tmp_path) as plain:
+        plain.commit([USERS])
+    with opened(tmp_path, KEY) as ledger, pytest.raises(LedgerFailed, match="'cus_1' is not"):
+        ledger.records().users[CustomerId("cus_1")]
 
 
 def test_one_value_is_sealed_to_another_text_each_time() -> None:

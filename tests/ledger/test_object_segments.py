@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from reconciler.ledger.objects.segments import (
     Writer,
     read_head,
     read_segment,
+    read_snapshot,
     write_head,
     write_segment,
 )
@@ -55,3 +57,37 @@ def test_what_is_no_segment_and_no_head_is_told(content: bytes) -> None:
         read_segment(content, 5, "s3://b")
     with pytest.raises(LedgerFailed, match="something else has altered it"):
         read_head(content, "s3://b")
+
+
+def bomb(unit: bytes, mib: int) -> bytes:
+    """Return an object of a few bytes that inflates to so many MiB."""
+    packer = zlib.compressobj(9)
+    chunk = unit * (1024**2 // len(unit))
+    return b"".join([*(packer.compress(chunk) for _ in range(mib)), packer.flush()])
+
+
+def test_an_object_that_inflates_to_far_more_than_a_ledger_does_is_refused() -> None:
+    content = bomb(b"\0", 200)
+    assert len(content) < 250_000
+    for read in (lambda: read_snapshot(content, "s3://b"), lambda: read_segment(content, 5, "s3://b")):
+        with pytest.raises(LedgerFailed, match="s3://b: an object of the ledger of a few bytes holds more than 96 MiB"):
+            read()
+
+
+@pytest.mark.parametrize("unit", [b"[],", b"{},", b"0,"])
+def test_a_step_of_more_values_than_a_ledger_has_is_refused(unit: bytes) -> None:
+    content = zlib.compress(b"[" + unit * 1_100_000 + b"0]")
+    with pytest.raises(LedgerFailed, match="holds more than 1000000 values"):
+        read_segment(content, 5, "s3://b")
+
+
+def test_an_object_that_is_nested_deeply_or_cut_is_told() -> None:
+    for content in (zlib.compress(b"[" * 100_000), write_segment(SEGMENT, 5)[:-1]):
+        with pytest.raises(LedgerFailed, match="something else has altered it"):
+            read_segment(content, 5, "s3://b")
+
+
+def test_a_step_of_many_rows_is_read() -> None:
+    runs = [PutRun(replace(RUN, id=f"run_{number:06}", commit=f"{number * 7919:040x}")) for number in range(60_000)]
+    segment = replace(SEGMENT, rows=tuple(statements(runs)))
+    assert read_segment(write_segment(segment, 5), 5, "s3://b") == segment

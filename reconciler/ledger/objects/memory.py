@@ -7,7 +7,7 @@ from contextlib import closing
 
 from reconciler.ledger.faults import told
 from reconciler.ledger.objects.segments import damaged
-from reconciler.ledger.schema import migrate, version_of
+from reconciler.ledger.schema import hardened, migrate, version_of
 from reconciler.ledger.sqlite import SqliteLedger
 from reconciler.ledger.whose import meta_of, named
 
@@ -40,9 +40,16 @@ def opened(
     return SqliteLedger(place, meta, writable=True, connection=connection), older
 
 
+def shrink(connection: sqlite3.Connection) -> None:
+    """Give back the free pages of a database where they are most of it: a snapshot of them would pass for a bomb."""
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    if free * 2 > connection.execute("PRAGMA page_count").fetchone()[0]:
+        connection.execute("VACUUM")
+
+
 def _empty() -> sqlite3.Connection:
     """Return an empty database; whoever uses it in several threads lets one at a time."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection = hardened(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
     # What is overwritten or deleted is personal data, and must not stay in free pages of a snapshot.
     connection.execute("PRAGMA secure_delete = ON")
     return connection

@@ -19,7 +19,7 @@ from uuid import uuid4
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.faults import told
 from reconciler.ledger.lock import Holder
-from reconciler.ledger.objects.memory import opened
+from reconciler.ledger.objects.memory import opened, shrink
 from reconciler.ledger.objects.segments import (
     NO_RUN,
     Head,
@@ -143,6 +143,7 @@ class Replica:
         with self.lock:
             number, commits, writer = self.number, tuple(self.commits), self.writer
             with told(self.store.place):
+                shrink(self.local.connection)
                 database = self.local.connection.serialize()
         head = Head(f"snapshots/{number:012d}-{uuid4().hex}", number, writer, len(self.migrations))
         self.store.put_new(f"{self.folder}/{head.snapshot}", write_snapshot(database))

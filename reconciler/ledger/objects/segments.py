@@ -33,6 +33,17 @@ class Kind(StrEnum):
 
 NOBODY = Holder()
 
+MOST_BYTES = 96 * 1024**2
+MOST_RATIO = 50
+"""What is larger than the former has at most so many times the bytes of its object: a ledger's rows have ten times."""
+
+MOST_VALUES = 1_000_000
+"""A step of more values has as many bytes in its object: a ledger's rows have three times as many."""
+
+_RESTORE = (
+    "restore the objects, or name another prefix: planning works without, but archives nothing that left the YAML"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Writer:
@@ -139,10 +150,7 @@ def write_snapshot(database: bytes) -> bytes:
 
 def read_snapshot(content: bytes, place: str) -> bytes:
     """Return the database that an object holds; LedgerFailed where it is none."""
-    try:
-        return zlib.decompress(content)
-    except zlib.error as error:
-        raise damaged(place) from error
+    return _inflated(content, place)
 
 
 def too_new(place: str, found: int, known: int) -> LedgerTooNew:
@@ -157,7 +165,7 @@ def damaged(place: str) -> LedgerFailed:
     """Return that an object is not as this program writes it."""
     return LedgerFailed(
         f"{place}: an object of the ledger cannot be understood; something else has altered it",
-        "restore the objects, or name another prefix: planning works without, but archives nothing that left the YAML",
+        _RESTORE,
     )
 
 
@@ -191,7 +199,33 @@ def _packed(document: object) -> bytes:
 
 def _unpacked(content: bytes, place: str) -> Any:  # noqa: ANN401 - what it holds is not known yet
     """Return the document that bytes hold."""
+    text = _inflated(content, place)
+    if sum(map(text.count, (b",", b"[", b"{"))) > max(MOST_VALUES, len(content)):
+        raise _too_large(place, f"{MOST_VALUES} values")
     try:
-        return json.loads(zlib.decompress(content))
-    except (zlib.error, ValueError) as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise damaged(place) from error
+
+
+def _inflated(content: bytes, place: str) -> bytes:
+    """Return what an object was packed from; LedgerFailed where it is none, or far larger than what it came from."""
+    most = max(MOST_BYTES, len(content) * MOST_RATIO)
+    inflater = zlib.decompressobj()
+    try:
+        text = inflater.decompress(content, most)
+    except zlib.error as error:
+        raise damaged(place) from error
+    if inflater.unconsumed_tail:
+        raise _too_large(place, f"{most // 1024**2} MiB")
+    if not inflater.eof:
+        raise damaged(place)
+    return text
+
+
+def _too_large(place: str, than: str) -> LedgerFailed:
+    """Return that an object would fill the memory."""
+    return LedgerFailed(
+        f"{place}: an object of the ledger of a few bytes holds more than {than}; something else has altered it",
+        _RESTORE,
+    )
