@@ -64,7 +64,7 @@ def has_literal_password(written: str) -> bool:
 
     >>> has_literal_password("postgresql://ana:hunter2@db.example/state")
     True
-    >>> has_literal_password("postgresql://ana:${RECONCILER_DB_PASSWORD}@db.example/state")
+    >>> has_literal_password("postgresql://ana:${PASSWORD}@db.example/state")
     False
     """
     _, colon, rest = written.partition("://")

@@ -24,7 +24,7 @@ VENDOR_HOSTS = ("public-api.alternativepayments.io", "public-api.demo.alternativ
 _OURS = ("AP_", "RECONCILER_")
 # What this process alone needs: it is sent to nobody.
 _KEY = re.compile(r"RECONCILER_(?:.*KEY.*|NOTIFY.*|ALLOWED_.*)", re.ASCII | re.IGNORECASE)
-# AP_KEY_ID is a name, AP_KEY is not.
+# What ends with _ID is a name and no key.
 _SECRET = re.compile(r"(?!.*_ID$).*(?:SECRET|PASSWORD|PASSWD|TOKEN|KEY)", re.IGNORECASE)
 _SYSTEM = (Path("/proc"), Path("/dev"), Path("/sys"))
 
