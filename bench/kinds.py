@@ -115,7 +115,6 @@ def row_of(account: Account, kind: Kind) -> dict[str, object]:
     file = ("-f", account.file.name) if kind.words[0] != "import" else ()
     limits = [word for word in kind.words[1:] if word != "--auto-approve"]
     if SAVED in limits:
-        # The plan is what was saved; it needs no files to be named.
         limits[:1] = ["--out", SAVED]
     account.server.wait(60)
     if kind.planned and account.customers > 10 * account.page:
@@ -128,7 +127,7 @@ def row_of(account: Account, kind: Kind) -> dict[str, object]:
         planned = cost["requests"] + cost["overhead"] if kind.words[0] == "apply" else cost["overhead"]
     account.server.wait(60)
     account.server.counted()
-    account.run(*kind.words, *(() if SAVED in kind.words else file))
+    account.run(*kind.words, *file)
     sent = account.server.counted()
     return {
         "kind": kind.name,

@@ -1,5 +1,5 @@
 """
-The plan: all that leads from live to desired, as one value.
+The plan: all that leads from live to desired, as one value; and what a saved one has become since.
 
 It holds no function and no client, so that it can be shown, saved, compared and tested without a
 server: the same inputs make the same plan. Its parts are the nouns of `model`; it stands apart from
@@ -9,6 +9,7 @@ them because its `entries` are rows of the ledger.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from reconciler.model import (
     Action,
@@ -77,3 +78,39 @@ class Plan:
     def count(self, action: Action) -> int:
         """Return how many changes are of one action."""
         return sum(change.action is action for change in self.changes)
+
+
+class StaleReason(StrEnum):
+    """Why a change of a saved plan is not planned again as it was saved."""
+
+    BLOCKED = "blocked"
+    CUSTOMER = "customer"
+    DECLARED = "declared"
+    FIELDS = "fields"
+    FORGOTTEN = "forgotten"
+    INSTEAD = "instead"
+    LEFT_OUT = "left_out"
+    MOVED = "moved"
+    NOT_DECLARED = "not_declared"
+    NOT_NEEDED = "not_needed"
+    NOT_READ = "not_read"
+    PAYMENT_METHODS = "payment_methods"
+    REASON = "reason"
+    UNKNOWN = "unknown"
+    WAITS = "waits"
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """
+    A change of a saved plan that is not planned again as it was saved.
+
+    `names` are its fields of which a value differs, the file that was not read, or its new key. `blocked` is what
+    holds it back. `now` is the change that is planned instead, that has to come first, or that is another one.
+    """
+
+    change: Change
+    reason: StaleReason
+    names: tuple[str, ...] = ()
+    blocked: Blocked | None = None
+    now: Change | None = None

@@ -27,7 +27,7 @@ from reconciler.model import Action, Address, CustomerId, Desired, End, Environm
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.saved import plan_to_json
-from reconciler.plan.saved_parts import entry_to_json
+from reconciler.plan.saved_parts import entry_to_json, users_to_json
 from reconciler.records import Binding, BindingState, Intent, Learned, Records, SeenUser, Trouble, Via
 from reconciler.terms import Prune, Share, Terms
 
@@ -187,6 +187,7 @@ def _draft_to_json(draft: Draft) -> Json:
     document["summary"] = {name: number for name, number in document["summary"].items() if number}
     document["files"] = [row["name"] for row in document["files"]]
     document["entries"] = [_entry_to_json(entry) for entry in draft.plan.entries]
+    document["users"] = [users_to_json(row) for row in draft.plan.users]
     usual = {"project": "default", "files": [FILE], "out_of_scope": 0}
     return {name: value for name, value in document.items() if value != usual.get(name) and value not in ([], {})}
 

@@ -1,4 +1,4 @@
-"""`drift --accept`: what the live side changed, written into the files and into the ledger."""
+"""`drift --accept`: what the live side changed, written into the files. The next apply records it."""
 
 from __future__ import annotations
 
@@ -8,39 +8,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from reconciler.cli import output
-from reconciler.cli.session import Session, declared
-from reconciler.desired.accept import Accepted, Left, accepted
+from reconciler.cli.session import Session
+from reconciler.desired.accept import Left, accepted
 from reconciler.desired.files import read_files
 from reconciler.desired.write import Written, write_customers
 from reconciler.documents.edit import Set
 from reconciler.drifts import Drift
 from reconciler.errors import Refused
-from reconciler.ledger.base import Ledger
 from reconciler.model import Desired, DesiredCustomer
-from reconciler.pipeline import applying
-from reconciler.pipeline.origin import origin_of_run
-from reconciler.pipeline.planning import Planned
-from reconciler.plan.make import make_plan
-from reconciler.plan.quiet import quiet
-from reconciler.records import PutAccount, PutBinding, PutRun, Write
 from reconciler.report.words import count
-from reconciler.terms import Terms
 from reconciler.text import visible
 
 
-def take_over(session: Session, ledger: Ledger, planned: Planned, desired: Desired, drift: Drift, terms: Terms) -> int:
-    """
-    Write what drifted into the files and the ledger, say what could not be, and return the exit code.
-
-    `ledger` is held for writing since before the plan was made.
-    """
+def take_over(session: Session, desired: Desired, drift: Drift) -> int:
+    """Write what drifted into the files, say what could not be, and return the exit code."""
     root = session.settings.root
     texts, overlays = _texts(root, desired), _overlays(root, session.environment.overlays)
     done = accepted(drift, texts, overlays)
     for name, text in done.texts.items():
         output.replace_file((root / name).resolve(), text.encode("utf-8"))
         output.sentence(visible(f"wrote {name}"))
-    _record(session, ledger, planned, done, terms)
     output.sentence(
         f"{count(done.values, 'value')} taken over; {count(len(done.left), 'is left', 'are left')} as declared."
     )
@@ -66,18 +53,6 @@ def _texts(root: Path, desired: Desired) -> dict[str, str]:
 def _overlays(root: Path, paths: Sequence[str | Path]) -> tuple[str, ...]:
     """Return the names of the overlays' files, in the order in which they are merged."""
     return tuple(file.name for file in read_files(paths, root=root).files)
-
-
-def _record(session: Session, ledger: Ledger, planned: Planned, done: Accepted, terms: Terms) -> None:
-    """Record as applied what is now declared and live alike; what else is pending for a customer is for an apply."""
-    if not done.keys:
-        return
-    fresh = declared(session.settings, session.environment).desired
-    draft = make_plan(fresh, planned.live, planned.records, terms)
-    rows = quiet(draft.plan, done.keys).entries
-    run = applying.new_run(session.clock, "drift --accept", origin=origin_of_run(session.settings.root))
-    writes: list[Write] = [PutAccount(terms.environment.account), *map(PutBinding, rows)]
-    ledger.commit([*writes, PutRun(applying.ended(run, session.clock, "done", requests=session.client.requests))])
 
 
 def _patch(one: Left, customer: DesiredCustomer | None) -> str:

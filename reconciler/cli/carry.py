@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import assert_never
 
@@ -17,14 +17,15 @@ from reconciler.cli.plan import show
 from reconciler.cli.session import Session, shown_progress
 from reconciler.errors import LedgerFailed, OverBudget, Refused
 from reconciler.ledger.base import Ledger
-from reconciler.model import Outcome, Status
+from reconciler.model import Change, Outcome, Status
 from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plan.danger import dangers
+from reconciler.plan.saved import AGAIN
 from reconciler.plans import Plan
 from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
-from reconciler.report.plan_text import plan_text
+from reconciler.report.plan_text import needed_text, plan_text
 from reconciler.report.words import count
 from reconciler.settings import Environment
 from reconciler.settings.access import BUILT_IN
@@ -39,16 +40,20 @@ def agreed_and_done(
     name: str,
     planned_s: float,
     limited: bool = True,
+    needed: Sequence[Change] = (),
 ) -> int:
     """
     Show the plan, ask, do it, report, and return the exit code.
 
     `name` is the run's in the history; planning took `planned_s` seconds; without `limited` the limits were agreed to.
+    `needed` are changes that are needed and are not in the plan, as they were not approved.
     """
     plan = planned.plan
-    asked.events.tell(PlanMade(plan))
+    asked.events.tell(PlanMade(plan, len(needed)))
     if asked.form == "text":
         show(plan, "text", redact=asked.redact)
+        if needed:
+            output.result(needed_text(needed, width=output.width(), color=output.color(), redact=asked.redact))
     elif not asked.auto_approve:
         # stdout is for the one document; who is asked sees what for.
         output.page(plan_text(plan, width=output.error_width(), color=False, redact=asked.redact))
@@ -70,8 +75,8 @@ def agreed_and_done(
         consent.within_windows(plan, policy.windows, session.client.server_now())
     began_s = session.clock.monotonic() - planned_s
     carried = _carry_out(session, ledger, planned, name, asked.events)
-    _report(plan, carried, session.clock.monotonic() - began_s, asked)
-    return _code(plan, carried)
+    _report(plan, carried, needed, session.clock.monotonic() - began_s, asked)
+    return _code(plan, carried, needed)
 
 
 def _is_production(environment: Environment) -> bool:
@@ -79,7 +84,7 @@ def _is_production(environment: Environment) -> bool:
     return environment.name == "production" or environment.base_url() == BUILT_IN["production"]
 
 
-def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked) -> None:
+def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], seconds: float, asked: Asked) -> None:
     """Print what became of the plan; `seconds` is how long planning and applying took."""
     outcomes = carried.result.outcomes
     if asked.form == "json":
@@ -91,6 +96,7 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
             requests=carried.requests,
             seconds=seconds,
             remaining=carried.result.remaining,
+            needed=needed,
             redact=asked.redact,
         )
         output.json_result(document)
@@ -115,6 +121,9 @@ def _report(plan: Plan, carried: applying.Carried, seconds: float, asked: Asked)
             f"The run's budget is used up ({carried.allowance}): {done} of {count(len(outcomes), 'change')} done, "
             f"{carried.result.remaining} not begun; {way}"
         )
+    if needed:
+        number = count(len(needed), "change is", "changes are")
+        output.say(f"{number} needed since the plan was saved, not approved, and not done; {AGAIN}")
 
 
 def _carry_out(
@@ -198,8 +207,8 @@ def _halt(carried: applying.Carried) -> str:
     return carried.result.halt
 
 
-def _code(plan: Plan, carried: applying.Carried) -> int:
-    """Return the exit code: interrupted, then what failed, then what is blocked, then what the budget left undone."""
+def _code(plan: Plan, carried: applying.Carried, needed: Sequence[Change]) -> int:
+    """Return the exit code: interrupted, then what failed, then what is blocked, then what is left to do."""
     if carried.result.interrupted:
         return 130
     spent = carried.result.spent
@@ -208,4 +217,4 @@ def _code(plan: Plan, carried: applying.Carried) -> int:
         return 1
     if plan.blocked:
         return Refused.exit_code
-    return OverBudget.exit_code if spent else 0
+    return OverBudget.exit_code if spent or needed else 0

@@ -16,10 +16,10 @@ from reconciler.cli.notify import notify
 from reconciler.cli.options import Scope
 from reconciler.cli.plan import keep_learned
 from reconciler.cli.planned import made
-from reconciler.cli.session import Session, connected, declared, options_of, settings_of
+from reconciler.cli.session import connected, declared, options_of, settings_of
 from reconciler.drifts import Drift
 from reconciler.ledger.base import Ledger
-from reconciler.pipeline import opening, writing
+from reconciler.pipeline import opening
 from reconciler.plan.drift import drift_of
 from reconciler.plan.ignored import without_ignored
 from reconciler.plan.seen import Seen
@@ -45,7 +45,7 @@ APPLYING = ("apply", "undo", "duplicates", "seed")
     type=FilePath(readable=False),
     help="Rules for what is not counted. Default: drift-ignore.yaml, if there.",
 )
-@click.option("--accept", is_flag=True, help="Write what drifted into the files and the ledger; asks nothing.")
+@click.option("--accept", is_flag=True, help="Write what drifted into the files; asks nothing.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -66,7 +66,8 @@ def command(
     read access only. Exit code 0 no drift, 1 an error, 2 drift.
 
     --accept edits only the lines of the values that drifted, at their place, and prints as a patch what cannot be
-    edited so. Exit code 2 then: something is left as declared.
+    edited so. Exit code 2 then: something is left as declared. The next apply records what was accepted; until then
+    discarding the edit brings the drift back.
 
     \b
     Example:
@@ -81,7 +82,10 @@ def command(
     terms = environment.terms(options)
     if accept and form != "text":
         raise click.UsageError("--accept prints what it does as text: leave --format out")
-    with connected(settings, options, environment) as session, _ledger(session, writable=accept) as ledger:
+    with (
+        connected(settings, options, environment) as session,
+        opening.open_ledger(environment, writable=False) as ledger,
+    ):
         planned = made(session, ledger, loaded.desired, terms)
         since = _since(ledger)
         today = datetime.fromtimestamp(session.client.server_now(), UTC).date()
@@ -89,17 +93,10 @@ def command(
         drift = without_ignored(drift_of(planned.plan, seen), rules, today)
         show(drift, form, redact=redact)
         if accept:
-            ctx.exit(take_over(session, ledger, planned, loaded.desired, drift, terms))
+            ctx.exit(take_over(session, loaded.desired, drift))
         keep_learned(session, planned)
         notify(session, planned, drift)
     ctx.exit(2 if drift.findings else 0)
-
-
-def _ledger(session: Session, *, writable: bool) -> Ledger | writing.Writing:
-    """Return the ledger, for reading, or as the writing run has it."""
-    if not writable:
-        return opening.open_ledger(session.environment, writable=False)
-    return session.run(writing.begin(session.environment, session.clock, doing="drift --accept"))
 
 
 def show(drift: Drift, form: str, *, redact: bool) -> None:

@@ -83,7 +83,7 @@ def command(
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
         keep_learned(session, planned)
     if out is not None:
-        output.write_private(out, save(planned.plan))
+        output.write_private(out, save(planned.plan, planned.live.read_at))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
     if form == "markdown":
         output.document(plan_markdown(fitted, max_bytes=max_bytes or MAX_BYTES, redact=redact))

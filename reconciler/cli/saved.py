@@ -1,32 +1,34 @@
-"""A saved plan: read, of this account, made from files that are as they were, and still true of the account."""
+"""A saved plan: read, of this environment, and held against the plan of now."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Container, Iterable
+import shlex
+from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from reconciler.cli.output import read_text
-from reconciler.errors import Refused
+from reconciler.cli import output
+from reconciler.cli.session import Session
+from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Address, Change, EnvironmentRef, SourceFile, Status
-from reconciler.pipeline.planning import Drafting
-from reconciler.plan.saved import load
-from reconciler.plan.stale import draft_of_saved
-from reconciler.plans import Plan
-from reconciler.terms import Terms
+from reconciler.model import Change, Desired, EnvironmentRef
+from reconciler.pipeline.planning import Planned
+from reconciler.plan.revalidate import Earlier, earlier_of, revalidated
+from reconciler.plan.saved import AGAIN, SavedPlan, load
+from reconciler.plans import StaleReason
+from reconciler.report.stale_text import stale_text
+from reconciler.report.words import count
+from reconciler.settings import Settings
 
-_AGAIN = "make a new plan with `plan --out`"
-Key = tuple[Action, Address]
 
-
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path) -> SavedPlan:
     """Return a saved plan; ReconcilerError where the file cannot be read, Refused where it is no whole plan."""
-    return load(read_text(path))
+    return load(output.read_text(path))
 
 
-def same_account(saved: Plan, here: EnvironmentRef) -> None:
+def same_account(saved: SavedPlan, here: EnvironmentRef) -> None:
     """Raise Refused where a saved plan is of another environment, base URL or account."""
     for name, theirs, ours in (
         ("environment", saved.environment.name, here.name),
@@ -40,100 +42,88 @@ def same_account(saved: Plan, here: EnvironmentRef) -> None:
         raise Refused("the plan is for another API key's account; nothing was sent", "check the credentials")
 
 
-def paths_of(saved: Plan, overlays: Iterable[str]) -> tuple[str, ...]:
-    """Return the paths that a saved plan was made from, relative to the project; `overlays` come by themselves."""
-    above = {Path(os.path.normpath(path)).as_posix() for path in overlays}
-    return (*saved.folders, *saved.globs, *(file.name for file in saved.files if file.name not in above))
+def files_named(saved: SavedPlan, path: Path, settings: Settings) -> None:
+    """Raise ReconcilerError where neither the project nor -f says which files to read: a saved plan never does."""
+    try:
+        settings.files()
+    except Invalid as exc:
+        raise ReconcilerError(
+            "no customers files are named, and the saved plan does not choose what is read; nothing was sent",
+            f"name them as for the plan: {_command(path, saved, settings)}",
+        ) from exc
 
 
-def files_as_planned(saved: Plan, root: Path) -> None:
-    """Raise Refused where a file that a plan was made from is not there any more, or is another one now."""
-    for file in saved.files:
-        try:
-            content = (root / file.name).read_bytes()
-        except OSError as exc:
-            raise Refused(
-                f"{file.name}: the plan was made from this file, and it cannot be read: {exc.strerror}; "
-                "nothing was sent",
-                _AGAIN,
-            ) from exc
-        if hashlib.sha256(content).hexdigest() != file.sha256:
-            raise Refused(f"{file.name}: it has changed since the plan was made; nothing was sent", _AGAIN)
-
-
-def no_other_files(saved: Plan, read: Iterable[SourceFile]) -> None:
-    """Raise Refused where a file was read now that the plan was not made from, or the other way round."""
-    then, now = {file.name for file in saved.files}, {file.name for file in read}
-    for name in sorted(now - then):
-        raise Refused(f"{name}: the plan was made without this file; nothing was sent", _AGAIN)
-    for name in sorted(then - now):
-        raise Refused(f"{name}: the plan was made from this file, and it is not read now; nothing was sent", _AGAIN)
-
-
-def run_name(saved: Plan | None) -> str:
+def run_name(saved: SavedPlan | None) -> str:
     """Return what a run is called in the ledger: a saved plan's own name, so that its next run knows what it did."""
-    return "apply" if saved is None else f"apply of plan {saved.fingerprint[:16]}"
+    return "apply" if saved is None else f"apply of plan {saved.name[:16]}"
 
 
-def sent_before(saved: Plan, ledger: Ledger, statuses: Container[Status | None] = (None, Status.DONE)) -> set[Key]:
+def approved(
+    saved: SavedPlan,
+    path: Path,
+    planned: Planned,
+    desired: Desired,
+    ledger: Ledger,
+    session: Session,
+    *,
+    redact: bool,
+) -> tuple[Planned, tuple[Change, ...]]:
     """
-    Return what earlier runs of a saved plan have done, or sent without an answer (the status None).
+    Return of what is planned now that which the saved plan approves, and the changes that it does not.
 
-    Raises Refused where the values of one were removed from the history.
+    Raises Refused, after each change is named on stderr, where one is not planned again as it was saved.
     """
+    terms = session.environment.terms(session.options)
+    made = revalidated(saved, planned.plan, _earlier(saved, ledger), desired, planned.live, planned.records, terms)
+    if not made.stale:
+        return replace(planned, plan=made.plan), made.needed
+    output.page(stale_text(made.stale, width=output.error_width(), redact=redact))
+    raise Refused(
+        f"the plan is stale: {len(made.stale)} of {count(len(saved.changes), 'change')} "
+        f"{'is' if len(made.stale) == 1 else 'are'} not planned again as saved; nothing was sent",
+        _hint(saved, path, desired, session.settings, {one.reason for one in made.stale}),
+    )
+
+
+def _hint(saved: SavedPlan, path: Path, desired: Desired, settings: Settings, reasons: Iterable[StaleReason]) -> str:
+    """Return what to do about a stale plan."""
+    reading = desired.reading
+    read = {*(file.name for file in reading.files), *reading.folders, *reading.globs}
+    unread = [name for name in _paths(saved, settings) if name not in read]
+    if unread and not {StaleReason.NOT_DECLARED, StaleReason.NOT_READ}.isdisjoint(reasons):
+        return f"the plan was made from files that were not read now: {_command(path, saved, settings)}; or {AGAIN}"
+    return AGAIN
+
+
+def _earlier(saved: SavedPlan, ledger: Ledger) -> Earlier:
+    """Return what earlier runs of a saved plan did; Refused where the values of one were removed from the history."""
     name = run_name(saved)
-    earlier = [run for run in ledger.runs() if run.command == name]
-    for run in earlier:
+    runs = [run for run in ledger.runs() if run.command == name]
+    for run in runs:
         if run.pruned_at:
             # Which users it created is not known any more.
             raise Refused(
                 f"the values of run {run.id}, which applied this plan, were removed at {run.pruned_at}; "
                 "nothing was sent",
-                _AGAIN,
+                AGAIN,
             )
-    return {
-        (intent.action, intent.address)
-        for run in earlier
-        for intent in ledger.intents(run.id)
-        if intent.status in statuses
-    }
+    return earlier_of(intent for run in runs for intent in ledger.intents(run.id))
 
 
-def drafted_alone(saved: Plan, ledger: Ledger, terms: Terms) -> Drafting:
-    """Return what makes a draft of a saved plan alone, without the files that it was made from."""
-    done, sent = sent_before(saved, ledger, (Status.DONE,)), sent_before(saved, ledger, (None,))
-    return lambda live, records: draft_of_saved(saved, done, sent, live, records, terms)
+def _paths(saved: SavedPlan, settings: Settings) -> tuple[str, ...]:
+    """Return the paths that a saved plan was made from; files that a folder or a glob found, and overlays, left out."""
+    overlays = {Path(os.path.normpath(path)).as_posix() for path in settings.overlays}
+
+    def found(name: str) -> bool:
+        below = any(Path(name).is_relative_to(folder) for folder in saved.folders)
+        return below or any(fnmatchcase(name, pattern) for pattern in saved.globs)
+
+    alone = (name for name in saved.files if name not in overlays and not found(name))
+    # Standard input is no file of a plan.
+    return (*saved.folders, *saved.globs, *alone) or ("-",)
 
 
-def still_true(saved: Plan, now: Plan, sent: set[Key]) -> None:
-    """
-    Raise Refused unless what is planned now is the saved plan, but for what its own earlier runs have done.
-
-    `sent` is of `sent_before`: what a run of it sent and is not needed now was done by it.
-    """
-    planned = {(change.action, change.address): change for change in saved.changes}
-    for change in now.changes:
-        then = planned.pop((change.action, change.address), None)
-        if then is None:
-            raise _stale(change, "is needed now and is not in it")
-        if not _same(then, change, sent):
-            raise _stale(change, "is another one now")
-    for key, change in planned.items():
-        if key not in sent:
-            raise _stale(change, "is in it, and is not needed or not possible any more")
-
-
-def _same(then: Change, now: Change, sent: set[Key]) -> bool:
-    """Say whether a change is the one that was shown; the id of a customer that the plan created is known by now."""
-    created = then.id is None and (Action.CREATE, Address(then.address.external_id)) in sent
-    return (created or then.id == now.id) and _values(then) == _values(now)
-
-
-def _values(change: Change) -> list[tuple[str, str, str | None]]:
-    """Return what a change does to its fields; the cause only explains."""
-    return [(field.name, field.before, field.after) for field in change.fields]
-
-
-def _stale(change: Change, why: str) -> Refused:
-    """Return that a saved plan is stale."""
-    return Refused(f"the plan is stale: {change.action} {change.address} {why}; nothing was sent", _AGAIN)
+def _command(path: Path, saved: SavedPlan, settings: Settings) -> str:
+    """Return the command that applies a saved plan with the files that it was made from, from the folder one is in."""
+    names = (one if one == "-" else os.path.relpath(settings.root / one) for one in _paths(saved, settings))
+    return shlex.join(["reconciler", "apply", str(path), *(word for name in names for word in ("-f", name))])

@@ -37,10 +37,9 @@ class Left:
 
 @dataclass(slots=True)
 class Accepted:
-    """The new texts of the files that change, whom it is about, and what is left as it was."""
+    """The new texts of the files that change, how many values they take over, and what is left as it was."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    keys: set[str] = field(default_factory=set)
     left: list[Left] = field(default_factory=list)
     values: int = 0
 
@@ -65,8 +64,6 @@ def accepted(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]) ->
                 by_file.setdefault(name, []).append(wanted)
     for name, several in by_file.items():
         _write(name, files[name], several, done)
-    unfinished = {one.finding.address.external_id for one in done.left}
-    done.keys -= unfinished
     return done
 
 
@@ -80,7 +77,6 @@ def _write(name: str, text: str, several: Sequence[Wanted], done: Accepted) -> N
             done.left.append(Left(wanted.finding, wanted.name, f"{name}: {why}", wanted.edit))
         else:
             done.values += 1
-            done.keys.add(wanted.finding.address.external_id)
     if result.text != text:
         done.texts[name] = result.text
 

@@ -2,32 +2,68 @@
 Plan <-> JSON: the public form (`schema/plan.schema.json`), and the file that `apply PLAN` takes.
 
 The same plan gives the same bytes. A digest over the content shows accident, not malice: a file that
-was edited, cut or put together is refused, each with its own message.
+was edited, cut or put together is refused, each with its own message. Malice gains nothing: of a file
+only what was shown to its reader is loaded, and all of it is planned again before anything is sent.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.errors import Refused
-from reconciler.model import Action, EnvironmentRef, SourceFile
+from reconciler.model import Action, BindingChange, Change, CustomerId, EnvironmentRef
 from reconciler.plan import saved_parts as parts
 from reconciler.plans import Plan
+from reconciler.records import Binding, PutUsers
 
 FORMAT_VERSION = "1"
+"""The version of the public form."""
 
-_AGAIN = "make a new plan with 'plan --out FILE'"
+SAVED_VERSION = 2
+"""The version of what a saved plan has besides; 0.1.0 saved plans without one."""
+
+AGAIN = "make a new plan: reconciler plan --out FILE"
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """
+    What an apply takes from a saved plan: what its reader was shown, and nothing that is written or sent.
+
+    - `name` is its digest: two plans that were saved apart differ in it. `fingerprint` is that of `Plan`.
+    - `read_at`: the server's clock (seconds since 1970) when the account was read for it.
+    - `files`, `folders`, `globs`: what it was made from, for messages alone. `targets`, `excludes` narrow an apply.
+    - `rows`, `users`: digests of the ledger's rows as the plan would have written them, by key and by customer.
+    """
+
+    environment: EnvironmentRef
+    name: str
+    fingerprint: str
+    read_at: float
+    changes: tuple[Change, ...] = ()
+    bindings: tuple[BindingChange, ...] = ()
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    globs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    rows: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[CustomerId, str] = field(default_factory=dict)
 
 
 def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> dict[str, Any]:
     """
     Return `plan` in its public form, ready for `json.dumps`; keys that say nothing are left out.
 
-    `mask` hides personal values; what it gave is marked `redacted` and holds neither entries nor users, and no
-    apply takes it.
+    `mask` hides personal values; what it gave is marked `redacted`, and no apply takes it.
     """
     shown = plan if mask is None else mask(plan)
     document: dict[str, Any] = {
@@ -55,16 +91,31 @@ def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> d
         "files": [{"name": file.name, "sha256": file.sha256} for file in shown.files],
         **{name: list(texts) for name, texts in _asked(shown).items() if texts},
     }
-    if mask is None:
-        entries = [parts.entry_to_json(entry) for entry in shown.entries]
-        return document | {"entries": entries, "users": [parts.users_to_json(row) for row in shown.users]}
-    return document | {"redacted": True}
+    return document if mask is None else document | {"redacted": True}
 
 
-def save(plan: Plan) -> str:
-    """Return the text of a plan file: the public form and its digest, one change a line, in ASCII."""
-    document = plan_to_json(plan)
+def save(plan: Plan, read_at: float) -> str:
+    """
+    Return the text of a plan file: the public form, what only an apply reads, and a digest.
+
+    Each change is a line, in ASCII. `read_at` is that of `SavedPlan`.
+    """
+    document = plan_to_json(plan) | {
+        "saved": {"version": SAVED_VERSION, "read_at": read_at},
+        "rows": [{"external_id": entry.external_id, "digest": row_digest(entry)} for entry in plan.entries],
+        "users": [{"id": row.id, "digest": users_digest(row)} for row in plan.users],
+    }
     return as_text(document | {"digest": _digest(document)})
+
+
+def row_digest(entry: Binding) -> str:
+    """Return a digest of a row of the ledger; when it was last written does not count."""
+    return _digest(parts.entry_to_json(replace(entry, written_at=0.0)))
+
+
+def users_digest(row: PutUsers) -> str:
+    """Return a digest of the users that the ledger shall know of one customer."""
+    return _digest(parts.users_to_json(row))
 
 
 def as_pieces(document: Mapping[str, Any]) -> Iterator[str]:
@@ -96,30 +147,33 @@ def as_text(document: Mapping[str, Any]) -> str:
     return "".join(as_pieces(document))
 
 
-def load(text: str) -> Plan:
+def load(text: str) -> SavedPlan:
     """
     Return the plan of a file that `save` wrote.
 
-    Raises Refused for what is no plan, was cut, was altered, was redacted, or is of a newer version.
+    Raises Refused for what is no plan, was cut, was altered, was redacted, or is of another version.
     """
     document = _document(text)
     if document.get("format_version") != FORMAT_VERSION:
         raise Refused(
             f"the plan is of format {json.dumps(document['format_version'])[:20]}, and this version reads "
             f"format {FORMAT_VERSION}",
-            f"apply it with the version that made it, or {_AGAIN}",
+            f"apply it with the version that made it, or {AGAIN}",
         )
     if document.get("redacted"):
-        raise Refused("the plan was written with --redact: its values are not in it", _AGAIN)
+        raise Refused("the plan was written with --redact: its values are not in it", AGAIN)
     digest = document.pop("digest", None)
     if digest is None:
-        raise Refused("the plan has no digest: it was printed with --format json, not saved", _AGAIN)
+        raise Refused("the plan has no digest: it was printed with --format json, not saved", AGAIN)
     if digest != _digest(document):
-        raise Refused("the plan was altered after it was saved: its digest differs", _AGAIN)
+        raise Refused("the plan was altered after it was saved: its digest differs", AGAIN)
+    saved = document.get("saved")
+    if not isinstance(saved, dict) or saved.get("version") != SAVED_VERSION:
+        raise Refused("the plan was saved by another version of reconciler", AGAIN)
     try:
-        return _plan(document)
+        return _plan(document, digest)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise Refused("the plan cannot be read: it was not saved by this program", _AGAIN) from exc
+        raise Refused("the plan cannot be read: it was not saved by this program", AGAIN) from exc
 
 
 def _asked(plan: Plan) -> Mapping[str, tuple[str, ...]]:
@@ -127,30 +181,36 @@ def _asked(plan: Plan) -> Mapping[str, tuple[str, ...]]:
     return {"folders": plan.folders, "globs": plan.globs, "targets": plan.targets, "excludes": plan.excludes}
 
 
-def _plan(document: Mapping[str, Any]) -> Plan:
+def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
     """Return the plan of a whole document; KeyError, TypeError and the like where it is none."""
-    environment, summary = document["environment"], document["summary"]
-    return Plan(
-        environment=EnvironmentRef(environment["name"], environment["base_url"], environment["account"]),
-        project=document["project"],
-        changes=tuple(map(parts.change_from_json, document["changes"])),
-        bindings=tuple(map(parts.binding_from_json, document["bindings"])),
-        blocked=tuple(map(parts.blocked_from_json, document["blocked"])),
-        limits=tuple(map(parts.limit_from_json, document["limits"])),
-        notes=tuple(map(parts.note_from_json, document["notes"])),
-        unknown=tuple(document["unknown"]),
-        cost=parts.cost_from_json(document["cost"]),
-        unchanged=summary["unchanged"],
-        out_of_scope=document["out_of_scope"],
-        fingerprint=document["fingerprint"],
-        files=tuple(SourceFile(row["name"], row["sha256"]) for row in document["files"]),
-        folders=tuple(document.get("folders", ())),
-        globs=tuple(document.get("globs", ())),
-        targets=tuple(document.get("targets", ())),
-        excludes=tuple(document.get("excludes", ())),
-        entries=tuple(map(parts.entry_from_json, document["entries"])),
-        users=tuple(map(parts.users_from_json, document["users"])),
+    environment = document["environment"]
+    name, base_url, account = (parts.text(environment[key]) for key in ("name", "base_url", "account"))
+    fingerprint, read_at = parts.text(document["fingerprint"]), document["saved"]["read_at"]
+    if not _HEX.fullmatch(fingerprint) or not isinstance(read_at, float) or not math.isfinite(read_at):
+        raise ValueError("it is no fingerprint, or no time")
+    return SavedPlan(
+        environment=EnvironmentRef(name, base_url, account),
+        name=digest,
+        fingerprint=fingerprint,
+        read_at=read_at,
+        changes=tuple(map(parts.change_from_json, _items(document, "changes"))),
+        bindings=tuple(map(parts.binding_from_json, _items(document, "bindings"))),
+        files=tuple(parts.text(row["name"]) for row in _items(document, "files")),
+        folders=tuple(map(parts.text, _items(document, "folders"))),
+        globs=tuple(map(parts.text, _items(document, "globs"))),
+        targets=tuple(map(parts.text, _items(document, "targets"))),
+        excludes=tuple(map(parts.text, _items(document, "excludes"))),
+        rows={parts.text(row["external_id"]): parts.text(row["digest"]) for row in _items(document, "rows")},
+        users={CustomerId(parts.text(row["id"])): parts.text(row["digest"]) for row in _items(document, "users")},
     )
+
+
+def _items(document: Mapping[str, Any], key: str) -> list[Any]:
+    """Return a list of the document, empty where it is left out; ValueError for what is no list."""
+    items = document.get(key, [])
+    if isinstance(items, list):
+        return items
+    raise ValueError(f"{key} is no list")
 
 
 def _document(text: str) -> dict[str, Any]:
@@ -159,10 +219,10 @@ def _document(text: str) -> dict[str, Any]:
         document = json.loads(text)
     except (ValueError, RecursionError) as exc:
         if text.lstrip()[1:].lstrip().startswith('"format_version"'):
-            raise Refused("the plan is cut or damaged: it is not whole JSON", _AGAIN) from exc
-        raise Refused("this is not a saved plan: it is not JSON", _AGAIN) from exc
+            raise Refused("the plan is cut or damaged: it is not whole JSON", AGAIN) from exc
+        raise Refused("this is not a saved plan: it is not JSON", AGAIN) from exc
     if not isinstance(document, dict) or "format_version" not in document:
-        raise Refused("this is not a saved plan: it has no format_version", _AGAIN)
+        raise Refused("this is not a saved plan: it has no format_version", AGAIN)
     return document
 
 

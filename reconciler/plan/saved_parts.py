@@ -1,4 +1,8 @@
-"""Each part of a plan <-> its JSON, two functions a noun. Keys that say nothing are left out."""
+"""
+Each part of a plan to its JSON, and back where an apply reads it. Keys that say nothing are left out.
+
+What is read back may be forged: each value is of the type that it is written in, else ValueError or the like.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from reconciler.model import (
     Note,
     Reason,
 )
-from reconciler.records import Binding, BindingState, PutUsers, SeenUser, Via
+from reconciler.records import Binding, PutUsers
 
 Json = dict[str, Any]
 
@@ -47,20 +51,23 @@ def change_to_json(change: Change) -> Json:
 
 
 def change_from_json(row: Mapping[str, Any]) -> Change:
-    """Return the change of its JSON."""
+    """Return the change of its JSON, as far as it was shown to be done: where it was declared stays out."""
     return Change(
         action=Action(row["action"]),
-        address=Address.parse(row["address"]),
-        id=_id(row["id"]),
+        address=Address.parse(text(row["address"])),
+        id=None if row["id"] is None else CustomerId(text(row["id"])),
         reason=Reason(row["reason"]),
-        fields=tuple(
-            FieldChange(one["name"], one["before"], one["after"], Cause(one["cause"])) for one in row["fields"]
-        ),
-        source=_source_from_json(row.get("source")),
+        fields=tuple(map(_field_from_json, row["fields"])),
         otherwise=Action(row["otherwise"]) if "otherwise" in row else None,
-        unless_listed=row.get("unless_listed", False),
-        payment_methods=row.get("payment_methods"),
+        unless_listed=row.get("unless_listed", False) is True,
+        payment_methods=_number(row.get("payment_methods")),
     )
+
+
+def _field_from_json(row: Mapping[str, Any]) -> FieldChange:
+    """Return one field of a change of its JSON."""
+    after = None if row["after"] is None else text(row["after"])
+    return FieldChange(text(row["name"]), text(row["before"]), after, Cause(row["cause"]))
 
 
 def binding_to_json(binding: BindingChange) -> Json:
@@ -75,9 +82,24 @@ def binding_to_json(binding: BindingChange) -> Json:
 
 def binding_from_json(row: Mapping[str, Any]) -> BindingChange:
     """Return the binding change of its JSON."""
+    origin = text(row["from"]) if "from" in row else None
     return BindingChange(
-        BindingAction(row["action"]), Address.parse(row["address"]), CustomerId(row["id"]), row.get("from")
+        BindingAction(row["action"]), Address.parse(text(row["address"])), CustomerId(text(row["id"])), origin
     )
+
+
+def text(value: object) -> str:
+    """Return a value that is a text; ValueError where it is not."""
+    if isinstance(value, str):
+        return value
+    raise ValueError("it is no text")
+
+
+def _number(value: object) -> int | None:
+    """Return a value that is a whole number or nothing; ValueError where it is not."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError("it is no whole number")
 
 
 def blocked_to_json(one: Blocked) -> Json:
@@ -93,29 +115,10 @@ def blocked_to_json(one: Blocked) -> Json:
     }
 
 
-def blocked_from_json(row: Mapping[str, Any]) -> Blocked:
-    """Return what is blocked of its JSON."""
-    return Blocked(
-        address=Address.parse(row["address"]),
-        reason=row["reason"],
-        hint=row["hint"],
-        field=row.get("field"),
-        source=_source_from_json(row.get("source")),
-        ids=tuple(CustomerId(one) for one in row.get("ids", ())),
-        values=_values_from_json(row),
-    )
-
-
 def note_to_json(note: Note) -> Json:
     """Return the JSON of a note; without `address` it is about the whole plan."""
     address = None if note.address is None else str(note.address)
     return {"text": note.text, **_said("address", address), **_values_to_json(note.values)}
-
-
-def note_from_json(row: Mapping[str, Any]) -> Note:
-    """Return the note of its JSON."""
-    address = Address.parse(row["address"]) if "address" in row else None
-    return Note(row["text"], address, _values_from_json(row))
 
 
 def cost_to_json(cost: Cost) -> Json:
@@ -135,13 +138,8 @@ def _fit(fit: Fit | None) -> Json:
     return {"fits_in": {"windows": fit.windows, **bounds}}
 
 
-def cost_from_json(row: Mapping[str, Any]) -> Cost:
-    """Return the price of its JSON."""
-    return Cost(row["requests"], row["overhead"], float(row["rate_per_second"]))
-
-
 def entry_to_json(entry: Binding) -> Json:
-    """Return the JSON of a row of the ledger; its JSON columns stay the text that they are."""
+    """Return the JSON of a row of the ledger, for its digest; its JSON columns stay the text that they are."""
     return {
         "external_id": entry.external_id,
         "id": entry.id,
@@ -160,34 +158,9 @@ def entry_to_json(entry: Binding) -> Json:
     }
 
 
-def entry_from_json(row: Mapping[str, Any]) -> Binding:
-    """Return the row of the ledger of its JSON."""
-    return Binding(
-        external_id=row["external_id"],
-        id=_id(row["id"]),
-        live_external_id=row["live_external_id"],
-        created_at=row["created_at"],
-        state=BindingState(row["state"]),
-        project=row["project"],
-        source=row["source"],
-        protected=row["protected"],
-        via=Via(row["via"]),
-        written_at=row["written_at"],
-        applied_hash=bytes.fromhex(row["applied_hash"]),
-        applied_json=row["applied"],
-        observed_json=row.get("observed"),
-        trouble_json=row.get("trouble"),
-    )
-
-
 def _said(key: str, value: object) -> Json:
     """Return `value` under its key, nothing for None."""
     return {} if value is None else {key: value}
-
-
-def _id(text: str | None) -> CustomerId | None:
-    """Return a customer's id, None where there is none yet."""
-    return None if text is None else CustomerId(text)
 
 
 def limit_to_json(limit: Exceeded) -> Json:
@@ -202,38 +175,14 @@ def limit_to_json(limit: Exceeded) -> Json:
     }
 
 
-def limit_from_json(row: Mapping[str, Any]) -> Exceeded:
-    """Return the exceeded limit of its JSON."""
-    return Exceeded(
-        name=row["name"],
-        planned=row["planned"],
-        allowed=row["allowed"],
-        flag=row["flag"],
-        source=_source_from_json(row.get("source")),
-        action=Action(row["action"]) if "action" in row else None,
-        rule=row.get("rule", ""),
-        opens_at=row.get("opens_at", ""),
-    )
-
-
 def _source_to_json(source: Source | None) -> Json:
     """Return the place of a declaration under `source`, nothing where there is none."""
     return {} if source is None else {"source": source.as_json()}
 
 
-def _source_from_json(row: Mapping[str, Any] | None) -> Source | None:
-    """Return the place of a declaration."""
-    return None if row is None else Source(row["file"], row.get("line", 0), row.get("column", 0))
-
-
 def _values_to_json(values: tuple[tuple[str, str], ...]) -> Json:
     """Return the values that a text quotes under `values`."""
     return {"values": [{"field": name, "value": value} for name, value in values]} if values else {}
-
-
-def _values_from_json(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the values that a text quotes."""
-    return tuple((one["field"], one["value"]) for one in row.get("values", ()))
 
 
 def users_to_json(row: PutUsers) -> dict[str, Any]:
@@ -247,9 +196,3 @@ def users_to_json(row: PutUsers) -> dict[str, Any]:
         for user in row.users
     ]
     return {"id": row.id, "users": users}
-
-
-def users_from_json(row: Mapping[str, Any]) -> PutUsers:
-    """Return what `users_to_json` wrote."""
-    users = tuple(SeenUser(user["email"], user["fields"], user["applied"]) for user in row["users"])
-    return PutUsers(CustomerId(row["id"]), users)

@@ -22,9 +22,10 @@ FORMAT_VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class PlanMade:
-    """What is planned, before anybody is asked and anything refused."""
+    """What is planned, before anybody is asked and anything refused; so many `needed` changes were not approved."""
 
     plan: Plan
+    needed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def event_line(event: Event, *, at: str, redact: bool = False) -> str:
 def _event(event: Event, *, redact: bool) -> tuple[str, dict[str, Any]]:
     """Return an event's name, and its keys."""
     match event:
-        case PlanMade(plan):
-            return "plan_made", _plan(plan)
+        case PlanMade(plan, needed):
+            return "plan_made", _plan(plan) | {"needed_since": needed}
         case RunStarted(run, changes):
             named = {"run": run.id, "command": run.command, "changes": changes}
             return "run_started", {"format_version": FORMAT_VERSION, **named}

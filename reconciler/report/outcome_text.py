@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reconciler.model import Outcome, Status
+from reconciler.model import Change, Outcome, Status
 from reconciler.records import Run
 from reconciler.report.layout import BLANK, Line, Part, line, page
-from reconciler.report.redact import masked_outcome
+from reconciler.report.redact import masked_change, masked_outcome
 from reconciler.report.words import MOST, address, count, duration, more
 from reconciler.text import visible
 
@@ -50,12 +50,14 @@ def outcomes_json(
     requests: int,
     seconds: float,
     remaining: int = 0,
+    needed: Sequence[Change] = (),
     redact: bool = False,
 ) -> dict[str, Any]:
     """
     Return the same as a value for JSON, as `schema/result.schema.json` has it.
 
-    `halt` is why the run stopped early, "" where it did not; `blocked` counts what the plan could not do.
+    `halt` is why the run stopped early, "" where it did not; `blocked` counts what the plan could not do, `needed`
+    are changes that were needed and not approved.
     """
     rows = [masked_outcome(one) for one in outcomes] if redact else outcomes
     return {
@@ -76,6 +78,16 @@ def outcomes_json(
                 "message": one.message,
             }
             for one in rows
+        ],
+        "needed_since": [
+            {
+                "action": one.action.value,
+                "address": str(one.address),
+                "external_id": one.address.external_id,
+                "id": one.id,
+                "reason": one.reason.value,
+            }
+            for one in (map(masked_change, needed) if redact else needed)
         ],
         "summary": {
             **{status.value: number for status, number in _counts(outcomes).items()},

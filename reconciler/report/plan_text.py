@@ -25,7 +25,7 @@ from reconciler.report.plan_words import (
     summary_line,
     users_said,
 )
-from reconciler.report.redact import masked_plan
+from reconciler.report.redact import masked_change, masked_plan
 from reconciler.report.words import MOST, REASONS, address, count, more
 from reconciler.text import visible
 
@@ -37,6 +37,14 @@ def plan_text(plan: Plan, *, width: int, color: bool, redact: bool = False) -> s
     """Return `plan` as text of at most `width` columns; `redact` masks personal values."""
     shown_plan = masked_plan(plan) if redact else plan
     return page(_lines(shown_plan, width), width=width, color=color)
+
+
+def needed_text(needed: Sequence[Change], *, width: int, color: bool, redact: bool = False) -> str:
+    """Return the changes that are needed and were not approved, as text of at most `width` columns."""
+    shown = [masked_change(one) if redact else one for one in needed[:MOST]]
+    lines = (row for one in shown for row in change_lines(one, width=width))
+    title = "Needed since the plan was saved, not approved, so not done"
+    return page(_section(title, lines, len(needed), "yellow"), width=width, color=color)
 
 
 def question_text(plan: Plan, dangers: Sequence[Action], *, width: int) -> str:

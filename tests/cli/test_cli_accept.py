@@ -96,13 +96,27 @@ def test_only_the_line_of_the_accepted_value_changes(shop: Online, text: str, li
     assert (settled(shop), len(shop.writes())) == (True, writes)
 
 
-def test_the_ledger_knows_the_accepted_value_as_applied(shop: Online) -> None:
+def test_what_is_accepted_is_recorded_by_the_next_apply_and_not_before(shop: Online) -> None:
     drifted(shop, BLOCK, city="Dover")
+    before = shop.ledger(), shop.run("history").out
     accept(shop)
+    assert (shop.ledger(), shop.run("history").out, settled(shop)) == (*before, True)
+    assert shop.run("apply", "-f", "customers.yaml", "--auto-approve").code == 0
     shop.load({"id": shop.id_of("acme"), "city": "Salem"})
     (finding,) = shop.run("drift", "-f", "customers.yaml", "--format", "json").json["findings"]
     assert [(one["applied"], one["live"], one["cause"]) for one in finding["fields"]] == [("Dover", "Salem", "drift")]
-    assert shop.run("history", "--format", "json").json["runs"][-1]["command"] == "drift --accept"
+
+
+@pytest.mark.parametrize("what", ["city", "archived"])
+def test_what_is_accepted_and_discarded_is_drift_again(shop: Online, what: str) -> None:
+    drifted(shop, BLOCK, **({"city": "Dover"} if what == "city" else {}))
+    if what == "archived":
+        archive(shop.emulator.account, shop.emulator.behaviour, shop.id_of("acme"), EPOCH_S)
+    before = shop.run("drift", "-f", "customers.yaml", "--format", "json").json["findings"]
+    assert (accept(shop).code, settled(shop)) == (0, True)
+    shop.write("customers.yaml", BLOCK)
+    again = shop.run("drift", "-f", "customers.yaml", "--format", "json")
+    assert (again.code, again.json["findings"], len(before)) == (2, before, 1)
 
 
 def test_a_field_that_was_emptied_is_wanted_empty(shop: Online) -> None:

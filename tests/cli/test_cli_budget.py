@@ -35,7 +35,10 @@ def test_json_says_what_remains(shop: Online) -> None:
 def test_a_saved_plan_goes_on_where_its_run_stopped(shop: Online) -> None:
     shop.write("customers.yaml", MANY)
     assert shop.run("plan", "--out", "saved.plan", "-f", "customers.yaml").code == 0
-    codes = [shop.run("apply", "saved.plan", "--auto-approve", "--max-requests", "7").code for _ in range(3)]
+    codes = [
+        shop.run("apply", "saved.plan", "-f", "customers.yaml", "--auto-approve", "--max-requests", "7").code
+        for _ in range(3)
+    ]
     assert codes == [2, 2, 0]
     assert len(shop.account()) == 9
 

@@ -68,7 +68,7 @@ def on_a_terminal(place: Place, columns: int, *words: str) -> list[str]:
         (("validate", "-f", "c.yaml"), "'nobody' is not an e-mail address; write one such as billing@acme.example"),
         (("-e", "qqq", "plan"), "there is no environment 'qqq'; there are: production, demo, local;"),
         (("state", "rm", "none"), "the ledger holds none of them `reconciler state list` shows what it holds"),
-        (("apply", "--plan-only"), "--plan-only takes a saved plan: reconciler apply PLAN --plan-only"),
+        (("plan", "--max-bytes", "10000"), "--max-bytes goes with --format markdown"),
     ],
 )
 @pytest.mark.parametrize("columns", [30, 40])

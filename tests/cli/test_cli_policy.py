@@ -74,10 +74,9 @@ def test_a_plan_that_was_saved_within_a_window_is_refused_outside_it(shop: Onlin
     clock(shop, OPEN_S)
     assert shop.run("plan", "--out", "a.plan").code == 0
     clock(shop, OPEN_S + 8 * 3600)
-    for alone in ((), ("--plan-only",)):
-        ran = shop.run("apply", "a.plan", *alone, "--auto-approve", "--approve", "create")
-        assert (ran.code, shop.writes()) == (3, [])
-        assert "outside a window" in ran.err
+    ran = shop.run("apply", "a.plan", "--auto-approve", "--approve", "create")
+    assert (ran.code, shop.writes()) == (3, [])
+    assert "outside a window" in ran.err
 
 
 def test_a_plan_that_was_saved_outside_a_window_is_done_within_it(shop: Online) -> None:
@@ -86,17 +85,20 @@ def test_a_plan_that_was_saved_outside_a_window_is_done_within_it(shop: Online) 
     clock(shop, 0)
     assert shop.run("plan", "--out", "a.plan").code == 0
     clock(shop, OPEN_S)
-    ran = shop.run("apply", "a.plan", "--plan-only", "--auto-approve", "--approve", "create")
+    ran = shop.run("apply", "a.plan", "--auto-approve", "--approve", "create")
     assert (ran.code, shop.writes()) == (0, ["POST /customers"])
 
 
-def test_a_flag_that_was_given_when_a_plan_was_saved_outside_a_window_still_holds(shop: Online) -> None:
+def test_a_flag_that_was_given_when_a_plan_was_saved_outside_a_window_is_asked_for_again(shop: Online) -> None:
     shop.write("customers.yaml", ONE)
     shop.write("reconciler.yaml", PROJECT.replace("max_archives: 0", "max_changes: 0"))
     clock(shop, 0)
     assert shop.run("plan", "--out", "a.plan", "--max-changes", "1").code == 0
     clock(shop, OPEN_S)
     ran = shop.run("apply", "a.plan", "--auto-approve", "--approve", "create")
+    assert (ran.code, shop.writes()) == (3, [])
+    assert "allow it once with --max-changes 1" in ran.err
+    ran = shop.run("apply", "a.plan", "--auto-approve", "--approve", "create", "--max-changes", "1")
     assert (ran.code, shop.writes()) == (0, ["POST /customers"])
 
 

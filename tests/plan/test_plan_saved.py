@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,16 +26,23 @@ from reconciler.model import (
     FieldChange,
     Note,
     Reason,
+    SourceFile,
 )
-from reconciler.plan.saved import load, plan_to_json, save
+from reconciler.plan.saved import SavedPlan, load, plan_to_json, row_digest, save, users_digest
 from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState, Via
+from reconciler.records import Binding, BindingState, PutUsers, SeenUser, Via
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schema" / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
+READ_AT = 1_767_225_600.0
 PLAN = Plan(
     environment=EnvironmentRef("demo", "https://api.example", "ab" * 32),
+    fingerprint="cd" * 32,
+    files=(SourceFile("customers/a.yaml", "ef" * 32),),
+    folders=("customers",),
+    targets=("g*",),
+    users=(PutUsers(CustomerId("cus_1"), (SeenUser("jane@acme.example", {"first_name": "Jane"}),)),),
     project="default",
     changes=(
         Change(
@@ -45,6 +54,7 @@ PLAN = Plan(
             Source("customers.yaml", 7),
         ),
         Change(Action.CREATE_USER, Address("acme", "jane@acme.example"), CustomerId("cus_1"), Reason.DECLARED),
+        Change(Action.ARCHIVE, Address("hooli"), CustomerId("cus_2"), Reason.ENTRY_GONE, payment_methods=2),
     ),
     bindings=(BindingChange(BindingAction.ADOPT, Address("initech"), CustomerId("cus_9f3")),),
     blocked=(Blocked(Address("globex"), "the API cannot change an e-mail", "use the dashboard", "email"),),
@@ -75,8 +85,19 @@ def refusal(text: str) -> str:
     return refused.value.message
 
 
+def saved() -> str:
+    return save(PLAN, READ_AT)
+
+
 def edited(**keys: object) -> str:
-    return json.dumps(json.loads(save(PLAN)) | keys)
+    return json.dumps(json.loads(saved()) | keys)
+
+
+def forged(document: dict[str, Any]) -> str:
+    """Return a plan file that says something else, with the digest of what it says."""
+    bare = {key: value for key, value in document.items() if key != "digest"}
+    content = json.dumps(bare, sort_keys=True, separators=(",", ":"))
+    return json.dumps(bare | {"digest": hashlib.sha256(content.encode()).hexdigest()})
 
 
 def test_the_public_form_of_a_plan() -> None:
@@ -90,7 +111,7 @@ def test_the_public_form_of_a_plan() -> None:
             "patch": 1,
             "create": 0,
             "create_user": 1,
-            "archive": 0,
+            "archive": 1,
             "blocked": 1,
             "unchanged": 40,
         },
@@ -116,6 +137,15 @@ def test_the_public_form_of_a_plan() -> None:
                 "reason": "declared",
                 "fields": [],
             },
+            {
+                "action": "archive",
+                "address": "hooli",
+                "external_id": "hooli",
+                "id": "cus_2",
+                "reason": "entry_gone",
+                "fields": [],
+                "payment_methods": 2,
+            },
         ],
         "bindings": [{"action": "adopt", "address": "initech", "id": "cus_9f3"}],
         "limits": [{"name": "max_archives", "planned": 30, "allowed": 12, "flag": "--max-archives 30"}],
@@ -129,45 +159,63 @@ def test_the_public_form_of_a_plan() -> None:
         ],
         "notes": [{"text": "stays Boston", "address": "acme", "values": [{"field": "city", "value": "Boston"}]}],
         "out_of_scope": 0,
-        "fingerprint": "",
-        "files": [],
-        "users": [],
-        "entries": [
-            {
-                "external_id": "acme",
-                "id": "cus_1",
-                "live_external_id": "acme",
-                "created_at": "2026-01-02T03:04:05Z",
-                "state": "active",
-                "project": "default",
-                "source": "customers.yaml",
-                "protected": False,
-                "via": "created",
-                "written_at": 0.0,
-                "applied_hash": "",
-                "applied": '{"city":"Boston"}',
-            }
-        ],
+        "fingerprint": "cd" * 32,
+        "files": [{"name": "customers/a.yaml", "sha256": "ef" * 32}],
+        "folders": ["customers"],
+        "targets": ["g*"],
     }
 
 
+def test_a_saved_plan_holds_what_its_reader_was_shown_and_of_the_ledger_only_digests() -> None:
+    document = json.loads(saved())
+    assert document["saved"] == {"version": 2, "read_at": READ_AT}
+    assert [list(row) for row in (*document["rows"], *document["users"])] == [
+        ["external_id", "digest"],
+        ["id", "digest"],
+    ]
+    VALIDATOR.validate(document)
+    assert load(saved()) == SavedPlan(
+        environment=PLAN.environment,
+        name=document["digest"],
+        fingerprint=PLAN.fingerprint,
+        read_at=READ_AT,
+        changes=tuple(replace(change, source=None) for change in PLAN.changes),
+        bindings=PLAN.bindings,
+        files=("customers/a.yaml",),
+        folders=("customers",),
+        targets=("g*",),
+        rows={"acme": row_digest(PLAN.entries[0])},
+        users={CustomerId("cus_1"): users_digest(PLAN.users[0])},
+    )
+
+
+def test_two_plans_that_were_saved_at_two_times_have_two_names() -> None:
+    assert load(saved()).name != load(save(PLAN, READ_AT + 1.0)).name
+
+
+def test_when_a_row_was_last_written_makes_no_other_digest() -> None:
+    row = PLAN.entries[0]
+    assert row_digest(replace(row, written_at=9.0)) == row_digest(row)
+    assert row_digest(replace(row, protected=True)) != row_digest(row)
+
+
 def test_a_saved_plan_is_ascii_with_one_change_a_line() -> None:
-    saved = save(replace(PLAN, project="Zürich \u202e"))
-    assert saved.isascii()
-    assert '"project": "Z\\u00fcrich \\u202e",\n' in saved
-    assert sum(row.startswith('{"action": "patch"') for row in saved.splitlines()) == 1
+    text = save(replace(PLAN, project="Zürich \u202e"), READ_AT)
+    assert text.isascii()
+    assert '"project": "Z\\u00fcrich \\u202e",\n' in text
+    assert sum(row.startswith('{"action": "patch"') for row in text.splitlines()) == 1
 
 
-def test_a_masked_plan_is_marked_and_holds_no_entries_and_no_digest() -> None:
+def test_a_masked_plan_is_marked_and_holds_no_digest() -> None:
     document = plan_to_json(PLAN, mask=lambda plan: replace(plan, notes=(Note("***"),)))
     assert document["redacted"] is True
     assert document["notes"] == [{"text": "***"}]
-    assert {"entries", "digest"} & set(document) == set()
+    assert "digest" not in document
     VALIDATOR.validate(document)
 
 
 def test_an_altered_plan_is_refused() -> None:
-    altered = save(PLAN).replace('"New York"', '"New Pork"')
+    altered = saved().replace('"New York"', '"New Pork"')
     assert refusal(altered) == "the plan was altered after it was saved: its digest differs"
 
 
@@ -176,14 +224,14 @@ def test_a_plan_with_an_added_key_is_refused() -> None:
 
 
 def test_the_layout_of_a_saved_plan_may_change() -> None:
-    document = json.loads(save(PLAN))
-    assert load(json.dumps(dict(reversed(document.items())), indent=4)) == PLAN
+    document = json.loads(saved())
+    assert load(json.dumps(dict(reversed(document.items())), indent=4)) == load(saved())
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_a_cut_plan_is_refused(share: float) -> None:
-    saved = save(PLAN)
-    assert refusal(saved[: int(len(saved) * share)]) == "the plan is cut or damaged: it is not whole JSON"
+    text = saved()
+    assert refusal(text[: int(len(text) * share)]) == "the plan is cut or damaged: it is not whole JSON"
 
 
 def test_a_newer_plan_is_refused_whatever_else_it_holds() -> None:
@@ -213,4 +261,41 @@ def test_a_redacted_plan_is_refused() -> None:
 def test_a_refused_plan_says_what_to_do_and_exits_with_3() -> None:
     with pytest.raises(Refused) as refused:
         load("")
-    assert (refused.value.hint, refused.value.exit_code) == ("make a new plan with 'plan --out FILE'", 3)
+    assert (refused.value.hint, refused.value.exit_code) == ("make a new plan: reconciler plan --out FILE", 3)
+
+
+@pytest.mark.parametrize("saved_by", [None, {"version": 1}, {"version": "2"}, [], 2])
+def test_a_plan_that_another_version_saved_is_refused(saved_by: object) -> None:
+    document = json.loads(saved())
+    del document["saved"]
+    text = forged(document if saved_by is None else document | {"saved": saved_by})
+    assert refusal(text) == "the plan was saved by another version of reconciler"
+
+
+HOSTILE: list[object] = [None, True, 1, 1.5, float("inf"), "x", "\ud800", [], [1], [[]], {}, {"a": 1}]
+
+
+def places(value: object) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to each value inside a JSON document."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (key,)
+        yield from ((key, *rest) for rest in places(inner))
+
+
+@pytest.mark.parametrize("way", list(places(json.loads(saved()))), ids=str)
+def test_a_part_of_another_type_is_refused_or_of_no_matter(way: tuple[Any, ...]) -> None:
+    for value in HOSTILE:
+        document: Any = json.loads(saved())
+        part = document
+        for key in way[:-1]:
+            part = part[key]
+        part[way[-1]] = value
+        try:
+            loaded = load(forged(document))
+        except Refused:
+            continue
+        texts = (loaded.fingerprint, *loaded.files, *loaded.folders, *loaded.targets, *loaded.rows.values())
+        texts += tuple(text for one in loaded.changes for text in (one.address.external_id, one.action, one.reason))
+        texts += tuple(text for one in loaded.changes for field in one.fields for text in (field.name, field.before))
+        assert all(isinstance(text, str) for text in texts), (way, value)

@@ -55,7 +55,7 @@ FAILED = Outcome(CREATE, Status.FAILED, "Jane is taken, says jane@acme.example")
 
 EVENTS: tuple[tuple[Event, dict[str, object]], ...] = (
     (
-        PlanMade(PLAN),
+        PlanMade(PLAN, 2),
         {
             "event": "plan_made",
             "format_version": "1",
@@ -67,6 +67,7 @@ EVENTS: tuple[tuple[Event, dict[str, object]], ...] = (
             "archive": 0,
             "blocked": 0,
             "over_limits": 1,
+            "needed_since": 2,
             "requests": 1,
             "seconds": 0.2,
         },

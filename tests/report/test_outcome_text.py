@@ -88,7 +88,10 @@ def test_hostile_messages_and_ids_never_get_through_raw() -> None:
 
 def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
     run = Run("run_1", "2026-01-01T00:00:00.000000Z", "apply", "stopped", "2026-01-01T00:00:01.000000Z", 2, 3)
-    made = outcomes_json(OUTCOMES[1:3], run=run, halt="no scope", blocked=2, requests=2, seconds=0.4, remaining=1)
+    needed = [OUTCOMES[2].change]
+    made = outcomes_json(
+        OUTCOMES[1:3], run=run, halt="no scope", blocked=2, requests=2, seconds=0.4, remaining=1, needed=needed
+    )
     assert made == {
         "format_version": "1",
         "run": "run_1",
@@ -114,6 +117,9 @@ def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
                 "status": "failed",
                 "message": "the API answered 422: Globex is\nnot a name",
             },
+        ],
+        "needed_since": [
+            {"action": "create", "address": "globex", "external_id": "globex", "id": None, "reason": "declared"}
         ],
         "summary": {
             "done": 1,

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Any CI, on merge: apply the plan that plan.sh kept (reconciler.plan.enc), or refuse with exit code 3.
+# Any CI, on merge: apply the plan that plan.sh kept (reconciler.plan.enc). Exit code 3: nothing was sent, as a change
+# is not needed now exactly as it was reviewed. 2: all of it is done, and more is needed that nobody reviewed.
 # Needs AP_ENVIRONMENT, AP_CLIENT_ID, AP_CLIENT_SECRET, RECONCILER_STATE (and the credentials of its store), and PLAN_KEY.
 set -eu
 umask 077

@@ -1,0 +1,264 @@
+"""
+A saved plan held against the plan of now: what of it is approved, what is stale, and what is needed besides. Pure.
+
+A saved plan is an approval and nothing more. What an apply of it does and records is taken from the plan of now,
+narrowed to what was approved: its values, its ids and its rows of the ledger are today's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+
+from reconciler.model import (
+    Action,
+    Address,
+    BindingAction,
+    BindingChange,
+    Change,
+    CustomerId,
+    Desired,
+    Live,
+    Status,
+)
+from reconciler.plan import guard
+from reconciler.plan.saved import SavedPlan, row_digest, users_digest
+from reconciler.plan.scope import scope_of
+from reconciler.plans import Plan, Stale, StaleReason
+from reconciler.records import Binding, Intent, PutUsers, Records
+from reconciler.terms import Terms
+
+Key = tuple[Action, Address]
+
+_FIRST = (Action.RESTORE, Action.CREATE)
+"""What makes a customer active: its other changes wait for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """
+    What earlier runs of a saved plan did.
+
+    - `done`: what they did, or sent without an answer. `tried`: what they sent, however it ended.
+    - `created`: the customers that they created by key, None where the answer was lost.
+    """
+
+    done: AbstractSet[Key] = frozenset()
+    tried: AbstractSet[Key] = frozenset()
+    created: Mapping[str, CustomerId | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Revalidated:
+    """
+    What became of a saved plan: `plan` is the plan of now, narrowed to what was approved.
+
+    `needed` are the changes of now that were not approved. While anything is `stale`, nothing may be done.
+    """
+
+    plan: Plan
+    needed: tuple[Change, ...] = ()
+    stale: tuple[Stale, ...] = ()
+
+
+def earlier_of(intents: Iterable[Intent]) -> Earlier:
+    """Return what the runs did whose intents these are."""
+    done: set[Key] = set()
+    tried: set[Key] = set()
+    created: dict[str, CustomerId | None] = {}
+    for intent in intents:
+        tried.add((intent.action, intent.address))
+        if intent.status not in (None, Status.DONE):
+            continue
+        done.add((intent.action, intent.address))
+        if intent.action is Action.CREATE:
+            created[intent.address.external_id] = intent.id
+    return Earlier(done, tried, created)
+
+
+def revalidated(
+    saved: SavedPlan, now: Plan, earlier: Earlier, desired: Desired, live: Live, records: Records, terms: Terms
+) -> Revalidated:
+    """
+    Return what of `now`, the plan of today's files, ledger, policy and account, the saved plan approves.
+
+    `earlier` is what this very plan has done already, which is no difference. The other arguments are what `now`
+    was made from. Limits and windows are held against what is left to do.
+    """
+    planned = {(change.action, change.address): change for change in now.changes}
+    approved: dict[Key, Change] = {}
+    stale: list[Stale] = []
+    for then in saved.changes:
+        key = (then.action, then.address)
+        found = planned.get(key)
+        if found is None:
+            if not _over(then, earlier):
+                stale.append(_why(then, now, desired, records, terms))
+        elif (other := _differs(then, found, earlier)) is None:
+            approved[key] = then
+        elif not _did(then, earlier):
+            stale.append(other)
+        elif _rest(then, found, earlier):
+            approved[key] = then
+    stale += _waiting(approved, planned)
+    changes = tuple(change for key, change in planned.items() if key in approved)
+    needed = tuple(change for key, change in planned.items() if key not in approved)
+    return Revalidated(_narrowed(saved, now, changes, desired, live, records, terms), needed, tuple(stale))
+
+
+def _differs(then: Change, now: Change, earlier: Earlier) -> Stale | None:
+    """Return in what a change is another one than was shown; None where it is the same."""
+    key = then.address.external_id
+    # The id of a customer that the plan itself created is known by now.
+    if then.id != now.id and not (key in earlier.created and earlier.created[key] in (None, now.id)):
+        return Stale(then, StaleReason.CUSTOMER, now=now)
+    if (then.reason, then.otherwise) != (now.reason, now.otherwise):
+        return Stale(then, StaleReason.REASON, now=now)
+    before, after = _values(then), _values(now)
+    names = tuple(name for name in {**before, **after} if before.get(name) != after.get(name))
+    if names:
+        return Stale(then, StaleReason.FIELDS, names, now=now)
+    if then.payment_methods != now.payment_methods:
+        return Stale(then, StaleReason.PAYMENT_METHODS, now=now)
+    return None
+
+
+def _values(change: Change) -> dict[str, tuple[str, str | None]]:
+    """Return what a change does to its fields, by name; the cause only explains."""
+    return {one.name: (one.before, one.after) for one in change.fields}
+
+
+def _did(then: Change, earlier: Earlier) -> bool:
+    """Say whether an earlier run did a change, or may have; of a patch that was refused, some fields may be done."""
+    key = (then.action, then.address)
+    instead = then.otherwise is not None and (then.otherwise, then.address) in earlier.done
+    return key in earlier.done or instead or (then.action is Action.PATCH and key in earlier.tried)
+
+
+def _over(then: Change, earlier: Earlier) -> bool:
+    """Say whether a change that is not planned now is so because an earlier run did it, or what it hung on."""
+    hangs = then.action in (Action.PATCH, Action.CREATE_USER)
+    owner = Address(then.address.external_id)
+    return _did(then, earlier) or (hangs and any((action, owner) in earlier.done for action in _FIRST))
+
+
+def _rest(then: Change, now: Change, earlier: Earlier) -> bool:
+    """Say whether a change of now is what is left of a patch that an earlier run did in part."""
+    rest = replace(then, fields=tuple(one for one in then.fields if one.name in _values(now)))
+    return then.action is Action.PATCH and _differs(rest, now, earlier) is None
+
+
+def _waiting(approved: Collection[Key], planned: Mapping[Key, Change]) -> list[Stale]:
+    """Return the approved changes of customers that first need to be restored or created, which was not approved."""
+    found: list[Stale] = []
+    for key in approved:
+        action, address = key
+        owner = Address(address.external_id)
+        first = next((one for one in ((action, owner) for action in _FIRST) if one in planned), None)
+        if first is not None and action not in _FIRST and first not in approved:
+            found.append(Stale(planned[key], StaleReason.WAITS, now=planned[first]))
+    return found
+
+
+def _why(then: Change, now: Plan, desired: Desired, records: Records, terms: Terms) -> Stale:
+    """Return why a change is not planned any more."""
+    key, scope = then.address.external_id, scope_of(desired, terms)
+    held = (one for address in (then.address, Address(key)) for one in now.blocked if one.address == address)
+    blocked = next(held, None)
+    if blocked is not None:
+        return Stale(then, StaleReason.BLOCKED, blocked=blocked)
+    if not scope.targeted(key):
+        return Stale(then, StaleReason.LEFT_OUT)
+    moved = next((one for one in now.bindings if one.action is BindingAction.MOVE and one.origin == key), None)
+    if moved is not None:
+        return Stale(then, StaleReason.MOVED, (moved.address.external_id,))
+    if key in desired.forget:
+        return Stale(then, StaleReason.FORGOTTEN)
+    row = records.bindings.get(key)
+    if then.action is Action.ARCHIVE:
+        if key in desired.customers and not desired.customers[key].archived:
+            return Stale(then, StaleReason.DECLARED)
+        if row is None:
+            return Stale(then, StaleReason.UNKNOWN)
+        if not scope.read(row.source):
+            return Stale(then, StaleReason.NOT_READ, (row.source,))
+    elif key not in desired.customers:
+        return Stale(then, StaleReason.NOT_DECLARED)
+    instead = next((one for one in now.changes if one.address == then.address), None)
+    return Stale(then, StaleReason.NOT_NEEDED if instead is None else StaleReason.INSTEAD, now=instead)
+
+
+# --- what is recorded ---------------------------------------------------------------------------------
+
+
+def _narrowed(
+    saved: SavedPlan,
+    now: Plan,
+    changes: tuple[Change, ...],
+    desired: Desired,
+    live: Live,
+    records: Records,
+    terms: Terms,
+) -> Plan:
+    """Return the plan of now with `changes` alone, and of what it records only what belongs to the saved plan."""
+    keys = _keys(saved, now, changes)
+    bindings = tuple(one for one in now.bindings if one.address.external_id in keys)
+    entries = _entries(saved, now, keys, records)
+    ids = {entry.id for entry in entries} | {change.id for change in changes}
+    return replace(
+        now,
+        changes=changes,
+        bindings=bindings,
+        limits=guard.limits(changes, records, live, len(desired.customers), terms),
+        notes=tuple(one for one in now.notes if one.address is None or one.address.external_id in keys),
+        cost=replace(now.cost, requests=len(changes)),
+        fingerprint=saved.fingerprint,
+        entries=entries,
+        users=tuple(row for row in now.users if row.id in ids or _shown_users(saved, row)),
+    )
+
+
+def _keys(saved: SavedPlan, now: Plan, changes: Iterable[Change]) -> set[str]:
+    """
+    Return the keys whose rows are written: of what is approved, and of what that cannot be recorded without.
+
+    A key that takes over the customer of another one, or whose customer another one takes, goes with it.
+    """
+    keys = {change.address.external_id for change in changes}
+    keys |= {one.address.external_id for one in set(saved.bindings).intersection(now.bindings)}
+    joined = [touched for one in now.bindings if len(touched := _touched(one)) > 1]
+    while more := {key for touched in joined if touched & keys for key in touched - keys}:
+        keys |= more
+    return keys
+
+
+def _touched(binding: BindingChange) -> set[str]:
+    """Return the keys whose rows a binding change writes or drops."""
+    return {binding.address.external_id, binding.address.external_id if binding.origin is None else binding.origin}
+
+
+def _entries(saved: SavedPlan, now: Plan, keys: AbstractSet[str], records: Records) -> tuple[Binding, ...]:
+    """
+    Return the rows of `keys`, and those that nothing was shown for and that are written as the saved plan would have.
+
+    A protection ends only where the saved plan ended it.
+    """
+    rows = {row.id: row for row in records.bindings.values()}
+    unshown = {one.address.external_id for one in now.bindings} - keys
+    kept: list[Binding] = []
+    for entry in now.entries:
+        key = entry.external_id
+        same = key in saved.rows and saved.rows[key] == row_digest(entry)
+        if key in keys and not same:
+            held = (records.bindings.get(key), rows.get(entry.id) if entry.id is not None else None)
+            protected = entry.protected or any(row is not None and row.protected for row in held)
+            kept.append(replace(entry, protected=protected))
+        elif key in keys or (same and key not in unshown):
+            kept.append(entry)
+    return tuple(kept)
+
+
+def _shown_users(saved: SavedPlan, row: PutUsers) -> bool:
+    """Say whether the saved plan would have written the same users of a customer."""
+    return row.id in saved.users and saved.users[row.id] == users_digest(row)

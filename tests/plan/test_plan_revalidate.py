@@ -1,0 +1,247 @@
+"""A saved plan held against the plan of now: what of it is approved, what of the ledger is written with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+
+from reconciler.model import (
+    Action,
+    Address,
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    CustomerId,
+    Desired,
+    FieldChange,
+    Note,
+    Reason,
+    Status,
+)
+from reconciler.plan.revalidate import Earlier, Revalidated, earlier_of, revalidated
+from reconciler.plan.saved import SavedPlan, row_digest, users_digest
+from reconciler.plans import Plan, StaleReason
+from reconciler.records import Binding, Intent, PutUsers, Records, SeenUser
+from reconciler.report.stale_text import stale_text
+
+NOTHING_YET = Earlier()
+ONE, TWO = CustomerId("cus_1"), CustomerId("cus_2")
+CITY, NAME = FieldChange("city", "Boston", "Dover"), FieldChange("name", "A", "B")
+
+
+def change(action: Action, key: str = "a", customer_id: CustomerId | None = ONE, *fields: FieldChange) -> Change:
+    return Change(action, Address(key), customer_id, Reason.DECLARED, fields=fields)
+
+
+def saved(*changes: Change, **said: object) -> SavedPlan:
+    plan = SavedPlan(TERMS.environment, "f" * 64, "e" * 64, 0.0, changes=changes)
+    return replace(plan, **said)  # type: ignore[arg-type]
+
+
+def held(
+    plan: SavedPlan,
+    *now: Change,
+    earlier: Earlier = NOTHING_YET,
+    desired: Desired | None = None,
+    records: Records | None = None,
+    bindings: Iterable[BindingChange] = (),
+    entries: Iterable[Binding] = (),
+    users: Iterable[PutUsers] = (),
+    notes: Iterable[Note] = (),
+) -> Revalidated:
+    """Hold a saved plan against a plan of now that has these parts."""
+    made = Plan(
+        TERMS.environment,
+        "default",
+        changes=now,
+        bindings=tuple(bindings),
+        entries=tuple(entries),
+        users=tuple(users),
+        notes=tuple(notes),
+    )
+    live = account(there("cus_1", "a"), there("cus_2", "b"))
+    desired = declared(customer("a"), customer("b")) if desired is None else desired
+    return revalidated(plan, made, earlier, desired, live, records or ledger(bound("a", "cus_1")), TERMS)
+
+
+def intents(*ended: tuple[Change, Status | None]) -> Earlier:
+    """Return what an earlier run did, from changes and how they ended."""
+    return earlier_of(
+        Intent("run", seq, one.action, one.address, one.id, 0.0, status=status)
+        for seq, (one, status) in enumerate(ended)
+    )
+
+
+PATCH = change(Action.PATCH, "a", ONE, CITY)
+
+
+def test_what_is_planned_again_is_approved_and_the_rest_is_needed() -> None:
+    other = change(Action.PATCH, "b", TWO, NAME)
+    made = held(saved(PATCH), PATCH, other)
+    assert (made.plan.changes, made.needed, made.stale) == ((PATCH,), (other,), ())
+    assert (made.plan.cost.requests, made.plan.fingerprint) == (1, "e" * 64)
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (replace(PATCH, id=TWO), StaleReason.CUSTOMER),
+        (replace(PATCH, reason=Reason.UNDO), StaleReason.REASON),
+        (replace(PATCH, otherwise=Action.CREATE), StaleReason.REASON),
+        (replace(PATCH, fields=(replace(CITY, before="Lima"),)), StaleReason.FIELDS),
+        (replace(PATCH, fields=(replace(CITY, after=None),)), StaleReason.FIELDS),
+        (replace(PATCH, fields=(CITY, NAME)), StaleReason.FIELDS),
+        (replace(PATCH, payment_methods=1), StaleReason.PAYMENT_METHODS),
+    ],
+)
+def test_a_change_that_is_another_one_now_is_stale(now: Change, reason: StaleReason) -> None:
+    (stale,) = held(saved(PATCH), now).stale
+    assert (stale.change, stale.reason) == (PATCH, reason)
+
+
+def test_who_moved_and_where_it_is_declared_are_no_difference() -> None:
+    now = replace(PATCH, fields=(replace(CITY, cause=CITY.cause.BOTH),), source=customer("a").source)
+    assert held(saved(PATCH), now).stale == ()
+
+
+def test_every_reason_has_its_words() -> None:
+    (stale,) = held(saved(PATCH)).stale
+    for reason in StaleReason:
+        blocked = Blocked(stale.change.address, "it is protected", "unprotect it")
+        text = stale_text([replace(stale, reason=reason, blocked=blocked)], width=200)
+        assert text.startswith("stale: patch a: ")
+        assert "{" not in text
+
+
+def test_of_a_hundred_and_more_stale_changes_the_rest_is_counted() -> None:
+    (stale,) = held(saved(PATCH)).stale
+    assert stale_text([stale] * 103, width=80).splitlines()[-1] == "... and 3 more"
+
+
+# --- what an earlier run of the plan did --------------------------------------------------------------
+
+
+def test_what_an_earlier_run_did_is_no_difference() -> None:
+    other = change(Action.CREATE, "b", None, NAME)
+    made = held(saved(PATCH, other), other, earlier=intents((PATCH, Status.DONE)))
+    assert (made.plan.changes, made.needed, made.stale) == ((other,), (), ())
+
+
+def test_what_is_needed_again_and_another_one_than_the_plan_did_is_not_approved() -> None:
+    again = replace(PATCH, fields=(replace(CITY, before="Lima"),))
+    made = held(saved(PATCH), again, earlier=intents((PATCH, Status.DONE)))
+    assert (made.plan.changes, made.needed, made.stale) == ((), (again,), ())
+
+
+def test_what_failed_in_an_earlier_run_must_be_planned_again() -> None:
+    archive = change(Action.ARCHIVE, "c", ONE)
+    (stale,) = held(saved(archive), earlier=intents((archive, Status.FAILED))).stale
+    assert stale.reason is StaleReason.UNKNOWN
+
+
+def test_of_a_patch_of_which_the_server_took_a_part_the_rest_is_approved() -> None:
+    both = replace(PATCH, fields=(CITY, NAME))
+    rest = replace(PATCH, fields=(NAME,))
+    assert held(saved(both), rest, earlier=intents((both, Status.FAILED))).plan.changes == (rest,)
+    assert held(saved(both), earlier=intents((both, Status.FAILED))).stale == ()
+    assert [one.names for one in held(saved(both), rest).stale] == [("city",)]
+
+
+def test_the_user_of_a_customer_that_an_earlier_run_created_has_an_id_by_now() -> None:
+    create = change(Action.CREATE, "b", None, NAME)
+    user = Change(Action.CREATE_USER, Address("b", "jane@b.example"), None, Reason.DECLARED)
+    now = replace(user, id=TWO)
+    for status in (Status.DONE, None):
+        earlier = intents((replace(create, id=TWO if status else None), status))
+        assert held(saved(create, user), now, earlier=earlier).plan.changes == (now,)
+    (stale,) = held(saved(create, user), now, earlier=intents((replace(create, id=ONE), Status.DONE))).stale
+    assert (stale.change, stale.reason) == (user, StaleReason.CUSTOMER)
+
+
+def test_what_came_with_a_customer_that_was_created_in_place_of_its_restore_is_no_difference() -> None:
+    restore = replace(change(Action.RESTORE, "a", ONE, NAME), otherwise=Action.CREATE)
+    user = Change(Action.CREATE_USER, Address("a", "jane@a.example"), ONE, Reason.DECLARED, unless_listed=True)
+    created = change(Action.CREATE, "a", TWO, NAME)
+    made = held(saved(restore, PATCH, user), earlier=intents((restore, Status.FAILED), (created, Status.DONE)))
+    assert (made.plan.changes, made.needed, made.stale) == ((), (), ())
+
+
+# --- what is recorded ---------------------------------------------------------------------------------
+
+
+def test_rows_and_bindings_of_other_keys_are_left_to_the_next_plan() -> None:
+    rows = (bound("a", "cus_1", source="x.yaml"), bound("b", "cus_2"))
+    adopted = BindingChange(BindingAction.ADOPT, Address("b"), TWO)
+    users = (PutUsers(ONE, ()), PutUsers(TWO, ()))
+    notes = (Note("all"), Note("a", Address("a")), Note("b", Address("b")))
+    made = held(saved(PATCH), PATCH, bindings=[adopted], entries=rows, users=users, notes=notes)
+    assert (made.plan.bindings, made.plan.entries, made.plan.users) == ((), rows[:1], users[:1])
+    assert made.plan.notes == notes[:2]
+
+
+def test_a_binding_that_was_shown_is_recorded_and_one_that_is_not_needed_any_more_is_not() -> None:
+    adopted = BindingChange(BindingAction.ADOPT, Address("b"), TWO)
+    gone = BindingChange(BindingAction.FORGET, Address("c"), ONE)
+    row = bound("b", "cus_2")
+    made = held(saved(bindings=(adopted, gone)), bindings=[adopted], entries=[row])
+    assert (made.plan.bindings, made.plan.entries, made.stale) == ((adopted,), (row,), ())
+
+
+def test_a_row_that_nothing_was_shown_for_is_written_if_it_is_as_the_saved_plan_has_it() -> None:
+    row, seen = bound("b", "cus_2", protected=True), PutUsers(TWO, (SeenUser("jane@b.example", {}, {}),))
+    shown = saved(rows={"b": row_digest(row)}, users={TWO: users_digest(seen)})
+    written = replace(row, written_at=9.0)
+    made = held(shown, entries=[written], users=[seen])
+    assert (made.plan.entries, made.plan.users) == ((written,), (seen,))
+    other = held(shown, entries=[replace(row, protected=False)], users=[replace(seen, users=())])
+    assert (other.plan.entries, other.plan.users) == ((), ())
+
+
+def test_a_row_as_the_saved_plan_has_it_is_not_written_without_the_binding_that_it_needs_now() -> None:
+    row = bound("b", "cus_1")
+    moved = BindingChange(BindingAction.MOVE, Address("b"), ONE, origin="a")
+    made = held(saved(rows={"b": row_digest(row)}), bindings=[moved], entries=[row])
+    assert (made.plan.bindings, made.plan.entries) == ((), ())
+
+
+def test_keys_that_change_places_are_recorded_together() -> None:
+    there_again = bound("a", "cus_2"), bound("b", "cus_1")
+    moves = (
+        BindingChange(BindingAction.MOVE, Address("a"), TWO, origin="b"),
+        BindingChange(BindingAction.MOVE, Address("b"), ONE, origin="a"),
+        BindingChange(BindingAction.MOVE, Address("d"), CustomerId("cus_4"), origin="c"),
+    )
+    patch = change(Action.PATCH, "b", ONE, CITY)
+    records = ledger(bound("a", "cus_1"), bound("b", "cus_2"), bound("c", "cus_4"))
+    made = held(saved(patch), patch, bindings=moves, entries=there_again, records=records)
+    assert (made.plan.bindings, made.plan.entries) == (moves[:2], there_again)
+
+
+def test_a_protection_ends_only_with_the_plan_that_was_saved_so() -> None:
+    lifted = bound("a", "cus_1", protected=False)
+    records = ledger(bound("a", "cus_1", protected=True))
+    assert [row.protected for row in held(saved(PATCH), PATCH, entries=[lifted], records=records).plan.entries] == [
+        True
+    ]
+    shown = saved(PATCH, rows={"a": row_digest(lifted)})
+    assert [row.protected for row in held(shown, PATCH, entries=[lifted], records=records).plan.entries] == [False]
+
+
+def test_a_protection_goes_with_its_customer_to_another_key() -> None:
+    moved = BindingChange(BindingAction.MOVE, Address("b"), ONE, origin="a")
+    patch = change(Action.PATCH, "b", ONE, CITY)
+    records = ledger(bound("a", "cus_1", protected=True))
+    made = held(saved(patch), patch, bindings=[moved], entries=[bound("b", "cus_1")], records=records)
+    assert [row.protected for row in made.plan.entries] == [True]
+
+
+def test_limits_are_those_of_what_is_left_to_do() -> None:
+    archives = [change(Action.ARCHIVE, key, CustomerId(f"cus_{key}")) for key in "abc"]
+    rows = [bound(key, f"cus_{key}") for key in "abc"]
+    made = held(saved(*archives[:2]), *archives, records=ledger(*rows))
+    assert [(row.planned, row.allowed) for row in made.plan.limits] == [(2, 1)]
+    assert held(saved(archives[0]), *archives, records=ledger(*rows)).plan.limits == ()
