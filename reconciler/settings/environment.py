@@ -146,16 +146,17 @@ class Environment:
         return _asked(self.access.state)
 
     def client_id(self) -> str:
-        """Return the API key's client id; Invalid where none is given, or it is no text."""
-        return _asked(_sendable(self.access.client_id, "client id"))
+        """Return the API key's client id; Invalid where none is given, or it is none."""
+        return _asked(_credential(self.access.client_id, "client id"))
 
     def credentials(self) -> Credentials:
         """Return the API key; Invalid, naming all that is missing, where it is not given or cannot be read."""
-        client_id, secret = _sendable(self.access.client_id, "client id"), self.access.client_secret
+        client_id, secret = _credential(self.access.client_id, "client id"), self.access.client_secret
         if isinstance(secret, Path):
             secret = _read_secret(secret, "client secret", "client_secret_file")
-        if isinstance(secret, Secret) and isinstance(torn := _sendable(secret.reveal(), "client secret"), Problem):
-            secret = torn
+        if isinstance(secret, Secret):
+            text = _credential(secret.reveal(), "client secret")
+            secret = text if isinstance(text, Problem) else Secret(text)
         if isinstance(client_id, Problem) or isinstance(secret, Problem):
             raise Invalid([one for one in (client_id, secret) if isinstance(one, Problem)])
         return Credentials(client_id, secret)
@@ -207,11 +208,26 @@ def _asked(value: str | Problem) -> str:
     return value
 
 
-def _sendable(text: str | Problem, what: str) -> str | Problem:
-    """Return `text`, or the Problem that it came from bytes that are no UTF-8 and cannot be sent."""
-    if isinstance(text, Problem) or text == text.encode("utf-8", "ignore").decode():
+def _credential(text: str | Problem, what: str) -> str | Problem:
+    """
+    Return a client id or a secret without what copying or a shell left around it, or the Problem with what is in it.
+
+    RFC 6749, appendix A, allows printable ASCII; the message says where something else is, and never what the rest is.
+    """
+    if isinstance(text, Problem):
         return text
-    return Problem(Source("environment"), "", f"the {what} is not UTF-8 text", "set it anew")
+    # A line break from `echo`, a byte order mark from an editor, a zero-width space from a web page.
+    text = text.strip().strip("\ufeff\u200b").strip()
+    at = next((at for at, char in enumerate(text) if not "!" <= char <= "~"), None)
+    if at is not None:
+        kind = "a space or a line break" if text[at].isspace() else f"U+{ord(text[at]):04X}"
+        message = f"the {what} holds {kind} at character {at + 1} of {len(text)}, which no credential has"
+        return Problem(Source("environment"), "", message, "copy it again from the Partner Dashboard")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        return Problem(Source("environment"), "", f"the {what} is in quotes, which are sent too", "remove the quotes")
+    if not text:
+        return Problem(Source("environment"), "", f"the {what} is empty", "set it")
+    return text
 
 
 def _read_secret(path: Path, what: str, named_by: str) -> Secret | Problem:

@@ -64,8 +64,10 @@ def test_credentials_that_are_no_text_are_an_error(shop: Online) -> None:
     assert (ran.code, ran.err) == (
         1,
         (
-            "environment: the client id is not UTF-8 text; set it anew\n"
-            "environment: the client secret is not UTF-8 text; set it anew\n"
+            "environment: the client id holds U+DCFF at character 2 of 2, which no credential has; "
+            "copy it again from the Partner Dashboard\n"
+            "environment: the client secret holds U+DCFF at character 2 of 2, which no credential has; "
+            "copy it again from the Partner Dashboard\n"
         ),
     )
 

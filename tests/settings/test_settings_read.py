@@ -471,3 +471,31 @@ def test_equal_classes_are_in_canonical_form(tmp_path: Path) -> None:
         "email": {"a@x.example": "a@x.example", "b@x.example": "a@x.example"},
         "ein": {"123456789": "123456789", "1": "123456789"},
     }
+
+
+@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {} ", "\ufeff{}", "\u200b{}\u200b", "\t{}\n\n"])
+def test_what_copying_leaves_around_a_credential_is_left_out(tmp_path: Path, around: str) -> None:
+    variables = {"AP_CLIENT_ID": around.format("id"), "AP_CLIENT_SECRET": around.format("s3cret")}
+    given = read(tmp_path, variables={**variables, "AP_ENVIRONMENT": "demo"}).environment().credentials()
+    assert (given.client_id, given.client_secret.reveal()) == ("id", "s3cret")
+    (tmp_path / "secret").write_text(around.format("s3cret"), encoding="utf-8")
+    variables = {"AP_CLIENT_ID": "id", "AP_CLIENT_SECRET_FILE": "secret", "AP_ENVIRONMENT": "demo"}
+    assert read(tmp_path, variables=variables).environment().credentials().client_secret.reveal() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("secret", "message"),
+    [
+        ("s3\ncret", "the client secret holds a space or a line break at character 3 of 7, which no credential has"),
+        ("s3\u200bcret", "the client secret holds U+200B at character 3 of 7, which no credential has"),
+        ('"s3cret"', "the client secret is in quotes, which are sent too"),
+        ("\n", "the client secret is empty"),
+    ],
+)
+def test_what_is_in_a_credential_and_cannot_be_is_named_and_the_rest_is_not(
+    tmp_path: Path, secret: str, message: str
+) -> None:
+    variables = {"AP_CLIENT_ID": "id", "AP_CLIENT_SECRET": secret, "AP_ENVIRONMENT": "demo"}
+    (problem,) = wrong(read(tmp_path, variables=variables).environment().credentials)
+    assert problem.startswith(f"environment: {message}; ")
+    assert "cret" not in problem.replace("secret", "")
