@@ -53,9 +53,9 @@ def command(
     """
     Make the account as declared: plan, ask, do it, report.
 
-    A saved PLAN is an approval: all is planned again from the files, ledger, policy and account of now, and what the
-    plan shows is done if it is needed just as it was shown; else nothing is sent. What is needed besides is listed,
-    and not done. Files, limits and approvals are those of this command, not those of the plan.
+    With a saved PLAN it plans again, from today's files, ledger, policy and account, and makes the changes of PLAN if
+    each is still needed exactly as shown; otherwise it sends nothing. What else is needed is listed, and not done.
+    Files, limits and approvals are those of this command, not those given to `plan`.
 
     Without a terminal and without --auto-approve nothing is sent. Exit code 0 done, 1 some changes failed or are in
     doubt, 2 more is needed than was approved, 3 refused or something stayed blocked, 130 interrupted.

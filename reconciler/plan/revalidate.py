@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from reconciler.model import (
     Action,
     Address,
-    BindingAction,
     BindingChange,
+    Blocked,
     Change,
     CustomerId,
     Desired,
@@ -24,7 +24,7 @@ from reconciler.model import (
 )
 from reconciler.plan import guard
 from reconciler.plan.saved import SavedPlan, row_digest, users_digest
-from reconciler.plan.scope import scope_of
+from reconciler.plan.scope import Scope, scope_of
 from reconciler.plans import Plan, Stale, StaleReason
 from reconciler.records import Binding, Intent, PutUsers, Records
 from reconciler.terms import Terms
@@ -87,6 +87,7 @@ def revalidated(
     was made from. Limits and windows are held against what is left to do.
     """
     planned = {(change.action, change.address): change for change in now.changes}
+    today = _today(now, desired, records, terms)
     approved: dict[Key, Change] = {}
     stale: list[Stale] = []
     for then in saved.changes:
@@ -94,7 +95,7 @@ def revalidated(
         found = planned.get(key)
         if found is None:
             if not _over(then, earlier):
-                stale.append(_why(then, now, desired, records, terms))
+                stale.append(_why(then, today))
         elif (other := _differs(then, found, earlier)) is None:
             approved[key] = then
         elif not _did(then, earlier):
@@ -161,32 +162,55 @@ def _waiting(approved: Collection[Key], planned: Mapping[Key, Change]) -> list[S
     return found
 
 
-def _why(then: Change, now: Plan, desired: Desired, records: Records, terms: Terms) -> Stale:
+def _why(then: Change, today: _Today) -> Stale:
     """Return why a change is not planned any more."""
-    key, scope = then.address.external_id, scope_of(desired, terms)
-    held = (one for address in (then.address, Address(key)) for one in now.blocked if one.address == address)
-    blocked = next(held, None)
+    key = then.address.external_id
+    blocked = today.blocked.get(then.address) or today.blocked.get(Address(key))
     if blocked is not None:
         return Stale(then, StaleReason.BLOCKED, blocked=blocked)
-    if not scope.targeted(key):
+    if not today.scope.targeted(key):
         return Stale(then, StaleReason.LEFT_OUT)
-    moved = next((one for one in now.bindings if one.action is BindingAction.MOVE and one.origin == key), None)
-    if moved is not None:
-        return Stale(then, StaleReason.MOVED, (moved.address.external_id,))
-    if key in desired.forget:
+    if key in today.moved:
+        return Stale(then, StaleReason.MOVED, (today.moved[key],))
+    if key in today.desired.forget:
         return Stale(then, StaleReason.FORGOTTEN)
-    row = records.bindings.get(key)
+    declared = today.desired.customers.get(key)
     if then.action is Action.ARCHIVE:
-        if key in desired.customers and not desired.customers[key].archived:
+        row = today.records.bindings.get(key)
+        if declared is not None and not declared.archived:
             return Stale(then, StaleReason.DECLARED)
         if row is None:
             return Stale(then, StaleReason.UNKNOWN)
-        if not scope.read(row.source):
+        if not today.scope.read(row.source):
             return Stale(then, StaleReason.NOT_READ, (row.source,))
-    elif key not in desired.customers:
+    elif declared is None:
         return Stale(then, StaleReason.NOT_DECLARED)
-    instead = next((one for one in now.changes if one.address == then.address), None)
+    instead = today.changes.get(then.address)
     return Stale(then, StaleReason.NOT_NEEDED if instead is None else StaleReason.INSTEAD, now=instead)
+
+
+@dataclass(frozen=True, slots=True)
+class _Today:
+    """What the plan of now was made from, and what it holds, by what a change of a saved plan is looked up with."""
+
+    desired: Desired
+    records: Records
+    scope: Scope
+    changes: Mapping[Address, Change]
+    blocked: Mapping[Address, Blocked]
+    moved: Mapping[str, str]
+
+
+def _today(now: Plan, desired: Desired, records: Records, terms: Terms) -> _Today:
+    """Return the plan of now, indexed."""
+    return _Today(
+        desired,
+        records,
+        scope_of(desired, terms),
+        {one.address: one for one in reversed(now.changes)},
+        {one.address: one for one in reversed(now.blocked)},
+        {one.origin: one.address.external_id for one in now.bindings if one.origin is not None},
+    )
 
 
 # --- what is recorded ---------------------------------------------------------------------------------
@@ -203,6 +227,7 @@ def _narrowed(
 ) -> Plan:
     """Return the plan of now with `changes` alone, and of what it records only what belongs to the saved plan."""
     keys = _keys(saved, now, changes)
+    elsewhere = {one.address.external_id for one in now.changes} - keys
     bindings = tuple(one for one in now.bindings if one.address.external_id in keys)
     entries = _entries(saved, now, keys, records)
     ids = {entry.id for entry in entries} | {change.id for change in changes}
@@ -211,7 +236,7 @@ def _narrowed(
         changes=changes,
         bindings=bindings,
         limits=guard.limits(changes, records, live, len(desired.customers), terms),
-        notes=tuple(one for one in now.notes if one.address is None or one.address.external_id in keys),
+        notes=tuple(one for one in now.notes if one.address is None or one.address.external_id not in elsewhere),
         cost=replace(now.cost, requests=len(changes)),
         fingerprint=saved.fingerprint,
         entries=entries,

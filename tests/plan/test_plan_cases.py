@@ -12,7 +12,8 @@ import plan_cases
 import pytest
 
 from reconciler.plan.make import make_plan
-from reconciler.plan.saved import plan_to_json
+from reconciler.plan.revalidate import Earlier, revalidated
+from reconciler.plan.saved import load, plan_to_json, save
 
 FOLDERS = sorted(path.parent for path in plan_cases.CASES.glob("*/desired.yaml"))
 WHOLE = [
@@ -31,6 +32,16 @@ def test_the_plan_of_a_case_fits_the_public_schema(folder: Path) -> None:
     document = plan_to_json(plan_cases.drafted(folder).plan)
 
     assert [error.message for error in SCHEMA.iter_errors(document)] == []
+
+
+@pytest.mark.parametrize("folder", WHOLE, ids=lambda folder: folder.name)
+def test_the_plan_of_a_case_that_is_saved_and_held_against_itself_is_that_plan(folder: Path) -> None:
+    desired, live, records, terms = plan_cases.inputs(folder)
+    plan = make_plan(desired, live, records, terms).plan
+
+    made = revalidated(load(save(plan, live.read_at)), plan, Earlier(), desired, live, records, terms)
+
+    assert (made.needed, made.stale, made.plan) == ((), (), plan)
 
 
 @pytest.mark.parametrize("folder", WHOLE, ids=lambda folder: folder.name)

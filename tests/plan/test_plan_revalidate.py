@@ -177,10 +177,14 @@ def test_rows_and_bindings_of_other_keys_are_left_to_the_next_plan() -> None:
     rows = (bound("a", "cus_1", source="x.yaml"), bound("b", "cus_2"))
     adopted = BindingChange(BindingAction.ADOPT, Address("b"), TWO)
     users = (PutUsers(ONE, ()), PutUsers(TWO, ()))
-    notes = (Note("all"), Note("a", Address("a")), Note("b", Address("b")))
-    made = held(saved(PATCH), PATCH, bindings=[adopted], entries=rows, users=users, notes=notes)
+    made = held(saved(PATCH), PATCH, bindings=[adopted], entries=rows, users=users)
     assert (made.plan.bindings, made.plan.entries, made.plan.users) == ((), rows[:1], users[:1])
-    assert made.plan.notes == notes[:2]
+
+
+def test_notes_on_what_is_not_done_are_left_out() -> None:
+    notes = (Note("all"), Note("a", Address("a")), Note("b", Address("b")), Note("c", Address("c")))
+    made = held(saved(PATCH), PATCH, change(Action.PATCH, "b", TWO, NAME), notes=notes)
+    assert [note.text for note in made.plan.notes] == ["all", "a", "c"]
 
 
 def test_a_binding_that_was_shown_is_recorded_and_one_that_is_not_needed_any_more_is_not() -> None:
