@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import click
 
@@ -83,7 +84,7 @@ def command(
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
         keep_learned(session, planned)
     if out is not None:
-        output.write_private(out, save(planned.plan, planned.live.read_at))
+        output.write_private(out, save(planned.plan, planned.live.read_at, uuid4().hex))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
     if form == "markdown":
         output.document(plan_markdown(fitted, max_bytes=max_bytes or MAX_BYTES, redact=redact))

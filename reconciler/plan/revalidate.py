@@ -40,11 +40,13 @@ class Earlier:
     """
     What earlier runs of a saved plan did.
 
-    - `done`: what they did, or sent without an answer. `tried`: what they sent, however it ended.
+    - `done`: what they did; an approval is used up by it. `lost`: what they sent without an answer, so that it may be
+      done. `tried`: what they sent, however it ended.
     - `created`: the customers that they created by key, None where the answer was lost.
     """
 
     done: AbstractSet[Key] = frozenset()
+    lost: AbstractSet[Key] = frozenset()
     tried: AbstractSet[Key] = frozenset()
     created: Mapping[str, CustomerId | None] = field(default_factory=dict)
 
@@ -64,17 +66,14 @@ class Revalidated:
 
 def earlier_of(intents: Iterable[Intent]) -> Earlier:
     """Return what the runs did whose intents these are."""
-    done: set[Key] = set()
-    tried: set[Key] = set()
+    ended: dict[Status | None, set[Key]] = {}
     created: dict[str, CustomerId | None] = {}
     for intent in intents:
-        tried.add((intent.action, intent.address))
-        if intent.status not in (None, Status.DONE):
-            continue
-        done.add((intent.action, intent.address))
-        if intent.action is Action.CREATE:
+        ended.setdefault(intent.status, set()).add((intent.action, intent.address))
+        if intent.action is Action.CREATE and intent.status in (None, Status.DONE):
             created[intent.address.external_id] = intent.id
-    return Earlier(done, tried, created)
+    tried = frozenset().union(*ended.values())
+    return Earlier(ended.get(Status.DONE, frozenset()), ended.get(None, frozenset()), tried, created)
 
 
 def revalidated(
@@ -96,12 +95,12 @@ def revalidated(
         if found is None:
             if not _over(then, earlier):
                 stale.append(_why(then, today))
-        elif (other := _differs(then, found, earlier)) is None:
+        elif _did(then, earlier.done):
+            continue
+        elif (other := _differs(then, found, earlier)) is None or _rest(then, found, earlier):
             approved[key] = then
-        elif not _did(then, earlier):
+        elif not _did(then, earlier.lost):
             stale.append(other)
-        elif _rest(then, found, earlier):
-            approved[key] = then
     stale += _waiting(approved, planned)
     changes = tuple(change for key, change in planned.items() if key in approved)
     needed = tuple(change for key, change in planned.items() if key not in approved)
@@ -130,24 +129,29 @@ def _values(change: Change) -> dict[str, tuple[str, str | None]]:
     return {one.name: (one.before, one.after) for one in change.fields}
 
 
-def _did(then: Change, earlier: Earlier) -> bool:
-    """Say whether an earlier run did a change, or may have; of a patch that was refused, some fields may be done."""
-    key = (then.action, then.address)
-    instead = then.otherwise is not None and (then.otherwise, then.address) in earlier.done
-    return key in earlier.done or instead or (then.action is Action.PATCH and key in earlier.tried)
+def _did(then: Change, ended: AbstractSet[Key]) -> bool:
+    """Say whether a change, or what stands in its place, is among those that ended so."""
+    return any((action, then.address) in ended for action in (then.action, then.otherwise))
 
 
 def _over(then: Change, earlier: Earlier) -> bool:
-    """Say whether a change that is not planned now is so because an earlier run did it, or what it hung on."""
+    """Say whether a change that is not planned now is so because an earlier run did it, or did what it hangs on."""
+    done = earlier.done | earlier.lost
+    if _did(then, done) or _patched_in_part(then, earlier):
+        return True
     hangs = then.action in (Action.PATCH, Action.CREATE_USER)
-    owner = Address(then.address.external_id)
-    return _did(then, earlier) or (hangs and any((action, owner) in earlier.done for action in _FIRST))
+    return hangs and any((action, Address(then.address.external_id)) in done for action in _FIRST)
+
+
+def _patched_in_part(then: Change, earlier: Earlier) -> bool:
+    """Say whether a change is a patch that an earlier run sent: of one that was refused, some fields may be done."""
+    return then.action is Action.PATCH and (then.action, then.address) in earlier.tried
 
 
 def _rest(then: Change, now: Change, earlier: Earlier) -> bool:
     """Say whether a change of now is what is left of a patch that an earlier run did in part."""
     rest = replace(then, fields=tuple(one for one in then.fields if one.name in _values(now)))
-    return then.action is Action.PATCH and _differs(rest, now, earlier) is None
+    return _patched_in_part(then, earlier) and _differs(rest, now, earlier) is None
 
 
 def _waiting(approved: Collection[Key], planned: Mapping[Key, Change]) -> list[Stale]:

@@ -94,14 +94,15 @@ def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> d
     return document if mask is None else document | {"redacted": True}
 
 
-def save(plan: Plan, read_at: float) -> str:
+def save(plan: Plan, read_at: float, nonce: str) -> str:
     """
     Return the text of a plan file: the public form, what only an apply reads, and a digest.
 
-    Each change is a line, in ASCII. `read_at` is that of `SavedPlan`.
+    Each change is a line, in ASCII. `read_at` is that of `SavedPlan`; `nonce` is another one each time, so that no two
+    plans have one digest.
     """
     document = plan_to_json(plan) | {
-        "saved": {"version": SAVED_VERSION, "read_at": read_at},
+        "saved": {"version": SAVED_VERSION, "nonce": nonce, "read_at": read_at},
         "rows": [{"external_id": entry.external_id, "digest": row_digest(entry)} for entry in plan.entries],
         "users": [{"id": row.id, "digest": users_digest(row)} for row in plan.users],
     }

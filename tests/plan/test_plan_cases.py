@@ -39,7 +39,7 @@ def test_the_plan_of_a_case_that_is_saved_and_held_against_itself_is_that_plan(f
     desired, live, records, terms = plan_cases.inputs(folder)
     plan = make_plan(desired, live, records, terms).plan
 
-    made = revalidated(load(save(plan, live.read_at)), plan, Earlier(), desired, live, records, terms)
+    made = revalidated(load(save(plan, live.read_at, "one")), plan, Earlier(), desired, live, records, terms)
 
     assert (made.needed, made.stale, made.plan) == ((), (), plan)
 

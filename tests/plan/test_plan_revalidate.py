@@ -131,10 +131,24 @@ def test_what_an_earlier_run_did_is_no_difference() -> None:
     assert (made.plan.changes, made.needed, made.stale) == ((other,), (), ())
 
 
-def test_what_is_needed_again_and_another_one_than_the_plan_did_is_not_approved() -> None:
-    again = replace(PATCH, fields=(replace(CITY, before="Lima"),))
+@pytest.mark.parametrize("before", ["Boston", "Lima"])
+def test_an_approval_is_used_up_by_what_was_done_with_it(before: str) -> None:
+    again = replace(PATCH, fields=(replace(CITY, before=before),))
     made = held(saved(PATCH), again, earlier=intents((PATCH, Status.DONE)))
     assert (made.plan.changes, made.needed, made.stale) == ((), (again,), ())
+
+
+def test_what_was_sent_without_an_answer_and_is_needed_still_is_approved() -> None:
+    for change_again, approved in ((PATCH, True), (replace(PATCH, fields=(replace(CITY, before="Lima"),)), False)):
+        made = held(saved(PATCH), change_again, earlier=intents((PATCH, None)))
+        assert (bool(made.plan.changes), bool(made.needed), made.stale) == (approved, not approved, ())
+
+
+def test_a_patch_that_failed_is_stale_where_it_is_another_one_now() -> None:
+    other = replace(PATCH, fields=(replace(CITY, before="Lima"),))
+    assert [one.reason for one in held(saved(PATCH), other, earlier=intents((PATCH, Status.FAILED))).stale] == [
+        StaleReason.FIELDS
+    ]
 
 
 def test_what_failed_in_an_earlier_run_must_be_planned_again() -> None:

@@ -86,7 +86,7 @@ def refusal(text: str) -> str:
 
 
 def saved() -> str:
-    return save(PLAN, READ_AT)
+    return save(PLAN, READ_AT, "one")
 
 
 def edited(**keys: object) -> str:
@@ -168,7 +168,7 @@ def test_the_public_form_of_a_plan() -> None:
 
 def test_a_saved_plan_holds_what_its_reader_was_shown_and_of_the_ledger_only_digests() -> None:
     document = json.loads(saved())
-    assert document["saved"] == {"version": 2, "read_at": READ_AT}
+    assert document["saved"] == {"version": 2, "nonce": "one", "read_at": READ_AT}
     assert [list(row) for row in (*document["rows"], *document["users"])] == [
         ["external_id", "digest"],
         ["id", "digest"],
@@ -189,8 +189,8 @@ def test_a_saved_plan_holds_what_its_reader_was_shown_and_of_the_ledger_only_dig
     )
 
 
-def test_two_plans_that_were_saved_at_two_times_have_two_names() -> None:
-    assert load(saved()).name != load(save(PLAN, READ_AT + 1.0)).name
+def test_two_plans_that_were_saved_have_two_names_though_they_are_equal() -> None:
+    assert load(saved()).name != load(save(PLAN, READ_AT, "two")).name
 
 
 def test_when_a_row_was_last_written_makes_no_other_digest() -> None:
@@ -200,7 +200,7 @@ def test_when_a_row_was_last_written_makes_no_other_digest() -> None:
 
 
 def test_a_saved_plan_is_ascii_with_one_change_a_line() -> None:
-    text = save(replace(PLAN, project="Zürich \u202e"), READ_AT)
+    text = save(replace(PLAN, project="Zürich \u202e"), READ_AT, "one")
     assert text.isascii()
     assert '"project": "Z\\u00fcrich \\u202e",\n' in text
     assert sum(row.startswith('{"action": "patch"') for row in text.splitlines()) == 1

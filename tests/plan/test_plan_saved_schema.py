@@ -112,11 +112,11 @@ plans = st.builds(
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(plan=plans)
 def test_a_saved_plan_is_loaded_as_it_was_shown_with_the_same_bytes_and_fits_its_schema(plan: Plan) -> None:
-    saved = save(plan, 1.0)
+    saved = save(plan, 1.0, "one")
     loaded = load(saved)
     assert loaded.changes == tuple(replace(change, source=None) for change in plan.changes)
     assert (loaded.bindings, loaded.environment) == (plan.bindings, plan.environment)
-    assert save(plan, 1.0) == saved
+    assert save(plan, 1.0, "one") == saved
     VALIDATOR.validate(json.loads(saved))
 
 
