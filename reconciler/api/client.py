@@ -265,7 +265,7 @@ class Client:
         except UnreadableError as error:
             raise faults.unreadable(request, str(error), status) from error
         except (httpx.RequestError, OSError) as error:
-            raise faults.of_transport(error, request, self._origin.host) from error
+            raise faults.of_transport(error, request, self._origin.netloc.decode()) from error
         finally:
             self._tell(request, status, self._clock.monotonic() - began_s)
         self._step(f"answer {request.name}")

@@ -26,7 +26,7 @@ from reconciler.plans import Plan
 from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import needed_text, plan_text
-from reconciler.report.words import count
+from reconciler.report.words import count, until
 from reconciler.settings import Environment
 from reconciler.settings.access import BUILT_IN
 
@@ -108,12 +108,15 @@ def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], sec
             width=output.width() if asked.form == "text" else output.error_width(),
             color=output.color(),
             remaining=carried.result.remaining,
+            interrupted=carried.result.interrupted,
             redact=asked.redact,
         )
         # stdout is for the events, where they go there.
         (output.result if asked.form == "text" else output.page)(text)
-    if carried.result.halt:
+    if carried.result.halt and carried.result.halt not in {one.message for one in outcomes}:
         output.say(f"The run was stopped: {carried.result.halt}")
+    elif carried.result.halt:
+        output.say(f"The run was stopped by this error; {count(carried.result.remaining, 'change')} not sent")
     elif carried.result.spent:
         done = sum(outcome.status is Status.DONE for outcome in outcomes)
         way = "run again to go on" if done else "allow more: what goes before the first change leaves nothing for it"
@@ -157,6 +160,11 @@ def _carry_out(
                     events.tell(ChangeStarted(change))
                 case Settling(in_doubt, wait_s):
                     events.tell(Waiting(in_doubt, wait_s))
+                    creates = count(in_doubt, "create was", "creates were")
+                    progress.note(
+                        f"waiting {until(wait_s, session.clock.now())}: {creates} not answered, and the result may "
+                        "only now become visible"
+                    )
                 case Outcome():
                     ended += 1
                     progress.advance(ended, total, applying.time_left(session.client, planned, ended))
@@ -188,7 +196,7 @@ def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
             output.say("stopped at once; the next run settles what was in flight")
             raise SystemExit(130)
         stop.set()
-        output.say("stopping: what is in flight ends, nothing new is sent; once more stops at once")
+        output.say("stopping: requests in flight will finish, nothing new is sent; press Ctrl-C again to stop at once")
 
     if sys.platform == "win32":
         yield

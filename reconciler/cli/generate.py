@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli import options as shared
 from reconciler.cli import output
+from reconciler.cli.placing import schema_from
 from reconciler.desired.write import write_customers
 from reconciler.report.words import count
 
@@ -33,6 +34,6 @@ def command(customers: int, users: int, seed: int, out: Path | None) -> None:
 
     if out is not None:
         output.check_new(out)
-    text = write_customers(generated(customers, users, seed), schema="customers.schema.json")
+    text = write_customers(generated(customers, users, seed), schema="" if out is None else schema_from(out.parent))
     output.document_to(out, text)
     output.say(f"{count(customers, 'customer')} written, {count(customers * users, 'user')}")

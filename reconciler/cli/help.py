@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 
@@ -68,6 +69,9 @@ class Context(click.Context):
 def laid_out(command: click.Command) -> click.Command:
     """Return `command`, which lays out its help and that of its subcommands in our way."""
     command.context_class = Context
+    if command.short_help is None and command.help:
+        # click's own cuts a sentence where it likes, and ends it with dots.
+        command.short_help = re.split(r"[.;](?:\s|$)", " ".join(command.help.split("\n\n")[0].split()))[0]
     if isinstance(command, click.Group):
         for one in command.commands.values():
             laid_out(one)

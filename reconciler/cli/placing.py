@@ -13,9 +13,10 @@ from reconciler.desired.write import Written, write_customers
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.report.words import count
 from reconciler.settings import Environment, Settings
+from reconciler.settings.project import PROJECT_FILE
 from reconciler.text import visible
 
-SCHEMA = "customers.schema.json"
+SCHEMA = "schema/customers.schema.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,17 @@ def _is_folder(path: str) -> bool:
     return path.endswith(("/", os.sep)) or Path(path).is_dir()
 
 
+def schema_from(folder: Path) -> str:
+    """Return the path of the project's schema for editors, from a folder of the project; "" where there is none."""
+    here = folder.resolve()
+    for above in (here, *here.parents):
+        if (above / SCHEMA).is_file():
+            return Path(os.path.relpath(above / SCHEMA, here)).as_posix()
+        if (above / PROJECT_FILE).exists() or (above / ".git").exists():
+            break
+    return ""
+
+
 def _is_read(path: str, read: Sequence[str], settings: Settings) -> bool:
     """Say whether a file at a path would be read for one of the project's paths: a file, a folder, or a glob."""
     full = Path(path).resolve()
@@ -112,6 +124,8 @@ def _is_overlay(path: str, settings: Settings, environment: Environment) -> bool
 def _write(path: str | None, entries: Sequence[Written]) -> list[Path]:
     """Write entries to stdout, to one file, or to one file each; return the files."""
     if path is not None and _is_folder(path):
-        return write_folder(Path(path), {one.key: write_customers([one], schema=SCHEMA) for one in entries})
-    output.document_to(None if path is None else Path(path), write_customers(entries, schema=SCHEMA))
+        schema = schema_from(Path(path))
+        return write_folder(Path(path), {one.key: write_customers([one], schema=schema) for one in entries})
+    schema = "" if path is None else schema_from(Path(path).parent)
+    output.document_to(None if path is None else Path(path), write_customers(entries, schema=schema))
     return [] if path is None else [Path(path)]

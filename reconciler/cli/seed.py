@@ -16,9 +16,9 @@ from reconciler.cli.main import Chosen
 from reconciler.cli.planned import made
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of
 from reconciler.desired.write import write_customers
-from reconciler.errors import Refused
+from reconciler.errors import Refused, Source
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Desired
+from reconciler.model import Action, Desired, DesiredCustomer
 from reconciler.pipeline import writing
 from reconciler.report.words import count
 from reconciler.settings import Environment, Settings
@@ -121,7 +121,14 @@ def _desired(settings: Settings, environment: Environment, wanted: Generated | N
 
     text = write_customers(generated(wanted.customers, wanted.users, wanted.seed))
     bare = replace(environment, overlays=())
-    return declared(settings, bare, paths=("-",), stdin=io.BytesIO(text.encode("utf-8"))).desired
+    made = declared(settings, bare, paths=("-",), stdin=io.BytesIO(text.encode("utf-8"))).desired
+    source = Source("generated")
+    return replace(made, customers={key: _placed(one, source) for key, one in made.customers.items()})
+
+
+def _placed(customer: DesiredCustomer, source: Source) -> DesiredCustomer:
+    """Return a customer that stands in no file that anybody could look into."""
+    return replace(customer, source=source, users=tuple(replace(user, source=source) for user in customer.users))
 
 
 def _nobodys(desired: Desired) -> None:

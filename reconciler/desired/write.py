@@ -27,7 +27,7 @@ class Written:
 
 def write_customers(entries: Iterable[Written], *, schema: str = SCHEMA_PATH) -> str:
     """
-    Return a customers file; `schema` is what its first line tells editors.
+    Return a customers file; `schema` is what its first line tells editors, "" for no such line.
 
     >>> print(write_customers([Written("acme", {"name": "Acme: 1", "postal_code": "02134", "city": None})]), end="")
     # yaml-language-server: $schema=../schema/customers.schema.json
@@ -39,7 +39,11 @@ def write_customers(entries: Iterable[Written], *, schema: str = SCHEMA_PATH) ->
         city: null
     """
     lines = [line for entry in entries for line in _customer(entry)]
-    head = [f"{SCHEMA_COMMENT}{schema}", "version: 1", "customers:" if lines else "customers: {}"]
+    head = [
+        *([f"{SCHEMA_COMMENT}{schema}"] if schema else []),
+        "version: 1",
+        "customers:" if lines else "customers: {}",
+    ]
     return "\n".join((*head, *lines, ""))
 
 

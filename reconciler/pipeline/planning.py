@@ -25,6 +25,7 @@ from reconciler.plan.ways import known_lag
 from reconciler.plans import Plan
 from reconciler.records import Binding, Learned, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.report.price import reading_price, reading_requests
+from reconciler.report.words import until
 from reconciler.terms import Terms
 
 Say = Callable[[str], None]
@@ -85,7 +86,11 @@ async def make(
         wait_s = recover.wait_s(planned.records, planned.live, lag_s, users_of(planned)) if patience else 0.0
         if patience is None or not wait_s:
             return _tried(planned, desired, terms)
-        say(f"waiting {wait_s:.0f} s: creates that an earlier run left in doubt may still come to be seen")
+        # As a line that stays: who looks on has nothing else to look at meanwhile.
+        price(
+            f"waiting {until(wait_s + 1.0, patience.now())}: an earlier run was cut off in the middle of a create, "
+            "whose result may only now become visible"
+        )
         await patience.sleep(wait_s + 1.0)
         planned = await _made(client, ledger, desired, draft, terms, say=say, price=_unpriced)
         return _tried(planned, desired, terms)

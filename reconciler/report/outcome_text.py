@@ -28,15 +28,19 @@ def outcomes_text(
     width: int,
     color: bool,
     remaining: int = 0,
+    interrupted: bool = False,
     redact: bool = False,
 ) -> str:
     """
     Return what an apply did, as text of at most `width` columns.
 
     `requests` and `seconds` are those of the whole run; `remaining` is how many changes it did not begin,
-    because it was stopped. `redact` masks personal values.
+    because it was stopped. Of a run that its user interrupted, only what failed or is in doubt is listed.
+    `redact` masks personal values.
     """
     shown_outcomes = [masked_outcome(one) for one in outcomes] if redact else outcomes
+    if interrupted:
+        return page(_interrupted(shown_outcomes, remaining), width=width, color=color)
     lines = _lines(shown_outcomes, requests=requests, seconds=seconds, remaining=remaining)
     return page(lines, width=width, color=color)
 
@@ -99,18 +103,32 @@ def outcomes_json(
     }
 
 
+def _interrupted(outcomes: Sequence[Outcome], remaining: int) -> Iterator[Line]:
+    """Yield what failed or is in doubt, how far the run came, and how to go on."""
+    for status in (Status.FAILED, Status.IN_DOUBT):
+        yield from _section([one for one in outcomes if one.status is status], status)
+    done = _counts(outcomes)[Status.DONE]
+    yield line(f"Interrupted: {done} of {count(len(outcomes), 'change')} done, {remaining} not sent.", "bold")
+    yield line("To resume, run the same command again: what is done is not repeated.")
+
+
 def _lines(outcomes: Sequence[Outcome], *, requests: int, seconds: float, remaining: int) -> Iterator[Line]:
     """Yield a section a status, and the summary."""
-    for status, (title, style) in _TITLES.items():
-        members = [one for one in outcomes if one.status is status]
-        if members:
-            yield line(f"{title} ({len(members)})", f"bold {style}")
-            for one in members[:MOST]:
-                yield from _outcome(one, style)
-            if rest := more(len(members), "apply --format json, or later `reconciler history`"):
-                yield line(rest, indent=2)
-            yield BLANK
+    for status in _TITLES:
+        yield from _section([one for one in outcomes if one.status is status], status)
     yield line(_summary(_counts(outcomes), requests=requests, seconds=seconds, remaining=remaining), "bold")
+
+
+def _section(members: Sequence[Outcome], status: Status) -> Iterator[Line]:
+    """Yield a title and the outcomes below it; nothing where there are none."""
+    title, style = _TITLES[status]
+    if members:
+        yield line(f"{title} ({len(members)})", f"bold {style}")
+        for one in members[:MOST]:
+            yield from _outcome(one, style)
+        if rest := more(len(members), "apply --format json, or later `reconciler history`"):
+            yield line(rest, indent=2)
+        yield BLANK
 
 
 def _outcome(one: Outcome, style: str) -> Iterator[Line]:

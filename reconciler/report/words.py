@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from reconciler.model import Address, Reason
 from reconciler.text import visible
 
@@ -67,6 +69,15 @@ def more(number: int, where: str) -> str:
     ('... and 49900 more; all of them: --format json', '')
     """
     return f"... and {number - MOST} more; all of them: {where}" if number > MOST else ""
+
+
+def until(seconds: float, now: float) -> str:
+    """
+    Return how long a wait takes and when it ends, in this machine's time of day; `now` in seconds since 1970.
+
+    It takes both, as a log is read later and a terminal now.
+    """
+    return f"{duration(seconds)}, until {datetime.fromtimestamp(now + seconds).astimezone():%H:%M:%S}"
 
 
 def duration(seconds: float) -> str:

@@ -119,12 +119,19 @@ class Settings:
         known = self.names or tuple(BUILT_IN)
         hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
         if not self.names:
-            hint += "; any other needs AP_BASE_URL"
+            hint += "" if hint.endswith("?") else "."
+            hint += " To name one of your own, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT"
         raise Invalid([Problem(Source(given_by), "", f"there is no environment {quoted(name)}", hint)])
 
     def _nameable(self, name: str) -> bool:
-        """Say whether variables alone can describe an environment of this name."""
-        return name in BUILT_IN or bool(NAME.fullmatch(name) and self._variables.get("AP_BASE_URL"))
+        """
+        Say whether variables alone can describe an environment of this name.
+
+        Not one that only `-e` names: each name has a ledger of its own, and a slip of the pen would begin a new one.
+        """
+        variables = self._variables
+        named = name == (variables.get("AP_ENVIRONMENT") or "default") and variables.get("AP_BASE_URL")
+        return name in BUILT_IN or bool(NAME.fullmatch(name) and named)
 
     def _rate(self, values: Values) -> float:
         """Return requests per second: the option, else RECONCILER_RATE, else the project file, else the API's."""

@@ -111,16 +111,20 @@ def test_an_environment_that_is_not_known_is_an_error(here: Place) -> None:
     ran = here.run("-e", "prodution", "plan", "-f", "customers.yaml")
     assert (ran.code, ran.err) == (
         1,
-        "-e: there is no environment 'prodution'; did you mean 'production'?; any other needs AP_BASE_URL\n",
+        (
+            "-e: there is no environment 'prodution'; did you mean 'production'? "
+            "To name one of your own, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT\n"
+        ),
     )
 
 
 def test_a_host_that_refuses_the_connection_is_an_error(tmp_path: Path) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        code, out, err = plan_against(tmp_path, f"http://127.0.0.1:{bound.getsockname()[1]}")
+        at = f"127.0.0.1:{bound.getsockname()[1]}"
+        code, out, err = plan_against(tmp_path, f"http://{at}")
     assert (code, out) == (1, "")
-    assert err.startswith("error: POST /oauth/token: cannot reach 127.0.0.1 (")
+    assert err.startswith(f"error: POST /oauth/token: cannot reach {at} (")
     assert err.endswith("check the network, the base URL and HTTPS_PROXY\n  tried 5 times; try again later\n")
 
 

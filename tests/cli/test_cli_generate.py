@@ -48,3 +48,15 @@ def test_an_anonymised_import_needs_a_secret_worth_the_name(shop: Online) -> Non
     for given in ({}, {"RECONCILER_ANONYMISE_KEY": "short"}):
         ran = shop.run("import", "--anonymise", **given)
         assert (ran.code, ran.out, "RECONCILER_ANONYMISE_KEY" in ran.err, shop.requests()) == (1, "", True, 0)
+
+
+def test_what_is_generated_points_editors_to_the_schema_of_the_project_and_to_none_where_there_is_none(
+    here: Place,
+) -> None:
+    assert "yaml-language-server" not in here.run("generate").out
+    here.run("generate", "-o", "apart.yaml")
+    assert "yaml-language-server" not in (here.folder / "apart.yaml").read_text()
+    here.run("init", "new")
+    here.run("generate", "-o", "new/customers/more.yaml")
+    first = (here.folder / "new/customers/more.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../schema/customers.schema.json"

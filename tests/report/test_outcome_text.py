@@ -21,9 +21,16 @@ OUTCOMES = (
 )
 
 
-def text(width: int, *outcomes: Outcome, remaining: int = 0, redact: bool = False) -> str:
+def text(width: int, *outcomes: Outcome, remaining: int = 0, interrupted: bool = False, redact: bool = False) -> str:
     return outcomes_text(
-        outcomes, requests=14, seconds=3.21, width=width, color=False, remaining=remaining, redact=redact
+        outcomes,
+        requests=14,
+        seconds=3.21,
+        width=width,
+        color=False,
+        remaining=remaining,
+        interrupted=interrupted,
+        redact=redact,
     )
 
 
@@ -47,6 +54,25 @@ def test_outcomes_at_80_columns_with_what_needs_an_eye_last() -> None:
         "\n"
         "Apply: 2 done, 1 failed, 1 skipped, 1 in doubt, 3 not begun; 14 requests, 3.2 s.\n"
     )
+
+
+def test_of_an_interrupted_run_what_needs_an_eye_is_listed_and_the_last_line_says_how_to_resume() -> None:
+    assert text(80, *OUTCOMES, remaining=3, interrupted=True) == (
+        "Failed (1)\n"
+        "  create globex\n"
+        "      the API answered 422: Globex is\\nnot a name\n"
+        "\n"
+        "In doubt: it may have happened, and the next run finds out (1)\n"
+        "  archive hooli  cus_7\n"
+        "      no answer came\n"
+        "\n"
+        "Interrupted: 2 of 5 changes done, 3 not sent.\n"
+        "To resume, run the same command again: what is done is not repeated.\n"
+    )
+
+
+def test_an_interrupted_run_ends_with_two_lines_whatever_its_size() -> None:
+    assert text(80, *OUTCOMES[:2], remaining=70, interrupted=True).count("\n") == 2
 
 
 def test_outcomes_at_40_columns() -> None:

@@ -228,11 +228,23 @@ def test_without_a_project_file_another_name_needs_a_base_url(tmp_path: Path) ->
     assert wrong(read(tmp_path, variables=variables).environment) == [
         (
             "AP_ENVIRONMENT: there is no environment 'staging'; "
-            "there are: production, demo, local; any other needs AP_BASE_URL"
+            "there are: production, demo, local. "
+            "To name one of your own, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT"
         )
     ]
     variables["AP_BASE_URL"] = "https://api.example"
     assert read(tmp_path, variables=variables).environment().name == "staging"
+
+
+@pytest.mark.parametrize("name", ["all", "stagin"])
+def test_without_a_project_file_no_option_alone_begins_an_environment_of_another_name(
+    tmp_path: Path, name: str
+) -> None:
+    variables = {"AP_BASE_URL": "https://api.example"}
+    assert wrong(read(tmp_path, variables=variables, options=Options(environment=name)).environment)
+    variables["AP_ENVIRONMENT"] = "staging"
+    assert wrong(read(tmp_path, variables=variables, options=Options(environment=name)).environment)
+    assert read(tmp_path, variables=variables, options=Options(environment="staging")).environment().name == "staging"
 
 
 def test_an_environment_cannot_be_named_like_a_path(tmp_path: Path) -> None:
