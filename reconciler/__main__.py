@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 
-from reconciler.cli.main import run
-from reconciler.cli.pipes import outlive_readers
+from reconciler.cli.interruption import Interruption, interrupt
 
 
 def main() -> None:
-    """Run the command line, and exit with its code; SIGTERM does what Ctrl-C does."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    outlive_readers()
-    sys.exit(run())
+    """Run the command line, and exit with its code."""
+    interruption = Interruption()
+    interruption.install()
+    try:
+        # After that: a signal may come while they are loaded.
+        from reconciler.cli.main import run  # noqa: PLC0415
+        from reconciler.cli.pipes import outlive_readers  # noqa: PLC0415
 
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
-    """Do what Ctrl-C does, in whatever way it is handled now."""
-    signal.raise_signal(signal.SIGINT)
+        outlive_readers()
+        with interruption.first(interrupt):
+            code = run()
+    except KeyboardInterrupt:
+        interruption.end()
+    sys.exit(interruption.finish(code))
 
 
 if __name__ == "__main__":

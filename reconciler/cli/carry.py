@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import assert_never
 
 from reconciler.apply.told import Begun, Settling, Told
 from reconciler.cli import consent, output
 from reconciler.cli.asked import Asked
 from reconciler.cli.events import Events
+from reconciler.cli.interruption import first_signal, interrupted
 from reconciler.cli.plan import show
 from reconciler.cli.session import Session, shown_progress
 from reconciler.errors import LedgerFailed, OverBudget, Refused
@@ -29,6 +29,8 @@ from reconciler.report.plan_text import needed_text, plan_text
 from reconciler.report.words import count, until
 from reconciler.settings import Environment
 from reconciler.settings.access import BUILT_IN
+
+_LAST_WORDS = "stopped at once; the next run settles the requests that were in flight"
 
 
 def agreed_and_done(
@@ -188,24 +190,18 @@ def _carry_out(
 
 @contextmanager
 def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set `stop` at the first SIGINT (or SIGTERM, which raises one); a second one ends the process at once."""
+    """Set `stop` at the first Ctrl-C; the next one ends the process at once."""
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        if stop.is_set():
-            output.say("stopped at once; the next run settles what was in flight")
-            raise SystemExit(130)
         stop.set()
         output.say("stopping: requests in flight will finish, nothing new is sent; press Ctrl-C again to stop at once")
 
-    if sys.platform == "win32":
+    if interrupted():
+        stop.set()
+    # Not in the handler: what it interrupts may be writing too, or waiting for the loop.
+    with first_signal(partial(loop.call_soon_threadsafe, end), _LAST_WORDS):
         yield
-        return
-    loop.add_signal_handler(signal.SIGINT, end)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _halt(carried: applying.Carried) -> str:

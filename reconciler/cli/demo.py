@@ -16,7 +16,7 @@ from reconciler.cli.main import run
 from reconciler.emulator.load import load
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
-from reconciler.errors import ReconcilerError
+from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.pipeline.opening import real_clock
 from reconciler.shipped import shipped
 
@@ -74,6 +74,8 @@ def _play(number: int, act: Act, folder: Path) -> None:
     for words in (["validate"], ["apply", "--auto-approve"], ["plan", "--detailed-exitcode"]):
         output.result(f"$ reconciler {' '.join(words)} -f customers.yaml")
         code = run([*words, "-f", str(file)])
+        if code == Interrupted.exit_code:
+            raise click.exceptions.Exit(code)
         if code:
             raise ReconcilerError(f"the demo failed: `{' '.join(words)}` ended with exit code {code}")
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, TypeVar
 from reconciler.api.client import Client
 from reconciler.api.request import Sent
 from reconciler.cli import output
+from reconciler.cli.interruption import first_signal, interrupt
 from reconciler.cli.lines import again, lines_of
 from reconciler.cli.main import Chosen
 from reconciler.cli.options import Limits, Scope
@@ -43,13 +44,29 @@ class Session:
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run `coroutine` to its end; Ctrl-C cancels it, unless it handles that itself."""
         results: list[Result] = []
+        cancelled = False
 
         async def kept() -> None:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            assert task is not None  # noqa: S101 - this is one
+
+            def cancel() -> None:
+                nonlocal cancelled
+                cancelled = True
+                loop.call_soon_threadsafe(task.cancel)
+
             # Not as the task's own result: asyncio has `signal` look its handler up, whose words, never shown, are
             # the repr of the task with all that it returned. Of 100,000 customers that takes a second.
-            results.append(await coroutine)
+            with first_signal(cancel):
+                results.append(await coroutine)
 
-        self.runner.run(kept())
+        try:
+            self.runner.run(kept())
+        except asyncio.CancelledError:
+            if not cancelled:
+                raise
+        if cancelled:
+            interrupt()
         return results[0]
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 import uvicorn
@@ -97,7 +98,8 @@ def run(
 
     ReconcilerError for an address, Invalid for a file, that cannot be used.
     """
-    stop = threading.Event()
+    # Not an Event: a signal may come while the thread that waits holds its lock.
+    stop: SimpleQueue[int] = SimpleQueue()
     with ExitStack() as stack:
         store = stack.enter_context(Store(data_file)) if data_file is not None else None
         account = store.read() if store is not None else Account()
@@ -116,7 +118,7 @@ def run(
         url = stack.enter_context(running(emulator, host=host, port=port))
         if ready is not None:
             ready(url)
-        stop.wait()
+        stop.get()
 
 
 def listens(port: int) -> bool:
@@ -157,11 +159,11 @@ def _not_bound(host: str, port: int, reason: str | None) -> ReconcilerError:
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Set `stop` at the first SIGTERM or SIGINT, in place of what they did before."""
+def _stopped_by_signals(stop: SimpleQueue[int]) -> Iterator[None]:
+    """Put each SIGTERM or SIGINT into `stop`, in place of what they did before."""
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
-        stop.set()
+        stop.put(number)
 
     former = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -111,7 +111,7 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (130, b"")
-    assert err == b"stopped at once; the next run settles what was in flight\n"
+    assert err == b"stopped at once; the next run settles the requests that were in flight\n"
 
 
 def test_a_second_run_on_the_account_is_refused_while_one_writes(tmp_path: Path) -> None:
