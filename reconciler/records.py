@@ -68,6 +68,7 @@ class Binding:
     - `applied_json`: what we wrote, {field: text or null}; `observed_json`: what the server then held, or
       None where it is equal in canonical form.
     - `trouble_json`: {field: Trouble as JSON}, or None.
+    - `place`: the repository and folder that its entry was applied from (`settings.place`), "" where that is not known.
     """
 
     external_id: str
@@ -84,6 +85,7 @@ class Binding:
     applied_json: str = "{}"
     observed_json: str | None = None
     trouble_json: str | None = None
+    place: str = ""
 
     @property
     def bound_id(self) -> CustomerId:

@@ -113,6 +113,7 @@ class Terms:
     """
     All that `make_plan` obeys besides desired, live and records.
 
+    - `place`: the repository and folder that the project is in, "" where that is not known.
     - `owns`, `protect`, `targets`, `excludes`: shell patterns of external_ids (`*`, `?`, `[…]`).
     - `equal`: for a field, canonical text → the one that stands for its class.
     - `lists_archived`, `gets_archived`, `lag_s` (how long a write may stay unseen): as the environment states them,
@@ -126,6 +127,7 @@ class Terms:
 
     environment: EnvironmentRef
     project: str = "default"
+    place: str = ""
     prune: Prune = Prune.MANAGED
     owns: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()

@@ -21,7 +21,14 @@ from reconciler.pipeline import opening, writing
 from reconciler.pipeline.pruning import forgetting
 from reconciler.plan.scope import matcher
 from reconciler.records import Binding, DropBinding, PutBinding, PutUsers, Via, Write
-from reconciler.report.corrected import Follows, after_erasing, after_forgetting, after_moving, after_unprotecting
+from reconciler.report.corrected import (
+    Follows,
+    after_erasing,
+    after_forgetting,
+    after_moving,
+    after_relocating,
+    after_unprotecting,
+)
 from reconciler.report.layout import line, page
 from reconciler.report.words import MOST, count, more
 from reconciler.settings import Environment, Settings
@@ -157,6 +164,36 @@ def forget(ctx: click.Context, key: str, care: Care) -> None:
             )
         what = f"erased, and the values of {count(found.changes, 'change')} in the history"
         correction.make([row], found.writes, what, after_erasing)
+
+
+@click.command("relocate", short_help="Take what was applied from another place for this project's")
+@click.argument("place")
+@_careful
+@click.pass_context
+def relocate(ctx: click.Context, place: str, care: Care) -> None:
+    """
+    Take what was applied from another place for this project's, as a repository or a folder that has moved is.
+
+    The ledger remembers from which repository and folder each customer was applied, and a plan archives none that was
+    applied from another. PLACE is that place as the refusal of a plan prints it. At a terminal it says what the next
+    plan then does, and asks; a script is not asked.
+
+    \b
+    Example:
+      reconciler state relocate github.com/acme/billing
+    """  # noqa: D301 - click's mark
+    with _correcting(ctx, care, "state relocate") as correction:
+        environment = correction.environment
+        held = correction.ledger.records().bindings.values()
+        rows = [row for row in held if row.place == place and row.project == environment.project]
+        if not rows:
+            known = sorted({row.place for row in held if row.project == environment.project and row.place})
+            hint = f"it knows: {', '.join(known)}" if known else "it knows no place of this project yet"
+            raise ReconcilerError(f"{place}: the ledger has nothing of this project from there", hint)
+        here = environment.place.text
+        writes = [PutBinding(replace(row, place=here)) for row in rows]
+        where = f"taken for applied from {here}" if here else "taken for applied from a place that is not known"
+        correction.make(sorted(rows, key=lambda row: row.external_id), writes, where, after_relocating)
 
 
 @dataclass(frozen=True, slots=True)

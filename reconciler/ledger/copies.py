@@ -23,7 +23,7 @@ FORMAT = 2
 _READABLE = (1, FORMAT)
 # What a copy of an older format lacks at the end of a row.
 _ADDED: Mapping[str, object] = {
-    **dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at", "told", "cuts", "answers"), ""),
+    **dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at", "told", "cuts", "answers", "place"), ""),
     **dict.fromkeys(("listed", "page_limit"), 0),
     "narrows": None,
     "lag_s": 0.0,

@@ -84,6 +84,7 @@ def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) 
 def read_binding(row: Row) -> Binding:
     """Return the binding of a row of BINDING_COLUMNS; its JSON stays text. KeyError for a word that is not known."""
     key, customer, live, created_at, state, project, source, protected, via, *rest = row
+    rest[-1] = sys.intern(rest[-1])  # the place, which nearly all rows share
     return Binding(
         key,
         customer,
@@ -188,6 +189,7 @@ def _binding_row(binding: Binding) -> Row:
         binding.applied_json,
         binding.observed_json,
         binding.trouble_json,
+        binding.place,
     )
 
 

@@ -21,7 +21,7 @@ from reconciler.model import (
     Reason,
 )
 from reconciler.plan.diff import Diff, diff
-from reconciler.plan.entry import compared, known_entry, new_entry
+from reconciler.plan.entry import Here, compared, known_entry, new_entry
 from reconciler.plan.match import Known, taken_archived
 from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Shelved, as_recorded
@@ -37,7 +37,7 @@ class Means:
     `wants_email`: a probe found that a create without an e-mail is refused.
     """
 
-    project: str
+    here: Here
     equal: Mapping[str, Mapping[str, str]]
     taken: Mapping[str, str]
     protected: Callable[[str], bool]
@@ -62,7 +62,7 @@ def plan_nobody(customer: DesiredCustomer, means: Means) -> Part:
         reason = "it must be created and has no e-mail, and a probe of this account was refused such a create"
         return _blocked(customer, reason, "add `email:`", field="email")
     fields = creation_fields(customer.fields)
-    entry = new_entry(customer, means.project)
+    entry = new_entry(customer, means.here)
     change = Change(Action.CREATE, address, None, Reason.DECLARED, fields=fields, source=customer.source)
     return Part(changes=(change,), entries=(entry,))
 
@@ -91,10 +91,10 @@ def _plan_active(customer: DesiredCustomer, known: Known, live: LiveCustomer, me
     if customer.archived:
         return _plan_archive(customer, known, live, means)
     if _as_recorded_and_declared(customer, known, live):
-        entry = known_entry(customer, known, live, means.project)
+        entry = known_entry(customer, known, live, means.here)
         return _bound(customer, known, live, entry)
     found = difference(customer, known, live, means)
-    entry = known_entry(customer, known, live, means.project, found=found)
+    entry = known_entry(customer, known, live, means.here, found=found)
     return (
         _patch(customer, known.id, found, synced=live.synced)
         + _bound(customer, known, live, entry)
@@ -156,7 +156,7 @@ def _patch(customer: DesiredCustomer, customer_id: CustomerId, found: Diff, *, s
 
 def _plan_archive(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> Part:
     """Return the archive of an active customer that is declared archived, unless it is protected."""
-    entry = known_entry(customer, known, live, means.project)
+    entry = known_entry(customer, known, live, means.here)
     bound = _bound(customer, known, live, entry)
     if means.protected(customer.external_id):
         hint = "take it out of the patterns of `policy.protect`, or delete `archived: true`"
@@ -176,10 +176,10 @@ def _plan_dormant(
     state = BindingState.ARCHIVED if reason is Reason.OURS else BindingState.ABSENT
     seen = live or (as_recorded(row) if row is not None else LiveCustomer(known.id, "", "", {}))
     if customer.archived:
-        entry = known_entry(customer, known, seen, means.project, state=state)
+        entry = known_entry(customer, known, seen, means.here, state=state)
         return _bound(customer, known, seen, entry)
     found = difference(customer, known, seen, means)
-    entry = known_entry(customer, known, seen, means.project, state=state, found=found)
+    entry = known_entry(customer, known, seen, means.here, state=state, found=found)
     lost = reason is Reason.HIDDEN_OR_GONE
     if lost and not customer.fields.get("name"):
         return _blocked(customer, "it must be restored or created and has no name", "add `name:`", field="name")

@@ -9,6 +9,7 @@ from reconciler.answers import YES, Question, answers_of
 from reconciler.errors import Incomplete
 from reconciler.model import Action, Address, Blocked, DesiredCustomer
 from reconciler.plan.customer import Means, plan_known, plan_nobody
+from reconciler.plan.entry import Here
 from reconciler.plan.match import Identity, Known, Nobody, Register
 from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Unread
@@ -28,7 +29,7 @@ def open_creates(records: Records) -> dict[Address, Intent]:
 def means_of(records: Records, terms: Terms) -> Means:
     """Return what planning a customer needs besides itself."""
     wants_email = answers_of(records.learned.answers).get(Question.EMAIL_REQUIRED) == YES
-    return Means(terms.project, terms.equal, records.taken, matcher(terms.protect), wants_email)
+    return Means(Here(terms.project, terms.place), terms.equal, records.taken, matcher(terms.protect), wants_email)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.kinds.customer import FIELDS, fingerprint
 from reconciler.kinds.recorded import compact, with_record
@@ -20,7 +20,15 @@ def compared(customer: DesiredCustomer) -> dict[str, str | None]:
     return {name: value for name, value in customer.fields.items() if name not in customer.ignore_changes}
 
 
-def new_entry(customer: DesiredCustomer, project: str) -> Binding:
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Whose entries are planned, and from where; `place` is "" where that is not known."""
+
+    project: str
+    place: str = ""
+
+
+def new_entry(customer: DesiredCustomer, here: Here) -> Binding:
     """Return the row that the ledger shall hold once `customer` is created: what is applied is what is declared."""
     applied = compared(customer)
     return Binding(
@@ -29,12 +37,13 @@ def new_entry(customer: DesiredCustomer, project: str) -> Binding:
         live_external_id=customer.external_id,
         created_at="",
         state=BindingState.ACTIVE,
-        project=project,
+        project=here.project,
         source=customer.source.file,
         protected=bool(customer.protect),
         via=Via.CREATED,
         applied_hash=fingerprint(applied),
         applied_json=compact(applied),
+        place=here.place,
     )
 
 
@@ -42,7 +51,7 @@ def known_entry(
     customer: DesiredCustomer,
     known: Known,
     live: LiveCustomer,
-    project: str,
+    here: Here,
     *,
     state: BindingState = BindingState.ACTIVE,
     found: Diff | None = None,
@@ -55,7 +64,7 @@ def known_entry(
         live_external_id=live.external_id,
         created_at=live.created_at or (row.created_at if row else ""),
         state=state,
-        project=project,
+        project=here.project,
         source=customer.source.file,
         protected=_protected(customer, known),
         via=known.via,
@@ -64,6 +73,7 @@ def known_entry(
         applied_json=row.applied_json if row else "{}",
         observed_json=row.observed_json if row else None,
         trouble_json=row.trouble_json if row else None,
+        place=here.place or (row.place if row else ""),
     )
     if found is None:
         return entry

@@ -9,6 +9,8 @@ from reconciler.answers import PROBES
 from reconciler.errors import Incomplete, Refused
 from reconciler.model import (
     Action,
+    Address,
+    BindingAction,
     Change,
     Desired,
     Exceeded,
@@ -21,6 +23,7 @@ from reconciler.model import (
     Reason,
     Seek,
 )
+from reconciler.plan.part import Part
 from reconciler.plan.presence import Sight
 from reconciler.plan.scope import Scope
 from reconciler.plan.windows import closed
@@ -116,6 +119,48 @@ def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired
     return (
         Note(f"the client id is new; {held} of {len(rows)} bound customers are live as recorded, so it is accepted"),
     )
+
+
+def of_this_place(part: Part, desired: Desired, records: Records, terms: Terms) -> None:
+    """
+    Raise Refused where a plan archives, or releases, as removed what was applied from another place.
+
+    Where one of the two places is not known, it is the same unless none of the project's entries and none of the
+    files that they were in is here. `seed --reset` archives whatever is not declared, wherever it is from.
+    """
+    if terms.reset:
+        return
+    gone = {one.address.external_id for one in part.changes if one.reason is Reason.ENTRY_GONE}
+    gone |= {one.address.external_id for one in part.bindings if one.action is BindingAction.RELEASE}
+    rows = [row for key in sorted(gone - desired.customers.keys()) if (row := records.bindings.get(key)) and row.source]
+    placed = [row for row in rows if row.place and terms.place]
+    elsewhere = [row for row in placed if row.place != terms.place]
+    if elsewhere:
+        names = ", ".join(sorted({row.place for row in elsewhere}))
+        raise Refused(
+            f"{_customers(elsewhere)} not declared here, but applied from another place: {names} (this is "
+            f"{terms.place}); nothing was sent",
+            f"to keep the two apart, write `project: {terms.place.rpartition('/')[2]}` into reconciler.yaml; if that "
+            f"place has become this one, run `reconciler state relocate {names.partition(', ')[0]}`",
+        )
+    if len(placed) == len(rows):
+        return
+    files = {file.name for file in desired.reading.files}
+    ours = (row for row in records.bindings.values() if row.project == terms.project and row.source)
+    if not any(row.source in files or row.external_id in desired.customers for row in ours):
+        names = ", ".join(sorted({row.source for row in rows}))
+        raise Refused(
+            f"{_customers(rows)} not declared here, and no file that this project was applied from is here: {names}; "
+            "nothing was sent",
+            "to keep two projects in one ledger apart, write `project: NAME` into reconciler.yaml; if they are one, "
+            "put one of these files back: `customers: {}` is enough",
+        )
+
+
+def _customers(rows: Sequence[Binding]) -> str:
+    """Return how many customers are meant, and who the first one is."""
+    first = str(Address(rows[0].external_id))
+    return f"{first} is" if len(rows) == 1 else f"{first} and {len(rows) - 1} more customers are"
 
 
 def limits(

@@ -48,7 +48,7 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
     Return the plan that leads from `live` to `desired`, or what must be read first.
 
     The same values give the same plan. Raises Incomplete where the listing cannot be trusted, and
-    Refused where the ledger is another account's.
+    Refused where the ledger is another account's, or what would be archived another repository's.
     """
     learned = overruled(records, live, terms)
     scope = scope_of(desired, terms)
@@ -62,6 +62,7 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
     part, unchanged = _all_parts(
         desired, terms, _judged(desired, records, terms, _register(desired, records, scope, sight))
     )
+    guard.of_this_place(part, desired, records, terms)
     created = [desired.customers[one.address.external_id] for one in part.changes if one.action is Action.CREATE]
     notes += near(created, live.listed.values(), desired, records)
     notes += offers(created, live.listed.values(), desired, records)

@@ -93,6 +93,12 @@ def after_erasing(row: Binding, follows: Follows) -> Iterator[str]:
     yield "what its fields differ in by then is of unknown cause to the next plan, as nothing is recorded"
 
 
+def after_relocating(row: Binding, follows: Follows) -> Iterator[str]:
+    """Yield what follows where `row` is taken for one of this place."""
+    if follows.desired is not None and row.external_id not in follows.desired.customers:
+        yield from _gone(row, follows)
+
+
 def _gone(row: Binding, follows: Follows) -> Iterator[str]:
     """Yield what a plan does with a customer that no entry declares."""
     if row.state is not BindingState.ACTIVE:

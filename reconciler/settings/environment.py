@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.model import Action, EnvironmentRef
+from reconciler.settings.place import NOWHERE, Place
 from reconciler.terms import Prune, Share, Terms, Window
 
 RATE_PER_S = 5.0
@@ -126,6 +127,7 @@ class Environment:
     name: str
     access: Access
     project: str = "default"
+    place: Place = NOWHERE
     prune: Prune = Prune.MANAGED
     owns: tuple[str, ...] = ()
     server: Server = Server()
@@ -181,6 +183,7 @@ class Environment:
         return Terms(
             environment=self.ref(),
             project=self.project,
+            place=self.place.text,
             prune=self.prune,
             owns=self.owns,
             protect=self.policy.protect,

@@ -12,6 +12,7 @@ from reconciler.kinds.customer import FIELDS
 from reconciler.model import Action
 from reconciler.settings.access import BUILT_IN, read_access
 from reconciler.settings.environment import RATE_PER_S, Environment, Options, Policy, Server
+from reconciler.settings.place import Place
 from reconciler.settings.project import ProjectFile, Values, read_project_file
 from reconciler.settings.values import NAME, rate, seconds
 from reconciler.settings.windows import read_windows
@@ -78,6 +79,7 @@ class Settings:
             name=chosen,
             access=read_access(chosen, values, root=self.root, cwd=self._cwd),
             project=self.project,
+            place=Place(self.root),
             prune=Prune(tree.get("prune", Prune.MANAGED)),
             owns=values.texts("owns"),
             server=_server(values.inside("server")),

@@ -31,7 +31,7 @@ from command_line import Online, Ran, variables_of
 
 from reconciler.emulator.odds import RandomFaults
 from reconciler.emulator.reading import read_flags
-from reconciler.emulator.server import PORT, running
+from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def main(words: list[str]) -> None:
             target = old_ledgers.FOLDER / f"{kind}-{number}"
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)
-            with TemporaryDirectory() as place, running(emulator := Emulator(rate=0), port=PORT) as url:
+            with TemporaryDirectory() as place, running(emulator := Emulator(rate=0)) as url:
                 shop = Online(Path(place), variables_of(url) | {"PYTHONPATH": str(program)}, emulator)
                 _keep(kind, shop, target)
 
@@ -70,11 +70,14 @@ def _keep(kind: str, shop: Online, target: Path) -> None:
     if pulled.code == 0:  # the first format's program had no such command
         texts["copy.jsonl"] = pulled.out
     for name, text in texts.items():
-        ours = _of_nobody(text)
+        ours = _of_nobody(text).replace(shop.variables["AP_BASE_URL"], old_ledgers.ANY_URL)
         (target / name).write_text(old_ledgers.copy_of(ours) if name == "copy.jsonl" else ours, encoding="utf-8")
     time.sleep(11)  # the intent of the run that was killed is older than the lag bound then
     _done(shop.spawn("plan", "-f", "customers.yaml", "--out", "next.plan"))
-    shutil.copyfile(shop.folder / "next.plan", target / "next.plan")
+    plan = (shop.folder / "next.plan").read_text(encoding="utf-8")
+    (target / "next.plan").write_text(
+        plan.replace(shop.variables["AP_BASE_URL"], old_ledgers.ANY_URL), encoding="utf-8"
+    )
 
 
 def _play(shop: Online) -> None:

@@ -80,13 +80,13 @@ def copy_in(connection: Connection, step: Step, number: int) -> None:
     columns = f"ledger, {put.columns}"
     connection.execute(
         f"CREATE TEMPORARY TABLE {incoming} ON COMMIT DROP AS "  # noqa: S608 - all of it is in our own files
-        f"SELECT 0::bigint AS place, {columns} FROM reconciler.{put.table} WITH NO DATA"
+        f"SELECT 0::bigint AS ordinal, {columns} FROM reconciler.{put.table} WITH NO DATA"
     )
-    with connection.cursor().copy(f"COPY {incoming} (place, {columns}) FROM STDIN") as copy:
-        for place, row in enumerate(rows):
-            copy.write_row((place, *row))
+    with connection.cursor().copy(f"COPY {incoming} (ordinal, {columns}) FROM STDIN") as copy:
+        for ordinal, row in enumerate(rows):
+            copy.write_row((ordinal, *row))
     connection.execute(
-        f"INSERT INTO reconciler.{put.table} ({columns}) SELECT {columns} FROM {incoming} ORDER BY place "  # noqa: S608 - all of it is in our own files
+        f"INSERT INTO reconciler.{put.table} ({columns}) SELECT {columns} FROM {incoming} ORDER BY ordinal "  # noqa: S608 - all of it is in our own files
         f"{_conflict(put)}"
     )
 
