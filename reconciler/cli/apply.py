@@ -25,7 +25,7 @@ from reconciler.terms import Allowance
 
 
 @click.command("apply")
-@click.argument("plan", required=False, type=FilePath(dir_okay=False, path_type=Path))
+@click.argument("plan", required=False, type=FilePath(path_type=Path))
 @shared.files
 @shared.targets
 @shared.limits

@@ -26,6 +26,7 @@ from reconciler.plans import Plan
 from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import needed_text, plan_text
+from reconciler.report.plan_words import bindings_said
 from reconciler.report.words import count, until
 from reconciler.settings import Environment
 from reconciler.settings.access import BUILT_IN
@@ -115,6 +116,8 @@ def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], sec
         )
         # stdout is for the events, where they go there.
         (output.result if asked.form == "text" else output.page)(text)
+    elif plan.bindings and asked.form == "text":
+        output.sentence(f"Recorded {bindings_said(plan)}.")
     if carried.result.halt and carried.result.halt not in {one.message for one in outcomes}:
         output.say(f"The run was stopped: {carried.result.halt}")
     elif carried.result.halt:

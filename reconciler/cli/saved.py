@@ -21,10 +21,17 @@ from reconciler.plans import StaleReason
 from reconciler.report.stale_text import stale_text
 from reconciler.report.words import count
 from reconciler.settings import Settings
+from reconciler.text import visible
 
 
 def read_plan(path: Path) -> SavedPlan:
     """Return a saved plan; ReconcilerError where the file cannot be read, Refused where it is no whole plan."""
+    if path.is_dir() or path.suffix in (".yaml", ".yml"):
+        shown = visible(str(path))
+        raise Refused(
+            f"{shown}: an argument of apply is a saved plan, and this is where customers are declared",
+            f"reconciler apply -f {shown}",
+        )
     return load(output.read_text(path))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from reconciler.model import Action, Change, Cost, Exceeded
+from reconciler.model import Action, BindingAction, Change, Cost, Exceeded
 from reconciler.plans import Plan
 from reconciler.report.words import count, duration
 
@@ -17,6 +18,14 @@ TITLES = {
 }
 
 
+_BINDINGS = {
+    BindingAction.ADOPT: "adoption",
+    BindingAction.MOVE: "move",
+    BindingAction.FORGET: "forgotten key",
+    BindingAction.RELEASE: "release",
+}
+
+
 def summary_line(plan: Plan) -> str:
     """
     Return the plan in one line.
@@ -26,15 +35,29 @@ def summary_line(plan: Plan) -> str:
     'Nothing to do. 40 customers are as declared.'
     """
     if plan.empty and not plan.blocked:
-        if not plan.unchanged:
-            return "Nothing to do."
-        return f"Nothing to do. {count(plan.unchanged, 'customer is', 'customers are')} as declared."
+        as_declared = f" {count(plan.unchanged, 'customer is', 'customers are')} as declared." if plan.unchanged else ""
+        if plan.bindings:
+            return f"No changes to the account.{as_declared} Run apply to record {bindings_said(plan)}."
+        return f"Nothing to do.{as_declared}"
     users = plan.count(Action.CREATE_USER)
     return (
         f"Plan: {plan.count(Action.CREATE)} to create, {count(users, 'user')}, {plan.count(Action.PATCH)} to patch, "
         f"{plan.count(Action.ARCHIVE)} to archive, {plan.count(Action.RESTORE)} to restore; "
         f"{len(plan.blocked)} blocked; {plan.unchanged} unchanged."
     )
+
+
+def bindings_said(plan: Plan) -> str:
+    """
+    Return in a few words what a plan changes in the ledger alone.
+
+    >>> from reconciler.model import Address, CustomerId, EnvironmentRef
+    >>> one = BindingChange(BindingAction.ADOPT, Address("acme"), CustomerId("cus_1"))
+    >>> bindings_said(Plan(EnvironmentRef("demo", "", ""), "default", bindings=(one,)))
+    '1 adoption'
+    """
+    numbers = Counter(one.action for one in plan.bindings)
+    return ", ".join(count(numbers[action], noun) for action, noun in _BINDINGS.items() if numbers[action])
 
 
 def changes_said(plan: Plan) -> str:

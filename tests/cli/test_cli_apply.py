@@ -230,3 +230,14 @@ def test_no_command_at_all_shows_the_help_on_stderr(shop: Online, words: list[st
 def test_a_misused_command_line_is_not_shown_raw(shop: Online) -> None:
     ran = shop.run("plan", "--\x1b[31m\u202e")
     assert (ran.code, "\x1b" in ran.err, "\u202e" in ran.err) == (1, False, False)
+
+
+def test_a_plan_that_only_adopts_says_what_an_apply_records_and_the_apply_that_it_did(shop: Online) -> None:
+    shop.load({"external_id": "acme", "name": "Acme", "email": "billing@acme.example", "city": "Boston"})
+    shop.write("customers.yaml", ONE)
+    plan = shop.run("plan", "-f", "customers.yaml", "--detailed-exitcode")
+    assert plan.code == 0
+    assert plan.out.endswith("No changes to the account. 1 customer is as declared. Run apply to record 1 adoption.\n")
+    assert shop.run("plan", "-f", "customers.yaml", "--format", "json").json["bindings"] != []
+    assert shop.run("apply", "-f", "customers.yaml", "--auto-approve").out.endswith("Recorded 1 adoption.\n")
+    assert "Nothing to do. 1 customer is as declared.\n" in shop.run("plan", "-f", "customers.yaml").out

@@ -113,7 +113,10 @@ def test_customers_without_external_id_and_with_one_that_others_have_are_importe
     pins = {key: one.get("id") for key, one in customers.items()}
     assert pins == {ids[0]: ids[0], "acme": None, ids[2]: ids[2], ids[3]: ids[3]}
     plan = shop.run("plan", "-f", "live.yaml", "--detailed-exitcode")
-    assert (plan.code, plan.out.splitlines()[-1]) == (0, "Nothing to do. 4 customers are as declared.")
+    assert (plan.code, plan.out.splitlines()[-1]) == (
+        0,
+        "No changes to the account. 4 customers are as declared. Run apply to record 4 adoptions.",
+    )
 
 
 def test_half_a_character_is_shown_and_left_out_of_an_import(shop: Online) -> None:
@@ -129,7 +132,10 @@ def test_half_a_character_is_shown_and_left_out_of_an_import(shop: Online) -> No
         "warning: b: name is left out: it holds half a character, which no file can hold",
     ]
     plan = shop.run("plan", "-f", "live.yaml", "--detailed-exitcode")
-    assert (plan.code, plan.out.splitlines()[-1]) == (0, "Nothing to do. 2 customers are as declared.")
+    assert (plan.code, plan.out.splitlines()[-1]) == (
+        0,
+        "No changes to the account. 2 customers are as declared. Run apply to record 2 adoptions.",
+    )
 
 
 def test_a_file_whose_name_is_no_text_is_an_error(shop: Online) -> None:

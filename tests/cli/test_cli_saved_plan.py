@@ -519,3 +519,15 @@ def test_a_plan_whose_changes_have_other_types_is_refused(shop: Online, changes:
     path = save(shop, text=THREE)
     forged(path, lambda plan: plan.update(changes=changes))
     assert refused(shop)[0].startswith("error: the plan cannot be read: it was not saved by this program")
+
+
+@pytest.mark.parametrize("path", ["customers.yaml", "customers"])
+def test_customers_where_a_plan_is_meant_are_answered_with_the_option_for_them(shop: Online, path: str) -> None:
+    shop.write("customers.yaml", ONE)
+    shop.write("customers/one.yaml", ONE)
+    ran = shop.run("apply", path, "--auto-approve")
+    assert (ran.code, ran.out, shop.requests()) == (3, "", 0)
+    assert ran.err == (
+        f"error: {path}: an argument of apply is a saved plan, and this is where customers are declared\n"
+        f"  reconciler apply -f {path}\n"
+    )
