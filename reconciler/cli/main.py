@@ -13,6 +13,7 @@ import click
 
 from reconciler.cli import complete, offered
 from reconciler.cli.help import Context, laid_out
+from reconciler.cli.streams import inert_output
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.text import visible
 
@@ -47,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 LINE_FEED = "\n"
+_ASCII = ("ascii", "us-ascii", "ansi_x3.4-1968", "646")
 # Since click 8.2 a group without a command raises its whole help.
 NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
@@ -205,7 +207,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            # Where ASCII is all that the locale knows, click would write UTF-8 past what makes text inert.
+            encoding = "utf-8" if stream.encoding.lower() in _ASCII else None
+            reconfigure(encoding=encoding, errors="backslashreplace")
+    with inert_output():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run the command line, and return its exit code."""
     try:
         code = cli.main(
             args=None if arguments is None else list(arguments), prog_name="reconciler", standalone_mode=False

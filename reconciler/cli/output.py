@@ -15,7 +15,7 @@ import click
 
 from reconciler.errors import Problem, ReconcilerError, Source
 from reconciler.report.redact import masked_problem
-from reconciler.text import visible
+from reconciler.text import inert, visible
 
 NARROW = 80
 """Editors read problems off their terminals, which are wider than this."""
@@ -74,7 +74,8 @@ def pieces(texts: Iterable[str]) -> None:
 
 def document(text: str) -> None:
     """Write a document for a program to stdout, in UTF-8 whatever the terminal's letters are."""
-    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
+    # Bytes pass by the stream that makes text inert.
+    click.echo(inert(text).encode("utf-8", "backslashreplace"), nl=False)
 
 
 def json_result(document: Mapping[str, Any]) -> None:

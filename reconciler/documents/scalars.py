@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from reconciler.documents.words import quoted
-from reconciler.text import visible
+from reconciler.text import inert, visible
 
 # Plain words that YAML readers, ours or an editor's, do not take as text; and the merge key.
 _WORDS = frozenset({"", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "<<", "="})
@@ -63,7 +63,7 @@ def doubted_key(text: str) -> tuple[str, str] | None:
 
 def double_quoted(text: str) -> str:
     """Return `text` in double quotes, with escapes for what cannot be seen."""
-    return '"' + "".join(map(_escaped, text)) + '"'
+    return inert('"' + "".join(map(_escaped, text)) + '"')
 
 
 def single_quoted(text: str) -> str | None:
@@ -80,7 +80,7 @@ def literal(text: str, *, indent: int, newline: str) -> str | None:
     """
     lines = text.removesuffix("\n").split("\n")
     blank = any(one != one.strip() or not one for one in lines)
-    if len(lines) == 1 or blank or not _all_clean("".join(lines)):
+    if len(lines) == 1 or blank or not all(map(_all_clean, lines)):
         return None
     header = "|" if text.endswith("\n") else "|-"
     return newline.join((header, *(" " * indent + one for one in lines)))
@@ -129,8 +129,8 @@ def _plain(text: str) -> bool:
 
 
 def _all_clean(text: str) -> bool:
-    """Say whether every character of `text` may stand raw in a file."""
-    return (text.isascii() and text.isprintable()) or all(map(_clean, text))
+    """Say whether `text` may stand raw in a file: each character may, and no CI runner obeys it in a log."""
+    return ((text.isascii() and text.isprintable()) or all(map(_clean, text))) and inert(text) == text
 
 
 def _clean(char: str) -> bool:

@@ -17,6 +17,7 @@ from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.rows import Row, SeenUsers, read_binding, read_intent, read_learned, read_run, statements
 from reconciler.ledger.tables import PUTS, Statement
 from reconciler.records import PutAccount, PutBinding, PutIntent, PutLearned, PutRun, PutTaken, PutUsers, Write
+from reconciler.text import inert
 
 FORMAT = 2
 
@@ -110,8 +111,8 @@ def _documents(copy: Copy) -> Iterator[dict[str, Any]]:
 
 
 def _line(document: object) -> str:
-    """Return a document as one line."""
-    return json.dumps(document, separators=(",", ":")) + "\n"
+    """Return a document as one line, which stays as it is where it is printed: the checksum is over it."""
+    return inert(json.dumps(document, separators=(",", ":"))) + "\n"
 
 
 def _document(line: bytes) -> Any:  # noqa: ANN401 - what a line holds is not known yet

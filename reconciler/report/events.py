@@ -16,6 +16,7 @@ from reconciler.model import Action, Change, Outcome, Status
 from reconciler.plans import Plan
 from reconciler.records import Run
 from reconciler.report.redact import masked_change, masked_outcome
+from reconciler.text import inert
 
 FORMAT_VERSION = "1"
 
@@ -87,7 +88,8 @@ def event_line(event: Event, *, at: str, redact: bool = False) -> str:
     '{"event":"throttled","at":"2026-01-05T08:00:00.000000Z","request":"GET /customers"}\n'
     """
     name, document = _event(event, redact=redact)
-    return json.dumps({"event": name, "at": at, **document}, separators=(",", ":")) + "\n"
+    # Written as bytes, past the stream that makes text inert.
+    return inert(json.dumps({"event": name, "at": at, **document}, separators=(",", ":"))) + "\n"
 
 
 def _event(event: Event, *, redact: bool) -> tuple[str, dict[str, Any]]:

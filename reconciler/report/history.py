@@ -87,7 +87,7 @@ def _runs(runs: Sequence[Run], width: int) -> Iterator[Line]:
             visible(run.id[:size]),
             _moment(run.started_at),
             visible(_brief(run.command, size)),
-            _outcome(run),
+            visible(_outcome(run)),
             str(run.changes),
             str(run.requests),
         )
