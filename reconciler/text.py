@@ -59,6 +59,18 @@ def line_so_far(text: str) -> str:
     return line[-_REACH:] if line.strip() else line[:_REACH]
 
 
+def cited(text: str) -> str:
+    r"""
+    Return what somebody else says as a message holds it: in double quotes, and with none inside.
+
+    `--redact` masks what is in double quotes, so a message of ours has none of its own.
+
+    >>> cited('the "name" is taken')
+    '"the \'name\' is taken"'
+    """
+    return '"' + text.replace('"', "'") + '"'
+
+
 def visible(text: str, *, keep: str = "") -> str:
     r"""
     Return `text` with control, bidi and line-separator characters escaped, `keep` excepted.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import islice
 
@@ -22,12 +23,14 @@ from reconciler.errors import (
     Unauthorized,
     Unreachable,
 )
-from reconciler.text import visible
+from reconciler.text import cited, visible
 
 SHOWN_CHARS = 200
 """How much of a server's text a message shows."""
 _KEPT_CHARS = 2000
 _KEPT_FIELDS = 100
+_SHOWN_FIELDS = 5
+_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}", re.ASCII)
 
 DID_NOT_HAPPEN: tuple[type[httpx.TransportError], ...] = (
     httpx.ConnectError,
@@ -124,8 +127,7 @@ def _of_status(request: Request, status: int, body: bytes, location: str, secret
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return NotTheApi(f"{request.name}: {status}, a redirect{_destination(location)}, which is not followed")
     code, detail, fields = _http_error(body, secrets)
-    said = ": ".join(part for part in (f"{status} {code}".rstrip(), detail, *(f"{n}: {t}" for n, t in fields)) if part)
-    message = f"{request.name}: {shown(said)}"
+    message = ": ".join([f"{request.name}: {status} {_name(code)}".rstrip(), *_said(detail, fields)])
     if status == HTTPStatus.NOT_IMPLEMENTED:
         return NotTheApi(f"{message}: what answers does not know this method, so it is not the API; check the base URL")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
@@ -136,6 +138,21 @@ def _of_status(request: Request, status: int, body: bytes, location: str, secret
         message += f"; the API key lacks a scope, such as {_scope(request)} (dashboard: Team Preferences, API Keys)"
     rejection = _REJECTIONS.get(status, Rejected)
     return rejection(message, status=status, code=code, detail=detail, fields=fields, shape=shape_of(body))
+
+
+def _said(detail: str, fields: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield what an error body says, cited, with the names of its fields as they are."""
+    if detail:
+        yield cited(shown(detail))
+    for name, text in fields[:_SHOWN_FIELDS]:
+        yield f"{_name(name)}: {cited(shown(text))}"
+    if len(fields) > _SHOWN_FIELDS:
+        yield f"and {len(fields) - _SHOWN_FIELDS} more fields"
+
+
+def _name(text: str) -> str:
+    """Return a code or the name of a field, cited where it is none: it may quote what was sent."""
+    return text if not text or _NAME.fullmatch(text) else cited(shown(text))
 
 
 def shape_of(body: bytes) -> str:

@@ -27,6 +27,7 @@ from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEn
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import needed_text, plan_text
 from reconciler.report.plan_words import bindings_said
+from reconciler.report.redact import uncited
 from reconciler.report.words import count, until
 from reconciler.settings import Environment
 from reconciler.settings.access import BUILT_IN
@@ -94,7 +95,7 @@ def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], sec
         document = outcomes_json(
             outcomes,
             run=carried.run,
-            halt=_halt(carried),
+            halt=_halt(carried, redact=asked.redact),
             blocked=len(plan.blocked),
             requests=carried.requests,
             seconds=seconds,
@@ -119,7 +120,7 @@ def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], sec
     elif plan.bindings and asked.form == "text":
         output.sentence(f"Recorded {bindings_said(plan)}.")
     if carried.result.halt and carried.result.halt not in {one.message for one in outcomes}:
-        output.say(f"The run was stopped: {carried.result.halt}")
+        output.say(f"The run was stopped: {_halt(carried, redact=asked.redact)}")
     elif carried.result.halt:
         output.say(f"The run was stopped by this error; {count(carried.result.remaining, 'change')} not sent")
     elif carried.result.spent:
@@ -207,11 +208,11 @@ def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
         yield
 
 
-def _halt(carried: applying.Carried) -> str:
+def _halt(carried: applying.Carried, *, redact: bool = False) -> str:
     """Return why the run stopped early, "" where it did not, or where the user stopped it."""
     if carried.result.spent and not carried.result.halt:
         return f"the run's budget is used up: {carried.allowance}"
-    return carried.result.halt
+    return uncited(carried.result.halt) if redact else carried.result.halt
 
 
 def _code(plan: Plan, carried: applying.Carried, needed: Sequence[Change]) -> int:

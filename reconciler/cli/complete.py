@@ -7,6 +7,7 @@ It asks no server, and says nothing where something is wrong: the command itself
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.errors import ReconcilerError
-from reconciler.text import visible
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from reconciler.ledger.base import Ledger
     from reconciler.settings import Settings
+
+_WORD = re.compile(r"[\w./@][\w./@%+,:=-]*")
+"""A word in which no shell expands, quotes or separates anything."""
 
 MOST = 500
 """So many words a shell is offered; a longer list helps nobody."""
@@ -35,11 +38,15 @@ class Name(click.types.StringParamType):
         raise NotImplementedError
 
     def shell_complete(self, ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return the names that begin with `incomplete` and can be typed; none where they cannot be told."""
+        """
+        Return the names that begin with `incomplete` and mean themselves to a shell; none where they cannot be told.
+
+        Shells insert a word as it is: `$(…)` in one would run when the line does.
+        """
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
 
         try:
-            fitting = (name for name in self.names(ctx) if name.startswith(incomplete) and visible(name) == name)
+            fitting = (name for name in self.names(ctx) if name.startswith(incomplete) and _WORD.fullmatch(name))
             return [CompletionItem(name) for name in islice(fitting, MOST)]
         except (ReconcilerError, OSError):
             return []

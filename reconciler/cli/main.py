@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -91,6 +91,19 @@ class Commands(click.Group):
 
             hint = did_you_mean(args[0], COMMANDS)
             raise click.UsageError(f"{exc.message.rstrip('.')}; {hint}" if hint else exc.message, ctx) from exc
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run a command; with `--redact` an error that ends it holds nothing that a server said."""
+        try:
+            return super().invoke(ctx)
+        except ReconcilerError as exc:
+            # Only here: whoever fails to import the command has no option.
+            from reconciler.cli.options import REDACTED  # noqa: PLC0415
+            from reconciler.report.redact import uncited  # noqa: PLC0415
+
+            if ctx.meta.get(REDACTED):
+                exc.message, exc.hint = uncited(exc.message), uncited(exc.hint)
+            raise
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands that a shell may complete `incomplete` to, without importing them, and the options."""

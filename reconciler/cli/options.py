@@ -97,8 +97,21 @@ files = click.option(
 rate = click.option(
     "--rate", "rate_per_s", type=RateType(), help="Requests per second; 0: no limit, for an emulator. Default: 5."
 )
+REDACTED = "reconciler.redact"
+"""Where a command's context says that `--redact` was given."""
+
 strict = click.option("--strict", is_flag=True, help="Take warnings for errors.")
-redact = click.option("--redact", is_flag=True, help="Mask personal values, by field.")
+
+
+def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+    """Remember that values are masked, for an error that ends the command."""
+    ctx.meta[REDACTED] = value
+    return value
+
+
+redact = click.option(
+    "--redact", is_flag=True, callback=_remember, help="Mask personal values, by field, and what the server says."
+)
 
 lock_timeout = click.option(
     "--lock-timeout",

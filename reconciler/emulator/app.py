@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,13 +16,18 @@ from reconciler.emulator.control import control
 from reconciler.emulator.page import Origin, is_page, page
 from reconciler.emulator.service import Emulator, is_control
 
+_MISDIRECTED = "the emulator listens on this machine, and answers to localhost and 127.0.0.1 alone"
+
 CONNECTION = "connection"
 """Under this name `server` leaves each connection's transport in the state of its requests."""
 
 
-def create_app(emulator: Emulator) -> ASGIApp:
+def create_app(emulator: Emulator, *, local: bool = False) -> ASGIApp:
     """
     Return the application that serves `emulator`, for any ASGI server or `httpx.ASGITransport`.
+
+    With `local` it answers for this machine alone: a page in a browser could else have its own name lead here, and
+    read and write the account.
 
     It takes every request itself: Starlette's router has no match for a path with a line break.
     """
@@ -34,7 +43,9 @@ def create_app(emulator: Emulator) -> ASGIApp:
             content_type=request.headers.get("content-type", ""),
         )
         answer: Answer | Dropped
-        if is_page(call):
+        if local and not is_this_machine(request.headers.get("host", "")):
+            answer = Answer(421, json.dumps({"code": "misdirected_request", "message": _MISDIRECTED}).encode())
+        elif is_page(call):
             answer = page(emulator, call, Origin(request.headers.get("origin", ""), request.headers.get("host", "")))
         elif not is_control(call):
             answer = emulator.answer(call)
@@ -58,6 +69,20 @@ def create_app(emulator: Emulator) -> ASGIApp:
             await _send_pieces(emulator, request, answer, send)
 
     return endpoint
+
+
+def is_this_machine(host: str) -> bool:
+    """
+    Say whether a Host header names this machine as it is always named, and not by a name that leads here.
+
+    >>> [is_this_machine(host) for host in ("localhost:8085", "127.0.0.1", "[::1]:80", "evil.example:8085", "")]
+    [True, True, True, False, False]
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 async def _send_pieces(emulator: Emulator, request: Request, answer: Answer, send: Send) -> None:

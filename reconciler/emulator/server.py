@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -52,7 +53,7 @@ def running(emulator: Emulator | None = None, *, host: str = LOCALHOST, port: in
     """
     bound = _bind(host, port)
     config = uvicorn.Config(
-        create_app(emulator or Emulator()),
+        create_app(emulator or Emulator(), local=ip_address(bound.getsockname()[0]).is_loopback),
         http=_Protocol,
         loop="asyncio",
         ws="none",

@@ -26,6 +26,7 @@ from reconciler.plan.match import Known, taken_archived
 from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Shelved, as_recorded
 from reconciler.records import Binding, BindingState
+from reconciler.text import cited
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def plan_nobody(customer: DesiredCustomer, means: Means) -> Part:
     if words is not None:
         return _blocked(
             customer,
-            f"the server says that its external_id is in use ({words}) and no active customer has it",
+            f"the server says that its external_id is in use ({cited(words)}) and no active customer has it",
             "an archived customer holds it; restore it in the dashboard, or give its id with an `id:` line",
         )
     if not customer.fields.get("name"):

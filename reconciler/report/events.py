@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from reconciler.model import Action, Change, Outcome, Status
 from reconciler.plans import Plan
 from reconciler.records import Run
-from reconciler.report.redact import masked_change, masked_outcome
+from reconciler.report.redact import masked_change, masked_outcome, uncited
 from reconciler.text import inert
 
 FORMAT_VERSION = "1"
@@ -115,7 +115,7 @@ def _event(event: Event, *, redact: bool) -> tuple[str, dict[str, Any]]:
             return "run_ended", {
                 "run": run.id,
                 "outcome": run.outcome,
-                "halt": halt,
+                "halt": uncited(halt) if redact else halt,
                 "requests": run.requests,
                 **{status.value: sum(one.status is status for one in outcomes) for status in Status},
             }

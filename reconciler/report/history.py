@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.model import Status
 from reconciler.records import Intent, Run
 from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
-from reconciler.report.redact import masked, masked_address, masked_text
+from reconciler.report.redact import masked, masked_address, masked_text, uncited
 from reconciler.report.words import address, count, shown
 from reconciler.text import visible
 
@@ -205,5 +205,5 @@ def _masked(one: Intent) -> Intent:
         address=masked_address(one.address),
         before={name: masked(name, text) for name, text in one.before.items()},
         after={name: text if text is None else masked(name, text) for name, text in one.after.items()},
-        message=masked_text(one.message, [*values, *email]),
+        message=uncited(masked_text(one.message, [*values, *email])),
     )

@@ -26,6 +26,7 @@ _PERSONAL = {
 }
 _USER_IN_PATH = re.compile(r"(?<=\.users\.).+?(?=(?:\.(?:first_name|last_name|ignore_changes))?$)", re.DOTALL)
 # From the first quote to the last: a value may hold a quote itself.
+_CITED = re.compile(r'"[^"]*"')
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 
 
@@ -65,6 +66,16 @@ def masked_text(text: str, values: Iterable[tuple[str, str]]) -> str:
     return text
 
 
+def uncited(text: str) -> str:
+    """
+    Return a message without what it cites of a server: status, code and the names of fields stay.
+
+    >>> uncited('POST /customers: 422 invalid: "121234567 is taken": ein: "taken"')
+    'POST /customers: 422 invalid: "***": ein: "***"'
+    """
+    return _CITED.sub(f'"{MASK}"', text)
+
+
 def masked_plan(plan: Plan) -> Plan:
     """Return `plan` with every personal value masked, and without its entries."""
     values: dict[str, list[tuple[str, str]]] = {}
@@ -91,7 +102,7 @@ def masked_change(change: Change) -> Change:
 
 def masked_outcome(outcome: Outcome) -> Outcome:
     """Return `outcome` with every personal value masked; in its message those of its own change."""
-    message = masked_text(outcome.message, _values(outcome.change))
+    message = uncited(masked_text(outcome.message, _values(outcome.change)))
     return replace(outcome, change=masked_change(outcome.change), message=message)
 
 
@@ -101,8 +112,8 @@ def masked_blocked(one: Blocked, values: Iterable[tuple[str, str]] = ()) -> Bloc
     return replace(
         one,
         address=masked_address(one.address),
-        reason=masked_text(one.reason, known),
-        hint=masked_text(one.hint, known),
+        reason=uncited(masked_text(one.reason, known)),
+        hint=uncited(masked_text(one.hint, known)),
         values=_masked_values(one.values),
     )
 
@@ -137,7 +148,7 @@ def _note(note: Note, values: list[tuple[str, str]]) -> Note:
     known = [*note.values, *values, *(_email(note.address) if note.address else [])]
     return replace(
         note,
-        text=masked_text(note.text, known),
+        text=uncited(masked_text(note.text, known)),
         address=masked_address(note.address) if note.address else None,
         values=_masked_values(note.values),
     )

@@ -106,7 +106,7 @@ def test_the_error_body_is_told_and_kept() -> None:
     body = b'{"code":"bad_request","message":"This external id is already used","validation_errors":{"ein":"is bad"}}'
     failure = _failure(CREATE, 400, body)
     assert isinstance(failure, Rejected)
-    assert str(failure) == "POST /customers: 400 bad_request: This external id is already used: ein: is bad"
+    assert str(failure) == 'POST /customers: 400 bad_request: "This external id is already used": ein: "is bad"'
     assert (failure.status, failure.code, failure.detail, failure.fields) == (
         400,
         "bad_request",
@@ -124,13 +124,20 @@ def test_a_servers_text_is_shown_without_its_escapes_and_cut() -> None:
     text = str(_failure(CREATE, 422, b'{"message": "\\u001b[31m\\u202e' + b"x" * 5000 + b'"}'))
     assert "\x1b" not in text
     assert "\u202e" not in text
-    assert len(text) <= len("POST /customers: ") + faults.SHOWN_CHARS
+    assert len(text) <= len('POST /customers: 422: ""') + faults.SHOWN_CHARS
+
+
+def test_what_is_no_name_is_cited_as_the_servers_words_and_many_fields_are_counted() -> None:
+    fields = ",".join(f'"jane@x.example {number}":"no"' for number in range(50))
+    text = str(_failure(CREATE, 422, f'{{"code":"12 3","validation_errors":{{{fields}}}}}'.encode()))
+    assert text.startswith('POST /customers: 422 "12 3": "jane@x.example 0": "no": "jane')
+    assert text.endswith("and 45 more fields")
 
 
 def test_a_secret_that_the_server_quotes_is_struck_out() -> None:
     failure = _failure(CREATE, 400, b'{"message":"bad token s3cret"}')
     assert isinstance(failure, Rejected)
-    assert (str(failure), failure.detail) == ("POST /customers: 400: bad token ***", "bad token ***")
+    assert (str(failure), failure.detail) == ('POST /customers: 400: "bad token ***"', "bad token ***")
 
 
 def test_a_missing_scope_is_named() -> None:

@@ -156,7 +156,7 @@ def test_what_the_api_refuses_is_an_error_and_a_failed_run(shop: Online) -> None
     shop.load({"external_id": "acme", "name": "Acme"})
     ran = shop.run("api", "customers", "create", "--external-id", "acme", "--name", "Other")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "error: POST /customers: 400 bad_request: This external id is already used\n"
+    assert ran.err == 'error: POST /customers: 400 bad_request: "This external id is already used"\n'
     assert runs(shop)[-1]["outcome"] == "failed"
 
 

@@ -92,6 +92,32 @@ def test_declared_and_recorded_keys_are_offered(shop: Online, command: str) -> N
     assert _offered(shop, command, "-f", "customers.yaml", "g") == ["gamma", "globex"]
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "$(touch ran)",
+        "`id`",
+        "a;id",
+        "a|id",
+        "a&id",
+        "a>f",
+        "a b",
+        "a'b",
+        'a"b',
+        "a*",
+        "{a,b}",
+        "!1",
+        "~",
+        "#a",
+        "a\\\\b",
+    ],
+)
+def test_a_key_that_a_shell_would_expand_or_run_is_not_offered(shop: Online, key: str) -> None:
+    quoted = key.replace("'", "''")
+    shop.write("customers.yaml", f"customers:\n  '{quoted}': {{name: A}}\n  zürich-1.2@y: {{name: B}}\n")
+    assert _offered(shop, "explain", "-f", "customers.yaml", "") == ["zürich-1.2@y"]
+
+
 def test_runs_are_offered_to_undo(shop: Online) -> None:
     shop.applied(ONE)
     (run,) = (one["id"] for one in shop.run("history", "--format", "json").json["runs"])

@@ -165,3 +165,27 @@ def test_an_asgi_transport_serves_the_same_application() -> None:
 def _address(url: str) -> tuple[str, int]:
     host, _, port = url.removeprefix("http://").partition(":")
     return host, int(port)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost", 200), ("LOCALHOST:1", 200), ("127.0.0.1:80", 200), ("[::1]", 200)]
+)
+def test_an_emulator_on_this_machine_answers_to_its_names(host: str, status: int) -> None:
+    with running(Emulator(rate=0)) as url, client_of(url) as client:
+        assert client.get("/customers", headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/customers", "/", "/_emulator/state", "/oauth/token"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8085", "127.0.0.1.evil.example", "localhost.evil.example"]
+)
+def test_an_emulator_on_this_machine_answers_to_no_name_that_leads_to_it(host: str, path: str) -> None:
+    emulator = Emulator(rate=0)
+    with running(emulator) as url, client_of(url) as client:
+        answer = client.get(path, headers={"host": host})
+    assert (answer.status_code, answer.json()["code"]) == (421, "misdirected_request")
+
+
+def test_an_emulator_that_listens_to_a_network_answers_to_any_name() -> None:
+    with running(Emulator(rate=0), host="0.0.0.0") as url, client_of(url.replace("0.0.0.0", "127.0.0.1")) as client:  # noqa: S104 - as a container does
+        assert client.get("/customers", headers={"host": "emulator:8085"}).status_code == 200
