@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ class Kind:
     """
     One kind of run: the command, the formula, and what that comes to besides the 1 and the P.
 
-    `listed`: the whole account is. `successors`: each full last page is asked for its successor.
+    `listed`: in how many listings the whole account is. `successors`: each full last page is asked for its successor.
+    `fresh`: there is no ledger before it.
     """
 
     name: str
@@ -37,8 +38,9 @@ class Kind:
     besides: int = 0
     text: str | None = None
     planned: bool = True
-    listed: bool = True
+    listed: int = 1
     successors: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,29 @@ def kinds(account: Account) -> Iterator[Kind]:
     yield Kind("a saved plan of M patches", ("apply", SAVED, *apply[1:]), "1 + P + M", several, saved)
     # Created in one go: one narrow list shows all of them.
     targets = ("--target", "new-0", "--target", "new-1")
-    yield Kind("targets created at W times", ("plan", *targets), "1 + W", 1, saved, listed=False)
+    yield Kind("targets created at W times", ("plan", *targets), "1 + W", 1, saved, listed=0)
     yield Kind("a target by pattern", ("plan", "--target", "new-*"), "1 + P", 0, saved)
     yield Kind("import", ("import",), "1 + P + N", count + several, created, planned=False)
+    # A server whose pages are as long as they may be is asked once for longer ones.
+    tried = int(account.page == PAGE)
+    # Without those who have users: a new ledger would have to see them first.
+    more = _edited(patched, several, "city", "Olympia")
+    more += "".join(f"  more-{number}: {{name: More {number}}}\n" for number in range(several))
+    again = Kind(
+        "no ledger: M creates", apply, "1 + 2P + 1 for a longer page + M", several + tried, more, successors=True
+    )
+    yield replace(again, listed=2, fresh=True)
+    last = more + "".join(f"  last-{number}: {{name: Last {number}}}\n" for number in range(several))
+    words = ("apply", SAVED, *apply[1:])
+    again = Kind(
+        "no ledger: a saved plan of M creates",
+        words,
+        "1 + P + 1 for a longer page + M",
+        several + tried,
+        last,
+        successors=True,
+    )
+    yield replace(again, fresh=True)
 
 
 def _edited(text: str, several: int, name: str, value: str) -> str:
@@ -112,15 +134,17 @@ def row_of(account: Account, kind: Kind) -> dict[str, object]:
     """Run one kind and return what it cost by the formula, by the plan, and by the emulator's count."""
     if kind.text is not None:
         account.file.write_text(kind.text, "utf-8")
+    if kind.fresh:
+        account = replace(account, state=account.file.with_name(f"{kind.name.replace(' ', '-')}.db"))
     file = ("-f", account.file.name) if kind.words[0] != "import" else ()
     limits = [word for word in kind.words[1:] if word != "--auto-approve"]
     if SAVED in limits:
         limits[:1] = ["--out", SAVED]
     account.server.wait(60)
-    if kind.planned and account.customers > 10 * account.page:
+    if kind.planned and not kind.fresh and account.customers > 10 * account.page:
         account.run("plan", *file)  # from here on, the ranges are those of the account as it is now
     listing = next_listing(account.server, account.state, account.page)
-    requests = 1 + kind.besides + (listing.requests if kind.listed else 0) + (listing.full if kind.successors else 0)
+    requests = 1 + kind.besides + kind.listed * (listing.requests + (listing.full if kind.successors else 0))
     planned: int | None = None
     if kind.planned:
         cost: Mapping[str, Any] = account.run("plan", *file, *limits, "--format", "json")["cost"]

@@ -1,6 +1,8 @@
 """
 What a plan costs where nothing changed: one token, a list request for each hundred customers, little more in ranges.
 
+With one customer more that is to be created, a plan costs the same, and an apply of it one request more, the create.
+
 python bench/requests.py [--customers N] [--json]
 """
 
@@ -33,21 +35,35 @@ def main() -> int:
         server.counted()
         plan = measured(program("plan", "-f", str(file), "--format", "json"), server.variables(state), file.parent)
         sent = server.counted()
+        with file.open("a", encoding="utf-8") as text:
+            text.write("  one-more: {name: One More, email: one@more.example}\n")
+        saved = str(Path(folder, "saved.plan"))
+        variables = server.variables(state)
+        new = measured(program("plan", "-f", str(file), "--out", saved), variables, file.parent)
+        planned = server.counted().total()
+        done = measured(program("apply", saved, "--auto-approve"), variables, file.parent)
+        applied = server.counted().total()
     allowed = Counter({"token": 1, "list": listing.requests})
     least = max(1, ceil(given.customers / PAGE))
     unchanged = json.loads(plan.stdout)["summary"]["unchanged"] if plan.code == 0 else 0
     result = {
-        "ok": sent == allowed and listing.requests <= least + len(listing.sizes) and unchanged == given.customers,
+        "ok": sent == allowed
+        and (new.code, done.code, planned, applied) == (0, 0, allowed.total(), allowed.total() + 1)
+        and listing.requests <= least + len(listing.sizes)
+        and unchanged == given.customers,
         "customers": given.customers,
         "ranges": len(listing.sizes),
         "unchanged": unchanged,
         "allowed": dict(allowed),
         "sent": dict(sent),
+        "plan_of_one_create": planned,
+        "apply_of_that_plan": applied,
     }
     kinds = [kind for kind in (*KINDS, "other") if allowed[kind] or sent[kind]]
     rows = [(kind, allowed[kind], sent[kind]) for kind in kinds]
     text = table(("request", "allowed", "sent"), rows) + f"\n\n{unchanged:,} of {given.customers:,} unchanged"
     text += f"; {len(listing.sizes)} ranges, list requests more than in one: {listing.requests - least}"
+    text += f"\na plan of one create: {planned} requests; an apply of it, saved: {applied}"
     return told(result, text, as_json=given.json)
 
 

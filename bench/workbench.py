@@ -170,9 +170,11 @@ class Listing:
 
 
 def next_listing(server: Server, state: Path, page: int = PAGE) -> Listing:
-    """Return how the next listing of the active customers is read, by the cuts that the ledger remembers."""
-    with closing(sqlite3.connect(state)) as ledger:
-        row = ledger.execute("SELECT cuts FROM learned").fetchone()
+    """Return how the next listing of the active customers is read, by the cuts that the ledger, if any, remembers."""
+    row = None
+    if state.exists():
+        with closing(sqlite3.connect(state)) as ledger:
+            row = ledger.execute("SELECT cuts FROM learned").fetchone()
     cuts = [int(cut) for cut in row[0].split()] if row else []
     created_s = [
         datetime.fromisoformat(one["created_at"]).timestamp() for one in server.customers() if not one["archived"]

@@ -242,7 +242,8 @@ class Live:
 
     - `listed`: every customer of the full listing, by id.
     - `narrowed`: only what lists narrowed to some customers' created_at held; of others nothing is known.
-    - `listings`: how many full passes were made; `passes_differ` says that the last two held other ids.
+    - `listings`: how many full passes were made; `passes_differ` says that the last two held other ids, those apart
+      that were created since. `pages`: how many pages the last one took, 0 for unknown.
     - `sought`: for an id that the listing lacked, whether the list narrowed to its created_at held it.
     - `got`: for an id that was asked by a get, the customer, or None for a 404.
     - `users`, `payment_methods`: by customer id, where they were listed (payment methods: how many).
@@ -259,6 +260,7 @@ class Live:
     narrowed: bool = False
     listings: int = 1
     passes_differ: bool = False
+    pages: int = 0
     sought: Mapping[CustomerId, bool] = field(default_factory=dict)
     got: Mapping[CustomerId, LiveCustomer | None] = field(default_factory=dict)
     users: Mapping[CustomerId, tuple[LiveUser, ...]] = field(default_factory=dict)
@@ -277,7 +279,13 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class ListAgain:
-    """Take the whole listing once more: it may have been short."""
+    """
+    Take the whole listing once more: it may have been short.
+
+    Its last page is asked for its successor where it is as long as `full`; 0: it is not.
+    """
+
+    full: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from reconciler.model import (
     Note,
     SourceFile,
 )
-from reconciler.records import Binding, PutUsers
+from reconciler.records import Binding, Pass, PutUsers
 
 _FREE = Cost(requests=0, overhead=0, rate_per_s=5.0)
 
@@ -43,6 +43,7 @@ class Plan:
       those that they were found by. `targets`, `excludes`: what it was narrowed to.
     - `entries`: the ledger's rows as an apply of this plan writes them; an `id` is None where it creates.
     - `users`: the users of customers as the ledger shall know them, before the changes.
+    - `listing`: of the account, which lacked every customer that the plan creates; None where it creates none.
     """
 
     environment: EnvironmentRef
@@ -64,6 +65,7 @@ class Plan:
     excludes: tuple[str, ...] = ()
     entries: tuple[Binding, ...] = ()
     users: tuple[PutUsers, ...] = ()
+    listing: Pass | None = None
 
     @property
     def applicable(self) -> bool:

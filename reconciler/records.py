@@ -176,6 +176,23 @@ class Learned:
     answers: str = ""
 
 
+LACKED_S = 24 * 3600.0
+"""For how long it counts, in seconds, that a listing lacked a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """
+    A complete listing of the account, of which only this is kept.
+
+    - `at`: the server's clock (seconds since 1970) when it began.
+    - `held`: a digest of the customers that it held (`plan.absence.held`); those created shortly before are left out.
+    """
+
+    at: float
+    held: str
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """
@@ -243,12 +260,14 @@ class Records:
     `known` is False where there is no ledger yet: then absence proves nothing. `account` is the SHA-256
     of the client id that it was last used with ("" in a new one). `taken` holds external_ids that the
     server said are in use, with its words. `intents` are the open ones. `users` holds, by customer id,
-    the users seen there; a customer that is not in it was never listed.
+    the users seen there; a customer that is not in it was never listed. `lacked` holds external_ids that a
+    complete listing lacked, and for which no create has been sent since.
     """
 
     bindings: Mapping[str, Binding] = field(default_factory=dict)
     users: Mapping[CustomerId, tuple[SeenUser, ...]] = field(default_factory=dict)
     taken: Mapping[str, str] = field(default_factory=dict)
+    lacked: Mapping[str, Pass] = field(default_factory=dict)
     intents: tuple[Intent, ...] = ()
     learned: Learned = Learned()
     known: bool = False
@@ -289,6 +308,14 @@ class PutTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class PutLacked:
+    """Remember that a complete listing lacked these external_ids; what is too old to count is forgotten."""
+
+    seen: Pass
+    external_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PutLearned:
     """Write what is known of the server."""
 
@@ -316,4 +343,4 @@ class PutRun:
     run: Run
 
 
-Write = PutBinding | DropBinding | PutUsers | PutTaken | PutLearned | PutAccount | PutIntent | PutRun
+Write = PutBinding | DropBinding | PutUsers | PutTaken | PutLacked | PutLearned | PutAccount | PutIntent | PutRun

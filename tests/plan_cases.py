@@ -5,8 +5,10 @@ A folder of `cases/` to the inputs of the planner, and its draft to `plan.json`.
 - `live.json`: `customers` (id: the API's reply), and what else of `Live` the case is about. Where it says nothing
   of payment methods, everybody has none. `last_page`: how many customers stood on the last page.
 - `ledger.json`: rows of `bindings` by key, `users`, `taken`, `intents`, `learned`, `account`. Without the file there
-  is no ledger. `written_s_ago` is how long before the listing we wrote.
-- `terms.json`: fields of `Terms`, with `files`, `include` and `exclude` of the reading.
+  is no ledger. `written_s_ago` is how long before the listing we wrote. `lacked`: for a key, how long ago a listing
+  lacked it, and where that held others than this one, `others: true`.
+- `terms.json`: fields of `Terms`, with `files`, `include` and `exclude` of the reading. With `applied: true` the plan
+  is made to be applied; else it is only shown.
 - `plan.json`: the plan in its public form, without environment and digests. Rows of the ledger (`entries`) are written
   as in ledger.json. While something must be read first there is no plan: only `reads`, or `refused`.
 """
@@ -24,11 +26,12 @@ from reconciler.errors import ReconcilerError
 from reconciler.kinds.recorded import compact, with_record
 from reconciler.kinds.wire import read_customer, read_user
 from reconciler.model import Action, Address, CustomerId, Desired, End, EnvironmentRef, Live, LiveCustomer, Read
+from reconciler.plan.absence import held
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.saved import plan_to_json
 from reconciler.plan.saved_parts import entry_to_json, users_to_json
-from reconciler.records import Binding, BindingState, Intent, Learned, Records, SeenUser, Trouble, Via
+from reconciler.records import Binding, BindingState, Intent, Learned, Pass, Records, SeenUser, Trouble, Via
 from reconciler.terms import Prune, Share, Terms
 
 Json: TypeAlias = dict[str, Any]
@@ -41,19 +44,21 @@ CREATED_AT = "2025-01-01T00:00:00Z"
 
 _LIMITS = ("max_archives", "max_restores", "max_changes")
 _PATTERNS = ("owns", "protect", "targets", "excludes")
-_ABOUT_FILES = ("files", "include", "exclude")
+_NO_TERMS = ("files", "include", "exclude", "applied")
 _USUAL_COST = {"requests": 0, "seconds": 0.0, "rate_per_second": 5, "overhead": 0}
 
 
 def inputs(folder: Path) -> tuple[Desired, Live, Records, Terms]:
     """Return what the planner of a case is given."""
     written = _read(folder / "terms.json")
-    return _desired(folder, written), _live(folder), _records(folder), _terms(written)
+    live = _live(folder)
+    return _desired(folder, written), live, _records(folder, live), _terms(written)
 
 
 def drafted(folder: Path) -> Draft:
     """Return the draft that the planner makes of a case; raises what it raises."""
-    return make_plan(*inputs(folder))
+    lacked = {} if _read(folder / "terms.json").get("applied") else None
+    return make_plan(*inputs(folder), lacked=lacked)
 
 
 def planned(folder: Path) -> Json:
@@ -95,7 +100,7 @@ def _desired(folder: Path, written: Json) -> Desired:
 
 
 def _terms(written: Json) -> Terms:
-    chosen: Json = {name: value for name, value in written.items() if name not in _ABOUT_FILES}
+    chosen: Json = {name: value for name, value in written.items() if name not in _NO_TERMS}
     chosen |= {name: Share.parse(chosen[name]) for name in _LIMITS if name in chosen}
     chosen |= {name: tuple(chosen[name]) for name in _PATTERNS if name in chosen}
     if "prune" in chosen:
@@ -123,7 +128,7 @@ def _customer(customer_id: str, reply: Json) -> LiveCustomer:
     return live
 
 
-def _records(folder: Path) -> Records:
+def _records(folder: Path, live: Live) -> Records:
     path = folder / "ledger.json"
     if not path.exists():
         return Records()
@@ -132,6 +137,7 @@ def _records(folder: Path) -> Records:
         bindings={key: binding(key, row) for key, row in written.get("bindings", {}).items()},
         users={CustomerId(key): tuple(map(_seen_user, rows)) for key, rows in written.get("users", {}).items()},
         taken=written.get("taken", {}),
+        lacked={key: _lacked(row, live) for key, row in written.get("lacked", {}).items()},
         intents=tuple(_intent(seq, row) for seq, row in enumerate(written.get("intents", []))),
         learned=Learned(**written.get("learned", {})),
         known=True,
@@ -159,6 +165,11 @@ def binding(key: str, row: Json) -> Binding:
     return with_record(bare, applied, observed, trouble)
 
 
+def _lacked(row: Json, live: Live) -> Pass:
+    at = NOW_S - row["s_ago"]
+    return Pass(at, "of others" if row.get("others") else held(live.listed.values(), at))
+
+
 def _trouble(row: Json) -> Trouble:
     refused = tuple(row["refused"]) if "refused" in row else None
     return Trouble(row.get("patched", ""), row.get("runs", 0), tuple(row.get("seen", ())), refused)
@@ -181,8 +192,8 @@ def _draft_to_json(draft: Draft) -> Json:
     if draft.reads:
         return {"reads": [_read_to_json(read) for read in draft.reads]}
     document = plan_to_json(draft.plan)
-    for name in ("format_version", "environment", "fingerprint"):
-        del document[name]
+    for name in ("format_version", "environment", "fingerprint", "listing"):
+        document.pop(name, None)
     document["cost"] = {name: value for name, value in document["cost"].items() if value != _USUAL_COST[name]}
     document["summary"] = {name: number for name, number in document["summary"].items() if number}
     document["files"] = [row["name"] for row in document["files"]]

@@ -70,6 +70,7 @@ def test_a_listing_holds_every_page_and_what_it_took() -> None:
         listed={ONE: _customer(ONE, city="Bonn"), TWO: _customer(TWO), THREE: _customer(THREE)},
         ends=(End(1),),
         longest_page=2,
+        pages=2,
         read_at=EPOCH_S,
         requests=3,
     )
@@ -78,7 +79,7 @@ def test_a_listing_holds_every_page_and_what_it_took() -> None:
 
 
 def test_an_empty_account_is_a_listing_of_nobody() -> None:
-    assert _listing(page())[0] == Live(ends=(End(0),), read_at=EPOCH_S, requests=2)
+    assert _listing(page())[0] == Live(ends=(End(0),), pages=1, read_at=EPOCH_S, requests=2)
 
 
 def test_a_customer_on_two_pages_counts_once_as_the_later_has_it() -> None:
@@ -114,6 +115,7 @@ def test_a_second_pass_replaces_the_first_and_says_whether_they_differ() -> None
     assert same == Live(
         listed={ONE: _customer(ONE, city="Ulm"), TWO: _customer(TWO)},
         listings=2,
+        pages=1,
         ends=(End(2),),
         longest_page=2,
         read_at=EPOCH_S,

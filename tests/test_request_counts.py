@@ -17,6 +17,6 @@ def test_each_kind_of_run_sends_what_its_formula_and_its_plan_say(page: int, ran
     command = [sys.executable, str(BENCH), "--customers", "200", "--changes", "3", "--page", str(page), "--json"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     rows = json.loads(ran.stdout)["rows"]
-    assert len(rows) == 12
+    assert len(rows) == 14
     assert rows[0]["ranges"] == ranges
     assert [row for row in rows if not row["equal"]] == []

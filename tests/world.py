@@ -154,7 +154,7 @@ class World:
         clock = VirtualClock(EPOCH_S + self.passed_s)
         with self.ledger() as ledger:
             async with self._client() as client:
-                planned = await self.stages.make(client, ledger, desired, terms, say=_silent)
+                planned = await self.stages.make(client, ledger, desired, terms, say=_silent, lacked={})
                 planned_in = client.requests
                 ended: list[tuple[float, float | None]] = []
 

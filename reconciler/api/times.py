@@ -34,6 +34,23 @@ def from_rfc3339(text: str) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+SEEN_AFTER_S = 60.0
+"""So long after its creation a customer is to be seen in any list; clocks that differ a little count too."""
+
+
+def was_there(created_at: str, moment_s: float) -> bool:
+    """
+    Say whether whoever was created at `created_at` must have been seen by a listing that began at `moment_s`.
+
+    One whose time cannot be read may always have been there.
+
+    >>> was_there("1970-01-01T00:00:00Z", 61.0), was_there("1970-01-01T00:00:01Z", 61.0), was_there("", 61.0)
+    (True, False, True)
+    """
+    created_s = from_rfc3339(created_at)
+    return created_s is None or created_s < moment_s - SEEN_AFTER_S
+
+
 def from_http(text: str | None) -> float | None:
     """
     Return the moment of an HTTP date (whole seconds), None for no date.

@@ -15,7 +15,8 @@ class Call:
     """
     One request that changes the account, asked for by itself.
 
-    `customer` is the id that it speaks of, None for a create; `values` what it carries, None sent as null.
+    `customer` is the id that it speaks of, None for a create; `values` what it carries, None sent as null. `unchecked`:
+    a create is sent though another customer may have its external_id.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Call:
     request: Request
     customer: CustomerId | None = None
     values: Mapping[str, str | None] = field(default_factory=dict)
+    unchecked: bool = False
 
     @property
     def external_id(self) -> str:
@@ -30,9 +32,10 @@ class Call:
         return self.values.get("external_id") or ""
 
 
-def create_customer(values: Mapping[str, str | None]) -> Call:
+def create_customer(values: Mapping[str, str | None], *, unchecked: bool = False) -> Call:
     """Return the create of a customer."""
-    return Call("api customers create", Action.CREATE, endpoints.create_customer(values), None, values)
+    request = endpoints.create_customer(values)
+    return Call("api customers create", Action.CREATE, request, None, values, unchecked=unchecked)
 
 
 def patch_customer(customer: CustomerId, values: Mapping[str, str | None]) -> Call:

@@ -32,21 +32,24 @@ _PATCHABLE = tuple(field for field in CUSTOMER.fields if field.patchable)
 
 @click.command("create")
 @given.values((CUSTOMER.identity, *CUSTOMER.fields))
+@click.option("--unchecked", is_flag=True, help="Send it without a look whether the external_id is in use.")
 @given.asking
 @given.sending
 @click.pass_context
-def create(ctx: click.Context, values: Mapping[str, str], ask: Asking, how: How) -> None:
+def create(ctx: click.Context, values: Mapping[str, str], ask: Asking, how: How, *, unchecked: bool) -> None:
     """
     Create one customer, and print it as the API replies. It is not managed: no plan will change or archive it.
 
-    Where the answer is lost, the customer is looked for before anything is sent again.
+    With an external_id the account is listed first, twice where it takes several pages: the create is refused
+    where a customer has that external_id. If the answer is lost, the customer is looked for before anything is
+    sent again.
 
     \b
     Example:
       reconciler api customers create --name "Acme Corp" --email billing@acme.example --external-id acme
     """  # noqa: D301 - click's mark
     _some(values)
-    called(ctx, calls.create_customer(values), ask, how)
+    called(ctx, calls.create_customer(values, unchecked=unchecked), ask, how)
 
 
 @click.command("patch")

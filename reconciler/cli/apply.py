@@ -92,7 +92,8 @@ def _apply(
     """Plan, ask and do it, and return the exit code; of a saved plan, read from `path`, only what it approves."""
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
-    planned = made(session, ledger, desired, terms, patient=True, alone=True)
+    lacked = {} if saved is None else saving.lacked(saved)
+    planned = made(session, ledger, desired, terms, patient=True, alone=True, lacked=lacked)
     planned_s = session.clock.monotonic() - began_s
     needed: tuple[Change, ...] = ()
     if saved is not None and path is not None:

@@ -15,6 +15,7 @@ from reconciler.cli.planned import made
 from reconciler.cli.session import Session, connected, declared, options_of, settings_of
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.pipeline import opening, planning, writing
+from reconciler.pipeline.planning import with_second_listing
 from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import as_pieces, plan_to_json, save
 from reconciler.plan.ways import known_lag
@@ -82,9 +83,11 @@ def command(
     with connected(settings, options, environment) as session:
         with opening.open_ledger(environment, writable=False) as ledger:
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
-        keep_learned(session, planned)
+        kept = keep_learned(session, planned)
     if out is not None:
         output.write_private(out, save(planned.plan, planned.live.read_at, uuid4().hex))
+    elif not kept:
+        planned = with_second_listing(planned, environment.terms(options))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
     if form == "markdown":
         output.document(plan_markdown(fitted, max_bytes=max_bytes or MAX_BYTES, redact=redact))
@@ -106,18 +109,22 @@ def show(plan: Plan, form: str, *, redact: bool) -> None:
         output.result(plan_text(plan, width=output.width(), color=output.color(), redact=redact))
 
 
-def keep_learned(session: Session, planned: planning.Planned) -> None:
-    """Write what the plan learned, where there is a ledger and nobody writes to it now; else it is no matter."""
-    if not planned.records.known or not planning.learned_writes(planned):
-        return
+def keep_learned(session: Session, planned: planning.Planned) -> bool:
+    """Write what the plan learned, where there is a ledger and nobody writes to it now; say whether that was done."""
+    if not planned.records.known:
+        return False
+    if planned.plan.listing is None and not planning.learned_writes(planned):
+        return True
     environment = session.environment
     try:
         with session.run(writing.note(environment, session.clock, doing="plan")) as ledger:
             planning.keep_learned(ledger, planned)
     except Locked:
-        pass
+        return False
     except LedgerFailed as exc:
         output.say(f"warning: what this plan learned could not be written: {exc}")
+        return False
+    return True
 
 
 def _code(plan: Plan) -> int:

@@ -6,16 +6,25 @@ from reconciler.cli.session import Session, shown_progress
 from reconciler.ledger.base import Ledger
 from reconciler.model import Desired
 from reconciler.pipeline import planning, writing
+from reconciler.plan.absence import Lacked
 from reconciler.terms import Terms
 
 
 def made(
-    session: Session, ledger: Ledger, desired: Desired, terms: Terms, *, patient: bool = False, alone: bool = False
+    session: Session,
+    ledger: Ledger,
+    desired: Desired,
+    terms: Terms,
+    *,
+    patient: bool = False,
+    alone: bool = False,
+    lacked: Lacked | None = None,
 ) -> planning.Planned:
     """
     Return the plan that leads to `desired`; the lease is kept meanwhile where `ledger` is written to.
 
-    `patient` waits for what an earlier run left in doubt, `alone` lets the targets be read alone.
+    `patient` waits for what an earlier run left in doubt, `alone` lets the targets be read alone. `lacked` is what
+    an earlier listing lacked, None for a plan that is only shown.
     """
     with shown_progress(session.clock) as progress:
         making = planning.make(
@@ -27,6 +36,7 @@ def made(
             price=progress.note,
             patience=session.clock if patient else None,
             alone=alone,
+            lacked=lacked,
         )
         # Looking holds no lock that would have to be kept.
         return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)

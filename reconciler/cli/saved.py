@@ -15,9 +15,11 @@ from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Change, Desired, EnvironmentRef
 from reconciler.pipeline.planning import Planned
+from reconciler.plan.absence import Lacked, lacked_by
 from reconciler.plan.revalidate import Earlier, earlier_of, revalidated
 from reconciler.plan.saved import AGAIN, SavedPlan, load
 from reconciler.plans import StaleReason
+from reconciler.records import Pass
 from reconciler.report.stale_text import stale_text
 from reconciler.report.words import count
 from reconciler.settings import Settings
@@ -63,6 +65,11 @@ def files_named(saved: SavedPlan, path: Path, settings: Settings) -> None:
 def run_name(saved: SavedPlan | None) -> str:
     """Return what a run is called in the ledger: a saved plan's own name, so that its next run knows what it did."""
     return "apply" if saved is None else f"apply of plan {saved.name[:16]}"
+
+
+def lacked(saved: SavedPlan) -> Lacked:
+    """Return what the listing that a saved plan was made from lacked."""
+    return lacked_by(saved.changes, Pass(saved.read_at, saved.held) if saved.held else None)
 
 
 def approved(

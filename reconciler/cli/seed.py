@@ -166,7 +166,7 @@ def _fill(session: Session, ledger: Ledger, desired: Desired, asked: Asked, *, r
     """Plan, ask and do it, and return the exit code."""
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
-    planned = made(session, ledger, desired, _resetting(terms) if reset else terms, patient=True)
+    planned = made(session, ledger, desired, _resetting(terms) if reset else terms, patient=True, lacked={})
     planned_s = session.clock.monotonic() - began_s
     archives = planned.plan.count(Action.ARCHIVE)
     if reset and archives and not asked.auto_approve:

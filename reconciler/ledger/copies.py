@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.errors import Invalid, LedgerFailed, LedgerTooNew, Problem, Source
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.rows import Row, SeenUsers, read_binding, read_intent, read_learned, read_run, statements
-from reconciler.ledger.tables import PUTS, Statement
+from reconciler.ledger.tables import PUTS
 from reconciler.records import PutAccount, PutBinding, PutIntent, PutLearned, PutRun, PutTaken, PutUsers, Write
 from reconciler.text import inert
 
@@ -103,7 +103,7 @@ def lacking(columns: Sequence[str]) -> list[object]:
 def _documents(copy: Copy) -> Iterator[dict[str, Any]]:
     """Yield each row as `{"table": …, "row": {column: value}}`."""
     for statement, row in statements(copy.writes):
-        if statement is Statement.PUT_ACCOUNT:
+        if statement not in PUTS:
             continue
         put = PUTS[statement]
         values = (one.hex() if isinstance(one, bytes) else one for one in row)

@@ -11,14 +11,17 @@ from reconciler.errors import LedgerFailed
 from reconciler.ledger.tables import Statement
 from reconciler.model import Action, Address, CustomerId, Status
 from reconciler.records import (
+    LACKED_S,
     Binding,
     BindingState,
     DropBinding,
     Intent,
     Learned,
+    Pass,
     PutAccount,
     PutBinding,
     PutIntent,
+    PutLacked,
     PutLearned,
     PutRun,
     PutTaken,
@@ -38,7 +41,11 @@ _VIAS = {via.value: via for via in Via}
 
 
 def statements(writes: Iterable[Write]) -> Iterator[tuple[Statement, Row]]:
-    """Yield (statement, values) for each of `writes`, in their order; equal statements may be sent together."""
+    """
+    Yield (statement, values) for each of `writes`, in their order; equal statements may be sent together.
+
+    That a listing lacked a key says nothing once its create was sent, or who had it is forgotten.
+    """
     for write in writes:
         match write:
             case PutBinding(binding):
@@ -46,28 +53,27 @@ def statements(writes: Iterable[Write]) -> Iterator[tuple[Statement, Row]]:
             case DropBinding(external_id):
                 yield Statement.DROP_USERS, (external_id,)
                 yield Statement.DROP_BINDING, (external_id,)
+                yield Statement.DROP_LACKED, (external_id,)
             case PutUsers(customer, users):
                 yield Statement.PUT_USERS, (customer, _users_json(users))
             case PutTaken(external_id, words):
-                yield (
-                    (Statement.DROP_TAKEN, (external_id,))
-                    if words is None
-                    else (Statement.PUT_TAKEN, (external_id, words))
-                )
-            case PutLearned(learned):
-                yield Statement.PUT_LEARNED, _learned_row(learned)
-            case PutAccount(account):
-                yield Statement.PUT_ACCOUNT, (account,)
+                yield _taken_row(external_id, words)
+            case PutLacked(seen, external_ids):
+                yield from _lacked_rows(seen, external_ids)
             case PutIntent(intent):
-                yield Statement.PUT_INTENT, _intent_row(intent)
-            case PutRun(run):
-                yield Statement.PUT_RUN, _run_row(run)
+                yield from _intent_rows(intent)
+            case PutLearned() | PutAccount() | PutRun():
+                yield _row_of_all(write)
             case _:
                 assert_never(write)
 
 
 def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) -> tuple[Write, ...]:
-    """Return the writes that make a ledger with these rows; `intents` are all, those of `records` among them."""
+    """
+    Return the writes that make a ledger with these rows; `intents` are all, those of `records` among them.
+
+    What a listing lacked is left out: put back later, it would not know of the creates that were sent meanwhile.
+    """
     learned = [PutLearned(records.learned)] if records.learned != Learned() else []
     account = [PutAccount(records.account)] if records.account else []
     return (
@@ -97,6 +103,12 @@ def read_binding(row: Row) -> Binding:
         _VIAS[via],
         *rest,
     )
+
+
+def read_lacked(rows: Iterable[Row]) -> dict[str, Pass]:
+    """Return the external_ids that a listing lacked, of rows of (external_id, at, held)."""
+    passes: dict[Row, Pass] = {}
+    return {key: passes.setdefault((at, held), Pass(at, held)) for key, at, held in rows}
 
 
 def read_learned(row: Row | None) -> Learned:
@@ -196,6 +208,35 @@ def _binding_row(binding: Binding) -> Row:
 def _users_json(users: Iterable[SeenUser]) -> str:
     """Return users as the text that `SeenUsers` reads."""
     return _json([(user.email, user.fields, user.applied) for user in users])
+
+
+def _row_of_all(write: PutLearned | PutAccount | PutRun) -> tuple[Statement, Row]:
+    """Return what writes something that is not about one customer."""
+    match write:
+        case PutLearned(learned):
+            return Statement.PUT_LEARNED, _learned_row(learned)
+        case PutAccount(account):
+            return Statement.PUT_ACCOUNT, (account,)
+        case PutRun(run):
+            return Statement.PUT_RUN, _run_row(run)
+
+
+def _taken_row(external_id: str, words: str | None) -> tuple[Statement, Row]:
+    """Return what writes that an external_id is in use, or forgets it."""
+    return (Statement.DROP_TAKEN, (external_id,)) if words is None else (Statement.PUT_TAKEN, (external_id, words))
+
+
+def _lacked_rows(seen: Pass, external_ids: Iterable[str]) -> Iterator[tuple[Statement, Row]]:
+    """Yield what writes that a listing lacked keys; what is too old to count goes."""
+    yield Statement.DROP_OLD_LACKED, (seen.at - LACKED_S,)
+    yield from ((Statement.PUT_LACKED, (key, seen.at, seen.held)) for key in external_ids)
+
+
+def _intent_rows(intent: Intent) -> Iterator[tuple[Statement, Row]]:
+    """Yield what writes an intent; once a create is about to be sent, an earlier listing says nothing of its key."""
+    yield Statement.PUT_INTENT, _intent_row(intent)
+    if intent.action is Action.CREATE and intent.status is None:
+        yield Statement.DROP_LACKED, (intent.address.external_id,)
 
 
 def _learned_row(learned: Learned) -> Row:

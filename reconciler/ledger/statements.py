@@ -36,6 +36,8 @@ SQL: Mapping[Statement, str] = {
     **{statement: _put(put) for statement, put in PUTS.items()},
     Statement.PUT_ACCOUNT: "UPDATE meta SET account = ?",
     Statement.DROP_TAKEN: "DELETE FROM taken WHERE external_id = ?",
+    Statement.DROP_LACKED: "DELETE FROM lacked WHERE external_id = ?",
+    Statement.DROP_OLD_LACKED: "DELETE FROM lacked WHERE at < ?",
     Statement.DROP_USERS: "DELETE FROM users WHERE id = (SELECT id FROM bindings WHERE external_id = ?)",
     Statement.DROP_BINDING: "DELETE FROM bindings WHERE external_id = ?",
 }

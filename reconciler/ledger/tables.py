@@ -23,7 +23,7 @@ RUN_COLUMNS: LiteralString = (
     "plan_digest, pruned_at"
 )
 
-TABLES: tuple[LiteralString, ...] = ("bindings", "users", "taken", "learned", "intents", "runs")
+TABLES: tuple[LiteralString, ...] = ("bindings", "users", "taken", "lacked", "learned", "intents", "runs")
 """What `overwrite` empties first."""
 
 
@@ -33,11 +33,14 @@ class Statement(StrEnum):
     PUT_BINDING = "put binding"
     PUT_USERS = "put users"
     PUT_TAKEN = "put taken"
+    PUT_LACKED = "put lacked"
     PUT_LEARNED = "put learned"
     PUT_INTENT = "put intent"
     PUT_RUN = "put run"
     PUT_ACCOUNT = "put account"
     DROP_TAKEN = "drop taken"
+    DROP_LACKED = "drop lacked"
+    DROP_OLD_LACKED = "drop old lacked"
     DROP_USERS = "drop users"
     DROP_BINDING = "drop binding"
 
@@ -69,6 +72,7 @@ PUTS: Mapping[Statement, Put] = {
     Statement.PUT_BINDING: Put("bindings", BINDING_COLUMNS, "external_id"),
     Statement.PUT_USERS: Put("users", "id, users_json", "id"),
     Statement.PUT_TAKEN: Put("taken", "external_id, words", "external_id"),
+    Statement.PUT_LACKED: Put("lacked", "external_id, at, held", "external_id"),
     Statement.PUT_LEARNED: Put("learned", LEARNED_COLUMNS, ""),
     Statement.PUT_INTENT: Put("intents", INTENT_COLUMNS, "run, seq"),
     Statement.PUT_RUN: Put("runs", RUN_COLUMNS, "id"),

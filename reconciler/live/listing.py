@@ -79,6 +79,7 @@ def _live(lists: Sequence[Turned], *, requests: int, page_limit: int = 0, narrow
         listed=_merged(lists),
         ends=tuple(one.end for one in lists),
         longest_page=max(one.longest_page for one in lists),
+        pages=sum(one.pages for one in lists),
         page_limit=page_limit,
         narrows=narrows,
         read_at=min(one.began_at for one in lists),

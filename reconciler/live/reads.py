@@ -10,7 +10,7 @@ from reconciler.api.client import Client
 from reconciler.api.flight import in_flight
 from reconciler.api.pages import pages
 from reconciler.api.request import Request
-from reconciler.api.times import from_rfc3339
+from reconciler.api.times import from_rfc3339, was_there
 from reconciler.errors import Incomplete, NotFound, NotTheApi
 from reconciler.kinds import wire
 from reconciler.live.listing import PAGE, listing
@@ -34,8 +34,6 @@ from reconciler.model import (
 SEEK_S = 2.0
 """How far around its created_at a customer is sought: the bounds may be exclusive, and rounded to seconds."""
 
-_SEEN_BY_THEN_S = 60.0
-
 
 async def answer(
     client: Client, live: Live, reads: Sequence[Read], *, page_limit: int = PAGE, progress: Progress | None = None
@@ -43,7 +41,7 @@ async def answer(
     """
     Return `live` with what `reads` ask for added; `progress` counts reads.
 
-    - ListAgain: `listed` is then the newer pass; `passes_differ` compares the ids of the two.
+    - ListAgain: `listed` is then the newer pass, its successors included; `passes_differ` compares the ids of the two.
     - AskSuccessor: what follows the cursors joins `listed`; without a cursor there is nothing to ask.
     - Seek: a customer without a created_at that is a time cannot be sought: Incomplete.
     - Get: a 404 is an answer, None. ListUsers: users without an e-mail are left out, and a 404 is that of a get:
@@ -53,11 +51,14 @@ async def answer(
     Raises as `listing` does.
     """
     before = client.requests
-    if any(isinstance(read, ListAgain) for read in reads):
-        live = await _listed_again(client, live, page_limit)
     for read in reads:
-        if isinstance(read, AskSuccessor):
-            live = await _with_successors(client, live, read.ends, page_limit)
+        match read:
+            case ListAgain(full):
+                live = await _listed_again(client, live, page_limit, full)
+            case AskSuccessor(ends):
+                live = await _with_successors(client, live, ends, page_limit)
+            case _:
+                pass
     single = [read for read in dict.fromkeys(reads) if not isinstance(read, ListAgain | AskSuccessor)]
     found = Found(dict(live.sought), dict(live.got), dict(live.users), dict(live.payment_methods))
 
@@ -75,35 +76,42 @@ async def answer(
     )
 
 
-async def _listed_again(client: Client, live: Live, page_limit: int) -> Live:
+async def _listed_again(client: Client, live: Live, page_limit: int, full: int) -> Live:
     """
     Return `live` with its listing taken anew, in one; the caller counts the requests.
 
-    Where ranges lacked somebody whom it holds, they count for nothing, and it is the first pass.
+    Where ranges lacked somebody whom it holds, they count for nothing, and it is the first pass. That is another
+    thing than a list whose rows moved while it was read: then somebody has left it, who was the cause.
     """
     newer = await listing(client, page_limit=page_limit)
-    short = bool(live.narrows) and _lacked(live, newer)
+    longest = max(live.longest_page, newer.longest_page)
+    if full:
+        ends = tuple(end for end in newer.ends if end.rows and end.rows >= max(full, longest))
+        newer = await _with_successors(client, newer, ends, page_limit)
+    left = live.listed.keys() - newer.listed.keys()
+    lacked = _lacked(live, newer)
+    short = bool(live.narrows) and lacked and not left
     return replace(
         live,
         listed=newer.listed,
         listings=live.listings + (not short),
-        passes_differ=not short and newer.listed.keys() != live.listed.keys(),
+        passes_differ=not short and (bool(left) or lacked),
+        pages=newer.pages,
         ends=newer.ends,
-        successor_asked=False,
-        longest_page=max(live.longest_page, newer.longest_page),
+        successor_asked=newer.successor_asked,
+        longest_page=max(longest, newer.longest_page),
         page_limit=newer.page_limit or live.page_limit,
         narrows=False if short else live.narrows,
         read_at=newer.read_at,
     )
 
 
-def _lacked(ranges: Live, whole: Live) -> bool:
-    """Say whether `whole` holds somebody who was there, and to be seen, when the ranges were read."""
+def _lacked(earlier: Live, newer: Live) -> bool:
+    """Say whether `newer` holds somebody who was there, and to be seen, when the earlier pass began."""
     return any(
-        customer_id not in ranges.listed
-        and (created_s := from_rfc3339(customer.created_at)) is not None
-        and created_s < ranges.read_at - _SEEN_BY_THEN_S
-        for customer_id, customer in whole.listed.items()
+        was_there(customer.created_at, earlier.read_at)
+        for one, customer in newer.listed.items()
+        if one not in earlier.listed
     )
 
 
@@ -115,6 +123,7 @@ async def _with_successors(client: Client, live: Live, ends: Sequence[End], page
         live,
         listed=dict(live.listed) | {key: customer for one in lists for key, customer in one.customers.items()},
         successor_asked=True,
+        pages=live.pages + sum(bool(one.customers) for one in lists),
         longest_page=max((live.longest_page, *(one.longest_page for one in lists))),
     )
 

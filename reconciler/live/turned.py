@@ -42,6 +42,7 @@ class Turned:
     more: bool = True
     last_page: int = 0
     longest_page: int = 0
+    pages: int = 0
     began_at: float = 0.0
     shared: dict[str, str] = field(default_factory=dict)
 
@@ -66,6 +67,7 @@ class Turned:
             async for page in turning:
                 self._take(page.rows)
                 self.cursor, self.more = page.end_cursor, page.has_next
+                self.pages += 1
                 self.last_page = len(page.rows)
                 self.longest_page = max(self.longest_page, self.last_page)
                 self.began_at = self.began_at or page.server_time_s

@@ -20,10 +20,11 @@ from reconciler.apply.told import Tell
 from reconciler.clock import Clock
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
-from reconciler.model import BindingAction, CustomerId
+from reconciler.model import BindingAction, CustomerId, Status
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
-from reconciler.pipeline.planning import Planned, learned_writes, users_of
+from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
+from reconciler.plan.absence import created_keys
 from reconciler.plan.ways import LEARNING, known_lag, known_ways, to_learn_from
 from reconciler.records import (
     Binding,
@@ -114,7 +115,9 @@ async def carry_out(
         with suppress(OverBudget):
             await _learn(ledger, look, planned, terms)
     done = ended(run, clock, result.outcome, requests=client.requests, changes=len(planned.plan.changes))
-    ledger.commit([PutRun(done)])
+    # Whoever goes on with what was not begun need not prove again that nobody is there.
+    left = created_keys(one.change for one in result.outcomes if one.status is Status.SKIPPED)
+    ledger.commit([*lacked_writes(planned, left), PutRun(done)])
     return Carried(result, client.requests, done, client.budget.allowance)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
+from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.apply import recover
 from reconciler.apply.call_steps import CallSteps
@@ -19,11 +20,13 @@ from reconciler.clock import Clock
 from reconciler.errors import ApiFailed, NotFound, Refused
 from reconciler.kinds.wire import customer_path
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Change, CustomerId, LiveCustomer, Outcome, Status
+from reconciler.live import PAGE
+from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.runs import created_by_runs
 from reconciler.pipeline.settling import sent_again, settled_first
+from reconciler.plan.absence import LISTINGS, Proof, reads_for
 from reconciler.plan.scope import matcher
 from reconciler.plan.ways import known_lag, known_ways
 from reconciler.plans import Plan
@@ -70,10 +73,11 @@ async def prepare(client: Client, ledger: Ledger, call: Call, terms: Terms) -> P
     """
     Return `call` ready to be sent, the server's clock being known: windows go by it.
 
-    A patch costs a get: what it finds is what an undo goes back to.
+    A patch costs a get: what it finds is what an undo goes back to. A create with an external_id costs the listings
+    that prove that nobody has it, unless it is to be sent unchecked.
 
-    Refused for the archive of what is protected, for the create of a customer whose external_id is bound, and
-    where an earlier run's create of it is in doubt. Raises ApiFailed.
+    Refused for the archive of what is protected, for the create of a customer whose external_id is bound or in use,
+    and where an earlier run's create of it is in doubt. Raises ApiFailed.
     """
     records, look = ledger.records(), ClientLook(client)
     await client.ready()
@@ -82,6 +86,12 @@ async def prepare(client: Client, ledger: Ledger, call: Call, terms: Terms) -> P
     match call.action:
         case Action.CREATE:
             _check_create(call, records)
+            # One that was sent before was checked then; what it did is settled before it is sent again.
+            sent = any(
+                one.action is Action.CREATE and one.address == Address(call.external_id) for one in records.intents
+            )
+            if call.external_id and not call.unchecked and not sent:
+                await _check_absent(client, call.external_id, records, terms)
         case Action.PATCH if call.customer is not None:
             before = dict((await _got(look, call.customer)).fields)
         case Action.ARCHIVE if call.customer is not None:
@@ -174,6 +184,28 @@ def _check_create(call: Call, records: Records) -> None:
         raise Refused(
             f"{key}: whether an earlier run created it is in doubt; nothing was sent", "`reconciler apply` settles it"
         )
+
+
+async def _check_absent(client: Client, key: str, records: Records, terms: Terms) -> None:
+    """Raise Refused where a live customer has the external_id, or it is not proven that none has."""
+    unchecked = "`--unchecked` sends it anyway (in a script: unchecked=True)"
+    learned, lag_s = records.learned, known_lag(records.learned, terms)
+    live = await reading.listing_by(client, learned)
+    while True:
+        holder = next((one.id for one in live.listed.values() if one.external_id == key), None)
+        if holder is not None:
+            raise Refused(f"{key}: {holder} has this external_id already; nothing was sent", unchecked)
+        unproven = bool(Proof(live, records, {}, lag_s).unproven((key,)))
+        reads = reads_for(live, learned, again=unproven)
+        if not reads:
+            return
+        if unproven and live.listings >= LISTINGS:
+            raise Refused(
+                f"{key}: {live.listings} listings of the account in a row held different customers, so that it may be "
+                "in use; nothing was sent",
+                f"try again at a quieter time; {unchecked}",
+            )
+        live = await reading.answer(client, live, reads, page_limit=live.page_limit or learned.page_limit or PAGE)
 
 
 async def _got(look: ClientLook, customer: CustomerId) -> LiveCustomer:

@@ -14,17 +14,18 @@ from reconciler.collector import without_collector
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
-from reconciler.model import CustomerId, Desired, ListUsers, Live, Read, Seek
+from reconciler.model import CustomerId, Desired, ListAgain, ListUsers, Live, Note, Read, Seek
 from reconciler.pipeline.trying import tried_first
 from reconciler.plan import alone as targets_alone
+from reconciler.plan.absence import Lacked, Proof, created_keys, lacked_by
 from reconciler.plan.draft import Draft
 from reconciler.plan.foreseen import foreseen
 from reconciler.plan.make import make_plan
 from reconciler.plan.users import merged
 from reconciler.plan.ways import known_lag
 from reconciler.plans import Plan
-from reconciler.records import Binding, Learned, PutLearned, PutUsers, Records, SeenUser, Write
-from reconciler.report.price import reading_price, reading_requests
+from reconciler.records import Binding, Learned, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
+from reconciler.report.price import again_price, again_requests, reading_price, reading_requests
 from reconciler.report.words import until
 from reconciler.terms import Terms
 
@@ -65,9 +66,12 @@ async def make(
     price: Say = _unpriced,
     patience: Clock | None = None,
     alone: bool = False,
+    lacked: Lacked | None = None,
 ) -> Planned:
     """
     Read the account and return the plan that leads to `desired`. Writes nothing.
+
+    `lacked` is that of `make_plan`: what an earlier listing lacked, None for a plan that is only shown.
 
     `say` is told in a few words what is being read, `price` before it what it will cost. `alone` lets the targets
     be read without the rest of the account, where that takes fewer requests and a plan of them may stand.
@@ -77,11 +81,11 @@ async def make(
     Raises what reading and planning raise, and PlanFaulty where the plan does not keep its word.
     """
 
-    def draft(live: Live, records: Records) -> Draft:
-        return make_plan(desired, live, records, terms)
+    def drafting(earlier: Lacked | None) -> Drafting:
+        return lambda live, records: make_plan(desired, live, records, terms, lacked=earlier)
 
     with without_collector():
-        planned = await _made(client, ledger, desired, draft, terms, say=say, price=price, alone=alone)
+        planned = await _made(client, ledger, desired, drafting(lacked), terms, say=say, price=price, alone=alone)
         lag_s = known_lag(planned.learned, terms)
         wait_s = recover.wait_s(planned.records, planned.live, lag_s, users_of(planned)) if patience else 0.0
         if patience is None or not wait_s:
@@ -92,7 +96,8 @@ async def make(
             "whose result may only now become visible"
         )
         await patience.sleep(wait_s + 1.0)
-        planned = await _made(client, ledger, desired, draft, terms, say=say, price=_unpriced)
+        earlier = None if lacked is None else {**lacked, **lacked_by(planned.plan.changes, planned.plan.listing)}
+        planned = await _made(client, ledger, desired, drafting(earlier), terms, say=say, price=_unpriced)
         return _tried(planned, desired, terms)
 
 
@@ -133,7 +138,7 @@ async def _made(
             return planned
         live = await _account(client, desired, records, terms, say)
         live = replace(live, requests=client.requests - before)
-        return await planned_of(client, live, records, draft_of, terms, say=say)
+        return await planned_of(client, live, records, draft_of, terms, say=say, price=price)
     except OverBudget as failure:
         least = max(reading_requests(records.learned) or 0, client.requests + 1, 2)
         raise OverBudget(
@@ -162,7 +167,7 @@ async def _account(client: Client, desired: Desired, records: Records, terms: Te
 
 
 async def planned_of(
-    client: Client, live: Live, records: Records, draft_of: Drafting, terms: Terms, *, say: Say
+    client: Client, live: Live, records: Records, draft_of: Drafting, terms: Terms, *, say: Say, price: Say = _unpriced
 ) -> Planned:
     """Return the plan that `draft_of` makes of an account whose listing was read, and of what it asks for besides."""
     while True:
@@ -172,6 +177,8 @@ async def planned_of(
             learned = reading.taught(draft.learned, live)
             return Planned(draft.plan, live, settled, learned, _changed(records, settled))
         say(_asked(draft.reads))
+        if any(isinstance(read, ListAgain) for read in draft.reads):
+            price(again_price(live, terms.rate_per_s))
         page_limit = live.page_limit or records.learned.page_limit or PAGE
         live = await reading.answer(client, live, draft.reads, page_limit=page_limit)
 
@@ -205,10 +212,33 @@ def _asked(reads: tuple[Read, ...]) -> str:
 
 
 def keep_learned(ledger: Ledger, planned: Planned) -> None:
-    """Write what a plan learned (page size, users seen, what a listing contradicted); bindings never."""
-    writes = learned_writes(planned)
+    """
+    Write what a plan learned, bindings never.
+
+    That is page size, users seen, what a listing contradicted, and that the listing lacked all that is to be created.
+    """
+    writes = [*learned_writes(planned), *lacked_writes(planned, created_keys(planned.plan.changes))]
     if writes and ledger.writable and planned.records.known:
         ledger.commit(writes)
+
+
+def with_second_listing(planned: Planned, terms: Terms) -> Planned:
+    """
+    Return a plan that is kept nowhere, with the listing that an apply then takes besides in its price.
+
+    That is where it creates somebody, and one listing does not prove that nobody is there.
+    """
+    plan, live = planned.plan, planned.live
+    keys = created_keys(plan.changes)
+    if not keys or not Proof(live, planned.records, {}, known_lag(planned.learned, terms)).unproven(keys):
+        return planned
+    more = again_requests(len(live.listed), planned.learned.longest_page)
+    note = Note(
+        "this plan is neither saved nor in a ledger, so apply lists the account twice to prove that whom it creates "
+        f"does not exist: {more} requests more, which `--out` saves"
+    )
+    cost = replace(plan.cost, overhead=plan.cost.overhead + more)
+    return replace(planned, plan=replace(plan, cost=cost, notes=(*plan.notes, note)))
 
 
 def learned_writes(planned: Planned) -> list[Write]:
@@ -222,3 +252,9 @@ def learned_writes(planned: Planned) -> list[Write]:
         if seen != recorded:
             writes.append(PutUsers(customer, seen))
     return writes
+
+
+def lacked_writes(planned: Planned, keys: tuple[str, ...]) -> list[Write]:
+    """Return what remembers that the listing lacked `keys`, which the plan creates."""
+    listing = planned.plan.listing
+    return [] if listing is None or not keys else [PutLacked(listing, keys)]

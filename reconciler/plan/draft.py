@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 
 from reconciler.model import (
     Action,
-    AskSuccessor,
     BindingChange,
     Change,
     Cost,
     Desired,
-    End,
     ListPaymentMethods,
     Live,
     Note,
     Read,
 )
 from reconciler.plan import guard, order
+from reconciler.plan.absence import created_keys, pass_of, reads_for
 from reconciler.plan.part import Part
 from reconciler.plan.ways import LEARNING, known_ways, to_learn_from
 from reconciler.plans import Plan
@@ -59,9 +58,10 @@ def draft_of(
     notes: tuple[Note, ...] = (),
     unchanged: int = 0,
     out_of_scope: int = 0,
+    again: bool = False,
 ) -> Draft:
-    """Return all that is planned as a plan; `notes` stand before those of `part`."""
-    part = replace(part, reads=part.reads + _last_reads(part, live, learned))
+    """Return all that is planned as a plan; `notes` stand before those of `part`, `again` wants one more listing."""
+    part = replace(part, reads=part.reads + _last_reads(part, live, learned, again=again))
     learning = LEARNING if to_learn_from(records, learned, terms, live.read_at) is not None else 0
     plan = _plan(desired, live, records, terms, part)
     notes = (*notes, *_whole_notes(plan, live, learned, terms))
@@ -72,29 +72,22 @@ def draft_of(
         out_of_scope=out_of_scope,
         cost=Cost(len(plan.changes), live.requests + learning, terms.rate_per_s),
         fingerprint=_fingerprint(plan),
+        listing=pass_of(live) if created_keys(plan.changes) and not (part.reads or live.narrowed) else None,
     )
     return Draft(plan, part.reads, learned)
 
 
-def _last_reads(part: Part, live: Live, learned: Learned) -> tuple[Read, ...]:
-    """Return what is read only once the rest is known: a full last page's successor, then payment methods."""
+def _last_reads(part: Part, live: Live, learned: Learned, *, again: bool) -> tuple[Read, ...]:
+    """Return what is read only once the rest is known: a full last page's successor, all again, payment methods."""
     if part.reads:
         return ()
-    creates = any(change.action is Action.CREATE for change in part.changes)
-    if creates and not live.successor_asked and (full := _full_ends(live, learned)):
-        return (AskSuccessor(full),)
+    if created_keys(part.changes) and (reads := reads_for(live, learned, again=again)):
+        return reads
     return tuple(
         ListPaymentMethods(change.id)
         for change in part.changes
         if change.action is Action.ARCHIVE and change.id is not None and change.id not in live.payment_methods
     )
-
-
-def _full_ends(live: Live, learned: Learned) -> tuple[End, ...]:
-    """Return where the list ended with a page as long as the longest that was ever seen, by this listing or before."""
-    # With another limit pages have another length from now on.
-    longest = live.longest_page if live.page_limit else max(live.longest_page, learned.longest_page)
-    return tuple(end for end in live.ends if end.rows and end.rows >= longest)
 
 
 def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Part) -> Plan:

@@ -23,6 +23,7 @@ from reconciler.model import (
     Reason,
     Seek,
 )
+from reconciler.plan.absence import LISTINGS
 from reconciler.plan.part import Part
 from reconciler.plan.presence import Sight
 from reconciler.plan.scope import Scope
@@ -52,17 +53,20 @@ def complete(live: Live, lacked: Sequence[Binding], active: int) -> tuple[Read, 
     """
     Return what must be read before the listing may be called complete, nothing where it may.
 
-    `active` counts the bindings held active. Raises Incomplete where two passes that were taken because
-    many were lacking differ, or where a customer that the list narrowed to its creation holds is lacking
-    from two passes. A pass taken again because one was found so differs from the short one by its nature.
+    `active` counts the bindings held active. Where many are lacking, the account is listed again until two passes
+    in a row hold the same customers. Raises Incomplete where none of `LISTINGS` do, or where a customer that the
+    list narrowed to its creation holds is lacking from two passes. A pass taken again because one was found so
+    differs from the short one by its nature.
     """
-    if live.passes_differ and True not in live.sought.values():
+    many = len(lacked) > LACKING_FEW and len(lacked) > LACKING_SHARE * active
+    if many and (live.listings == 1 or live.passes_differ) and True not in live.sought.values():
+        if live.listings < LISTINGS:
+            return (ListAgain(),)
         raise Incomplete(
-            "two listings of the account, taken one after the other, hold different customers; nothing was sent",
-            "somebody may be changing many customers now, or the server cuts its lists: plan again later",
+            f"{live.listings} listings of the account, taken one after the other, hold different customers; "
+            "nothing was sent",
+            "someone else may be changing many customers now, or the server cuts its lists: plan again later",
         )
-    if live.listings == 1 and len(lacked) > LACKING_FEW and len(lacked) > LACKING_SHARE * active:
-        return (ListAgain(),)
     found = [row for row in lacked if live.sought.get(row.bound_id)]
     if found and live.listings == 1:
         return (ListAgain(),)

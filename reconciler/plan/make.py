@@ -14,6 +14,7 @@ from reconciler.model import (
     Live,
 )
 from reconciler.plan import guard
+from reconciler.plan.absence import LISTINGS, Lacked, Proof, created_keys, without
 from reconciler.plan.declared import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.likeness import offers
@@ -24,7 +25,7 @@ from reconciler.plan.presence import Sight, by_external_id, shelved_by_external_
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
 from reconciler.plan.rivals import unrivalled
 from reconciler.plan.scope import Scope, matcher, scope_of
-from reconciler.plan.ways import overruled, sight_of
+from reconciler.plan.ways import known_lag, overruled, sight_of
 from reconciler.records import BindingState, Records
 from reconciler.terms import Prune, Terms
 
@@ -43,9 +44,12 @@ class Judged:
     pruning: Pruning
 
 
-def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> Draft:
+def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, lacked: Lacked | None = None) -> Draft:
     """
     Return the plan that leads from `live` to `desired`, or what must be read first.
+
+    `lacked` is what an earlier listing lacked, beside what the ledger remembers of such. It is None for a plan that
+    is only shown: what is to be applied creates nobody unless it is proven that nobody is there.
 
     The same values give the same plan. Raises Incomplete where the listing cannot be trusted, and
     Refused where the ledger is another account's, or what would be archived another repository's.
@@ -53,9 +57,9 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
     learned = overruled(records, live, terms)
     scope = scope_of(desired, terms)
     sight = sight_of(live, learned, terms)
-    lacked = guard.lacking(sight, records.bindings, scope)
+    lacking = guard.lacking(sight, records.bindings, scope)
     active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
-    reads = guard.complete(live, lacked, active) if lacked or live.passes_differ else ()
+    reads = guard.complete(live, lacking, active) if lacking else ()
     if reads:
         return not_yet(reads, terms, learned)
     notes = guard.of_this_account(records, live, terms, desired)
@@ -63,12 +67,27 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms) -> D
         desired, terms, _judged(desired, records, terms, _register(desired, records, scope, sight))
     )
     guard.of_this_place(part, desired, records, terms)
+    unproven: tuple[str, ...] = ()
+    if lacked is not None and not live.narrowed and not part.reads:
+        proof = Proof(live, records, lacked, known_lag(learned, terms))
+        unproven = proof.unproven(created_keys(part.changes))
+        if unproven and live.listings >= LISTINGS:
+            part, unproven = without(part, frozenset(unproven), live.listings), ()
     created = [desired.customers[one.address.external_id] for one in part.changes if one.action is Action.CREATE]
     notes += near(created, live.listed.values(), desired, records)
     notes += offers(created, live.listed.values(), desired, records)
     out_of_scope = scope.left_out(records.bindings)
     return draft_of(
-        part, desired, live, records, terms, learned, notes=notes, unchanged=unchanged, out_of_scope=out_of_scope
+        part,
+        desired,
+        live,
+        records,
+        terms,
+        learned,
+        notes=notes,
+        unchanged=unchanged,
+        out_of_scope=out_of_scope,
+        again=bool(unproven),
     )
 
 

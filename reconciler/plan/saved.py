@@ -39,7 +39,8 @@ class SavedPlan:
     What an apply takes from a saved plan: what its reader was shown, and nothing that is written or sent.
 
     - `name` is its digest: two plans that were saved apart differ in it. `fingerprint` is that of `Plan`.
-    - `read_at`: the server's clock (seconds since 1970) when the account was read for it.
+    - `read_at`: the server's clock (seconds since 1970) when the account was read for it. `held`: that of `Pass`, a
+      digest of the customers that were listed; "" where it creates nobody.
     - `files`, `folders`, `globs`: what it was made from, for messages alone. `targets`, `excludes` narrow an apply.
     - `rows`, `users`: digests of the ledger's rows as the plan would have written them, by key and by customer.
     """
@@ -57,6 +58,7 @@ class SavedPlan:
     excludes: tuple[str, ...] = ()
     rows: Mapping[str, str] = field(default_factory=dict)
     users: Mapping[CustomerId, str] = field(default_factory=dict)
+    held: str = ""
 
 
 def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> dict[str, Any]:
@@ -102,11 +104,16 @@ def save(plan: Plan, read_at: float, nonce: str) -> str:
     plans have one digest.
     """
     document = plan_to_json(plan) | {
-        "saved": {"version": SAVED_VERSION, "nonce": nonce, "read_at": read_at},
+        "saved": {"version": SAVED_VERSION, "nonce": nonce, "read_at": read_at, **_held(plan)},
         "rows": [{"external_id": entry.external_id, "digest": row_digest(entry)} for entry in plan.entries],
         "users": [{"id": row.id, "digest": users_digest(row)} for row in plan.users],
     }
     return as_text(document | {"digest": _digest(document)})
+
+
+def _held(plan: Plan) -> dict[str, str]:
+    """Return what is kept of the listing that lacked all that `plan` creates."""
+    return {} if plan.listing is None else {"held": plan.listing.held}
 
 
 def row_digest(entry: Binding) -> str:
@@ -203,6 +210,7 @@ def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
         excludes=tuple(map(parts.text, _items(document, "excludes"))),
         rows={parts.text(row["external_id"]): parts.text(row["digest"]) for row in _items(document, "rows")},
         users={CustomerId(parts.text(row["id"])): parts.text(row["digest"]) for row in _items(document, "users")},
+        held=parts.text(document["saved"].get("held", "")),
     )
 
 

@@ -55,7 +55,7 @@ def make_undo(intents: Sequence[Intent], live: Live, records: Records, terms: Te
     scope = Scope(touched.__contains__, lambda _: True, lambda _: False, terms.project, lambda _: False)
     lacked = guard.lacking(sight, records.bindings, scope)
     active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
-    reads = guard.complete(live, lacked, active) if lacked or live.passes_differ else ()
+    reads = guard.complete(live, lacked, active) if lacked else ()
     if reads:
         return not_yet(reads, terms, learned)
     notes = guard.of_this_account(records, live, terms, Desired())

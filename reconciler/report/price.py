@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from reconciler.model import Live
 from reconciler.records import Learned
 from reconciler.report.words import count, duration
 
@@ -20,6 +21,25 @@ def reading_requests(learned: Learned) -> int | None:
     if not learned.longest_page:
         return None
     return 1 + max(1, ceil(learned.listed / learned.longest_page)) + bool(learned.cuts)
+
+
+def again_requests(customers: int, longest_page: int) -> int:
+    """
+    Return how many requests it takes to list the account once more, in one; a full last page is asked for another.
+
+    >>> again_requests(350, 100), again_requests(300, 100), again_requests(0, 0)
+    (4, 4, 1)
+    """
+    return 1 if not longest_page else max(1, ceil(customers / longest_page) + (customers % longest_page == 0))
+
+
+def again_price(live: Live, rate_per_s: float) -> str:
+    """Return what it costs to list the account once more, in one line; without a limit nothing worth a line: ""."""
+    if not rate_per_s:
+        return ""
+    requests = again_requests(len(live.listed), live.longest_page)
+    price = f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+    return f"listing the account once more, to be sure of who is not there: {price}"
 
 
 def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int = 0) -> str:

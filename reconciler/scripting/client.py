@@ -179,9 +179,14 @@ class Client:
             raise NotTheApi(f"{request.name}: the reply is no payment method; check the base URL")
         return body
 
-    async def create_customer(self, **fields: Unpack[CreateFields]) -> Customer:
-        """Create a customer, exactly once where there is a ledger; else Unanswered where it may have happened."""
-        call = calls.create_customer(given(fields, CreateFields))
+    async def create_customer(self, *, unchecked: bool = False, **fields: Unpack[CreateFields]) -> Customer:
+        """
+        Create a customer, exactly once where there is a ledger; else Unanswered where it may have happened.
+
+        With a ledger and an external_id the account is listed first, and Refused is raised where a customer has it;
+        `unchecked` leaves that out.
+        """
+        call = calls.create_customer(given(fields, CreateFields), unchecked=unchecked)
         return customer_in(await self._made(call), call.request.name)
 
     async def patch_customer(self, customer_id: str, **fields: Unpack[PatchFields]) -> Customer:

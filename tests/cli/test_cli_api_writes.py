@@ -10,6 +10,7 @@ import pytest
 from command_line import EPOCH_S, ONE, Online, raw
 
 from reconciler.rules import Behaviour
+from reconciler.rules.words import Unique
 
 pytest_plugins = ("command_fixtures",)
 
@@ -57,7 +58,7 @@ def test_a_customer_is_created_with_the_fields_given_and_its_reply_printed(shop:
 def test_a_call_stands_in_the_history_with_its_requests(shop: Online) -> None:
     shop.run("api", "customers", "create", "--name", "Acme", "--external-id", "acme")
     (run,) = runs(shop)
-    assert (run["command"], run["outcome"], run["changes"], run["requests"]) == ("api customers create", "done", 1, 2)
+    assert (run["command"], run["outcome"], run["changes"], run["requests"]) == ("api customers create", "done", 1, 3)
     (change,) = shop.run("history", run["id"], "--format", "json").json["changes"]
     assert change == {
         "action": "create",
@@ -154,10 +155,32 @@ def test_a_field_is_not_both_given_and_null(shop: Online) -> None:
 
 def test_what_the_api_refuses_is_an_error_and_a_failed_run(shop: Online) -> None:
     shop.load({"external_id": "acme", "name": "Acme"})
-    ran = shop.run("api", "customers", "create", "--external-id", "acme", "--name", "Other")
+    ran = shop.run("api", "customers", "create", "--external-id", "acme", "--name", "Other", "--unchecked")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == 'error: POST /customers: 400 bad_request: "This external id is already used"\n'
     assert runs(shop)[-1]["outcome"] == "failed"
+
+
+def test_a_create_of_an_external_id_that_is_in_use_is_refused_unless_it_is_sent_unchecked(shop: Online) -> None:
+    shop.emulator.behaviour = Behaviour(unique=Unique.NONE)
+    (customer,) = shop.load({"external_id": "acme", "name": "Acme"})
+    create = ("api", "customers", "create", "--external-id", "acme", "--name", "Other")
+    ran = shop.run(*create)
+    assert (ran.code, ran.out, shop.writes()) == (3, "", [])
+    assert ran.err.startswith(f"error: acme: {customer} has this external_id already; nothing was sent\n")
+    assert (shop.run(*create, "--unchecked").code, shop.writes()) == (0, ["POST /customers"])
+
+
+def test_a_create_with_an_external_id_lists_an_account_of_several_pages_twice(shop: Online) -> None:
+    shop.emulator.behaviour = Behaviour(page_max=40)
+    shop.load(*({"external_id": f"c{number}", "name": "C"} for number in range(250)))
+    sent = []
+    for words in (("--external-id", "acme"), ("--external-id", "globex", "--unchecked"), ()):
+        before = shop.requests()
+        assert shop.run("api", "customers", "create", "--name", "Acme", *words).code == 0
+        sent.append(shop.requests() - before)
+    # A token and the create each; a listing takes 7 pages.
+    assert sent == [2 + 7 + 7, 2, 2]
 
 
 def test_a_key_that_may_only_read_is_told_which_scope_it_lacks(shop: Online) -> None:
@@ -205,5 +228,7 @@ def test_no_character_of_an_error_moves_a_terminal(shop: Online) -> None:
     ran = shop.run("api", "customers", "patch", "cus\x1b[2J\u202e", "--city", "x")
     assert (ran.code, raw(ran.all)) == (1, [])
     shop.load({"external_id": "a\x1b\u2028", "name": "Acme"})
-    ran = shop.run("api", "customers", "create", "--external-id", "a\x1b\u2028", "--name", "\x7f")
-    assert (ran.code, raw(ran.all)) == (1, [])
+    create = ("api", "customers", "create", "--external-id", "a\x1b\u2028", "--name", "\x7f")
+    for words, code in (((), 3), (("--unchecked",), 1)):
+        ran = shop.run(*create, *words)
+        assert (ran.code, raw(ran.all)) == (code, [])

@@ -16,14 +16,17 @@ from ledgers import OPENERS, Open
 
 from reconciler.model import Action, Address, CustomerId, Status
 from reconciler.records import (
+    LACKED_S,
     Binding,
     BindingState,
     DropBinding,
     Intent,
     Learned,
+    Pass,
     PutAccount,
     PutBinding,
     PutIntent,
+    PutLacked,
     PutLearned,
     PutRun,
     PutTaken,
@@ -69,6 +72,7 @@ ANY_WRITES = st.lists(
     ANY_BINDING.map(PutBinding)
     | st.builds(PutUsers, TEXT, st.lists(any_of(SeenUser), max_size=3).map(tuple))
     | st.builds(PutTaken, TEXT, st.none() | TEXT)
+    | st.builds(PutLacked, any_of(Pass), st.lists(TEXT, max_size=3).map(tuple))
     | any_of(Learned).map(PutLearned)
     | TEXT.map(PutAccount)
     | any_of(Intent).map(PutIntent)
@@ -111,6 +115,7 @@ def reads_back(opener: Open, writes: Sequence[Write], cuts: set[int]) -> None:
             records = ledger.records()
             assert (records.bindings, dict(records.users)) == (held.bindings, held.users)
             assert (records.taken, records.learned, records.account) == (held.taken, held.learned, held.account)
+            assert records.lacked == held.lacked
             assert set(map(repr, records.intents)) == {repr(one) for one in held.intents.values() if one.status is None}
             assert ledger.runs() == tuple(held.runs.values())
             for run, _ in held.intents:
@@ -124,6 +129,7 @@ class Held:
         self.bindings: dict[str, Binding] = {}
         self.users: dict[CustomerId, tuple[SeenUser, ...]] = {}
         self.taken: dict[str, str] = {}
+        self.lacked: dict[str, Pass] = {}
         self.learned = Learned()
         self.account = ""
         self.intents: dict[tuple[str, int], Intent] = {}
@@ -145,6 +151,7 @@ class Held:
                 self.bindings[binding.external_id] = binding
             case DropBinding(external_id):
                 dropped = self.bindings.pop(external_id, None)
+                self.lacked.pop(external_id, None)
                 if dropped is not None and dropped.id is not None:
                     self.users.pop(dropped.id, None)
         return True
@@ -157,11 +164,16 @@ class Held:
                 self.taken.pop(external_id, None)
                 if words is not None:
                     self.taken[external_id] = words
+            case PutLacked(seen, external_ids):
+                kept = {key: one for key, one in self.lacked.items() if one.at >= seen.at - LACKED_S}
+                self.lacked = {**kept, **dict.fromkeys(external_ids, seen)}
             case PutLearned(learned):
                 self.learned = learned
             case PutAccount(account):
                 self.account = account
             case PutIntent(intent):
                 self.intents[intent.run, intent.seq] = intent
+                if intent.action is Action.CREATE and intent.status is None:
+                    self.lacked.pop(intent.address.external_id, None)
             case PutRun(run):
                 self.runs[run.id] = run

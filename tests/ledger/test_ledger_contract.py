@@ -14,14 +14,17 @@ from reconciler.errors import LedgerFailed
 from reconciler.ledger import Ledger
 from reconciler.model import Action, Address, CustomerId, Status
 from reconciler.records import (
+    LACKED_S,
     Binding,
     BindingState,
     DropBinding,
     Intent,
     Learned,
+    Pass,
     PutAccount,
     PutBinding,
     PutIntent,
+    PutLacked,
     PutLearned,
     PutRun,
     PutTaken,
@@ -46,6 +49,8 @@ LEARNED = Learned(
     lag_s=36.0,
     answers="{}",
 )
+
+LISTING = Pass(1_767_225_600.5, "ab" * 16)
 
 
 @pytest.fixture(params=OPENERS)
@@ -99,6 +104,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
                 PutBinding(ACME),
                 PutUsers(CustomerId("cus_1"), (JANE,)),
                 PutTaken("globex", "This external id is already used"),
+                PutLacked(LISTING, ("initech", "hooli")),
                 PutLearned(LEARNED),
                 PutAccount("ab" * 32),
                 PutIntent(OPEN),
@@ -110,6 +116,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
             bindings={"acme": ACME},
             users={CustomerId("cus_1"): (JANE,)},
             taken={"globex": "This external id is already used"},
+            lacked={"initech": LISTING, "hooli": LISTING},
             intents=(OPEN,),
             learned=LEARNED,
             known=True,
@@ -125,6 +132,33 @@ def test_a_ledger_is_known_once_a_run_has_finished_and_not_while_the_first_one_r
     running = ledger.records().known
     ledger.commit([PutRun(replace(RUN, outcome="done"))])
     assert (running, ledger.records().known) == (False, True)
+
+
+def test_what_a_listing_lacked_is_forgotten_after_a_day(ledger: Ledger) -> None:
+    ledger.commit([PutLacked(LISTING, ("a", "b"))])
+    next_day = Pass(LISTING.at + LACKED_S, "cd" * 16)
+    ledger.commit([PutLacked(next_day, ("b", "c"))])
+    assert ledger.records().lacked == {"a": LISTING, "b": next_day, "c": next_day}
+    ledger.commit([PutLacked(replace(next_day, at=next_day.at + 1), ())])
+    assert ledger.records().lacked == {"b": next_day, "c": next_day}
+
+
+def test_what_a_listing_lacked_says_nothing_once_its_create_is_about_to_be_sent_or_who_had_it_is_forgotten(
+    ledger: Ledger,
+) -> None:
+    ledger.commit([PutLacked(LISTING, ("acme", "globex", "initech", "hooli"))])
+    opened = replace(OPEN, action=Action.CREATE, address=Address("acme"), id=None, status=None)
+    ledger.commit([PutIntent(opened)])
+    ledger.commit([PutIntent(replace(opened, seq=opened.seq + 1, action=Action.PATCH, address=Address("hooli")))])
+    ledger.commit([PutBinding(GLOBEX), DropBinding("globex")])
+    assert ledger.records().lacked.keys() == {"initech", "hooli"}
+
+
+def test_a_hundred_thousand_keys_that_a_listing_lacked_are_written_and_read(ledger: Ledger) -> None:
+    keys = tuple(f"key-{number}" for number in range(100_000))
+    ledger.commit([PutLacked(LISTING, keys)])
+    lacked = ledger.records().lacked
+    assert (len(lacked), {id(one) for one in lacked.values()}) == (100_000, {id(lacked["key-0"])})
 
 
 def test_a_customer_without_users_is_told_from_one_that_was_never_listed(ledger: Ledger) -> None:

@@ -19,9 +19,11 @@ from reconciler.model import Action, Address, CustomerId, Status
 from reconciler.records import (
     Intent,
     Learned,
+    Pass,
     PutAccount,
     PutBinding,
     PutIntent,
+    PutLacked,
     PutLearned,
     PutRun,
     PutTaken,
@@ -121,6 +123,14 @@ def test_of_the_ledger_that_was_overwritten_nothing_is_left(tmp_path: Path, open
         ledger.commit(WRITES)
         ledger.overwrite(Copy(COPY.meta, ()))
         assert (ledger.copy().writes, ledger.records()) == ((), Records())
+
+
+@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
+def test_a_copy_does_not_bring_back_what_a_listing_lacked(tmp_path: Path, opener: Callable[[Path], Any]) -> None:
+    with opener(tmp_path) as ledger:
+        ledger.commit([*WRITES, PutLacked(Pass(1.0, "ab"), ("new",))])
+        ledger.overwrite(ledger.copy())
+        assert ledger.records().lacked == {}
 
 
 @pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)

@@ -75,9 +75,18 @@ def test_a_second_pass_that_is_short_too_is_refused_and_names_one() -> None:
         guard.complete(live, ROWS[:2], 10)
 
 
-def test_two_passes_that_differ_are_refused_though_nothing_is_lacking_any_more() -> None:
-    with pytest.raises(Incomplete, match="two listings"):
-        guard.complete(account(listings=2, passes_differ=True), [], 400)
+@pytest.mark.parametrize("listings", [2, 3])
+def test_while_many_are_lacking_and_two_passes_differ_another_one_is_taken(listings: int) -> None:
+    assert guard.complete(account(listings=listings, passes_differ=True), ROWS[:5], 10) == (ListAgain(),)
+
+
+def test_four_passes_of_which_no_two_in_a_row_agree_are_refused() -> None:
+    with pytest.raises(Incomplete, match="4 listings"):
+        guard.complete(account(listings=4, passes_differ=True), ROWS[:5], 10)
+
+
+def test_a_pass_that_holds_all_that_an_earlier_one_lacked_is_good() -> None:
+    assert guard.complete(account(listings=2, passes_differ=True), [], 400) == ()
 
 
 def test_what_was_archived_was_absent_or_was_just_written_is_not_lacking() -> None:

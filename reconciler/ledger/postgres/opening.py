@@ -198,4 +198,6 @@ def _copy(connection: Connection, version: int) -> None:
     schema = next(name for name in names if connection.execute(free, (name,)).fetchone() == (True,))
     connection.execute(f"CREATE SCHEMA {schema}")
     for table in ("format", "ledgers", *TABLES):
+        if connection.execute("SELECT to_regclass(%s) IS NULL", (f"reconciler.{table}",)).fetchone() == (True,):
+            continue  # it came with a later format
         connection.execute(f"CREATE TABLE {schema}.{table} AS TABLE reconciler.{table}")

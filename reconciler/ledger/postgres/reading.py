@@ -7,7 +7,16 @@ from typing import Any, LiteralString
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.postgres.session import BEGIN_READING, Connection
 from reconciler.ledger.postgres.sql import loaded, stored
-from reconciler.ledger.rows import Row, SeenUsers, read_binding, read_intent, read_learned, read_run, writes_of
+from reconciler.ledger.rows import (
+    Row,
+    SeenUsers,
+    read_binding,
+    read_intent,
+    read_lacked,
+    read_learned,
+    read_run,
+    writes_of,
+)
 from reconciler.ledger.tables import BINDING_COLUMNS, INTENT_COLUMNS, LEARNED_COLUMNS, RUN_COLUMNS
 from reconciler.model import CustomerId
 from reconciler.records import Binding, Intent, Records, Run
@@ -22,11 +31,12 @@ _BINDINGS = _select(BINDING_COLUMNS, "bindings WHERE ledger = %s")
 _BINDING = f"{_BINDINGS} AND external_id = %s"
 _USERS = _select("id, users_json", "users WHERE ledger = %s")
 _TAKEN = _select("external_id, words", "taken WHERE ledger = %s")
+_LACKED = _select("external_id, at, held", "lacked WHERE ledger = %s")
 _OPEN = _select(INTENT_COLUMNS, "intents WHERE ledger = %s AND status IS NULL ORDER BY opened_at, run, seq")
 _LEARNED = _select(LEARNED_COLUMNS, "learned WHERE ledger = %s")
 _FINISHED = _select("1", "runs WHERE ledger = %s AND outcome <> '' LIMIT 1")
 _ACCOUNT = _select("account", "ledgers WHERE id = %s")
-_RECORDS = (_BINDINGS, _USERS, _TAKEN, _OPEN, _LEARNED, _FINISHED, _ACCOUNT)
+_RECORDS = (_BINDINGS, _USERS, _TAKEN, _LACKED, _OPEN, _LEARNED, _FINISHED, _ACCOUNT)
 
 _RUNS = _select(RUN_COLUMNS, "runs WHERE ledger = %s ORDER BY position")
 _INTENTS = _select(INTENT_COLUMNS, "intents WHERE ledger = %s AND run = %s ORDER BY seq")
@@ -84,13 +94,14 @@ def _at_once(connection: Connection, questions: tuple[LiteralString, ...], ledge
 
 def _records(answers: list[list[Row]]) -> Records:
     """Return the answers to `_RECORDS` as nouns."""
-    bound, users, taken, opened, learned, finished, account = answers
+    bound, users, taken, lacked, opened, learned, finished, account = answers
     bindings = {binding.external_id: binding for binding in map(read_binding, bound)}
     seen: dict[CustomerId, str] = {CustomerId(customer): text for customer, text in users}
     return Records(
         bindings=bindings,
         users=SeenUsers(seen),
         taken={row[0]: row[1] for row in taken},
+        lacked=read_lacked(lacked),
         intents=tuple(map(read_intent, opened)),
         learned=read_learned(learned[0] if learned else None),
         known=bool(bindings) or bool(finished),

@@ -15,7 +15,13 @@ BULK = 200
 
 Step = tuple[Statement, list[Row]]
 
-_COPIED = (Statement.PUT_BINDING, Statement.PUT_USERS, Statement.PUT_TAKEN, Statement.PUT_INTENT)
+_COPIED = (
+    Statement.PUT_BINDING,
+    Statement.PUT_USERS,
+    Statement.PUT_TAKEN,
+    Statement.PUT_LACKED,
+    Statement.PUT_INTENT,
+)
 
 
 def _conflict(put: Put) -> str:
@@ -34,6 +40,8 @@ _SQL: Mapping[Statement, str] = {
     **{statement: _put(put) for statement, put in PUTS.items()},
     Statement.PUT_ACCOUNT: "UPDATE reconciler.ledgers SET account = %s WHERE id = %s",
     Statement.DROP_TAKEN: "DELETE FROM reconciler.taken WHERE ledger = %s AND external_id = %s",
+    Statement.DROP_LACKED: "DELETE FROM reconciler.lacked WHERE ledger = %s AND external_id = %s",
+    Statement.DROP_OLD_LACKED: "DELETE FROM reconciler.lacked WHERE ledger = %s AND at < %s",
     Statement.DROP_USERS: (
         "DELETE FROM reconciler.users AS u USING reconciler.bindings AS b "
         "WHERE u.ledger = b.ledger AND u.id = b.id AND b.ledger = %s AND b.external_id = %s"
