@@ -86,7 +86,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "reconciler.api.origin.connect": ("api.client",),
     **dict.fromkeys(("urllib.request", "http.client", "requests", "aiohttp"), ()),
     "socket": ("emulator", "ledger.lock", "api.reach"),
-    **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.reach",)),
+    **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.proxy",)),
     "ssl": ("api", "ledger.postgres"),
     # The disk, and what the process was given.
     **dict.fromkeys(("builtins.open", "os", "shutil", "tempfile", "glob"), ("desired.files", "ledger", "settings")),

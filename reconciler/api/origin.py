@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import httpx
 
 from reconciler import __version__
+from reconciler.api.proxy import proxy_for
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.text import visible
 
@@ -80,13 +81,15 @@ def connect(url: httpx.URL, transport: httpx.AsyncBaseTransport | None, timeout_
     Requests to this machine never take a proxy. Raises Invalid where the proxy or the certificates that
     the environment names cannot be used.
     """
-    local = is_loopback(url.host)
+    proxy = "" if transport is not None or is_loopback(url.host) else proxy_for(url, warn=True)
     try:
         return httpx.AsyncClient(
             transport=transport,
+            proxy=proxy or None,
             # Without TLS nothing is verified; an empty context spares reading the authorities.
             verify=httpx.create_ssl_context() if url.scheme == "https" and transport is None else _no_authorities(),
-            trust_env=not local,
+            # Its own reading of NO_PROXY fails at a network of addresses.
+            trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s), pool=min(_POOL_S, timeout_s)),
             limits=httpx.Limits(

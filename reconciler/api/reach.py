@@ -6,11 +6,11 @@ import socket
 import ssl
 from collections.abc import Iterator
 from enum import StrEnum
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from reconciler.api.origin import is_loopback
+from reconciler.api.proxy import proxy_for
 from reconciler.text import visible
 
 
@@ -45,12 +45,11 @@ def proxy_of(base_url: str) -> str:
     Never its user or password. Requests to this machine take none.
     """
     url = httpx.URL(base_url)
-    proxies = getproxies()
-    named = proxies.get(url.scheme) or proxies.get("all")
-    if not named or is_loopback(url.host) or proxy_bypass(url.host):
+    named = "" if is_loopback(url.host) else proxy_for(url)
+    if not named:
         return ""
     try:
-        proxy = httpx.URL(named if "://" in named else f"http://{named}")
+        proxy = httpx.URL(named)
     except httpx.InvalidURL:
         return "an address that is no URL"
     return visible(proxy.host if proxy.port is None else f"{proxy.host}:{proxy.port}")

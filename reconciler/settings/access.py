@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from reconciler.errors import Problem, Source
 from reconciler.settings.environment import Access, Secret
@@ -18,6 +19,13 @@ BUILT_IN: Mapping[str, str] = {
     "local": "http://127.0.0.1:8085",
 }
 """The environments that need no base URL: the API's own, and the emulator on this machine."""
+
+_ENDPOINTS: Mapping[str, tuple[str, ...]] = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+"""The variables by which a store's own tools are told where it is, the strongest first."""
 
 _LOCAL_KEY = "local"
 _WHERE_KEYS_ARE = "keys are made in the Partner Dashboard, Team Preferences, API Keys"
@@ -129,7 +137,21 @@ def _state(name: str, values: Values, *, root: Path, cwd: Path) -> str | Problem
             read_trust(values.variables).check_hosts(hosts)
     except ValueError as error:
         return _problem(place, error, values)
-    return text
+    return _with_endpoint(text, values.variables)
+
+
+def _with_endpoint(url: str, variables: Mapping[str, str]) -> str:
+    """
+    Return the URL of a ledger with the endpoint that the store's own variables name, unless it names one itself.
+
+    >>> _with_endpoint("s3://bucket/state", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"})
+    's3://bucket/state?endpoint=http%3A%2F%2F127.0.0.1%3A9000'
+    """
+    parts = urlsplit(url)
+    named = next((variables[name] for name in _ENDPOINTS.get(parts.scheme, ()) if variables.get(name)), "")
+    if not named or "endpoint" in parse_qs(parts.query, keep_blank_values=True):
+        return url
+    return f"{url}{'&' if parts.query else '?'}{urlencode({'endpoint': named})}"
 
 
 def _state_keys(values: Values, *, cwd: Path) -> Secret | Path | Problem | None:

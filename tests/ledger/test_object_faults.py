@@ -38,7 +38,12 @@ def url(wire: Proxy) -> str:
 
 
 def begun(url: str, **how: Any) -> Ledger:  # noqa: ANN401
-    return open_objects(url, **WHERE, **how).begin(ANA, account="account")
+    ledger = open_objects(url, **WHERE, **how)
+    try:
+        return ledger.begin(ANA, account="account")
+    except BaseException:
+        ledger.__exit__(None, None, None)
+        raise
 
 
 def bindings(url: str) -> set[str]:
@@ -85,7 +90,10 @@ def test_credentials_that_may_only_read_plan_and_see_who_holds_the_lock(wire: Pr
         assert (bindings(url), lease_holder(url, "account")) == ({"key-1"}, ANA)
         wire.faults = []
     wire.faults = [Fault.DENIED]
-    with open_ledger(url, **WHERE) as plan, pytest.raises(LedgerFailed, match="refuses these credentials; let these"):
+    with (
+        open_ledger(url, **WHERE) as plan,
+        pytest.raises(LedgerFailed, match=r"refuses these credentials \(127.0.0.1:\d+: 403 Forbidden\); let these"),
+    ):
         plan.commit([PutBinding(bound(2))])
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
@@ -113,7 +113,7 @@ def open_store(url: str, *, patience_s: float = PATIENCE_S) -> Store:
     """
     Return the store that a URL names: `s3://bucket/prefix`, `gs://…` or `az://…`.
 
-    `?endpoint=` and `?region=` may follow for S3. Credentials come from the environment alone. No TLS only to this
+    `?endpoint=` may follow, and `?region=` for S3. Credentials come from the environment alone. No TLS only to this
     machine, and only where the URL says so. `patience_s` is how long a request is sent again that was not answered.
     """
     parts = urlsplit(url)
@@ -123,10 +123,14 @@ def open_store(url: str, *, patience_s: float = PATIENCE_S) -> Store:
         raise LedgerFailed(f"{visible(parts.scheme)}://: this URL of a ledger cannot be used", _URL)
     prefix = parts.path.strip("/")
     place = f"{parts.scheme}://{parts.netloc}" + (f"/{prefix}" if prefix else "")
-    endpoint = urlsplit(settings.get("endpoint", ""))
+    server = settings.pop("endpoint", "")
+    endpoint = urlsplit(server)
     here = endpoint.scheme == "http" and endpoint.hostname in _HERE
     if endpoint.scheme not in ("", "https") and not here:
-        raise LedgerFailed(f"{visible(place)}: its endpoint is no https:// URL", "only this machine goes without TLS")
+        raise LedgerFailed(
+            f"{visible(place)}: its endpoint {_shown(endpoint)} is no https:// URL",
+            "only this machine goes without TLS",
+        )
 
     def opened(timeout_s: float) -> Kind:
         timeout, retry_timeout = timedelta(seconds=timeout_s), timedelta(seconds=patience_s)
@@ -136,14 +140,23 @@ def open_store(url: str, *, patience_s: float = PATIENCE_S) -> Store:
         common = {"prefix": prefix or None, "client_options": client, "retry_config": retry}
         match parts.scheme:
             case "s3":
-                return S3Store(parts.netloc, **settings, **common)  # type: ignore[arg-type]
+                # The stronger of its two names: a variable for the other one does not win over it.
+                at = {"aws_endpoint_url_s3": server} if server else {}
+                return S3Store(parts.netloc, **at, **settings, **common)  # type: ignore[arg-type]
             case "gs":
-                return GCSStore(parts.netloc, **common)  # type: ignore[arg-type]
+                at = {"base_url": server} if server else {}
+                return GCSStore(parts.netloc, **at, **common)  # type: ignore[arg-type]
             case _:
-                return AzureStore(parts.netloc, **common)  # type: ignore[arg-type]
+                at = {"endpoint": server} if server else {}
+                return AzureStore(parts.netloc, **at, **common)  # type: ignore[arg-type]
 
     with told(place):
         return Store(place, opened(patience_s), opened(_LARGE_S))
+
+
+def _shown(endpoint: SplitResult) -> str:
+    """Return an endpoint for a message: scheme and host, without a user or a password."""
+    return visible(f"{endpoint.scheme}://{endpoint.netloc.rpartition('@')[2]}")
 
 
 def _version(of: object) -> UpdateVersion:
