@@ -169,7 +169,11 @@ _NO_FILE = ("", "-", "<stdin>")
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """All that is declared for one environment. `include` and `exclude` are its patterns of external_ids."""
+    """
+    All that is declared for one environment.
+
+    `include` and `exclude` are its patterns of external_ids, `left_out` the keys that they leave out.
+    """
 
     customers: Mapping[str, DesiredCustomer] = field(default_factory=dict)
     moved: tuple[Move, ...] = ()
@@ -177,6 +181,7 @@ class Desired:
     reading: Reading = Reading()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def former_keys(self) -> dict[str, tuple[str, ...]]:
         """Return the former keys of each declared key that `moved` lines lead to, the latest first."""

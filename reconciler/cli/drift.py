@@ -17,12 +17,14 @@ from reconciler.cli.options import Scope
 from reconciler.cli.plan import keep_learned
 from reconciler.cli.planned import made
 from reconciler.cli.session import connected, declared, options_of, settings_of
+from reconciler.documents.words import quoted
 from reconciler.drifts import Drift
 from reconciler.ledger.base import Ledger
 from reconciler.pipeline import opening
 from reconciler.plan.drift import drift_of
 from reconciler.plan.ignored import without_ignored
 from reconciler.plan.seen import Seen
+from reconciler.plan.selectors import NOBODY, rules_of_nobody
 from reconciler.report.drift_json import drift_json, drift_junit
 from reconciler.report.drift_page import drift_html, drift_markdown
 from reconciler.report.drift_text import drift_text
@@ -92,6 +94,9 @@ def command(
         seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
         drift = without_ignored(drift_of(planned.plan, seen), rules, today)
         show(drift, form, redact=redact)
+        for rule, hint in rules_of_nobody(rules, loaded.desired, planned.live, planned.records):
+            said = f"{rule.source}: {quoted(rule.key)} {NOBODY}{f'; {hint}' if hint else ''}"
+            output.say(f"warning: {said}")
         if accept:
             ctx.exit(take_over(session, loaded.desired, drift))
         keep_learned(session, planned)

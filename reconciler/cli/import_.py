@@ -24,7 +24,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model import Live, LiveCustomer
 from reconciler.pipeline import looking, opening, writing
-from reconciler.plan.scope import matcher
+from reconciler.plan.scope import selecting
 from reconciler.report.price import reading_price
 from reconciler.report.words import count, duration
 
@@ -132,7 +132,7 @@ def _read(
 
     Raise ReconcilerError where the next plan would not take it at `places`, before its users are paid for.
     """
-    matches = matcher(patterns)
+    matches = selecting(patterns)
     records = ledger.records()
     rate_per_s = session.environment.rate_per_s
     with shown_progress(session.clock) as progress:
@@ -153,7 +153,9 @@ def _read(
             say=progress.planning,
             listed=listed,
         )
-        return session.run(writing.kept(ledger, session.clock, reading) if ledger.writable else reading)
+        account = session.run(writing.kept(ledger, session.clock, reading) if ledger.writable else reading)
+    output.warn_of_nobody(patterns, lambda: [one.external_id for one in account.live.listed.values()])
+    return account
 
 
 def _entries(account: looking.Account, secret: str) -> tuple[Written, ...]:

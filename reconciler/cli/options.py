@@ -172,10 +172,10 @@ def targets(command: Command) -> Command:
         help="full: list the users of every customer with declared users, also where the ledger has them.",
     )(command)
     command = click.option(
-        "--exclude", "excludes", multiple=True, metavar="GLOB", help="Leave these external_ids out; repeatable."
+        "--exclude", "excludes", multiple=True, metavar="KEY|GLOB", help="Leave these customers out; repeatable."
     )(command)
     return click.option(
-        "--target", "targets", multiple=True, metavar="GLOB", help="Only these external_ids; repeatable."
+        "--target", "targets", multiple=True, metavar="KEY|GLOB", help="Only these customers; repeatable."
     )(command)
 
 

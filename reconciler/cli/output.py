@@ -88,6 +88,17 @@ def say(text: str) -> None:
     click.echo(fitted(visible(text)), err=True)
 
 
+def warn_of_nobody(selectors: Sequence[str], keys: Callable[[], Iterable[str]]) -> None:
+    """Write to stderr which selectors of the command line select none of `keys`, with the key that may be meant."""
+    # Only here: most commands print nothing of the kind.
+    from reconciler.documents.words import quoted  # noqa: PLC0415
+    from reconciler.plan.selectors import MOST_NOTED, matching_nobody, nearest  # noqa: PLC0415
+
+    for one in matching_nobody(selectors, keys)[:MOST_NOTED]:
+        hint = nearest(one, keys)
+        say(f"warning: {quoted(one)} matches no customer{f'; {hint}' if hint else ''}")
+
+
 def fitted(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
     """
     Return a line for a stream, stderr unless told: broken at blanks where that is a terminal that is narrower.

@@ -44,6 +44,8 @@ def list_(ctx: click.Context, patterns: tuple[str, ...], form: str) -> None:
     """  # noqa: D301 - click's mark
     with opening.open_ledger(_environment(ctx), writable=False) as ledger:
         rows = matching(ledger, patterns)
+        if not rows:
+            output.warn_of_nobody(patterns, lambda: ledger.records().bindings)
     if form == "json":
         output.json_result({"bindings": [binding_json(row) for row in rows]})
     else:

@@ -19,7 +19,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.model import Address, Desired
 from reconciler.pipeline import opening, writing
 from reconciler.pipeline.pruning import forgetting
-from reconciler.plan.scope import matcher
+from reconciler.plan.scope import matcher, spellings
 from reconciler.records import Binding, DropBinding, PutBinding, PutUsers, Via, Write
 from reconciler.report.corrected import (
     Follows,
@@ -263,10 +263,13 @@ def _declared(settings: Settings, environment: Environment) -> Desired | None:
 
 def matching(ledger: Ledger, patterns: tuple[str, ...]) -> list[Binding]:
     """Return the rows whose key matches a pattern, or is one; all without patterns."""
-    keys = {Address.parse(pattern).external_id for pattern in patterns}
+    keys = {spelled for pattern in patterns for spelled in spellings(pattern)}
     matches = matcher(keys)
-    rows = sorted(ledger.records().bindings.values(), key=lambda row: row.external_id)
-    return [row for row in rows if not patterns or row.external_id in keys or matches(row.external_id)]
+    held = ledger.records().bindings
+    rows = [row for key, row in sorted(held.items()) if not patterns or key in keys or matches(key)]
+    if rows or not patterns:
+        output.warn_of_nobody(patterns, lambda: held)
+    return rows
 
 
 def _customer(key: str) -> str:

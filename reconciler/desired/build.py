@@ -46,6 +46,7 @@ def build(
         reading=reading,
         include=tuple(include),
         exclude=tuple(exclude),
+        left_out=tuple(key for key in merged.entries if key not in kept),
     )
 
 

@@ -21,6 +21,7 @@ from reconciler.plan.absence import Lacked, Proof, created_keys, lacked_by
 from reconciler.plan.draft import Draft
 from reconciler.plan.foreseen import foreseen
 from reconciler.plan.make import make_plan
+from reconciler.plan.selectors import checked
 from reconciler.plan.users import merged
 from reconciler.plan.ways import known_lag
 from reconciler.plans import Plan
@@ -184,7 +185,14 @@ async def planned_of(
 
 
 def _tried(planned: Planned, desired: Desired, terms: Terms) -> Planned:
-    """Return `planned`; PlanFaulty where its plan, tried in memory, does not do what it says."""
+    """
+    Return `planned`, with a note for each pattern that matches nobody.
+
+    Raises PlanFaulty where its plan, tried in memory, does not do what it says, and ReconcilerError for a target that
+    matches nobody.
+    """
+    notes = checked(desired, planned.live, planned.records, terms)
+    planned = replace(planned, plan=replace(planned.plan, notes=(*planned.plan.notes, *notes))) if notes else planned
     tried_first(planned.plan, desired, planned.live, planned.records, terms, planned.learned)
     return planned
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
+from itertools import chain
 
-from reconciler.model import Desired
+from reconciler.model import Address, Desired
 from reconciler.records import Binding
 from reconciler.terms import Terms
 
@@ -21,6 +22,24 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """
     found = [re.compile(translate(pattern)) for pattern in patterns]
     return lambda text: any(pattern.match(text) for pattern in found)
+
+
+def spellings(selector: str) -> tuple[str, ...]:
+    """
+    Return the patterns that a selector of the command line stands for: itself, and the key that it is the address of.
+
+    >>> spellings("west-*"), spellings("a%2Fb"), spellings("acme/jane@acme.example"), spellings("a/b")
+    (('west-*',), ('a%2Fb', 'a/b'), ('acme/jane@acme.example', 'acme'), ('a/b',))
+    """
+    address = Address.parse(selector)
+    if address.email is not None and "@" not in address.email:
+        return (selector,)
+    return tuple(dict.fromkeys((selector, address.external_id)))
+
+
+def selecting(selectors: Iterable[str]) -> Callable[[str], bool]:
+    """Return whether a key is selected by one of the selectors of a command line."""
+    return matcher(chain.from_iterable(map(spellings, selectors)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +87,7 @@ class Scope:
 
 def scope_of(desired: Desired, terms: Terms) -> Scope:
     """Return the scope of a plan for `desired` under `terms`."""
-    targets, excludes = matcher(terms.targets), matcher(terms.excludes)
+    targets, excludes = selecting(terms.targets), selecting(terms.excludes)
     included, excluded = matcher(desired.include), matcher(desired.exclude)
     return Scope(
         targeted=lambda key: (not terms.targets or targets(key)) and not excludes(key),
