@@ -8,7 +8,7 @@ demo: $(VENV)/.installed
 	$(RUN) reconciler demo
 
 test: $(VENV)/.test
-	$(RUN) pytest -q -n auto
+	$(RUN) pytest -q -n auto $(TESTS)
 
 lint: $(VENV)/.lint
 	$(VENV)/bin/ruff check .
@@ -18,6 +18,16 @@ types: $(VENV)/.lint
 	$(RUN) mypy
 
 check: test lint types
+
+# The tests on every supported Python of this machine, and on 3.14 where Debian's can be had.
+.PHONY: check-pythons
+check-pythons:
+	@home=$$(mktemp -d /tmp/pythons-XXXXXX); trap 'rm -rf "$$home"' EXIT; \
+	.ci/pythons "$$home" > "$$home/found" || exit 1; \
+	while read -r python; do \
+		echo "--- $$("$$python" --version)"; \
+		$(MAKE) --no-print-directory test PYTHON="$$python" VENV="$$home/venv" || exit 1; \
+	done < "$$home/found"
 
 # Redocly by npm, where that is there, and Schemathesis at length.
 .PHONY: check-contract
