@@ -72,7 +72,7 @@ def test_after_five_lost_answers_the_error_is_the_last() -> None:
     failure = _failure(server, READ)
     assert isinstance(failure, Unanswered)
     assert (failure.status, failure.lost, len(server.heard)) == (500, 4, 5)
-    assert str(failure) == "GET /customers: 500: boom; tried 5 times; try again later"
+    assert str(failure) == 'GET /customers: 500: "boom"; tried 5 times; try again later'
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_another_refusal_of_the_token_keeps_its_words() -> None:
         async with talk(Server(tokens=[ok({"message": "no such grant"}, status=400)])) as client:
             await client.send(READ)
 
-    with pytest.raises(Rejected, match="400: no such grant"):
+    with pytest.raises(Rejected, match='400: "no such grant"'):
         run(ask())
 
 

@@ -32,7 +32,7 @@ def test_where_neither_form_is_taken_the_rest_is_sent_and_the_clear_is_remembere
     done = carry_out([patch("acme", city("Bonn", None), STATE)], server, rows=[row("acme")])
     assert bodies(done) == [{"city": "", "state": "NY"}, {"city": None, "state": "NY"}, {"state": "NY"}]
     assert done.statuses == [Status.FAILED]
-    assert done.messages == ["the server did not take city: PATCH /customers/cus_acme: 422 unprocessable_entity: no"]
+    assert done.messages == ['the server did not take city: PATCH /customers/cus_acme: 422 unprocessable_entity: "no"']
     last = done.book.rows()[-1]
     assert last.applied() == {"state": "NY"}
     assert last.trouble() == {"state": Trouble(patched="NY", runs=1), "city": Trouble(refused=("", "Bonn"))}
@@ -47,7 +47,7 @@ def test_a_clear_alone_that_is_refused_in_both_forms_is_remembered_as_not_taken(
 def test_a_patch_that_is_refused_for_what_else_it_carries_is_not_remembered() -> None:
     done = carry_out([patch("acme", city("Bonn", None), STATE)], Server(REFUSED), rows=[row("acme")])
     assert bodies(done)[-1] == {"state": "NY"}
-    assert done.messages == ["PATCH /customers/cus_acme: 422 unprocessable_entity: no"]
+    assert done.messages == ['PATCH /customers/cus_acme: 422 unprocessable_entity: "no"']
     assert done.book.rows() == []
 
 

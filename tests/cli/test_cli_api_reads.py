@@ -181,7 +181,7 @@ def test_what_the_api_does_not_know_is_an_error_with_its_words(shop: Online) -> 
     assert (ran.code, ran.out, ran.err) == (
         1,
         "",
-        "error: GET /customers/cus%2F..%2F1: 404 not_found: ID not present in environment\n",
+        'error: GET /customers/cus%2F..%2F1: 404 not_found: "ID not present in environment"\n',
     )
 
 
