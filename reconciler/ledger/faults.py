@@ -51,6 +51,9 @@ def told(path: Path | str) -> Iterator[None]:
     except sqlite3.Error as error:
         what, now = _TOLD.get(primary(error), ("it cannot be used", "see whether it is whole"))
         raise LedgerFailed(f"{visible(str(path))}: {what}", now) from error
+    except UnicodeDecodeError as error:
+        # A text that is none, or SQLite's words about one.
+        raise LedgerFailed(f"{visible(str(path))}: {_CORRUPT[0]}", _CORRUPT[1]) from error
     except UnicodeEncodeError as error:
         raise LedgerFailed(
             f"{visible(str(path))}: a text holds half a character (a lone surrogate) and cannot be stored; "
@@ -87,7 +90,7 @@ def altered(path: Path | str) -> Iterator[None]:
         yield
     except UnicodeError:
         raise
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise LedgerFailed(
             f"{visible(str(path))}: a row cannot be understood; something else has altered the ledger",
             "restore a copy of it",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler.errors import Refused
 from reconciler.ledger.base import Meta
+from reconciler.ledger.faults import altered
 from reconciler.text import visible
 
 _WRITE_META = (
@@ -20,13 +21,22 @@ def meta_of(connection: sqlite3.Connection, path: Path | str, environment: str, 
     """Return whose ledger it is, None where it was not named yet; Refused where it is another's."""
     refuse_anothers(connection, path, environment, base_url)
     row = connection.execute(_READ_META).fetchone()
-    return None if row is None else Meta(*row)
+    if row is None:
+        return None
+    *texts, serial = row
+    with altered(path):
+        if not all(isinstance(text, str) for text in texts) or not isinstance(serial, int):
+            raise TypeError
+    return Meta(*row)
 
 
 def refuse_anothers(connection: sqlite3.Connection, path: Path | str, environment: str, base_url: str) -> None:
     """Raise Refused where a ledger, of whichever format, is another environment's or another API's."""
     # Columns that every format has.
     row = connection.execute("SELECT environment, base_url FROM meta").fetchone()
+    with altered(path):
+        if row is not None and not all(isinstance(text, str) for text in row):
+            raise TypeError
     if row not in (None, (environment, base_url)):
         raise Refused(
             f"{visible(str(path))}: this is the ledger of environment {visible(row[0])!r} at "

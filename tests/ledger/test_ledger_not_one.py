@@ -134,6 +134,22 @@ def test_free_pages_do_not_make_a_snapshot_a_bomb() -> None:
         assert len(connection.serialize()) < 100_000
 
 
+@pytest.mark.parametrize("column", ["environment", "base_url", "lineage", "created_at", "serial"])
+@pytest.mark.parametrize("value", ["x'00ff'", "CAST(x'e328' AS TEXT)"])
+def test_a_value_of_another_type_is_told(made: Path, column: str, value: str) -> None:
+    with closing(sqlite3.connect(made)) as connection, connection:
+        connection.execute(f"UPDATE meta SET {column} = {value}")  # noqa: S608 - the columns above
+    with pytest.raises(LedgerFailed, match=r"damaged|altered|cannot be used"):
+        open_ledger(str(made), **WHERE)
+
+
+def test_a_schema_whose_words_are_no_text_is_told_as_damaged(made: Path) -> None:
+    content = made.read_bytes()
+    made.write_bytes(content.replace(b"CREATE TABLE bindings", b"CREATE \xe3(ABLE bindings", 1))
+    with pytest.raises(LedgerFailed, match=r"damaged|cannot be used"):
+        open_ledger(str(made), **WHERE)
+
+
 def test_users_that_were_altered_are_told_when_they_are_asked_for(made: Path) -> None:
     with closing(sqlite3.connect(made)) as connection, connection:
         connection.execute("INSERT INTO users VALUES ('cus_1', 'not JSON')")
