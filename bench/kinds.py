@@ -72,9 +72,9 @@ def kinds(account: Account) -> Iterator[Kind]:
     patched = _edited(text, several, "city", "Dover")
     yield Kind("M patches", apply, "1 + P + M", several, patched)
     archived = _edited(patched, several, "archived", "true")
-    # The server's ways are learned by the run that finds the first archive 5 s old: by the next one.
-    yield Kind("M archives", apply, "1 + P + 2M", 2 * several, archived)
-    yield Kind("the next run: it learns", apply, "1 + P + 2", 2, archived)
+    # The run that archives for the first time learns what the server makes of that.
+    yield Kind("M archives, the first", apply, "1 + P + 2M + 2", 2 * several + 2, archived)
+    yield Kind("the next run", apply, "1 + P", 0, archived)
     yield Kind("M restores", apply, "1 + P + M", several, patched)
     created = patched + "".join(_created(number) for number in range(several))
     formula = "1 + P + 1 for each full last page + M + MU"

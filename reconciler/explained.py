@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reconciler.model import Address, Cause
 from reconciler.plans import Plan
+from reconciler.records import Intent, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,22 @@ class UserSides:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """Our archive of a customer: the change, and its run; None where the ledger does not have that any more."""
+
+    intent: Intent
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """
     Why `address` is planned as it is.
 
     - `declared`, `identity`, `presence`: what is said of it, in sentences, with ids and places.
     - `fields`: the three-way table, a row a field. `archiving`: each rule that could archive it, or keeps it.
+    - `shelved`: it is archived, and by us, so that no rule is asked whether it may be: `archived` is when and why, None
+      where the history does not have that.
     - `users`: those that any side has. `outcome`: the plan, of which only what is about `address` is left.
     """
 
@@ -69,3 +80,5 @@ class Explanation:
     archiving: tuple[Check, ...]
     users: tuple[UserSides, ...]
     outcome: Plan
+    shelved: bool = False
+    archived: Archived | None = None

@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a change is planned. It explains; apply never branches on it."""
+    """Why a change is planned, or sent without a plan (`direct`). It explains; apply never branches on it."""
 
     DECLARED = "declared"
     ENTRY_GONE = "entry_gone"
@@ -41,6 +41,7 @@ class Reason(StrEnum):
     OURS = "ours"
     ELSEWHERE = "elsewhere"
     HIDDEN_OR_GONE = "hidden_or_gone"
+    DIRECT = "direct"
 
 
 class Cause(StrEnum):

@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.recorded import with_record
 from reconciler.model import Cause, Change, FieldChange, LiveCustomer
-from reconciler.records import Binding, BindingState, Trouble, Via
+from reconciler.records import Binding, BindingState, Reversals, Trouble, Via, reversals_json
+
+REVERSALS = 10
+"""So many of our archives or restores in a row are kept, the latest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,11 @@ def found(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Bind
     return with_record(bound, {}, {}, {})
 
 
-def to_create(row: Binding, change: Change) -> Binding:
-    """Return the entry of a customer that is gone and is created anew, as `change` says."""
+def to_create(row: Binding, change: Change, at: float) -> Binding:
+    """Return the entry of a customer that is gone and is created anew, as `change` says: as good as a restore."""
     applied = {field.name: field.after for field in change.fields}
-    return with_record(replace(row, id=None), applied, {name: value or "" for name, value in applied.items()}, {})
+    entry = replace(row, id=None, reversals_json=_once_more(row, BindingState.ACTIVE, at))
+    return with_record(entry, applied, {name: value or "" for name, value in applied.items()}, {})
 
 
 def not_taken(fields: Iterable[FieldChange], live: LiveCustomer) -> tuple[FieldChange, ...]:
@@ -132,7 +136,8 @@ def _after_patch(field: FieldChange, before: Trouble | None) -> Trouble:
 
 def archived(row: Binding, at: float) -> Binding:
     """Return the binding of a customer that we just archived."""
-    return replace(row, state=BindingState.ARCHIVED, written_at=at)
+    reversals = _once_more(row, BindingState.ARCHIVED, at)
+    return replace(row, state=BindingState.ARCHIVED, written_at=at, reversals_json=reversals)
 
 
 def restored(row: Binding, at: float) -> Binding:
@@ -141,7 +146,15 @@ def restored(row: Binding, at: float) -> Binding:
 
     What was applied and observed stays: where the reply differs from it, the next plan shall say so.
     """
-    return replace(row, state=BindingState.ACTIVE, written_at=at)
+    reversals = _once_more(row, BindingState.ACTIVE, at)
+    return replace(row, state=BindingState.ACTIVE, written_at=at, reversals_json=reversals)
+
+
+def _once_more(row: Binding, made: BindingState, at: float) -> str:
+    """Return that we brought a customer to a state at `at`: again, where we did so before and it did not stay there."""
+    former = row.reversals()
+    times = former.at if former is not None and former.made is made else ()
+    return reversals_json(Reversals(made, (*times, at)[-REVERSALS:]))
 
 
 def absent(row: Binding) -> Binding:

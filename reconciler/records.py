@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.errors import Source
+from reconciler.model import Action, Address, CustomerId, Reason, Status
 
 DOUBT_S = 35.0
 """After a crash a request may still leave within 5 s of its intent and be served within 30 s."""
@@ -56,6 +57,19 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Reversals:
+    """
+    How often in a row we archived, or restored, one customer.
+
+    `made` is the state that we brought it to, `at` when: the server's clock, seconds since 1970, the oldest first.
+    Before each time but the first, someone else had reversed the one before.
+    """
+
+    made: BindingState
+    at: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """
     What the ledger holds of one customer, or (as a plan's entry) will hold.
@@ -69,6 +83,7 @@ class Binding:
       None where it is equal in canonical form.
     - `trouble_json`: {field: Trouble as JSON}, or None.
     - `place`: the repository and folder that its entry was applied from (`settings.place`), "" where that is not known.
+    - `reversals_json`: Reversals as JSON, or None where we have neither archived nor restored it.
     """
 
     external_id: str
@@ -86,6 +101,7 @@ class Binding:
     observed_json: str | None = None
     trouble_json: str | None = None
     place: str = ""
+    reversals_json: str | None = None
 
     @property
     def bound_id(self) -> CustomerId:
@@ -120,6 +136,13 @@ class Binding:
             for name, row in json.loads(self.trouble_json).items()
         }
 
+    def reversals(self) -> Reversals | None:
+        """Return our archives, or restores, of it in a row; None where the last state that we gave it is another's."""
+        if self.reversals_json is None:
+            return None
+        row = json.loads(self.reversals_json)
+        return Reversals(BindingState(row["made"]), tuple(row["at"]))
+
 
 def trouble_json(trouble: Mapping[str, Trouble]) -> str | None:
     """Return the stored form of `trouble`, None where it is empty."""
@@ -130,6 +153,11 @@ def trouble_json(trouble: Mapping[str, Trouble]) -> str | None:
         for name, row in sorted(trouble.items())
     }
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+
+
+def reversals_json(reversals: Reversals) -> str:
+    """Return the stored form of `reversals`."""
+    return json.dumps({"made": reversals.made.value, "at": reversals.at}, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +188,8 @@ class Learned:
     - `lag_s`: how long a write may stay unseen, as a probe saw it; 0: no probe saw a lag.
     - `answers`: what a probe answered (`reconciler.answers.answers_of`), "" for none.
     - `how`: in words, when and from what `lists_archived` and `gets_archived` were learned.
+    - `asked_at`: when we archived the newest customer that the server was asked about in vain, as it may have been
+      restored since; 0: none was.
     """
 
     lists_archived: bool | None = None
@@ -174,6 +204,7 @@ class Learned:
     cuts: tuple[int, ...] = ()
     lag_s: float = 0.0
     answers: str = ""
+    asked_at: float = 0.0
 
 
 LACKED_S = 24 * 3600.0
@@ -200,7 +231,7 @@ class Intent:
 
     `seq` counts within the run. `before` and `after` are the values by field, for history and undo.
     `opened_at` is by the server's clock, seconds since 1970. `payload_hash` is the SHA-256, in hex, of
-    the request's body.
+    the request's body. `reason` and `source` are those of the planned change; None where no plan gave one.
     """
 
     run: str
@@ -215,6 +246,8 @@ class Intent:
     status: Status | None = None
     message: str = ""
     closed_at: float = 0.0
+    reason: Reason | None = None
+    source: Source | None = None
 
     @property
     def binds(self) -> bool:
@@ -231,6 +264,7 @@ class Run:
     """
     One run of a writing command. Times are RFC 3339 UTC with microseconds; `finished_at` "" while it runs.
 
+    - `changes`: how many were done when it ended; what is settled later is in its `Tally` alone.
     - `who` is the process (`user@host pid`), `actor` whom CI names; `commit` ends with `-dirty` where files differed.
     - `key` names the API key (`production/1f3a9c0d`), `plan` is the plan's fingerprint.
     - `pruned_at`: when the values of its changes were removed, "" while they are there.
@@ -250,6 +284,14 @@ class Run:
     key: str = ""
     plan: str = ""
     pruned_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the intents of one run come to: how many changes were sent (one sent again counts again), and were done."""
+
+    sent: int = 0
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ A folder of `cases/` to the inputs of the planner, and its draft to `plan.json`.
 - `live.json`: `customers` (id: the API's reply), and what else of `Live` the case is about. Where it says nothing
   of payment methods, everybody has none. `last_page`: how many customers stood on the last page.
 - `ledger.json`: rows of `bindings` by key, `users`, `taken`, `intents`, `learned`, `account`. Without the file there
-  is no ledger. `written_s_ago` is how long before the listing we wrote. `lacked`: for a key, how long ago a listing
-  lacked it, and where that held others than this one, `others: true`.
+  is no ledger. `written_s_ago` is how long before the listing we wrote, `reversals` with `s_ago` when we archived, or
+  restored, the customer in a row. `lacked`: for a key, how long ago a listing lacked it, and where that held others
+  than this one, `others: true`.
 - `terms.json`: fields of `Terms`, with `files`, `include` and `exclude` of the reading. With `applied: true` the plan
   is made to be applied; else it is only shown.
 - `plan.json`: the plan in its public form, without environment and digests. Rows of the ledger (`entries`) are written
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,7 +32,19 @@ from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.saved import plan_to_json
 from reconciler.plan.saved_parts import entry_to_json, users_to_json
-from reconciler.records import Binding, BindingState, Intent, Learned, Pass, Records, SeenUser, Trouble, Via
+from reconciler.records import (
+    Binding,
+    BindingState,
+    Intent,
+    Learned,
+    Pass,
+    Records,
+    Reversals,
+    SeenUser,
+    Trouble,
+    Via,
+    reversals_json,
+)
 from reconciler.terms import Prune, Share, Terms
 
 Json: TypeAlias = dict[str, Any]
@@ -162,6 +175,10 @@ def binding(key: str, row: Json) -> Binding:
     applied: Mapping[str, str | None] = row.get("applied", {})
     observed = {name: value or "" for name, value in applied.items()} | row.get("observed", {})
     trouble = {name: _trouble(one) for name, one in row.get("trouble", {}).items()}
+    if "reversals" in row:
+        made, s_ago = row["reversals"]["made"], row["reversals"]["s_ago"]
+        reversals = Reversals(BindingState(made), tuple(NOW_S - one for one in s_ago))
+        bare = replace(bare, reversals_json=reversals_json(reversals))
     return with_record(bare, applied, observed, trouble)
 
 
@@ -225,6 +242,8 @@ def _entry_to_json(entry: Binding) -> Json:
         written["observed"] = observed
     if entry.trouble_json is not None:
         written["trouble"] = json.loads(entry.trouble_json)
+    if (reversals := entry.reversals()) is not None:
+        written["reversals"] = {"made": reversals.made.value, "s_ago": [NOW_S - one for one in reversals.at]}
     if entry.written_at:
         written["written_s_ago"] = NOW_S - entry.written_at
     hashed = with_record(entry, applied, observed, {}).applied_hash

@@ -245,3 +245,11 @@ def test_what_was_known_stays_known() -> None:
 def test_the_first_error_ends_the_reading() -> None:
     with pytest.raises(Unanswered):
         _answer(Live(), [Get(ONE), Get(TWO)], httpx.Response(500))
+
+
+def test_a_list_that_holds_one_customer_under_two_external_ids_is_refused() -> None:
+    with pytest.raises(Incomplete) as refused:
+        _listing(
+            page(_row("one"), _row("two"), next_cursor="a"), page(_row("one", external_id="other"), next_cursor="")
+        )
+    assert "the list holds one twice, with the external_ids 'x-one' and 'other'" in str(refused.value)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import live
-from reconciler.errors import Forbidden
+from reconciler.errors import Forbidden, Incomplete
 from reconciler.live.ranges import MOST, PAGES_A_RANGE, Range, cuts_of, ranges_of
 from reconciler.model import CustomerId, End, ListAgain, Live
 
@@ -223,3 +223,9 @@ def test_a_second_pass_that_lacks_somebody_leaves_ranges_trusted() -> None:
     again = _again(_in_ranges(_row("old", -60), _row("gone", -50)), _row("old", -60))
     assert (again.listings, again.passes_differ, again.narrows) == (2, True, True)
     assert CustomerId("gone") not in again.listed
+
+
+def test_ranges_that_hold_one_customer_under_two_external_ids_are_refused() -> None:
+    first, second = {**_row("one", 0), "external_id": "a"}, {**_row("one", 0), "external_id": "b"}
+    with pytest.raises(Incomplete):
+        _listing(page(first, next_cursor=""), page(second, next_cursor=""))

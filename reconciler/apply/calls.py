@@ -77,4 +77,4 @@ def change_of(call: Call, key: str, before: Mapping[str, str]) -> Change:
         case _:
             address = Address(key)
     fields = tuple(FieldChange(name, before.get(name, ""), value) for name, value in values.items())
-    return Change(call.action, address, call.customer, Reason.DECLARED, fields=fields)
+    return Change(call.action, address, call.customer, Reason.DIRECT, fields=fields)

@@ -97,7 +97,7 @@ class Patches:
         Returns those that were to be emptied and are not, and what became of the change.
         """
         request = Request("PATCH", customer_path(customer), body=patch_body(fields, clear))
-        reply, intent = await self._sending.send(request, change, customer, tries_on=tries_on)
+        reply, intent = await self._sending.send(request, change, customer, counts=lambda _: not tries_on)
         live = customer_in(reply, "PATCH", customer)
         cleared = _cleared(fields)
         full = recording.not_taken(cleared, live)

@@ -49,7 +49,16 @@ def recovered(records: Records, live: Live, project: str) -> Records:
         key = intent.address.external_id
         row, there = rows.get(key), holders.get(key) or nearly_made(intent, live.listed.values())
         if intent.action is Action.ARCHIVE and row is not None and row.id == intent.id and _archived(row, live):
-            rows[key] = replace(row, state=BindingState.ARCHIVED, written_at=intent.opened_at)
+            rows[key] = recording.archived(row, intent.opened_at)
+        # It was neither listed nor found when the restore was planned: who is listed now was restored by that.
+        if (
+            intent.action is Action.RESTORE
+            and row is not None
+            and row.id == intent.id
+            and row.state is BindingState.ABSENT
+            and row.id in live.listed
+        ):
+            rows[key] = recording.restored(row, intent.opened_at)
         if (
             intent.action is Action.CREATE
             and intent.binds

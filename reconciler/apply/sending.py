@@ -19,6 +19,7 @@ from reconciler.errors import (
     NotTheApi,
     OverBudget,
     Rejected,
+    Source,
     Throttled,
     Unanswered,
     Unauthorized,
@@ -33,6 +34,11 @@ REFUSALS = 5
 
 class Halted(Exception):
     """Raised before a request that must not leave any more."""
+
+
+def _counts(_: Rejected) -> bool:
+    """Let every refusal count."""
+    return True
 
 
 def _unheard(_: Reply) -> None:
@@ -90,12 +96,18 @@ class Sending:
         return self._stop.is_set()
 
     async def send(
-        self, request: Request, change: Change, customer: CustomerId | None, *, tries_on: bool = False
+        self,
+        request: Request,
+        change: Change,
+        customer: CustomerId | None,
+        *,
+        counts: Callable[[Rejected], bool] = _counts,
     ) -> tuple[Reply, Intent]:
         """
         Send one change and return the reply and its intent, which is still open.
 
-        `tries_on`: refused, the change is sent in another form, so that this refusal is not counted yet.
+        `counts` says of a refusal whether it is one: not where the change is sent in another form then, or is found to
+        be done already. What still is one in the end is counted by `refused`.
 
         Raises Halted where it did not leave, LedgerFailed where the intent could not be written (and it
         did not leave), and what the client raises.
@@ -127,7 +139,7 @@ class Sending:
                 self.client.budget.keep(hold)
             if exc.lost:
                 self._lost.add((change.action, change.address))
-            await self._failed(exc, intent, counted=not tries_on)
+            await self._failed(exc, intent, counted=not isinstance(exc, Rejected) or counts(exc))
             raise
         finally:
             self.client.budget.give_back(hold)
@@ -169,6 +181,8 @@ class Sending:
             payload_hash=hashlib.sha256(request.content() or b"").hexdigest(),
             before={field.name: field.before for field in change.fields},
             after={field.name: field.after for field in change.fields},
+            reason=change.reason,
+            source=None if change.source is None else Source(change.source.file, change.source.line),
         )
 
     async def _failed(self, failure: ApiFailed, intent: Intent, *, counted: bool) -> None:
@@ -192,6 +206,10 @@ class Sending:
                 pass
         if intent.opened_at:
             await self.close(intent, Status.FAILED, message=str(failure))
+
+    def refused(self, failure: Rejected) -> None:
+        """Count a refusal that was not counted when it came."""
+        self._refused((failure.status, failure.code), str(failure))
 
     def _refused(self, kind: tuple[int, str], words: str) -> None:
         """Count a refusal, and stop the run at the fifth of its kind in a row."""

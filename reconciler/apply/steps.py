@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import assert_never
 
 from reconciler import recording
@@ -157,7 +158,8 @@ class CustomerSteps:
                 # The id is gone for good: the key is bound to nobody until the create is done.
                 await self._sending.journal.write(DropBinding(change.address.external_id))
                 self._created_instead.add(change.address.external_id)
-                self._rows[change.address.external_id] = recording.to_create(row, change)
+                now = self._sending.client.server_now()
+                self._rows[change.address.external_id] = recording.to_create(row, change, now)
                 return await self._create(replace(change, action=Action.CREATE, id=None, otherwise=None), change)
             absent = recording.absent(row)
             await self._sending.journal.write(PutBinding(absent))
@@ -180,12 +182,22 @@ class CustomerSteps:
         A 400 or 404 to a repetition proves nothing: reading settles it, and where it cannot, it is done.
         """
         request = request_for(change, customer)
+
+        def counts(failure: Rejected) -> bool:
+            return not may_be_so_already(failure, active_wanted=active_wanted)
+
         try:
-            reply, intent = await self._sending.send(request, change, customer)
+            reply, intent = await self._sending.send(request, change, customer, counts=counts)
         except Rejected as failure:
             repeated = bool(failure.lost) or change.address in self._reopened
             if failure.status not in (400, 404) or not repeated:
-                raise
+                if counts(failure):
+                    raise
+                if not await self._is_so_already(failure, customer, active_wanted=active_wanted):
+                    self._sending.refused(failure)
+                    raise
+                message = f"it counts as {'restored' if active_wanted else 'archived'} already: the API said {failure}"
+                return message, self._sending.last_intent(change), self._sending.client.server_now()
             intent = self._sending.last_intent(change)
             try:
                 done = await settled(self._look, customer, created_at, self._ways, active_wanted=active_wanted)
@@ -199,6 +211,17 @@ class CustomerSteps:
             message = "" if done else "whether it was done cannot be seen on this server; it counts as done"
             return message, intent, self._sending.client.server_now()
         return "", intent, reply.server_time_s
+
+    async def _is_so_already(self, failure: Rejected, customer: CustomerId, *, active_wanted: bool) -> bool:
+        """
+        Say whether an archive, or a restore, was refused because the customer is archived, or active, already.
+
+        Archived customers may be listed, and then nothing but this refusal tells that they are. The words of a
+        refusal are not documented, so one that a get does not find counts as archived too: active ones are found. So
+        does any, where archived ones are known to be listed: what else would be listed, and yet not be there?
+        """
+        said = says_already(failure, active_wanted=active_wanted)
+        return said or self._ways.lists_archived is True or await self._look.get(customer) is None
 
     async def _create_user(self, change: Change) -> Outcome:
         """Create a user, unless it is listed where only a listing after the restore could tell."""
@@ -224,6 +247,26 @@ class CustomerSteps:
         self._rows[change.address.external_id] = row
         await self._sending.close(intent, Status.DONE, PutBinding(row), PutUsers(customer, self._users[customer]))
         return Outcome(change, Status.DONE, "", customer)
+
+
+def may_be_so_already(failure: Rejected, *, active_wanted: bool) -> bool:
+    """Say whether an archive, or a restore, may have been refused because it was done already."""
+    unknown = failure.status == HTTPStatus.NOT_FOUND and not active_wanted
+    said = failure.status in (400, 404) and says_already(failure, active_wanted=active_wanted)
+    return unknown or said
+
+
+def says_already(failure: Rejected, *, active_wanted: bool) -> bool:
+    """
+    Say whether the words of a refused archive, or restore, are that the customer is archived, or active, already.
+
+    >>> says_already(Rejected("DELETE", "The customer is archived already", status=400), active_wanted=False)
+    True
+    """
+    words = f"{failure.detail} {failure}".lower()
+    if active_wanted:
+        return "not archived" in words or ("already" in words and ("active" in words or "restored" in words))
+    return "already" in words and "archived" in words
 
 
 def says_taken(failure: Rejected) -> bool:

@@ -13,6 +13,7 @@ from reconciler.cli.session import connected, declared, options_of, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.model import Address
 from reconciler.pipeline import opening
+from reconciler.pipeline.runs import last_archive
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.saved import plan_to_json
 from reconciler.report.explain import explanation_json, explanation_text
@@ -57,13 +58,18 @@ def command(
         opening.open_ledger(environment, writable=False) as ledger,
     ):
         planned = made(session, ledger, desired, terms)
-    address = Address.parse(key)
-    told = explain(address, planned.plan, desired, planned.live, planned.records, terms)
+        address = Address.parse(key)
+        row = planned.records.bindings.get(address.external_id)
+        archived = None if row is None else last_archive(ledger, row)
+        former = row is None and bool(ledger.history(address.external_id))
+    told = explain(address, planned.plan, desired, planned.live, planned.records, terms, archived)
     if told is None:
         near = alike(address.external_id, desired, planned.records)
         hint = "check it: an external_id is compared as it is, and a / in it is written %2F"
         if address.external_id not in near and near:
             hint = f"did you mean {' or '.join(str(Address(one)) for one in near)}?"
+        if former:
+            hint = f"the history has it: `reconciler history --key {Address(address.external_id)}`"
         what = "customer" if address.email is None else "user"
         raise ReconcilerError(f"{key}: no such {what} is declared, live or recorded", hint)
     if form == "json":

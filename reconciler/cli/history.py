@@ -9,17 +9,21 @@ from typing import Any
 
 import click
 
+from reconciler.cli import complete, output
 from reconciler.cli import options as shared
-from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import options_of, settings_of
-from reconciler.errors import Refused
+from reconciler.errors import ReconcilerError, Refused
+from reconciler.kinds.kind import canonical_email
+from reconciler.ledger.base import Ledger
+from reconciler.model import Address
 from reconciler.pipeline import opening, writing
 from reconciler.pipeline.applying import rfc3339_us
 from reconciler.pipeline.opening import real_clock
 from reconciler.pipeline.pruning import Pruning, pruning
 from reconciler.pipeline.runs import named_run
-from reconciler.report.history import run_json, run_text, runs_json, runs_text
+from reconciler.records import Intent, Run
+from reconciler.report.history import changes_json, life_text, run_text, runs_json, runs_text
 from reconciler.report.words import count
 from reconciler.text import visible
 
@@ -36,50 +40,77 @@ class History(click.Group):
 @click.group("history", cls=History)
 def command() -> None:
     """
-    List the runs that wrote to the account, show the changes of one, or remove the values of old ones.
+    List the runs that wrote to the account, show the changes of one or of a customer, or remove old values.
 
-    `history` alone is `history list`, and `history RUN` is `history list RUN`.
+    `history` alone is `history list`, `history RUN` is `history list RUN`, and so on.
 
     \b
     Example:
       reconciler history
       reconciler history 3f2a91c0
+      reconciler history --key acme
       reconciler history prune --older-than 400d
     """  # noqa: D301 - click's mark
 
 
 @command.command("list")
 @click.argument("run", required=False)
+@click.option("--key", type=complete.Key(), help="The changes of one customer in all runs: its external_id or id.")
 @shared.redact
 @shared.output_format("text", "json")
 @click.pass_context
-def listed(ctx: click.Context, run: str | None, form: str, *, redact: bool) -> None:
+def listed(ctx: click.Context, run: str | None, key: str | None, form: str, *, redact: bool) -> None:
     """
     List the runs that wrote to the account, newest last; with RUN, an id or how it begins, its changes.
 
-    It reads the ledger and asks the API nothing.
+    With --key every change of one customer and its users, oldest first: when, in which run, by whom, from which
+    commit, why, and how it ended; also what was done under a former key. It reads the ledger and asks the API nothing.
 
     \b
     Example:
       reconciler history list
       reconciler history list 3f2a91c0 --format json
+      reconciler history list --key acme
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
     environment = settings_of(options_of(chosen)).environment()
+    if run is not None and key is not None:
+        raise click.UsageError("give a run or --key, not both")
+    how: dict[str, Any] = {"width": output.width(), "color": output.color()}
     with opening.open_ledger(environment, writable=False) as ledger:
-        if run is None:
-            runs = ledger.runs()
-            if form == "json":
-                output.json_result(runs_json(runs))
-            else:
-                output.result(runs_text(runs, width=output.width(), color=output.color()))
-            return
-        named = named_run(ledger, run)
-        intents = ledger.intents(named.id)
+        tallies = ledger.tallies()
+        if key is not None:
+            runs, intents = _life(ledger, key)
+        elif run is not None:
+            named = named_run(ledger, run)
+            runs, intents = (named,), ledger.intents(named.id)
+        else:
+            runs, intents = ledger.runs(), ()
     if form == "json":
-        output.json_result(run_json(named, intents, redact=redact))
+        about_changes = run is not None or key is not None
+        document = changes_json(runs, tallies, intents, redact=redact) if about_changes else runs_json(runs, tallies)
+        output.json_result(document)
+    elif key is not None:
+        output.result(life_text(key, runs, intents, redact=redact, **how))
+    elif run is not None:
+        output.result(run_text(runs[0], tallies, intents, redact=redact, **how))
     else:
-        output.result(run_text(named, intents, width=output.width(), color=output.color(), redact=redact))
+        output.result(runs_text(runs, tallies, **how))
+
+
+def _life(ledger: Ledger, key: str) -> tuple[tuple[Run, ...], tuple[Intent, ...]]:
+    """Return the changes of one customer, or of one user, and their runs; ReconcilerError where there are none."""
+    address = Address.parse(key)
+    intents = ledger.history(address.external_id)
+    if address.email is not None:
+        email = canonical_email(address.email)
+        intents = tuple(one for one in intents if canonical_email(one.address.email or "") == email)
+    if not intents:
+        bound = ledger.binding(address.external_id) is not None
+        hint = "it was bound as it was, and never changed" if bound else "an external_id is compared as it is"
+        raise ReconcilerError(f"{key}: no run changed it", hint)
+    names = {one.run for one in intents}
+    return tuple(run for run in ledger.runs() if run.id in names), intents
 
 
 class DaysType(click.ParamType[int]):

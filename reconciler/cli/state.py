@@ -8,7 +8,7 @@ from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.main import Chosen
 from reconciler.cli.session import options_of, settings_of
-from reconciler.cli.state_change import forget, matching, move, relocate, rm, unprotect
+from reconciler.cli.state_change import forget, matching, move, relocate, rm, unblock, unprotect
 from reconciler.cli.state_copy import pull, push, rekey
 from reconciler.cli.state_lock import unlock
 from reconciler.errors import ReconcilerError
@@ -77,7 +77,7 @@ def show(ctx: click.Context, key: str, form: str, *, redact: bool) -> None:
         output.result(customer_text(view, width=output.width(), color=output.color(), redact=redact))
 
 
-for _one in (rm, move, relocate, unprotect, forget, pull, push, rekey, unlock):
+for _one in (rm, move, relocate, unprotect, unblock, forget, pull, push, rekey, unlock):
     command.add_command(_one)
 
 

@@ -1,4 +1,4 @@
-"""`state rm`, `move`, `unprotect`, `forget`: the ledger corrected, after what follows from it was seen."""
+"""`state rm`, `move`, `unprotect`, `unblock`, `forget`: the ledger corrected, after what follows from it was seen."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from reconciler.report.corrected import (
     after_forgetting,
     after_moving,
     after_relocating,
+    after_unblocking,
     after_unprotecting,
 )
 from reconciler.report.layout import line, page
@@ -136,6 +137,31 @@ def unprotect(ctx: click.Context, key: str, care: Care) -> None:
             return
         writes = [PutBinding(replace(row, protected=False))]
         correction.make([row], writes, "no longer protected", after_unprotecting)
+
+
+@click.command("unblock", short_help="Try again what a customer did not keep")
+@click.argument("key")
+@_careful
+@click.pass_context
+def unblock(ctx: click.Context, key: str, care: Care) -> None:
+    """
+    Forget that a customer did not keep what was applied, so that the next apply tries it once more.
+
+    That is how often it was archived or restored elsewhere after we had done the opposite, and which fields came back
+    or were not taken. Use it once what undoes your changes has been stopped. At a terminal it says what the next plan
+    then does, and asks; a script is not asked.
+
+    \b
+    Example:
+      reconciler state unblock acme
+    """  # noqa: D301 - click's mark
+    with _correcting(ctx, care, "state unblock") as correction:
+        row = _one(correction.ledger, _customer(key))
+        if row.trouble_json is None and row.reversals_json is None:
+            output.sentence(f"{_named(row)}: nothing is remembered that would block it")
+            return
+        writes = [PutBinding(replace(row, trouble_json=None, reversals_json=None))]
+        correction.make([row], writes, "tried again by the next apply", after_unblocking)
 
 
 @click.command("forget", short_help="Erase a customer's values; that it is managed stays known")

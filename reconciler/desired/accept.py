@@ -98,6 +98,8 @@ def _wanted(finding: Finding, left: list[Left]) -> Iterable[Wanted]:
             yield Wanted(finding, "archived", Set((*path, "archived"), value=True))
         case Kind.RESTORED if finding.source is not None:
             yield Wanted(finding, "archived", Remove((*path, "archived")))
+            for one in finding.fields:
+                yield Wanted(finding, one.name, Set((*path, one.name), one.live or None))
         case Kind.RESTORED | Kind.UNMANAGED:
             left.append(Left(finding, "", "no entry declares it: `reconciler import` writes one"))
         case Kind.DUPLICATED:

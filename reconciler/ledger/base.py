@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 from reconciler.ledger.lock import Holder
-from reconciler.records import Binding, Intent, Records, Run, Write
+from reconciler.records import Binding, Intent, Records, Run, Tally, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,16 @@ class Ledger(Protocol):
 
     def intents(self, run: str) -> tuple[Intent, ...]:
         """Return the intents of one run, in the order of their seq."""
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """Return what the intents of each run come to, by its id; a run without any is left out."""
+
+    def history(self, name: str) -> tuple[Intent, ...]:
+        """
+        Return the intents of every run about one customer and its users, oldest first.
+
+        `name` is an external_id or an id. What was done to a customer under a former key is among them.
+        """
 
     def begin(self, holder: Holder, *, account: str) -> Ledger:
         """

@@ -25,18 +25,20 @@ _READABLE = (1, FORMAT)
 # What a copy of an older format lacks at the end of a row.
 _ADDED: Mapping[str, object] = {
     **dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at", "told", "cuts", "answers", "place"), ""),
-    **dict.fromkeys(("listed", "page_limit"), 0),
-    "narrows": None,
-    "lag_s": 0.0,
+    **dict.fromkeys(("reason", "source_file"), ""),
+    **dict.fromkeys(("listed", "page_limit", "source_line"), 0),
+    **dict.fromkeys(("narrows", "reversals_json")),
+    **dict.fromkeys(("lag_s", "asked_at"), 0.0),
 }
 
 _TABLES = {put.table: put for put in PUTS.values()}
 # What is no text, by column; a "?" may be null.
 _KINDS: Mapping[str, str] = {
-    **dict.fromkeys(("observed_json", "trouble_json", "email", "status", "empties", "intents.id"), "text?"),
+    **dict.fromkeys(("observed_json", "trouble_json", "reversals_json"), "text?"),
+    **dict.fromkeys(("email", "status", "empties", "intents.id"), "text?"),
     **dict.fromkeys(("lists_archived", "gets_archived", "narrows"), "bool?"),
-    **dict.fromkeys(("seq", "requests", "changes", "longest_page", "listed", "page_limit"), "int"),
-    **dict.fromkeys(("written_at", "opened_at", "closed_at", "lag_s"), "float"),
+    **dict.fromkeys(("seq", "requests", "changes", "longest_page", "listed", "page_limit", "source_line"), "int"),
+    **dict.fromkeys(("written_at", "opened_at", "closed_at", "lag_s", "asked_at"), "float"),
     "protected": "bool",
     "applied_hash": "hex",
 }
@@ -178,6 +180,7 @@ def _binding(row: Row) -> Write:
     _texts(binding.applied(), null=True)
     _texts(binding.observed(), null=False)
     binding.trouble()
+    binding.reversals()
     return PutBinding(binding)
 
 

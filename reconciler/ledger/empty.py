@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -10,7 +10,7 @@ from typing import Self
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Copy
 from reconciler.ledger.lock import Holder
-from reconciler.records import Binding, Intent, Records, Run, Write
+from reconciler.records import Binding, Intent, Records, Run, Tally, Write
 from reconciler.text import visible
 
 
@@ -48,6 +48,14 @@ class EmptyLedger:
         return ()
 
     def intents(self, run: str) -> tuple[Intent, ...]:  # noqa: ARG002 - the Protocol's parameter
+        """Return no intents."""
+        return ()
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """Return nothing: there are no runs."""
+        return {}
+
+    def history(self, name: str) -> tuple[Intent, ...]:  # noqa: ARG002 - the Protocol's parameter
         """Return no intents."""
         return ()
 

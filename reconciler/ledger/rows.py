@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
-from reconciler.errors import LedgerFailed
+from reconciler.errors import LedgerFailed, Source
 from reconciler.ledger.tables import Statement
-from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.records import (
     LACKED_S,
     Binding,
@@ -90,7 +90,7 @@ def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) 
 def read_binding(row: Row) -> Binding:
     """Return the binding of a row of BINDING_COLUMNS; its JSON stays text. KeyError for a word that is not known."""
     key, customer, live, created_at, state, project, source, protected, via, *rest = row
-    rest[-1] = sys.intern(rest[-1])  # the place, which nearly all rows share
+    *record, place, reversals = rest
     return Binding(
         key,
         customer,
@@ -101,7 +101,7 @@ def read_binding(row: Row) -> Binding:
         sys.intern(source),
         bool(protected),
         _VIAS[via],
-        *rest,
+        *(*record, sys.intern(place), reversals),  # nearly all rows share the place
     )
 
 
@@ -134,6 +134,7 @@ def read_learned(row: Row | None) -> Learned:
 def read_intent(row: Row) -> Intent:
     """Return the intent of a row of INTENT_COLUMNS; ValueError for a word that is not known."""
     run, seq, action, external_id, email, customer, opened_at, payload_hash, before, after, status, *rest = row
+    message, closed_at, reason, file, line = rest
     return Intent(
         run,
         seq,
@@ -145,7 +146,10 @@ def read_intent(row: Row) -> Intent:
         json.loads(before),
         json.loads(after),
         None if status is None else Status(status),
-        *rest,
+        message,
+        closed_at,
+        Reason(reason) if reason else None,
+        Source(file, line) if file else None,
     )
 
 
@@ -202,6 +206,7 @@ def _binding_row(binding: Binding) -> Row:
         binding.observed_json,
         binding.trouble_json,
         binding.place,
+        binding.reversals_json,
     )
 
 
@@ -254,6 +259,7 @@ def _learned_row(learned: Learned) -> Row:
         " ".join(map(str, learned.cuts)),
         learned.lag_s,
         learned.answers,
+        learned.asked_at,
     )
 
 
@@ -273,6 +279,9 @@ def _intent_row(intent: Intent) -> Row:
         None if intent.status is None else intent.status.value,
         intent.message,
         intent.closed_at,
+        intent.reason.value if intent.reason is not None else "",
+        intent.source.file if intent.source is not None else "",
+        intent.source.line if intent.source is not None else 0,
     )
 
 

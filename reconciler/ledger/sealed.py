@@ -3,7 +3,7 @@ A ledger whose personal values are sealed, whatever it is stored in.
 
 Sealed are what was applied and observed of a customer, the users seen on it, and what a change wrote, its messages
 and hashes with it. Not sealed is what a ledger is asked by and says to whoever manages it: external_ids, ids, times,
-states, files, who ran what, and the server's words of an external_id that is taken.
+states, files, lines and reasons, who ran what, and the server's words of an external_id that is taken.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.ledger.base import Copy, Ledger, Meta
 from reconciler.ledger.cipher import Cipher, is_sealed
 from reconciler.ledger.lock import Holder
 from reconciler.model import Address, CustomerId
-from reconciler.records import Binding, Intent, PutBinding, PutIntent, PutUsers, Records, Run, SeenUser, Write
+from reconciler.records import Binding, Intent, PutBinding, PutIntent, PutUsers, Records, Run, SeenUser, Tally, Write
 from reconciler.text import visible
 
 # No field has this name, and no user that a ledger holds this e-mail.
@@ -95,6 +95,14 @@ class SealedLedger:
     def intents(self, run: str) -> tuple[Intent, ...]:
         """Return the intents of one run, in the order of their seq."""
         return tuple(map(self._opened_intent, self.ledger.intents(run)))
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """Return what the intents of each run come to, by its id."""
+        return self.ledger.tallies()
+
+    def history(self, name: str) -> tuple[Intent, ...]:
+        """Return the intents of every run about one customer and its users, oldest first."""
+        return tuple(map(self._opened_intent, self.ledger.history(name)))
 
     def begin(self, holder: Holder, *, account: str) -> SealedLedger:
         """Return this ledger as the writing run `holder` has it."""

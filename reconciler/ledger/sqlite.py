@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -29,7 +29,7 @@ from reconciler.ledger.rows import (
 )
 from reconciler.ledger.tables import TABLES, Statement
 from reconciler.model import CustomerId
-from reconciler.records import Binding, Intent, Records, Run, Write
+from reconciler.records import Binding, Intent, Records, Run, Tally, Write
 from reconciler.step import Step, unheard
 from reconciler.text import visible
 
@@ -168,6 +168,16 @@ class SqliteLedger:
         """Return the intents of one run, in the order of their seq."""
         with told(self.path), altered(self.path):
             return tuple(map(read_intent, self.connection.execute(sql.INTENTS, (run,))))
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """Return what the intents of each run come to, by its id; a run without any is left out."""
+        with told(self.path):
+            return {run: Tally(sent, done) for run, sent, done in self.connection.execute(sql.TALLIES)}
+
+    def history(self, name: str) -> tuple[Intent, ...]:
+        """Return the intents of every run about one customer and its users, oldest first."""
+        with told(self.path), altered(self.path):
+            return tuple(map(read_intent, self.connection.execute(sql.HISTORY, {"name": name})))
 
     def _read(self) -> Records:
         """Return the records, inside a transaction."""

@@ -49,6 +49,13 @@ INTENTS = _select(INTENT_COLUMNS, "FROM intents WHERE run = ? ORDER BY seq")
 LEARNED = _select(LEARNED_COLUMNS, "FROM learned")
 RUNS = _select(RUN_COLUMNS, "FROM runs ORDER BY position")
 ALL_INTENTS = _select(INTENT_COLUMNS, "FROM intents ORDER BY run, seq")
+TALLIES = "SELECT run, count(*), count(*) FILTER (WHERE status = 'done') FROM intents GROUP BY run"
+HISTORY = _select(
+    INTENT_COLUMNS,
+    """FROM intents WHERE external_id = :name OR id = :name OR id IN (
+        SELECT id FROM intents WHERE external_id = :name UNION SELECT id FROM bindings WHERE external_id = :name
+    ) ORDER BY opened_at, run, seq""",
+)
 META = "SELECT environment, base_url, lineage, created_at, serial FROM meta"
 # No write: the serial, which the fence has counted on, stays what it was.
 BEGIN = "UPDATE meta SET token = token + 1, serial = serial - 1, taken_by = ?, taken_at = ?"

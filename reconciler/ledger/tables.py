@@ -9,14 +9,15 @@ from typing import LiteralString
 
 BINDING_COLUMNS: LiteralString = (
     "external_id, id, live_external_id, created_at, state, project, source, protected, via, written_at, "
-    "applied_hash, applied_json, observed_json, trouble_json, place"
+    "applied_hash, applied_json, observed_json, trouble_json, place, reversals_json"
 )
 INTENT_COLUMNS: LiteralString = (
     "run, seq, action, external_id, email, id, opened_at, payload_hash, before_json, after_json, status, "
-    "message, closed_at"
+    "message, closed_at, reason, source_file, source_line"
 )
 LEARNED_COLUMNS: LiteralString = (
-    "lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts, lag_s, answers"
+    "lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts, lag_s, "
+    "answers, asked_at"
 )
 RUN_COLUMNS: LiteralString = (
     "id, started_at, command, outcome, finished_at, requests, changes, who, git_commit, ci_url, actor, key_name, "

@@ -9,7 +9,7 @@ from reconciler.api.flight import in_flight
 from reconciler.api.times import rfc3339
 from reconciler.errors import Rejected
 from reconciler.live.ranges import AT_ONCE, ranges_of
-from reconciler.live.turned import Progress, StrayError, Turned
+from reconciler.live.turned import Progress, StrayError, Turned, keep
 from reconciler.model import CustomerId, Live, LiveCustomer
 from reconciler.records import Learned
 
@@ -91,7 +91,11 @@ def _merged(lists: Sequence[Turned]) -> Mapping[CustomerId, LiveCustomer]:
     """Return the customers of all lists, each once."""
     if len(lists) == 1:
         return lists[0].customers
-    return {customer_id: customer for one in lists for customer_id, customer in one.customers.items()}
+    merged: dict[CustomerId, LiveCustomer] = {}
+    for one in lists:
+        for customer in one.customers.values():
+            keep(merged, customer)
+    return merged
 
 
 async def _in_ranges(

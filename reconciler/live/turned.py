@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from reconciler.api.client import Client
 from reconciler.api.pages import pages
-from reconciler.errors import NotTheApi
+from reconciler.errors import Incomplete, NotTheApi
 from reconciler.kinds import wire
 from reconciler.live.ranges import Range
 from reconciler.model import CustomerId, End, LiveCustomer
@@ -19,6 +19,22 @@ Progress = Callable[[int, int | None], None]
 
 # Values that many customers share. Kept once, they spare a fifth of a big account's memory.
 _SHARED = ("city", "state", "country", "postal_code")
+
+
+def keep(customers: dict[CustomerId, LiveCustomer], customer: LiveCustomer) -> None:
+    """
+    Add a customer to those of a listing, as the later page has it.
+
+    Raises Incomplete where the listing had that id under another external_id: which one is true cannot be said.
+    """
+    former = customers.get(customer.id)
+    if former is not None and former.external_id != customer.external_id:
+        raise Incomplete(
+            f"the list holds {customer.id} twice, with the external_ids {former.external_id!r} and "
+            f"{customer.external_id!r}; nothing was sent",
+            "someone may be changing it now: plan again later, and tell the API's support if it stays so",
+        )
+    customers[customer.id] = customer
 
 
 class StrayError(Exception):
@@ -83,7 +99,7 @@ class Turned:
             customer = self._customer(row)
             if self.within is not None and not self.within.holds(customer.created_at):
                 raise StrayError
-            self.customers[customer.id] = customer
+            keep(self.customers, customer)
 
     def _customer(self, row: object) -> LiveCustomer:
         """Return the customer in a row, with the values that many share kept once."""

@@ -25,7 +25,7 @@ from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
 from reconciler.plan.absence import created_keys
-from reconciler.plan.ways import LEARNING, known_lag, known_ways, to_learn_from
+from reconciler.plan.ways import LEARNING, archives_to_learn_from, concluded, known_lag, known_ways, to_learn_from
 from reconciler.records import (
     Binding,
     DropBinding,
@@ -113,8 +113,9 @@ async def carry_out(
     if not result.halt and not result.interrupted and client.budget.room(LEARNING):
         # What the budget has no room for is learned by the next run.
         with suppress(OverBudget):
-            await _learn(ledger, look, planned, terms)
-    done = ended(run, clock, result.outcome, requests=client.requests, changes=len(planned.plan.changes))
+            await _learn(ledger, look, planned, terms, result)
+    did = sum(one.status is Status.DONE for one in result.outcomes)
+    done = ended(run, clock, result.outcome, requests=client.requests, changes=did)
     # Whoever goes on with what was not begun need not prove again that nobody is there.
     left = created_keys(one.change for one in result.outcomes if one.status is Status.SKIPPED)
     ledger.commit([*lacked_writes(planned, left), PutRun(done)])
@@ -170,19 +171,24 @@ def _rows(planned: Planned) -> Mapping[str, Binding]:
     return {**planned.records.bindings, **{entry.external_id: entry for entry in planned.plan.entries}}
 
 
-async def _learn(ledger: Ledger, look: ClientLook, planned: Planned, terms: Terms) -> None:
+async def _learn(ledger: Ledger, look: ClientLook, planned: Planned, terms: Terms, result: Result) -> None:
     """Learn whether archived customers are listed and answer a get, while that is unknown: two requests, once."""
-    asked = to_learn_from(planned.records, planned.learned, terms, planned.live.read_at)
-    if asked is None:
-        return
-    customer, created_at = asked
-    listed = await look.on_first_page(customer, created_at)
-    if listed is None and planned.live.narrowed:
+    row = to_learn_from(planned.records, planned.learned, terms, planned.live)
+    settled = row is not None
+    if row is None:
+        did = [one.change for one in result.outcomes if one.status is Status.DONE]
+        rows = _rows(planned)
+        archives = archives_to_learn_from(did, rows, planned.learned, terms)
+        if not archives:
+            return
+        row = rows[archives[-1].address.external_id]
+    # In this order: one that a get finds and that no list holds after it was archived all the while.
+    got = await look.get(row.bound_id)
+    listed = await look.on_first_page(row.bound_id, row.created_at)
+    if listed is None and (planned.live.narrowed or not settled):
         return
     if listed is None:
         # Many were created at once; the listing of this run is as young as the customer's archive is settled.
-        listed = customer in planned.live.listed
-    got = await look.get(customer)
+        listed = row.bound_id in planned.live.listed
     learned = ledger.records().learned
-    how = f"from {customer}, which this tool had archived"
-    ledger.commit([PutLearned(replace(learned, lists_archived=listed, gets_archived=got is not None, how=how))])
+    ledger.commit([PutLearned(concluded(learned, row, listed=listed, got=got is not None, settled=settled))])

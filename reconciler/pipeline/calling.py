@@ -143,7 +143,7 @@ async def carry_out(
     result = earlier or await execute(prepared.plan, sending, steps, tell, lag_s=lag_s)
     done = result.outcomes[0].status is Status.DONE
     repeated = sent_again(prepared.change, prepared.records, sending) if done else []
-    changes = 1 if earlier is None else 0
+    changes = 1 if earlier is None and done else 0
     ledger.commit([*repeated, PutRun(ended(run, clock, result.outcome, requests=client.requests, changes=changes))])
     body = steps.found if steps.found is not None else (bodies[-1] if bodies and done else None)
     return Called(result, body, sending.failure)

@@ -18,7 +18,7 @@ from reconciler.model import CustomerId
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.planning import Say
-from reconciler.pipeline.runs import CLEANED, unfinished
+from reconciler.pipeline.runs import CLEANED, done_in, unfinished
 from reconciler.plan.ways import known_lag, probed
 from reconciler.records import PutAccount, PutIntent, PutLearned, PutRun, Run
 from reconciler.terms import Terms
@@ -74,7 +74,7 @@ async def probe(
     known = probed(ledger.records().learned, answers, f"by a probe that began at {run.started_at}")
     left_active = any(one.active for one in asking.made)
     outcome = "interrupted" if sending.interrupted else "stopped" if stopped or left_active else "done"
-    done = ended(run, clock, outcome, requests=client.requests, changes=len(ledger.intents(run.id)))
+    done = ended(run, clock, outcome, requests=client.requests, changes=done_in(ledger.intents(run.id)))
     ledger.commit([PutLearned(known), PutRun(done)])
     return Probed(
         answers,
@@ -105,7 +105,7 @@ async def _cleaned(
         asking = Asking(sending, clock, key_of(run), run.id[:_MARK_CHARS])
         made = await left.cleaned(asking, intents, ClientLook(sending.client), keys)
         closing = left.closed(intents, sending.client.server_now())
-        done = run if run.finished_at else ended(run, clock, CLEANED, requests=run.requests, changes=len(intents))
+        done = run if run.finished_at else ended(run, clock, CLEANED, requests=run.requests, changes=done_in(intents))
         ledger.commit([*map(PutIntent, closing), PutRun(replace(done, outcome=CLEANED))])
         found += [one.live.id for one in made]
     return tuple(found)

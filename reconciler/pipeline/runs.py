@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.errors import ReconcilerError, Refused
+from reconciler.explained import Archived
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Address, CustomerId, Status
-from reconciler.records import Intent, Run
+from reconciler.records import Binding, Intent, Run
 
 PROBING = "doctor --probe"
 """What a probe is called in the history."""
@@ -54,6 +55,20 @@ def undoable(run: Run) -> Run:
             "write what is wanted into the files, and apply",
         )
     return run
+
+
+def done_in(intents: Iterable[Intent]) -> int:
+    """Return how many of a run's changes were done."""
+    return sum(one.status is Status.DONE for one in intents)
+
+
+def last_archive(ledger: Ledger, row: Binding) -> Archived | None:
+    """Return our archive of a customer that the ledger holds as archived; None where the history does not have it."""
+    done = [one for one in ledger.history(row.external_id) if one.id == row.id and one.status is Status.DONE]
+    last = next((one for one in reversed(done) if one.action in (Action.ARCHIVE, Action.RESTORE)), None)
+    if last is None or last.action is not Action.ARCHIVE:
+        return None
+    return Archived(last, next((run for run in ledger.runs() if run.id == last.run), None))
 
 
 def archived_by_runs(ledger: Ledger) -> frozenset[CustomerId]:

@@ -25,6 +25,7 @@ from reconciler.plan.entry import Here, compared, known_entry, new_entry
 from reconciler.plan.match import Known, taken_archived
 from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Shelved, as_recorded
+from reconciler.plan.reversals import reversed_again
 from reconciler.records import Binding, BindingState
 from reconciler.text import cited
 
@@ -165,6 +166,8 @@ def _plan_archive(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
     if entry.protected or (known.row is not None and known.row.protected):
         hint = "apply it once with `protect: false`, or run `reconciler state unprotect`; then it can be archived"
         return bound + _blocked(customer, "it is declared archived and it is protected", hint)
+    if (again := reversed_again(entry, customer.source)) is not None:
+        return bound + Part(blocked=(again,))
     change = Change(Action.ARCHIVE, Address(customer.external_id), known.id, Reason.DECLARED, source=customer.source)
     return bound + Part(changes=(change,))
 
@@ -181,6 +184,8 @@ def _plan_dormant(
         return _bound(customer, known, seen, entry)
     found = difference(customer, known, seen, means)
     entry = known_entry(customer, known, seen, means.here, state=state, found=found)
+    if reason is not Reason.OURS and (again := reversed_again(entry, customer.source)) is not None:
+        return _bound(customer, known, seen, entry) + Part(blocked=(again,))
     lost = reason is Reason.HIDDEN_OR_GONE
     if lost and not customer.fields.get("name"):
         return _blocked(customer, "it must be restored or created and has no name", "add `name:`", field="name")

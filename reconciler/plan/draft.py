@@ -20,7 +20,7 @@ from reconciler.model import (
 from reconciler.plan import guard, order
 from reconciler.plan.absence import created_keys, pass_of, reads_for
 from reconciler.plan.part import Part
-from reconciler.plan.ways import LEARNING, known_ways, to_learn_from
+from reconciler.plan.ways import LEARNING, archives_to_learn_from, known_ways, to_learn_from
 from reconciler.plans import Plan
 from reconciler.records import Learned, Records
 from reconciler.terms import Terms
@@ -62,8 +62,10 @@ def draft_of(
 ) -> Draft:
     """Return all that is planned as a plan; `notes` stand before those of `part`, `again` wants one more listing."""
     part = replace(part, reads=part.reads + _last_reads(part, live, learned, again=again))
-    learning = LEARNING if to_learn_from(records, learned, terms, live.read_at) is not None else 0
     plan = _plan(desired, live, records, terms, part)
+    rows = {**records.bindings, **{entry.external_id: entry for entry in plan.entries}}
+    learns = to_learn_from(records, learned, terms, live) or archives_to_learn_from(plan.changes, rows, learned, terms)
+    learning = LEARNING if learns else 0
     notes = (*notes, *_whole_notes(plan, live, learned, terms))
     plan = replace(
         plan,

@@ -27,6 +27,9 @@ from reconciler.model import (
     LiveCustomer,
     Reason,
 )
+from reconciler.plan.diff import cause_of
+from reconciler.plan.entry import compared
+from reconciler.plan.reversals import FIELD as LIFECYCLE
 from reconciler.plan.seen import Seen, managed_in, observed_of, row_of, state_of, targeted, there, unobservable
 from reconciler.plans import Plan
 from reconciler.records import BindingState
@@ -71,9 +74,28 @@ def _sorted(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]
             text = "it is neither listed nor answers a get: archived and hidden, or gone; it is declared active"
             return _finding(Kind.GONE, change, text), None
         case Action.ARCHIVE, Reason.DECLARED if state_of(change.address, seen) is BindingState.ARCHIVED:
-            return _finding(Kind.RESTORED, change, "we archived it, and somebody restored it"), None
+            text = "we archived it, and somebody restored it"
+            return replace(_finding(Kind.RESTORED, change, text), fields=_edited_since(change, seen)), None
         case _:
             return None, Pending(change.action, change.address, source=change.source)
+
+
+def _edited_since(change: Change, seen: Seen) -> tuple[Moved, ...]:
+    """Return the fields of a customer that someone restored which are not as declared, by someone else's doing."""
+    wanted = seen.desired.customers.get(change.address.external_id)
+    live = None if change.id is None else seen.live.listed.get(change.id)
+    row = row_of(change.address, seen)
+    if wanted is None or live is None or row is None:
+        return ()
+    applied, observed = row.applied(), row.observed()
+    moved = []
+    for name, declared in compared(wanted).items():
+        recorded = (applied[name], observed.get(name, "")) if name in applied else None
+        held = live.fields.get(name, "")
+        cause = cause_of(FIELDS[name], declared, recorded, held, seen.terms.equal.get(name))
+        if cause is not None and cause is not Cause.CONFIG:
+            moved.append(Moved(name, None if recorded is None else recorded[1], held, declared, cause))
+    return tuple(moved)
 
 
 def _patch(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]:
@@ -101,6 +123,9 @@ def _finding(kind: Kind, change: Change, text: str) -> Finding:
 def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Finding | None, Blocked | None]:
     """Return what of a blocked one is drift: the API cannot undo it, but somebody did it."""
     row = row_of(one.address, seen)
+    if one.field == LIFECYCLE and row is not None:
+        kind = Kind.RESTORED if seen.desired.customers[one.address.external_id].archived else Kind.ARCHIVED
+        return Finding(kind, one.address, row.id, f"{one.reason}; {one.hint}", source=one.source), None
     if customer is None or one.address.email is not None:
         return None, one
     if row is not None and one.field is None and customer.external_id != row.live_external_id:

@@ -74,10 +74,29 @@ def known_entry(
         observed_json=row.observed_json if row else None,
         trouble_json=row.trouble_json if row else None,
         place=here.place or (row.place if row else ""),
+        reversals_json=_reversals(customer, row, state) if row else None,
     )
     if found is None:
         return entry
     return with_record(entry, found.applied, found.observed, _still(entry.trouble(), compared(customer)))
+
+
+def _reversals(customer: DesiredCustomer, row: Binding, state: BindingState) -> str | None:
+    """
+    Return what is kept of our archives or restores of a customer whose state is `state` by now.
+
+    They are forgotten once the file wants the other state, and once it is as declared by someone else's doing.
+    """
+    former = row.reversals()
+    if former is None:
+        return None
+    archived = former.made is BindingState.ARCHIVED
+    by_others = (
+        row.state is BindingState.ACTIVE and state is not BindingState.ACTIVE
+        if archived
+        else row.state is BindingState.ABSENT and state is BindingState.ACTIVE
+    )
+    return None if customer.archived is not archived or by_others else row.reversals_json
 
 
 def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None]) -> dict[str, Trouble]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import assert_never
 
-from reconciler.explained import Explanation, Row
+from reconciler.explained import Archived, Explanation, Row
 from reconciler.kinds.kind import canonical_email
 from reconciler.model import Address, Blocked, Desired, DesiredCustomer, Live, LiveCustomer
 from reconciler.plan.compared import compared_rows
@@ -23,7 +23,7 @@ from reconciler.plan.scope import Scope
 from reconciler.plan.sides import user_sides
 from reconciler.plan.spared import checks
 from reconciler.plans import Plan
-from reconciler.records import Binding, Records, Via
+from reconciler.records import Binding, BindingState, Records, Via
 from reconciler.terms import Terms
 
 _VIA = {
@@ -35,9 +35,19 @@ _VIA = {
 
 
 def explain(
-    address: Address, plan: Plan, desired: Desired, live: Live, records: Records, terms: Terms
+    address: Address,
+    plan: Plan,
+    desired: Desired,
+    live: Live,
+    records: Records,
+    terms: Terms,
+    archived: Archived | None = None,
 ) -> Explanation | None:
-    """Return why `plan`, made of the other values, does what it does to `address`; None where no side knows it."""
+    """
+    Return why `plan`, made of the other values, does what it does to `address`; None where no side knows it.
+
+    `archived` is our last archive of it, if there was one and no restore since.
+    """
     key = address.external_id
     customer, row = desired.customers.get(key), records.bindings.get(key)
     holders = tuple(one for one in live.listed.values() if one.external_id == key)
@@ -51,15 +61,19 @@ def explain(
         if not users:
             return None
     there = _there(identity, row, known)
+    shelved = address.email is None and isinstance(there, Shelved)
+    asked = address.email is None and not shelved
     return Explanation(
         address=address,
         declared=tuple(_declared(customer, key, row, desired, known)),
         identity=tuple(_identity(customer, identity, row, holders)),
         presence=tuple(_presence(there, _id(identity, row), row, live, known)),
         fields=() if address.email is not None else _fields(customer, identity, there, known),
-        archiving=() if address.email is not None else tuple(checks(key, customer, row, holders, known)),
+        archiving=tuple(checks(key, customer, row, holders, known)) if asked else (),
         users=users,
         outcome=outcome_of(plan, address),
+        shelved=shelved,
+        archived=archived if shelved else None,
     )
 
 
@@ -189,6 +203,8 @@ def _presence(
     if row is not None and known.register.sight.fresh(row):
         yield f"this tool wrote to it less than {known.register.sight.lag_s:g} s ago, so a list need not show it yet"
     yield from _meaning(there, known)
+    if isinstance(there, Active) and row is not None and row.state is BindingState.ARCHIVED:
+        yield "this tool had archived it, so someone has restored it since"
 
 
 def _meaning(there: Presence, known: Judged) -> Iterator[str]:

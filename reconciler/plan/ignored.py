@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 
-from reconciler.drifts import Drift, Finding, Ignored, Rule
+from reconciler.drifts import Drift, Finding, Ignored, Kind, Rule
 
 
 def without_ignored(drift: Drift, rules: Iterable[Rule], today: date) -> Drift:
@@ -38,4 +38,6 @@ def _split(finding: Finding, rule: Rule) -> tuple[Finding | None, Finding | None
     if not hidden:
         return finding, None
     left = tuple(one for one in finding.fields if one.name not in rule.fields)
-    return replace(finding, fields=left) if left else None, replace(finding, fields=hidden)
+    # What was restored by hand is drift, whatever became of its fields.
+    kept = left or finding.kind is not Kind.CHANGED
+    return replace(finding, fields=left) if kept else None, replace(finding, fields=hidden)

@@ -12,6 +12,7 @@ from reconciler.model import (
     Desired,
     DesiredCustomer,
     Live,
+    Note,
 )
 from reconciler.plan import guard
 from reconciler.plan.absence import LISTINGS, Lacked, Proof, created_keys, without
@@ -21,13 +22,16 @@ from reconciler.plan.likeness import offers
 from reconciler.plan.match import Identity, Known, Register, identify
 from reconciler.plan.near import near
 from reconciler.plan.part import Part, joined
-from reconciler.plan.presence import Sight, by_external_id, shelved_by_external_id
+from reconciler.plan.presence import Shelved, Sight, by_external_id, shelved_by_external_id
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
 from reconciler.plan.rivals import unrivalled
 from reconciler.plan.scope import Scope, matcher, scope_of
-from reconciler.plan.ways import known_lag, overruled, sight_of
+from reconciler.plan.ways import known_lag, learned_from, sight_of
 from reconciler.records import BindingState, Records
 from reconciler.terms import Prune, Terms
+
+_NAMED = 3
+"""So many keys a note names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, l
     The same values give the same plan. Raises Incomplete where the listing cannot be trusted, and
     Refused where the ledger is another account's, or what would be archived another repository's.
     """
-    learned = overruled(records, live, terms)
+    learned = learned_from(records, live, terms)
     scope = scope_of(desired, terms)
     sight = sight_of(live, learned, terms)
     lacking = guard.lacking(sight, records.bindings, scope)
@@ -63,9 +67,8 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, l
     if reads:
         return not_yet(reads, terms, learned)
     notes = guard.of_this_account(records, live, terms, desired)
-    part, unchanged = _all_parts(
-        desired, terms, _judged(desired, records, terms, _register(desired, records, scope, sight))
-    )
+    known = _judged(desired, records, terms, _register(desired, records, scope, sight))
+    part, unchanged = _all_parts(desired, terms, known)
     guard.of_this_place(part, desired, records, terms)
     unproven: tuple[str, ...] = ()
     if lacked is not None and not live.narrowed and not part.reads:
@@ -73,6 +76,7 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, l
         unproven = proof.unproven(created_keys(part.changes))
         if unproven and live.listings >= LISTINGS:
             part, unproven = without(part, frozenset(unproven), live.listings), ()
+    notes += _unconfirmed(known)
     created = [desired.customers[one.address.external_id] for one in part.changes if one.action is Action.CREATE]
     notes += near(created, live.listed.values(), desired, records)
     notes += offers(created, live.listed.values(), desired, records)
@@ -91,9 +95,31 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, l
     )
 
 
+def _unconfirmed(known: Judged) -> tuple[Note, ...]:
+    """Return a note of who should be archived and is listed, where archived ones are: no list says whether it is."""
+    sight = known.register.sight
+    if not sight.lists_archived:
+        return ()
+    keys = [
+        customer.external_id
+        for customer, identity in known.identities
+        if customer.archived
+        and known.register.scope.targeted(customer.external_id)
+        and isinstance(identity, Known)
+        and isinstance(identity.presence, Shelved)
+        and identity.presence.customer is not None
+        and not (identity.row is not None and sight.fresh(identity.row))
+    ]
+    if not keys:
+        return ()
+    named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
+    text = "archived customers are listed here, so that it cannot be seen whether someone has restored what the files"
+    return (Note(f"{text} declare `archived: true`: {named}"),)
+
+
 def judged(desired: Desired, live: Live, records: Records, terms: Terms) -> Judged:
     """Return what `make_plan` knows of the same values before it plans a key; everything it asks for must be read."""
-    sight = sight_of(live, overruled(records, live, terms), terms)
+    sight = sight_of(live, learned_from(records, live, terms), terms)
     return _judged(desired, records, terms, _register(desired, records, scope_of(desired, terms), sight))
 
 

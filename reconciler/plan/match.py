@@ -200,7 +200,8 @@ def broken(key: str, row: Binding, carried: str) -> Blocked:
 
 def taken_archived(key: str) -> Note:
     """Return that a customer which we archived is listed, and that this proves nothing on this server."""
-    return Note("it was archived by this tool and is listed; it is taken to be archived still", Address(key))
+    text = "Reconciler archived it and it is listed: it is taken to be archived still, but someone may have restored it"
+    return Note(f"{text} (`server: {{lists_archived: …}}` says whether archived customers are listed)", Address(key))
 
 
 def _taken_key(customer: DesiredCustomer, row: Binding) -> Blocked:

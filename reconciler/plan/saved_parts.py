@@ -155,6 +155,7 @@ def entry_to_json(entry: Binding) -> Json:
         "applied": entry.applied_json,
         **_said("observed", entry.observed_json),
         **_said("trouble", entry.trouble_json),
+        **_said("reversals", entry.reversals_json),
     }
 
 

@@ -13,7 +13,7 @@ from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.duplicates import doubles
 from reconciler.plan.part import Part, joined
 from reconciler.plan.scope import matcher
-from reconciler.plan.ways import known_ways, overruled, sight_of
+from reconciler.plan.ways import known_ways, learned_from, sight_of
 from reconciler.records import Records
 from reconciler.terms import Terms
 
@@ -33,7 +33,7 @@ def make_single(choice: Choice, live: Live, records: Records, terms: Terms) -> D
     Raises ReconcilerError where one that is to be kept has no duplicate or two have one external_id, Refused
     where the ledger is another account's.
     """
-    learned = overruled(records, live, terms)
+    learned = learned_from(records, live, terms)
     found = found_twice(choice, live, records, terms)
     if found.reads:
         return not_yet(found.reads, terms, learned)
@@ -48,7 +48,7 @@ def make_single(choice: Choice, live: Live, records: Records, terms: Terms) -> D
 
 def found_twice(choice: Choice, live: Live, records: Records, terms: Terms) -> Doubles:
     """Return what is there twice, seen as a plan sees it."""
-    sight = sight_of(live, overruled(records, live, terms), terms)
+    sight = sight_of(live, learned_from(records, live, terms), terms)
     return doubles(live, records, sight, choice.keep, choice.archived)
 
 

@@ -32,7 +32,7 @@ from reconciler.plan.match import broken
 from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, Sight, Unread, by_external_id, presence
 from reconciler.plan.scope import Scope, matcher
-from reconciler.plan.ways import overruled, sight_of
+from reconciler.plan.ways import learned_from, sight_of
 from reconciler.records import Binding, BindingState, Intent, Records
 from reconciler.terms import Terms
 
@@ -47,7 +47,7 @@ def make_undo(intents: Sequence[Intent], live: Live, records: Records, terms: Te
 
     Raises Incomplete where the listing cannot be trusted, and Refused where the ledger is another account's.
     """
-    learned = overruled(records, live, terms)
+    learned = learned_from(records, live, terms)
     sight = sight_of(live, learned, terms)
     by_id = {row.bound_id: row for row in records.bindings.values()}
     # What the run did not touch is neither asked for nor counted as lacking.

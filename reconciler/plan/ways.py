@@ -1,20 +1,22 @@
 """
 What the server is like: whether archived customers are listed, and still answer a get.
 
-Neither is documented and no field tells them apart, so it is learned (or stated by the environment),
-and every complete listing that contradicts it makes it unknown again.
+Neither is documented and no field tells them apart, so it is learned (or stated by the environment), and only from
+what nothing else explains. A customer that we archived and that is listed proves nothing by that: someone may have
+restored it. One that no list holds proves that archived ones are not listed; one that is listed and answers no get,
+that they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import ceil
 
 from reconciler.answers import NO, YES, Answer, Question, kept
-from reconciler.model import CustomerId, Live
+from reconciler.model import Action, Change, Live
 from reconciler.plan.presence import Sight
-from reconciler.records import BindingState, Learned, Records
+from reconciler.records import Binding, BindingState, Learned, Records
 from reconciler.terms import Terms
 
 SETTLED_S = 5.0
@@ -31,27 +33,32 @@ _PAGE_LIMITS = {"taken": 1000, "cut": 100, "refused": 100}
 _LAG_TIMES = 3
 """So many times what one probe saw is taken for the bound."""
 
-FEW = 2
-"""So many archived customers must all be listed before we doubt: one may have been restored by hand."""
+MANY = 10
+"""So many customers that we archived, all of them listed: before all were restored by hand, the server has changed."""
 
 
-def overruled(records: Records, live: Live, terms: Terms) -> Learned:
+def learned_from(records: Records, live: Live, terms: Terms) -> Learned:
     """
-    Return what is known of the server after `live`: as the ledger holds it, or unknown where it is contradicted.
+    Return what is known of the server after `live`, a complete listing.
 
-    Known to list archived customers: contradicted by one that we archived and that is not listed.
-    Known not to: contradicted where all that we archived are listed, and there are at least `FEW`.
+    None of the customers that we archived is listed: archived ones are not. Some are: those may have been restored by
+    hand, so that nothing is learned from them; but that archived ones are listed is contradicted by the others, and
+    that they are not by `MANY`, all of them listed. What is contradicted is unknown again.
     Archives younger than the lag bound say nothing, and neither do narrowed lists.
     """
     learned = records.learned
-    if learned.lists_archived is None or live.narrowed:
+    if live.narrowed:
         return learned
+    settled_at = live.read_at - known_lag(learned, terms)
     settled = [
-        binding.id in live.listed
-        for binding in records.bindings.values()
-        if binding.state is BindingState.ARCHIVED and binding.written_at <= live.read_at - known_lag(learned, terms)
+        row for row in records.bindings.values() if row.state is BindingState.ARCHIVED and row.written_at <= settled_at
     ]
-    contradicted = False in settled if learned.lists_archived else len(settled) >= FEW and all(settled)
+    listed = sum(row.bound_id in live.listed for row in settled)
+    lists, gets = learned.lists_archived, learned.gets_archived
+    if settled and not listed and lists is not False:
+        how = f"no listing holds {settled[-1].bound_id}, which this tool had archived"
+        return replace(learned, lists_archived=False, gets_archived=None if lists else gets, how=how)
+    contradicted = (lists is True and listed < len(settled)) or (lists is False and MANY <= listed == len(settled))
     if not contradicted:
         return learned
     return replace(learned, lists_archived=None, gets_archived=None, how="a later listing contradicted it")
@@ -97,21 +104,57 @@ def probed(learned: Learned, answers: Iterable[Answer], how: str) -> Learned:
     )
 
 
-def to_learn_from(records: Records, learned: Learned, terms: Terms, now: float) -> tuple[CustomerId, str] | None:
+def to_learn_from(records: Records, learned: Learned, terms: Terms, live: Live) -> Binding | None:
     """
-    Return the (id, created_at) of an archived customer to ask about, None where nothing is to be learned.
+    Return the row of a customer that we archived and that is to be asked about, None where nothing is to be learned.
 
-    `now` is the server's clock, seconds since 1970. Asking costs two requests: a narrow list and a get.
+    One that is not listed tells most. One that is was perhaps restored, so that it is asked about once.
+    Asking costs two requests: a get and a narrow list.
     """
     if None not in known_ways(learned, terms):
         return None
-    ours = (
-        (binding.written_at, binding.bound_id, binding.created_at)
-        for binding in records.bindings.values()
-        if binding.state is BindingState.ARCHIVED and binding.created_at
+    settled = [
+        row
+        for row in records.bindings.values()
+        if row.state is BindingState.ARCHIVED and row.created_at and 0 < row.written_at <= live.read_at - SETTLED_S
+    ]
+    lacking = [] if live.narrowed else [row for row in settled if row.bound_id not in live.listed]
+    asked = lacking or [row for row in settled if row.written_at > learned.asked_at]
+    return max(asked, key=lambda row: (row.written_at, row.bound_id), default=None)
+
+
+def archives_to_learn_from(
+    changes: Iterable[Change], rows: Mapping[str, Binding], learned: Learned, terms: Terms
+) -> tuple[Change, ...]:
+    """
+    Return the archives of a plan that something is to be learned from as soon as they are done; `rows` are by key.
+
+    One that no list holds at once shows that archived ones are not listed, before anyone can have restored it. One
+    that is listed yet proves nothing: a later run asks about it.
+    """
+    if None not in known_ways(learned, terms):
+        return ()
+    return tuple(
+        change
+        for change in changes
+        if change.action is Action.ARCHIVE
+        and (row := rows.get(change.address.external_id)) is not None
+        and row.id == change.id
+        and row.created_at
     )
-    settled = [row for row in ours if row[0] and row[0] <= now - SETTLED_S]
+
+
+def concluded(learned: Learned, row: Binding, *, listed: bool, got: bool, settled: bool = True) -> Learned:
+    """
+    Return what is known of the server once a customer that we archived was asked about, and what each answered.
+
+    Not `settled`: it was archived so lately that a list need not show that.
+    """
+    how = f"from {row.id}, which this tool had archived"
+    if not listed:
+        return replace(learned, lists_archived=False, gets_archived=got, how=how)
     if not settled:
-        return None
-    _, customer, created_at = max(settled)
-    return customer, created_at
+        return learned
+    if not got:
+        return replace(learned, lists_archived=True, gets_archived=False, how=how)
+    return replace(learned, asked_at=max(learned.asked_at, row.written_at))

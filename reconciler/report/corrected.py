@@ -85,6 +85,14 @@ def after_unprotecting(row: Binding, follows: Follows) -> Iterator[str]:
         yield f"{_at(one)}: it stays as it is"
 
 
+def after_unblocking(row: Binding, follows: Follows) -> Iterator[str]:
+    """Yield what follows where it is forgotten that the customer of `row` did not keep what was applied."""
+    one = None if follows.desired is None else follows.desired.customers.get(row.external_id)
+    if one is not None:
+        yield f"{_at(one)}: the next plan makes it as it is declared there"
+    yield "where it does not keep that, it is blocked again after two runs"
+
+
 def after_erasing(row: Binding, follows: Follows) -> Iterator[str]:
     """Yield what follows where the values of `row` are erased."""
     one = None if follows.desired is None else follows.desired.customers.get(row.external_id)

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from reconciler.api.times import rfc3339
 from reconciler.explained import Explanation, Row
 from reconciler.plans import Plan
+from reconciler.report.history import change_json, in_run, masked_intent, moment, why
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.plan_text import outcome_lines
 from reconciler.report.redact import masked, masked_address, masked_plan
@@ -44,6 +46,7 @@ def explanation_json(told: Explanation, plan: Mapping[str, Any], *, redact: bool
             {"rule": check.rule, "archives": check.archives, "holds": check.holds, "why": check.why}
             for check in one.archiving
         ],
+        "archived": None if one.archived is None else change_json(one.archived.intent, one.archived.run),
         "users": [
             {"email": user.email, "source": user.source, "recorded": user.recorded, "listed": user.listed}
             for user in one.users
@@ -54,8 +57,10 @@ def explanation_json(told: Explanation, plan: Mapping[str, Any], *, redact: bool
 
 def _masked(told: Explanation) -> Explanation:
     """Return `told` with personal values masked."""
+    archived = told.archived
     return replace(
         told,
+        archived=None if archived is None else replace(archived, intent=masked_intent(archived.intent)),
         address=masked_address(told.address),
         fields=tuple(_masked_row(row) for row in told.fields),
         users=tuple(replace(user, email=masked("email", user.email)) for user in told.users),
@@ -82,6 +87,10 @@ def _lines(told: Explanation, width: int) -> Iterator[Line]:
             yield line("; ".join(f"{side} {shown(value)}" for side, value in row.sides), indent=4)
             yield line(row.rule, indent=4)
         yield BLANK
+    if told.shelved:
+        yield line("Why is it archived?", "bold")
+        yield from _archived(told)
+        yield BLANK
     if told.archiving:
         yield line("May it be archived?", "bold")
         for check in told.archiving:
@@ -102,6 +111,16 @@ def _lines(told: Explanation, width: int) -> Iterator[Line]:
             yield line(visible(f"{user.email}: {', '.join(facts)}"), indent=2)
         yield BLANK
     yield from _outcome(told.outcome, width)
+
+
+def _archived(told: Explanation) -> Iterator[Line]:
+    """Yield when we archived it, in which run, and why."""
+    if told.archived is None:
+        yield line("the ledger does not have when this tool archived it, nor why", indent=2)
+        return
+    intent = told.archived.intent
+    yield line(f"archived {moment(rfc3339(intent.opened_at))}: {why(intent) or 'the ledger has no reason'}", indent=2)
+    yield line(in_run(intent.run, told.archived.run), indent=2)
 
 
 def _outcome(plan: Plan, width: int) -> Iterator[Line]:

@@ -1,16 +1,17 @@
-"""The runs of the ledger, and the changes of one, as text and as values for JSON."""
+"""The runs of the ledger, the changes of one, and those of one customer, as text and as values for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reconciler.model import Status
-from reconciler.records import Intent, Run
+from reconciler.api.times import rfc3339
+from reconciler.model import Reason, Status
+from reconciler.records import Intent, Run, Tally
 from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
 from reconciler.report.redact import masked, masked_address, masked_text, uncited
-from reconciler.report.words import address, count, shown
+from reconciler.report.words import REASONS, address, count, shown
 from reconciler.text import visible
 
 _SHORT = 8
@@ -19,44 +20,66 @@ _SHORT = 8
 _TITLES = ("run", "started", "command", "outcome", "changes", "requests")
 
 
-def runs_json(runs: Sequence[Run]) -> dict[str, Any]:
+Tallies = Mapping[str, Tally]
+"""What the intents of each run come to, by the run's id."""
+
+
+def runs_json(runs: Sequence[Run], tallies: Tallies) -> dict[str, Any]:
     """Return runs as a value for JSON, in their order; what is not known is left out."""
-    return {"runs": [_run_json(run) for run in runs]}
+    return {"runs": [_run_json(run, tallies) for run in runs]}
 
 
-def run_json(run: Run, intents: Sequence[Intent], *, redact: bool = False) -> dict[str, Any]:
-    """Return one run and its changes as a value for JSON; a change whose answer is not known is in doubt."""
+def changes_json(
+    runs: Sequence[Run], tallies: Tallies, intents: Sequence[Intent], *, redact: bool = False
+) -> dict[str, Any]:
+    """Return changes and their runs as a value for JSON; a change whose answer is not known is in doubt."""
+    by_id = {run.id: run for run in runs}
+    rows = [masked_intent(one) for one in intents] if redact else intents
+    return {**runs_json(runs, tallies), "changes": [change_json(one, by_id.get(one.run)) for one in rows]}
+
+
+def change_json(one: Intent, run: Run | None) -> dict[str, Any]:
+    """Return one change as a value for JSON, `run` being its run; what is not known is null."""
     return {
-        "runs": [_run_json(run)],
-        "changes": [
-            {
-                "action": one.action.value,
-                "address": str(one.address),
-                "id": one.id,
-                "before": dict(one.before),
-                "after": dict(one.after),
-                "status": _status(one).value,
-                "message": one.message,
-            }
-            for one in (map(_masked, intents) if redact else intents)
-        ],
+        "run": one.run,
+        "command": None if run is None else run.command,
+        "at": rfc3339(one.opened_at),
+        "action": one.action.value,
+        "address": str(one.address),
+        "id": one.id,
+        "before": dict(one.before),
+        "after": dict(one.after),
+        "status": _status(one).value,
+        "message": one.message,
+        "reason": None if one.reason is None else one.reason.value,
+        "source": None if one.source is None else one.source.as_json(),
     }
 
 
-def runs_text(runs: Sequence[Run], *, width: int, color: bool) -> str:
+def runs_text(runs: Sequence[Run], tallies: Tallies, *, width: int, color: bool) -> str:
     """Return runs as a table, newest last; where it does not fit into `width`, as a list."""
     if not runs:
         return "No runs yet.\n"
-    return page(_runs(runs, width), width=width, color=color)
+    return page(_runs(runs, tallies, width), width=width, color=color)
 
 
-def run_text(run: Run, intents: Sequence[Intent], *, width: int, color: bool, redact: bool = False) -> str:
+def run_text(
+    run: Run, tallies: Tallies, intents: Sequence[Intent], *, width: int, color: bool, redact: bool = False
+) -> str:
     """Return one run and its changes as text of at most `width` columns."""
-    rows = [_masked(one) for one in intents] if redact else intents
-    return page(_run(run, rows), width=width, color=color)
+    rows = [masked_intent(one) for one in intents] if redact else intents
+    return page(_run(run, tallies, rows), width=width, color=color)
 
 
-def _run_json(run: Run) -> dict[str, Any]:
+def life_text(
+    name: str, runs: Sequence[Run], intents: Sequence[Intent], *, width: int, color: bool, redact: bool = False
+) -> str:
+    """Return every change of one customer as text of at most `width` columns, oldest first."""
+    rows = [masked_intent(one) for one in intents] if redact else intents
+    return page(_life(name, {run.id: run for run in runs}, rows), width=width, color=color)
+
+
+def _run_json(run: Run, tallies: Tallies) -> dict[str, Any]:
     """Return one run as a value for JSON."""
     known = {
         "finished_at": run.finished_at,
@@ -73,23 +96,33 @@ def _run_json(run: Run) -> dict[str, Any]:
         "started_at": run.started_at,
         "command": run.command,
         "outcome": _outcome(run),
-        "changes": run.changes,
-        "requests": run.requests,
+        "changes": _tally(run, tallies).done,
+        "requests": _requests(run, tallies),
         **{name: text for name, text in known.items() if text},
     }
 
 
-def _runs(runs: Sequence[Run], width: int) -> Iterator[Line]:
+def _tally(run: Run, tallies: Tallies) -> Tally:
+    """Return what the intents of a run come to: so it is counted, whether the run finished or was killed."""
+    return tallies.get(run.id, Tally())
+
+
+def _requests(run: Run, tallies: Tallies) -> int:
+    """Return how many requests a run sent; of one that did not finish, those of its changes, as only those are kept."""
+    return run.requests if run.finished_at else _tally(run, tallies).sent
+
+
+def _runs(runs: Sequence[Run], tallies: Tallies, width: int) -> Iterator[Line]:
     """Yield the runs."""
     size = _length([run.id for run in runs])
     rows = [
         (
             visible(run.id[:size]),
-            _moment(run.started_at),
+            moment(run.started_at),
             visible(_brief(run.command, size)),
             visible(_outcome(run)),
-            str(run.changes),
-            str(run.requests),
+            str(_tally(run, tallies).done),
+            str(_requests(run, tallies)),
         )
         for run in runs
     ]
@@ -103,7 +136,7 @@ def _runs(runs: Sequence[Run], width: int) -> Iterator[Line]:
         yield line(f"{command}: {outcome}, {', '.join(facts)}", indent=2)
 
 
-def _run(run: Run, intents: Sequence[Intent]) -> Iterator[Line]:
+def _run(run: Run, tallies: Tallies, intents: Sequence[Intent]) -> Iterator[Line]:
     """Yield one run and its changes."""
     yield line(f"Run {visible(run.id)}", "bold")
     facts = (
@@ -111,7 +144,7 @@ def _run(run: Run, intents: Sequence[Intent]) -> Iterator[Line]:
         ("outcome", _outcome(run)),
         ("started", run.started_at),
         ("finished", run.finished_at),
-        ("requests", str(run.requests)),
+        ("requests", str(_requests(run, tallies))),
         ("who", run.who),
         ("actor", run.actor),
         ("commit", run.commit),
@@ -124,18 +157,60 @@ def _run(run: Run, intents: Sequence[Intent]) -> Iterator[Line]:
         if text:
             yield line(f"{name:9} {visible(text)}", indent=2, hang=10)
     yield BLANK
-    yield line(f"Changes ({len(intents)})", "bold")
+    ends = [_status(one) for one in intents]
+    counts = (f"{ends.count(end)} {end.value.replace('_', ' ')}" for end in Status if end in ends)
+    yield line(f"Changes ({', '.join(counts) or 'none'})", "bold")
     for one in intents:
-        yield from _change(one)
+        yield _head(one)
+        yield from _details(one)
 
 
-def _change(one: Intent) -> Iterator[Line]:
-    """Yield one change: what, whom, which id, how it ended, and each field's old and new value."""
+def _life(name: str, runs: Mapping[str, Run], intents: Sequence[Intent]) -> Iterator[Line]:
+    """Yield the changes of one customer, each with its time and its run."""
+    yield line(visible(name), "bold")
+    for one in intents:
+        yield BLANK
+        yield line(moment(rfc3339(one.opened_at)))
+        yield _head(one)
+        yield line(in_run(one.run, runs.get(one.run)), indent=6)
+        yield from _details(one)
+
+
+def in_run(name: str, run: Run | None) -> str:
+    """Return in words which run made a change, who that was, of which commit and in which CI job."""
+    if run is None:
+        return visible(f"in run {name[:_SHORT]}")
+    facts = (run.actor or run.who, run.commit and f"commit {run.commit}", run.ci_url)
+    return visible(", ".join([f"in run {name[:_SHORT]} ({_brief(run.command, _SHORT)})", *filter(None, facts)]))
+
+
+def why(one: Intent) -> str:
+    """Return in words why a change was planned, and where its entry is or was; "" where the ledger has no reason."""
+    place = "" if one.source is None else visible(str(one.source))
+    match one.reason:
+        case None:
+            return place
+        case Reason.ENTRY_GONE:
+            return f"its entry was removed from {place}" if place else "its entry was removed"
+        case Reason.DECLARED:
+            return f"declared at {place}" if place else REASONS[one.reason]
+        case _:
+            return f"{REASONS[one.reason]}, declared at {place}" if place else REASONS[one.reason]
+
+
+def _head(one: Intent) -> Line:
+    """Return what a change is, whom it is about, which id, and how it ended."""
     status, style = _status(one), _STYLES[_status(one)]
     verb = one.action.value.replace("_", " ")
     customer = f"  {visible(one.id)}" if one.id else ""
     ended = status.value.replace("_", " ")
-    yield Line((Part(f"{verb} "), Part(address(one.address), "bold"), Part(f"{customer}  "), Part(ended, style)), 2)
+    return Line((Part(f"{verb} "), Part(address(one.address), "bold"), Part(f"{customer}  "), Part(ended, style)), 2)
+
+
+def _details(one: Intent) -> Iterator[Line]:
+    """Yield why a change was planned, each field's old and new value, and what is to be said of it."""
+    if reason := why(one):
+        yield line(reason, indent=6)
     for name, after in one.after.items():
         before = one.before.get(name, "")
         value = f"{shown(before)} -> {shown(after)}" if before else shown(after)
@@ -157,11 +232,11 @@ def _outcome(run: Run) -> str:
     return run.outcome or "unfinished"
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
     """
     Return a time in RFC 3339 as people read it.
 
-    >>> _moment("2026-01-05T10:20:30.123456Z")
+    >>> moment("2026-01-05T10:20:30.123456Z")
     '2026-01-05 10:20:30Z'
     """
     day, _, time = text.partition("T")
@@ -196,7 +271,7 @@ def _length(ids: Sequence[str]) -> int:
     return next((size for size in range(_SHORT, longest) if len({one[:size] for one in ids}) == len(ids)), longest)
 
 
-def _masked(one: Intent) -> Intent:
+def masked_intent(one: Intent) -> Intent:
     """Return a change with every personal value masked."""
     values = [(name, text) for side in (one.before, one.after) for name, text in side.items() if text]
     email = [("email", one.address.email)] if one.address.email else []

@@ -21,6 +21,7 @@ REASONS = {
     Reason.OURS: "archived by this tool",
     Reason.ELSEWHERE: "archived elsewhere",
     Reason.HIDDEN_OR_GONE: "hidden or gone",
+    Reason.DIRECT: "requested directly",
 }
 
 

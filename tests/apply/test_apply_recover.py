@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from carried_out import CREATED_AT, row
 
+from reconciler import recording
 from reconciler.api.times import rfc3339
 from reconciler.apply.recover import closing, recovered, repeated
 from reconciler.model import Action, Address, CustomerId, Live, LiveCustomer, Status
-from reconciler.records import DOUBT_S, Binding, BindingState, Intent, Records, SeenUser
+from reconciler.records import DOUBT_S, Binding, Intent, Records, SeenUser
 
 NOW, LAG_S = 1_000_000.0, 10.0
 YOUNG, OLD = NOW - 1.0, NOW - LAG_S - DOUBT_S - 1.0
@@ -42,7 +43,7 @@ def test_without_open_intents_the_records_are_the_same() -> None:
 def test_an_archive_is_seen_where_neither_the_listing_nor_a_narrow_list_holds_the_customer() -> None:
     before = records(intent(Action.ARCHIVE), row("acme"))
     after = recovered(before, live(sought={ACME: False}), "default")
-    assert after.bindings["acme"] == replace(row("acme"), state=BindingState.ARCHIVED, written_at=OLD)
+    assert after.bindings["acme"] == recording.archived(row("acme"), OLD)
 
 
 def test_an_archive_is_not_seen_where_the_customer_was_not_sought_or_is_listed() -> None:

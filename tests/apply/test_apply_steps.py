@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -36,6 +37,8 @@ from reconciler.records import (
 DONE, FAILED, SKIPPED, IN_DOUBT = Status.DONE, Status.FAILED, Status.SKIPPED, Status.IN_DOUBT
 LOST = httpx.ReadError("the connection broke")
 NOT_FOUND = ok({"message": "ID not present in environment"}, status=404)
+OPEN_INVOICES = ok({"message": "The customer has open invoices"}, status=400)
+ARCHIVED_ALREADY = ok({"message": "The customer is archived already"}, status=400)
 ACME = CustomerId("cus_acme")
 
 
@@ -122,9 +125,30 @@ def test_a_reply_about_another_customer_leaves_the_patch_in_doubt() -> None:
 # --- archives and restores -------------------------------------------------------------------------------
 
 
-def test_a_refused_archive_that_was_sent_once_failed() -> None:
-    done = carry_out([archive("acme")], Server(NOT_FOUND), rows=[row("acme")])
-    assert (done.statuses, done.server.heard, done.book.rows()) == ([FAILED], ["DELETE /customers/cus_acme"], [])
+@pytest.mark.parametrize(
+    "answers", [(OPEN_INVOICES,), (NOT_FOUND, ok(live("acme")))], ids=["400", "404, and a get finds it"]
+)
+def test_a_refused_archive_that_was_sent_once_failed(answers: Sequence[Answer]) -> None:
+    done = carry_out([archive("acme")], Server(*answers), rows=[row("acme")])
+    assert (done.statuses, len(done.server.heard), done.book.rows()) == ([FAILED], len(answers), [])
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [(ARCHIVED_ALREADY,), (NOT_FOUND, NOT_FOUND)],
+    ids=["the words say so", "404, and a get does not find it"],
+)
+def test_a_customer_that_is_archived_already_counts_as_archived_with_a_note(answers: Sequence[Answer]) -> None:
+    done = carry_out([archive("acme")], Server(*answers), rows=[row("acme")])
+    assert (done.statuses, len(done.server.heard)) == ([DONE], len(answers))
+    assert done.messages[0].startswith("it counts as archived already: the API said DELETE /customers/cus_acme: 4")
+    assert [one.state for one in done.book.rows()] == [BindingState.ARCHIVED]
+
+
+def test_more_customers_that_are_archived_already_than_refusals_stop_a_run_do_not_stop_it() -> None:
+    keys = [f"k{number}" for number in range(30)]
+    done = carry_out([archive(key) for key in keys], Server(NOT_FOUND), rows=map(row, keys))
+    assert (done.result.halt, done.statuses) == ("", [DONE] * 30)
 
 
 @pytest.mark.parametrize("status", [400, 404])

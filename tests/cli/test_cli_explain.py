@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from command_line import ONE, THREE, Online
 
 pytest_plugins = ("command_fixtures",)
@@ -56,3 +58,30 @@ def test_explain_asks_whether_a_declared_key_was_meant(shop: Online) -> None:
     ran = shop.run("explain", "acne", "-f", "customers.yaml")
     assert (ran.code, ran.out) == (1, "")
     assert "error: acne: no such customer is declared, live or recorded\n  did you mean acme?\n" in ran.err
+
+
+def test_explain_of_an_archived_customer_says_when_in_which_run_why_and_from_where(shop: Online) -> None:
+    shop.applied(THREE)
+    run = shop.applied("customers: {}\n")
+    assert run.code == 3
+    shop.run("apply", "-f", "customers.yaml", "--auto-approve", "--max-archives", "3", GITHUB_SHA="5d1c2f0c7b")
+    shop.later()
+    name = shop.run("history", "--format", "json").json["runs"][-1]["id"]
+    ran = shop.run("explain", "globex", "-f", "customers.yaml")
+    assert re.search(
+        r"Why is it archived\?\n  archived \S+ \S+Z: its entry was removed from customers.yaml\n"
+        rf"  in run {name[:8]} \(apply\), \S+ \d+,\s+commit 5d1c2f0c7b\n",
+        ran.out,
+    )
+    assert "May it be archived?" not in ran.out
+    told = shop.run("explain", "globex", "-f", "customers.yaml", "--format", "json").json
+    assert (told["archived"]["run"], told["archived"]["reason"], told["archiving"]) == (name, "entry_gone", [])
+
+
+def test_explain_of_a_customer_that_only_the_history_has_leads_there(shop: Online) -> None:
+    shop.applied(ONE)
+    shop.write("customers.yaml", "customers: {}\n")
+    shop.run("apply", "-f", "customers.yaml", "--auto-approve")
+    shop.run("state", "rm", "acme")
+    ran = shop.run("explain", "acme", "-f", "customers.yaml")
+    assert (ran.code, "the history has it: `reconciler history --key acme`" in ran.err) == (1, True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from command_line import ONE, THREE, Online, Place, fits, raw
 
+from reconciler.errors import Source
 from reconciler.ledger.open import open_ledger
-from reconciler.model import Action, Address, Status
+from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.records import Intent, PutIntent, PutRun, Run
 
 pytest_plugins = ("command_fixtures",)
@@ -32,7 +34,7 @@ def test_the_history_as_json_fits_its_schema(shop: Online) -> None:
     shop.applied(THREE.replace("Boston", "Dover"))
     name = str(runs(shop)[0]["id"])
     shop.run("history", "prune", "--older-than", "0d", "--auto-approve")
-    for words in ((), (name,), (name, "--redact")):
+    for words in ((), (name,), (name, "--redact"), ("--key", "acme"), ("--key", "acme", "--redact")):
         assert fits(shop.run("history", *words, "--format", "json").json, "history")
 
 
@@ -56,8 +58,14 @@ def test_the_changes_of_one_run_are_shown_by_the_beginning_of_its_id(shop: Onlin
     name = str(runs(shop)[1]["id"])
     document = shop.run("history", name[:8], "--format", "json").json
     assert [row["id"] for row in document["runs"]] == [name]
+    (at,) = [one.pop("at") for one in document["changes"]]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", at)
     assert document["changes"] == [
         {
+            "run": name,
+            "command": "apply",
+            "reason": "declared",
+            "source": {"file": "customers.yaml", "line": 2},
             "action": "patch",
             "address": "acme",
             "id": shop.id_of("acme"),
@@ -123,13 +131,97 @@ def test_hostile_texts_of_a_run_are_made_visible(here: Place) -> None:
     here.variables |= {"AP_BASE_URL": "http://127.0.0.1:1"}
     evil = "\x1b[31m\u202e\nx"
     run = Run("abcd1", "2026-01-05T00:00:00.000000Z", evil, who=evil, commit=evil, ci_url=evil)
+    run = replace(run, outcome=evil, actor=evil)
     intent = Intent(
         "abcd1", 1, Action.CREATE, Address(evil), None, 1.0, after={evil: evil}, status=Status.FAILED, message=evil
     )
+    intent = replace(intent, reason=Reason.ENTRY_GONE, source=Source(evil, 3))
     _hold(here, PutRun(run), PutIntent(intent))
-    for words in (["history"], ["history", "abcd1"]):
+    for words in (["history"], ["history", "abcd1"], ["history", "--key", str(Address(evil))]):
         ran = here.run(*words)
         assert (ran.code, raw(ran.out)) == (0, [])
+
+
+def test_a_run_that_was_killed_counts_what_its_changes_came_to(here: Place) -> None:
+    here.variables |= {"AP_BASE_URL": "http://127.0.0.1:1"}
+    _hold(here, PutRun(Run("abcd1", "2026-01-05T00:00:00.000000Z", "apply")), *_three("abcd1"))
+    (row,) = here.run("history", "--format", "json").json["runs"]
+    assert (row["outcome"], row["changes"], row["requests"]) == ("unfinished", 1, 3)
+    assert "Changes (1 done, 1 failed, 1 in doubt)\n" in here.run("history", "abcd1").out
+
+
+def test_a_run_that_was_interrupted_counts_what_was_done_and_not_what_was_planned(here: Place) -> None:
+    here.variables |= {"AP_BASE_URL": "http://127.0.0.1:1"}
+    ended = Run("abcd1", "2026-01-05T00:00:00.000000Z", "apply", "interrupted", "2026-01-05T00:00:09.000000Z", 5, 202)
+    _hold(here, PutRun(ended), *_three("abcd1"))
+    (row,) = here.run("history", "--format", "json").json["runs"]
+    assert (row["changes"], row["requests"]) == (1, 5)
+
+
+def test_a_change_that_is_settled_later_is_counted_with_its_own_run(here: Place) -> None:
+    here.variables |= {"AP_BASE_URL": "http://127.0.0.1:1"}
+    _hold(here, PutRun(Run("abcd1", "2026-01-05T00:00:00.000000Z", "apply")), *_three("abcd1"))
+    third = _three("abcd1")[2].intent
+    _hold(here, PutIntent(replace(third, status=Status.DONE)))
+    (row,) = here.run("history", "--format", "json").json["runs"]
+    assert row["changes"] == 2
+
+
+def test_the_history_of_a_key_tells_its_whole_life(shop: Online) -> None:
+    shop.applied(ONE)
+    shop.write("customers.yaml", "moved:\n  - {from: acme, to: best}\n" + ONE.replace("acme:", "best:"))
+    shop.run("apply", "-f", "customers.yaml", "--auto-approve")
+    shop.applied(ONE.replace("acme:", "best:").replace("Boston", "Dover"))
+    shop.write("customers.yaml", "customers: {}\n")
+    words = ("apply", "-f", "customers.yaml", "--auto-approve", "--max-archives", "1")
+    assert shop.run(*words, GITHUB_SHA="5d1c2f0c7b", GITHUB_ACTOR="ana").code == 0
+    told = shop.run("history", "--key", "best", "--format", "json").json["changes"]
+    assert [(one["action"], one["address"], one["reason"], one["status"]) for one in told] == [
+        ("create", "acme", "declared", "done"),
+        ("patch", "best", "declared", "done"),
+        ("archive", "best", "entry_gone", "done"),
+    ]
+    assert [one["source"] for one in told] == [
+        {"file": "customers.yaml", "line": 2},
+        {"file": "customers.yaml", "line": 2},
+        {"file": "customers.yaml"},
+    ]
+    text = shop.run("history", "--key", shop.id_of("acme")).out
+    assert "  archive best  " in text
+    assert "      its entry was removed from customers.yaml\n" in text
+    assert "(apply), ana, commit 5d1c2f0c7b" in text
+
+
+def test_the_history_of_a_user_is_asked_for_by_its_address(shop: Online) -> None:
+    shop.applied(THREE)
+    told = shop.run("history", "--key", "acme/jane@acme.example", "--format", "json").json["changes"]
+    assert [(one["action"], one["address"]) for one in told] == [("create_user", "acme/jane@acme.example")]
+
+
+def test_a_key_that_no_run_changed_is_an_error(shop: Online) -> None:
+    shop.applied(ONE)
+    ran = shop.run("history", "--key", "acm")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "error: acm: no run changed it\n  an external_id is compared as it is\n"
+
+
+def test_a_run_and_a_key_together_are_refused(shop: Online) -> None:
+    assert "give a run or --key, not both" in shop.run("history", "abcd", "--key", "acme").err
+
+
+def test_a_change_of_the_api_command_is_said_to_be_requested_directly(shop: Online) -> None:
+    shop.run("api", "customers", "create", "--name", "Acme", "--external-id", "acme")
+    (one,) = shop.run("history", "--key", "acme", "--format", "json").json["changes"]
+    assert (one["command"], one["reason"], one["source"]) == ("api customers create", "direct", None)
+
+
+def _three(run: str) -> list[PutIntent]:
+    """Return a change that was done, one that failed, and one whose answer never came."""
+    ends = (Status.DONE, Status.FAILED, None)
+    return [
+        PutIntent(Intent(run, seq, Action.PATCH, Address(f"k{seq}"), CustomerId(f"cus_{seq}"), 1.0, status=end))
+        for seq, end in enumerate(ends, start=1)
+    ]
 
 
 def _hold(here: Place, *writes: PutRun | PutIntent) -> None:

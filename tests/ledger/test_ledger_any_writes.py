@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import OPENERS, Open
 
-from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.errors import Source
+from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.records import (
     LACKED_S,
     Binding,
@@ -54,6 +55,8 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "BindingState": st.sampled_from(BindingState),
     "Via": st.sampled_from(Via),
     "Action": st.sampled_from(Action),
+    "Reason | None": st.none() | st.sampled_from(Reason),
+    "Source | None": st.none() | st.builds(Source, TEXT.filter(bool), st.integers(0, 2**31)),
     "Status | None": st.none() | st.sampled_from(Status),
     "Address": st.builds(Address, TEXT, st.none() | TEXT),
     "Mapping[str, str]": st.dictionaries(TEXT, TEXT, max_size=3),

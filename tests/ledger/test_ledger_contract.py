@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from ledgers import OPENERS, Open
 
-from reconciler.errors import LedgerFailed
+from reconciler.errors import LedgerFailed, Source
 from reconciler.ledger import Ledger
-from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.records import (
     LACKED_S,
     Binding,
@@ -32,6 +32,7 @@ from reconciler.records import (
     Records,
     Run,
     SeenUser,
+    Tally,
     Via,
     Write,
 )
@@ -248,3 +249,33 @@ def test_keys_that_look_alike_stay_apart(ledger: Ledger) -> None:
     ledger.commit(map(PutBinding, bindings.values()))
     assert ledger.records().bindings == bindings
     assert [ledger.binding(key) for key in keys] == list(bindings.values())
+
+
+def test_a_tally_counts_what_a_run_sent_and_what_was_done(ledger: Ledger) -> None:
+    ends = (Status.DONE, Status.DONE, Status.FAILED, None)
+    ledger.commit(
+        PutIntent(Intent("r1", seq, Action.PATCH, Address(f"k{seq}"), CustomerId(f"c{seq}"), 1.0, status=end))
+        for seq, end in enumerate(ends, start=1)
+    )
+    ledger.commit([PutRun(Run("r2", "2026-01-01T00:00:00.000000Z", "apply"))])
+    assert dict(ledger.tallies()) == {"r1": Tally(4, 2)}
+
+
+def test_the_history_of_a_customer_is_found_by_key_by_former_key_and_by_id(ledger: Ledger) -> None:
+    acme = CustomerId("cus_1")
+    born = Intent("r1", 1, Action.CREATE, Address("old"), acme, 1.0, reason=Reason.DECLARED, source=Source("a.yaml", 3))
+    user = Intent("r1", 2, Action.CREATE_USER, Address("old", "jane@acme.example"), acme, 2.0)
+    gone = Intent("r2", 1, Action.ARCHIVE, Address("new"), acme, 3.0, reason=Reason.ENTRY_GONE, source=Source("a.yaml"))
+    other = Intent("r2", 2, Action.ARCHIVE, Address("other"), CustomerId("cus_2"), 4.0)
+    lost = Intent("r2", 3, Action.CREATE, Address("new"), None, 5.0)
+    ledger.commit(map(PutIntent, (gone, other, lost, born, user)))
+    assert ledger.history("new") == (born, user, gone, lost)
+    assert ledger.history("old") == ledger.history("cus_1") == (born, user, gone)
+    assert ledger.history("nobody") == ()
+
+
+def test_the_history_of_a_bound_customer_is_found_by_its_key_of_today(ledger: Ledger) -> None:
+    row = bound("today", "cus_1")
+    born = Intent("r1", 1, Action.CREATE, Address("old"), row.id, 1.0)
+    ledger.commit([PutBinding(row), PutIntent(born)])
+    assert ledger.history("today") == (born,)

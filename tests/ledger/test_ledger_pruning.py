@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from ledgers import OPENERS, Open, bound, sqlite_ledger
 
+from reconciler.errors import Source
 from reconciler.ledger import Ledger
-from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.pipeline.pruning import pruning
 from reconciler.pipeline.runs import archived_by_runs
 from reconciler.records import Intent, PutBinding, PutIntent, PutRun, Run
@@ -46,7 +47,18 @@ USER = Intent(
     "",
     13.0,
 )
-ARCHIVE = Intent("old", 3, Action.ARCHIVE, Address("acme"), ACME, 14.0, status=Status.DONE, closed_at=15.0)
+ARCHIVE = Intent(
+    "old",
+    3,
+    Action.ARCHIVE,
+    Address("acme"),
+    ACME,
+    14.0,
+    status=Status.DONE,
+    closed_at=15.0,
+    reason=Reason.ENTRY_GONE,
+    source=Source("customers.yaml"),
+)
 LATER = replace(PATCH, run="new")
 BEFORE, NOW = "2025-06-01T00:00:00.000000Z", "2026-02-01T00:00:00.000000Z"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from ledgers import KEY, bound, open_sqlite
 
-from reconciler.errors import LedgerFailed
+from reconciler.errors import LedgerFailed, Source
 from reconciler.ledger import Ledger
 from reconciler.ledger.cipher import Cipher, is_sealed, read_keys
 from reconciler.ledger.sealed import SealedLedger
-from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.records import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, PutUsers, Run, SeenUser
 
 OTHER = base64.b64encode(bytes(32)).decode()
@@ -173,3 +173,13 @@ def test_what_is_no_key_is_refused_and_not_repeated(text: str) -> None:
 def test_any_text_comes_back(text: str) -> None:
     cipher = Cipher(read_keys(KEY))
     assert cipher.open(cipher.seal(text, "here"), "here") == text
+
+
+def test_why_and_from_where_a_change_was_planned_is_not_sealed_as_it_is_nothing_personal(tmp_path: Path) -> None:
+    change = replace(INTENT, reason=Reason.DECLARED, source=Source("customers.yaml", 7))
+    with opened(tmp_path, KEY) as ledger:
+        ledger.commit([PutIntent(change)])
+        assert ledger.history("key-1") == (change,)
+    with open_sqlite(tmp_path) as inside:
+        (held,) = inside.history("key-1")
+    assert (held.reason, held.source, "Jane" in repr(held)) == (change.reason, change.source, False)

@@ -29,13 +29,15 @@ def test_learning_takes_two_requests_also_where_many_customers_were_created_at_o
     assert done(world.apply(declared(range(249))).outcomes)
     world.wait(60)
 
-    learning = world.apply(declared(range(249)))
+    learning, later = world.apply(declared(range(249))), world.apply(declared(range(249)))
 
     with world.ledger() as ledger:
         learned = ledger.records().learned
-    assert (learned.lists_archived, learned.gets_archived) == (lists_archived, True)
+    # One that is listed and found may have been restored by hand: that is asked about once, and teaches nothing.
+    assert (learned.lists_archived, learned.gets_archived) == ((None, None) if lists_archived else (False, True))
     assert (learning.planning, learning.requests) == (4, 2)
     assert learning.plan.cost.overhead == 6
+    assert later.requests == 0
 
 
 @pytest.mark.parametrize(

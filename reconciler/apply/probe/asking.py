@@ -131,7 +131,7 @@ class Asking:
         A 4xx is an answer; raises Halted where the user stopped the run, and what else the client raises.
         """
         fields = tuple(FieldChange(name, "", value) for name, value in values.items())
-        change = Change(action, Address(self.key, email), customer, Reason.DECLARED, fields)
+        change = Change(action, Address(self.key, email), customer, Reason.DIRECT, fields)
         try:
             reply, intent = await self.sending.send(request, change, customer)
         except (Forbidden, Unauthorized, Throttled):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -20,7 +20,7 @@ from reconciler.ledger.objects.segments import NO_RUN, NOBODY, Kind, Segment, Wr
 from reconciler.ledger.process import died
 from reconciler.ledger.rows import statements
 from reconciler.ledger.sqlite import SqliteLedger
-from reconciler.records import Binding, Intent, Records, Run, Write
+from reconciler.records import Binding, Intent, Records, Run, Tally, Write
 
 Result = TypeVar("Result")
 
@@ -85,6 +85,14 @@ class ObjectLedger:
         """Return the intents of one run, as they were when this ledger last asked the store."""
         with self.replica.lock:
             return self.replica.local.intents(run)
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """Return what the intents of each run come to, by its id."""
+        return self._read(SqliteLedger.tallies)
+
+    def history(self, name: str) -> tuple[Intent, ...]:
+        """Return the intents of every run about one customer and its users, oldest first."""
+        return self._read(lambda local: local.history(name))
 
     def copy(self) -> Copy:
         """Return all that it holds, as one commit left it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -22,7 +22,7 @@ from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connecti
 from reconciler.ledger.process import died
 from reconciler.ledger.rows import statements
 from reconciler.ledger.tables import TABLES
-from reconciler.records import Binding, Intent, Records, Run, Write
+from reconciler.records import Binding, Intent, Records, Run, Tally, Write
 from reconciler.step import Step, unheard
 
 First = tuple[LiteralString, tuple[Any, ...]]
@@ -84,6 +84,16 @@ class PostgresLedger:
         """Return the intents of one run, in the order of their seq."""
         with told(self.session.place), altered(self.session.place):
             return self.session.once_more(lambda connection: reading.intents(connection, self.number, run))
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """Return what the intents of each run come to, by its id; a run without any is left out."""
+        with told(self.session.place):
+            return self.session.once_more(lambda connection: reading.tallies(connection, self.number))
+
+    def history(self, name: str) -> tuple[Intent, ...]:
+        """Return the intents of every run about one customer and its users, oldest first."""
+        with told(self.session.place), altered(self.session.place):
+            return self.session.once_more(lambda connection: reading.history(connection, self.number, name))
 
     def copy(self) -> Copy:
         """Return all that it holds, as one commit left it."""

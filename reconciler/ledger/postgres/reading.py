@@ -19,7 +19,7 @@ from reconciler.ledger.rows import (
 )
 from reconciler.ledger.tables import BINDING_COLUMNS, INTENT_COLUMNS, LEARNED_COLUMNS, RUN_COLUMNS
 from reconciler.model import CustomerId
-from reconciler.records import Binding, Intent, Records, Run
+from reconciler.records import Binding, Intent, Records, Run, Tally
 
 
 def _select(columns: LiteralString, rest: LiteralString) -> LiteralString:
@@ -41,6 +41,14 @@ _RECORDS = (_BINDINGS, _USERS, _TAKEN, _LACKED, _OPEN, _LEARNED, _FINISHED, _ACC
 _RUNS = _select(RUN_COLUMNS, "runs WHERE ledger = %s ORDER BY position")
 _INTENTS = _select(INTENT_COLUMNS, "intents WHERE ledger = %s AND run = %s ORDER BY seq")
 _ALL_INTENTS = _select(INTENT_COLUMNS, "intents WHERE ledger = %s ORDER BY run, seq")
+_TALLIES = _select("run, count(*), count(*) FILTER (WHERE status = 'done')", "intents WHERE ledger = %s GROUP BY run")
+_HISTORY = _select(
+    INTENT_COLUMNS,
+    """intents WHERE ledger = %(ledger)s AND (external_id = %(name)s OR id = %(name)s OR id IN (
+        SELECT id FROM reconciler.intents WHERE ledger = %(ledger)s AND external_id = %(name)s
+        UNION SELECT id FROM reconciler.bindings WHERE ledger = %(ledger)s AND external_id = %(name)s
+    )) ORDER BY opened_at, run, seq""",
+)
 _META = _select("environment, base_url, lineage, created_at, serial", "ledgers WHERE id = %s")
 _WRITER = "SELECT token, taken_by, taken_at FROM reconciler.ledgers WHERE id = %s"
 _OTHER = """
@@ -74,6 +82,18 @@ def runs(connection: Connection, ledger: int) -> tuple[Run, ...]:
 def intents(connection: Connection, ledger: int, run: str) -> tuple[Intent, ...]:
     """Return the intents of one run, in the order of their seq."""
     rows = connection.execute(_INTENTS, (ledger, *stored((run,)))).fetchall()
+    return tuple(read_intent(loaded(row)) for row in rows)
+
+
+def tallies(connection: Connection, ledger: int) -> dict[str, Tally]:
+    """Return what the intents of each run come to, by its id."""
+    return {run: Tally(sent, done) for run, sent, done in connection.execute(_TALLIES, (ledger,)).fetchall()}
+
+
+def history(connection: Connection, ledger: int, name: str) -> tuple[Intent, ...]:
+    """Return the intents of every run about one customer and its users, oldest first."""
+    (text,) = stored((name,))
+    rows = connection.execute(_HISTORY, {"ledger": ledger, "name": text}).fetchall()
     return tuple(read_intent(loaded(row)) for row in rows)
 
 
