@@ -61,7 +61,10 @@ FILES = {
     ),
     "moves in a circle": (
         "customers: {}\nmoved:\n  - {from: x, to: y}\n  - {from: y, to: x}\n",
-        "c.yaml:3:5: moved[0]: these moves go in a circle: x → y → x; declare the key that the customer has now, and remove the line that moves it away from there",
+        (
+            "c.yaml:3:5: moved[0]: these moves go in a circle: x → y → x; declare the key that the customer has now, "
+            "and remove the line that moves it away from there"
+        ),
     ),
 }
 
