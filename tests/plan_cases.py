@@ -31,7 +31,7 @@ from reconciler.plan.absence import held
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.saved import plan_to_json
-from reconciler.plan.saved_parts import entry_to_json, users_to_json
+from reconciler.plan.saved_parts import users_to_json
 from reconciler.records import (
     Binding,
     BindingState,
@@ -236,7 +236,8 @@ def _entry_to_json(entry: Binding) -> Json:
         "protected": False,
         "via": "matched",
     }
-    row = entry_to_json(entry)
+    row: Json = {"state": entry.state.value, "via": entry.via.value}
+    row |= {name: getattr(entry, name) for name in usual.keys() - row.keys()}
     written: Json = {"external_id": entry.external_id, "id": entry.id, "applied": applied}
     if any(observed[name] != (value or "") for name, value in applied.items()):
         written["observed"] = observed

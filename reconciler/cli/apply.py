@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -70,7 +69,11 @@ def command(
     consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
     if saved is not None:
-        scope = replace(scope, targets=scope.targets or saved.targets, excludes=scope.excludes or saved.excludes)
+        scope = Scope(
+            targets=scope.targets or saved.targets,
+            excludes=scope.excludes or saved.excludes,
+            refresh_users=scope.refresh_users or saved.refresh_users,
+        )
     options = options_of(chosen, scope, limits, budget, files=files, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()

@@ -85,7 +85,8 @@ def command(
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
         kept = keep_learned(session, planned)
     if out is not None:
-        output.write_private(out, save(planned.plan, planned.live.read_at, uuid4().hex))
+        nonce, refresh = uuid4().hex, options.refresh_users
+        output.write_private(out, save(planned.plan, planned.live.read_at, nonce, refresh_users=refresh))
     elif not kept:
         planned = with_second_listing(planned, environment.terms(options))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))

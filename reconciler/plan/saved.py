@@ -41,7 +41,8 @@ class SavedPlan:
     - `name` is its digest: two plans that were saved apart differ in it. `fingerprint` is that of `Plan`.
     - `read_at`: the server's clock (seconds since 1970) when the account was read for it. `held`: that of `Pass`, a
       digest of the customers that were listed; "" where it creates nobody.
-    - `files`, `folders`, `globs`: what it was made from, for messages alone. `targets`, `excludes` narrow an apply.
+    - `files`, `folders`, `globs`: what it was made from, for messages alone. `targets`, `excludes` narrow an apply,
+      `refresh_users` has it list the users of every customer, as `Terms` says.
     - `rows`, `users`: digests of the ledger's rows as the plan would have written them, by key and by customer.
     """
 
@@ -56,6 +57,7 @@ class SavedPlan:
     globs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    refresh_users: bool = False
     rows: Mapping[str, str] = field(default_factory=dict)
     users: Mapping[CustomerId, str] = field(default_factory=dict)
     held: str = ""
@@ -96,15 +98,21 @@ def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> d
     return document if mask is None else document | {"redacted": True}
 
 
-def save(plan: Plan, read_at: float, nonce: str) -> str:
+def save(plan: Plan, read_at: float, nonce: str, *, refresh_users: bool = False) -> str:
     """
     Return the text of a plan file: the public form, what only an apply reads, and a digest.
 
-    Each change is a line, in ASCII. `read_at` is that of `SavedPlan`; `nonce` is another one each time, so that no two
-    plans have one digest.
+    Each change is a line, in ASCII. `read_at` and `refresh_users` are those of `SavedPlan`; `nonce` is another one each
+    time, so that no two plans have one digest.
     """
     document = plan_to_json(plan) | {
-        "saved": {"version": SAVED_VERSION, "nonce": nonce, "read_at": read_at, **_held(plan)},
+        "saved": {
+            "version": SAVED_VERSION,
+            "nonce": nonce,
+            "read_at": read_at,
+            **_held(plan),
+            **({"refresh_users": True} if refresh_users else {}),
+        },
         "rows": [{"external_id": entry.external_id, "digest": row_digest(entry)} for entry in plan.entries],
         "users": [{"id": row.id, "digest": users_digest(row)} for row in plan.users],
     }
@@ -118,7 +126,8 @@ def _held(plan: Plan) -> dict[str, str]:
 
 def row_digest(entry: Binding) -> str:
     """Return a digest of a row of the ledger; when it was last written does not count."""
-    return _digest(parts.entry_to_json(replace(entry, written_at=0.0)))
+    # All of its fields, also those that are new to it.
+    return hashlib.sha256(repr(replace(entry, written_at=0.0)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def users_digest(row: PutUsers) -> str:
@@ -208,6 +217,7 @@ def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
         globs=tuple(map(parts.text, _items(document, "globs"))),
         targets=tuple(map(parts.text, _items(document, "targets"))),
         excludes=tuple(map(parts.text, _items(document, "excludes"))),
+        refresh_users=document["saved"].get("refresh_users") is True,
         rows={parts.text(row["external_id"]): parts.text(row["digest"]) for row in _items(document, "rows")},
         users={CustomerId(parts.text(row["id"])): parts.text(row["digest"]) for row in _items(document, "users")},
         held=parts.text(document["saved"].get("held", "")),

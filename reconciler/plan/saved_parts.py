@@ -26,7 +26,7 @@ from reconciler.model import (
     Note,
     Reason,
 )
-from reconciler.records import Binding, PutUsers
+from reconciler.records import PutUsers
 
 Json = dict[str, Any]
 
@@ -138,27 +138,6 @@ def _fit(fit: Fit | None) -> Json:
     return {"fits_in": {"windows": fit.windows, **bounds}}
 
 
-def entry_to_json(entry: Binding) -> Json:
-    """Return the JSON of a row of the ledger, for its digest; its JSON columns stay the text that they are."""
-    return {
-        "external_id": entry.external_id,
-        "id": entry.id,
-        "live_external_id": entry.live_external_id,
-        "created_at": entry.created_at,
-        "state": entry.state.value,
-        "project": entry.project,
-        "source": entry.source,
-        "protected": entry.protected,
-        "via": entry.via.value,
-        "written_at": entry.written_at,
-        "applied_hash": entry.applied_hash.hex(),
-        "applied": entry.applied_json,
-        **_said("observed", entry.observed_json),
-        **_said("trouble", entry.trouble_json),
-        **_said("reversals", entry.reversals_json),
-    }
-
-
 def _said(key: str, value: object) -> Json:
     """Return `value` under its key, nothing for None."""
     return {} if value is None else {key: value}
@@ -187,7 +166,7 @@ def _values_to_json(values: tuple[tuple[str, str], ...]) -> Json:
 
 
 def users_to_json(row: PutUsers) -> dict[str, Any]:
-    """Return the users that the ledger shall know of one customer."""
+    """Return the users that the ledger shall know of one customer, for their digest."""
     users = [
         {
             "email": user.email,

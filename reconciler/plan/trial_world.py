@@ -19,6 +19,7 @@ from reconciler.kinds.user import USER
 from reconciler.kinds.wire import read_customer, read_user
 from reconciler.model import Action, BindingAction, Change, CustomerId, Live, LiveCustomer, LiveUser
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, as_recorded, presence
+from reconciler.plan.users import merged
 from reconciler.plans import Plan
 from reconciler.records import Binding, Records, SeenUser
 from reconciler.rules import (
@@ -89,7 +90,7 @@ def world_of(sight: Sight, records: Records) -> World:
         world.created_at[customer_id] = found.created_at
         if asleep:
             world.dormant.add(customer_id)
-        _put_users(world, customer_id)
+        _put_users(world, customer_id, fresh=row is not None and sight.fresh(row))
     return world
 
 
@@ -109,16 +110,13 @@ def _found(there: Presence, row: Binding | None) -> LiveCustomer | None:
             assert_never(there)
 
 
-def _put_users(world: World, customer_id: CustomerId) -> None:
-    """Put the users that were listed there or that the ledger has seen, into the account and the ledger."""
+def _put_users(world: World, customer_id: CustomerId, *, fresh: bool) -> None:
+    """Put the users that were listed there, else those that the ledger has seen, into the account and the ledger."""
     recorded, listed = world.records.users.get(customer_id), world.seen.users.get(customer_id)
-    known = {canonical_email(user.email): user for user in recorded or ()}
-    for user in listed or ():
-        email = canonical_email(user.email)
-        known[email] = SeenUser(user.email, user.fields, known[email].applied if email in known else None)
+    known = merged(recorded, listed, fresh=fresh)
     if recorded is not None or listed is not None:
-        world.users[customer_id] = tuple(known.values())
-    for place, one in enumerate(known.values()):
+        world.users[customer_id] = known
+    for place, one in enumerate(known):
         add_user(world.account, customer_id, User(f"usr_{place}", 0, {USER.identity: one.email, **one.fields}))
 
 

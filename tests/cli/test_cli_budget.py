@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -96,7 +97,8 @@ def test_a_saved_plan_does_not_hold_how_it_would_fit(shop: Online) -> None:
     shop.write("customers.yaml", MANY)
     shop.run("plan", "--out", "one.plan", "-f", "customers.yaml")
     shop.run("plan", "--out", "two.plan", "--max-requests", "7", "-f", "customers.yaml")
-    assert (shop.folder / "one.plan").read_bytes() == (shop.folder / "two.plan").read_bytes()
+    one, two = (json.loads((shop.folder / name).read_text()) for name in ("one.plan", "two.plan"))
+    assert {key: one[key] == two[key] for key in one if one[key] != two.get(key)}.keys() == {"saved", "digest"}
 
 
 def test_a_budget_that_planning_uses_up_is_not_to_be_tried_again(shop: Online) -> None:

@@ -110,6 +110,15 @@ def test_a_saved_plan_keeps_its_targets(shop: Online) -> None:
     assert (ran.code, [one[0]["external_id"] for one in shop.account().values()]) == (0, ["globex"])
 
 
+def test_a_saved_plan_that_listed_all_users_is_applied_so(shop: Online) -> None:
+    shop.applied(THREE)
+    shop.later()
+    shop.emulator.account.users.clear()
+    save(shop, *FILES, "--refresh", "full", text="")
+    ran = applied(shop)
+    assert (ran.code, shop.account()[shop.id_of("acme")][2]) == (0, ["jane@acme.example"])
+
+
 def test_a_saved_plan_with_overlays_reads_them_as_overlays(shop: Online) -> None:
     shop.write("reconciler.yaml", "version: 1\nfiles: [customers]\nenvironments: {default: {overlays: [over.yaml]}}\n")
     shop.write("customers/a.yaml", ONE)
