@@ -253,6 +253,7 @@ class Live:
     - `sought`: for an id that the listing lacked, whether the list narrowed to its created_at held it.
     - `got`: for an id that was asked by a get, the customer, or None for a 404.
     - `users`, `payment_methods`: by customer id, where they were listed (payment methods: how many).
+    - `unaddressed`: how many more users a customer has, without an e-mail: nobody can declare one.
     - `ends`: where the list ended, or each of the ranges that it was read in; `longest_page`: of this listing.
       `successor_asked` says that the full ones were asked for their successors.
     - `page_limit`: the `limit` that the listing showed the server to take; 0: it showed nothing new.
@@ -270,6 +271,7 @@ class Live:
     sought: Mapping[CustomerId, bool] = field(default_factory=dict)
     got: Mapping[CustomerId, LiveCustomer | None] = field(default_factory=dict)
     users: Mapping[CustomerId, tuple[LiveUser, ...]] = field(default_factory=dict)
+    unaddressed: Mapping[CustomerId, int] = field(default_factory=dict)
     payment_methods: Mapping[CustomerId, int] = field(default_factory=dict)
     ends: tuple[End, ...] = ()
     successor_asked: bool = False

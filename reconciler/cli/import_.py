@@ -160,7 +160,11 @@ def _read(
 
 def _entries(account: looking.Account, secret: str) -> tuple[Written, ...]:
     """Return the entries, without their people where there is a secret, and say what had to be left out."""
-    adopted = adopt(account.customers, account.users)
+    if account.archived:
+        output.say(
+            f"warning: {count(account.archived, 'customer is', 'customers are')} left out: archived by Reconciler"
+        )
+    adopted = adopt(account.customers, account.users, account.live.unaddressed)
     if not secret:
         for words in adopted.left_out:
             output.say(f"warning: {words}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from reconciler.desired.shapes import record_shape
 from reconciler.desired.write import Written
+from reconciler.documents.words import quoted
 from reconciler.kinds import CUSTOMER, USER
 from reconciler.kinds.kind import canonical_email, nearly
+from reconciler.kinds.user import by_address
 from reconciler.model import CustomerId, LiveCustomer, LiveUser
 
 _TORN = "holds half a character, which no file can hold"
@@ -23,12 +26,17 @@ class Adopted:
     left_out: tuple[str, ...]
 
 
-def adopt(customers: Iterable[LiveCustomer], users: Mapping[CustomerId, tuple[LiveUser, ...]]) -> Adopted:
+def adopt(
+    customers: Iterable[LiveCustomer],
+    users: Mapping[CustomerId, tuple[LiveUser, ...]],
+    unaddressed: Mapping[CustomerId, int] = MappingProxyType({}),
+) -> Adopted:
     """
     Return an entry for each live customer, under its external_id.
 
     One without an external_id, or with one that others have too or no file can hold, stands under its id with an
-    `id:` pin. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
+    `id:` pin. `unaddressed`: how many users without an e-mail a
+    customer has. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
     """
     found = list(customers)
     counts = Counter(customer.external_id for customer in found)
@@ -51,9 +59,10 @@ def adopt(customers: Iterable[LiveCustomer], users: Mapping[CustomerId, tuple[Li
                 field.name: customer.fields[field.name] for field in CUSTOMER.fields if field.name in customer.fields
             },
             id=None if alone else customer.id,
-            users=_users(users.get(customer.id, ())),
+            users={user.email: _names(user) for user in by_address(users.get(customer.id, ())).values()},
         )
         fitting, lost = _fitting(entry)
+        lost += _dropped(users.get(customer.id, ()), unaddressed.get(customer.id, 0))
         entries.append(fitting)
         left_out += [f"{key}: {words}" for words in lost]
     return Adopted(tuple(entries), tuple(left_out))
@@ -76,18 +85,22 @@ def _free(key: str, used: set[str]) -> str:
     return key
 
 
-def _users(users: Iterable[LiveUser]) -> dict[str, dict[str, str | None]]:
-    """Return users by e-mail, the first of those that differ in case only."""
-    written: dict[str, dict[str, str | None]] = {}
-    seen: set[str] = set()
+def _names(user: LiveUser) -> dict[str, str | None]:
+    """Return the fields of a user that it has."""
+    return {field.name: user.fields[field.name] for field in USER.fields if field.name in user.fields}
+
+
+def _dropped(users: Iterable[LiveUser], unaddressed: int) -> Iterator[str]:
+    """Yield in words the users of a customer that no entry can name."""
+    kept = by_address(users)
     for user in users:
-        email = canonical_email(user.email)
-        if email not in seen:
-            seen.add(email)
-            written[user.email] = {
-                field.name: user.fields[field.name] for field in USER.fields if field.name in user.fields
-            }
-    return written
+        one = kept[canonical_email(user.email)]
+        if one is not user:
+            why = f"it has the address of {quoted(one.email)}, as case does not count"
+            yield f"the user {quoted(user.email)} is left out: {why}"
+    if unaddressed:
+        what = "1 user is" if unaddressed == 1 else f"{unaddressed} users are"
+        yield f"{what} left out: without an e-mail address nobody can be declared"
 
 
 def _fitting(entry: Written) -> tuple[Written, list[str]]:

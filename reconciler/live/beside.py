@@ -44,5 +44,6 @@ async def with_users(client: Client, listing: Awaitable[Live], reads: Sequence[L
         live,
         got={customer: got for customer, got in found.got.items() if customer in live.listed},
         users={customer: users for customer, users in found.users.items() if customer in live.listed},
+        unaddressed={customer: count for customer, count in found.unaddressed.items() if customer in live.listed},
         requests=client.requests - before,
     )

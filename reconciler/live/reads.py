@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler.api.client import Client
@@ -71,6 +71,7 @@ async def answer(
         sought=found.sought,
         got=found.got,
         users=found.users,
+        unaddressed={**live.unaddressed, **found.unaddressed},
         payment_methods=found.payment_methods,
         requests=live.requests + client.requests - before,
     )
@@ -136,6 +137,7 @@ class Found:
     got: dict[CustomerId, LiveCustomer | None]
     users: dict[CustomerId, tuple[LiveUser, ...]]
     payment_methods: dict[CustomerId, int]
+    unaddressed: dict[CustomerId, int] = field(default_factory=dict)
 
     async def read(self, client: Client, read: Seek | Get | ListUsers | ListPaymentMethods, page_limit: int) -> None:
         """Perform one read."""
@@ -145,11 +147,13 @@ class Found:
             case Get():
                 self.got[read.id] = await _get(client, read.id)
             case ListUsers():
-                users = await _users(client, read.id, min(page_limit, PAGE))
+                users, unaddressed = await _users(client, read.id, min(page_limit, PAGE))
                 if users is None:
                     self.got[read.id] = None
                 else:
                     self.users[read.id] = users
+                if unaddressed:
+                    self.unaddressed[read.id] = unaddressed
             case ListPaymentMethods():
                 self.payment_methods[read.id] = await _count_payment_methods(client, read.id)
             case _:
@@ -187,29 +191,30 @@ async def _get(client: Client, customer: CustomerId) -> LiveCustomer | None:
     return got
 
 
-async def _users(client: Client, customer: CustomerId, page_limit: int) -> tuple[LiveUser, ...] | None:
+async def _users(client: Client, customer: CustomerId, page_limit: int) -> tuple[tuple[LiveUser, ...] | None, int]:
     """
-    Return a customer's users in the order of the list, each once; None for a 404.
+    Return a customer's users in the order of the list, each once, None for a 404; and how many more have no e-mail.
 
     One without an e-mail is left out: nobody can declare it. Raises NotTheApi where no row is a user with one: they
     would all be created again.
     """
     users: dict[str, LiveUser] = {}
-    path, rows = wire.users_path(customer), 0
+    path, unaddressed = wire.users_path(customer), 0
     try:
         async for page in pages(client, path, limit=page_limit):
-            rows += len(page.rows)
             for row in page.rows:
                 user = wire.read_user(row)
                 if user is not None:
                     users[user.id or f"{len(users)} {user.email}"] = user
-                elif not wire.without_email(row):
+                elif wire.without_email(row):
+                    unaddressed += 1
+                else:
                     raise NotTheApi(f"GET {path}: what is listed is no user; check the base URL")
     except NotFound:
-        return None
-    if rows and not users:
+        return None, 0
+    if unaddressed and not users:
         raise NotTheApi(f"GET {path}: no user in the list has an e-mail; check the base URL")
-    return tuple(users.values())
+    return tuple(users.values()), unaddressed
 
 
 async def _count_payment_methods(client: Client, customer: CustomerId) -> int:

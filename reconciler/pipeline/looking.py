@@ -76,10 +76,15 @@ async def _carrier(client: Client, ledger: Ledger, key: str) -> LiveCustomer | N
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The active customers that are listed and wanted, the users of each where they were asked for, and all read."""
+    """
+    The active customers that are listed and wanted, the users of each where they were asked for, and all read.
+
+    `archived`: how many more are listed and wanted, and were archived by us.
+    """
 
     customers: tuple[LiveCustomer, ...]
     live: Live
+    archived: int = 0
 
     @property
     def users(self) -> Mapping[CustomerId, tuple[LiveUser, ...]]:
@@ -108,13 +113,15 @@ async def account(
     say("reading the account")
     live = await reading.listing_by(client, records.learned, progress=lambda done, _: say(f"{done} customers read"))
     archived = {row.id for row in records.bindings.values() if row.state is BindingState.ARCHIVED}
-    customers = [one for one in live.listed.values() if one.id not in archived and chosen(one)]
+    wanted = [one for one in live.listed.values() if chosen(one)]
+    customers = [one for one in wanted if one.id not in archived]
+    left = len(wanted) - len(customers)
     customers.sort(key=lambda one: (one.external_id or one.id, one.id))
     listed(customers)
     if not users:
-        return Account(tuple(customers), live)
+        return Account(tuple(customers), live, left)
     reads = tuple(ListUsers(one.id) for one in customers)
     live = await reading.answer(
         client, live, reads, page_limit=PAGE, progress=lambda done, total: say(f"users of {done} of {total} read")
     )
-    return Account(tuple(customers), live)
+    return Account(tuple(customers), live, left)

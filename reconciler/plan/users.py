@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from reconciler.errors import Source
 from reconciler.kinds.kind import canonical_email
-from reconciler.kinds.user import FIELDS
+from reconciler.kinds.user import FIELDS, by_address
 from reconciler.model import (
     Action,
     Address,
@@ -110,10 +110,8 @@ def merged(
         return recorded or ()
     before = {canonical_email(user.email): user for user in recorded or ()}
     seen: dict[str, SeenUser] = {}
-    for user in listed:
-        email = canonical_email(user.email)
-        if email not in seen:
-            seen[email] = SeenUser(user.email, user.fields, before[email].applied if email in before else None)
+    for email, user in by_address(listed).items():
+        seen[email] = SeenUser(user.email, user.fields, before[email].applied if email in before else None)
     if fresh:
         seen = {**before, **seen}
     return tuple(seen.values())
