@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import astuple
 from typing import Any, assert_never
 
 from reconciler.errors import LedgerFailed, Source
@@ -90,6 +91,8 @@ def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) 
 def read_binding(row: Row) -> Binding:
     """Return the binding of a row of BINDING_COLUMNS; its JSON stays text. KeyError for a word that is not known."""
     key, customer, live, created_at, state, project, source, protected, via, *rest = row
+    if type(key) is not str or type(created_at) is not str:
+        raise TypeError("a value of a binding")
     *record, place, reversals = rest
     return Binding(
         key,
@@ -135,6 +138,8 @@ def read_intent(row: Row) -> Intent:
     """Return the intent of a row of INTENT_COLUMNS; ValueError for a word that is not known."""
     run, seq, action, external_id, email, customer, opened_at, payload_hash, before, after, status, *rest = row
     message, closed_at, reason, file, line = rest
+    if not all(isinstance(text, str) for text in (run, external_id, message)) or not isinstance(seq, int):
+        raise TypeError("a value of an intent")
     return Intent(
         run,
         seq,
@@ -154,8 +159,13 @@ def read_intent(row: Row) -> Intent:
 
 
 def read_run(row: Row) -> Run:
-    """Return the run of a row of RUN_COLUMNS."""
+    """Return the run of a row of RUN_COLUMNS; TypeError where a value has another type, as SQLite lets it."""
+    if list(map(type, row)) != _RUN_TYPES:
+        raise TypeError("a value of a run")
     return Run(*row)
+
+
+_RUN_TYPES = list(map(type, astuple(Run("", "", ""))))
 
 
 class SeenUsers(Mapping[CustomerId, tuple[SeenUser, ...]]):

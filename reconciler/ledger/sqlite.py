@@ -161,7 +161,7 @@ class SqliteLedger:
 
     def runs(self) -> tuple[Run, ...]:
         """Return every run, in the order in which they began."""
-        with told(self.path):
+        with told(self.path), altered(self.path):
             return tuple(map(read_run, self.connection.execute(sql.RUNS)))
 
     def intents(self, run: str) -> tuple[Intent, ...]:

@@ -15,7 +15,7 @@ from reconciler.ledger import open_ledger
 from reconciler.ledger.objects.memory import shrink
 from reconciler.ledger.open import connect_sqlite
 from reconciler.model import CustomerId
-from reconciler.records import PutBinding
+from reconciler.records import PutBinding, PutRun, Run
 
 
 @pytest.fixture
@@ -141,6 +141,24 @@ def test_a_value_of_another_type_is_told(made: Path, column: str, value: str) ->
         connection.execute(f"UPDATE meta SET {column} = {value}")  # noqa: S608 - the columns above
     with pytest.raises(LedgerFailed, match=r"damaged|altered|cannot be used"):
         open_ledger(str(made), **WHERE)
+
+
+@pytest.mark.parametrize(
+    ("planted", "read"),
+    [
+        ("UPDATE runs SET id = x'00'", "runs"),
+        ("UPDATE runs SET requests = 'many'", "runs"),
+        ("UPDATE bindings SET created_at = x'00'", "records"),
+        ("UPDATE bindings SET external_id = x'00'", "records"),
+    ],
+)
+def test_a_row_with_a_value_of_another_type_is_told_as_altered(made: Path, planted: str, read: str) -> None:
+    with open_ledger(str(made), **WHERE) as ledger:
+        ledger.commit([PutRun(Run("r", "2026-01-01T00:00:00Z", "apply"))])
+    with closing(sqlite3.connect(made)) as connection, connection:
+        connection.execute(planted)
+    with open_ledger(str(made), **WHERE) as ledger, pytest.raises(LedgerFailed, match="something else has altered"):
+        getattr(ledger, read)()
 
 
 def test_a_schema_whose_words_are_no_text_is_told_as_damaged(made: Path) -> None:
