@@ -156,7 +156,7 @@ class Reading:
         def covered(name: str) -> bool:
             if name in files:
                 return True
-            if name in _NO_FILE or name in left_out:
+            if name in NO_FILE or name in left_out:
                 return False
             below = any(is_below(name, folder) for folder in self.folders)
             return below or any(pattern.fullmatch(name) for pattern in globs)
@@ -164,7 +164,7 @@ class Reading:
         return covered
 
 
-_NO_FILE = ("", "-", "<stdin>")
+NO_FILE = ("", "-", "<stdin>")
 """What an entry has for a file that stood in none, or on standard input."""
 
 
@@ -456,11 +456,20 @@ class BindingChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Rename:
+    """That the key `origin` may be called `to` now: what a `moved` line would say."""
+
+    origin: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """
     What is wanted and cannot be done, why, and the way out that, followed, leaves nothing blocked.
 
-    `values` lists the values that the texts quote, (field, value): `--redact` masks those.
+    `values` lists the values that the texts quote, (field, value): `--redact` masks those. `moved` is there where the
+    create of one key and the end of another may be one customer.
     """
 
     address: Address
@@ -470,6 +479,7 @@ class Blocked:
     source: Source | None = None
     ids: tuple[CustomerId, ...] = ()
     values: tuple[tuple[str, str], ...] = ()
+    moved: Rename | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Plan:
     - `out_of_scope`: bindings of another project, or whose source file was not read now.
     - `fingerprint`: of what it was made from. `files`: the files that were read for it, `folders` and `globs`
       those that they were found by. `targets`, `excludes`: what it was narrowed to.
+    - `recreate`: keys whose customers may be created though those of keys that are gone look like them.
     - `entries`: the ledger's rows as an apply of this plan writes them; an `id` is None where it creates.
     - `users`: the users of customers as the ledger shall know them, before the changes.
     - `listing`: of the account, which lacked every customer that the plan creates; None where it creates none.
@@ -63,6 +64,7 @@ class Plan:
     globs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    recreate: tuple[str, ...] = ()
     entries: tuple[Binding, ...] = ()
     users: tuple[PutUsers, ...] = ()
     listing: Pass | None = None

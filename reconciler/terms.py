@@ -123,6 +123,9 @@ class Terms:
     - `places`: for a rule of the policy, where it is written; not those that an option replaces.
     - `reset`: archive whatever is not declared, also what another file's or project's entries made.
     - `refresh_users`: list the users of every customer with declared users, also where the ledger has them.
+    - `disposable`: nobody is billed here, so that two customers of one name or email are no matter.
+    - `recreate`: keys whose customers are created though those of keys that are gone look like them.
+    - `lookalikes`: False creates whatever looks like whom, as in the trial of a plan that was held against it before.
     """
 
     environment: EnvironmentRef
@@ -146,3 +149,6 @@ class Terms:
     places: Mapping[str, Source] = field(default_factory=dict, compare=False)
     refresh_users: bool = False
     reset: bool = False
+    disposable: bool = False
+    recreate: tuple[str, ...] = ()
+    lookalikes: bool = True

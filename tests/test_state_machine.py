@@ -32,7 +32,7 @@ from reconciler.model import Desired, DesiredUser, Status
 from reconciler.step import unheard
 from reconciler.terms import Share, Terms
 
-KEYS = ("acme", "globex", "initech")
+KEYS = ("Acme", "globex ", "00123")
 ALL = Share(100, percent=True)
 TERMS = Terms(REF, rate_per_s=0.0, max_archives=ALL, max_restores=ALL)
 SETTLED_S = 60.0
@@ -56,7 +56,7 @@ def states() -> st.SearchStrategy[Desired]:
 
 
 def _customer(key: str, city: str, archived: bool, with_user: bool):  # noqa: ANN202 - a DesiredCustomer
-    users = (DesiredUser(f"jane@{key}.example", {"first_name": "Jane"}, SOURCE),) if with_user else ()
+    users = (DesiredUser(f"jane@{key.strip()}.example", {"first_name": "Jane"}, SOURCE),) if with_user else ()
     return customer(key, *users, fields={"name": key, "city": city}, archived=archived)
 
 
@@ -68,9 +68,14 @@ def edits() -> st.SearchStrategy[LiveEdit]:
         st.builds(Archived, which),
         st.builds(Restored, which),
         st.builds(lambda number, text: Edited(number, {"city": text}), which, city),
-        st.builds(AddUser, which, st.sampled_from([f"jane@{key}.example" for key in KEYS])),
+        st.builds(AddUser, which, st.sampled_from([f"jane@{key.strip()}.example" for key in KEYS])),
         st.builds(Created, st.sampled_from(["", "other"])),
     )
+
+
+def _folded(external_id: str) -> str:
+    """Return what a server or a spreadsheet may make of an external_id."""
+    return external_id.strip().lower().lstrip("0")
 
 
 class Account(RuleBasedStateMachine):
@@ -145,6 +150,16 @@ class Account(RuleBasedStateMachine):
         self.ours.clear()
 
     @rule()
+    def lose_the_ledger_and_the_form_of_the_keys(self) -> None:
+        """Let the server keep external_ids in another form from now on, as a migration may, and lose the ledger."""
+        self.world.wait(SETTLED_S)
+        for one in self.world.api.account.customers():
+            self.world.api.account.edit(one.id, external_id=_folded(one.external_id))
+        self.world.wait(SETTLED_S)
+        self.world.lose_ledger()
+        self.ours.clear()
+
+    @rule()
     def run_without_faults(self) -> None:
         """Run until nothing is left: one run leaves nothing in doubt, the second nothing to plan."""
         self.world.wait(SETTLED_S)
@@ -176,6 +191,7 @@ class Account(RuleBasedStateMachine):
         """Answer a request, and note what it did to the account that it should not have done."""
         account = self.world.api.account
         before = {one.id: one for one in account.customers()}
+        active_before = account.active()
         try:
             return self.world.api.handler(request)
         finally:
@@ -186,6 +202,8 @@ class Account(RuleBasedStateMachine):
                 if was is None:
                     if self.ours[one.external_id] & before.keys():
                         self.wrong.append(f"{one.external_id} was created twice")
+                    if _folded(one.external_id) in {_folded(other.external_id) for other in active_before}:
+                        self.wrong.append(f"{one.external_id} was created beside a customer that may be it")
                     self.ours[one.external_id].add(one.id)
                 elif one.archived and not was.archived and active:
                     self.wrong.append(f"{one.external_id} was archived")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from story import Story
 
 from reconciler.errors import Source
-from reconciler.model import Blocked, CustomerId, DesiredCustomer
+from reconciler.model import Blocked, CustomerId, DesiredCustomer, Move
 from reconciler.records import DropBinding
 
 
@@ -22,7 +22,9 @@ def _follow(story: Story, blocked: Blocked) -> None:
     """Do what one item says."""
     key, hint = blocked.address.external_id, blocked.hint
     entry = story.desired.customers.get(key)
-    if "plan again in a minute" in hint:
+    if "distinct_from" in hint:
+        _decide(story, blocked)
+    elif "plan again in a minute" in hint:
         story.settle()
     elif "state rm" in hint:
         # A binding of another project, or one that no longer holds.
@@ -40,6 +42,21 @@ def _follow(story: Story, blocked: Blocked) -> None:
             _put(story, DesiredCustomer(key, {"name": "A"}, Source("customers.yaml", 70, 3), id=chosen))
     else:
         _mend(story, entry, blocked)
+
+
+def _decide(story: Story, blocked: Blocked) -> None:
+    """Say that a customer which may be another one is it, by the line of the hint."""
+    key = blocked.address.external_id
+    if blocked.moved is not None:
+        moved = blocked.moved
+        customers = {name: one for name, one in story.desired.customers.items() if name != moved.origin}
+        forget = {name: place for name, place in story.desired.forget.items() if name != moved.origin}
+        lines = [one for one in story.desired.moved if one.origin != moved.origin]
+        lines.append(Move(moved.origin, moved.to, Source("customers.yaml", 80, 3)))
+        if moved.to in customers:
+            story.desired = replace(story.desired, customers=customers, forget=forget, moved=tuple(lines))
+    elif key in story.desired.customers:
+        _put(story, replace(story.desired.customers[key], id=blocked.ids[0]))
 
 
 def _mend(story: Story, entry: DesiredCustomer, blocked: Blocked) -> None:

@@ -28,6 +28,7 @@ from reconciler.terms import Allowance
 @shared.files
 @shared.targets
 @shared.limits
+@shared.recreate
 @shared.budget
 @shared.rate
 @shared.strict
@@ -39,6 +40,7 @@ def command(
     ctx: click.Context,
     plan: Path | None,
     files: tuple[str, ...],
+    recreate: tuple[str, ...],
     rate_per_s: float | None,
     form: str,
     *,
@@ -74,7 +76,8 @@ def command(
             excludes=scope.excludes or saved.excludes,
             refresh_users=scope.refresh_users or saved.refresh_users,
         )
-    options = options_of(chosen, scope, limits, budget, files=files, rate_per_s=rate_per_s)
+        recreate = recreate or saved.recreate
+    options = options_of(chosen, scope, limits, budget, files=files, rate_per_s=rate_per_s, recreate=recreate)
     settings = settings_of(options)
     environment = settings.environment()
     if saved is not None and plan is not None:

@@ -56,7 +56,8 @@ def command(
 
     Kept is the one that --keep names, else the bound one, else one with payment methods, else one with
     users, else the oldest. With --archive the others are archived, after a plan and consent, and with the
-    exit codes of apply. Twins, which agree in EIN, e-mail or name, are shown and never archived.
+    exit codes of apply. Twins, which agree in EIN, e-mail or name, or nearly in external_id, are shown and never
+    archived.
 
     \b
     Example:

@@ -13,7 +13,8 @@ from reconciler.cli.session import connected, declared, options_of, settings_of,
 from reconciler.desired.write import key_line
 from reconciler.documents.scalars import scalar
 from reconciler.pipeline import looking, opening
-from reconciler.plan.likeness import Likeness, likenesses, nameless
+from reconciler.plan.lookalikes import NEAR, Lookalike
+from reconciler.plan.make import judged
 from reconciler.report.price import reading_price
 from reconciler.report.words import count
 from reconciler.text import visible
@@ -34,8 +35,8 @@ def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None
     """
     Print id: lines for declared customers that may be live already, without an external_id to tell them by.
 
-    Each such pair agrees in EIN, e-mail or name. On stdout stands YAML, with the reasons as comments. Nothing is
-    written, neither to the account nor to the ledger.
+    Each such pair agrees in EIN, e-mail or name, or nearly in external_id. On stdout stands YAML, with the reasons as
+    comments. Nothing is written, neither to the account nor to the ledger.
 
     \b
     Example:
@@ -58,18 +59,14 @@ def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None
             say=progress.planning,
         )
         account = session.run(reading)
-    known = records.bindings.keys() | {one.external_id for one in account.customers}
-    wanted = (one for one in desired.customers.values() if one.id is None and not one.archived)
-    found = likenesses(
-        (one for one in wanted if one.external_id not in known), nameless(account.customers, desired, records)
-    )
+    found = judged(desired, account.live, records, environment.terms(options)).found.likes
     if found:
         place = "your files" if settings.pins_allowed else f"an overlay of {visible(environment.name)}"
         output.document("".join(f"{line}\n" for line in _lines(found, place, redact=redact)))
     output.say(f"{count(len(found), 'declared customer')} may be live already")
 
 
-def _lines(found: Mapping[str, tuple[Likeness, ...]], place: str, *, redact: bool) -> Iterator[str]:
+def _lines(found: Mapping[str, tuple[Lookalike, ...]], place: str, *, redact: bool) -> Iterator[str]:
     """Yield the lines of the fragment; `place` is where its lines belong, in words."""
     sure = any(like.alone for likes in found.values() for like in likes)
     yield _HEAD.format(place=place) + ("customers:" if sure else "# customers:")
@@ -79,5 +76,13 @@ def _lines(found: Mapping[str, tuple[Likeness, ...]], place: str, *, redact: boo
         yield from (mark + line for line in key_line(key))
         for like in likes:
             name = "" if redact else scalar(like.customer.fields.get("name", "")[:_LONGEST_NAME])
-            yield f"    # the same {', '.join(like.fields)}" + (f"; its name is {name}" if name else "")
+            yield f"    # {_agrees(like)}" + (f"; its name is {name}" if name else "")
             yield f"{mark}    id: {scalar(like.customer.id)}"
+
+
+def _agrees(like: Lookalike) -> str:
+    """Return in words, for a comment, what agrees, and which key had the customer."""
+    near = f"its external_id is {scalar(like.customer.external_id)}" if NEAR in like.signs else ""
+    same = ", ".join(sign for sign in like.signs if sign != NEAR)
+    had = f"it was {scalar(like.found.key)} in the ledger" if like.found.key is not None else ""
+    return "; ".join(filter(None, (near, same and f"the same {same}", had)))

@@ -113,6 +113,13 @@ redact = click.option(
     "--redact", is_flag=True, callback=_remember, help="Mask personal values, by field, and what the server says."
 )
 
+recreate = click.option(
+    "--allow-recreate",
+    "recreate",
+    multiple=True,
+    metavar="KEY",
+    help="Create this customer though the one of a key that is gone looks like it; repeatable.",
+)
 lock_timeout = click.option(
     "--lock-timeout",
     type=DurationType(),

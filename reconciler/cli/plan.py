@@ -30,6 +30,7 @@ from reconciler.terms import Allowance
 @shared.files
 @shared.targets
 @shared.limits
+@shared.recreate
 @shared.budget
 @shared.rate
 @shared.strict
@@ -46,6 +47,7 @@ from reconciler.terms import Allowance
 def command(
     ctx: click.Context,
     files: tuple[str, ...],
+    recreate: tuple[str, ...],
     rate_per_s: float | None,
     form: str,
     max_bytes: int | None,
@@ -76,6 +78,7 @@ def command(
         limits,
         files=files,
         rate_per_s=rate_per_s,
+        recreate=recreate,
     )
     settings = settings_of(options)
     environment = settings.environment()

@@ -48,6 +48,7 @@ class Generated:
 @click.option("--seed", "number", type=int, default=1, show_default=True, help="Another number makes other customers.")
 @click.option("--reset", is_flag=True, help="Archive all that is not declared: in a disposable environment only.")
 @click.option("--real-addresses", is_flag=True, help="Allow e-mail addresses that may be somebody's.")
+@shared.recreate
 @shared.budget
 @shared.rate
 @shared.redact
@@ -57,6 +58,7 @@ class Generated:
 def command(
     ctx: click.Context,
     files: tuple[str, ...],
+    recreate: tuple[str, ...],
     customers: int | None,
     users: int,
     number: int,
@@ -86,7 +88,7 @@ def command(
         raise click.UsageError("--customers generates them: leave -f out")
     consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
-    options = options_of(chosen, budget, files=files, rate_per_s=rate_per_s)
+    options = options_of(chosen, budget, files=files, rate_per_s=rate_per_s, recreate=recreate)
     settings = settings_of(options)
     environment = settings.environment()
     _may_be_filled(environment, reset=reset)

@@ -109,6 +109,7 @@ def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Pa
         globs=desired.reading.globs,
         targets=terms.targets,
         excludes=terms.excludes,
+        recreate=terms.recreate,
         entries=part.entries,
         users=part.users,
     )

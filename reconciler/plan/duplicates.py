@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from reconciler.kinds.customer import FIELDS
 from reconciler.model import (
     Candidate,
     CustomerId,
@@ -23,11 +22,9 @@ from reconciler.model import (
     Read,
     Twins,
 )
+from reconciler.plan.lookalikes import NEAR, SIGNS, comparable
 from reconciler.plan.presence import Sight, by_external_id
 from reconciler.records import Binding, BindingState, Records
-
-TWIN_FIELDS = ("ein", "email", "name")
-"""What makes two customers likely twins where it is equal, the surest sign first; a name is compared without case."""
 
 
 def doubles(
@@ -100,8 +97,8 @@ def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
     """Return likely twins, those that agree in most fields first."""
     alike: dict[tuple[str, str], list[LiveCustomer]] = {}
     for customer in active:
-        for name in TWIN_FIELDS:
-            if value := comparable(name, customer.fields.get(name, "")):
+        for name in SIGNS:
+            if value := comparable(name, _value(name, customer)):
                 alike.setdefault((name, value), []).append(customer)
     fields: dict[tuple[CustomerId, ...], list[tuple[str, str]]] = {}
     members: dict[tuple[CustomerId, ...], tuple[LiveCustomer, ...]] = {}
@@ -111,13 +108,12 @@ def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
             continue
         ids = tuple(sorted(one.id for one in customers))
         group = members.setdefault(ids, tuple(sorted(customers, key=lambda one: (one.created_at, one.id))))
-        fields.setdefault(ids, []).append((name, group[0].fields[name]))
+        fields.setdefault(ids, []).append((name, _value(name, group[0])))
     found = [Twins(tuple(agreed), members[ids]) for ids, agreed in fields.items()]
-    found.sort(key=lambda one: (-len(one.fields), TWIN_FIELDS.index(one.fields[0][0]), one.customers[0].id))
+    found.sort(key=lambda one: (-len(one.fields), SIGNS.index(one.fields[0][0]), one.customers[0].id))
     return tuple(found)
 
 
-def comparable(name: str, value: str) -> str:
-    """Return a value as twins are found by it; an EIN of zeros alone is none."""
-    canonical = FIELDS[name].canonical(value)
-    return canonical.strip("0") and canonical.casefold() if name == "ein" else canonical.casefold()
+def _value(name: str, customer: LiveCustomer) -> str:
+    """Return what a customer has of a sign."""
+    return customer.external_id if name == NEAR else customer.fields.get(name, "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model import (
     Action,
@@ -14,13 +14,11 @@ from reconciler.model import (
     Live,
     Note,
 )
-from reconciler.plan import guard
+from reconciler.plan import collisions, guard
 from reconciler.plan.absence import LISTINGS, Lacked, Proof, created_keys, without
 from reconciler.plan.declared import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
-from reconciler.plan.likeness import offers
 from reconciler.plan.match import Identity, Known, Register, identify
-from reconciler.plan.near import near
 from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import Shelved, Sight, by_external_id, shelved_by_external_id
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
@@ -43,9 +41,14 @@ class Judged:
     """
 
     register: Register
-    identities: tuple[tuple[DesiredCustomer, Identity], ...]
+    found: collisions.Collisions
     declared: Declared
     pruning: Pruning
+
+    @property
+    def identities(self) -> tuple[tuple[DesiredCustomer, Identity], ...]:
+        """Return each declared customer with who it is."""
+        return self.found.identities
 
 
 def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, lacked: Lacked | None = None) -> Draft:
@@ -77,9 +80,8 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, l
         if unproven and live.listings >= LISTINGS:
             part, unproven = without(part, frozenset(unproven), live.listings), ()
     notes += _unconfirmed(known)
-    created = [desired.customers[one.address.external_id] for one in part.changes if one.action is Action.CREATE]
-    notes += near(created, live.listed.values(), desired, records)
-    notes += offers(created, live.listed.values(), desired, records)
+    begun = {one.address.external_id for one in part.changes if one.action in (Action.CREATE, Action.RESTORE)}
+    notes += (*known.found.notes, *collisions.notes(known.found.likes, begun))
     out_of_scope = scope.left_out(records.bindings)
     return draft_of(
         part,
@@ -127,8 +129,9 @@ def _judged(desired: Desired, records: Records, terms: Terms, register: Register
     """Return who everybody is, and what may be archived without an entry."""
     # Outside the targets too: what is another key's customer there must be neither taken over nor archived here.
     identities = unrivalled([(customer, identify(customer, register)) for customer in desired.customers.values()])
+    found = collisions.collisions(identities, desired, register, terms)
     declared = Declared(register, records, terms, means_of(records, terms), open_creates(records))
-    return Judged(register, tuple(identities), declared, _pruning(desired, terms, register, identities))
+    return Judged(register, found, declared, _pruning(desired, terms, register, found.identities))
 
 
 def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) -> Register:
@@ -147,7 +150,7 @@ def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) ->
 
 def _all_parts(desired: Desired, terms: Terms, known: Judged) -> tuple[Part, int]:
     """Return all that is planned, in no order yet, and how many declared customers need nothing."""
-    register, pruning = known.register, known.pruning
+    register, pruning, held = known.register, known.pruning, known.found.held
     parts: list[Part] = []
     unchanged = 0
     for customer, identity in known.identities:
@@ -157,13 +160,15 @@ def _all_parts(desired: Desired, terms: Terms, known: Judged) -> tuple[Part, int
         parts.append(part)
         unchanged += not (part.changes or part.blocked or part.reads)
     for key, binding in register.bindings.items():
-        if key not in desired.customers and binding.bound_id not in pruning.claimed:
+        if key not in desired.customers and (binding.bound_id not in pruning.claimed or binding.bound_id in held):
             parts.append(plan_binding(binding, pruning))
     if terms.prune is Prune.ALL:
         keys = desired.customers.keys() | {move.origin for move in desired.moved}
         listed = register.sight.live.listed.values()
-        parts.append(plan_owned(listed, keys, register.bindings, pruning))
-    return joined(parts), unchanged
+        parts.append(
+            plan_owned(listed, keys, register.bindings, replace(pruning, claimed=pruning.claimed - held.keys()))
+        )
+    return collisions.held_back(joined(parts), held), unchanged
 
 
 def _pruning(

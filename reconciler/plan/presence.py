@@ -7,7 +7,7 @@ is sought in a narrow list, then asked for by a get, and only then it is somethi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.model import CustomerId, Get, Live, LiveCustomer, Read, Seek
@@ -134,16 +134,19 @@ def by_external_id(sight: Sight, bindings: Mapping[CustomerId, Binding]) -> dict
     `bindings` are the ledger's rows by customer id; what we wrote so lately that no list need show it counts.
     """
     holders: dict[str, tuple[LiveCustomer, ...]] = {}
+    for customer in active(sight, bindings):
+        if customer.external_id:
+            holders[customer.external_id] = (*holders.get(customer.external_id, ()), customer)
+    return holders
+
+
+def active(sight: Sight, bindings: Mapping[CustomerId, Binding]) -> Iterator[LiveCustomer]:
+    """Yield the active customers; `bindings` as `by_external_id` has them."""
     for customer in sight.live.listed.values():
-        if not customer.external_id:
-            continue
         binding = bindings.get(customer.id)
         archived = binding is not None and binding.state is BindingState.ARCHIVED
-        if archived and not isinstance(presence(sight, customer.id, binding), Active):
-            continue
-        holders[customer.external_id] = (*holders.get(customer.external_id, ()), customer)
+        if not archived or isinstance(presence(sight, customer.id, binding), Active):
+            yield customer
     for binding in bindings.values():
         if binding.state is BindingState.ACTIVE and sight.fresh(binding) and binding.id not in sight.live.listed:
-            unseen = as_recorded(binding)
-            holders[unseen.external_id] = (*holders.get(unseen.external_id, ()), unseen)
-    return holders
+            yield as_recorded(binding)

@@ -42,7 +42,7 @@ class SavedPlan:
     - `read_at`: the server's clock (seconds since 1970) when the account was read for it. `held`: that of `Pass`, a
       digest of the customers that were listed; "" where it creates nobody.
     - `files`, `folders`, `globs`: what it was made from, for messages alone. `targets`, `excludes` narrow an apply,
-      `refresh_users` has it list the users of every customer, as `Terms` says.
+      `refresh_users` has it list the users of every customer, as `Terms` says; `recreate` is what it insists on.
     - `rows`, `users`: digests of the ledger's rows as the plan would have written them, by key and by customer.
     """
 
@@ -58,6 +58,7 @@ class SavedPlan:
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     refresh_users: bool = False
+    recreate: tuple[str, ...] = ()
     rows: Mapping[str, str] = field(default_factory=dict)
     users: Mapping[CustomerId, str] = field(default_factory=dict)
     held: str = ""
@@ -194,8 +195,9 @@ def load(text: str) -> SavedPlan:
 
 
 def _asked(plan: Plan) -> Mapping[str, tuple[str, ...]]:
-    """Return what was asked to be read for `plan`, and what it was narrowed to."""
-    return {"folders": plan.folders, "globs": plan.globs, "targets": plan.targets, "excludes": plan.excludes}
+    """Return what was asked to be read for `plan`, what it was narrowed to, and what it insists on."""
+    narrowed = {"targets": plan.targets, "excludes": plan.excludes}
+    return {"folders": plan.folders, "globs": plan.globs, **narrowed, "allow_recreate": plan.recreate}
 
 
 def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
@@ -218,6 +220,7 @@ def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
         targets=tuple(map(parts.text, _items(document, "targets"))),
         excludes=tuple(map(parts.text, _items(document, "excludes"))),
         refresh_users=document["saved"].get("refresh_users") is True,
+        recreate=tuple(map(parts.text, _items(document, "allow_recreate"))),
         rows={parts.text(row["external_id"]): parts.text(row["digest"]) for row in _items(document, "rows")},
         users={CustomerId(parts.text(row["id"])): parts.text(row["digest"]) for row in _items(document, "users")},
         held=parts.text(document["saved"].get("held", "")),

@@ -110,6 +110,7 @@ def blocked_to_json(one: Blocked) -> Json:
         "reason": one.reason,
         "hint": one.hint,
         **_said("ids", list(one.ids) or None),
+        **({} if one.moved is None else {"moved": {"from": one.moved.origin, "to": one.moved.to}}),
         **_source_to_json(one.source),
         **_values_to_json(one.values),
     }

@@ -58,7 +58,9 @@ def tried(
     if not plan.changes:
         return ()
     lists, _ = known_ways(learned, terms)
-    given = Inputs(desired, live, records, replace(terms, lists_archived=lists, lag_s=known_lag(learned, terms)))
+    # Who looks like whom cannot be told in a part of the account.
+    known = replace(terms, lists_archived=lists, lag_s=known_lag(learned, terms), lookalikes=False)
+    given = Inputs(desired, live, records, known)
     chains = some_of(knowable(chains_of(plan.changes), given), given, ALIKE)
     if not chains:
         return ()

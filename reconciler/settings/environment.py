@@ -55,7 +55,8 @@ class Options:
     """
     What the command line says, None or empty where it says nothing.
 
-    `project_file` is `-p`, `environment` `-e`, `files` `-f`; `targets` and `excludes` are `--target`, `--exclude`.
+    `project_file` is `-p`, `environment` `-e`, `files` `-f`; `targets` and `excludes` are `--target`, `--exclude`,
+    `recreate` is `--allow-recreate`.
     """
 
     project_file: str | None = None
@@ -70,6 +71,7 @@ class Options:
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     refresh_users: bool = False
+    recreate: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,8 @@ class Environment:
             lag_s=self.server.lag_s,
             rate_per_s=self.rate_per_s,
             refresh_users=options.refresh_users,
+            disposable=self.disposable,
+            recreate=options.recreate,
         )
 
 

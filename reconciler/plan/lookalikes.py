@@ -1,0 +1,223 @@
+"""
+Lookalikes: live customers that may be a declared one which no key, id or `moved` line leads to. Pure.
+
+The one account of what is alike, for the planner, `match` and `duplicates`. What agrees is a sign, and a sign is
+strong only where it is unique: an EIN, an e-mail, or an e-mail with a name counts where it occurs once among the
+declared customers and once among the live ones. An external_id that is nearly the key is strong by itself. Empty
+values agree with nothing, and two different EINs speak against everything but a nearly equal external_id.
+
+It takes time in proportion to the customers, whatever they share: of those that share a value that many have, a few
+are kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from itertools import product
+
+from reconciler.kinds.customer import CUSTOMER
+from reconciler.kinds.kind import canonical_ein, canonical_text, nearly
+from reconciler.model import CustomerId, DesiredCustomer, LiveCustomer
+
+NEAR = CUSTOMER.identity
+SIGNS = (NEAR, "ein", "email", "name")
+"""What may agree, the surest first: the external_id nearly, the fields in canonical form and without case."""
+
+_FIELDS = SIGNS[1:]
+_BOTH = "email and name"
+STRONG = frozenset({NEAR, "ein", "email", _BOTH})
+"""What is strong where it is unique; a name alone never is."""
+STRONG_IF_DISPOSABLE = frozenset({NEAR, "ein"})
+"""The same where customers are made up, and share names and emails."""
+_MOST_KEPT = {NEAR: 20}
+_FEW_KEPT = 4
+Mark = tuple[str, str]
+"""A sign with its value, comparable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """
+    A live customer that no declared key holds on to.
+
+    - `key` is the one that had it, None where none had; `recorded` is what the ledger has of it.
+    - `active` is False for one that was archived; `read` is False where the entry of `key` may be in a file that was
+      not read, or in another project's.
+    """
+
+    customer: LiveCustomer
+    key: str | None = None
+    active: bool = True
+    read: bool = True
+    recorded: tuple[Mapping[str, str | None], ...] = ()
+
+    @property
+    def is_free(self) -> bool:
+        """Say whether it is active and no entry anywhere claims it: what is created may be it."""
+        return self.active and self.read
+
+    def is_named_in(self, names: Iterable[str]) -> bool:
+        """Say whether its id, its key or its external_id is one of `names`."""
+        return not {self.customer.id, self.key, self.customer.external_id or None}.isdisjoint(names)
+
+    def marks(self) -> set[Mark]:
+        """Return the signs by which it can be known."""
+        names = (*_near(self.customer.external_id), *_near(self.key or ""))
+        return {*names, *(mark for side in (self.customer.fields, *self.recorded) for mark in _marks(side))}
+
+    def eins(self) -> set[str]:
+        """Return the EINs that it has, comparable."""
+        sides = (self.customer.fields, *self.recorded)
+        return {ein for side in sides if (ein := comparable("ein", side.get("ein") or ""))}
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """
+    An unclaimed customer and in which of `SIGNS` it agrees with a declared one.
+
+    `strong` says that a sign is unique; `alone` that neither is like another.
+    """
+
+    found: Unclaimed
+    signs: tuple[str, ...]
+    strong: bool
+    alone: bool
+
+    @property
+    def customer(self) -> LiveCustomer:
+        """Return the live customer."""
+        return self.found.customer
+
+
+@dataclass(slots=True)
+class _Sharing:
+    """Who shares a mark: the keys that are asked about, how many have it, and the first unclaimed customers."""
+
+    keys: list[str] = field(default_factory=list)
+    declared: int = 0
+    active: int = 0
+    dormant: int = 0
+    found: list[Unclaimed] = field(default_factory=list)
+
+    def add(self, one: Unclaimed, most: int) -> None:
+        """Count an unclaimed customer, and keep it where it is one of the first."""
+        self.active += one.active
+        self.dormant += not one.active
+        if len(self.found) < most:
+            self.found.append(one)
+
+    def is_unique(self, one: Unclaimed) -> bool:
+        """Say whether the mark leads from one declared customer to `one` alone."""
+        return self.declared == 1 and (self.active == 1 if one.active else self.active == 0 and self.dormant == 1)
+
+
+def lookalikes(
+    asked: Iterable[DesiredCustomer],
+    declared: Iterable[DesiredCustomer],
+    unclaimed: Iterable[Unclaimed],
+    claimed: Iterable[LiveCustomer],
+    *,
+    strong_signs: AbstractSet[str] = STRONG,
+) -> Mapping[str, tuple[Lookalike, ...]]:
+    """
+    Return by key who looks like those that are `asked` about, the most alike first.
+
+    `declared` are all customers that should be active, those asked about among them, and `claimed` the active ones
+    that a key holds on to: what they have is not unique.
+    """
+    wanted = {one.external_id: one for one in asked}
+    shared: dict[Mark, _Sharing] = {}
+    for one in wanted.values():
+        for mark in (*_near(one.external_id), *_marks(one.fields)):
+            shared.setdefault(mark, _Sharing()).keys.append(one.external_id)
+    for mark in (mark for one in declared for mark in _marks(one.fields) if mark in shared):
+        shared[mark].declared += 1
+    for mark in (mark for one in claimed for mark in _marks(one.fields) if mark in shared):
+        shared[mark].active += 1
+    for found in unclaimed:
+        for mark in found.marks() & shared.keys():
+            shared[mark].add(found, _MOST_KEPT.get(mark[0], _FEW_KEPT))
+    return _agreed(wanted, shared, strong_signs)
+
+
+def _agreed(
+    wanted: Mapping[str, DesiredCustomer], shared: Mapping[Mark, _Sharing], strong_signs: AbstractSet[str]
+) -> Mapping[str, tuple[Lookalike, ...]]:
+    """Return by key who shares marks with it."""
+    signs: dict[str, dict[CustomerId, set[str]]] = {}
+    unique: dict[str, set[CustomerId]] = {}
+    found: dict[CustomerId, Unclaimed] = {}
+    for (sign, _), sharing in shared.items():
+        for key, one in product(sharing.keys, sharing.found):
+            if wanted[key].distinct_from and one.is_named_in(wanted[key].distinct_from):
+                continue
+            found[one.customer.id] = one
+            signs.setdefault(key, {}).setdefault(one.customer.id, set()).add(sign)
+            strong = sign == NEAR or sharing.is_unique(one)
+            against = strong and sign not in (NEAR, "ein") and _other_ein(wanted[key], one)
+            if strong and not against and sign in strong_signs:
+                unique.setdefault(key, set()).add(one.customer.id)
+    likes: dict[str, list[Lookalike]] = {}
+    for key, agreed in signs.items():
+        for customer, names in agreed.items():
+            one, strong = found[customer], customer in unique.get(key, ())
+            if strong or (one.is_free and not _is_weak(names, wanted[key], one)):
+                shown = tuple(sign for sign in SIGNS if sign in names)
+                likes.setdefault(key, []).append(Lookalike(one, shown, strong, alone=False))
+    return _ranked(likes)
+
+
+def _ranked(likes: Mapping[str, list[Lookalike]]) -> Mapping[str, tuple[Lookalike, ...]]:
+    """Return the lookalikes of each key, the most alike first, and which of them are alone."""
+    claims = Counter(one.customer.id for ones in likes.values() for one in ones)
+    return {
+        key: tuple(
+            Lookalike(one.found, one.signs, one.strong, len(ones) == 1 and claims[one.customer.id] == 1)
+            for one in sorted(ones, key=_rank)
+        )
+        for key, ones in sorted(likes.items())
+    }
+
+
+def _rank(one: Lookalike) -> tuple[bool, bool, int, int, str]:
+    """Return how far down a lookalike is: by what is strong, by how much agrees, then by the surest of it."""
+    return not one.found.is_free, not one.strong, -len(one.signs), SIGNS.index(one.signs[0]), one.customer.id
+
+
+def _is_weak(names: AbstractSet[str], wanted: DesiredCustomer, one: Unclaimed) -> bool:
+    """Say whether what agrees is not worth a word: a name, and the EINs differ."""
+    return names <= {"name"} and _other_ein(wanted, one)
+
+
+def _other_ein(wanted: DesiredCustomer, one: Unclaimed) -> bool:
+    """Say whether both have an EIN, and they differ."""
+    ours = comparable("ein", wanted.fields.get("ein") or "")
+    theirs = one.eins() if ours else set()
+    return bool(theirs) and ours not in theirs
+
+
+def comparable(name: str, value: str) -> str:
+    """Return a value as it is compared: canonical, without case; an external_id nearly. An EIN of zeros is none."""
+    if name == NEAR:
+        return nearly(value)
+    if name == "ein":
+        canonical = canonical_ein(value)
+        return canonical if canonical.strip("0") else ""
+    return canonical_text(value).casefold()
+
+
+def _near(external_id: str) -> tuple[Mark, ...]:
+    """Return the mark of an external_id."""
+    return ((NEAR, nearly(external_id)),) if external_id else ()
+
+
+def _marks(fields: Mapping[str, str | None]) -> list[Mark]:
+    """Return the marks of the fields of one side; empty values have none."""
+    found = [(name, value) for name in _FIELDS if (text := fields.get(name)) and (value := comparable(name, text))]
+    if len(found) > 1 and found[-2][0] == "email" and found[-1][0] == "name":
+        found.append((_BOTH, f"{found[-2][1]}\n{found[-1][1]}"))
+    return found
