@@ -37,6 +37,9 @@ OURS = (
     "PYTHONUTF8",
 )
 SCHEMAS = Path(__file__).parent.parent / "schema"
+PATIENCE_S = 600
+"""How long a test waits for what must come, on any machine; it takes so long only where that never comes."""
+
 EPOCH_S = 1_767_225_600.0
 
 ONE = """\
@@ -134,7 +137,7 @@ class Place:
     def spawn(self, *words: str, **how: Any) -> Ran:  # noqa: ANN401 - Popen's
         """Run a command in a process of its own, to its end."""
         with self.start(*words, **how) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE_S)
         return Ran(process.returncode, (out or b"").decode(), (err or b"").decode())
 
     def given(self, variables: Mapping[str, str] = {}) -> dict[str, str]:

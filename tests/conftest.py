@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A loaded machine generates slowly; that is no fault of the test.
@@ -23,3 +24,12 @@ settings.register_profile(
 )
 settings.register_profile("long", deadline=None, max_examples=5000, suppress_health_check=_SLOW, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "quick")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests wait by the machine's clock."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    waited = [report for report in reports if report.when == "call" and "real_time" in report.keywords]
+    if waited:
+        seconds = sum(report.duration for report in waited)
+        terminalreporter.write_line(f"{len(waited)} tests waited in real time, {seconds:.1f} s in all")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import PATIENCE_S
 from workflow_job import WHEEL, Runner, as_text
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +21,7 @@ FORMATS = {
 
 def checked(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from command_line import OURS, Ran
+from command_line import OURS, PATIENCE_S, Ran
 
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 STAND_IN = Path(__file__).parent / "gh_stand_in.py"
@@ -84,7 +84,7 @@ class Runner:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)

@@ -56,6 +56,11 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def moves_cursor(stream: TextIO | None) -> bool:
+    """Say whether a stream is a terminal on which a bar can be drawn."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
 def result(text: str) -> None:
     """Write a result to stdout."""
     click.echo(text, nl=not text.endswith("\n"), color=color())

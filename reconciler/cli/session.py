@@ -167,5 +167,5 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
 @contextmanager
 def shown_progress(clock: Clock) -> Iterator[Progress]:
     """Yield a progress on stderr: a bar on a terminal, else a plain line every ten seconds."""
-    with progress(sys.stderr, terminal=output.is_terminal(sys.stderr), clock=clock) as shown:
+    with progress(sys.stderr, terminal=output.moves_cursor(sys.stderr), clock=clock) as shown:
         yield shown

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from command_line import ONE, Place, variables_of
+from command_line import ONE, PATIENCE_S, Place, variables_of
 
 pytest_plugins = ("command_fixtures",)
-
-PATIENCE_S = 30
 
 
 @contextmanager

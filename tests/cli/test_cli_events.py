@@ -8,7 +8,7 @@ import signal
 import stat
 from typing import Any
 
-from command_line import ONE, THREE, Online, fits
+from command_line import ONE, PATIENCE_S, THREE, Online, fits
 
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.limits import Key
@@ -157,7 +157,7 @@ def test_ctrl_c_ends_the_stream_with_an_interrupted_run(shop: Online) -> None:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
+        rest, _ = process.communicate(timeout=PATIENCE_S)
     told = events((b"".join(lines) + rest).decode())
     assert (process.returncode, told[-1]["event"], told[-1]["outcome"]) == (130, "run_ended", "interrupted")
     assert told[-1]["done"] == len(shop.writes())

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from command_line import Online, Ran
+from command_line import PATIENCE_S, Online, Ran
 
 pytest_plugins = ("command_fixtures",)
 
-PATIENCE_S = 600
 COUNTS = (1, 2, 4, 6)
 MOMENTS = (30, 1_000, 10_000, 30_000, 100_000, 200_000, 300_000)
 """In calls and returns of functions. The handler is there after 30; the imports take about 100,000."""

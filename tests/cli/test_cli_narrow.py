@@ -11,7 +11,7 @@ import termios
 
 import click
 import pytest
-from command_line import Place, environment
+from command_line import PATIENCE_S, Place, environment
 
 from reconciler.cli.help import Context
 from reconciler.cli.main import COMMANDS, cli
@@ -56,7 +56,7 @@ def on_a_terminal(place: Place, columns: int, *words: str) -> list[str]:
                 written += chunk
         except OSError:  # Linux has no end of file here: it is an error once nobody writes any more
             pass
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE_S)
     os.close(ours)
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode()).splitlines()
 

@@ -14,14 +14,13 @@ from threading import Event
 from typing import IO
 
 import pytest
-from command_line import ONE, THREE, Online, Place, Reply, answers, raw, variables_of, web_server
+from command_line import ONE, PATIENCE_S, THREE, Online, Place, Reply, answers, raw, variables_of, web_server
 
 from reconciler.cli.version import version
 
 pytest_plugins = ("command_fixtures",)
 
 EMPTY = {"data": [], "has_next_page": False}
-PATIENCE_S = 30
 
 
 class Held:
@@ -188,7 +187,9 @@ def test_the_exit_code_of_a_plan_that_nobody_reads_is_that_of_the_plan(shop: Onl
 def closed(place: Place, streams: str, *words: str) -> tuple[int, str, str]:
     """Run a command with some streams closed."""
     command = ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", *place.command(*words)]
-    done = subprocess.run(command, cwd=place.folder, env=place.given(), capture_output=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, cwd=place.folder, env=place.given(), capture_output=True, check=False, timeout=PATIENCE_S
+    )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

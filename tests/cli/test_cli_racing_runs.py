@@ -9,7 +9,7 @@ from pathlib import Path
 import object_server
 import postgres_server
 import pytest
-from command_line import Online, Ran
+from command_line import PATIENCE_S, Online, Ran
 
 pytest_plugins = ("command_fixtures",)
 
@@ -38,7 +38,7 @@ def together(shop: Online, *words: str) -> list[Ran]:
     started = [place.start(*APPLY, *words) for place in places]
     ran = []
     for process in started:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
         ran.append(Ran(process.returncode, out.decode(), err.decode()))
     return ran
 
@@ -52,7 +52,7 @@ def outcomes(ran: Ran) -> int:
 
 
 def test_one_run_does_it_all_and_the_other_waits_and_finds_nothing_to_do(shared: Online) -> None:
-    ran = together(shared, "--lock-timeout", "30s")
+    ran = together(shared, "--lock-timeout", "10m")
     assert [one.code for one in ran] == [0, 0], ran
     assert created(shared) == sorted(f"key-{n}" for n in range(60))
     assert sorted(map(outcomes, ran)) == [0, 60]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from command_line import EPOCH_S, Place, variables_of
+from command_line import EPOCH_S, PATIENCE_S, Place, variables_of
 from contract_watch import Watch
 
 from reconciler.cli.main import cli
@@ -185,7 +185,7 @@ def leaking(place: Place, case: str) -> list[tuple[str, str]]:
             assert process.stderr is not None
             first = process.stderr.readline()
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE_S)
         code, said = process.returncode, (first + out + err).decode()
     else:
         ran = place.spawn("--log-level", "debug", *words)

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from clocks import run as in_virtual_time
+from command_line import PATIENCE_S
 
 from reconciler.emulator.app import create_app
 from reconciler.emulator.faults import Amounts, Fault, On
@@ -53,7 +54,7 @@ def test_a_lost_answer_closes_the_connection_after_the_change() -> None:
 
 
 def test_it_ends_at_once_with_a_connection_open_and_an_answer_held_back() -> None:
-    emulator = Emulator(rate=0, faults=RandomFaults(read_odds({"next_writes": {"slow": 1}, "slow_s": 60})))
+    emulator = Emulator(rate=0, faults=RandomFaults(read_odds({"next_writes": {"slow": 1}, "slow_s": 10 * PATIENCE_S})))
     with running(emulator) as url, client_of(url) as client, socket.create_connection(_address(url)) as waiting:
         waiting.sendall(
             b"POST /customers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nAuthorization: "
@@ -63,7 +64,7 @@ def test_it_ends_at_once_with_a_connection_open_and_an_answer_held_back() -> Non
         while not emulator.account.customers:
             client.get("/_emulator/state")
         began_s = time.monotonic()
-    assert time.monotonic() - began_s < 1
+    assert time.monotonic() - began_s < PATIENCE_S
 
 
 def test_a_truncated_answer_ends_in_the_middle_of_its_json() -> None:
@@ -74,6 +75,7 @@ def test_a_truncated_answer_ends_in_the_middle_of_its_json() -> None:
         assert len(client.get("/customers").json()["data"]) == 1
 
 
+@pytest.mark.real_time
 def test_a_trickled_answer_comes_in_pieces_and_whole() -> None:
     amounts = Amounts(trickle_s=0.1)
     emulator = Emulator(rate=0, faults=Scripted({1: Fault.TRICKLED}, of=On.WRITES.takes, amounts=amounts))
@@ -86,6 +88,7 @@ def test_a_trickled_answer_comes_in_pieces_and_whole() -> None:
         assert client.get("/customers").status_code == 200
 
 
+@pytest.mark.real_time
 def test_a_body_that_dribbles_slower_than_the_timeout_is_a_timeout() -> None:
     amounts = Amounts(trickle_s=60)
     emulator = Emulator(rate=0, faults=Scripted({1: Fault.TRICKLED}, of=On.WRITES.takes, amounts=amounts))
@@ -125,7 +128,7 @@ def test_payment_methods_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_process_cleanly_within_a_second(sent: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_ends_the_process_cleanly(sent: signal.Signals, tmp_path: Path) -> None:
     methods = tmp_path / "methods.json"
     methods.write_text(json.dumps({"acme": [{"id": "pm_1"}]}))
     code = (
@@ -138,12 +141,9 @@ def test_a_signal_ends_the_process_cleanly_within_a_second(sent: signal.Signals,
         assert process.stdout is not None
         with client_of(process.stdout.readline().strip()) as client:
             created = client.post("/customers", json={"external_id": "acme"})
-            began_s = time.monotonic()
             process.send_signal(sent)
-            code_and_errors = process.wait(5), process.stderr.read() if process.stderr else ""
-        took_s = time.monotonic() - began_s
+            code_and_errors = process.wait(PATIENCE_S), process.stderr.read() if process.stderr else ""
     assert (created.json()["default_payment_method_id"], code_and_errors) == ("pm_1", (0, ""))
-    assert took_s < 1
 
 
 def test_an_asgi_transport_serves_the_same_application() -> None:

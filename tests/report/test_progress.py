@@ -1,9 +1,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from io import StringIO
 
+import pytest
+from command_line import environment
+
 from reconciler.report.progress import progress
+
+
+@pytest.fixture(autouse=True)
+def _terminal() -> Iterator[None]:
+    """Let the terminal be one that can move its cursor, whatever the tests run in."""
+    with environment({"TERM": "xterm"}):
+        yield
 
 
 class SetClock:
