@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import zlib
-from typing import Any
 
 import httpx
 
@@ -15,7 +13,6 @@ MOST_BYTES = 16 * 1024**2
 MOST_VALUES = 500_000
 """A page of a thousand customers has 15,000. Each takes up to 200 bytes, however few it has in the body."""
 
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -29,30 +26,9 @@ def parse_json(body: bytes) -> object:
     if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"{", b"["))) > MOST_VALUES:
         raise UnreadableError(f"its JSON holds more than {MOST_VALUES} values")
     try:
-        document = json.loads(body)
-        return _whole(document) if _HALF.search(body) else document
+        return json.loads(body)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-
-
-def _whole(value: Any) -> Any:  # noqa: ANN401 - JSON
-    r"""
-    Return a value whose texts hold no half of a character: U+FFFD is in its place.
-
-    JSON may escape one half of a surrogate pair alone; no file, ledger or request can hold it.
-
-    >>> _whole({"a": ["b\ud800", 1]}) == {"a": ["b\ufffd", 1]}
-    True
-    """
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case list():
-            return [_whole(one) for one in value]
-        case dict():
-            return {_whole(name): _whole(one) for name, one in value.items()}
-        case _:
-            return value
 
 
 async def read_body(response: httpx.Response, most_bytes: int = MOST_BYTES) -> bytes:

@@ -47,7 +47,7 @@ def payment_method_path(customer: CustomerId, method: str) -> str:
 
 def read_customer(reply: object) -> LiveCustomer | None:
     """
-    Return the customer in `reply`, None where it is none: no object, or without an id.
+    Return the customer in `reply`, None where it is none: no object, without an id, or with one that cannot be sent.
 
     Unknown fields are ignored ("new fields are rolled out without a version bump"); unset, null and ""
     are the same; a number or a boolean where a text is documented is taken as its text.
@@ -55,7 +55,8 @@ def read_customer(reply: object) -> LiveCustomer | None:
     if not isinstance(reply, Mapping):
         return None
     customer_id = _text(reply.get("id"))
-    if not customer_id:
+    # JSON can hold half a character (a lone surrogate), and no request can.
+    if not customer_id or customer_id != customer_id.encode("utf-8", "ignore").decode():
         return None
     return LiveCustomer(
         id=CustomerId(customer_id),

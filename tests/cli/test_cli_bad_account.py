@@ -168,8 +168,14 @@ def test_a_host_that_is_another_web_server_is_an_error(tmp_path: Path, status: i
             "the reply is no page of a list (it lacks has_next_page); check the base URL",
         ),
         ({"data": {}, "has_next_page": False}, "the reply is no page of a list (it lacks data); check the base URL"),
-        ({"data": [7], "has_next_page": False}, "a customer in the list has no id; check the base URL"),
-        ({"data": [{"name": "x"}], "has_next_page": False}, "a customer in the list has no id; check the base URL"),
+        (
+            {"data": [7], "has_next_page": False},
+            "a customer in the list has no id, or none that can be sent; check the base URL",
+        ),
+        (
+            {"data": [{"name": "x"}], "has_next_page": False},
+            "a customer in the list has no id, or none that can be sent; check the base URL",
+        ),
         ({"data": [], "has_next_page": True}, "a page says that there is another, and gives no cursor to it"),
         (
             {"data": [{"id": "c1"}], "has_next_page": True, "end_cursor": "for-ever"},

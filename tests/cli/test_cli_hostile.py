@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_line import Online, Place, answers, raw, variables_of, web_server
+from command_line import Online, Place, Reply, answers, raw, variables_of, web_server
 
 pytest_plugins = ("command_fixtures",)
 
@@ -201,3 +201,17 @@ def test_what_is_imported_plans_to_nothing_whatever_an_account_holds(shop: Onlin
     assert (imported.code, raw(imported.all)) == (0, [])
     plan = shop.run("plan", "-f", "live.yaml", "--detailed-exitcode")
     assert (plan.code, raw(plan.all)) == (0, []), plan.all[-2000:]
+
+
+@pytest.mark.parametrize("words", [("import",), ("plan", "-f", "customers.yaml")])
+def test_an_id_that_is_half_a_character_is_refused(shop: Online, words: tuple[str, ...]) -> None:
+    shop.write("customers.yaml", "customers:\n  acme: {name: Acme, email: a@acme.example}\n")
+
+    def page(_: str, target: str) -> Reply:
+        if target.startswith("/oauth"):
+            return 200, "application/json", b'{"access_token": "token", "expires_in": 3600}'
+        return 200, "application/json", b'{"data": [{"id": "cus_\\ud800"}], "has_next_page": false}'
+
+    with web_server(page) as (url, _):
+        ran = shop.run(*words, AP_BASE_URL=url)
+    assert (ran.code, "has no id, or none that can be sent" in ran.err) == (1, True)
