@@ -9,6 +9,7 @@ from clocks import EPOCH_S, run
 
 from reconciler import live
 from reconciler.errors import Incomplete, NotTheApi, Unanswered
+from reconciler.kinds.wire import Parts
 from reconciler.model import (
     AskSuccessor,
     CustomerId,
@@ -253,3 +254,21 @@ def test_a_list_that_holds_one_customer_under_two_external_ids_is_refused() -> N
             page(_row("one"), _row("two"), next_cursor="a"), page(_row("one", external_id="other"), next_cursor="")
         )
     assert "the list holds one twice, with the external_ids 'x-one' and 'other'" in str(refused.value)
+
+
+def test_a_listing_asks_for_each_customer_whether_equal_values_are_in_memory_already() -> None:
+    kept = {"name": "Acme"}
+
+    def keep(parts: Parts) -> Parts:
+        customer, external_id, created_at, fields = parts
+        return customer, external_id, created_at, kept if fields == kept else fields
+
+    async def listed() -> Live:
+        async with talk(
+            Server(lambda _: page({"id": "one", "name": "Acme"}, {"id": "two", "name": "Other"}))
+        ) as client:
+            return await live.listing(client, keep=keep)
+
+    customers = run(listed()).listed
+    assert customers[CustomerId("one")].fields is kept
+    assert customers[CustomerId("two")].fields == {"name": "Other"}

@@ -25,7 +25,7 @@ def _beside(
         if len(parts) > 1:
             return users[CustomerId(parts[1])]
         number = int(request.url.params.get("after", "0")) + 1
-        rows = ({"id": "one"}, {"id": "two"})
+        rows = ({"id": "one"}, {"id": "two"}, {"id": f"of page {number}"})
         return page(*rows, next_cursor=str(number) if number < pages else "")
 
     async def take() -> tuple[Live, list[str], list[float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -45,7 +45,14 @@ def payment_method_path(customer: CustomerId, method: str) -> str:
     return f"{payment_methods_path(customer)}/{quote(method, safe='')}"
 
 
-def read_customer(reply: object) -> LiveCustomer | None:
+Parts = tuple[CustomerId, str, str, Mapping[str, str]]
+"""A customer's id, external_id, created_at and fields."""
+
+Keep = Callable[[Parts], Parts]
+"""Returns the parts of a customer, those replaced by equal values that are in memory already."""
+
+
+def read_customer(reply: object, keep: Keep | None = None) -> LiveCustomer | None:
     """
     Return the customer in `reply`, None where it is none: no object, without an id, or with one that cannot be sent.
 
@@ -58,12 +65,14 @@ def read_customer(reply: object) -> LiveCustomer | None:
     # JSON can hold half a character (a lone surrogate), and no request can.
     if not customer_id or customer_id != customer_id.encode("utf-8", "ignore").decode():
         return None
+    parts = (
+        CustomerId(customer_id),
+        _text(reply.get("external_id")),
+        _text(reply.get("created_at")),
+        _fields(reply, _CUSTOMER_FIELDS),
+    )
     return LiveCustomer(
-        id=CustomerId(customer_id),
-        external_id=_text(reply.get("external_id")),
-        created_at=_text(reply.get("created_at")),
-        fields=_fields(reply, _CUSTOMER_FIELDS),
-        synced=bool(_text(reply.get("customer_integration_id"))),
+        *(parts if keep is None else keep(parts)), synced=bool(_text(reply.get("customer_integration_id")))
     )
 
 

@@ -8,6 +8,7 @@ from reconciler.api.client import Client
 from reconciler.api.flight import in_flight
 from reconciler.api.times import rfc3339
 from reconciler.errors import Rejected
+from reconciler.kinds.wire import Keep
 from reconciler.live.ranges import AT_ONCE, ranges_of
 from reconciler.live.turned import Progress, StrayError, Turned, keep
 from reconciler.model import CustomerId, Live, LiveCustomer
@@ -22,7 +23,9 @@ LARGER = 1000
 _NOT_TAKEN = (400, 422)
 
 
-async def listing_by(client: Client, learned: Learned, *, progress: Progress | None = None) -> Live:
+async def listing_by(
+    client: Client, learned: Learned, *, progress: Progress | None = None, keep: Keep | None = None
+) -> Live:
     """Return every customer that the list holds, as `listing` does, in the way that is best by what was learned."""
     known = learned.page_limit
     # A server whose pages are shorter than was asked has shown how long they are.
@@ -33,6 +36,7 @@ async def listing_by(client: Client, learned: Learned, *, progress: Progress | N
         larger=0 if known else LARGER,
         cuts=learned.cuts if tried else (),
         progress=progress,
+        keep=keep,
     )
 
 
@@ -44,6 +48,7 @@ async def listing(
     cuts: Sequence[int] = (),
     progress: Progress | None = None,
     since: float | None = None,
+    keep: Keep | None = None,
 ) -> Live:
     """
     Return every customer that the list holds, read to its end; `progress` counts customers.
@@ -53,20 +58,21 @@ async def listing(
       `page_limit` above PAGE that is refused falls back to PAGE. `Live.page_limit` says what came of either.
     - `cuts` divide the list into ranges of created_at that are read at once. Where the server does not narrow by
       them, the list is read in one. `Live.narrows` says what came of it.
+    - `keep` replaces values by equal ones that are in memory already.
 
     A customer that stands on two pages counts once, as the later page has it. Raises NotTheApi where a
     reply is no page or a customer has no id, Incomplete where the cursors lead nowhere, ApiFailed.
     """
     before = client.requests
-    if cuts and (ranges := await _in_ranges(client, page_limit, cuts, progress)):
+    if cuts and (ranges := await _in_ranges(client, page_limit, cuts, progress, keep)):
         return _live(ranges, requests=client.requests - before, narrows=True)
     narrowed = () if since is None else (("created_at_start", rfc3339(since)),)
-    turned = Turned(client, page_limit, narrowed, progress)
+    turned = Turned(client, page_limit, narrowed, progress, keep=keep)
     learned = 0
     if larger and not cuts:
         turned, learned = await _tried_larger(turned, larger)
     elif page_limit > PAGE and not await _took_first(turned):
-        turned, learned = Turned(client, PAGE, narrowed, progress), PAGE
+        turned, learned = Turned(client, PAGE, narrowed, progress, keep=keep), PAGE
     await turned.turn()
     # Where the limit was refused too, that may have been all that was wrong with the ranges.
     narrows = False if cuts and not learned else None
@@ -99,7 +105,7 @@ def _merged(lists: Sequence[Turned]) -> Mapping[CustomerId, LiveCustomer]:
 
 
 async def _in_ranges(
-    client: Client, limit: int, cuts: Sequence[int], progress: Progress | None
+    client: Client, limit: int, cuts: Sequence[int], progress: Progress | None, keep: Keep | None
 ) -> tuple[Turned, ...] | None:
     """Return the ranges, each read to its end; None where the server refuses them, or lists others in them too."""
 
@@ -107,7 +113,7 @@ async def _in_ranges(
         if progress is not None:
             progress(sum(len(one.customers) for one in ranges), whole)
 
-    ranges = tuple(Turned(client, limit, one.query(), told, one) for one in ranges_of(cuts))
+    ranges = tuple(Turned(client, limit, one.query(), told, one, keep=keep) for one in ranges_of(cuts))
     try:
         await in_flight(Turned.turn, ranges, width=AT_ONCE)
     except StrayError:
@@ -130,7 +136,7 @@ async def _tried_larger(turned: Turned, larger: int) -> tuple[Turned, int]:
     await turned.turn_one()
     if not turned.more or turned.last_page < turned.limit:
         return turned, 0
-    anew = Turned(turned.client, larger, turned.query, turned.progress)
+    anew = Turned(turned.client, larger, turned.query, turned.progress, keep=turned.keep)
     taken = await _took_first(anew)
     # A limit that is cut to no more than before, or to a default that is shorter, is no gain.
     if not taken or (anew.more and anew.last_page <= turned.last_page):

@@ -45,7 +45,8 @@ class Turned:
     """
     A list of customers, and what is gathered while its pages are turned; `more` until its end was seen.
 
-    With `within` it is narrowed to that range, and StrayError is raised for a page that holds others.
+    With `within` it is narrowed to that range, and StrayError is raised for a page that holds others. `keep` replaces
+    values by equal ones that are in memory already.
     """
 
     client: Client
@@ -60,6 +61,7 @@ class Turned:
     longest_page: int = 0
     pages: int = 0
     began_at: float = 0.0
+    keep: wire.Keep | None = None
     shared: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -107,7 +109,7 @@ class Turned:
                 value = row.get(name)
                 if isinstance(value, str):
                     row[name] = self.shared.setdefault(value, value)
-        customer = wire.read_customer(row)
+        customer = wire.read_customer(row, self.keep)
         if customer is None:
             raise NotTheApi(
                 f"GET {wire.CUSTOMERS}: a customer in the list has no id, or none that can be sent; check the base URL"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import cast
 
 from reconciler import live as reading
 from reconciler.api.client import Client
@@ -12,6 +13,7 @@ from reconciler.apply import recover
 from reconciler.clock import Clock
 from reconciler.collector import without_collector
 from reconciler.errors import OverBudget
+from reconciler.kinds.wire import Keep, Parts
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.model import CustomerId, Desired, ListAgain, ListUsers, Live, Note, Read, Seek
@@ -163,8 +165,26 @@ async def _of_targets(
 async def _account(client: Client, desired: Desired, records: Records, terms: Terms, say: Say) -> Live:
     """Return the whole account, the users that are known to be needed listed beside its pages."""
     users = foreseen(desired, records, terms, client.server_now())
-    pages = reading.listing_by(client, records.learned, progress=lambda done, _: say(f"{done} customers read"))
+    pages = reading.listing_by(
+        client, records.learned, progress=lambda done, _: say(f"{done} customers read"), keep=_keep(desired, records)
+    )
     return await reading.with_users(client, pages, users)
+
+
+def _keep(desired: Desired, records: Records) -> Keep:
+    """Return what replaces values of listed customers by those that are declared and recorded: nearly all are equal."""
+    customers, rows = desired.customers, records.bindings
+
+    def keep(parts: Parts) -> Parts:
+        customer, external_id, created_at, fields = parts
+        declared, row = customers.get(external_id), rows.get(external_id)
+        if declared is not None and declared.fields == fields:
+            fields = cast("Mapping[str, str]", declared.fields)  # equal to texts, so there is no None in it
+        if row is None or row.id != customer:
+            return customer, external_id, created_at, fields
+        return row.id, row.external_id, row.created_at if row.created_at == created_at else created_at, fields
+
+    return keep
 
 
 async def planned_of(
