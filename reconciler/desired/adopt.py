@@ -35,8 +35,8 @@ def adopt(
     Return an entry for each live customer, under its external_id.
 
     One without an external_id, or with one that others have too or no file can hold, stands under its id with an
-    `id:` pin. `unaddressed`: how many users without an e-mail a
-    customer has. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
+    `id:` pin. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
+    `unaddressed`: how many users without an e-mail a customer has.
     """
     found = list(customers)
     counts = Counter(customer.external_id for customer in found)

@@ -56,12 +56,15 @@ def nearest(selector: str, keys: Callable[[], Iterable[str]], *, written: Callab
 def keys_of(desired: Desired, live: Live, records: Records) -> Callable[[], Iterable[str]]:
     """Return what yields the keys that are declared, bound or live, those of before a move among them."""
     former = [move.origin for move in desired.moved]
-    return lambda: chain(
-        desired.customers,
-        records.bindings,
-        former,
-        (customer.external_id for customer in live.listed.values()),
-        (row.live_external_id for row in records.bindings.values()),
+    return lambda: filter(
+        None,
+        chain(
+            desired.customers,
+            records.bindings,
+            former,
+            (customer.external_id for customer in live.listed.values()),
+            (row.live_external_id for row in records.bindings.values()),
+        ),
     )
 
 

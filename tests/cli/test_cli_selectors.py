@@ -37,10 +37,12 @@ def notes(shop: Online, *words: str) -> list[str]:
         ("acme-", "did you mean 'acme'?"),
         ("ACME", "did you mean 'acme'?"),
         ("A%2FB", "did you mean 'a%2Fb'?"),
+        ("", "check the key; `reconciler state list` shows those that are managed"),
         ("zzz-*", "check the key; `reconciler state list` shows those that are managed"),
     ],
 )
 def test_a_target_that_matches_nobody_is_an_error(applied: Online, command: list[str], target: str, hint: str) -> None:
+    applied.load({"name": "Without an external_id"})
     before = applied.writes()
     ran = applied.run(*command, "-f", "customers.yaml", "--target", "acme", "--target", target)
     assert (ran.code, ran.out) == (1, "")
