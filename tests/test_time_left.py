@@ -49,8 +49,6 @@ def test_what_is_learned_at_the_end_is_in_it(tmp_path: Path) -> None:
     world.apply(everyone, TERMS)
     world.wait(60)
     gone = {"c0": replace(everyone.customers["c0"], archived=True)}
-    world.apply(replace(everyone, customers={**everyone.customers, **gone}), TERMS)
-    world.wait(60)
     applied = world.apply(replace(everyone, customers={**declared(range(60), users=1).customers, **gone}), TERMS)
     assert applied.plan.cost.overhead - applied.planning == 2
     assert wrong_by(applied) <= 0.1

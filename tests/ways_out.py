@@ -71,6 +71,8 @@ def _mend(story: Story, entry: DesiredCustomer, blocked: Blocked) -> None:
         _restore(story, entry.external_id)
     elif "protect: false" in hint:
         _put(story, replace(entry, protect=False))
+    elif "declare `archived: true`" in hint:
+        _put(story, replace(entry, archived=True))
     elif "delete `archived: true`" in hint:
         _put(story, replace(entry, archived=False))
     elif "see in the dashboard that it is active and the other archived" in hint:

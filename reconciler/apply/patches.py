@@ -111,7 +111,9 @@ class Patches:
         )
         self._rows[change.address.external_id] = recorded.binding
         writes: list[Write] = [PutBinding(recorded.binding)]
-        if cleared and not full and self._learned.empties != clear:
+        # What came back with another value was not emptied by us, and says nothing of how that is done.
+        emptied = bool(cleared) and not any(live.fields.get(field.name) for field in cleared)
+        if emptied and self._learned.empties != clear:
             self._learned = replace(self._learned, empties=clear)
             writes.append(PutLearned(self._learned))
         message = words_of(recorded.not_taken)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from reconciler import recording
 from reconciler.apply.made import made, nearly_made, several
+from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.recorded import with_record
 from reconciler.model import (
@@ -135,7 +136,7 @@ def closing(
         elif apart(intent, records):
             end = _End(Status.IN_DOUBT, "its answer was lost, and a plan reads only what is managed", intent.id)
         else:
-            end = _end(intent, ids, records, users)
+            end = _end(intent, ids, records, users, live)
         young = intent.opened_at > settled_at and intent.action in (Action.CREATE, Action.CREATE_USER)
         # One that several may be will not be seen any better.
         if young and (end.status is Status.FAILED or apart(intent, records)):
@@ -161,13 +162,42 @@ class _End:
 
 
 def _end(
-    intent: Intent, ids: Mapping[str, CustomerId], records: Records, users: Mapping[CustomerId, tuple[SeenUser, ...]]
+    intent: Intent,
+    ids: Mapping[str, CustomerId],
+    records: Records,
+    users: Mapping[CustomerId, tuple[SeenUser, ...]],
+    live: Live,
 ) -> _End:
     """Return the end of a change of a plan; `ids` are the live ones by external_id."""
-    if _seen(intent, ids.keys(), records, users):
+    if _seen(intent, ids.keys(), records, users) or _shown(intent, records, live):
         known = intent.id or ids.get(intent.address.external_id)
         return _End(Status.DONE, "settled by reading: it was done", known)
     return _End(Status.FAILED, "settled by reading: it was not done, or is sent again", intent.id)
+
+
+def _shown(intent: Intent, records: Records, live: Live) -> bool:
+    """
+    Say whether a customer is as its archive, restore or patch was to make it.
+
+    `records` are those of `recovered`. Where archived customers are listed, an archive or a restore does not show.
+    """
+    row = records.bindings.get(intent.address.external_id)
+    if row is None or row.id != intent.id:
+        return False
+    listed = live.listed.get(row.bound_id)
+    match intent.action:
+        case Action.ARCHIVE:
+            return listed is None and row.state is BindingState.ARCHIVED
+        case Action.RESTORE:
+            return listed is not None and row.state is BindingState.ACTIVE
+        case Action.PATCH:
+            return (
+                listed is not None
+                and bool(intent.after)
+                and all(FIELDS[name].same(listed.fields.get(name), value) for name, value in intent.after.items())
+            )
+        case _:
+            return False
 
 
 def _of_api(intent: Intent, live: Live, others: AbstractSet[CustomerId]) -> _End:

@@ -10,7 +10,7 @@ from reconciler import recording
 from reconciler.api.times import rfc3339
 from reconciler.apply.recover import closing, recovered, repeated
 from reconciler.model import Action, Address, CustomerId, Live, LiveCustomer, Status
-from reconciler.records import DOUBT_S, Binding, Intent, Records, SeenUser
+from reconciler.records import DOUBT_S, Binding, BindingState, Intent, Records, SeenUser
 
 NOW, LAG_S = 1_000_000.0, 10.0
 YOUNG, OLD = NOW - 1.0, NOW - LAG_S - DOUBT_S - 1.0
@@ -146,3 +146,15 @@ def test_a_change_of_a_customer_that_no_key_is_bound_to_is_closed_as_in_doubt_a_
     young = replace(theirs, seq=3, opened_at=YOUNG)
     closed = closing(Records(intents=(gone, theirs, young), known=True), unbound(), LAG_S, {})
     assert [(write.intent.seq, write.intent.status) for write in closed] == [(1, Status.IN_DOUBT), (2, Status.IN_DOUBT)]
+
+
+def test_a_patch_an_archive_and_a_restore_that_are_seen_to_be_done_are_closed_as_done() -> None:
+    named = records(intent(Action.PATCH, name="Acme"), row("acme"))
+    assert statuses(named, live("cus_acme")) == [Status.DONE]
+    assert statuses(records(intent(Action.PATCH, name="Other"), row("acme")), live("cus_acme")) == [Status.FAILED]
+    archiving = recovered(records(intent(Action.ARCHIVE), row("acme")), live(sought={ACME: False}), "default")
+    assert statuses(archiving, live(sought={ACME: False})) == [Status.DONE]
+    absent = replace(row("acme"), state=BindingState.ABSENT)
+    restoring = recovered(records(intent(Action.RESTORE), absent), live("cus_acme"), "default")
+    assert statuses(restoring, live("cus_acme")) == [Status.DONE]
+    assert restoring.bindings["acme"] == recording.restored(absent, OLD)
