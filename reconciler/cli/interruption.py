@@ -35,9 +35,10 @@ class Interruption:
         self._last_words = "error: interrupted"
 
     def install(self) -> None:
-        """Handle the signals from now on, to the very end of the process."""
+        """Handle the signals to the very end of the process; one that is ignored, as below nohup, stays so."""
         for number in _SIGNALS:
-            signal.signal(number, self)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self)
         sys.unraisablehook = self._unraisable
         # Registered first, it runs last: after it the interpreter would have a signal kill the process.
         atexit.register(_ignore)
@@ -104,8 +105,8 @@ def first_signal(act: Callable[[], object], last_words: str = "error: interrupte
 
 def _installed() -> Interruption | None:
     """Return this process's handler, None where the command line is run by another program, as by tests."""
-    handler = signal.getsignal(signal.SIGINT)
-    return handler if isinstance(handler, Interruption) else None
+    handlers = map(signal.getsignal, _SIGNALS)
+    return next((handler for handler in handlers if isinstance(handler, Interruption)), None)
 
 
 def _ignore() -> None:

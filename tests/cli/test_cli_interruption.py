@@ -70,3 +70,17 @@ def test_an_apply_that_is_interrupted_at_any_moment_ends_with_130(at: int, count
     assert shop.run(*APPLY).code == 0
     keys = [one[0]["external_id"] for one in shop.account().values()]
     assert sorted(keys) == sorted(f"c{n}" for n in range(30))
+
+
+IGNORED = """
+import signal
+from reconciler.cli.interruption import Interruption
+Interruption().install()
+print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)
+"""
+
+
+def test_a_signal_is_ignored_where_whoever_started_the_process_ignores_it(shop: Online) -> None:
+    words = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", IGNORED]
+    ran = subprocess.run(words, capture_output=True, check=True, text=True, env=shop.given())
+    assert ran.stdout == "True False\n"
