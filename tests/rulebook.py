@@ -8,6 +8,7 @@ planner.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -16,6 +17,7 @@ from api_account import Customer
 from api_routes import Endpoint
 from entries import candidates, changes, held, names_of, pins, row_of, rows_of, young
 from reached import (
+    canonical,
     limits_name_what_exceeds_them,
     patches_are_of_what_differs,
     unchanged_counts_the_rest,
@@ -134,6 +136,32 @@ def creates_are_allowed(ran: Ran) -> Iterator[str]:
             yield f"{key!r} is created although {seen} carry it"
 
 
+def nobody_is_created_beside_who_may_be_it(ran: Ran) -> Iterator[str]:
+    """No create beside an active customer that no key has, with nearly its external_id or an email that no other has."""
+    wanted = [one for one in ran.desired.customers.values() if not one.archived]
+    active = [found for found in ran.before if not found.archived]
+    declared_emails = Counter(canonical("email", one.fields.get("email")) for one in wanted)
+    live_emails = Counter(canonical("email", found.fields.get("email")) for found in active)
+    taken = pins(ran.desired) | {row.id for row in ran.records.bindings.values()}
+    for change in changes(ran, Action.CREATE):
+        one = ran.desired.customers[change.address.external_id]
+        email = canonical("email", one.fields.get("email"))
+        for found in active:
+            if found.id in taken or found.external_id in ran.desired.customers:
+                continue
+            if _folded(found.external_id) == _folded(one.external_id):
+                yield f"{one.external_id!r} is created beside {found.id} ({found.external_id!r})"
+            eins = {canonical("ein", fields.get("ein")) for fields in (one.fields, found.fields)} - {""}
+            alone = declared_emails[email] == live_emails[email] == 1 and len(eins) < 2
+            if email and alone and canonical("email", found.fields.get("email")) == email:
+                yield f"{one.external_id!r} is created beside {found.id}, which has its email"
+
+
+def _folded(external_id: str) -> str:
+    """Return an external_id as a careless server may keep it."""
+    return unicodedata.normalize("NFC", external_id).strip().casefold()
+
+
 def adoptions_are_of_the_one(ran: Ran) -> Iterator[str]:
     """Without a pin an entry is bound only to the one customer that carries its key, or a former key, to the letter."""
     for change in ran.applied.plan.bindings:
@@ -169,6 +197,7 @@ RULES: tuple[Rule, ...] = (
     archives_are_allowed,
     restores_are_allowed,
     creates_are_allowed,
+    nobody_is_created_beside_who_may_be_it,
     adoptions_are_of_the_one,
     nobody_is_doubled,
     patches_are_of_what_differs,

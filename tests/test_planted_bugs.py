@@ -93,6 +93,18 @@ BUGS = (
         "return Known(bound, there, via, row, None if moved else row) if isinstance(there, Active) else Nobody()",
     ),
     Planted(
+        "it creates beside a customer with nearly its key",
+        "plan.lookalikes",
+        "strong = sign == NEAR or sharing.is_unique(one)",
+        "strong = sign != NEAR and sharing.is_unique(one)",
+    ),
+    Planted(
+        "it creates beside a customer with its email",
+        "plan.collisions",
+        "return one.found.key is None or not {key, one.found.key}.intersection(recreate)",
+        "return NEAR in one.signs",
+    ),
+    Planted(
         "it does not limit the restores of what others archived",
         "plan.guard",
         '_over("max_restores", restores, terms.max_restores.of(base), terms),',
@@ -183,6 +195,11 @@ TALES = (
         Ways(ignores=frozenset({"city"})),
     ),
     Tale("a customer is called Acme", (SomeoneEdits((_live("Acme"),)), LATER, _declared(ACME), Apply())),
+    Tale(
+        "a customer with another external_id has the email",
+        (SomeoneEdits((_live("psa-7", email="a@x.example"),)), LATER,
+         _declared(_entry("acme", email="a@x.example")), Apply()),
+    ),
     Tale(
         "two customers are called acme",
         (SomeoneEdits((_live("acme"), _live("acme"))), LATER, _declared(ACME), Apply()),
