@@ -5,8 +5,9 @@ python bench/matrix.py [--json] [--plain] [--strength 3] [--rows N]
 
 On each server of a covering array (`tests/crossed.py`) a history is told: customers found and created, edited on both
 sides, archived, brought back, the ledger lost. Besides, before each phase a run dies at a step that is another each
-time, and after it drift and an import are read. `--plain` leaves that out: it is what the tests do. With
-`--strength 3` the questions on which most depends meet three by three.
+time, and after it drift and an import are read; and apart from the history somebody edits right after a run
+(`tests/crossed_edits.py`). `--plain` leaves that out: it is what the tests do. With `--strength 3` the questions on
+which most depends meet three by three.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from workbench import table, told
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tests are no package
 
 from crossed import Told, behaviour_of, history, rows
+from crossed_edits import wrong_at_once
 from crossed_rules import stuck, wrong
 from crossing import Befalls, Crossing
 
@@ -92,7 +94,7 @@ def crossed(servers: list[Mapping[str, str]], *, plain: bool) -> dict[str, Any]:
         behaviour = behaviour_of(row)
         befalls = Befalls(behaviour, number)
         one = history(behaviour) if plain else _befallen(befalls)
-        found = [*wrong(one), *befalls.wrong]
+        found = [*wrong(one), *befalls.wrong, *([] if plain else wrong_at_once(behaviour))]
         complaints += [f"server {number}: {words}" for words in found]
         counts["runs"] += sum(len(phase.runs) for phase in one.phases)
         counts["requests"] += sum(

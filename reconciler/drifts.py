@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 
 from reconciler.errors import Source
-from reconciler.model import Action, Address, Blocked, Cause, CustomerId, EnvironmentRef
+from reconciler.model import Action, Address, Blocked, Cause, CustomerId, EnvironmentRef, Unverified
 
 
 class Kind(StrEnum):
@@ -98,6 +98,7 @@ class Drift:
       whose day has passed, and that hide nothing any more.
     - `blocked`: what the plan could not do for another reason than drift.
     - `unknown`: what cannot be known, there being no ledger. `unobservable`: what no request shows on this server.
+    - `unverified`: customers that were written so lately that whether they drifted cannot be said yet.
     - `managed` of `live` customers are bound: the coverage.
     """
 
@@ -110,6 +111,7 @@ class Drift:
     expired: tuple[Rule, ...] = ()
     unknown: tuple[str, ...] = ()
     unobservable: tuple[str, ...] = ()
+    unverified: tuple[Unverified, ...] = ()
     managed: int = 0
     live: int = 0
     requests: int = 0

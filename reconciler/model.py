@@ -496,6 +496,20 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Unverified:
+    """
+    A customer that is read as it was before our last write: the read may lag, or someone brought that state back.
+
+    By the server's clock it was written `ago_s` seconds before it was read; in `left_s` seconds reads can be trusted.
+    """
+
+    address: Address
+    id: CustomerId
+    ago_s: float
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Exceeded:
     """
     A limit that the plan exceeds, and the flag that allows it once: "" where only waiting, or another rule, does.

@@ -8,6 +8,7 @@ them because its `entries` are rows of the ledger.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +22,7 @@ from reconciler.model import (
     Exceeded,
     Note,
     SourceFile,
+    Unverified,
 )
 from reconciler.records import Binding, Pass, PutUsers
 
@@ -45,6 +47,7 @@ class Plan:
     - `entries`: the ledger's rows as an apply of this plan writes them; an `id` is None where it creates.
     - `users`: the users of customers as the ledger shall know them, before the changes.
     - `listing`: of the account, which lacked every customer that the plan creates; None where it creates none.
+    - `unverified`: customers that were written so lately that their state cannot be verified yet.
     """
 
     environment: EnvironmentRef
@@ -68,6 +71,7 @@ class Plan:
     entries: tuple[Binding, ...] = ()
     users: tuple[PutUsers, ...] = ()
     listing: Pass | None = None
+    unverified: tuple[Unverified, ...] = ()
 
     @property
     def applicable(self) -> bool:
@@ -118,3 +122,21 @@ class Stale:
     names: tuple[str, ...] = ()
     blocked: Blocked | None = None
     now: Change | None = None
+
+
+def unverified_text(customers: Sequence[Unverified]) -> str:
+    """
+    Return how many customers cannot be verified yet, and how long ago they were written.
+
+    >>> from reconciler.model import Address, CustomerId
+    >>> acme, globex = (Unverified(Address(key), CustomerId(key), at, 1.0) for key, at in (("a", 3.4), ("b", 0.2)))
+    >>> unverified_text([acme])
+    '1 customer was written 3 s ago; its state cannot be verified yet'
+    >>> unverified_text([acme, globex])
+    '2 customers were written 1 to 3 s ago; their state cannot be verified yet'
+    """
+    ages = sorted({max(1, round(one.ago_s)) for one in customers})
+    ago = f"{ages[0]} to {ages[-1]} s ago" if len(ages) > 1 else f"{ages[0]} s ago"
+    if len(customers) == 1:
+        return f"1 customer was written {ago}; its state cannot be verified yet"
+    return f"{len(customers)} customers were written {ago}; their state cannot be verified yet"

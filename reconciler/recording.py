@@ -7,13 +7,13 @@ the request was *not taken*, and is remembered so that it is not sent for ever.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.recorded import with_record
 from reconciler.model import Cause, Change, FieldChange, LiveCustomer
-from reconciler.records import Binding, BindingState, Reversals, Trouble, Via, reversals_json
+from reconciler.records import Binding, BindingState, Held, Recent, Reversals, Trouble, Via, reversals_json
 
 REVERSALS = 10
 """So many of our archives or restores in a row are kept, the latest ones."""
@@ -47,6 +47,7 @@ def created(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Re
         created_at=live.created_at,
         state=BindingState.ACTIVE,
         written_at=at,
+        recent_json=None,
     )
     observed = {name: live.fields.get(name, "") for name in kept}
     trouble = {field.name: Trouble(refused=(field.after or "", "")) for field in ignored}
@@ -67,10 +68,22 @@ def found(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Bind
     return with_record(bound, {}, {}, {})
 
 
-def to_create(row: Binding, change: Change, at: float) -> Binding:
-    """Return the entry of a customer that is gone and is created anew, as `change` says: as good as a restore."""
-    applied = {field.name: field.after for field in change.fields}
-    entry = replace(row, id=None, reversals_json=_once_more(row, BindingState.ACTIVE, at))
+def to_create(row: Binding, change: Change, at: float, patched: Collection[str]) -> Binding:
+    """
+    Return the entry of a customer that is gone and is created anew: as after a first create, and as good as a restore.
+
+    `patched` are the fields that the plan would have patched after the restore. What is neither among them nor in the
+    record is not compared: it is created, and not recorded.
+    """
+    sent = {field.name: field.after for field in change.fields}
+    applied = {name: sent.get(name) for name in {*row.applied(), *patched}}
+    entry = replace(
+        row,
+        id=None,
+        live_external_id=row.external_id,
+        via=Via.CREATED,
+        reversals_json=_once_more(row, BindingState.ACTIVE, at),
+    )
     return with_record(entry, applied, {name: value or "" for name, value in applied.items()}, {})
 
 
@@ -90,6 +103,7 @@ def patched(
     change: Change,
     live: LiveCustomer,
     at: float,
+    lag_s: float,
     *,
     read: bool = True,
     undecided: Collection[FieldChange] = (),
@@ -99,8 +113,8 @@ def patched(
 
     `undecided` are sent in another form next: nothing is recorded of them yet, as this run may end before.
 
-    Not `read`: the plan saw only the ledger's record of it. Whether a field without one was rewritten or kept
-    then cannot be said, and it is left without one, for the next plan.
+    Not `read`: nobody has seen what it held before, so a field without a record may have been rewritten or kept. It
+    is left without a record, for the next plan.
     """
     refused = not_taken(change.fields, live)
     applied, observed, trouble = row.applied(), row.observed(), row.trouble()
@@ -115,7 +129,45 @@ def patched(
             continue
         applied[field.name], observed[field.name] = field.after, held
         trouble[field.name] = _after_patch(field, trouble.get(field.name))
-    return Recorded(with_record(replace(row, written_at=at), applied, observed, trouble), refused)
+    row = rewritten(row, change.fields, live.fields, at, lag_s)
+    return Recorded(with_record(row, applied, observed, trouble), refused)
+
+
+def rewritten(
+    row: Binding, fields: Iterable[FieldChange], reply: Mapping[str, str], at: float, lag_s: float
+) -> Binding:
+    """
+    Return the binding of a customer whose `fields` we just wrote, `reply` being what it holds now.
+
+    What is recorded as applied and observed stays as it is. With no fields, something else of it was written: a user.
+    Former values that no read can show any more, being replaced more than `lag_s` ago, are dropped.
+    """
+    recent = row.recent()
+    held = _within(recent.fields, at - lag_s)
+    for one in fields:
+        if one.name not in FIELDS:
+            continue
+        value, kind = reply.get(one.name, ""), FIELDS[one.name]
+        former = held.get(one.name)
+        # Someone may have edited it after our last write and before this one: a read may show both values.
+        before = (one.before, *((former.value,) if former else ()))
+        earlier = (*(former.earlier if former else ()), *((text, at) for text in dict.fromkeys(before)))
+        kept = tuple((text, until) for text, until in earlier if not kind.same(text, value))
+        if kept:
+            held[one.name] = Held(value, kept)
+        else:
+            held.pop(one.name, None)
+    moved_at = recent.moved_at if recent.moved_at > at - lag_s else 0.0
+    return replace(row, written_at=at, recent_json=Recent(moved_at, held).as_json())
+
+
+def _within(fields: Mapping[str, Held], since: float) -> dict[str, Held]:
+    """Return the fields with the former values that were replaced after `since`, without those that have none."""
+    kept = {
+        name: Held(held.value, tuple((text, until) for text, until in held.earlier if until > since))
+        for name, held in fields.items()
+    }
+    return {name: held for name, held in kept.items() if held.earlier}
 
 
 def refused(row: Binding, fields: Iterable[FieldChange]) -> Binding:
@@ -134,20 +186,20 @@ def _after_patch(field: FieldChange, before: Trouble | None) -> Trouble:
     return Trouble(patched=value, runs=before.runs + 1, seen=(*before.seen, field.before))
 
 
-def archived(row: Binding, at: float) -> Binding:
+def archived(row: Binding, at: float, lag_s: float) -> Binding:
     """Return the binding of a customer that we just archived."""
     reversals = _once_more(row, BindingState.ARCHIVED, at)
-    return replace(row, state=BindingState.ARCHIVED, written_at=at, reversals_json=reversals)
+    return _moved(replace(row, state=BindingState.ARCHIVED, reversals_json=reversals), at, lag_s)
 
 
-def restored(row: Binding, at: float) -> Binding:
+def restored(row: Binding, at: float, lag_s: float) -> Binding:
     """
     Return the binding of a customer just restored.
 
     What was applied and observed stays: where the reply differs from it, the next plan shall say so.
     """
     reversals = _once_more(row, BindingState.ACTIVE, at)
-    return replace(row, state=BindingState.ACTIVE, written_at=at, reversals_json=reversals)
+    return _moved(replace(row, state=BindingState.ACTIVE, reversals_json=reversals), at, lag_s)
 
 
 def _once_more(row: Binding, made: BindingState, at: float) -> str:
@@ -155,6 +207,12 @@ def _once_more(row: Binding, made: BindingState, at: float) -> str:
     former = row.reversals()
     times = former.at if former is not None and former.made is made else ()
     return reversals_json(Reversals(made, (*times, at)[-REVERSALS:]))
+
+
+def _moved(row: Binding, at: float, lag_s: float) -> Binding:
+    """Return the binding of a customer that was just archived or restored."""
+    fields = _within(row.recent().fields, at - lag_s)
+    return replace(row, written_at=at, recent_json=Recent(at, fields).as_json() if fields else None)
 
 
 def absent(row: Binding) -> Binding:

@@ -70,6 +70,35 @@ class Reversals:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """
+    A field that we wrote lately: the value that the server then held, and those that it had held before.
+
+    `earlier` holds each former value with the server's clock at the write that replaced it.
+    """
+
+    value: str
+    earlier: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """
+    What our latest writes to a customer changed: what a read may still show of the time before them.
+
+    `moved_at` is the server's clock at our last create, archive or restore of it; 0 where that is long ago.
+    """
+
+    moved_at: float = 0.0
+    fields: Mapping[str, Held] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        """Return the stored form."""
+        fields = {name: [held.value, held.earlier] for name, held in sorted(self.fields.items())}
+        return json.dumps({"moved_at": self.moved_at, "fields": fields}, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """
     What the ledger holds of one customer, or (as a plan's entry) will hold.
@@ -84,6 +113,8 @@ class Binding:
     - `trouble_json`: {field: Trouble as JSON}, or None.
     - `place`: the repository and folder that its entry was applied from (`settings.place`), "" where that is not known.
     - `reversals_json`: Reversals as JSON, or None where we have neither archived nor restored it.
+    - `recent_json`: Recent as JSON; None where our last write created, archived or restored it and no field had been
+      written shortly before, so that nothing needs to be stored for most customers.
     """
 
     external_id: str
@@ -102,6 +133,7 @@ class Binding:
     trouble_json: str | None = None
     place: str = ""
     reversals_json: str | None = None
+    recent_json: str | None = None
 
     @property
     def bound_id(self) -> CustomerId:
@@ -121,6 +153,17 @@ class Binding:
             return {name: value or "" for name, value in self.applied().items()}
         observed: dict[str, str] = json.loads(self.observed_json)
         return observed
+
+    def recent(self) -> Recent:
+        """Return what our latest writes changed."""
+        if self.recent_json is None:
+            return Recent(self.written_at)
+        stored = json.loads(self.recent_json)
+        fields = {
+            name: Held(value, tuple((former, until) for former, until in earlier))
+            for name, (value, earlier) in stored["fields"].items()
+        }
+        return Recent(stored["moved_at"], fields)
 
     def trouble(self) -> dict[str, Trouble]:
         """Return what is known of fields that did not behave."""

@@ -5,9 +5,10 @@ A folder of `cases/` to the inputs of the planner, and its draft to `plan.json`.
 - `live.json`: `customers` (id: the API's reply), and what else of `Live` the case is about. Where it says nothing
   of payment methods, everybody has none. `last_page`: how many customers stood on the last page.
 - `ledger.json`: rows of `bindings` by key, `users`, `taken`, `intents`, `learned`, `account`. Without the file there
-  is no ledger. `written_s_ago` is how long before the listing we wrote, `reversals` with `s_ago` when we archived, or
-  restored, the customer in a row. `lacked`: for a key, how long ago a listing lacked it, and where that held others
-  than this one, `others: true`.
+  is no ledger. `written_s_ago` is how long before the listing we wrote; with `earlier`, the fields that this write
+  changed and the values that they had before ({} for a user), else it created, archived or restored the customer.
+  `reversals` with `s_ago` when we archived, or restored, the customer in a row. `lacked`: for a key, how long ago a
+  listing lacked it, and where that held others than this one, `others: true`.
 - `terms.json`: fields of `Terms`, with `files`, `include` and `exclude` of the reading. With `applied: true` the plan
   is made to be applied; else it is only shown.
 - `plan.json`: the plan in its public form, without environment and digests. Rows of the ledger (`entries`) are written
@@ -35,9 +36,11 @@ from reconciler.plan.saved_parts import users_to_json
 from reconciler.records import (
     Binding,
     BindingState,
+    Held,
     Intent,
     Learned,
     Pass,
+    Recent,
     Records,
     Reversals,
     SeenUser,
@@ -174,6 +177,13 @@ def binding(key: str, row: Json) -> Binding:
     )
     applied: Mapping[str, str | None] = row.get("applied", {})
     observed = {name: value or "" for name, value in applied.items()} | row.get("observed", {})
+    if "earlier" in row:
+        held = row.get("held", {})
+        changed = {
+            name: Held(held.get(name, observed.get(name, "")), tuple((text, bare.written_at) for text in texts))
+            for name, texts in row["earlier"].items()
+        }
+        bare = replace(bare, recent_json=Recent(fields=changed).as_json())
     trouble = {name: _trouble(one) for name, one in row.get("trouble", {}).items()}
     if "reversals" in row:
         made, s_ago = row["reversals"]["made"], row["reversals"]["s_ago"]
@@ -247,6 +257,9 @@ def _entry_to_json(entry: Binding) -> Json:
         written["reversals"] = {"made": reversals.made.value, "s_ago": [NOW_S - one for one in reversals.at]}
     if entry.written_at:
         written["written_s_ago"] = NOW_S - entry.written_at
+    if entry.recent_json is not None:
+        recent = entry.recent().fields.items()
+        written["earlier"] = {name: [text for text, _ in held.earlier] for name, held in recent}
     hashed = with_record(entry, applied, observed, {}).applied_hash
     assert entry.applied_hash == hashed, f"{entry.external_id}: the hash is not that of {compact(applied)}"
     return written | {name: row[name] for name, value in usual.items() if row[name] != value}

@@ -28,8 +28,11 @@ def planning_sends_what_it_needs(ran: Ran) -> Iterator[str]:
     Planning sends the listing, and single reads, each once, where the ledger and the listing leave a question.
 
     The pages of the listing, in one or in ranges; full last pages' successors before a create; users where the ledger
-    has none; for what the listing lacks a narrow list and a get; the payment methods of what is archived.
+    has none; for what the listing lacks a narrow list and a get; the payment methods of what is archived. A run that
+    had to wait reads all of that once more.
     """
+    if ran.applied.waited:
+        return
     by_kind = {kind: [one for one in _planning(ran) if one.endpoint is kind] for kind in Endpoint}
     narrow = [one for one in by_kind[Endpoint.LIST] if is_narrow(one)]
     yield from the_listing_is_read_once(ran, [one for one in by_kind[Endpoint.LIST] if one not in narrow])
@@ -58,8 +61,11 @@ def the_price_is_what_is_paid(ran: Ran) -> Iterator[str]:
     `cost` is what the model counted: one request a change, and all else as overhead.
 
     It is an upper bound where a change was refused, or turned out needless (`unless_listed`). A restore that is a
-    create after all (`otherwise`), and a clear that was not taken, are one more; a narrow list has its pages.
+    create after all (`otherwise`), and a clear that was not taken, are one more; a narrow list has its pages. What a
+    run that had to wait has read before is not in it.
     """
+    if ran.applied.waited:
+        return
     cost, applying = ran.applied.plan.cost, ran.seen[ran.applied.planning :]
     writes = [one for one in applying if one.endpoint in _WRITES]
     reads = [one for one in applying if one.endpoint not in _WRITES]

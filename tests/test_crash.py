@@ -100,7 +100,7 @@ EXPECTED = {
 
 async def patient(*args: Any, **how: Any) -> planning.Planned:  # noqa: ANN401 - those of `planning.make`
     """Plan as `apply` does: wait where a create of the dead run may still come to be seen."""
-    return await planning.make(*args, patience=VirtualClock(), **how)
+    return await planning.make(*args, **{"patience": VirtualClock(), **how})
 
 
 def ready(folder: Path, ways: Ways, kind: type[Mortal] = Mortal) -> Mortal:

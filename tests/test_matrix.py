@@ -1,7 +1,8 @@
 """
 Every pair of ways of two open questions in one server: plan and apply reach what is declared, or say why not.
 
-`bench/matrix.py` is the long form: with deaths, drift and import, and questions three by three.
+What somebody does right after a write of ours counts on each of them as soon as a list shows it. `bench/matrix.py` is
+the long form: with deaths, drift and import, edits at more moments, and questions three by three.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from itertools import combinations
 
 import pytest
 from crossed import behaviour_of, history, rows
+from crossed_edits import MOMENTS_S, wrong_at_once
 from crossed_rules import wrong
 
 from reconciler.rules.questions import QUESTIONS
@@ -31,3 +33,9 @@ def test_every_pair_of_ways_stands_in_a_row() -> None:
 @pytest.mark.parametrize("number", range(len(ROWS)))
 def test_on_a_server_of_any_ways_a_run_reaches_what_it_can_and_says_what_it_cannot(number: int) -> None:
     assert list(wrong(history(behaviour_of(ROWS[number])))) == []
+
+
+@pytest.mark.parametrize("number", range(len(ROWS)))
+def test_on_a_server_of_any_ways_an_edit_right_after_our_write_counts_and_lag_is_no_edit(number: int) -> None:
+    moment_s = MOMENTS_S[number % len(MOMENTS_S)]
+    assert list(wrong_at_once(behaviour_of(ROWS[number]), [moment_s])) == []

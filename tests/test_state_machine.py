@@ -36,6 +36,7 @@ KEYS = ("Acme", "globex ", "00123")
 ALL = Share(100, percent=True)
 TERMS = Terms(REF, rate_per_s=0.0, max_archives=ALL, max_restores=ALL)
 SETTLED_S = 60.0
+MOMENTS = st.sampled_from([0.0, 3.5, SETTLED_S])
 SOURCE = Source("customers.yaml", 2, 3)
 
 SERVERS = (
@@ -103,12 +104,12 @@ class Account(RuleBasedStateMachine):
         """Edit the YAML."""
         self.desired = desired
 
-    @rule(edit=edits())
-    def somebody_edits(self, edit: LiveEdit) -> None:
-        """Let somebody else work on the account, past our lag bound."""
-        self.world.wait(SETTLED_S)
+    @rule(edit=edits(), before_s=MOMENTS, after_s=MOMENTS)
+    def somebody_edits(self, edit: LiveEdit, before_s: float, after_s: float) -> None:
+        """Let somebody else work on the account at any moment, right after a write of ours and before a run too."""
+        self.world.wait(before_s)
         edit.do(self.world.api.account)
-        self.world.wait(SETTLED_S)
+        self.world.wait(after_s)
 
     @rule(faults=fault_scripts())
     def apply_under_faults(self, faults: Sequence[Fault]) -> None:

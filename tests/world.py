@@ -37,6 +37,7 @@ class Applied:
     """
     What an apply planned, what became of it, and how many requests planning and applying took.
 
+    `waited`: it waited for what could not be verified yet, and read the account twice.
     `estimates` are, at each outcome, the time and how long the run was said to take yet; it ended at `ended_s`.
     """
 
@@ -48,6 +49,7 @@ class Applied:
     spent: bool = False
     estimates: tuple[tuple[float, float | None], ...] = ()
     ended_s: float = 0.0
+    waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,10 @@ class World:
         clock = VirtualClock(EPOCH_S + self.passed_s)
         with self.ledger() as ledger:
             async with self._client() as client:
-                planned = await self.stages.make(client, ledger, desired, terms, say=_silent, lacked={})
+                said: list[str] = []
+                planned = await self.stages.make(
+                    client, ledger, desired, terms, say=_silent, price=said.append, patience=clock, lacked={}
+                )
                 planned_in = client.requests
                 ended: list[tuple[float, float | None]] = []
 
@@ -181,6 +186,7 @@ class World:
             carried.result.spent,
             tuple(ended),
             clock.monotonic(),
+            any(text.startswith("waiting") for text in said),
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from reconciler import recording
 from reconciler.api.client import Client
 from reconciler.api.pages import pages
 from reconciler.api.request import Request
@@ -18,7 +19,7 @@ from reconciler.apply.sending import Sending
 from reconciler.errors import Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import CUSTOMERS, read_customer, read_user, users_path
-from reconciler.model import Action, Address, Change, CustomerId, LiveUser, Outcome, Status
+from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, LiveUser, Outcome, Status
 from reconciler.records import Binding, Intent, PutBinding, PutUsers, SeenUser, Write
 
 Others = Callable[[], AbstractSet[CustomerId]]
@@ -103,7 +104,7 @@ class CallSteps:
                 sent = LiveUser("", change.address.email or "", {})
                 writes = self._seen(read_user(reply.body) or sent)
             case Action.PATCH:
-                pass
+                writes = self._patched(change, read_customer(reply.body), reply.server_time_s)
             case Action.ARCHIVE | Action.RESTORE:
                 raise AssertionError(change.action)
             case _:
@@ -111,13 +112,19 @@ class CallSteps:
         await self._sending.close(replace(intent, id=customer), Status.DONE, *writes)
         return Outcome(change, Status.DONE, "", customer)
 
+    def _patched(self, change: Change, live: LiveCustomer | None, at: float) -> tuple[Write, ...]:
+        """Return what keeps the ledger true of a bound customer: no list need show the new values yet."""
+        if live is None or self._binding is None:
+            return ()
+        return (PutBinding(recording.rewritten(self._binding, change.fields, live.fields, at, self._sending.lag_s)),)
+
     def _seen(self, user: LiveUser | None) -> tuple[Write, ...]:
         """Return what keeps the ledger true where it has seen the users of a customer: the next plan lists none."""
         if user is None or self._users is None or self._binding is None:
             return ()
         known = {canonical_email(one.email) for one in self._users}
         new = () if canonical_email(user.email) in known else (SeenUser(user.email, user.fields),)
-        row = replace(self._binding, written_at=self._sending.client.server_now())
+        row = recording.rewritten(self._binding, (), {}, self._sending.client.server_now(), self._sending.lag_s)
         return PutBinding(row), PutUsers(row.bound_id, (*self._users, *new))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -23,12 +24,12 @@ class Patches:
     """
     What patches the customers of one run.
 
-    `rows` are those of the run's steps, which this changes too; `unread` are customers of which the plan saw only
-    the ledger's record. What empties a field is not documented: what worked is kept in the ledger.
+    `rows` are those of the run's steps, which this changes too; `unread` are customers of which nobody has seen what
+    they held before. What empties a field is not documented: what worked is kept in the ledger.
     """
 
     def __init__(
-        self, sending: Sending, rows: dict[str, Binding], learned: Learned, unread: frozenset[CustomerId]
+        self, sending: Sending, rows: dict[str, Binding], learned: Learned, unread: AbstractSet[CustomerId]
     ) -> None:
         self._sending = sending
         self._rows = rows
@@ -106,6 +107,7 @@ class Patches:
             change,
             live,
             reply.server_time_s,
+            self._sending.lag_s,
             read=live.id not in self._unread,
             undecided=full if tries_on else (),
         )

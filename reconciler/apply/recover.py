@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from math import inf
 
 from reconciler import recording
 from reconciler.apply.made import made, nearly_made, several
@@ -50,7 +51,7 @@ def recovered(records: Records, live: Live, project: str) -> Records:
         key = intent.address.external_id
         row, there = rows.get(key), holders.get(key) or nearly_made(intent, live.listed.values())
         if intent.action is Action.ARCHIVE and row is not None and row.id == intent.id and _archived(row, live):
-            rows[key] = recording.archived(row, intent.opened_at)
+            rows[key] = recording.archived(row, intent.opened_at, inf)
         # It was neither listed nor found when the restore was planned: who is listed now was restored by that.
         if (
             intent.action is Action.RESTORE
@@ -59,7 +60,7 @@ def recovered(records: Records, live: Live, project: str) -> Records:
             and row.state is BindingState.ABSENT
             and row.id in live.listed
         ):
-            rows[key] = recording.restored(row, intent.opened_at)
+            rows[key] = recording.restored(row, intent.opened_at, inf)
         if (
             intent.action is Action.CREATE
             and intent.binds

@@ -49,8 +49,8 @@ class Sending:
     """
     One run's sending: intents, requests, and the rule that stops it.
 
-    It knows nothing of what a reply means for a customer; `steps` does. `lag_s` is how long a create whose
-    answer was lost may stay unseen; `spent` says that a change did not fit into the budget any more.
+    It knows nothing of what a reply means for a customer; `steps` does. `lag_s` is how long a write
+    may stay unseen; `spent` says that a change did not fit into the budget any more.
     `heard` is told of each reply, `failure` is the last error that a request ended in.
     """
 
@@ -72,7 +72,7 @@ class Sending:
         self.journal = journal
         self.halt = ""
         self.spent = False
-        self._lag_s = lag_s
+        self.lag_s = lag_s
         self._run = run
         self._stop = stop
         self._seq = itertools.count(1)
@@ -114,7 +114,7 @@ class Sending:
         """
         intent, hold = self._intent(request, change, customer), Hold()
         creates = change.action in (Action.CREATE, Action.CREATE_USER)
-        settling_s = self._lag_s if creates else 0.0
+        settling_s = self.lag_s if creates else 0.0
 
         async def before() -> None:
             nonlocal intent
@@ -150,7 +150,7 @@ class Sending:
     def may_settle(self) -> bool:
         """Say whether one more request may leave when the lag bound has passed."""
         self.client.budget.settle()
-        return not self.stopped and self.client.budget.time_for(self._lag_s) and self.client.budget.room(1)
+        return not self.stopped and self.client.budget.time_for(self.lag_s) and self.client.budget.room(1)
 
     async def pause(self, wait_s: float) -> None:
         """Wait, or until the user stops the run."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import assert_never
 
 from reconciler import recording
@@ -18,7 +20,8 @@ from reconciler.apply.sending import Sending
 from reconciler.apply.settle import Ways, settled
 from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
-from reconciler.model import Action, Address, Change, CustomerId, Outcome, Status
+from reconciler.kinds.wire import read_customer
+from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
 from reconciler.records import (
     Binding,
     DropBinding,
@@ -38,7 +41,7 @@ class CustomerSteps:
     `rows` and `users` are those of the ledger after the plan's own bookkeeping, with the rows of
     customers that are to be created; `reopened` are addresses whose archive or restore an earlier run
     sent without an answer, so that sending it is a repetition. `unread` are customers of which the plan
-    saw only the ledger's record.
+    saw only the ledger's record, `patched` the fields that it patches of each customer.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class CustomerSteps:
         ways: Ways,
         reopened: frozenset[Address] = frozenset(),
         unread: frozenset[CustomerId] = frozenset(),
+        patched: Mapping[str, AbstractSet[str]] = MappingProxyType({}),
     ) -> None:
         self._sending = sending
         self._look = look
@@ -63,7 +67,10 @@ class CustomerSteps:
         self._created_instead: set[str] = set()
         self._unlisted: set[str] = set()
         self._listed: set[CustomerId] = set()
-        self._patches = Patches(sending, self._rows, learned, unread)
+        self._unread = set(unread)
+        self._patched = patched
+        self._restored: dict[CustomerId, LiveCustomer | None] = {}
+        self._patches = Patches(sending, self._rows, learned, self._unread)
         self._doubts = Doubts(sending, look, self._rows, self._users, self._unlisted)
 
     async def take(self, change: Change) -> Outcome:
@@ -98,7 +105,7 @@ class CustomerSteps:
 
     async def _alone(self, change: Change, customer: CustomerId, *, active_wanted: bool) -> Outcome:
         """Archive or restore a customer without a row; only the journal knows of it."""
-        message, intent, _ = await self._or_settled(change, customer, "", active_wanted=active_wanted)
+        message, intent, _, _ = await self._or_settled(change, customer, "", active_wanted=active_wanted)
         await self._sending.close(intent, Status.DONE, message=message)
         return Outcome(change, Status.DONE, message, customer)
 
@@ -130,18 +137,27 @@ class CustomerSteps:
         return Outcome(planned, Status.DONE, message, live.id)
 
     async def _patch(self, change: Change) -> Outcome:
-        """Patch a customer, unless it was created just now with these values."""
+        """Patch a customer, unless it was created just now with these values; one just restored, from what it holds."""
         if change.address.external_id in self._created_instead:
             return Outcome(change, Status.DONE, "created with these values", self._id(change))
-        return await self._patches.take(change, self._id(change))
+        customer = self._id(change)
+        if customer not in self._unread or customer not in self._restored:
+            return await self._patches.take(change, customer)
+        # The reply to a restore may be empty.
+        live = self._restored[customer] or await self._look.get(customer)
+        if live is None or live.id != customer:
+            return await self._patches.take(change, customer)
+        self._unread.discard(customer)
+        fields = tuple(replace(field, before=live.fields.get(field.name, "")) for field in change.fields)
+        return replace(await self._patches.take(replace(change, fields=fields), customer), change=change)
 
     async def _archive(self, change: Change) -> Outcome:
         """Archive a customer."""
         if change.id is not None and self._unbound(change):
             return await self._alone(change, change.id, active_wanted=False)
         customer, row = self._id(change), self._row(change)
-        message, intent, at = await self._or_settled(change, customer, row.created_at, active_wanted=False)
-        binding = recording.archived(row, at)
+        message, intent, at, _ = await self._or_settled(change, customer, row.created_at, active_wanted=False)
+        binding = recording.archived(row, at, self._sending.lag_s)
         self._rows[change.address.external_id] = binding
         await self._sending.close(intent, Status.DONE, PutBinding(binding), message=message)
         return Outcome(change, Status.DONE, message, customer)
@@ -152,21 +168,22 @@ class CustomerSteps:
             return await self._alone(change, change.id, active_wanted=True)
         customer, row = self._id(change), self._row(change)
         try:
-            message, intent, at = await self._or_settled(change, customer, row.created_at, active_wanted=True)
+            message, intent, at, live = await self._or_settled(change, customer, row.created_at, active_wanted=True)
         except NotFound:
             if change.otherwise is Action.CREATE and self._first_sending(change):
                 # The id is gone for good: the key is bound to nobody until the create is done.
                 await self._sending.journal.write(DropBinding(change.address.external_id))
                 self._created_instead.add(change.address.external_id)
-                now = self._sending.client.server_now()
-                self._rows[change.address.external_id] = recording.to_create(row, change, now)
+                now, key = self._sending.client.server_now(), change.address.external_id
+                self._rows[key] = recording.to_create(row, change, now, self._patched.get(key, frozenset()))
                 return await self._create(replace(change, action=Action.CREATE, id=None, otherwise=None), change)
             absent = recording.absent(row)
             await self._sending.journal.write(PutBinding(absent))
             raise
-        binding = recording.restored(row, at)
+        binding = recording.restored(row, at, self._sending.lag_s)
         self._rows[change.address.external_id] = binding
         await self._sending.close(intent, Status.DONE, PutBinding(binding), message=message)
+        self._restored[customer] = live
         return Outcome(change, Status.DONE, message, customer)
 
     def _first_sending(self, change: Change) -> bool:
@@ -175,9 +192,9 @@ class CustomerSteps:
 
     async def _or_settled(
         self, change: Change, customer: CustomerId, created_at: str, *, active_wanted: bool
-    ) -> tuple[str, Intent, float]:
+    ) -> tuple[str, Intent, float, LiveCustomer | None]:
         """
-        Archive or restore, and return what to say of it, the open intent, and the server's clock.
+        Archive or restore, and return what to say of it, the open intent, the server's clock, and who is in the reply.
 
         A 400 or 404 to a repetition proves nothing: reading settles it, and where it cannot, it is done.
         """
@@ -197,7 +214,7 @@ class CustomerSteps:
                     self._sending.refused(failure)
                     raise
                 message = f"it counts as {'restored' if active_wanted else 'archived'} already: the API said {failure}"
-                return message, self._sending.last_intent(change), self._sending.client.server_now()
+                return message, self._sending.last_intent(change), self._sending.client.server_now(), None
             intent = self._sending.last_intent(change)
             try:
                 done = await settled(self._look, customer, created_at, self._ways, active_wanted=active_wanted)
@@ -209,8 +226,8 @@ class CustomerSteps:
                 failure.lost = 0
                 raise
             message = "" if done else "whether it was done cannot be seen on this server; it counts as done"
-            return message, intent, self._sending.client.server_now()
-        return "", intent, reply.server_time_s
+            return message, intent, self._sending.client.server_now(), None
+        return "", intent, reply.server_time_s, read_customer(reply.body)
 
     async def _is_so_already(self, failure: Rejected, customer: CustomerId, *, active_wanted: bool) -> bool:
         """
@@ -243,7 +260,7 @@ class CustomerSteps:
         live = user_in(reply, email)
         applied = {field.name: field.after for field in change.fields if field.name != "email"}
         self._users[customer] = (*seen, SeenUser(live.email, live.fields, applied))
-        row = replace(self._row(change), written_at=reply.server_time_s)
+        row = recording.rewritten(self._row(change), (), {}, reply.server_time_s, self._sending.lag_s)
         self._rows[change.address.external_id] = row
         await self._sending.close(intent, Status.DONE, PutBinding(row), PutUsers(customer, self._users[customer]))
         return Outcome(change, Status.DONE, "", customer)

@@ -24,12 +24,12 @@ def notify(session: Session, planned: Planned, drift: Drift) -> None:
     """
     Tell the URLs in RECONCILER_NOTIFY of `drift`, where it is not what was told last; nothing without URLs.
 
-    The ledger remembers what was told. Without one, drift is told each time, and the end of it never. What cannot
-    be sent is a warning: the exit code is the drift's.
+    The ledger remembers what was told. Without one, drift is told each time, and the end of it never; nor is it while
+    some customers cannot be verified yet. What cannot be sent is a warning: the exit code is the drift's.
     """
     urls = os.environ.get(NOTIFY, "").split()
     state = state_of(drift)
-    if not urls or state == planned.learned.told:
+    if not urls or state == planned.learned.told or (drift.unverified and not drift.findings):
         return
     if _sent(urls, message_of(drift)) and planned.records.known:
         _remember(session, planned, state)

@@ -43,8 +43,16 @@ def made(
 
 
 def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> planning.Planned:
-    """Return the plan that `draft` makes of the account, as `made` does."""
+    """Return the plan that `draft` makes of the account, as `made` does; patient where `ledger` is written to."""
     terms = session.environment.terms(session.options)
     with shown_progress(session.clock) as progress:
-        making = planning.make_of(session.client, ledger, draft, terms, say=progress.planning, price=progress.note)
+        making = planning.make_of(
+            session.client,
+            ledger,
+            draft,
+            terms,
+            say=progress.planning,
+            price=progress.note,
+            patience=session.clock if ledger.writable else None,
+        )
         return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)

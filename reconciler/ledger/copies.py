@@ -16,7 +16,7 @@ from reconciler.errors import Invalid, LedgerFailed, LedgerTooNew, Problem, Sour
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.rows import Row, SeenUsers, read_binding, read_intent, read_learned, read_run, statements
 from reconciler.ledger.tables import PUTS
-from reconciler.records import PutAccount, PutBinding, PutIntent, PutLearned, PutRun, PutTaken, PutUsers, Write
+from reconciler.records import Binding, PutAccount, PutBinding, PutIntent, PutLearned, PutRun, PutTaken, PutUsers, Write
 from reconciler.text import inert
 
 FORMAT = 2
@@ -27,14 +27,14 @@ _ADDED: Mapping[str, object] = {
     **dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at", "told", "cuts", "answers", "place"), ""),
     **dict.fromkeys(("reason", "source_file"), ""),
     **dict.fromkeys(("listed", "page_limit", "source_line"), 0),
-    **dict.fromkeys(("narrows", "reversals_json")),
+    **dict.fromkeys(("narrows", "reversals_json", "recent_json")),
     **dict.fromkeys(("lag_s", "asked_at"), 0.0),
 }
 
 _TABLES = {put.table: put for put in PUTS.values()}
 # What is no text, by column; a "?" may be null.
 _KINDS: Mapping[str, str] = {
-    **dict.fromkeys(("observed_json", "trouble_json", "reversals_json"), "text?"),
+    **dict.fromkeys(("observed_json", "trouble_json", "reversals_json", "recent_json"), "text?"),
     **dict.fromkeys(("email", "status", "empties", "intents.id"), "text?"),
     **dict.fromkeys(("lists_archived", "gets_archived", "narrows"), "bool?"),
     **dict.fromkeys(("seq", "requests", "changes", "longest_page", "listed", "page_limit", "source_line"), "int"),
@@ -181,7 +181,18 @@ def _binding(row: Row) -> Write:
     _texts(binding.observed(), null=False)
     binding.trouble()
     binding.reversals()
+    _recent(binding)
     return PutBinding(binding)
+
+
+def _recent(binding: Binding) -> None:
+    """Raise ValueError unless what our latest writes changed can be read."""
+    recent = binding.recent()
+    times = [recent.moved_at, *(at for held in recent.fields.values() for _, at in held.earlier)]
+    if not all(isinstance(at, int | float) for at in times):
+        raise ValueError("no time")
+    texts = [text for held in recent.fields.values() for text in (held.value, *(text for text, _ in held.earlier))]
+    _texts(dict(enumerate(texts)), null=False)
 
 
 def _users(row: Row) -> Write:
@@ -201,7 +212,7 @@ def _intent(row: Row) -> Write:
     return PutIntent(intent)
 
 
-def _texts(values: Mapping[str, object], *, null: bool) -> None:
+def _texts(values: Mapping[Any, object], *, null: bool) -> None:
     """Raise ValueError unless all values are texts, or null where that may be."""
     if not all(isinstance(value, str) or (null and value is None) for value in values.values()):
         raise ValueError("no text")

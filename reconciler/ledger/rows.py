@@ -93,7 +93,7 @@ def read_binding(row: Row) -> Binding:
     key, customer, live, created_at, state, project, source, protected, via, *rest = row
     if type(key) is not str or type(created_at) is not str:
         raise TypeError("a value of a binding")
-    *record, place, reversals = rest
+    *record, place, reversals, recent = rest
     return Binding(
         key,
         customer,
@@ -104,7 +104,7 @@ def read_binding(row: Row) -> Binding:
         sys.intern(source),
         bool(protected),
         _VIAS[via],
-        *(*record, sys.intern(place), reversals),  # nearly all rows share the place
+        *(*record, sys.intern(place), reversals, recent),  # nearly all rows share the place
     )
 
 
@@ -217,6 +217,7 @@ def _binding_row(binding: Binding) -> Row:
         binding.trouble_json,
         binding.place,
         binding.reversals_json,
+        binding.recent_json,
     )
 
 

@@ -134,10 +134,10 @@ class SealedLedger:
             return write
         match write:
             case PutBinding(row):
-                texts = (row.applied_json, row.observed_json, row.trouble_json, row.applied_hash.hex())
+                texts = (row.applied_json, row.observed_json, row.trouble_json, row.applied_hash.hex(), row.recent_json)
                 text = self.cipher.seal(json.dumps(texts), self._of_binding(row))
-                sealed = replace(row, applied_json=text, observed_json=None, trouble_json=None, applied_hash=b"")
-                return PutBinding(sealed)
+                bare = replace(row, applied_hash=b"", observed_json=None, trouble_json=None, recent_json=None)
+                return PutBinding(replace(bare, applied_json=text))
             case PutUsers(customer, users):
                 text = json.dumps([(user.email, dict(user.fields), _plain(user.applied)) for user in users])
                 token = self.cipher.seal(text, self._place("users", customer, ""))
@@ -168,13 +168,16 @@ class SealedLedger:
         if not is_sealed(row.applied_json):
             self._may_be_plain(row.external_id)
             return row
-        applied, observed, trouble, fingerprint = json.loads(self.cipher.open(row.applied_json, self._of_binding(row)))
+        opened = json.loads(self.cipher.open(row.applied_json, self._of_binding(row)))
+        # One that an older version sealed has no fifth text.
+        applied, observed, trouble, fingerprint, recent = (*opened, None)[:5]
         return replace(
             row,
             applied_json=applied,
             observed_json=observed,
             trouble_json=trouble,
             applied_hash=bytes.fromhex(fingerprint),
+            recent_json=recent,
         )
 
     def opened_users(self, customer: CustomerId, users: tuple[SeenUser, ...]) -> tuple[SeenUser, ...]:

@@ -9,7 +9,7 @@ from typing import LiteralString
 
 BINDING_COLUMNS: LiteralString = (
     "external_id, id, live_external_id, created_at, state, project, source, protected, via, written_at, "
-    "applied_hash, applied_json, observed_json, trouble_json, place, reversals_json"
+    "applied_hash, applied_json, observed_json, trouble_json, place, reversals_json, recent_json"
 )
 INTENT_COLUMNS: LiteralString = (
     "run, seq, action, external_id, email, id, opened_at, payload_hash, before_json, after_json, status, "

@@ -20,7 +20,7 @@ from reconciler.apply.told import Tell
 from reconciler.clock import Clock
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
-from reconciler.model import BindingAction, CustomerId, Status
+from reconciler.model import Action, BindingAction, CustomerId, Status
 from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
@@ -108,6 +108,7 @@ async def carry_out(
         ways=Ways(lists, gets),
         reopened=recover.repeated(planned.records),
         unread=_unread(planned),
+        patched=_patched(planned),
     )
     result = await execute(planned.plan, sending, steps, tell, lag_s=lag_s)
     if not result.halt and not result.interrupted and client.budget.room(LEARNING):
@@ -143,6 +144,15 @@ def _unread(planned: Planned) -> frozenset[CustomerId]:
     live = planned.live
     ids = (change.id for change in planned.plan.changes if change.id is not None)
     return frozenset(one for one in ids if one not in live.listed and live.got.get(one) is None)
+
+
+def _patched(planned: Planned) -> Mapping[str, frozenset[str]]:
+    """Return the fields that the plan patches, by the customer's key."""
+    return {
+        change.address.external_id: frozenset(field.name for field in change.fields)
+        for change in planned.plan.changes
+        if change.action is Action.PATCH
+    }
 
 
 def bookkeeping(planned: Planned, terms: Terms) -> list[Write]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import cast
@@ -25,8 +25,8 @@ from reconciler.plan.foreseen import foreseen
 from reconciler.plan.make import make_plan
 from reconciler.plan.selectors import checked
 from reconciler.plan.users import merged
-from reconciler.plan.ways import known_lag
-from reconciler.plans import Plan
+from reconciler.plan.ways import LAG_S, known_lag
+from reconciler.plans import Plan, unverified_text
 from reconciler.records import Binding, Learned, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.report.price import again_price, again_requests, reading_price, reading_requests
 from reconciler.report.words import until
@@ -49,7 +49,7 @@ class Planned:
     A plan with what it was made from.
 
     `learned` is what is known of the server after its listing. `records` are the ledger's with what an
-    earlier run did unheard; `recovered` are the rows in which they differ.
+    earlier run did unheard; `recovered` are the rows in which they differ. `lag_s` is how long a write may stay unseen.
     """
 
     plan: Plan
@@ -57,6 +57,7 @@ class Planned:
     records: Records
     learned: Learned
     recovered: tuple[Binding, ...] = ()
+    lag_s: float = LAG_S
 
 
 async def make(
@@ -79,8 +80,8 @@ async def make(
     `say` is told in a few words what is being read, `price` before it what it will cost. `alone` lets the targets
     be read without the rest of the account, where that takes fewer requests and a plan of them may stand.
 
-    With `patience` it waits where an earlier run left a
-    create in doubt that need not be seen yet, and reads again; without, the plan shows it as blocked.
+    With `patience` it waits where an earlier run left a create in doubt that need not be seen yet, or where it would
+    change a customer whose state cannot be verified yet, and reads again. Without, the plan says so.
     Raises what reading and planning raise, and PlanFaulty where the plan does not keep its word.
     """
 
@@ -89,23 +90,25 @@ async def make(
 
     with without_collector():
         planned = await _made(client, ledger, desired, drafting(lacked), terms, say=say, price=price, alone=alone)
-        lag_s = known_lag(planned.learned, terms)
-        wait_s = recover.wait_s(planned.records, planned.live, lag_s, users_of(planned)) if patience else 0.0
-        if patience is None or not wait_s:
-            return _tried(planned, desired, terms)
-        # As a line that stays: who looks on has nothing else to look at meanwhile.
-        price(
-            f"waiting {until(wait_s + 1.0, patience.now())}: an earlier run was cut off in the middle of a create, "
-            "whose result may only now become visible"
-        )
-        await patience.sleep(wait_s + 1.0)
-        earlier = None if lacked is None else {**lacked, **lacked_by(planned.plan.changes, planned.plan.listing)}
-        planned = await _made(client, ledger, desired, drafting(earlier), terms, say=say, price=_unpriced)
+        if patience is not None:
+            doubts_s = recover.wait_s(planned.records, planned.live, planned.lag_s, users_of(planned))
+            if await _waited(planned, patience, price, doubts_s=doubts_s):
+                earlier = (
+                    None if lacked is None else {**lacked, **lacked_by(planned.plan.changes, planned.plan.listing)}
+                )
+                planned = await _made(client, ledger, desired, drafting(earlier), terms, say=say, price=_unpriced)
         return _tried(planned, desired, terms)
 
 
 async def make_of(
-    client: Client, ledger: Ledger, draft: Drafting, terms: Terms, *, say: Say, price: Say = _unpriced
+    client: Client,
+    ledger: Ledger,
+    draft: Drafting,
+    terms: Terms,
+    *,
+    say: Say,
+    price: Say = _unpriced,
+    patience: Clock | None = None,
 ) -> Planned:
     """
     Read the account and return the plan that `draft` makes of it, as `make` does of what is declared.
@@ -113,7 +116,33 @@ async def make_of(
     What an earlier run left in doubt is not waited for.
     """
     with without_collector():
-        return await _made(client, ledger, Desired(), draft, terms, say=say, price=price)
+        planned = await _made(client, ledger, Desired(), draft, terms, say=say, price=price)
+        if patience is not None and await _waited(planned, patience, price):
+            planned = await _made(client, ledger, Desired(), draft, terms, say=say, price=_unpriced)
+        return planned
+
+
+async def _waited(planned: Planned, patience: Clock, price: Say, *, doubts_s: float = 0.0) -> bool:
+    """
+    Wait until all that the plan would change can be seen, and say whether that was needed; it must be read again then.
+
+    `doubts_s` is how long creates that an earlier run left in doubt may stay unseen.
+    """
+    keys = {change.address.external_id for change in planned.plan.changes}
+    ids = {change.id for change in planned.plan.changes}
+    recent = [one for one in planned.plan.unverified if one.id in ids or one.address.external_id in keys]
+    wait_s = max(doubts_s, *(one.left_s for one in recent), 0.0)
+    if not wait_s:
+        return False
+    whys: list[str] = []
+    if doubts_s:
+        whys.append("an earlier run was cut off in the middle of a create, whose result may only now become visible")
+    if recent:
+        whys.append(f"{unverified_text(recent)}, and this plan would change {'it' if len(recent) == 1 else 'them'}")
+    # As a line that stays: who looks on has nothing else to look at meanwhile.
+    price(f"waiting {until(wait_s + 1.0, patience.now())}: {'; '.join(whys)}")
+    await patience.sleep(wait_s + 1.0)
+    return True
 
 
 async def _made(
@@ -196,7 +225,8 @@ async def planned_of(
         draft = draft_of(live, settled)
         if not draft.reads:
             learned = reading.taught(draft.learned, live)
-            return Planned(draft.plan, live, settled, learned, _changed(records, settled))
+            lag_s = known_lag(learned, terms)
+            return Planned(draft.plan, live, settled, learned, _changed(records, settled), lag_s)
         say(_asked(draft.reads))
         if any(isinstance(read, ListAgain) for read in draft.reads):
             price(again_price(live, terms.rate_per_s))
@@ -226,10 +256,7 @@ def _changed(before: Records, after: Records) -> tuple[Binding, ...]:
 
 def users_of(planned: Planned) -> Mapping[CustomerId, tuple[SeenUser, ...]]:
     """Return the users known by customer id, as listed and as the plan leaves them."""
-    listed = {
-        customer: merged(planned.records.users.get(customer), users, fresh=False)
-        for customer, users in planned.live.users.items()
-    }
+    listed = {customer: users for customer, users, _ in _listed_users(planned)}
     return {**planned.records.users, **listed, **{row.id: row.users for row in planned.plan.users}}
 
 
@@ -274,12 +301,22 @@ def learned_writes(planned: Planned) -> list[Write]:
     writes: list[Write] = []
     if planned.learned != planned.records.learned:
         writes.append(PutLearned(planned.learned))
+    writes += [PutUsers(customer, seen) for customer, seen, recorded in _listed_users(planned) if seen != recorded]
+    return writes
+
+
+def _listed_users(
+    planned: Planned,
+) -> Iterator[tuple[CustomerId, tuple[SeenUser, ...], tuple[SeenUser, ...] | None]]:
+    """Yield each customer whose users were listed, with those known now, and those that the ledger has seen."""
+    if not planned.live.users:
+        return
+    since = planned.live.read_at - planned.lag_s
+    fresh = {row.id for row in planned.records.bindings.values() if row.written_at > since}
     for customer, listed in planned.live.users.items():
         recorded = planned.records.users.get(customer)
-        seen = merged(recorded, listed, fresh=False)
-        if seen != recorded:
-            writes.append(PutUsers(customer, seen))
-    return writes
+        # A user that we just created need not be listed yet, and must not be created again.
+        yield customer, merged(recorded, listed, fresh=customer in fresh), recorded
 
 
 def lacked_writes(planned: Planned, keys: tuple[str, ...]) -> list[Write]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from reconciler.ledger.base import Ledger
 from reconciler.model import Address
@@ -30,7 +31,8 @@ def pruning(ledger: Ledger, *, before: str, now: str) -> Pruning:
 
     Removed are old and new values, messages, hashes of requests and the e-mails of users. Actions, external_ids,
     ids, times and outcomes stay: what was archived by us is known from them. No other run needs what goes: undo
-    reads the values of its own run alone, and the next plan those of the bindings.
+    reads the values of its own run alone, and the next plan those of the bindings. Of these go the values from before
+    our last writes, where those are as old.
     """
     runs: list[Run] = []
     left: list[Run] = []
@@ -46,6 +48,9 @@ def pruning(ledger: Ledger, *, before: str, now: str) -> Pruning:
         intents += held
     writes: list[Write] = [PutIntent(_without_values(intent)) for intent in intents]
     writes += [PutRun(replace(run, pruned_at=now)) for run in runs]
+    since = datetime.fromisoformat(before).timestamp()
+    rows = ledger.records().bindings.values()
+    writes += [PutBinding(replace(row, recent_json=None)) for row in rows if row.recent_json and row.written_at < since]
     return Pruning(tuple(runs), len(intents), tuple(left), tuple(writes))
 
 
@@ -75,7 +80,7 @@ def forgetting(ledger: Ledger, row: Binding) -> Forgetting:
         if intent.address.external_id == row.external_id or intent.id == row.id
     ]
     in_doubt = tuple(dict.fromkeys(run for run, intent in held if intent.status is None))
-    emptied = replace(row, applied_json="{}", applied_hash=b"", observed_json=None, trouble_json=None)
+    emptied = replace(row, applied_json="{}", applied_hash=b"", observed_json=None, trouble_json=None, recent_json=None)
     erased = [_without_values(intent) for _, intent in held]
     # Dropping the row drops the users seen.
     writes: list[Write] = [DropBinding(row.external_id), PutBinding(emptied), *map(PutIntent, erased)]

@@ -71,7 +71,8 @@ class Declared:
         if not customer.users and not recorded:
             return NOTHING
         live = self.register.sight.live
-        if isinstance(known.presence, Active) and known.id in live.got and live.got[known.id] is None:
+        seen = isinstance(known.presence, Active) and not known.presence.unseen
+        if seen and known.id in live.got and live.got[known.id] is None:
             raise Incomplete(
                 f"the users of {known.id}, which this tool wrote a moment ago, cannot be listed yet; nothing was sent",
                 "run again in a minute",
@@ -83,7 +84,7 @@ class Declared:
             recorded,
             live.users.get(known.id),
             read_again=self.terms.refresh_users or doubted,
-            listable=isinstance(known.presence, Active),
+            listable=seen,
             fresh=known.row is not None and self.register.sight.fresh(known.row),
             in_doubt=lambda address: self._open_create(address) is not None,
         )

@@ -16,12 +16,13 @@ from reconciler.model import (
     Live,
     Note,
     Read,
+    Unverified,
 )
 from reconciler.plan import guard, order
 from reconciler.plan.absence import created_keys, pass_of, reads_for
 from reconciler.plan.part import Part
 from reconciler.plan.ways import LEARNING, archives_to_learn_from, known_ways, to_learn_from
-from reconciler.plans import Plan
+from reconciler.plans import Plan, unverified_text
 from reconciler.records import Learned, Records
 from reconciler.terms import Terms
 
@@ -59,6 +60,7 @@ def draft_of(
     unchanged: int = 0,
     out_of_scope: int = 0,
     again: bool = False,
+    unverified: tuple[Unverified, ...] = (),
 ) -> Draft:
     """Return all that is planned as a plan; `notes` stand before those of `part`, `again` wants one more listing."""
     part = replace(part, reads=part.reads + _last_reads(part, live, learned, again=again))
@@ -66,6 +68,8 @@ def draft_of(
     rows = {**records.bindings, **{entry.external_id: entry for entry in plan.entries}}
     learns = to_learn_from(records, learned, terms, live) or archives_to_learn_from(plan.changes, rows, learned, terms)
     learning = LEARNING if learns else 0
+    if unverified:
+        notes = (*notes, Note(unverified_text(unverified)))
     notes = (*notes, *_whole_notes(plan, live, learned, terms))
     plan = replace(
         plan,
@@ -75,6 +79,7 @@ def draft_of(
         cost=Cost(len(plan.changes), live.requests + learning, terms.rate_per_s),
         fingerprint=_fingerprint(plan),
         listing=pass_of(live) if created_keys(plan.changes) and not (part.reads or live.narrowed) else None,
+        unverified=unverified,
     )
     return Draft(plan, part.reads, learned)
 

@@ -31,6 +31,7 @@ from reconciler.plan.diff import cause_of
 from reconciler.plan.entry import compared
 from reconciler.plan.reversals import FIELD as LIFECYCLE
 from reconciler.plan.seen import Seen, managed_in, observed_of, row_of, state_of, targeted, there, unobservable
+from reconciler.plan.ways import sight_of
 from reconciler.plans import Plan
 from reconciler.records import BindingState
 
@@ -57,6 +58,7 @@ def drift_of(plan: Plan, seen: Seen) -> Drift:
         blocked=tuple(rest for _, rest in barred if rest is not None),
         unknown=plan.unknown,
         unobservable=tuple(unobservable(seen)),
+        unverified=plan.unverified,
         managed=len(managed_in(plan, seen)),
         live=len(there(seen)),
         requests=seen.live.requests,
@@ -150,7 +152,10 @@ def _met(plan: Plan, seen: Seen) -> dict[str, LiveCustomer]:
     ids = {one.external_id: one.id for one in there(seen).values()}
     ids |= {one.address.external_id: one.id for one in plan.bindings if one.action is BindingAction.ADOPT}
     ids |= {key: row.bound_id for key, row in seen.records.bindings.items()}
-    return {key: seen.live.listed[found] for key, found in ids.items() if found in seen.live.listed}
+    sight = sight_of(seen.live, seen.learned, seen.terms)
+    rows = {row.bound_id: row for row in seen.records.bindings.values()}
+    listed = {key: seen.live.listed[found] for key, found in ids.items() if found in seen.live.listed}
+    return {key: sight.as_written(customer, rows.get(customer.id)) for key, customer in listed.items()}
 
 
 def _told(moved: Iterable[Moved]) -> str:

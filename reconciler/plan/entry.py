@@ -75,6 +75,7 @@ def known_entry(
         trouble_json=row.trouble_json if row else None,
         place=here.place or (row.place if row else ""),
         reversals_json=_reversals(customer, row, state) if row else None,
+        recent_json=row.recent_json if row else None,
     )
     if found is None:
         return entry

@@ -200,8 +200,12 @@ def _presence(
     for one, answer in live.got.items():
         if one == customer_id:
             yield f"a get {'answers 404' if answer is None else 'still answers'}"
-    if row is not None and known.register.sight.fresh(row):
-        yield f"this tool wrote to it less than {known.register.sight.lag_s:g} s ago, so a list need not show it yet"
+    sight = known.register.sight
+    if row is not None and sight.unverified(row) is not None:
+        yield (
+            f"this tool wrote to it less than {sight.lag_s:g} s ago, and it is read as it was before: the "
+            "read may lag, or someone brought that state back"
+        )
     yield from _meaning(there, known)
     if isinstance(there, Active) and row is not None and row.state is BindingState.ARCHIVED:
         yield "this tool had archived it, so someone has restored it since"

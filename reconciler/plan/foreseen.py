@@ -32,5 +32,5 @@ def _foreseen(desired: Desired, records: Records, terms: Terms, now_s: float) ->
             continue
         if customer.id not in (None, row.id) or row.written_at > seen_by_s:
             continue
-        if to_be_listed(customer, records.users.get(row.bound_id), read_again=terms.refresh_users, fresh=False):
+        if to_be_listed(customer, records.users.get(row.bound_id), read_again=terms.refresh_users):
             yield ListUsers(row.bound_id)

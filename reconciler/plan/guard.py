@@ -37,14 +37,14 @@ LACKING_SHARE = 0.01
 
 
 def lacking(sight: Sight, bindings: Mapping[str, Binding], scope: Scope) -> list[Binding]:
-    """Return the rows held active that the listing lacks; one that we wrote within the lag bound is not lacking."""
+    """Return the rows held active that the listing lacks; not one that we just created or restored."""
     listed = sight.live.listed
     return [
         row
         for row in bindings.values()
         if row.state is BindingState.ACTIVE
         and row.id not in listed
-        and not sight.fresh(row)
+        and not sight.moving(row)
         and scope.targeted(row.external_id)
     ]
 

@@ -20,7 +20,7 @@ from reconciler.plan.declared import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.match import Identity, Known, Register, identify
 from reconciler.plan.part import Part, joined
-from reconciler.plan.presence import Shelved, Sight, by_external_id, shelved_by_external_id
+from reconciler.plan.presence import Shelved, Sight, by_external_id, shelved_by_external_id, unverified
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
 from reconciler.plan.rivals import unrivalled
 from reconciler.plan.scope import Scope, matcher, scope_of
@@ -82,7 +82,6 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, l
     notes += _unconfirmed(known)
     begun = {one.address.external_id for one in part.changes if one.action in (Action.CREATE, Action.RESTORE)}
     notes += (*known.found.notes, *collisions.notes(known.found.likes, begun))
-    out_of_scope = scope.left_out(records.bindings)
     return draft_of(
         part,
         desired,
@@ -92,7 +91,8 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, l
         learned,
         notes=notes,
         unchanged=unchanged,
-        out_of_scope=out_of_scope,
+        out_of_scope=scope.left_out(records.bindings),
+        unverified=unverified(sight, records.bindings.values(), scope.concerns),
         again=bool(unproven),
     )
 

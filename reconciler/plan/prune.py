@@ -79,7 +79,7 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
 def _forgotten(binding: Binding, pruning: Pruning) -> Part:
     """Return that a binding is forgotten, unless its customer would then be created again, or archived as owned."""
     address, customer = Address(binding.external_id), binding.bound_id
-    if pruning.sight.fresh(binding) and customer not in pruning.sight.live.listed:
+    if customer not in pruning.sight.live.listed and pruning.sight.moving(binding):
         # Forgotten now and declared again, it would be created a second time: only the ledger knows it yet.
         return Part(
             notes=(Note("it was written a moment ago and is not listed yet: forgotten at a later run", address),)

@@ -96,6 +96,8 @@ def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> d
         "files": [{"name": file.name, "sha256": file.sha256} for file in shown.files],
         **{name: list(texts) for name, texts in _asked(shown).items() if texts},
     }
+    if shown.unverified:
+        document["unverified"] = [parts.unverified_to_json(one) for one in shown.unverified]
     return document if mask is None else document | {"redacted": True}
 
 
@@ -126,9 +128,10 @@ def _held(plan: Plan) -> dict[str, str]:
 
 
 def row_digest(entry: Binding) -> str:
-    """Return a digest of a row of the ledger; when it was last written does not count."""
+    """Return a digest of a row of the ledger; when it was last written, and over what, does not count."""
     # All of its fields, also those that are new to it.
-    return hashlib.sha256(repr(replace(entry, written_at=0.0)).encode("utf-8", "surrogatepass")).hexdigest()
+    row = replace(entry, written_at=0.0, recent_json=None)
+    return hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def users_digest(row: PutUsers) -> str:

@@ -25,6 +25,7 @@ from reconciler.model import (
     Fit,
     Note,
     Reason,
+    Unverified,
 )
 from reconciler.records import PutUsers
 
@@ -137,6 +138,12 @@ def _fit(fit: Fit | None) -> Json:
         return {}
     bounds = {**_said("max_requests", fit.max_requests), **_said("max_duration_seconds", fit.max_duration_s)}
     return {"fits_in": {"windows": fit.windows, **bounds}}
+
+
+def unverified_to_json(one: Unverified) -> Json:
+    """Return the JSON of a customer whose state cannot be verified yet."""
+    times = {"written_seconds_ago": round(one.ago_s, 3), "verifiable_in_seconds": round(one.left_s, 3)}
+    return {"address": str(one.address), "id": one.id, **times}
 
 
 def _said(key: str, value: object) -> Json:

@@ -70,6 +70,10 @@ class Scope:
         there = (self.reset and binding.source != "") or self.ours(binding)
         return there and not self.declared(binding.external_id)
 
+    def concerns(self, binding: Binding) -> bool:
+        """Say whether a plan of this scope is about the customer of `binding`."""
+        return binding.project == self.project and self.targeted(binding.external_id)
+
     def ours(self, binding: Binding) -> bool:
         """Say whether the entry of `binding` would be seen now if it stood."""
         return binding.project == self.project and self.here(binding.external_id) and self.read(binding.source)

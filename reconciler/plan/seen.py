@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.model import Address, BindingAction, CustomerId, Desired, Live, LiveCustomer
 from reconciler.plan.scope import scope_of
-from reconciler.plan.ways import known_ways
+from reconciler.plan.ways import known_ways, sight_of
 from reconciler.plans import Plan
 from reconciler.records import Binding, BindingState, Learned, Records
 from reconciler.terms import Terms
@@ -27,11 +27,11 @@ class Seen:
 
 def there(seen: Seen) -> dict[CustomerId, LiveCustomer]:
     """Return the listed customers that are active, as far as that can be told: those that we archived are not."""
-    lists = known_ways(seen.learned, seen.terms)[0]
+    sight = sight_of(seen.live, seen.learned, seen.terms)
     shelved = {
         row.bound_id
         for row in seen.records.bindings.values()
-        if row.state is BindingState.ARCHIVED and lists is not False
+        if row.state is BindingState.ARCHIVED and (sight.lists_archived is not False or sight.moving(row))
     }
     return {one.id: one for one in seen.live.listed.values() if one.id not in shelved}
 

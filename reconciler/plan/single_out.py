@@ -12,6 +12,7 @@ from reconciler.plan import guard
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.duplicates import doubles
 from reconciler.plan.part import Part, joined
+from reconciler.plan.presence import unverified
 from reconciler.plan.scope import matcher
 from reconciler.plan.ways import known_ways, learned_from, sight_of
 from reconciler.records import Records
@@ -43,7 +44,9 @@ def make_single(choice: Choice, live: Live, records: Records, terms: Terms) -> D
         text = "whether this server lists archived customers is not known, or it does: one of these may be archived"
         notes = (*notes, Note(text))
     part = joined(_single(group, terms) for group in found.groups)
-    return draft_of(part, Desired(), live, records, terms, learned, notes=notes)
+    changed = {change.id for change in part.changes}
+    doubtful = unverified(sight_of(live, learned, terms), records.bindings.values(), lambda row: row.id in changed)
+    return draft_of(part, Desired(), live, records, terms, learned, notes=notes, unverified=doubtful)
 
 
 def found_twice(choice: Choice, live: Live, records: Records, terms: Terms) -> Doubles:

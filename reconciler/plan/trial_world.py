@@ -181,21 +181,21 @@ def _recorded(world: World, change: Change, row: Binding, reply: Reply, at: floa
         applied = {one.name: one.after for one in change.fields if one.name != USER.identity}
         seen = SeenUser(user.email, user.fields, applied)
         world.users[customer_id] = (*world.users.get(customer_id, ()), seen)
-        world.rows[key] = replace(row, written_at=at)
+        world.rows[key] = recording.rewritten(row, (), {}, at, 0.0)
         return ""
     assert live is not None, "the rules answer a write with the customer"  # noqa: S101 - our own rules
     world.dormant.discard(live.id)
     match change.action:
         case Action.ARCHIVE:
-            world.rows[key] = recording.archived(row, at)
+            world.rows[key] = recording.archived(row, at, 0.0)
         case Action.RESTORE:
-            world.rows[key] = recording.restored(row, at)
+            world.rows[key] = recording.restored(row, at, 0.0)
         case Action.CREATE:
             made = recording.created(row, change, live, at)
             world.rows[key], world.users[live.id] = made.binding, ()
             world.created_at[live.id] = live.created_at
         case Action.PATCH:
-            done = recording.patched(row, change, live, at)
+            done = recording.patched(row, change, live, at, 0.0)
             world.rows[key] = done.binding
             if done.not_taken:
                 return f"patch: {', '.join(one.name for one in done.not_taken)} would stay as before"

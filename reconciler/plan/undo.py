@@ -30,7 +30,7 @@ from reconciler.plan.diff import quoted
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.match import broken
 from reconciler.plan.part import NOTHING, Part, joined
-from reconciler.plan.presence import Active, Sight, Unread, by_external_id, presence
+from reconciler.plan.presence import Active, Sight, Unread, by_external_id, presence, unverified
 from reconciler.plan.scope import Scope, matcher
 from reconciler.plan.ways import learned_from, sight_of
 from reconciler.records import Binding, BindingState, Intent, Records
@@ -63,7 +63,8 @@ def make_undo(intents: Sequence[Intent], live: Live, records: Records, terms: Te
     part = joined(undoing.part(intent) for intent in _last_of_each(intents))
     if part.changes:
         notes = (Note(AGAIN), *notes)
-    return draft_of(part, Desired(), live, records, terms, learned, notes=notes)
+    doubtful = unverified(sight, records.bindings.values(), lambda row: row.external_id in touched)
+    return draft_of(part, Desired(), live, records, terms, learned, notes=notes, unverified=doubtful)
 
 
 def _last_of_each(intents: Iterable[Intent]) -> list[Intent]:

@@ -60,15 +60,16 @@ def known_users(
     - `recorded`: the users that the ledger has seen there, None where they were never listed.
     - `listed`: as listed now, None where they were not. Where the ledger lacks a declared one, or `read_again`,
       the part asks for the listing: somebody else may have made it.
-    - `listable`: the customer is active. Of one that is about to be restored the users can be listed only then.
-    - `fresh`: our last write to the customer is so young that a listing need not show it yet.
+    - `listable`: the customer is active, and seen. Of one that is about to be restored, or that we created so lately
+      that no list shows it yet, the users can be listed only later.
+    - `fresh`: our last write to the customer is so young that a listing need not show it yet: a user that we created.
     - `in_doubt`: whether the create of that user was sent, not answered, and may still come to be seen.
     """
     if not customer.users and not recorded:
         return NOTHING
     seen = merged(recorded, listed, fresh=fresh)
     by_email = {canonical_email(user.email): user for user in seen}
-    if listed is None and listable and to_be_listed(customer, recorded, read_again=read_again, fresh=fresh):
+    if listed is None and listable and to_be_listed(customer, recorded, read_again=read_again):
         return Part(reads=(ListUsers(customer_id),))
     before = {canonical_email(user.email): user for user in recorded or ()}
     changes: list[Change] = []
@@ -91,15 +92,13 @@ def known_users(
     return Part(changes=tuple(changes), blocked=tuple(blocked), notes=notes, users=users)
 
 
-def to_be_listed(
-    customer: DesiredCustomer, recorded: tuple[SeenUser, ...] | None, *, read_again: bool, fresh: bool
-) -> bool:
+def to_be_listed(customer: DesiredCustomer, recorded: tuple[SeenUser, ...] | None, *, read_again: bool) -> bool:
     """Say whether the users of an active customer must be listed, as `known_users` asks for it."""
     if not customer.users or recorded is None:
         return bool(customer.users)
     seen = {canonical_email(user.email) for user in recorded}
     lacking = any(canonical_email(user.email) not in seen for user in customer.users)
-    return (read_again or lacking) and not fresh
+    return read_again or lacking
 
 
 def merged(

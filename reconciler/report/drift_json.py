@@ -54,6 +54,15 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
         ],
         "unknown": list(one.unknown),
         "unobservable": list(one.unobservable),
+        "unverified": [
+            {
+                "address": str(row.address),
+                "id": row.id,
+                "written_seconds_ago": round(row.ago_s, 3),
+                "verifiable_in_seconds": round(row.left_s, 3),
+            }
+            for row in one.unverified
+        ],
         "requests": one.requests,
     }
 

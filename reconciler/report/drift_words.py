@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from reconciler.drifts import Drift, Finding, Ignored, Kind, Moved, Pending
 from reconciler.model import Cause
+from reconciler.plans import unverified_text
 from reconciler.report.redact import masked, masked_address, masked_blocked, masked_text
 from reconciler.report.words import count
 
@@ -39,7 +40,9 @@ def summary(drift: Drift) -> str:
     'No drift. 3 of 4 customers are managed (75 %).'
     """
     kinds = [f"{drift.count(kind)} {kind}" for kind in Kind if drift.count(kind)]
-    head = f"Drift: {', '.join(kinds)}." if kinds else "No drift."
+    heads = [f"Drift: {', '.join(kinds)}."] if kinds else []
+    heads += [f"{unverified_text(drift.unverified)}."] if drift.unverified else []
+    head = " ".join(heads) or "No drift."
     waiting = f" {count(len(drift.pending), 'edit is', 'edits are')} not applied yet." if drift.pending else ""
     hidden = f" {len(drift.ignored)} ignored." if drift.ignored else ""
     return f"{head}{waiting}{hidden} {coverage(drift)}"

@@ -43,7 +43,7 @@ def test_without_open_intents_the_records_are_the_same() -> None:
 def test_an_archive_is_seen_where_neither_the_listing_nor_a_narrow_list_holds_the_customer() -> None:
     before = records(intent(Action.ARCHIVE), row("acme"))
     after = recovered(before, live(sought={ACME: False}), "default")
-    assert after.bindings["acme"] == recording.archived(row("acme"), OLD)
+    assert after.bindings["acme"] == recording.archived(row("acme"), OLD, 10.0)
 
 
 def test_an_archive_is_not_seen_where_the_customer_was_not_sought_or_is_listed() -> None:

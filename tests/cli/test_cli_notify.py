@@ -90,3 +90,13 @@ def test_without_a_ledger_drift_is_told_and_its_absence_is_not(shop: Online, inb
 def test_nothing_is_sent_unless_a_url_is_set(kept: Online, inbox: Inbox) -> None:
     move(kept, "Dover")
     assert (kept.run("drift", "-f", "customers.yaml").code, inbox.came) == (2, [])
+
+
+def test_the_end_of_drift_is_not_told_while_it_cannot_be_verified(kept: Online, inbox: Inbox) -> None:
+    move(kept, "Dover")
+    drift(kept, inbox)
+    kept.applied(THREE)
+    move(kept, "Dover")
+    ran = drift(kept, inbox)
+    assert (ran.code, len(inbox.came)) == (0, 1)
+    assert "cannot be verified yet" in ran.out

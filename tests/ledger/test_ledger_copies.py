@@ -17,6 +17,7 @@ from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.copies import read_copy, to_lines
 from reconciler.model import Action, Address, CustomerId, Status
 from reconciler.records import (
+    Held,
     Intent,
     Learned,
     Pass,
@@ -28,6 +29,7 @@ from reconciler.records import (
     PutRun,
     PutTaken,
     PutUsers,
+    Recent,
     Records,
     Run,
     SeenUser,
@@ -41,6 +43,7 @@ ACME = replace(
     applied_json='{"name":"Acme\\u202e","state":null}',
     observed_json='{"name":"ACME"}',
     trouble_json=trouble_json({"name": Trouble(refused=("a", "b"))}),
+    recent_json=Recent(1.5, {"name": Held("ACME", (("Acme", 2.5),))}).as_json(),
 )
 WRITES = (
     PutAccount("ab" * 32),
@@ -174,6 +177,10 @@ def test_a_copy_that_was_cut_or_changed_is_refused(change: Callable[[bytes], byt
         ("bindings", "applied_json", '{"name": 1}'),
         ("bindings", "observed_json", '{"name": null}'),
         ("bindings", "trouble_json", '{"name": {}}'),
+        ("bindings", "recent_json", '{"fields": {}}'),
+        ("bindings", "recent_json", '{"moved_at": "1", "fields": {}}'),
+        ("bindings", "recent_json", '{"moved_at": 1, "fields": {"name": ["a", [["b", null]]]}}'),
+        ("bindings", "recent_json", '{"moved_at": 1, "fields": {"name": [1, [["b", 2]]]}}'),
         ("users", "users_json", '[["a", {"first_name": 1}, null]]'),
         ("users", "users_json", "["),
         ("learned", "longest_page", 1.5),

@@ -14,7 +14,7 @@ from reconciler.ledger import Ledger
 from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.pipeline.pruning import pruning
 from reconciler.pipeline.runs import archived_by_runs
-from reconciler.records import Intent, PutBinding, PutIntent, PutRun, Run
+from reconciler.records import Held, Intent, PutBinding, PutIntent, PutRun, Recent, Run
 
 OLD = Run("old", "2025-01-01T00:00:00.000000Z", "apply", "done", "2025-01-01T00:00:01.000000Z", 3, 2, "ana@host 1")
 NEW = Run("new", "2026-01-01T00:00:00.000000Z", "apply", "done", "2026-01-01T00:00:01.000000Z", 3, 1)
@@ -82,6 +82,16 @@ def test_the_values_of_an_old_run_go_and_what_it_did_stays(ledger: Ledger) -> No
         replace(USER, **gone, address=Address("acme", "***")),
         replace(ARCHIVE, **gone),
     )
+
+
+def test_the_values_from_before_old_writes_go_too_and_those_of_newer_ones_stay(ledger: Ledger) -> None:
+    recent = Recent(fields={"city": Held("Dover", (("Boston", 10.0),))}).as_json()
+    old = replace(bound(2), written_at=10.0, recent_json=recent)
+    new = replace(bound(3), written_at=1_780_000_000.0, recent_json=recent)
+    ledger.commit([PutBinding(old), PutBinding(new)])
+    ledger.commit(pruning(ledger, before=BEFORE, now=NOW).writes)
+    rows = ledger.records().bindings
+    assert (rows["key-2"], rows["key-3"]) == (replace(old, recent_json=None), new)
 
 
 def test_a_newer_run_and_the_records_keep_all_that_they_had(ledger: Ledger) -> None:

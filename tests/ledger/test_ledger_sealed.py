@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,14 @@ from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.records import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, PutUsers, Run, SeenUser
 
 OTHER = base64.b64encode(bytes(32)).decode()
-PERSONAL = ("Springfield", "jane@acme.example", "Jane", "12-3456789", "the server said no to Springfield")
+PERSONAL = (
+    "Springfield",
+    "Shelbyville",
+    "jane@acme.example",
+    "Jane",
+    "12-3456789",
+    "the server said no to Springfield",
+)
 
 
 def opened(folder: Path, keys: str) -> Ledger:
@@ -31,6 +39,7 @@ def row(number: int) -> Binding:
         observed_json='{"city":"Springfield"}',
         trouble_json='{"city":{"refused":["Springfield",""]}}',
         applied_hash=bytes(range(16)),
+        recent_json='{"moved_at":0.0,"fields":{"city":["Springfield",[["Shelbyville",1.0]]]}}',
     )
 
 
@@ -72,6 +81,17 @@ def test_nothing_personal_stands_in_the_file_nor_beside_it(tmp_path: Path) -> No
         held = ledger.records()
         assert (held.bindings["key-1"], held.users[CustomerId("cus_1")]) == (row(1), USERS.users)
         assert ledger.intents("r1") == (INTENT,)
+
+
+def test_a_row_that_an_older_version_sealed_is_opened(tmp_path: Path) -> None:
+    with opened(tmp_path, KEY) as ledger:
+        fill(ledger)
+        assert isinstance(ledger, SealedLedger)
+        place = ledger._of_binding(row(1))  # noqa: SLF001 - only an older version writes so
+        texts = [row(1).applied_json, None, None, row(1).applied_hash.hex()]
+        ledger.ledger.commit([PutBinding(replace(bound(1), applied_json=ledger.cipher.seal(json.dumps(texts), place)))])
+        held = ledger.records().bindings["key-1"]
+    assert held == replace(row(1), observed_json=None, trouble_json=None, recent_json=None)
 
 
 def test_one_that_was_not_encrypted_is_read_once_it_was_written_again(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from plan_parts import CREATED_AT, NOW_S, account, bound, sight, there
 
 from reconciler.model import CustomerId, Get, Live, Seek
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Unread, as_recorded, presence
-from reconciler.records import Binding, BindingState
+from reconciler.records import Binding, BindingState, Held, Recent
 
 ID = CustomerId("cus_1")
 ACME = there("cus_1", "acme")
@@ -58,11 +58,62 @@ def test_a_listed_customer_that_we_archived_is_what_the_server_makes_of_it(
     assert presence(sight(LISTED, lists_archived=lists_archived), ID, ARCHIVED) == expected
 
 
-def test_a_customer_just_written_is_as_its_reply_held_it_and_the_rest_as_listed() -> None:
-    listed = there("cus_1", "acme", name="Stale", city="Boston", state="MA")
-    row = replace(FRESH, applied_json='{"country": "USA", "name": "acme", "state": null}', observed_json=None)
-    row = replace(row, observed_json='{"country": "US", "name": "acme", "state": ""}')
+PATCHED = replace(FRESH, recent_json=Recent(fields={"city": Held("New York", (("Boston", NOW_S - 9),))}).as_json())
 
-    held = as_recorded(row, listed)
 
-    assert held == replace(listed, fields={"name": "acme", "city": "Boston", "country": "US"})
+@pytest.mark.parametrize(
+    ("listed", "held"), [("Boston", "New York"), (" Boston ", "New York"), ("New York", "New York"), ("Paris", "Paris")]
+)
+def test_only_a_value_from_before_our_patch_is_taken_for_lag(listed: str, held: str) -> None:
+    there_now = there("cus_1", "acme", name="acme", city=listed, state="MA")
+    seen = presence(sight(account(there_now)), ID, PATCHED)
+    assert seen == Active(replace(there_now, fields={"name": "acme", "city": held, "state": "MA"}))
+
+
+def test_a_field_that_our_patch_filled_may_be_listed_empty_and_one_that_it_emptied_may_be_listed_full() -> None:
+    fields = {"city": Held("Paris", (("", NOW_S - 9),)), "state": Held("", (("MA", NOW_S - 9),))}
+    row = replace(FRESH, recent_json=Recent(fields=fields).as_json())
+    seen = presence(sight(account(there("cus_1", "acme", name="acme", state="MA"))), ID, row)
+    assert seen == Active(there("cus_1", "acme", name="acme", city="Paris"))
+
+
+def test_what_was_patched_and_not_created_or_restored_of_late_is_sought_where_it_is_not_listed() -> None:
+    assert presence(sight(ABSENT), ID, PATCHED) == Unread(Seek(ID, CREATED_AT))
+
+
+def test_a_customer_created_and_patched_within_the_lag_may_be_unlisted_until_its_create_is_old_enough() -> None:
+    recent = Recent(NOW_S - 9.5, {"city": Held("New York", (("Boston", NOW_S - 2),))})
+    row = replace(ROW, written_at=NOW_S - 2, recent_json=recent.as_json())
+    later = replace(ABSENT, read_at=NOW_S + 1)
+    assert isinstance(presence(sight(ABSENT), ID, row), Active)
+    assert presence(sight(later), ID, row) == Unread(Seek(ID, CREATED_AT))
+
+
+def test_what_a_get_shows_from_before_our_patch_is_taken_for_lag_too() -> None:
+    row = replace(PATCHED, state=BindingState.ABSENT)
+    live = replace(ABSENT, got={ID: there("cus_1", "acme", city="Boston")})
+    assert presence(sight(live), ID, row) == Elsewhere(there("cus_1", "acme", city="New York"))
+
+
+@pytest.mark.parametrize(
+    ("row", "live", "lists_archived", "until"),
+    [
+        (FRESH, ABSENT, False, 1.0),
+        (FRESH, LISTED, False, None),
+        (ROW, ABSENT, False, None),
+        (PATCHED, ABSENT, False, None),
+        (PATCHED, account(there("cus_1", "acme", city="Boston")), False, 1.0),
+        (PATCHED, account(there("cus_1", "acme", city="Paris")), False, None),
+        (PATCHED, account(there("cus_1", "acme", city="New York")), False, None),
+        (replace(FRESH, state=BindingState.ARCHIVED), LISTED, False, 1.0),
+        (replace(FRESH, state=BindingState.ARCHIVED), LISTED, None, 1.0),
+        (replace(FRESH, state=BindingState.ARCHIVED), LISTED, True, None),
+        (replace(FRESH, state=BindingState.ARCHIVED), ABSENT, False, None),
+        (replace(FRESH, state=BindingState.ABSENT), ABSENT, False, None),
+    ],
+)
+def test_what_is_read_as_before_our_write_cannot_be_verified_until_the_lag_has_passed(
+    row: Binding, live: Live, lists_archived: bool | None, until: float | None
+) -> None:
+    left = sight(live, lists_archived=lists_archived).unverified(row)
+    assert left == (None if until is None else NOW_S + until)

@@ -1,0 +1,3 @@
+-- What the latest writes to a customer changed, as JSON, so that a list that lags behind them is known as such.
+
+ALTER TABLE reconciler.bindings ADD COLUMN recent_json TEXT;
