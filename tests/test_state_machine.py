@@ -1,9 +1,10 @@
 """
 Everything at once: edits of the YAML and of the live side, faults, deaths at any step, a second run, a lost ledger.
 
-Hypothesis chooses what happens next. Whatever does: given the ledger, nobody is doubled by our doing; nobody is
-archived who is declared active, or restored who is not; and once the faults end, one run leaves nothing in doubt and
-the next one plans nothing. A run may be taken over in its middle and wake up again: at every step of one in
+Hypothesis chooses what happens next. Whatever does: given the ledger, nobody is doubled by our doing; without it, no
+create makes two active customers of one key, also where others archive, create and edit between two pages of a list;
+nobody is archived who is declared active, or restored who is not; and once the faults end, one run leaves nothing in
+doubt and the next one plans nothing. A run may be taken over in its middle and wake up again: at every step of one in
 `tests/test_taken_over.py`. That two runs are held apart by the lock is in `tests/cli/test_cli_racing_runs.py`.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-from api_ways import Fault, Unique, Ways, healthy, scripted
+from api_ways import Fault, Order, Unique, Ways, healthy, scripted
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -45,6 +46,11 @@ SERVERS = (
     Ways(unique=Unique.ACTIVE, repeated_archive=404, repeated_restore=400),
     Ways(gets_archived=True, created_digits=0, start_inclusive=False, end_inclusive=False),
     Ways(gets_archived=True, lag_s=3.0),
+    Ways(gets_archived=True, page_max=2, cursor_counts=True),
+    Ways(lists_archived=True, gets_archived=True, patches_archived=True, page_max=2, cursor_counts=True),
+    Ways(page_max=2, cursor_counts=True, order=Order.OLDEST),
+    Ways(gets_archived=True, page_max=2, cursor_counts=True, order=Order.UPDATED),
+    Ways(page_max=3, order=Order.UPDATED, page_uneven=True),
 )
 
 
@@ -59,6 +65,9 @@ def states() -> st.SearchStrategy[Desired]:
 def _customer(key: str, city: str, archived: bool, with_user: bool):  # noqa: ANN202 - a DesiredCustomer
     users = (DesiredUser(f"jane@{key.strip()}.example", {"first_name": "Jane"}, SOURCE),) if with_user else ()
     return customer(key, *users, fields={"name": key, "city": city}, archived=archived)
+
+
+ALL_OF_THEM = declared(*(_customer(key, "A", archived=False, with_user=False) for key in KEYS))
 
 
 def edits() -> st.SearchStrategy[LiveEdit]:
@@ -79,6 +88,16 @@ def _folded(external_id: str) -> str:
     return external_id.strip().lower().lstrip("0")
 
 
+def edits_between_pages() -> st.SearchStrategy[LiveEdit]:
+    """Return what somebody else does while a list is read; who brings a key back then, doubles it."""
+    which = st.integers(0, 9)
+    return st.one_of(
+        st.builds(Archived, which),
+        st.builds(lambda number, text: Edited(number, {"city": text}), which, st.sampled_from(["A", "B", "C"])),
+        st.builds(Created, st.sampled_from(["", "other"])),
+    )
+
+
 class Account(RuleBasedStateMachine):
     """One account, one ledger, and all that may happen to them."""
 
@@ -87,12 +106,15 @@ class Account(RuleBasedStateMachine):
         self.folder = TemporaryDirectory(dir=MEMORY)
         self.ours: defaultdict[str, set[str]] = defaultdict(set)
         self.wrong: list[str] = []
+        self.between: list[LiveEdit] = []
 
-    @initialize(server=st.sampled_from(SERVERS), desired=states())
-    def begin(self, server: Ways, desired: Desired) -> None:
-        """Begin with an empty account."""
+    @initialize(server=st.sampled_from(SERVERS), desired=states(), strangers=st.integers(0, 4))
+    def begin(self, server: Ways, desired: Desired, strangers: int) -> None:
+        """Begin with an account that nobody has, or a few strangers do."""
         self.world = Begun(Path(self.folder.name), server, stages=Stages(make=patient))
         self.world.answers = self._watched
+        for number in range(strangers):
+            Created(f"stranger-{number}").do(self.world.api.account)
         self.desired = desired
 
     def teardown(self) -> None:
@@ -110,6 +132,34 @@ class Account(RuleBasedStateMachine):
         self.world.wait(before_s)
         edit.do(self.world.api.account)
         self.world.wait(after_s)
+
+    @rule(edits=st.lists(edits_between_pages(), min_size=1, max_size=8))
+    def apply_while_others_work_between_two_pages(self, edits: Sequence[LiveEdit]) -> None:
+        """Run while the list shifts under its reader."""
+        self._apply_between(edits)
+
+    @rule(archives=st.lists(st.integers(0, 9).map(Archived), min_size=2, max_size=8))
+    def lose_the_ledger_while_others_archive_between_two_pages(self, archives: Sequence[LiveEdit]) -> None:
+        """Let all be there that may be declared, and a run without its ledger read a list that shifts."""
+        self.desired = ALL_OF_THEM
+        self.world.wait(SETTLED_S)
+        self._apply()
+        self.lose_the_ledger()
+        self._apply_between(archives)
+
+    def _apply_between(self, edits: Sequence[LiveEdit]) -> None:
+        """Apply while others do `edits`, one before each page but the first of a list."""
+        self.between = list(edits)
+        self._apply()
+        self.between = []
+        self.world.wait(SETTLED_S)
+
+    @rule()
+    def plan_and_keep_what_it_lacked(self) -> None:
+        """Plan as `plan` does: the ledger remembers what the listing lacked."""
+        self.world.wait(SETTLED_S)
+        with suppress(Incomplete):
+            self.world.plan(self.desired, TERMS, keep=True)
 
     @rule(faults=fault_scripts())
     def apply_under_faults(self, faults: Sequence[Fault]) -> None:
@@ -191,6 +241,8 @@ class Account(RuleBasedStateMachine):
     def _watched(self, request: httpx.Request) -> httpx.Response:
         """Answer a request, and note what it did to the account that it should not have done."""
         account = self.world.api.account
+        if self.between and request.url.path == "/customers" and "after" in request.url.params:
+            self.between.pop(0).do(account)
         before = {one.id: one for one in account.customers()}
         active_before = account.active()
         try:

@@ -111,9 +111,9 @@ class World:
         path = self._folder / f"ledger-{self._ledgers}.db"
         return open_ledger(str(path), environment=REF.name, base_url=BASE_URL, step=self.step)
 
-    def plan(self, desired: Desired, terms: Terms | None = None) -> Plan:
-        """Return the plan for `desired`."""
-        planned, _ = self._run(self._plan(desired, terms or Terms(REF, rate_per_s=0.0)))
+    def plan(self, desired: Desired, terms: Terms | None = None, *, keep: bool = False) -> Plan:
+        """Return the plan for `desired`; with `keep` the ledger learns what it can."""
+        planned, _ = self._run(self._plan(desired, terms or Terms(REF, rate_per_s=0.0), keep=keep))
         return planned.plan
 
     def apply(self, desired: Desired, terms: Terms | None = None) -> Applied:
@@ -146,10 +146,12 @@ class World:
             budget=Budget(clock, self.allowance),
         )
 
-    async def _plan(self, desired: Desired, terms: Terms) -> tuple[planning.Planned, int]:
+    async def _plan(self, desired: Desired, terms: Terms, *, keep: bool = False) -> tuple[planning.Planned, int]:
         with self.ledger() as ledger:
             async with self._client() as client:
                 planned = await self.stages.make(client, ledger, desired, terms, say=_silent)
+                if keep:
+                    planning.keep_learned(ledger, planned)
                 return planned, client.requests
 
     async def _apply(self, desired: Desired, terms: Terms) -> Applied:
