@@ -1,7 +1,12 @@
 """
 The register of Vermont's exempt organizations, month after month, as the whole of what is declared.
 
-python bench/register.py --data ../shared/data/vermont [--months N] [--faults P] [--json]
+python bench/register.py --data ../shared/data/vermont [--months N] [--faults P] [--lose-ledger] [--json]
+
+With `--lose-ledger` the ledger is deleted after every third month. What it had archived is unknown then: who comes
+back is created anew, and who leaves in that very month stays active, as nothing says that this project had the entry.
+Still nobody is active twice, every declared customer is as declared, and nobody is archived without a record of ours.
+What the second listing costs, which proves who does not exist, is printed for each month.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from virtual import Virtual, virtual
-from workbench import KINDS, Server, emulator, table, told
+from workbench import KINDS, Listing, Server, emulator, next_listing, table, told
 
 from reconciler.api.client import Client
 from reconciler.clock import RealClock
@@ -45,6 +50,9 @@ BETWEEN_S = 60.0
 ATTEMPTS = 10
 """With faults, so many applies may be needed until the plan is empty; without, one is."""
 
+LOST_AFTER = 3
+"""After so many months the ledger is deleted."""
+
 FAULTS = ("lost_before", "lost_after", "status_500_after", "status_503_before", "storm_429", "html_page")
 
 Rows = dict[str, Mapping[str, str]]
@@ -52,23 +60,38 @@ Rows = dict[str, Mapping[str, str]]
 
 @dataclass(slots=True)
 class Register:
-    """What the snapshots say, by their own arithmetic: who is there now, who was and what it was then."""
+    """
+    What the snapshots say, by their own arithmetic: who is there now, who was and what it was then.
+
+    `strays` are active and left while there was no ledger, `forgotten` the keys of archived ones that no ledger knows.
+    """
 
     now: Rows = field(default_factory=dict)
     gone: Rows = field(default_factory=dict)
+    strays: Rows = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
 
-    def step(self, rows: Rows) -> Counter[str]:
-        """Take the next snapshot, and return how many changes lead to it."""
+    def forget(self) -> None:
+        """Lose the ledger."""
+        self.forgotten += self.gone
+        self.gone = {}
+
+    def step(self, rows: Rows, *, lost: bool) -> Counter[str]:
+        """Take the next snapshot, and return how many changes lead to it; `lost` says that there is no ledger."""
         steps: Counter[str] = Counter()
+        live = {**self.now, **self.strays}
+        self.strays = {key: row for key, row in self.strays.items() if key not in rows}
         for key, row in rows.items():
-            if key in self.now:
-                steps["patch"] += row != self.now[key]
+            if key in live:
+                steps["patch"] += row != live[key]
             elif key in self.gone:
                 steps["restore"] += 1
                 steps["patch after restore"] += row != self.gone[key]
             else:
                 steps["create"] += 1
         left = {key: row for key, row in self.now.items() if key not in rows}
+        if lost:
+            self.strays, left = {**self.strays, **left}, {}
         steps["archive"] = len(left)
         self.gone = {key: row for key, row in {**self.gone, **left}.items() if key not in rows}
         self.now = rows
@@ -77,7 +100,7 @@ class Register:
     @property
     def ever(self) -> int:
         """Return how many organizations there ever were."""
-        return len(self.now) + len(self.gone)
+        return len(self.now) + len(self.gone) + len(self.strays) + len(self.forgotten)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +114,8 @@ class Month:
     counted: Mapping[str, int]
     expected_again: Mapping[str, int]
     counted_again: Mapping[str, int]
+    proof: int
+    lost: bool
     attempts: int
     seconds: float
     wrong: tuple[str, ...]
@@ -102,6 +127,7 @@ def main() -> int:
     arguments.add_argument("--data", type=Path, required=True, help="the folder of the snapshots")
     arguments.add_argument("--months", type=int, default=0, help="only the first N snapshots; 0: all")
     arguments.add_argument("--faults", type=float, default=0.0, help="how many of the requests go wrong, from 0 to 1")
+    arguments.add_argument("--lose-ledger", action="store_true", help="delete the ledger after every third month")
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
     snapshots = sorted(given.data.glob("*.csv.gz"))
@@ -109,13 +135,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, served(in_virtual_time=given.faults > 0) as (server, time_of):
         bench = Bench(server, Path(folder), faults=given.faults, virtual=time_of)
         months = []
-        for snapshot in snapshots[: given.months or None]:
+        for number, snapshot in enumerate(snapshots[: given.months or None]):
+            if given.lose_ledger and number and number % LOST_AFTER == 0:
+                bench.lose_ledger()
             months.append(bench.month(snapshot))
             if not given.json:
                 print(line_of(months[-1]), flush=True)
     totals = totals_of(months, bench.register)
     wrong = [f"{month.name}: {text}" for month in months for text in month.wrong]
-    if len(months) == len(snapshots):
+    if len(months) == len(snapshots) and not given.lose_ledger:
         wrong += [f"{name}: {totals[name]}, wanted {WANTED[name]}" for name in WANTED if totals[name] != WANTED[name]]
     usage = resource.getrusage(resource.RUSAGE_SELF)
     result = {
@@ -128,6 +156,8 @@ def main() -> int:
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "virtual_hours": time_of.clock.monotonic() / 3600 if time_of else 0.0,
         "applies": sum(month.attempts for month in months),
+        "proof": sum(month.proof for month in months),
+        "ledgers_lost": sum(month.lost for month in months),
         "stages": bench.stages,
         "peak_mib": usage.ru_maxrss / 1024,
         "months": [asdict(month) for month in months],
@@ -159,28 +189,42 @@ class Bench:
         self.stages: dict[str, float] = dict.fromkeys(("write", "load", "plan", "apply", "plan again", "check"), 0.0)
         self._learned = False
         self._tried_longer = False
+        self._lost = False
         variables = server.variables(folder / "ledger.db")
         settings = read_settings(Options(files=("register.yaml",)), variables=variables, cwd=folder)
         self.environment: Environment = settings.environment()
         if faults:
             server.post("faults", {name: faults / len(FAULTS) for name in FAULTS})
 
+    def lose_ledger(self) -> None:
+        """Delete the ledger: what it had archived, and what the server is like, nobody knows any more."""
+        for path in self.folder.glob("ledger.db*"):
+            path.unlink()
+        self._lost = True
+        self._learned = self._tried_longer = False
+        self.register.forget()
+
     def month(self, snapshot: Path) -> Month:
         """Declare one snapshot, apply it, plan again, and hold the account against it."""
         began = time.perf_counter()
+        lost, self._lost = self._lost, False
         rows = self._timed("write", lambda: self._written(snapshot))
         desired = self._timed("load", lambda: load_desired(["register.yaml"], root=self.folder).desired)
-        live, archived = len(self.register.now), len(self.register.gone)
-        steps = self.register.step(rows)
-        expected = self._expected(live, archived, steps)
+        live, archived = len(self.register.now) + len(self.register.strays), len(self.register.gone)
+        listing = next_listing(self.server, self.folder / "ledger.db", PAGE)
+        steps = self.register.step(rows, lost=lost)
+        proof = proof_of(live, listing, steps)
+        expected = self._expected(listing, archived, steps)
+        expected["list"] += proof
         self.server.counted()
         plans, attempts, wrong = self._applied(desired)
         counted = self.server.counted()
+        listed = next_listing(self.server, self.folder / "ledger.db", PAGE)
         again = self._timed("plan again", lambda: self._planned(desired))
         counted_again = self.server.counted()
         # What a plan without a ledger to write into finds out of longer pages, the next apply asks again.
-        expected_again = Counter({"token": 1, "list": pages(len(rows))})
-        expected_again["list"] += pages(len(rows)) > 1 and not self._tried_longer
+        expected_again = Counter({"token": 1, "list": listed.requests})
+        expected_again["list"] += listed.requests > 1 and not self._tried_longer
         if not self.faults:
             wrong += different("changes", steps, steps_of(plans[0]))
             wrong += different("requests of apply", expected, counted)
@@ -198,6 +242,8 @@ class Bench:
             dict(counted),
             dict(expected_again),
             dict(counted_again),
+            proof,
+            lost,
             attempts,
             time.perf_counter() - began,
             tuple(wrong),
@@ -219,12 +265,12 @@ class Bench:
         (self.folder / "register.yaml").write_text(write_customers(entries), encoding="utf-8")
         return rows
 
-    def _expected(self, live: int, archived: int, steps: Counter[str]) -> Counter[str]:
-        """Return the requests that section 7 of the specification allows an apply without faults."""
-        expected = Counter({"token": 1, "list": pages(live), "payment methods": steps["archive"]})
-        if steps["create"] and live and live % PAGE == 0:
-            expected["list"] += 1  # the successor of a full last page
-        if pages(live) > 1 and not self._tried_longer:
+    def _expected(self, listing: Listing, archived: int, steps: Counter[str]) -> Counter[str]:
+        """Return the requests that the formulae of docs/explanation/what-it-costs.md allow an apply without faults."""
+        expected = Counter({"token": 1, "list": listing.requests, "payment methods": steps["archive"]})
+        if steps["create"]:
+            expected["list"] += listing.full  # the successor of each full last page
+        if listing.requests > 1 and not self._tried_longer:
             self._tried_longer = True
             expected["list"] += 1  # longer pages, which the emulator cuts
         for name in ("create", "patch", "restore", "archive"):
@@ -295,7 +341,7 @@ class Bench:
         async with self._client() as client:
             with opening.open_ledger(self.environment, writable=True) as ledger:
                 began = time.perf_counter()
-                planned = await planning.make(client, ledger, desired, terms, say=silent)
+                planned = await planning.make(client, ledger, desired, terms, say=silent, lacked={})
                 made = time.perf_counter()
                 self.stages["plan"] += made - began
                 if not planned.plan.applicable:
@@ -324,10 +370,13 @@ class Bench:
             else:
                 active[one["external_id"]] = {name: one.get(name) or "" for name in FIELD_NAMES}
         wrong = different("customers ever", {"": self.register.ever}, {"": len(customers)})
-        if active != self.register.now:
-            keys = active.keys() | self.register.now.keys()
-            wrong.append(f"{sum(active.get(key) != self.register.now.get(key) for key in keys)} live ones differ")
-        if sorted(archived) != sorted(self.register.gone):
+        if len(active) + len(archived) < len(customers):
+            wrong.append(f"{len(customers) - len(archived) - len(active)} are active twice")
+        wanted = {**self.register.strays, **self.register.now}
+        if active != wanted:
+            keys = active.keys() | wanted.keys()
+            wrong.append(f"{sum(active.get(key) != wanted.get(key) for key in keys)} live ones differ")
+        if sorted(archived) != sorted([*self.register.gone, *self.register.forgotten]):
             wrong.append("other customers are archived than those that left")
         return wrong
 
@@ -343,6 +392,11 @@ def fields_of(row: Mapping[str, str]) -> dict[str, str]:
 def pages(customers: int) -> int:
     """Return how many list requests read so many customers: one at least."""
     return max(1, ceil(customers / PAGE))
+
+
+def proof_of(live: int, listing: Listing, steps: Mapping[str, int]) -> int:
+    """Return how many requests the second listing takes, in one, with what follows a full last page."""
+    return pages(live) + (live % PAGE == 0) if steps.get("create") and listing.requests > 1 else 0
 
 
 def steps_of(plan: Plan) -> Counter[str]:
@@ -377,7 +431,11 @@ def line_of(month: Month) -> str:
         f" + {sum(month.counted_again.values())} of {sum(month.expected_again.values())}"
     )
     ends = "".join(f"\n    WRONG {text}" for text in month.wrong)
-    return f"{month.name} {month.customers:,} customers, requests {sent}, {month.seconds:.1f} s: {steps}{ends}"
+    lost = ", without a ledger" if month.lost else ""
+    return (
+        f"{month.name} {month.customers:,} customers{lost}, requests {sent}, {month.proof} of them the proof, "
+        f"{month.seconds:.1f} s: {steps}{ends}"
+    )
 
 
 def text_of(result: Mapping[str, Any]) -> str:
@@ -389,8 +447,10 @@ def text_of(result: Mapping[str, Any]) -> str:
     end = f"{result['seconds']:.0f} s, own CPU {result['cpu_seconds']:.0f} s, peak {result['peak_mib']:.0f} MiB"
     if result["virtual_hours"]:
         end = f"{result['applies']} applies, {result['virtual_hours']:.1f} hours in virtual time; {end}"
+    proof = f"{result['proof']:,} list requests proved who did not exist"
+    proof += f"; the ledger was lost {result['ledgers_lost']} times"
     wrong = "\n".join(result["wrong"]) or "every number is the wanted one"
-    parts = (totals, table(("requests", "sent"), kinds), table(("stage", "seconds"), stages), end, wrong)
+    parts = (totals, table(("requests", "sent"), kinds), table(("stage", "seconds"), stages), proof, end, wrong)
     return "\n" + "\n\n".join(parts)
 
 

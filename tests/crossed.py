@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,7 @@ from reconciler.errors import Source
 from reconciler.model import Change, Desired, DesiredUser
 from reconciler.rules import Behaviour
 from reconciler.rules.questions import QUESTIONS, switched
+from reconciler.rules.words import Paging, Unique
 from reconciler.terms import Share
 
 _SHM = Path("/dev/shm")  # noqa: S108 - memory, where there is such: a commit then costs nothing
@@ -113,10 +115,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The history of one behaviour."""
+    """The history of one behaviour; `shifting` are runs whose lists moved under their reader, without a ledger."""
 
     behaviour: Behaviour
     phases: tuple[Phase, ...]
+    shifting: tuple[Ran, ...] = ()
 
 
 Meddle = Callable[[Story, str], None]
@@ -157,7 +160,52 @@ def history(
         phases += [phase("second", SECOND), phase("third", THIRD)]
         world.lose_ledger()
         phases.append(phase("lost", THIRD))
-    return Told(behaviour, tuple(phases))
+        # Whatever else it is like: lists have several pages now, move while others write, and nothing forbids a double.
+        world.api.served.behaviour = replace(
+            behaviour, page_max=4, page_holds=0, paging=Paging.OFFSET, unique=Unique.NONE
+        )
+        shifting = [run for number in range(SHIFTS) for run in _shifted(story, number)]
+    return Told(behaviour, tuple(phases), tuple(shifting))
+
+
+SHIFTS = 3
+"""So many times the ledger is lost, and others work while the account is listed."""
+
+
+def _shifted(story: Story, number: int) -> Iterator[Ran]:
+    """Yield a run without a ledger, between whose pages others archive, create and edit, and the run after it."""
+    world = story.world
+    assert isinstance(world, SwitchedWorld)
+    _others_pass(world, number)
+    world.lose_ledger()
+    acts = [partial(_other_acts, world, number + place) for place in range(4 + number)]
+    world.between(acts)
+    story.settle()
+    if (ran := story.run()) is not None:
+        yield ran
+    world.between([])
+    yield story.settled_run()
+
+
+def _others_pass(world: SwitchedWorld, number: int) -> None:
+    """Let others have some customers more, the first and the last of any list among them, as far as that goes."""
+    world.api.edit(
+        *({"external_id": f"passing-{number}-{place}", "name": f"Passing {place}"} for place in range(3)),
+        {"external_id": f"older-{number}", "name": "Older", "created_at": f"2020-01-0{number + 1}T00:00:00Z"},
+    )
+
+
+def _other_acts(world: SwitchedWorld, number: int) -> None:
+    """Let others archive, create and edit customers that nobody declares, in turn."""
+    theirs = [
+        one for one in world.api.customers() if one.external_id.startswith(("passing", "older")) and not one.archived
+    ]
+    if number % 4 == 2:
+        world.api.edit({"external_id": "", "name": f"Made meanwhile {number}"})
+    elif number % 4 == 3:
+        world.api.edit({"id": world.api.find("acme").id, "legal_name": f"Edited {number}"})
+    elif theirs:
+        world.api.edit({"id": theirs[number % len(theirs)].id, "archived": True})
 
 
 def _others_begin(world: SwitchedWorld) -> None:

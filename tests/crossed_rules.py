@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from crossed import Phase, Told
@@ -32,6 +33,7 @@ def wrong(told: Told) -> Iterator[str]:
         left_over = [one for one in phase.left_over if (str(one.address), str(one.action)) not in known]
         yield from (f"{phase.name}: {one.action} {one.address} is planned for ever" for one in left_over)
         yield from (f"{phase.name}: {words}" for words in _unexplained(told.behaviour, phase))
+    yield from _doubled(told)
     yield from _archived(told)
     yield from _strangers(told)
 
@@ -80,6 +82,22 @@ def impossible(ways: Behaviour, phase: str) -> set[Stuck]:
         if ways.external_ids is ExternalIds.LOWERED:
             stuck |= {("New One", ""), ("New One", "create")}
     return stuck
+
+
+def _doubled(told: Told) -> Iterator[str]:
+    """Yield who was created beside an active customer with the same external_id while lists moved."""
+    for ran in told.shifting:
+        before, after = (
+            Counter(one.external_id for one in customers if not one.archived) for customers in (ran.before, ran.after)
+        )
+        keys = set(ran.desired.customers)
+        if told.behaviour.external_ids is ExternalIds.LOWERED:
+            keys.discard("New One")  # what the server keeps is another key
+        yield from (
+            f"shifting: {key!r} is active {after[key]} times"
+            for key in sorted(keys)
+            if after[key] > max(1, before[key])
+        )
 
 
 def _archived(told: Told) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import api_ways
+import httpx
 from api_account import Customer, User
 from api_routes import Seen
 from contract_watch import hold_call
@@ -102,7 +103,19 @@ class SwitchedWorld(World):
         super().__init__(folder, ways, stages=stages)
         served = Emulator(behaviour=behaviour, rate=limit_per_s, clock=Passing(self._now), witness=hold_call)
         self.api = SwitchedApi(served, ways)
-        self.answers = EmulatorTransport(served).handle_async_request  # type: ignore[assignment]
+        self._between: list[Callable[[], None]] = []
+        self._transport = EmulatorTransport(served)
+        self.answers = self._answered  # type: ignore[assignment]
+
+    def between(self, acts: Sequence[Callable[[], None]]) -> None:
+        """Let others do `acts`, one before each page but the first of a list of customers."""
+        self._between = list(acts)
+
+    async def _answered(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, somebody else having acted before a later page."""
+        if self._between and request.url.path == "/customers" and "after" in request.url.params:
+            self._between.pop(0)()
+        return await self._transport.handle_async_request(request)
 
 
 _APART = ("external_id", "customer_integration_id")
