@@ -77,16 +77,18 @@ def _sorted(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]
             return _finding(Kind.GONE, change, text), None
         case Action.ARCHIVE, Reason.DECLARED if state_of(change.address, seen) is BindingState.ARCHIVED:
             text = "we archived it, and somebody restored it"
-            return replace(_finding(Kind.RESTORED, change, text), fields=_edited_since(change, seen)), None
+            return replace(
+                _finding(Kind.RESTORED, change, text), fields=_edited_since(change.address, change.id, seen)
+            ), None
         case _:
             return None, Pending(change.action, change.address, source=change.source)
 
 
-def _edited_since(change: Change, seen: Seen) -> tuple[Moved, ...]:
+def _edited_since(address: Address, customer: CustomerId | None, seen: Seen) -> tuple[Moved, ...]:
     """Return the fields of a customer that someone restored which are not as declared, by someone else's doing."""
-    wanted = seen.desired.customers.get(change.address.external_id)
-    live = None if change.id is None else seen.live.listed.get(change.id)
-    row = row_of(change.address, seen)
+    wanted = seen.desired.customers.get(address.external_id)
+    live = None if customer is None else seen.live.listed.get(customer)
+    row = row_of(address, seen)
     if wanted is None or live is None or row is None:
         return ()
     applied, observed = row.applied(), row.observed()
@@ -126,8 +128,9 @@ def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Fi
     """Return what of a blocked one is drift: the API cannot undo it, but somebody did it."""
     row = row_of(one.address, seen)
     if one.field == LIFECYCLE and row is not None:
-        kind = Kind.RESTORED if seen.desired.customers[one.address.external_id].archived else Kind.ARCHIVED
-        return Finding(kind, one.address, row.id, f"{one.reason}; {one.hint}", source=one.source), None
+        restored = seen.desired.customers[one.address.external_id].archived
+        kind, edited = (Kind.RESTORED, _edited_since(one.address, row.id, seen)) if restored else (Kind.ARCHIVED, ())
+        return Finding(kind, one.address, row.id, f"{one.reason}; {one.hint}", edited, one.source), None
     if customer is None or one.address.email is not None:
         return None, one
     if row is not None and one.field is None and customer.external_id != row.live_external_id:

@@ -184,10 +184,12 @@ def test_a_customer_that_is_archived_already_is_settled_when_the_ledger_is_lost(
 # --- accepting a restore by hand -------------------------------------------------------------------------
 
 
-def test_accepting_a_restore_by_hand_takes_over_what_was_edited_meanwhile(shop: Online) -> None:
+@pytest.mark.parametrize("times", [1, 3], ids=["once", "until it is blocked"])
+def test_accepting_a_restore_by_hand_takes_over_what_was_edited_meanwhile(shop: Online, times: int) -> None:
     started(shop, ARCHIVED)
-    apply(shop)
-    by_hand(shop, restore, "globex")
+    for _ in range(times):
+        apply(shop)
+        by_hand(shop, restore, "globex")
     shop.load({"id": shop.id_of("globex"), "name": "Globex GmbH", "city": "Ulm"})
     ran = shop.run("drift", "-f", "customers.yaml", "--accept")
     text = (shop.folder / "customers.yaml").read_text()
