@@ -26,6 +26,10 @@ class Prune(StrEnum):
     NONE = "none"
 
 
+LOCAL = "local:"
+"""How the place of a folder begins that has no git remote: the same folder is the same place, another one may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """
@@ -113,7 +117,8 @@ class Terms:
     """
     All that `make_plan` obeys besides desired, live and records.
 
-    - `place`: the repository and folder that the project is in, "" where that is not known.
+    - `place`: the repository and folder that the project is in; begins with `LOCAL` for a folder without a remote,
+      "" where it is not known.
     - `owns`, `protect`, `targets`, `excludes`: shell patterns of external_ids (`*`, `?`, `[…]`).
     - `equal`: for a field, canonical text → the one that stands for its class.
     - `lists_archived`, `gets_archived`, `lag_s` (how long a write may stay unseen): as the environment states them,

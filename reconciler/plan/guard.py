@@ -29,7 +29,7 @@ from reconciler.plan.presence import Sight
 from reconciler.plan.scope import Scope
 from reconciler.plan.windows import closed
 from reconciler.records import Binding, BindingState, Records
-from reconciler.terms import Prune, Terms
+from reconciler.terms import LOCAL, Prune, Terms
 
 LACKING_FEW = 3
 LACKING_SHARE = 0.01
@@ -129,32 +129,38 @@ def of_this_place(part: Part, desired: Desired, records: Records, terms: Terms) 
     """
     Raise Refused where a plan archives, or releases, as removed what was applied from another place.
 
-    Where one of the two places is not known, it is the same unless none of the project's entries and none of the
-    files that they were in is here. `seed --reset` archives whatever is not declared, wherever it is from.
+    Two repositories are two places. Two folders without a remote are one if any of the project's entries is declared
+    here, as a copy's are, or nobody is. Else, where one of the two places is not known, it is the same unless none of
+    the project's entries and none of the files that they were in is here. `seed --reset` archives whatever is not
+    declared, wherever it is from.
     """
     if terms.reset:
         return
     gone = {one.address.external_id for one in part.changes if one.reason is Reason.ENTRY_GONE}
     gone |= {one.address.external_id for one in part.bindings if one.action is BindingAction.RELEASE}
     rows = [row for key in sorted(gone - desired.customers.keys()) if (row := records.bindings.get(key)) and row.source]
-    placed = [row for row in rows if row.place and terms.place]
-    elsewhere = [row for row in placed if row.place != terms.place]
+    ours = [row for row in records.bindings.values() if row.project == terms.project and row.source]
+    names = desired.customers.keys() | {move.origin for move in desired.moved}
+    local = terms.place.startswith(LOCAL)
+    placed = [row for row in rows if row.place and terms.place and row.place.startswith(LOCAL) == local]
+    copied = local and (not desired.customers or any(row.external_id in names for row in ours))
+    elsewhere = [row for row in placed if row.place != terms.place and not copied]
     if elsewhere:
-        names = ", ".join(sorted({row.place for row in elsewhere}))
+        places = ", ".join(sorted({row.place for row in elsewhere}))
+        project = "NAME" if local else terms.place.rpartition("/")[2]
         raise Refused(
-            f"{_customers(elsewhere)} not declared here, but applied from another place: {names} (this is "
+            f"{_customers(elsewhere)} not declared here, but applied from another place: {places} (this is "
             f"{terms.place}); nothing was sent",
-            f"to keep the two apart, write `project: {terms.place.rpartition('/')[2]}` into reconciler.yaml; if that "
-            f"place has become this one, run `reconciler state relocate {names.partition(', ')[0]}`",
+            f"to keep the two apart, write `project: {project}` into reconciler.yaml; if that place has become this "
+            f"one, run `reconciler state relocate {places.partition(', ')[0]}`",
         )
     if len(placed) == len(rows):
         return
     files = {file.name for file in desired.reading.files}
-    ours = (row for row in records.bindings.values() if row.project == terms.project and row.source)
     if not any(row.source in files or row.external_id in desired.customers for row in ours):
-        names = ", ".join(sorted({row.source for row in rows}))
+        sources = ", ".join(sorted({row.source for row in rows}))
         raise Refused(
-            f"{_customers(rows)} not declared here, and no file that this project was applied from is here: {names}; "
+            f"{_customers(rows)} not declared here, and no file that this project was applied from is here: {sources}; "
             "nothing was sent",
             "to keep two projects in one ledger apart, write `project: NAME` into reconciler.yaml; if they are one, "
             "put one of these files back: `customers: {}` is enough",

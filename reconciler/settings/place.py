@@ -1,17 +1,22 @@
 """
-Where a project lies: the host and path of its git remote, and the folder in the repository.
+Where a project is: the host and path of its git remote, and the folder in the repository.
 
-The same repository is the same place wherever it is checked out, by SSH or HTTPS.
+The same repository is the same place wherever it is checked out, by SSH or HTTPS. A folder without a remote is a place
+on this machine alone.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
 import re
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from reconciler.git import git
+from reconciler.terms import LOCAL
 
 _SCP = re.compile(r"(?:[^@/]*@)?(\[[^\]]+\]|[^:/\[\]]{2,}):(?!//)(.*)", re.DOTALL)
 _REMOTE = re.compile(r"remote\.(.*)\.url\n(.*)", re.DOTALL)
@@ -38,11 +43,23 @@ class Place:
 
     @cached_property
     def text(self) -> str:
-        """Return `host/path`, with `//folder` where the folder is not the repository's; "" without a remote."""
-        return "" if self._root is None else _place_of(self._root)
+        """
+        Return `host/path`, with `//folder` where the folder is not the repository's; `local:HASH` without a remote.
+
+        The hash is of this machine's name and the folder's path, which are nobody else's business.
+        """
+        if self._root is None:
+            return ""
+        return _place_of(self._root) or local_place(self._root)
 
 
 NOWHERE = Place(None)
+
+
+def local_place(folder: Path) -> str:
+    """Return the place of a folder that has no remote."""
+    name = f"{platform.node()}\0{os.path.realpath(folder)}"
+    return LOCAL + hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _place_of(root: Path) -> str:

@@ -123,8 +123,40 @@ def test_what_is_declared_in_a_new_place_is_of_that_place_once_applied(shop: Onl
     assert archived(renamed) == ["a"]
 
 
+def test_two_folders_without_a_remote_that_have_nobody_in_common_do_not_archive_each_others_customers(
+    shop: Online,
+) -> None:
+    first, second = checkout(shop, "first"), checkout(shop, "second")
+    assert first.applied(customers("a", "b")).code == 0
+    second.write("customers.yaml", customers("c"))
+    ran = plan(second)
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("error: a and 1 more customers are not declared here, but applied from another place: ")
+    assert "write `project: NAME` into reconciler.yaml" in ran.err
+    assert second.run("apply", "-f", "customers.yaml", "--max-archives", "100%", "--auto-approve").code == 3
+    second.write("reconciler.yaml", "project: second\n")
+    assert second.applied(customers("c")).code == 0
+    assert archived(first) == []
+
+
+def test_a_folder_without_a_remote_that_was_moved_is_confirmed_by_relocate(shop: Online) -> None:
+    first, moved = checkout(shop, "first"), checkout(shop, "moved")
+    assert first.applied(customers("a")).code == 0
+    moved.write("customers.yaml", customers("c"))
+    place = plan(moved).err.rpartition("relocate ")[2].strip().strip("`")
+    assert moved.run("state", "relocate", place).code == 0
+    assert archived(moved) == ["a"]
+
+
+def test_in_one_folder_without_a_remote_everybody_may_be_replaced(shop: Online) -> None:
+    only = checkout(shop, "only")
+    assert only.applied(customers("a")).code == 0
+    only.write("customers.yaml", customers("c"))
+    assert archived(only) == ["a"]
+
+
 def test_without_a_remote_a_place_is_known_by_the_files_that_were_applied(shop: Online) -> None:
-    first, copied, other = checkout(shop, "first"), checkout(shop, "copied"), checkout(shop, "other")
+    first, copied, other = checkout(shop, "first", HERE), checkout(shop, "copied"), checkout(shop, "other")
     assert first.applied(customers("a", "b")).code == 0
     copied.write("customers.yaml", customers("b"))
     assert archived(copied) == ["a"]

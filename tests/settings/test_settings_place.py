@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,10 +43,12 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run([program, *words], cwd=folder, check=True, env={"HOME": str(folder)})
 
 
-def test_a_folder_in_no_repository_or_one_without_a_remote_has_no_place(tmp_path: Path) -> None:
-    assert Place(tmp_path).text == ""
+def test_a_folder_without_a_remote_is_a_place_of_its_own_that_does_not_name_it(tmp_path: Path) -> None:
+    place = Place(tmp_path).text
+    assert re.fullmatch("local:[0-9a-f]{12}", place)
     git(tmp_path, "init", "-q")
-    assert Place(tmp_path).text == ""
+    assert Place(tmp_path).text == place
+    assert Place(tmp_path / "below").text != place
 
 
 def test_origin_is_the_remote_that_counts_and_else_the_first_by_name(tmp_path: Path) -> None:
