@@ -137,7 +137,7 @@ def creates_are_allowed(ran: Ran) -> Iterator[str]:
 
 
 def nobody_is_created_beside_who_may_be_it(ran: Ran) -> Iterator[str]:
-    """No create beside an active customer that no key has, with nearly its external_id or an email that no other has."""
+    """No create beside an active customer that no key has, by nearly its external_id or an email that is unique."""
     wanted = [one for one in ran.desired.customers.values() if not one.archived]
     active = [found for found in ran.before if not found.archived]
     declared_emails = Counter(canonical("email", one.fields.get("email")) for one in wanted)
