@@ -44,7 +44,7 @@ def needed_text(needed: Sequence[Change], *, width: int, color: bool, redact: bo
     shown = [masked_change(one) if redact else one for one in needed[:MOST]]
     lines = (row for one in shown for row in change_lines(one, width=width))
     title = "Needed since the plan was saved, not approved, so not done"
-    return page(_section(title, lines, len(needed), "yellow"), width=width, color=color)
+    return page(chain([BLANK], _section(title, lines, len(needed), "yellow")), width=width, color=color)
 
 
 def question_text(plan: Plan, dangers: Sequence[Action], *, width: int) -> str:
