@@ -30,6 +30,12 @@ HELD: dict[str, tuple[str, ...]] = {
     ),
     "A password that is written out": ("test_a_password_that_is_written_out_is_refused_with_what_to_write",),
     "It is refused where a field of it": ("test_a_plan_whose_changes_have_other_types_is_refused",),
+    "With a key for saved plans it is sealed": (
+        "test_a_sealed_plan_shows_nothing_of_the_customers_and_is_applied_with_its_key",
+        "test_a_sealed_plan_in_which_any_bit_differs_is_refused",
+        "test_a_plan_that_is_not_sealed_is_refused_where_a_key_is_given",
+        "test_a_sealed_plan_that_is_relabeled_as_one_of_another_environment_is_refused",
+    ),
     "Nothing in its file runs": (
         "test_what_runs_when_a_table_is_read_or_written_is_told_as_altered",
         "test_a_database_of_unknown_origin_is_opened_with_the_guards_that_sqlite_has",

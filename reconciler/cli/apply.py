@@ -67,20 +67,14 @@ def command(
       reconciler apply today.plan -f customers.yaml --auto-approve
     """  # noqa: D301 - click's mark
     chosen: Chosen = ctx.obj
-    saved = None if plan is None else saving.read_plan(plan)
-    consent.can_be_asked(auto_approve=ask.auto_approve)
-    asked = asked_of(ctx, ask, form, redact=redact)
-    if saved is not None:
-        scope = Scope(
-            targets=scope.targets or saved.targets,
-            excludes=scope.excludes or saved.excludes,
-            refresh_users=scope.refresh_users or saved.refresh_users,
-        )
-        recreate = recreate or saved.recreate
     options = options_of(chosen, scope, limits, budget, files=files, rate_per_s=rate_per_s, recreate=recreate)
     settings = settings_of(options)
     environment = settings.environment()
+    saved = None if plan is None else saving.read_plan(plan, environment)
+    consent.can_be_asked(auto_approve=ask.auto_approve)
+    asked = asked_of(ctx, ask, form, redact=redact)
     if saved is not None and plan is not None:
+        options = saving.narrowed(options, saved)
         saving.files_named(saved, plan, settings)
     desired = declared(settings, environment, strict=strict, redact=redact).desired
     if saved is not None:

@@ -16,6 +16,7 @@ from reconciler.cli.session import Session, connected, declared, options_of, set
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.planning import with_second_listing
+from reconciler.pipeline.sealed_plan import check_keys, sealed
 from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import as_pieces, plan_to_json, save
 from reconciler.plan.ways import known_lag
@@ -41,7 +42,7 @@ from reconciler.terms import Allowance
     type=click.IntRange(min=LEAST_BYTES),
     help=f"Cut --format markdown to so many bytes, by whole entries. Default: {MAX_BYTES}, which GitHub takes.",
 )
-@shared.out("Save the plan for `apply PLAN`.")
+@shared.out("Save the plan for `apply PLAN`, sealed where RECONCILER_PLAN_KEY is set.")
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
 @click.pass_context
 def command(
@@ -82,6 +83,8 @@ def command(
     )
     settings = settings_of(options)
     environment = settings.environment()
+    if out is not None:
+        check_keys(environment)
     loaded = declared(settings, environment, strict=strict, redact=redact)
     with connected(settings, options, environment) as session:
         with opening.open_ledger(environment, writable=False) as ledger:
@@ -89,7 +92,8 @@ def command(
         kept = keep_learned(session, planned)
     if out is not None:
         nonce, refresh = uuid4().hex, options.refresh_users
-        output.write_private(out, save(planned.plan, planned.live.read_at, nonce, refresh_users=refresh))
+        text = save(planned.plan, planned.live.read_at, nonce, refresh_users=refresh)
+        output.write_private(out, sealed(text, environment))
     elif not kept:
         planned = with_second_listing(planned, environment.terms(options))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))

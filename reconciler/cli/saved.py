@@ -15,6 +15,7 @@ from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model import Change, Desired, EnvironmentRef
 from reconciler.pipeline.planning import Planned
+from reconciler.pipeline.sealed_plan import unsealed
 from reconciler.plan.absence import Lacked, lacked_by
 from reconciler.plan.revalidate import Earlier, earlier_of, revalidated
 from reconciler.plan.saved import AGAIN, SavedPlan, load
@@ -22,19 +23,39 @@ from reconciler.plans import StaleReason
 from reconciler.records import Pass
 from reconciler.report.stale_text import stale_text
 from reconciler.report.words import count
-from reconciler.settings import Settings
+from reconciler.settings import Environment, Options, Settings
 from reconciler.text import visible
 
 
-def read_plan(path: Path) -> SavedPlan:
-    """Return a saved plan; ReconcilerError where the file cannot be read, Refused where it is no whole plan."""
+def read_plan(path: Path, environment: Environment) -> SavedPlan:
+    """
+    Return a saved plan, unsealed; ReconcilerError where the file cannot be read, Refused where it is no whole plan.
+
+    Refused, too, where it is not sealed as the keys of `environment` ask for.
+    """
     if path.is_dir() or path.suffix in (".yaml", ".yml"):
         shown = visible(str(path))
         raise Refused(
             f"{shown}: an argument of apply is a saved plan, and this is where customers are declared",
             f"reconciler apply -f {shown}",
         )
-    return load(output.read_text(path))
+    try:
+        # A byte that is no UTF-8 is damage like any other.
+        text = path.read_bytes().decode(errors="replace")
+    except OSError as exc:
+        raise ReconcilerError(f"{path}: it cannot be read: {exc.strerror}", "check the path") from exc
+    return load(unsealed(text, environment))
+
+
+def narrowed(options: Options, saved: SavedPlan) -> Options:
+    """Return the options of an apply, narrowed as the saved plan was where they do not say how."""
+    return replace(
+        options,
+        targets=options.targets or saved.targets,
+        excludes=options.excludes or saved.excludes,
+        refresh_users=options.refresh_users or saved.refresh_users,
+        recreate=options.recreate or saved.recreate,
+    )
 
 
 def same_account(saved: SavedPlan, here: EnvironmentRef) -> None:

@@ -1,5 +1,5 @@
 """
-AES-256-GCM over the texts of a ledger, each bound to where it stands; keys that have names, so that they can change.
+AES-256-GCM over texts, each bound to where it stands; keys that have names, so that they can change.
 
 A sealed text says by which key: `sealed:1:<name>:<nonce and ciphertext>`. A nonce is 96 random bits
 (NIST SP 800-38D, 8.2.2: at most 2^32 texts a key, some thousand full applies of a large account).
@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.errors import LedgerFailed
-from reconciler.shipped import to_install
 
 KEY_BYTES = 32
 PLAIN = "none"
@@ -25,7 +24,7 @@ _MARK = "sealed:1:"
 _NONCE_BYTES = 12
 _NAME_DIGITS = 8
 _KEYS = "give the key in RECONCILER_STATE_KEY, or in the file that RECONCILER_STATE_KEY_FILE names"
-_MAKE = "a key is 32 random bytes in base64, as `openssl rand -base64 32` prints; several are separated by blanks"
+_MAKE = "a key is 32 random bytes in Base64, as `openssl rand -base64 32` prints; commas or spaces separate several"
 
 
 class Cipher:
@@ -44,6 +43,10 @@ class Cipher:
     def seals(self) -> bool:
         """Say whether what is written is sealed."""
         return self._writes is not None
+
+    def has(self, name: str) -> bool:
+        """Say whether a key is among ours."""
+        return name in self._opens
 
     def seal(self, text: str, place: str) -> str:
         """Return `text` sealed for `place` alone; as it is where nothing is sealed."""
@@ -79,24 +82,31 @@ def is_sealed(text: str) -> bool:
     return text.startswith(_MARK)
 
 
-def read_keys(text: str) -> tuple[bytes | None, ...]:
+def sealed_by(text: str) -> str:
+    """Return the name of the key that a text was sealed with."""
+    return text.removeprefix(_MARK).partition(":")[0]
+
+
+def read_keys(text: str, of: str = "the ledger") -> tuple[bytes | None, ...]:
     """
     Return the keys that a text holds, separated by blanks, commas or lines; None for the word `none` at its begin.
+
+    LedgerFailed, which says whose key it is by `of`, for anything else.
 
     >>> read_keys("none AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")[0]
     """
     words = text.replace(",", " ").split()
-    return tuple(None if word == PLAIN and place == 0 else _key(word) for place, word in enumerate(words))
+    return tuple(None if word == PLAIN and place == 0 else _key(word, of) for place, word in enumerate(words))
 
 
-def _key(word: str) -> bytes:
+def _key(word: str, of: str) -> bytes:
     """Return the key that a word writes; LedgerFailed for anything else, which is not repeated."""
     try:
         key = base64.b64decode(word.replace("-", "+").replace("_", "/"), validate=True)
-    except binascii.Error:
+    except ValueError:  # of Base64, and of a text that is not ASCII
         key = b""
     if len(key) != KEY_BYTES:
-        raise LedgerFailed("the key of the ledger is not one", _MAKE)
+        raise LedgerFailed(f"the key of {of} is not one", _MAKE)
     return key
 
 
@@ -110,7 +120,7 @@ def _aes(key: bytes) -> Any:  # noqa: ANN401 - of a package that is loaded where
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
     except ImportError as error:
         raise LedgerFailed(
-            "an encrypted ledger needs a package that is not installed", to_install("encryption")
+            "encryption needs the package cryptography, which is not installed", "pip install cryptography"
         ) from error
     return AESGCM(key)
 

@@ -42,7 +42,8 @@ def read_access(name: str, values: Values, *, root: Path, cwd: Path) -> Access:
         client_id=_client_id(name, values),
         client_secret=_client_secret(name, values, root=root, cwd=cwd),
         state=_state(name, values, root=root, cwd=cwd),
-        state_keys=_state_keys(values, cwd=cwd),
+        state_keys=_keys("RECONCILER_STATE_KEY", values, cwd=cwd),
+        plan_keys=_keys("RECONCILER_PLAN_KEY", values, cwd=cwd),
     )
 
 
@@ -154,12 +155,16 @@ def _with_endpoint(url: str, variables: Mapping[str, str]) -> str:
     return f"{url}{'&' if parts.query else '?'}{urlencode({'endpoint': named})}"
 
 
-def _state_keys(values: Values, *, cwd: Path) -> Secret | Path | Problem | None:
-    """Return the keys that the ledger is encrypted with, or the file that holds them; None for none."""
-    if variable := values.variables.get("RECONCILER_STATE_KEY"):
-        return Secret(variable)
-    file = values.variables.get("RECONCILER_STATE_KEY_FILE")
-    return _in(cwd, file, values, "RECONCILER_STATE_KEY_FILE") if file else None
+def _keys(name: str, values: Values, *, cwd: Path) -> Secret | Path | Problem | None:
+    """
+    Return the keys that a variable gives, or the file of them that one named `…_FILE` does; None for none.
+
+    A variable that is set and empty is not none: whoever set it wants encryption.
+    """
+    key, file = values.variables.get(name), values.variables.get(f"{name}_FILE")
+    if key or not file:
+        return Secret(key or "") if key is not None or file is not None else None
+    return _in(cwd, file, values, f"{name}_FILE")
 
 
 def _in(folder: Path, text: str, values: Values, place: str) -> Path | Problem:

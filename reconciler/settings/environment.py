@@ -16,6 +16,8 @@ RATE_PER_S = 5.0
 """What the API allows for each key (FAQ, "What is the API rate limit?")."""
 
 
+_BETWEEN_KEYS = ", \t\r\n"
+
 TENTH = Share(10, percent=True)
 """The limit of archives, and of restores, where none is given."""
 
@@ -115,6 +117,7 @@ class Access:
     client_secret: Secret | Path | Problem = field(repr=False)
     state: str | Problem = field(repr=False)
     state_keys: Secret | Path | Problem | None = field(default=None, repr=False)
+    plan_keys: Secret | Path | Problem | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +170,11 @@ class Environment:
 
     def state_keys(self) -> Secret:
         """Return the keys of the ledger as they were written, "" for none; Invalid where their file cannot be read."""
-        keys = self.access.state_keys
-        if keys is None or isinstance(keys, Secret):
-            return keys or Secret("")
-        read = _read_secret(keys, "ledger's key", "RECONCILER_STATE_KEY_FILE") if isinstance(keys, Path) else keys
-        if isinstance(read, Problem):
-            raise Invalid([read])
-        return read
+        return _keys(self.access.state_keys, "ledger's key", "RECONCILER_STATE_KEY")
+
+    def plan_keys(self) -> Secret:
+        """Return the keys of saved plans as they were written, "" for none; Invalid where they cannot be read."""
+        return _keys(self.access.plan_keys, "key of saved plans", "RECONCILER_PLAN_KEY")
 
     def ref(self) -> EnvironmentRef:
         """Return which account this is; Invalid where base URL or client id are missing."""
@@ -213,6 +214,20 @@ def _asked(value: str | Problem) -> str:
     if isinstance(value, Problem):
         raise Invalid([value])
     return value
+
+
+def _keys(keys: Secret | Path | Problem | None, what: str, variable: str) -> Secret:
+    """Return keys as they were written, "" for none; Invalid where they are empty, or their file cannot be read."""
+    if keys is None:
+        return Secret("")
+    read = _read_secret(keys, what, f"{variable}_FILE") if isinstance(keys, Path) else keys
+    if isinstance(read, Problem):
+        raise Invalid([read])
+    if not read.reveal().strip(_BETWEEN_KEYS):
+        place = str(keys) if isinstance(keys, Path) else variable
+        hint = "write 32 random bytes in Base64 into it, as `openssl rand -base64 32` prints, or remove it"
+        raise Invalid([Problem(Source(place), "", f"the {what} is empty", hint)])
+    return read
 
 
 def _credential(text: str | Problem, what: str) -> str | Problem:

@@ -68,11 +68,11 @@ def test_an_encrypted_ledger_plans_and_undoes_like_any_other_and_shows_nothing(s
     assert (undone.code, [one[1] for one in shop.account().values()]) == (0, [True])
 
 
-@pytest.mark.parametrize("keys", ["", OTHER])
-def test_without_its_key_a_ledger_is_refused_and_nothing_is_sent(shop: Online, keys: str) -> None:
+@pytest.mark.parametrize("keys", [{}, {"RECONCILER_STATE_KEY": OTHER}])
+def test_without_its_key_a_ledger_is_refused_and_nothing_is_sent(shop: Online, keys: dict[str, str]) -> None:
     shop.run("apply", "-f", str(shop.write("customers.yaml", ONE)), "--auto-approve", RECONCILER_STATE_KEY=KEY)
     sent = len(shop.writes())
-    ran = shop.run("apply", *FILES, "--auto-approve", RECONCILER_STATE_KEY=keys)
+    ran = shop.run("apply", *FILES, "--auto-approve", **keys)
     assert (ran.code, "the ledger is encrypted with the key" in ran.err, len(shop.writes())) == (1, True, sent)
 
 
