@@ -76,6 +76,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "faker": ("synthetic",),
     "apprise": ("cli",),
     "sqlite3": ("ledger", "emulator"),
+    "cryptography": ("ledger.cipher",),
     "psycopg": ("ledger.postgres",),
     "obstore": ("ledger.objects",),
     # Sending. `api.origin` makes the one client, `api.client` has it.

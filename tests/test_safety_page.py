@@ -30,6 +30,11 @@ HELD: dict[str, tuple[str, ...]] = {
     ),
     "A password that is written out": ("test_a_password_that_is_written_out_is_refused_with_what_to_write",),
     "It is refused where a field of it": ("test_a_plan_whose_changes_have_other_types_is_refused",),
+    "It is applied to the account that it was made from": (
+        "test_a_plan_is_refused_on_another_account_with_the_same_ledger",
+        "test_a_first_plan_is_refused_on_another_account_whoever_is_live_there",
+        "test_the_first_plan_of_an_empty_account_is_applied_by_the_key_that_writes",
+    ),
     "With a key for saved plans it is sealed": (
         "test_a_sealed_plan_shows_nothing_of_the_customers_and_is_applied_with_its_key",
         "test_a_sealed_plan_in_which_any_bit_differs_is_refused",

@@ -78,7 +78,7 @@ def command(
         saving.files_named(saved, plan, settings)
     desired = declared(settings, environment, strict=strict, redact=redact).desired
     if saved is not None:
-        saving.same_account(saved, environment.ref())
+        saving.same_environment(saved, environment.ref())
     with (
         connected(settings, options, environment, trace=asked.events.sent) as session,
         session.run(writing.begin(environment, session.clock, doing="apply", timeout_s=ask.lock_timeout_s)) as ledger,
@@ -93,7 +93,9 @@ def _apply(
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
     lacked = {} if saved is None else saving.lacked(saved)
-    planned = made(session, ledger, desired, terms, patient=True, alone=True, lacked=lacked)
+    # Whose account it is shows in the whole listing alone.
+    alone = saving.by_this_key(saved, terms.environment)
+    planned = made(session, ledger, desired, terms, patient=True, alone=alone, lacked=lacked)
     planned_s = session.clock.monotonic() - began_s
     needed: tuple[Change, ...] = ()
     if saved is not None and path is not None:

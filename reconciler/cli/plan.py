@@ -17,6 +17,7 @@ from reconciler.errors import LedgerFailed, Locked
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.planning import with_second_listing
 from reconciler.pipeline.sealed_plan import check_keys, sealed
+from reconciler.plan.evidence import evidence_of
 from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import as_pieces, plan_to_json, save
 from reconciler.plan.ways import known_lag
@@ -89,10 +90,12 @@ def command(
     with connected(settings, options, environment) as session:
         with opening.open_ledger(environment, writable=False) as ledger:
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
+            lineage = "" if ledger.meta is None else ledger.meta.lineage
         kept = keep_learned(session, planned)
     if out is not None:
         nonce, refresh = uuid4().hex, options.refresh_users
-        text = save(planned.plan, planned.live.read_at, nonce, refresh_users=refresh)
+        evidence = evidence_of(planned.plan.changes, planned.live, planned.records, lineage)
+        text = save(planned.plan, planned.live.read_at, nonce, refresh_users=refresh, evidence=evidence)
         output.write_private(out, sealed(text, environment))
     elif not kept:
         planned = with_second_listing(planned, environment.terms(options))

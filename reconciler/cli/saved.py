@@ -17,6 +17,7 @@ from reconciler.model import Change, Desired, EnvironmentRef
 from reconciler.pipeline.planning import Planned
 from reconciler.pipeline.sealed_plan import unsealed
 from reconciler.plan.absence import Lacked, lacked_by
+from reconciler.plan.evidence import check_account
 from reconciler.plan.revalidate import Earlier, earlier_of, revalidated
 from reconciler.plan.saved import AGAIN, SavedPlan, load
 from reconciler.plans import StaleReason
@@ -58,8 +59,8 @@ def narrowed(options: Options, saved: SavedPlan) -> Options:
     )
 
 
-def same_account(saved: SavedPlan, here: EnvironmentRef) -> None:
-    """Raise Refused where a saved plan is of another environment, base URL or account."""
+def same_environment(saved: SavedPlan, here: EnvironmentRef) -> None:
+    """Raise Refused where a saved plan is of another environment or base URL."""
     for name, theirs, ours in (
         ("environment", saved.environment.name, here.name),
         ("base URL", saved.environment.base_url, here.base_url),
@@ -68,8 +69,11 @@ def same_account(saved: SavedPlan, here: EnvironmentRef) -> None:
             raise Refused(
                 f"the plan is for the {name} {theirs}, and this is {ours}; nothing was sent", "name it with -e"
             )
-    if saved.environment.account != here.account:
-        raise Refused("the plan is for another API key's account; nothing was sent", "check the credentials")
+
+
+def by_this_key(saved: SavedPlan | None, here: EnvironmentRef) -> bool:
+    """Say whether a saved plan was made with the key that applies it, or there is none: it is of this account then."""
+    return saved is None or saved.environment.account == here.account
 
 
 def files_named(saved: SavedPlan, path: Path, settings: Settings) -> None:
@@ -108,8 +112,11 @@ def approved(
 
     Raises Refused, after each change is named on stderr, where one is not planned again as it was saved.
     """
-    terms = session.environment.terms(session.options)
-    made = revalidated(saved, planned.plan, _earlier(saved, ledger), desired, planned.live, planned.records, terms)
+    terms, earlier = session.environment.terms(session.options), _earlier(saved, ledger)
+    if not by_this_key(saved, terms.environment):
+        lineage = "" if ledger.meta is None else ledger.meta.lineage
+        check_account(saved.evidence, saved.changes, planned.live, planned.records, lineage, earlier.created)
+    made = revalidated(saved, planned.plan, earlier, desired, planned.live, planned.records, terms)
     if not made.stale:
         return replace(planned, plan=made.plan), made.needed
     output.page(stale_text(made.stale, width=output.error_width(), redact=redact))

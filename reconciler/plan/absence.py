@@ -15,7 +15,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from reconciler.api.times import was_there
-from reconciler.model import Action, Address, AskSuccessor, Blocked, Change, ListAgain, Live, LiveCustomer, Read
+from reconciler.model import (
+    Action,
+    Address,
+    AskSuccessor,
+    Blocked,
+    Change,
+    CustomerId,
+    ListAgain,
+    Live,
+    LiveCustomer,
+    Read,
+)
 from reconciler.plan.part import Part
 from reconciler.records import DOUBT_S, LACKED_S, Learned, Pass, Records
 
@@ -32,8 +43,12 @@ def held(customers: Iterable[LiveCustomer], at: float) -> str:
 
     Two listings that passed over nobody have the same one, unless somebody was archived or restored between them.
     """
-    ids = sorted(one.id for one in customers if was_there(one.created_at, at))
-    return hashlib.sha256("\0".join(ids).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return digest_of(one.id for one in customers if was_there(one.created_at, at))
+
+
+def digest_of(ids: Iterable[CustomerId]) -> str:
+    """Return a digest of customers' ids, in whatever order they come."""
+    return hashlib.sha256("\0".join(sorted(ids)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def pass_of(live: Live) -> Pass:

@@ -31,6 +31,9 @@ from reconciler.plan.windows import closed
 from reconciler.records import Binding, BindingState, Records
 from reconciler.terms import LOCAL, Prune, Terms
 
+PROOF = 3
+"""So many bound customers that are live as recorded prove, if they are half of all, whose account it is."""
+
 LACKING_FEW = 3
 LACKING_SHARE = 0.01
 """More than `LACKING_FEW` and more than this share of the active bindings lacking: a second pass comes first."""
@@ -86,11 +89,11 @@ def complete(live: Live, lacked: Sequence[Binding], active: int) -> tuple[Read, 
 
 def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired) -> tuple[Note, ...]:
     """
-    Return a note where the ledger was last used with another client id, and is this account's all the same.
+    Return a note where the ledger was last used with another API key, and is this account's all the same.
 
     Raises Refused where it is not: more than half of the bound customers are seen to carry other
     external_ids than recorded, those apart that `desired` answers for with an `id:` or a moved line; or,
-    with a new client id, fewer than half are live as recorded.
+    with another key, fewer than half are live as recorded.
     """
     pins = {customer.id for customer in desired.customers.values()}
     names = {name: key for key, former in desired.former_keys().items() for name in (key, *former)}
@@ -101,28 +104,51 @@ def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired
         moved = row.external_id in names and names[row.external_id] == names.get(customer.external_id)
         return row.id not in pins and not moved
 
-    # What a probe made and archived says nothing of whose ledger it is.
-    rows = tuple(row for row in records.bindings.values() if row.project != PROBES)
-    seen = [(row, live.listed.get(row.bound_id) or live.got.get(row.bound_id)) for row in rows]
+    seen = _seen(records, live)
     broken = sum(differs(row, customer) for row, customer in seen)
-    if broken * 2 > len(rows):
+    if broken * 2 > len(seen):
         raise Refused(
-            f"{broken} of {len(rows)} bound customers carry other external_ids than the ledger recorded: "
+            f"{broken} of {len(seen)} bound customers carry other external_ids than the ledger recorded: "
             "this ledger is not this account's; nothing was sent",
             "check the environment, its credentials and RECONCILER_STATE; for a new account use a new ledger",
         )
-    if not records.account or records.account == terms.environment.account or not rows:
+    held, counted = as_recorded(records, live)
+    if not records.account or records.account == terms.environment.account or not counted:
         return ()
-    held = sum(customer is not None and customer.external_id == row.live_external_id for row, customer in seen)
-    if held * 2 < len(rows) or held < min(3, len(rows)):
+    if held * 2 < counted or held < min(PROOF, counted):
         raise Refused(
-            f"the ledger was used with another client id, and only {held} of its {len(rows)} customers are live here: "
+            f"the ledger was used with another API key, and only {held} of its {counted} customers are live here: "
             "it is not this account's; nothing was sent",
             "check the environment, its credentials and RECONCILER_STATE; for a new account use a new ledger",
         )
     return (
-        Note(f"the client id is new; {held} of {len(rows)} bound customers are live as recorded, so it is accepted"),
+        Note(
+            f"the API key is not that of the last apply; {held} of {counted} bound customers are live as recorded, "
+            "so it is the same account's"
+        ),
     )
+
+
+def as_recorded(records: Records, live: Live) -> tuple[int, int]:
+    """
+    Return how many bound customers are live as recorded, and of how many.
+
+    One that the ledger does not hold active counts only where it is seen: archived customers need not be listed.
+    """
+    seen = [
+        (row, customer)
+        for row, customer in _seen(records, live)
+        if row.state is BindingState.ACTIVE or customer is not None
+    ]
+    held = sum(customer is not None and customer.external_id == row.live_external_id for row, customer in seen)
+    return held, len(seen)
+
+
+def _seen(records: Records, live: Live) -> list[tuple[Binding, LiveCustomer | None]]:
+    """Return the rows of the ledger, each with the customer as it was read; None where it was not found."""
+    # What a probe made and archived says nothing of whose ledger it is.
+    rows = (row for row in records.bindings.values() if row.project != PROBES)
+    return [(row, live.listed.get(row.bound_id) or live.got.get(row.bound_id)) for row in rows]
 
 
 def of_this_place(part: Part, desired: Desired, records: Records, terms: Terms) -> None:

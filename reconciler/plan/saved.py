@@ -13,12 +13,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from reconciler.errors import Refused
 from reconciler.model import Action, BindingChange, Change, CustomerId, EnvironmentRef
 from reconciler.plan import saved_parts as parts
+from reconciler.plan.evidence import NO_EVIDENCE, Evidence
 from reconciler.plans import Plan
 from reconciler.records import Binding, PutUsers
 
@@ -43,6 +44,7 @@ class SavedPlan:
       digest of the customers that were listed; "" where it creates nobody.
     - `files`, `folders`, `globs`: what it was made from, for messages alone. `targets`, `excludes` narrow an apply,
       `refresh_users` has it list the users of every customer, as `Terms` says; `recreate` is what it insists on.
+    - `evidence`: what tells the account from others, for an apply with another key.
     - `rows`, `users`: digests of the ledger's rows as the plan would have written them, by key and by customer.
     """
 
@@ -62,6 +64,7 @@ class SavedPlan:
     rows: Mapping[str, str] = field(default_factory=dict)
     users: Mapping[CustomerId, str] = field(default_factory=dict)
     held: str = ""
+    evidence: Evidence = NO_EVIDENCE
 
 
 def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> dict[str, Any]:
@@ -101,12 +104,14 @@ def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> d
     return document if mask is None else document | {"redacted": True}
 
 
-def save(plan: Plan, read_at: float, nonce: str, *, refresh_users: bool = False) -> str:
+def save(
+    plan: Plan, read_at: float, nonce: str, *, refresh_users: bool = False, evidence: Evidence = NO_EVIDENCE
+) -> str:
     """
     Return the text of a plan file: the public form, what only an apply reads, and a digest.
 
-    Each change is a line, in ASCII. `read_at` and `refresh_users` are those of `SavedPlan`; `nonce` is another one each
-    time, so that no two plans have one digest.
+    Each change is a line, in ASCII. `read_at`, `refresh_users` and `evidence` are those of `SavedPlan`; `nonce` is
+    another one each time, so that no two plans have one digest.
     """
     document = plan_to_json(plan) | {
         "saved": {
@@ -115,6 +120,7 @@ def save(plan: Plan, read_at: float, nonce: str, *, refresh_users: bool = False)
             "read_at": read_at,
             **_held(plan),
             **({"refresh_users": True} if refresh_users else {}),
+            **{name: text for name, text in asdict(evidence).items() if text},
         },
         "rows": [{"external_id": entry.external_id, "digest": row_digest(entry)} for entry in plan.entries],
         "users": [{"id": row.id, "digest": users_digest(row)} for row in plan.users],
@@ -227,6 +233,7 @@ def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
         rows={parts.text(row["external_id"]): parts.text(row["digest"]) for row in _items(document, "rows")},
         users={CustomerId(parts.text(row["id"])): parts.text(row["digest"]) for row in _items(document, "users")},
         held=parts.text(document["saved"].get("held", "")),
+        evidence=Evidence(*(parts.text(document["saved"].get(name, "")) for name in ("ledger", "listed"))),
     )
 
 

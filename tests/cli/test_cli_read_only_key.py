@@ -46,7 +46,10 @@ def test_a_plan_with_it_is_the_plan_of_the_key_that_writes(shop: Online) -> None
 def test_a_plan_with_it_notes_that_the_ledger_was_written_with_another_key(shop: Online) -> None:
     shop.applied(THREE)
     notes = shop.run("plan", "-f", "customers.yaml", "--format", "json", **KEY).json["notes"]
-    new = "the client id is new; 3 of 3 bound customers are live as recorded, so it is accepted"
+    new = (
+        "the API key is not that of the last apply; 3 of 3 bound customers are live as recorded, "
+        "so it is the same account's"
+    )
     assert [note["text"] for note in notes] == [new]
 
 

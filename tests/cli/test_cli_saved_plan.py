@@ -162,12 +162,6 @@ def test_a_plan_for_another_base_url_is_refused(shop: Online) -> None:
     assert refused(shop, AP_BASE_URL=f"{url}/other")[0] == said
 
 
-def test_a_plan_for_another_account_is_refused(shop: Online) -> None:
-    save(shop)
-    (said, _) = refused(shop, AP_CLIENT_ID="other")
-    assert said == "error: the plan is for another API key's account; nothing was sent"
-
-
 def altered(text: str) -> str:
     return text.replace("Acme", "Axme")
 

@@ -168,7 +168,10 @@ def test_a_new_client_id_needs_half_of_the_customers_and_three_or_all(rows: int,
         with pytest.raises(Refused, match=f"only {held} of its {rows} customers are live"):
             guard.of_this_account(records, live, TERMS, declared())
         return
-    text = f"the client id is new; {held} of {rows} bound customers are live as recorded, so it is accepted"
+    text = (
+        f"the API key is not that of the last apply; {held} of {rows} bound customers are live as recorded, "
+        "so it is the same account's"
+    )
     assert guard.of_this_account(records, live, TERMS, declared()) == (Note(text),)
 
 
