@@ -51,9 +51,7 @@ class Crossing(Mortal, SwitchedWorld):
 
     async def _account(self) -> looking.Account:
         async with self._client() as client:
-            return await looking.account(
-                client, Records(), chosen=lambda _: True, users=True, say=_unsaid, price=_unpriced
-            )
+            return await looking.account(client, Records(), chosen=lambda _: True, users=True, say=_unsaid)
 
 
 @dataclass(slots=True)
@@ -113,7 +111,3 @@ class Befalls:
 
 def _unsaid(_: str) -> None:
     """Say nothing."""
-
-
-def _unpriced(_: int) -> None:
-    """Name no price."""

@@ -41,7 +41,7 @@ def main() -> int:
         variables = server.variables(state)
         new = measured(program("plan", "-f", str(file), "--out", saved), variables, file.parent)
         planned = server.counted().total()
-        done = measured(program("apply", saved, "--auto-approve"), variables, file.parent)
+        done = measured(program("apply", saved, "-f", str(file), "--auto-approve"), variables, file.parent)
         applied = server.counted().total()
     allowed = Counter({"token": 1, "list": listing.requests})
     least = max(1, ceil(given.customers / PAGE))
