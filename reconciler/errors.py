@@ -154,7 +154,7 @@ class Refused(ReconcilerError):
 
 
 class Locked(Refused):
-    """Another writing run holds the lock of this base URL and client id."""
+    """Another writing run holds the lock of this ledger, or of this base URL and client id."""
 
 
 class Interrupted(ReconcilerError):

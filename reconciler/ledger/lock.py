@@ -1,9 +1,12 @@
 """
-One writing run per base URL and client id on this machine.
+One writing run per ledger, and per base URL and client id, on this machine.
 
-The lock is the operating system's, on a file in the user's state folder: it ends with the process that
+A lock is the operating system's, on a file in the user's state folder: it ends with the process that
 holds it, however that dies, so it is never stale. The file stays when the lock ends: removing it would
 let two runs hold two files of one name. Its text says who holds it, and means nothing without the lock.
+
+A run holds two: that of its ledger keeps two keys of one account apart, that of its key two ledgers of one. All
+take them in this order, so that no two runs wait for each other.
 """
 
 from __future__ import annotations
@@ -56,11 +59,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A held lock; leaving its context, or the death of the process, ends it."""
+    """A held lock; leaving its context, or the death of the process, ends it. `file` is that of the account."""
 
     file: Path
     holder: Holder
-    descriptor: int
+    descriptors: tuple[int, ...]
 
     def __enter__(self) -> Self:
         """Return itself, held."""
@@ -70,8 +73,9 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the lock."""
-        os.ftruncate(self.descriptor, 0)
-        os.close(self.descriptor)
+        for descriptor in reversed(self.descriptors):
+            os.ftruncate(descriptor, 0)
+            os.close(descriptor)
 
 
 async def take_lock(
@@ -82,11 +86,12 @@ async def take_lock(
     clock: Clock,
     timeout_s: float = 0.0,
     who: str | None = None,
+    ledger: Path | None = None,
     folder: Path | None = None,
     otherwise: Path | None = None,
 ) -> Lock:
     """
-    Return the lock of an account, held; Locked, naming the holder, if another has it after `timeout_s`.
+    Return the lock of a ledger and an account, held; Locked, naming the holder, if another has it after `timeout_s`.
 
     It lies in `folder`, by default the user's state folder. Where nothing can be written there (no
     home, a read-only disk), it lies in `otherwise`, the ledger's own folder: runs on one ledger then
@@ -94,32 +99,50 @@ async def take_lock(
     not change from run to run, so two runs never look in two places. LedgerFailed where neither can be
     written. `client_id` may be given hashed: it only has to be the same each time.
     """
-    descriptor, file = _open(_name(base_url, client_id), folder, otherwise)
+    until = clock.monotonic() + timeout_s
+    descriptors: list[int] = []
     try:
-        await _wait(descriptor, file, clock, timeout_s)
+        for what, name in _names(base_url, client_id, ledger).items():
+            descriptor, file = _open(name, folder, otherwise)
+            descriptors.append(descriptor)
+            await _wait(descriptor, file, clock, until, what)
         holder = Holder(who or this_process(), rfc3339(clock.now()), doing)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(asdict(holder)).encode())
+        for descriptor in descriptors:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(asdict(holder)).encode())
     except BaseException:
-        os.close(descriptor)
+        for descriptor in descriptors:
+            os.close(descriptor)
         raise
-    return Lock(file, holder, descriptor)
+    return Lock(file, holder, tuple(descriptors))
 
 
 def lock_holder(
-    *, base_url: str, client_id: str, folder: Path | None = None, otherwise: Path | None = None
+    *,
+    base_url: str,
+    client_id: str,
+    ledger: Path | None = None,
+    folder: Path | None = None,
+    otherwise: Path | None = None,
 ) -> Holder | None:
-    """Return who holds the lock of an account now, None for nobody. Makes no file and takes no lock for longer."""
-    for place in _places(folder, otherwise):
-        file = place / _name(base_url, client_id)
-        try:
-            descriptor = os.open(file, os.O_RDWR)
-        except OSError:
-            continue
-        try:
-            return None if try_lock(descriptor) else _read(file)
-        finally:
-            os.close(descriptor)
+    """
+    Return who holds the lock of a ledger or an account now, None for nobody.
+
+    Makes no file and takes no lock for longer.
+    """
+    for name in _names(base_url, client_id, ledger).values():
+        for place in _places(folder, otherwise):
+            file = place / name
+            try:
+                descriptor = os.open(file, os.O_RDWR)
+            except OSError:
+                continue
+            try:
+                if not try_lock(descriptor):
+                    return _read(file)
+            finally:
+                os.close(descriptor)
+            break
     return None
 
 
@@ -148,9 +171,14 @@ def account_key(base_url: str, client_id: str) -> str:
     return hashlib.sha256(f"{base_url}\n{client_id}".encode()).hexdigest()
 
 
-def _name(base_url: str, client_id: str) -> str:
-    """Return the lock file's name."""
-    return f"{account_key(base_url, client_id)}.lock"
+def _names(base_url: str, client_id: str, ledger: Path | None) -> dict[str, str]:
+    """Return the names of the lock files, by what each is the lock of, in the order in which they are taken."""
+    names = {"account": f"{account_key(base_url, client_id)}.lock"}
+    if ledger is None:
+        return names
+    # No client id holds a line break.
+    key = account_key(base_url, f"ledger\n{ledger.resolve()}")
+    return {"ledger": f"{key}.lock", **names}
 
 
 def _places(folder: Path | None, otherwise: Path | None) -> Iterator[Path]:
@@ -177,14 +205,13 @@ def _open(name: str, folder: Path | None, otherwise: Path | None) -> tuple[int, 
     )
 
 
-async def _wait(descriptor: int, file: Path, clock: Clock, timeout_s: float) -> None:
-    """Take the lock, asking again until `timeout_s` has passed; then raise Locked."""
-    until = clock.monotonic() + timeout_s
+async def _wait(descriptor: int, file: Path, clock: Clock, until: float, what: str) -> None:
+    """Take the lock of an account or a ledger, asking again until then by the clock's count; then raise Locked."""
     while not try_lock(descriptor):
         wait_s = min(_ASK_EVERY_S, until - clock.monotonic())
         if wait_s <= 0:
             raise Locked(
-                f"another run on this account holds the lock: {_read(file)}",
+                f"another run on this {what} holds the lock: {_read(file)}",
                 "wait for it to end, or let --lock-timeout do so; its death would free the lock",
             )
         await clock.sleep(wait_s)

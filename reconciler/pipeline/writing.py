@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A ledger and, where that is a file, the lock on its account; leaving the context closes and ends both."""
+    """A ledger and, where that is a file, the lock on it and its account; leaving the context closes and ends both."""
 
     ledger: Ledger
     lock: Lock | None = None
@@ -130,7 +130,12 @@ def holder_now(environment: Environment) -> Holder | None:
     state = environment.state()
     if is_shared(state):
         return lease_holder(state, _account(environment))
-    return lock_holder(base_url=environment.base_url(), client_id=environment.client_id(), otherwise=Path(state).parent)
+    return lock_holder(
+        base_url=environment.base_url(),
+        client_id=environment.client_id(),
+        ledger=Path(state),
+        otherwise=Path(state).parent,
+    )
 
 
 def end_by_hand(environment: Environment) -> None:
@@ -156,13 +161,14 @@ def _holder(writing: Writing) -> Holder:
 async def _locked(
     environment: Environment, clock: Clock, doing: str, timeout_s: float, step: Step = unheard
 ) -> Writing:
-    """Return the ledger of a file, under the lock of its account."""
+    """Return the ledger of a file, under its lock and that of its account."""
     lock = await take_lock(
         base_url=environment.base_url(),
         client_id=environment.client_id(),
         doing=doing,
         clock=clock,
         timeout_s=timeout_s,
+        ledger=Path(environment.state()),
         otherwise=Path(environment.state()).parent,
     )
     try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from command_line import EPOCH_S, ONE, THREE, Online, Ran
 
+from reconciler.clock import RealClock
 from reconciler.emulator.limits import Key
 from reconciler.emulator.service import Emulator
+from reconciler.ledger.lock import take_lock
 from reconciler.rules import archive
 
 pytest_plugins = ("command_fixtures",)
@@ -145,3 +149,21 @@ def test_a_plan_that_was_made_without_the_ledger_is_not_proven_by_it(two_keys: O
     wrote(two_keys, THREE)
     two_keys.write("customers.yaml", THREE + "  hooli: {name: Hooli, email: office@hooli.example}\n")
     assert refused(two_keys) == UNSHOWN + SINCE
+
+
+def test_while_one_key_writes_another_one_does_not_write_to_the_same_ledger(two_keys: Online) -> None:
+    two_keys.write("customers.yaml", ONE)
+    lock = take_lock(
+        base_url=two_keys.variables["AP_BASE_URL"],
+        client_id="another key",
+        doing="apply",
+        clock=RealClock(),
+        who="ana@build 7",
+        ledger=two_keys.folder / ".reconciler" / "default.db",
+        folder=two_keys.folder / "state" / "reconciler",
+    )
+    with asyncio.run(lock):
+        ran = two_keys.run("apply", *FILES, "--auto-approve", **WRITER)
+    assert (ran.code, two_keys.writes()) == (3, [])
+    assert "another run on this ledger holds the lock: apply by ana@build 7 since" in ran.err
+    assert two_keys.run("apply", *FILES, "--auto-approve", **WRITER).code == 0

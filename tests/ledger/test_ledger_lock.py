@@ -83,6 +83,41 @@ def test_other_accounts_and_other_apis_have_their_own_locks(tmp_path: Path) -> N
         assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.parametrize(
+    ("other", "excluded"),
+    [
+        ({"client_id": "another"}, "ledger"),
+        ({"ledger": "b.db"}, "account"),
+        ({"client_id": "another", "ledger": "link.db"}, "ledger"),
+        ({"client_id": "another", "ledger": "b.db"}, ""),
+        ({"client_id": "another", "base_url": "https://other.example"}, ""),
+    ],
+)
+def test_two_keys_of_one_ledger_exclude_each_other_and_so_do_two_ledgers_of_one_key(
+    tmp_path: Path, other: dict[str, str], excluded: str
+) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "a.db")
+    ours: dict[str, Any] = {**ACCOUNT, "ledger": tmp_path / "a.db"}
+    theirs = {**ours, **other, "ledger": tmp_path / other.get("ledger", "a.db")}
+    with take(tmp_path, **ours, who="ana@host 7") as lock:
+        assert lock_holder(**theirs, folder=tmp_path) == (lock.holder if excluded else None)
+        if excluded:
+            with pytest.raises(Locked, match=f"another run on this {excluded} holds the lock: apply by ana@host 7"):
+                take(tmp_path, **theirs)
+        else:
+            take(tmp_path, **theirs).__exit__(None, None, None)
+    assert (lock_holder(**theirs, folder=tmp_path), lock_holder(**ours, folder=tmp_path)) == (None, None)
+    take(tmp_path, **theirs).__exit__(None, None, None)
+
+
+def test_a_lock_that_is_refused_for_its_account_leaves_that_of_its_ledger_free(tmp_path: Path) -> None:
+    free: dict[str, Any] = {"base_url": "https://api.example", "client_id": "another", "ledger": tmp_path / "b.db"}
+    with take(tmp_path, ledger=tmp_path / "a.db"):
+        with pytest.raises(Locked):
+            take(tmp_path, ledger=tmp_path / "b.db")
+        take(tmp_path, **free).__exit__(None, None, None)
+
+
 def test_the_lock_file_is_its_owners_and_its_name_tells_nothing(tmp_path: Path) -> None:
     with take(tmp_path / "made") as lock:
         assert stat.S_IMODE(lock.file.stat().st_mode) == 0o600
