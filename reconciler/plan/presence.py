@@ -74,7 +74,7 @@ class Sight:
 
     def as_written(self, customer: LiveCustomer, binding: Binding | None) -> LiveCustomer:
         """Return a customer as read, each value that was there before our last write replaced by what that left."""
-        if binding is None or not (earlier := self._earlier(customer, binding)):
+        if binding is None or binding.recent_json is None or not (earlier := self._earlier(customer, binding)):
             return customer
         fields = {**customer.fields, **{name: held for name, (held, _) in earlier.items()}}
         return replace(customer, fields={name: value for name, value in fields.items() if value})
@@ -125,16 +125,16 @@ def presence(sight: Sight, customer: CustomerId, binding: Binding | None) -> Pre
         listed = sight.as_written(listed, binding)
     if binding is not None and binding.state is BindingState.ARCHIVED:
         return _shelved(sight, listed, binding)
-    moving = binding is not None and binding.state is BindingState.ACTIVE and sight.moving(binding)
+    ours = binding if binding is not None and binding.state is BindingState.ACTIVE else None
     if listed is not None:
         # Listed and yet unknown to another request: archived ones are listed here, and hidden but for that.
-        hidden = not moving and sight.live.got.get(customer, listed) is None
+        hidden = sight.live.got.get(customer, listed) is None and not (ours is not None and sight.moving(ours))
         return Elsewhere(listed) if hidden else Active(listed)
-    if binding is not None and binding.state is BindingState.ACTIVE:
-        if moving:
-            return Active(sight.as_written(as_recorded(binding), binding), unseen=True)
-        if binding.created_at and customer not in sight.live.sought:
-            return Unread(Seek(customer, binding.created_at))
+    if ours is not None:
+        if sight.moving(ours):
+            return Active(sight.as_written(as_recorded(ours), ours), unseen=True)
+        if ours.created_at and customer not in sight.live.sought:
+            return Unread(Seek(customer, ours.created_at))
     if customer not in sight.live.got:
         return Unread(Get(customer))
     got = sight.live.got[customer]
@@ -161,11 +161,11 @@ def unverified(
     sight: Sight, bindings: Iterable[Binding], concerned: Callable[[Binding], bool]
 ) -> tuple[Unverified, ...]:
     """Return the customers of `concerned` rows that are read as they were before our last writes, by external_id."""
-    read_at = sight.live.read_at
+    read_at, since = sight.live.read_at, sight.live.read_at - sight.lag_s
     found = [
         Unverified(Address(row.external_id), row.bound_id, read_at - row.written_at, until - read_at)
         for row in bindings
-        if sight.fresh(row) and (until := sight.unverified(row)) is not None and concerned(row)
+        if row.written_at > since and (until := sight.unverified(row)) is not None and concerned(row)
     ]
     return tuple(sorted(found, key=lambda one: one.address.external_id))
 

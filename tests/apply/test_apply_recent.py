@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+from api_ways import Ways
 from carried_out import row
-from plan_parts import there
+from plan_parts import customer, declared, there
+from world import World
 
 from reconciler import recording
-from reconciler.model import Action, Address, Change, FieldChange, LiveCustomer, Reason
+from reconciler.model import Action, Address, Change, FieldChange, LiveCustomer, Reason, Status
 from reconciler.records import Binding, BindingState, Held, Recent
 
 LAG_S = 10.0
@@ -77,3 +80,33 @@ def test_a_value_that_the_server_did_not_take_leaves_nothing_before_it() -> None
     change = Change(Action.PATCH, Address("acme"), ACME.id, Reason.DECLARED, fields=(FieldChange("city", "B", "D"),))
     kept = recording.patched(ACME, change, there("cus_1", "acme", city="B"), 100.0, LAG_S).binding
     assert kept.recent() == Recent()
+
+
+def _bound(world: World) -> Binding:
+    with world.ledger() as ledger:
+        return ledger.records().bindings["acme"]
+
+
+def test_a_customer_that_is_created_because_its_restore_found_nothing_is_recorded_as_a_first_create(
+    tmp_path: Path,
+) -> None:
+    fields = {"name": "Acme", "city": "Boston", "state": None, "country": "US"}
+    desired = declared(customer("acme", fields=fields, ignore_changes=frozenset({"city"})))
+    first, second = World(tmp_path / "first", Ways()), World(tmp_path / "second", Ways())
+    first.apply(desired)
+    second.api.account.add({"external_id": "acme", "name": "ACME", "state": "NY"})
+    second.apply(declared(customer("acme", fields={"name": "ACME"})))
+    second.wait(60)
+    second.api.account.delete(second.api.account.customers()[0].id)
+    second.wait(60)
+    assert [one.status for one in second.apply(desired).outcomes] == [Status.DONE, Status.DONE]
+    rows = [_bound(world) for world in (first, second)]
+    assert [(row.applied(), row.observed(), row.trouble(), row.via, row.recent_json) for row in rows] == [
+        (
+            {"name": "Acme", "state": None, "country": "US"},
+            {"name": "Acme", "state": "", "country": "US"},
+            {},
+            "created",
+            None,
+        )
+    ] * 2
