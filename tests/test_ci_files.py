@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import PATIENCE_S
@@ -40,6 +43,16 @@ def test_a_file_that_does_not_fit_is_found(tmp_path: Path) -> None:
 def test_the_hooks_fit_their_format() -> None:
     ran = checked("pre_commit", "validate-manifest", ".pre-commit-hooks.yaml")
     assert ran.returncode == 0, ran.stdout
+
+
+SECRET = re.compile(r"secrets\.\w+|github\.token")
+
+
+def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each job of the workflows, with the name of its file."""
+    for name in FORMATS:
+        if "/github/" in name:
+            yield from ((name, job) for job in as_text(ROOT / name)["jobs"].values())
 
 
 NAME = "alternative-payments-reconciler"
@@ -108,3 +121,43 @@ def test_a_package_that_is_not_pinned_or_another_projects_is_refused_by_the_step
     ran = runner.shell(installing_steps()[0], tmp_path, given)
     assert (ran.code, runner.installed.exists()) == (1, False)
     assert ran.err.startswith(f"RECONCILER_PACKAGE is '{package}', and must be one of these:\n"), ran.all
+
+
+USES = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+def test_other_peoples_actions_are_pinned_by_their_commit_with_the_release_in_a_comment() -> None:
+    lines = [line for name in FORMATS for line in (ROOT / name).read_text("utf-8").splitlines() if "uses:" in line]
+    assert (len(lines), [line for line in lines if not USES.fullmatch(line.partition("uses: ")[2])]) == (7, [])
+
+
+def test_no_checkout_leaves_its_token_behind() -> None:
+    steps = [step for _, job in jobs() for step in job["steps"] if "/checkout@" in step.get("uses", "")]
+    assert [step["with"]["persist-credentials"] for step in steps] == ["false"] * 3
+
+
+def test_a_secret_is_on_the_steps_that_need_it_alone() -> None:
+    found = {}
+    for name, job in jobs():
+        assert SECRET.findall(str(as_text(ROOT / name).get("env", {}))) == []
+        # Whether there is a key is no secret.
+        assert [text for text in job.get("env", {}).values() if SECRET.search(text) and "!=" not in text] == []
+        for step in job["steps"]:
+            if secrets := {one for text in step.get("env", {}).values() for one in SECRET.findall(text)}:
+                found[step["name"]] = secrets
+    store = {"secrets.RECONCILER_STATE", "secrets.AWS_ACCESS_KEY_ID", "secrets.AWS_SECRET_ACCESS_KEY"}
+    reads = {"secrets.AP_READ_CLIENT_ID", "secrets.AP_READ_CLIENT_SECRET", *store}
+    assert found == {
+        "Plan": reads | {"secrets.RECONCILER_PLAN_KEY"},
+        "Comment": {"github.token"},
+        "Fetch the plan that was reviewed": {"github.token"},
+        "Apply": {"secrets.AP_CLIENT_ID", "secrets.AP_CLIENT_SECRET", "secrets.RECONCILER_PLAN_KEY", *store},
+        "Drift": reads,
+        "Keep one issue": {"github.token"},
+    }
+
+
+def test_the_key_that_writes_is_in_the_protected_environment_alone() -> None:
+    writing = [job for _, job in jobs() if "secrets.AP_CLIENT_ID" in str(job)]
+    assert [job["environment"] for job in writing] == ["production"]
+    assert [job for _, job in jobs() if "environment" in job] == writing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from collections.abc import Mapping
@@ -11,11 +12,21 @@ import pytest
 from command_line import ONE, Online
 from workflow_job import WHEEL, Runner
 
+from reconciler.emulator.limits import Key
+
 pytest_plugins = ("command_fixtures",)
 
 GITHUB = Path(__file__).parents[2] / "examples" / "ci" / "github"
 MARKER = "<!-- reconciler: production -->"
 PROJECT = "version: 1\nfiles: [customers]\nenvironments:\n  production: {state: '${RECONCILER_STATE}'}\n"
+
+
+READS = frozenset({"customers:read", "users:read"})
+
+
+def without_keys(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return variables without an API key: a step has the secrets that it names, and no others."""
+    return {name: text for name, text in variables.items() if not name.startswith("AP_CLIENT_")}
 
 
 class Repository:
@@ -25,19 +36,31 @@ class Repository:
         self.folder = shop.folder / "repository"
         self.runner = Runner(
             shop.folder / "runner",
-            {**shop.variables, "GITHUB_REPOSITORY": "acme/billing", "GITHUB_ACTIONS": "true", "CI": "true"},
+            {
+                **without_keys(shop.variables),
+                "GITHUB_REPOSITORY": "acme/billing",
+                "GITHUB_ACTIONS": "true",
+                "CI": "true",
+            },
         )
         self.secrets = {
-            "secrets.AP_CLIENT_ID": "local",
-            "secrets.AP_CLIENT_SECRET": "local",
+            "secrets.AP_READ_CLIENT_ID": "reader",
+            "secrets.AP_READ_CLIENT_SECRET": "reader",
+            "secrets.AP_READ_CLIENT_ID != ''": "true",
+            "secrets.AP_CLIENT_ID": "writer",
+            "secrets.AP_CLIENT_SECRET": "writer",
             "secrets.RECONCILER_STATE": str(shop.folder / "ledger.db"),
             "secrets.AWS_ACCESS_KEY_ID": "test",
             "secrets.AWS_SECRET_ACCESS_KEY": "test",
             "vars.RECONCILER_PACKAGE": WHEEL,
-            "secrets.PLAN_KEY": "a long random text",
+            "secrets.RECONCILER_PLAN_KEY": base64.b64encode(bytes(32)).decode(),
             "github.token": "token",
             "github.event.pull_request.number": "7",
-            "env.AP_CLIENT_ID != ''": "true",
+            "env.HAS_KEY == 'true'": "true",
+        }
+        shop.emulator.tokens.keys |= {
+            "reader": Key("reader", "reader", READS),
+            "writer": Key("writer", "writer", READS | {"customers:write", "users:write"}),
         }
         self.folder.mkdir()
         self.git("init", "--quiet", "--initial-branch", "main")
@@ -64,7 +87,7 @@ class Repository:
         self.write("customers/customers.yaml", text)
         head = self.commit()
         ran = self.runner.job(GITHUB / "reconciler.yml", "plan", self.folder, {**self.secrets, **more})
-        for left in ("comment.md", "reconciler.plan", "reconciler.plan.enc"):
+        for left in ("comment.md", "reconciler.plan"):
             (self.folder / left).unlink(missing_ok=True)
         store = self.runner.store
         store["runs"] = [{"id": 1, "head": head, "status": "failure" if ran.code else "success"}]
@@ -115,7 +138,9 @@ def test_a_first_plan_without_a_ledger_says_so_in_the_comment(repository: Reposi
 
 
 def test_a_forks_pull_request_has_no_secrets_and_is_validated_alone(shop: Online, repository: Repository) -> None:
-    code = repository.pull_request(ONE, **{"env.AP_CLIENT_ID != ''": "false", "secrets.AP_CLIENT_ID": ""})
+    code = repository.pull_request(
+        ONE, **{"env.HAS_KEY == 'true'": "false", "secrets.AP_READ_CLIENT_ID != ''": "false"}
+    )
     assert (code, repository.comments(), shop.requests()) == (0, [], 0), repository.said
 
 
@@ -128,6 +153,29 @@ def test_the_plan_that_was_reviewed_is_applied_on_merge(shop: Online, repository
     repository.pull_request(ONE)
     assert repository.merged() == 0, repository.said
     assert (len(shop.writes()), shop.named("acme")["city"]) == (1, "Boston")
+
+
+def test_a_plan_of_a_key_that_can_only_read_is_applied_by_one_that_can_write(
+    shop: Online, repository: Repository
+) -> None:
+    repository.pull_request(ONE)
+    asked = len(shop.emulator.requests)
+    repository.secrets |= {"secrets.AP_CLIENT_ID": "reader", "secrets.AP_CLIENT_SECRET": "reader"}
+    assert (repository.merged(), shop.account(), asked > 0) == (1, {}, True)
+    assert "lacks a scope" in " ".join(repository.said.split())
+    repository.secrets |= {"secrets.AP_CLIENT_ID": "writer", "secrets.AP_CLIENT_SECRET": "writer"}
+    assert (repository.merged(), shop.named("acme")["city"]) == (0, "Boston"), repository.said
+
+
+def test_a_plan_that_was_exchanged_on_its_way_is_not_applied(shop: Online, repository: Repository) -> None:
+    repository.pull_request(ONE)
+    (kept,) = repository.runner.artifacts.rglob("reconciler.plan")
+    sealed = kept.read_bytes()
+    repository.secrets["secrets.RECONCILER_PLAN_KEY"] = base64.b64encode(bytes(31) + b"1").decode()
+    assert (repository.merged(), "which is not given" in repository.said) == (3, True), repository.said
+    repository.secrets["secrets.RECONCILER_PLAN_KEY"] = base64.b64encode(bytes(32)).decode()
+    kept.write_bytes(sealed.replace(b"A", b"B", 1) if b"A" in sealed else sealed[:-9])
+    assert (repository.merged(), shop.writes()) == (3, []), repository.said
 
 
 def test_a_merge_after_the_account_has_changed_is_refused(shop: Online, repository: Repository) -> None:
@@ -150,7 +198,7 @@ def test_a_push_without_a_pull_request_applies_nothing(shop: Online, repository:
 
 def test_the_kept_plan_cannot_be_read_without_its_key(repository: Repository) -> None:
     repository.pull_request(ONE)
-    (kept,) = repository.runner.artifacts.rglob("*.enc")
+    (kept,) = repository.runner.artifacts.rglob("reconciler.plan")
     assert b"billing@acme.example" not in kept.read_bytes()
 
 
@@ -171,6 +219,5 @@ def test_a_drift_run_that_fails_leaves_the_issue_alone(shop: Online, repository:
     shop.load({"id": shop.id_of("acme"), "city": "Dover"})
     repository.night()
     before = json.dumps(repository.runner.store["issues"])
-    repository.secrets["secrets.AP_CLIENT_SECRET"] = "wrong"
-    repository.runner.variables.pop("AP_CLIENT_SECRET")
+    repository.secrets["secrets.AP_READ_CLIENT_SECRET"] = "wrong"
     assert (repository.night(), json.dumps(repository.runner.store["issues"])) == (1, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.parse
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from workflow_job import Runner, as_text
 pytest_plugins = ("command_fixtures",)
 
 ROOT = Path(__file__).parents[2]
+KEY = base64.b64encode(bytes(32)).decode()
 MARKER = "<!-- reconciler: production -->"
 GITLAB = as_text(ROOT / "examples/ci/gitlab/.gitlab-ci.yml")
 ACTION = as_text(ROOT / "action.yml")
@@ -25,7 +27,11 @@ PROJECT = "version: 1\nfiles: [customers]\nenvironments: {production: {}}\n"
 def runner(shop: Online) -> Runner:
     shop.write("reconciler.yaml", PROJECT)
     shop.write("customers/customers.yaml", ONE)
-    known = {"AP_ENVIRONMENT": "production", "RECONCILER_STATE": str(shop.folder / "ledger.db"), "PLAN_KEY": "long"}
+    known = {
+        "AP_ENVIRONMENT": "production",
+        "RECONCILER_STATE": str(shop.folder / "ledger.db"),
+        "RECONCILER_PLAN_KEY": KEY,
+    }
     return Runner(shop.folder / "runner", {**shop.variables, **known, "CI": "true"})
 
 
@@ -42,7 +48,15 @@ def test_the_scripts_plan_apply_that_plan_and_see_drift(shop: Online, runner: Ru
     shop.load({"id": shop.id_of("acme"), "city": "Dover"})
     drifted = script(runner, "drift.sh", shop.folder)
     assert [ran.code for ran in (planned, applied, quiet, drifted)] == [0, 0, 0, 2], planned.err + applied.err
-    assert (len(shop.writes()), (shop.folder / "reconciler.plan").exists()) == (1, False)
+    assert (len(shop.writes()), b"Boston" in (shop.folder / "reconciler.plan").read_bytes()) == (1, False)
+
+
+@pytest.mark.parametrize("name", ["plan.sh", "apply.sh"])
+def test_the_scripts_keep_no_plan_that_is_not_sealed(shop: Online, runner: Runner, name: str) -> None:
+    runner.variables.pop("RECONCILER_PLAN_KEY")
+    ran = script(runner, name, shop.folder)
+    assert (ran.code > 0, "RECONCILER_PLAN_KEY" in ran.err, shop.requests()) == (True, True, 0), ran.err
+    assert not (shop.folder / "reconciler.plan").exists()
 
 
 def test_the_script_refuses_a_plan_that_is_no_longer_true(shop: Online, runner: Runner) -> None:
@@ -69,7 +83,7 @@ class GitLab:
             return self.reply(self.notes)
         if path.endswith("/merge_requests"):
             return self.reply([{"iid": 7, "state": "merged"}] if self.merged else [])
-        if "merge-requests%2F7%2Fhead/raw/reconciler.plan.enc" in path:
+        if "merge-requests%2F7%2Fhead/raw/reconciler.plan" in path:
             return 200, "application/octet-stream", self.artifact.read_bytes()
         return 404, "application/json", b"{}"
 
@@ -84,6 +98,7 @@ Pipeline = Callable[[str], Ran]
 def gitlab(runner: Runner, where: Path, url: str) -> Pipeline:
     """Return what runs a job of the pipeline."""
     given = {"CI_API_V4_URL": url, "CI_PROJECT_ID": "1", "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_SHA": "c0ffee"}
+    given |= {"AP_READ_CLIENT_ID": "read-only", "AP_READ_CLIENT_SECRET": "read-only"}
 
     def job(name: str) -> Ran:
         lines = "\n".join(GITLAB[name]["script"])
@@ -93,18 +108,17 @@ def gitlab(runner: Runner, where: Path, url: str) -> Pipeline:
 
 
 def test_a_merge_requests_plan_is_one_note_and_is_applied_on_merge(shop: Online, runner: Runner) -> None:
-    host = GitLab(shop.folder / "reconciler.plan.enc")
+    host = GitLab(shop.folder / "reconciler.plan")
     with web_server(host.page) as (url, heard):
         job = gitlab(runner, shop.folder, url)
         codes = [job("plan").code, job("plan").code]
-        (shop.folder / "reconciler.plan").unlink()
         applied = job("apply")
     assert (codes, applied.code, len(shop.writes())) == ([0, 0], 0, 1), applied.err
     assert [line.split()[0] for line in heard if "/notes" in line] == ["GET", "POST", "GET", "PUT"]
 
 
 def test_a_push_without_a_merge_request_applies_nothing(shop: Online, runner: Runner) -> None:
-    host = GitLab(shop.folder / "reconciler.plan.enc")
+    host = GitLab(shop.folder / "reconciler.plan")
     host.merged = False
     with web_server(host.page) as (url, _):
         ran = gitlab(runner, shop.folder, url)("apply")
