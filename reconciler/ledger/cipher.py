@@ -68,6 +68,8 @@ class Cipher:
             raise LedgerFailed(f"the ledger is encrypted with the key {name}, which was not given", _KEYS)
         try:
             raw = base64.b64decode(body, validate=True)
+            if base64.b64encode(raw).decode() != body:
+                raise ValueError("the bits that Base64 leaves unused differ")  # noqa: TRY301 - as what it raises itself
             opened: bytes = key.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode())
             return opened.decode("utf-8", "surrogatepass")
         except (binascii.Error, ValueError, _refused()) as error:

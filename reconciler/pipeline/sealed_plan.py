@@ -67,7 +67,7 @@ def unsealed(text: str, environment: Environment) -> str:
             f"the plan is sealed with the key {_shown(sealed_by(body))}, which is not given; nothing was sent",
             f"add the key to {_KEYS}, or {AGAIN}",
         )
-    # Base64 leaves bits that decide nothing: the whole file has to be what is written for such a text.
+    # The rest of the file, its whitespace too, must be exactly what is written here.
     if _written(environment, body) != text:
         raise Refused(_ALTERED, AGAIN)
     try:

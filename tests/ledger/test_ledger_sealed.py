@@ -203,3 +203,14 @@ def test_why_and_from_where_a_change_was_planned_is_not_sealed_as_it_is_nothing_
     with open_sqlite(tmp_path) as inside:
         (held,) = inside.history("key-1")
     assert (held.reason, held.source, "Jane" in repr(held)) == (change.reason, change.source, False)
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "abc"])
+def test_a_sealed_text_in_which_one_bit_differs_does_not_open(text: str) -> None:
+    cipher = Cipher(read_keys(KEY))
+    sealed = cipher.seal(text, "here")
+    for place in range(len(sealed)):
+        for bit in range(7):
+            altered = sealed[:place] + chr(ord(sealed[place]) ^ 1 << bit) + sealed[place + 1 :]
+            with pytest.raises(LedgerFailed):
+                cipher.open(altered, "here")
