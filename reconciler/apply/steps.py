@@ -41,7 +41,8 @@ class CustomerSteps:
     `rows` and `users` are those of the ledger after the plan's own bookkeeping, with the rows of
     customers that are to be created; `reopened` are addresses whose archive or restore an earlier run
     sent without an answer, so that sending it is a repetition. `unread` are customers of which the plan
-    saw only the ledger's record, `patched` the fields that it patches of each customer.
+    saw only the ledger's record, `patched` the fields that it patches of each customer. Not `seen`: nothing but the
+    words of whoever asks says that the customer exists, so that a 404 means what it says.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class CustomerSteps:
         reopened: frozenset[Address] = frozenset(),
         unread: frozenset[CustomerId] = frozenset(),
         patched: Mapping[str, AbstractSet[str]] = MappingProxyType({}),
+        seen: bool = True,
     ) -> None:
         self._sending = sending
         self._look = look
@@ -69,6 +71,7 @@ class CustomerSteps:
         self._listed: set[CustomerId] = set()
         self._unread = set(unread)
         self._patched = patched
+        self._seen = seen
         self._restored: dict[CustomerId, LiveCustomer | None] = {}
         self._patches = Patches(sending, self._rows, learned, self._unread)
         self._doubts = Doubts(sending, look, self._rows, self._users, self._unlisted)
@@ -201,7 +204,8 @@ class CustomerSteps:
         request = request_for(change, customer)
 
         def counts(failure: Rejected) -> bool:
-            return not may_be_so_already(failure, active_wanted=active_wanted)
+            unknown = not self._seen and failure.status == HTTPStatus.NOT_FOUND
+            return unknown or not may_be_so_already(failure, active_wanted=active_wanted)
 
         try:
             reply, intent = await self._sending.send(request, change, customer, counts=counts)

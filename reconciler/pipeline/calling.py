@@ -160,6 +160,7 @@ def _steps(client: Client, ledger: Ledger, prepared: Prepared, terms: Terms, sen
         learned=records.learned,
         ways=Ways(*known_ways(records.learned, terms)),
         reopened=recover.repeated(records),
+        seen=row is not None,
     )
 
     def others() -> frozenset[CustomerId]:
