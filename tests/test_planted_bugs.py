@@ -165,7 +165,11 @@ TALES = (
     ),
     Tale("a protected entry goes", (_declared(_entry("acme", protect=True)), Apply(), LATER, _declared(), Apply())),
     Tale("an entry is forgotten", (_declared(ACME), Apply(), LATER, _declared(forget=["acme"]), Apply())),
-    Tale("another project runs", (_declared(ACME), Apply(), LATER, Switched("other"), _declared(GLOBEX), Apply())),
+    Tale(
+        "another project runs",
+        (Switched("other"), _declared(_entry("globex", WEST), files=[WEST]), Apply(), LATER, Switched("default"),
+         _declared(ACME, files=[HOME]), Apply(), LATER, _declared(ACME, files=[HOME, WEST]), Apply()),
+    ),
     Tale(
         "a file is not read",
         (_declared(ACME, _entry("globex", WEST)), Apply(), LATER, _declared(ACME, files=[HOME]), Apply()),
