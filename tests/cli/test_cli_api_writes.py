@@ -60,7 +60,12 @@ def test_a_call_stands_in_the_history_with_its_requests(shop: Online) -> None:
     (run,) = runs(shop)
     assert (run["command"], run["outcome"], run["changes"], run["requests"]) == ("api customers create", "done", 1, 3)
     (change,) = shop.run("history", run["id"], "--format", "json").json["changes"]
+    assert change.pop("at")
     assert change == {
+        "run": run["id"],
+        "command": "api customers create",
+        "reason": "direct",
+        "source": None,
         "action": "create",
         "address": "acme",
         "id": shop.id_of("acme"),
