@@ -98,8 +98,9 @@ def test_where_a_target_is_not_found_alone_the_account_is_read_and_what_that_too
     account = world.api.account
     account.archive(next(one.id for one in account.customers() if one.external_id == "acme"))
     world.wait(60.0)
-    # A token, the narrow list, five customers less one on a page each, the narrow list again, and a get.
-    assert requests(world, declared(), "acme") == (1 + 1 + 4 + 1 + 1,) * 2
+    # A token, the narrow list, five customers less one on a page each, the narrow list again, and a get. The restore
+    # may turn out to be a create, so that what follows the last page, which is full, is asked for too.
+    assert requests(world, declared(), "acme") == (1 + 1 + 4 + 1 + 1 + 1,) * 2
 
 
 @given(

@@ -168,7 +168,7 @@ def test_a_saved_plan_carries_it_where_there_is_no_ledger(shop: Online) -> None:
     shop.write("customers.yaml", text(COUNT, "new"))
     assert sent(shop, "plan", "-f", "customers.yaml", "--out", "a.plan") == 1 + PAGES
     assert sent(shop, "apply", "a.plan", "-f", "customers.yaml", "--auto-approve") == 1 + PAGES + 1
-    assert json.loads((shop.folder / "a.plan").read_text())["saved"].keys() == {"version", "nonce", "read_at", "held"}
+    assert json.loads((shop.folder / "a.plan").read_text())["saved"]["held"]
 
 
 def test_a_plan_that_is_kept_nowhere_prices_the_second_listing_and_says_so(shop: Online) -> None:
