@@ -157,4 +157,4 @@ def test_a_patch_an_archive_and_a_restore_that_are_seen_to_be_done_are_closed_as
     absent = replace(row("acme"), state=BindingState.ABSENT)
     restoring = recovered(records(intent(Action.RESTORE), absent), live("cus_acme"), "default")
     assert statuses(restoring, live("cus_acme")) == [Status.DONE]
-    assert restoring.bindings["acme"] == recording.restored(absent, OLD)
+    assert restoring.bindings["acme"] == recording.restored(absent, OLD, 10.0)
