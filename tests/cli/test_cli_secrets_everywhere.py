@@ -16,6 +16,7 @@ from reconciler.emulator.limits import Key
 from reconciler.emulator.load import load
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
+from reconciler.settings.place import local_place
 
 SECRET, CLIENT = "marked-secret", "marked-client"
 LEDGER_KEY = base64.b64encode(b"marked key of a ledger, 32 bytes").decode()
@@ -100,6 +101,8 @@ state list --format json
 state show acme --redact
 state show acme --redact --format json
 state unprotect acme
+state unblock acme --dry-run
+state relocate PLACE --dry-run
 state move globex hooli
 state rm hooli --dry-run
 state forget acme --dry-run
@@ -178,6 +181,8 @@ def leaking(place: Place, case: str) -> list[tuple[str, str]]:
         words[words.index("RUN")] = place.run("history", "list", "--format", "json").json["runs"][0]["id"]
     if "ID" in words:
         words[words.index("ID")] = place.run("state", "list", "acme", "--format", "json").json["bindings"][0]["id"]
+    if "PLACE" in words:
+        words[words.index("PLACE")] = local_place(place.folder)
     if words[:2] == ["state", "push"]:
         place.run("state", "pull", "--out", "pulled.db")
     if words[0] == "emulator":

@@ -20,6 +20,7 @@ from reconciler.settings import (
     Settings,
     read_settings,
 )
+from reconciler.settings.place import local_place
 from reconciler.terms import Prune, Share, Terms
 
 # The example of the specification.
@@ -113,6 +114,7 @@ def test_the_terms_of_an_environment_take_options_before_policy(tmp_path: Path) 
             "production", "https://public-api.alternativepayments.io", hashlib.sha256(b"id").hexdigest()
         ),
         project="billing-west",
+        place=local_place(tmp_path),
         owns=("west-*",),
         protect=("vip-*",),
         required=("email",),
