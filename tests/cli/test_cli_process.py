@@ -124,7 +124,7 @@ def test_a_second_run_on_the_account_is_refused_while_one_writes(tmp_path: Path)
         for words in writing:
             ran = other.run(*words)
             assert (ran.code, ran.out) == (3, "")
-            assert ran.err.startswith("error: another run on this account holds the lock: apply by ")
+            assert ran.err.startswith("error: another run on this ledger holds the lock: apply by ")
         assert other.run("plan", "-f", "customers.yaml").code == 0
         assert other.run("api", "customers", "list").code == 0
         holding.go.set()
