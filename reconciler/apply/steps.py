@@ -281,7 +281,7 @@ def says_already(failure: Rejected, *, active_wanted: bool) -> bool:
     """
     Say whether the words of a refused archive, or restore, are that the customer is archived, or active, already.
 
-    >>> says_already(Rejected("DELETE", "The customer is archived already", status=400), active_wanted=False)
+    >>> says_already(Rejected("The customer is archived already", status=400), active_wanted=False)
     True
     """
     words = f"{failure.detail} {failure}".lower()

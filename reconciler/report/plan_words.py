@@ -51,7 +51,7 @@ def bindings_said(plan: Plan) -> str:
     """
     Return in a few words what a plan changes in the ledger alone.
 
-    >>> from reconciler.model import Address, CustomerId, EnvironmentRef
+    >>> from reconciler.model import Address, BindingChange, CustomerId, EnvironmentRef
     >>> one = BindingChange(BindingAction.ADOPT, Address("acme"), CustomerId("cus_1"))
     >>> bindings_said(Plan(EnvironmentRef("demo", "", ""), "default", bindings=(one,)))
     '1 adoption'
