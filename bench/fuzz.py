@@ -2,7 +2,8 @@
 Hostile input: YAML, project files, saved plans, replies, ledgers and objects, changed at random from a seed.
 
 Whatever is read, the program ends by itself: no traceback, never "this is a bug in reconciler", at most 2 s of CPU
-and 256 MiB. Each case runs in a process of its own, which is forked, so that its memory and its time are its own.
+and 256 MiB. Whatever a saved plan says, it sends nothing that the plan did not send before it was changed. Each case
+runs in a process of its own, which is forked, so that its memory and its time are its own.
 
 python bench/fuzz.py [--seconds S] [--seed N] [--only KIND] [--keep FOLDER]
 """
@@ -10,6 +11,9 @@ python bench/fuzz.py [--seconds S] [--seed N] [--only KIND] [--keep FOLDER]
 from __future__ import annotations
 
 import argparse
+import base64
+import copy
+import hashlib
 import http.server
 import importlib
 import json
@@ -38,6 +42,9 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger.objects.memory import made, opened
 from reconciler.ledger.objects.segments import read_head, read_segment, read_snapshot, write_snapshot
 from reconciler.ledger.schema import shipped
+from reconciler.pipeline.sealed_plan import sealed
+from reconciler.rules import Account
+from reconciler.settings import Options, read_settings
 
 MOST_S = 2.0
 MOST_MIB = 256
@@ -58,6 +65,14 @@ customers:
   initech: {archived: true, name: Initech}
 moved: [{from: old, to: acme}]
 """
+PLANNED = b"""\
+version: 1
+customers:
+  acme: {name: Acme, email: billing@acme.example, city: Dover, users: {joe@acme.example: {first_name: Joe}}}
+  hooli: {name: Hooli, email: ap@hooli.example, users: {ann@hooli.example: {last_name: Lee}}}
+  old: {name: Old, protect: true}
+"""
+"""What the saved plan is made of, where `YAML` was applied: it archives globex, patches, and creates."""
 PROJECT = b"""\
 version: 1
 project: fuzz
@@ -289,11 +304,13 @@ class Replies:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder with an applied project, what it holds, and the servers."""
+    """A folder with an applied project, what it holds, and the servers; `writes` are those of the saved plan."""
 
     folder: Path
     url: str
     replies: Replies
+    emulator: Emulator
+    writes: Counter[str]
     plan: dict[str, Any]
     ledger: bytes
     copy: list[Any]
@@ -306,6 +323,7 @@ def case_of(kind: str, place: Place, folder: Path, chance: random.Random) -> Cal
     (folder / "customers.yaml").write_bytes(YAML)
     (folder / ".reconciler").mkdir()
     ledger = folder / ".reconciler" / "default.db"
+    os.environ.pop("RECONCILER_PLAN_KEY", None)
     os.environ.update(AP_BASE_URL=place.url, AP_CLIENT_ID="local", AP_CLIENT_SECRET="local", RECONCILER_RATE="0")  # noqa: S106 - the emulator's
     match kind:
         case "yaml":
@@ -316,8 +334,9 @@ def case_of(kind: str, place: Place, folder: Path, chance: random.Random) -> Cal
             words = chance.choice((["validate"], ["state", "list"]))
         case "saved plan":
             ledger.write_bytes(place.ledger)
-            (folder / "saved.plan").write_bytes(changed_json(place.plan, chance))
-            words = ["apply", "saved.plan", "--auto-approve"]
+            (folder / "customers.yaml").write_bytes(PLANNED)
+            (folder / "saved.plan").write_bytes(changed_plan(place.plan, chance, folder))
+            words = ["apply", "saved.plan", "-f", "customers.yaml", "--auto-approve"]
         case "replies":
             os.environ["AP_BASE_URL"] = place.replies.url
             words = chance.choice(
@@ -338,10 +357,26 @@ def case_of(kind: str, place: Place, folder: Path, chance: random.Random) -> Cal
     return lambda: run(words)
 
 
+def changed_plan(document: dict[str, Any], chance: random.Random, folder: Path) -> bytes:
+    """Return a saved plan that was changed: mostly with a digest that is right, and half of those sealed."""
+    if chance.random() < 0.2:
+        return changed_json(document, chance)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        document = replaced(document, chance)
+    if not isinstance(document, dict):
+        return json.dumps(document).encode()
+    document.pop("digest", None)
+    content = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(document | {"digest": hashlib.sha256(content.encode()).hexdigest()})
+    if chance.random() < 0.5:
+        return text.encode()
+    os.environ["RECONCILER_PLAN_KEY"] = base64.b64encode(b"k" * 32).decode()
+    envelope = sealed(text, read_settings(Options(), variables=os.environ, cwd=folder).environment()).encode()
+    return changed(envelope, chance) if chance.random() < 0.3 else envelope
+
+
 def sealed_copy(rows: list[Any], chance: random.Random) -> bytes:
     """Return the lines of a copy with a checksum that is right, so that what is in the lines is read."""
-    import hashlib  # noqa: PLC0415
-
     lines = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
     last = {"rows": len(rows) - 1, "sha256": hashlib.sha256(lines).hexdigest()}
     content = lines + json.dumps(last, separators=(",", ":")).encode() + b"\n"
@@ -373,6 +408,30 @@ def objects_case(place: Place, chance: random.Random) -> Callable[[], int]:
         return 0
 
     return code
+
+
+def saved_plan_writes(emulator: Emulator, folder: Path) -> Counter[str]:
+    """Return what the saved plan sends as it is, in an account that is left as it was."""
+    account = copy.deepcopy(emulator.account)
+    emulator.requests.clear()
+    ended = forked(lambda: run(["apply", "saved.plan", "-f", "customers.yaml", "--auto-approve"]), folder)
+    planned, emulator.account = writes(emulator, account), account
+    if ended.code or not planned:
+        raise RuntimeError(ended.said)
+    return planned
+
+
+def writes(emulator: Emulator, before: Account) -> Counter[str]:
+    """Return the requests that change something; the ids of new customers, which differ with the order, left out."""
+    sent = (one for one in emulator.requests if one.method != "GET" and one.path != "/oauth/token")
+    paths = ((one.method, one.path.split("/")) for one in sent)
+    known = {"customers", "users", *before.customers}
+    return Counter(f"{method} {'/'.join(part if part in known else '' for part in path)}" for method, path in paths)
+
+
+def unplanned(sent: Counter[str]) -> str:
+    """Return what is wrong with requests that the plan as it was saved does not make, "" for none."""
+    return f"sent {', '.join(sent.elements())}" if sent else ""
 
 
 KINDS = ("yaml", "project", "saved plan", "replies", "ledger", "copy", "objects")
@@ -411,18 +470,21 @@ def prepared() -> Iterator[Place]:
     """Yield a place whose project was applied to an emulator."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     try:
-        with running(Emulator(rate=0)) as url:
+        emulator = Emulator(rate=0)
+        with running(emulator) as url:
             os.environ.update(AP_BASE_URL=url, AP_CLIENT_ID="local", AP_CLIENT_SECRET="local", RECONCILER_RATE="0")  # noqa: S106
             files = ["-f", "customers.yaml"]
-            for city, words in (
-                (b"Boston", ["apply", *files, "--auto-approve"]),
-                (b"Dover", ["plan", *files, "--out", "saved.plan"]),
-                (b"Dover", ["state", "pull", "-o", "copy"]),
+            for customers, words in (
+                (YAML, ["apply", *files, "--auto-approve"]),
+                (PLANNED, ["plan", *files, "--out", "saved.plan"]),
+                (PLANNED, ["state", "pull", "-o", "copy"]),
             ):
-                (folder / "customers.yaml").write_bytes(YAML.replace(b"Boston", city))
+                (folder / "customers.yaml").write_bytes(customers)
                 ended = forked(lambda words=words: run(words), folder)  # type: ignore[misc]
                 if ended.code not in (0, 2):
                     raise RuntimeError(ended.said)
+            ledger = (folder / ".reconciler" / "default.db").read_bytes()
+            planned = saved_plan_writes(emulator, folder)
             database = made("s3://bucket", _WHOSE, shipped(), "lineage")
             holder = {"who": "ana", "since": "", "doing": ""}
             segment = {
@@ -439,8 +501,10 @@ def prepared() -> Iterator[Place]:
                 folder=folder,
                 url=url,
                 replies=Replies(),
+                emulator=emulator,
+                writes=planned,
                 plan=json.loads((folder / "saved.plan").read_bytes()),
-                ledger=(folder / ".reconciler" / "default.db").read_bytes(),
+                ledger=ledger,
                 copy=[json.loads(line) for line in (folder / "copy").read_bytes().splitlines()],
                 snapshot=database,
                 segment=segment,
@@ -469,11 +533,15 @@ def main() -> int:
             kind = kinds[number % len(kinds)]
             place.replies.seed = number
             folder = Path(tempfile.mkdtemp(prefix="case-", dir=place.folder))
+            account = copy.deepcopy(place.emulator.account)
+            place.emulator.requests.clear()
             ended = forked(case_of(kind, place, folder, random.Random(number)), folder)  # noqa: S311 - no secret
+            sent = writes(place.emulator, account)
+            place.emulator.account = account
             ran[kind] += 1
             slowest[kind] = max(slowest[kind], round(ended.cpu_s * 1000))
             largest[kind] = max(largest[kind], round(ended.mib))
-            if fault := ended.fault():
+            if fault := ended.fault() or unplanned(sent - place.writes):
                 wrong[kind] += 1
                 sys.stderr.write(f"{kind} {number}: {fault}\n{ended.said[-1500:]}\n")
                 if asked.keep:

@@ -27,8 +27,8 @@ BUGS = (
     Planted(
         "it archives what is protected",
         "plan.prune",
-        "if binding.protected or pruning.protected(binding.external_id):",
-        "if pruning.protected(binding.external_id):",
+        "if binding.protected or pruning.protected(binding.external_id, binding.live_external_id):",
+        "if pruning.protected(binding.external_id, binding.live_external_id):",
     ),
     Planted(
         "it archives what is to be forgotten",

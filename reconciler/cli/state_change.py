@@ -19,7 +19,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.model import Address, Desired
 from reconciler.pipeline import opening, writing
 from reconciler.pipeline.pruning import forgetting
-from reconciler.plan.scope import matcher, spellings
+from reconciler.plan.scope import matcher, protecting, spellings
 from reconciler.records import Binding, DropBinding, PutBinding, PutUsers, Via, Write
 from reconciler.report.corrected import (
     Follows,
@@ -245,7 +245,7 @@ class _Correction:
 
     def _preview(self, rows: Sequence[Binding], what: str, after: After, *, width: int) -> str:
         """Return what would become of each row, and what follows as far as the files tell."""
-        protected = matcher(self.environment.policy.protect)
+        protected = protecting(self.environment.policy.protect)
         follows = Follows(_declared(self.settings, self.environment), self.environment.prune, protected)
         lines = []
         for row in rows[:MOST]:

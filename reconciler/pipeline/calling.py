@@ -27,7 +27,7 @@ from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.runs import created_by_runs
 from reconciler.pipeline.settling import sent_again, settled_first
 from reconciler.plan.absence import LISTINGS, Proof, reads_for
-from reconciler.plan.scope import matcher
+from reconciler.plan.scope import protecting
 from reconciler.plan.ways import known_lag, known_ways
 from reconciler.plans import Plan
 from reconciler.records import Binding, PutRun, Records, Run
@@ -219,12 +219,12 @@ async def _got(look: ClientLook, customer: CustomerId) -> LiveCustomer:
 
 async def _check_protected(look: ClientLook, customer: CustomerId, binding: Binding | None, terms: Terms) -> None:
     """Raise Refused where a customer is protected; one get where a pattern may fit one that is not bound."""
-    key = "" if binding is None else binding.external_id
+    names = [] if binding is None else [binding.external_id, binding.live_external_id]
     if binding is None and terms.protect:
         live = await look.get(customer)
-        key = "" if live is None else live.external_id
-    if (binding is not None and binding.protected) or (key and matcher(terms.protect)(key)):
+        names = [live.external_id] if live is not None and live.external_id else []
+    if (binding is not None and binding.protected) or protecting(terms.protect)(*names):
         raise Refused(
-            f"{key or customer}: it is protected, and never archived by this tool; nothing was sent",
+            f"{names[0] if names else customer}: it is protected, and never archived by this tool; nothing was sent",
             "lift it: `protect: false` and an apply, `reconciler state unprotect`, or `policy.protect`",
         )

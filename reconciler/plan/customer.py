@@ -21,7 +21,7 @@ from reconciler.model import (
     Reason,
 )
 from reconciler.plan.diff import Diff, diff
-from reconciler.plan.entry import Here, compared, known_entry, new_entry
+from reconciler.plan.entry import Here, compared, external_ids_of, known_entry, new_entry, recorded_protected
 from reconciler.plan.match import Known, taken_archived
 from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Shelved, as_recorded
@@ -35,14 +35,14 @@ class Means:
     """
     What planning a customer needs besides itself.
 
-    `equal` is that of `Terms`, `taken` that of `Records`; `protected`: whether the policy protects an external_id.
+    `equal` is that of `Terms`, `taken` that of `Records`; `protected` is `protecting` of the policy.
     `wants_email`: a probe found that a create without an e-mail is refused.
     """
 
     here: Here
     equal: Mapping[str, Mapping[str, str]]
     taken: Mapping[str, str]
-    protected: Callable[[str], bool]
+    protected: Callable[..., bool]
     wants_email: bool = False
 
 
@@ -160,10 +160,10 @@ def _plan_archive(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
     """Return the archive of an active customer that is declared archived, unless it is protected."""
     entry = known_entry(customer, known, live, means.here)
     bound = _bound(customer, known, live, entry)
-    if means.protected(customer.external_id):
+    if means.protected(*external_ids_of(customer, known)):
         hint = "take it out of the patterns of `policy.protect`, or delete `archived: true`"
         return bound + _blocked(customer, "it is declared archived and the policy protects it", hint)
-    if entry.protected or (known.row is not None and known.row.protected):
+    if customer.protect or recorded_protected(known.row, known.own):
         hint = "apply it once with `protect: false`, or run `reconciler state unprotect`; then it can be archived"
         return bound + _blocked(customer, "it is declared archived and it is protected", hint)
     if (again := reversed_again(entry, customer.source)) is not None:

@@ -13,7 +13,7 @@ from reconciler.plan.entry import Here
 from reconciler.plan.match import Identity, Known, Nobody, Register
 from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Unread
-from reconciler.plan.scope import matcher
+from reconciler.plan.scope import protecting
 from reconciler.plan.users import doubtful, known_users, new_users
 from reconciler.records import DOUBT_S, Intent, Records
 from reconciler.terms import Terms
@@ -29,7 +29,7 @@ def open_creates(records: Records) -> dict[Address, Intent]:
 def means_of(records: Records, terms: Terms) -> Means:
     """Return what planning a customer needs besides itself."""
     wants_email = answers_of(records.learned.answers).get(Question.EMAIL_REQUIRED) == YES
-    return Means(Here(terms.project, terms.place), terms.equal, records.taken, matcher(terms.protect), wants_email)
+    return Means(Here(terms.project, terms.place), terms.equal, records.taken, protecting(terms.protect), wants_email)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from reconciler.kinds.customer import FIELDS, fingerprint
 from reconciler.kinds.recorded import compact, with_record
 from reconciler.model import DesiredCustomer, LiveCustomer
 from reconciler.plan.diff import Diff
-from reconciler.plan.match import Known
+from reconciler.plan.match import Known, carried_external_id
 from reconciler.records import Binding, BindingState, Trouble, Via
 
 
@@ -116,5 +116,15 @@ def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None]) -
 
 def _protected(customer: DesiredCustomer, known: Known) -> bool:
     """Return whether the row is protected once this plan is applied: it outlives a missing `protect` line."""
-    recorded = (known.row is not None and known.row.protected) or (known.own is not None and known.own.protected)
-    return recorded if customer.protect is None else customer.protect
+    return recorded_protected(known.row, known.own) if customer.protect is None else customer.protect
+
+
+def recorded_protected(*rows: Binding | None) -> bool:
+    """Say whether the ledger holds a customer, or the key that is to be its, as protected."""
+    return any(row is not None and row.protected for row in rows)
+
+
+def external_ids_of(customer: DesiredCustomer, known: Known) -> tuple[str, ...]:
+    """Return each external_id that a declared customer has: its key, and those of its row and of the account."""
+    recorded = () if known.row is None else (known.row.external_id, known.row.live_external_id)
+    return (customer.external_id, *recorded, carried_external_id(known.presence) or "")

@@ -69,7 +69,7 @@ def explain(
         identity=tuple(_identity(customer, identity, row, holders)),
         presence=tuple(_presence(there, _id(identity, row), row, live, known)),
         fields=() if address.email is not None else _fields(customer, identity, there, known),
-        archiving=tuple(checks(key, customer, row, holders, known)) if asked else (),
+        archiving=tuple(checks(key, customer, row, identity, holders, known)) if asked else (),
         users=users,
         outcome=outcome_of(plan, address),
         shelved=shelved,

@@ -23,7 +23,7 @@ from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import Shelved, Sight, by_external_id, shelved_by_external_id, unverified
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
 from reconciler.plan.rivals import unrivalled
-from reconciler.plan.scope import Scope, matcher, scope_of
+from reconciler.plan.scope import Scope, matcher, protecting, scope_of
 from reconciler.plan.ways import known_lag, learned_from, sight_of
 from reconciler.records import BindingState, Records
 from reconciler.terms import Prune, Terms
@@ -190,7 +190,7 @@ def _pruning(
     return Pruning(
         prune=terms.prune,
         owned=matcher(terms.owns),
-        protected=matcher(terms.protect),
+        protected=protecting(terms.protect),
         forget=desired.forget,
         claimed=claimed,
         scope=register.scope,

@@ -39,12 +39,12 @@ class Pruning:
     What may be archived without an entry.
 
     `claimed` are the ids that declared customers are; `forget` the keys that are to be left as they are;
-    `protect_at` is where `policy.protect` is written.
+    `protected` is `protecting` of the policy, and `protect_at` is where `policy.protect` is written.
     """
 
     prune: Prune
     owned: Callable[[str], bool]
-    protected: Callable[[str], bool]
+    protected: Callable[..., bool]
     forget: Mapping[str, Source]
     claimed: AbstractSet[CustomerId]
     scope: Scope
@@ -71,7 +71,7 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
         return Part(bindings=(BindingChange(BindingAction.RELEASE, address, customer),), notes=(note,))
     if carried_external_id(there) != binding.live_external_id:
         return Part(blocked=(broken(binding.external_id, binding, there.customer.external_id),))
-    if binding.protected or pruning.protected(binding.external_id):
+    if binding.protected or pruning.protected(binding.external_id, binding.live_external_id):
         return Part(blocked=(_protected(binding, pruning.protect_at),))
     return Part(changes=(Change(Action.ARCHIVE, address, customer, Reason.ENTRY_GONE, source=_source(binding)),))
 

@@ -24,6 +24,17 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     return lambda text: any(pattern.match(text) for pattern in found)
 
 
+def protecting(patterns: Iterable[str]) -> Callable[..., bool]:
+    """
+    Return whether the policy protects a customer: by its key, or by another external_id that it has.
+
+    >>> protecting(["vip-*"])("acme", "vip-1"), protecting(["vip-*"])("acme", "")
+    (True, False)
+    """
+    matches = matcher(patterns)
+    return lambda *external_ids: any(map(matches, external_ids))
+
+
 def spellings(selector: str) -> tuple[str, ...]:
     """
     Return the patterns that a selector of the command line stands for: itself, and the key that it is the address of.

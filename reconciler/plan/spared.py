@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from reconciler.explained import Check
 from reconciler.model import DesiredCustomer, LiveCustomer
+from reconciler.plan.entry import external_ids_of, recorded_protected
 from reconciler.plan.make import Judged
+from reconciler.plan.match import Identity, Known
 from reconciler.records import Binding, BindingState
 from reconciler.terms import Prune
 
@@ -17,16 +19,21 @@ _GONE = (
 
 
 def checks(
-    key: str, customer: DesiredCustomer | None, row: Binding | None, holders: tuple[LiveCustomer, ...], known: Judged
+    key: str,
+    customer: DesiredCustomer | None,
+    row: Binding | None,
+    identity: Identity | None,
+    holders: tuple[LiveCustomer, ...],
+    known: Judged,
 ) -> Iterator[Check]:
-    """Yield the rules that this kind of plan archives by, then what keeps the customer."""
+    """Yield the rules that this kind of plan archives by, then what keeps the customer; `row` is that of its key."""
     wanted = customer is not None and customer.archived
     yield Check("declared", wanted, "`archived: true` is declared" if wanted else "`archived: true` is not declared")
     why = _why_not_gone(key, customer, row, known)
     yield Check("entry_gone", not why, why or _GONE)
     why = _why_not_owned(key, customer, row, holders, known)
     yield Check("owned", not why, why or "`prune: all`, `owns` matches its external_id, and nobody declares it")
-    yield from _keepers(key, customer, row, known)
+    yield from _keepers(key, customer, row, identity, known)
 
 
 def _why_not_gone(key: str, customer: DesiredCustomer | None, row: Binding | None, known: Judged) -> str:
@@ -73,13 +80,20 @@ def _why_not_owned(
     return ""
 
 
-def _keepers(key: str, customer: DesiredCustomer | None, row: Binding | None, known: Judged) -> Iterator[Check]:
+def _keepers(
+    key: str, customer: DesiredCustomer | None, row: Binding | None, identity: Identity | None, known: Judged
+) -> Iterator[Check]:
     """Yield what keeps a customer from being archived."""
     pruning = known.pruning
-    recorded = row is not None and row.protected
+    found = identity if isinstance(identity, Known) else None
+    recorded = recorded_protected(row, None if found is None else found.row)
+    declared = customer is not None and customer.protect is True
     why = "the ledger holds it as protected" if recorded else "the ledger does not hold it as protected"
-    yield Check("protected", recorded, why, archives=False)
-    policy = pruning.protected(key)
+    yield Check("protected", recorded or declared, "`protect: true` is declared" if declared else why, archives=False)
+    names: tuple[str, ...] = (key,) if row is None else (key, row.live_external_id)
+    if customer is not None and found is not None:
+        names = external_ids_of(customer, found)
+    policy = pruning.protected(*names)
     where = f" ({pruning.protect_at})" if policy and pruning.protect_at is not None else ""
     why = f"a pattern matches it{where}" if policy else "no pattern matches it"
     yield Check("policy.protect", policy, why, archives=False)

@@ -31,7 +31,7 @@ from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.match import broken
 from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, Sight, Unread, by_external_id, presence, unverified
-from reconciler.plan.scope import Scope, matcher
+from reconciler.plan.scope import Scope, protecting
 from reconciler.plan.ways import learned_from, sight_of
 from reconciler.records import Binding, BindingState, Intent, Records
 from reconciler.terms import Terms
@@ -172,7 +172,7 @@ class _Undoing:
     def _archive(self, row: Binding) -> Part:
         """Return the archive of what the run created or restored, unless it is protected."""
         address = Address(row.external_id)
-        if row.protected or matcher(self.terms.protect)(row.external_id):
+        if row.protected or protecting(self.terms.protect)(row.external_id, row.live_external_id):
             hint = "lift it: `protect: false` and an apply, `reconciler state unprotect`, or `policy.protect`"
             why = "the run created or restored it, and it is protected by now"
             return Part(blocked=(Blocked(address, why, hint, ids=(row.bound_id,)),))

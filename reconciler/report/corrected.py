@@ -15,12 +15,12 @@ class Follows:
     """
     What the next plan goes by: what is declared, None where that is not known, and what may be archived.
 
-    `protected` says whether the policy protects an external_id.
+    `protected` says whether the policy protects a customer of these external_ids.
     """
 
     desired: Desired | None
     prune: Prune
-    protected: Callable[[str], bool]
+    protected: Callable[..., bool]
 
 
 def after_forgetting(row: Binding, follows: Follows) -> Iterator[str]:
@@ -67,7 +67,7 @@ def after_moving(row: Binding, to: str, follows: Follows) -> Iterator[str]:
 
 def after_unprotecting(row: Binding, follows: Follows) -> Iterator[str]:
     """Yield what follows where `row` is no longer protected."""
-    if follows.protected(row.external_id):
+    if follows.protected(row.external_id, row.live_external_id):
         yield "`policy.protect` protects it still"
         return
     desired = follows.desired

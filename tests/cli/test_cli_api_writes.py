@@ -202,6 +202,16 @@ def test_a_protected_customer_is_not_archived(shop: Online) -> None:
     assert ran.err.startswith("error: acme: it is protected, and never archived by this tool; nothing was sent\n")
 
 
+def test_a_customer_is_protected_by_the_external_id_that_it_has_whatever_key_it_is_bound_to(shop: Online) -> None:
+    under(shop, "{protect: [vip-*]}")
+    (customer,) = shop.load({"external_id": "vip-1", "name": "Acme"})
+    shop.write("customers.yaml", f"customers:\n  acme: {{id: {customer}, name: Acme}}\n")
+    assert shop.run("apply", "-f", "customers.yaml", "--auto-approve").code == 0
+    ran = shop.run("api", "customers", "archive", customer)
+    assert (ran.code, ran.out, shop.writes()) == (3, "", [])
+    assert ran.err.startswith("error: acme: it is protected, and never archived by this tool; nothing was sent\n")
+
+
 def test_what_the_policy_wants_approved_is_approved_by_name(shop: Online) -> None:
     under(shop, "{require_approval_for: [archive]}")
     (customer,) = shop.load({"external_id": "acme", "name": "Acme"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from api_ways import Ways
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,11 +16,11 @@ from strategies import desired_states, histories, live_states, ways
 from world import Stages
 
 from reconciler.explained import Explanation, Row, UserSides
-from reconciler.model import Action, Address, Cause, Desired, DesiredUser, Live
+from reconciler.model import Action, Address, Cause, CustomerId, Desired, DesiredUser, Live
 from reconciler.pipeline import planning
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.make import make_plan
-from reconciler.records import Records
+from reconciler.records import Binding, Records
 from reconciler.terms import Prune, Terms
 
 
@@ -147,6 +149,30 @@ def test_who_owns_and_protects_a_live_customer_is_told() -> None:
 
     assert [check.rule for check in told.archiving if check.holds] == ["owned", "policy.protect"]
     assert told.outcome.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "row", "protect", "keepers"),
+    [
+        ({"protect": True}, bound("acme", "cus_1"), (), ["protected"]),
+        ({"protect": False}, bound("acme", "cus_1", protected=True), (), ["protected"]),
+        # Another customer is to have the key; the ledger holds the key as protected.
+        ({"protect": False}, bound("acme", "cus_2", protected=True), (), ["protected"]),
+        # The customer has another key in the ledger.
+        ({"protect": False}, bound("former", "cus_1", protected=True), (), ["protected"]),
+        ({}, bound("acme", "cus_1", live_external_id="vip-1"), ("vip-*",), ["policy.protect"]),
+        ({}, bound("vip-1", "cus_1"), ("vip-*",), ["policy.protect"]),
+    ],
+)
+def test_whatever_protects_a_declared_customer_is_told_and_keeps_it(
+    entry: dict[str, Any], row: Binding, protect: tuple[str, ...], keepers: list[str]
+) -> None:
+    desired = declared(replace(customer("acme"), id=CustomerId("cus_1"), archived=True, **entry))
+    live = account(there("cus_1", "other"), there(row.bound_id, row.live_external_id))
+    told = _told("acme", desired, live, ledger(row), replace(TERMS, protect=protect))
+
+    assert [check.rule for check in told.archiving if check.holds and not check.archives] == keepers
+    assert (told.outcome.changes, len(told.outcome.blocked)) == ((), 1)
 
 
 def test_a_user_is_told_alone() -> None:

@@ -12,6 +12,7 @@ from reconciler.model import Action, Address, Blocked, Change, CustomerId, Field
 from reconciler.plan.undo import make_undo
 from reconciler.plans import Plan
 from reconciler.records import BindingState, Intent, Records, Trouble
+from reconciler.terms import Terms
 
 ACME = Address("acme")
 ONE, TWO = CustomerId("cus_1"), CustomerId("cus_2")
@@ -25,9 +26,9 @@ def did(action: Action, address: Address = ACME, customer: CustomerId | None = O
     return Intent("run", action=action, address=address, id=customer, **given)  # type: ignore[arg-type]
 
 
-def undone(*intents: Intent, live: Live, records: Records) -> Plan:
+def undone(*intents: Intent, live: Live, records: Records, under: Terms = TERMS) -> Plan:
     """Return the plan that undoes `intents`; nothing more is to be read for it."""
-    draft = make_undo(intents, live, records, replace(TERMS, lists_archived=False))
+    draft = make_undo(intents, live, records, replace(under, lists_archived=False))
     assert draft.reads == ()
     return draft.plan
 
@@ -192,6 +193,17 @@ def test_a_protected_customer_is_not_archived() -> None:
     records = ledger(replace(OURS, protected=True))
     plan = undone(did(Action.CREATE, after={"name": "acme"}), live=account(there("cus_1", "acme")), records=records)
     assert (plan.changes, len(plan.blocked)) == ((), 1)
+
+
+def test_a_customer_whose_external_id_the_policy_protects_is_not_archived_under_another_key() -> None:
+    records = ledger(replace(OURS, live_external_id="vip-1"))
+    live = account(there("cus_1", "vip-1", name="acme"))
+    under = replace(TERMS, protect=("vip-*",))
+    plan = undone(did(Action.CREATE, after={"name": "acme"}), live=live, records=records, under=under)
+    assert (plan.changes, [one.reason for one in plan.blocked]) == (
+        (),
+        ["the run created or restored it, and it is protected by now"],
+    )
 
 
 def test_a_create_whose_customer_the_ledger_does_not_hold_is_blocked() -> None:
