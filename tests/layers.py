@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "model records terms plans drifts explained diagnosis answers",
     ),  # the nouns are one room: they are made of each other
-    ("errors", "clock", "text", "file_patterns", "shipped", "collector", "step", "pace", "git"),
+    ("errors", "clock", "text", "file_patterns", "input_file", "shipped", "collector", "step", "pace", "git"),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
@@ -119,6 +119,7 @@ FREE = {
     "scripting": ("os", "pathlib"),
     "emulator": ("builtins", "os", "pathlib", "time", "asyncio", "random", "tempfile", "reconciler.clock.RealClock"),
     "shipped": ("builtins.open", "pathlib"),
+    "input_file": ("pathlib",),
     "git": ("os", "shutil", "pathlib", "subprocess"),
 }
 

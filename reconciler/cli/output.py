@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 
 from reconciler.errors import Problem, ReconcilerError, Source
+from reconciler.input_file import read_file
 from reconciler.report.redact import masked_problem
 from reconciler.text import inert, visible
 
@@ -155,7 +156,7 @@ def narrow(stream: TextIO) -> bool:
 def read_text(path: Path) -> str:
     """Return a file's text; ReconcilerError where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_file(path).decode()
     except OSError as exc:
         raise ReconcilerError(f"{path}: it cannot be read: {exc.strerror}", "check the path") from exc
     except UnicodeDecodeError as exc:

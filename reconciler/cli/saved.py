@@ -12,6 +12,7 @@ from pathlib import Path
 from reconciler.cli import output
 from reconciler.cli.session import Session
 from reconciler.errors import Invalid, ReconcilerError, Refused
+from reconciler.input_file import read_file
 from reconciler.ledger.base import Ledger
 from reconciler.model import Change, Desired, EnvironmentRef
 from reconciler.pipeline.planning import Planned
@@ -42,7 +43,7 @@ def read_plan(path: Path, environment: Environment) -> SavedPlan:
         )
     try:
         # A byte that is no UTF-8 is damage like any other.
-        text = path.read_bytes().decode(errors="replace")
+        text = read_file(path).decode(errors="replace")
     except OSError as exc:
         raise ReconcilerError(f"{path}: it cannot be read: {exc.strerror}", "check the path") from exc
     return load(unsealed(text, environment))

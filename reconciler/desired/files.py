@@ -12,12 +12,11 @@ from typing import BinaryIO
 
 from reconciler.errors import Problem, Source
 from reconciler.file_patterns import CROSSING, file_pattern, has_magic, is_customers_file, part_pattern
+from reconciler.input_file import LARGEST, kind
 from reconciler.model import Reading, SourceFile
 from reconciler.text import visible
 
 STDIN = "<stdin>"
-LARGEST = 512 * 1024**2
-"""Bytes of a customers file: more than a million customers."""
 
 _TOO_LARGE = f"this is larger than {LARGEST // 1024**2} MiB"
 _SPLIT = "split it into several files"
@@ -208,7 +207,7 @@ class _Search:
             # Asked before it is opened: opening a pipe waits for its writer, and some devices act on it.
             state = full.stat()
             if not stat.S_ISREG(state.st_mode):
-                self._report(name, f"this is {_kind(state.st_mode)}, not a file", "write `-f -` for standard input")
+                self._report(name, f"this is {kind(state.st_mode)}, not a file", "write `-f -` for standard input")
                 return
             with full.open("rb") as file:
                 content = file.read(LARGEST + 1) if state.st_size <= LARGEST else None
@@ -234,9 +233,3 @@ class _Search:
 
     def _report(self, path: str, message: str, hint: str) -> None:
         self.problems.append(Problem(Source(visible(path) or "''"), "", message, hint))
-
-
-def _kind(mode: int) -> str:
-    """Return what a thing that is neither file nor folder is, in words."""
-    kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"))
-    return next((words for asks, words in kinds if asks(mode)), "a device")

@@ -18,6 +18,7 @@ from reconciler.text import visible
 _VERSION = 1
 _KEYS = "RECONCILER_PLAN_KEY, or the file that RECONCILER_PLAN_KEY_FILE names"
 _ALTERED = "the sealed plan was altered or cut after it was saved; nothing was sent"
+_NAME_IT = {"project": "apply it with the project file of that project"}
 
 
 def check_keys(environment: Environment) -> None:
@@ -60,7 +61,7 @@ def unsealed(text: str, environment: Environment) -> str:
             raise Refused(
                 f"the sealed plan is for the {what} {_shown(document[name])}, and this is {visible(ours)}; "
                 "nothing was sent",
-                f"name it with -e, or {AGAIN}",
+                f"{_NAME_IT.get(name, 'name it with -e')}, or {AGAIN}",
             )
     if not cipher.has(sealed_by(body)):
         raise Refused(

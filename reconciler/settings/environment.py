@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.input_file import read_file
 from reconciler.model import Action, EnvironmentRef
 from reconciler.settings.place import NOWHERE, Place
 from reconciler.terms import Prune, Share, Terms, Window
@@ -15,8 +16,8 @@ from reconciler.terms import Prune, Share, Terms, Window
 RATE_PER_S = 5.0
 """What the API allows for each key (FAQ, "What is the API rate limit?")."""
 
-
 _BETWEEN_KEYS = ", \t\r\n"
+_LARGEST_SECRET = 64 * 1024
 
 TENTH = Share(10, percent=True)
 """The limit of archives, and of restores, where none is given."""
@@ -255,7 +256,7 @@ def _credential(text: str | Problem, what: str) -> str | Problem:
 def _read_secret(path: Path, what: str, named_by: str) -> Secret | Problem:
     """Return the secret that a file holds, without the line break at its end."""
     try:
-        text = path.read_text(encoding="utf-8").strip("\r\n")
+        text = read_file(path, _LARGEST_SECRET).decode().strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         return Problem(Source(str(path)), "", f"the {what} cannot be read: {reason}", f"check {named_by}")

@@ -15,6 +15,7 @@ from reconciler.documents.places import find_places
 from reconciler.documents.shape import Shape
 from reconciler.documents.words import written
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.input_file import read_file
 from reconciler.settings.state_url import has_literal_password
 from reconciler.settings.trust import check_file, read_trust
 from reconciler.settings.values import interpolated, located, names_a_variable
@@ -22,6 +23,7 @@ from reconciler.shipped import schema
 from reconciler.text import visible
 
 PROJECT_FILE = "reconciler.yaml"
+_LARGEST = 16 * 1024**2
 
 T = TypeVar("T")
 
@@ -114,7 +116,7 @@ def read_document(path: Path, shown: str, *, hint: str) -> Document:
 def _parsed(path: Path, shown: str, *, hint: str) -> tuple[Document, tuple[Problem, ...]]:
     """Return what a YAML file holds and what is wrong with it; Invalid where it cannot be read, or is no YAML."""
     try:
-        content = path.read_bytes()
+        content = read_file(path, _LARGEST)
     except OSError as error:
         raise Invalid([Problem(Source(shown), "", f"this cannot be read: {error.strerror}", hint)]) from error
     document, problems = parse(content, shown)

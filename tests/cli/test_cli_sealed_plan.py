@@ -133,8 +133,10 @@ def test_a_sealed_plan_that_is_relabeled_as_one_of_another_environment_is_refuse
 def test_a_sealed_plan_of_another_project_is_refused(shop: Online) -> None:
     saved(shop, RECONCILER_PLAN_KEY=KEY)
     shop.write("reconciler.yaml", "version: 1\nproject: other\nfiles: [customers.yaml]\n")
-    error = refused(shop, RECONCILER_PLAN_KEY=KEY)[0]
-    assert error == "error: the sealed plan is for the project default, and this is other; nothing was sent"
+    assert refused(shop, RECONCILER_PLAN_KEY=KEY) == [
+        "error: the sealed plan is for the project default, and this is other; nothing was sent",
+        f"  apply it with the project file of that project, or {MAKE}",
+    ]
 
 
 @pytest.mark.parametrize("key", ["", " ", ",\n"])
