@@ -301,6 +301,10 @@ class Intent:
         """
         return "external_id" not in self.after
 
+    def unseen_until(self, lag_s: float) -> float:
+        """Return until when its effect may stay unseen, though nobody hears an answer; `lag_s` is that of any write."""
+        return self.opened_at + lag_s + DOUBT_S
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -53,7 +53,7 @@ MIDDLE = (
     "api.times",
     "documents.scalars",
     "documents.words",
-    "apply.made",
+    "apply.settle",
     "apply.recover",
     "recording",
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from calling_world import CallingWorld
 from plan_parts import customer, declared
 from story import TERMS
 from switched import SwitchedWorld
 
+from reconciler.apply import calls
 from reconciler.emulator.faults import Fault, On
 from reconciler.emulator.scripted import Scripted
 from reconciler.model import Status
@@ -16,6 +18,10 @@ from reconciler.rules import Behaviour, ExternalIds, Unique
 
 LOWERS = Behaviour(external_ids=ExternalIds.LOWERED, unique=Unique.NONE)
 DESIRED = declared(customer("New One"), customer("Other"))
+
+
+class Calls(SwitchedWorld, CallingWorld):
+    """A world behind the emulator in which single requests are made too."""
 
 
 def keys(world: SwitchedWorld) -> list[str]:
@@ -63,6 +69,19 @@ def test_who_was_there_before_is_not_taken_for_a_create_in_doubt(tmp_path: Path)
     world.wait(60)
     world.apply(desired, TERMS)
     assert keys(world) == ["New One", "new one"]
+
+
+def test_a_direct_create_whose_answer_is_lost_is_not_sent_again_where_the_server_changes_its_external_id(
+    tmp_path: Path,
+) -> None:
+    world = Calls(tmp_path, LOWERS)
+    world.api.served.faults = Scripted({1: Fault.LOST_AFTER}, of=On.WRITES.takes)
+    outcome = world.call(calls.create_customer({"external_id": "New One", "name": "New"})).outcome
+    assert (outcome.status, outcome.message, keys(world)) == (
+        Status.DONE,
+        "its answer was lost; it was done",
+        ["new one"],
+    )
 
 
 @pytest.mark.parametrize("kept", [ExternalIds.LOWERED, ExternalIds.TRIMMED])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from reconciler import recording
@@ -14,8 +14,9 @@ from reconciler.api.request import Request
 from reconciler.api.times import rfc3339
 from reconciler.apply.ended import ended
 from reconciler.apply.execute import Steps
-from reconciler.apply.made import BEFORE_S, made, several
+from reconciler.apply.recover import doubt_text
 from reconciler.apply.sending import Sending
+from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Facts, Observed, Users, settle
 from reconciler.errors import Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import CUSTOMERS, read_customer, read_user, users_path
@@ -24,14 +25,6 @@ from reconciler.records import Binding, Intent, PutBinding, PutUsers, SeenUser, 
 
 Others = Callable[[], AbstractSet[CustomerId]]
 """Says of which customers it is known how they came to be; asked only where an answer was lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """What was found of a create in doubt: the customer that it made or whose user it made, and the API's row of it."""
-
-    id: CustomerId
-    row: object
 
 
 class CallSteps:
@@ -73,21 +66,23 @@ class CallSteps:
 
     async def settled(self, change: Change, intent: Intent, words: str) -> Outcome | None:
         """Close an open create by reading; return what became of it, done in `words`, or None where it was not done."""
-        found = await sought(self._sending.client, intent, self._others())
-        if not found:
-            await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
-            return None
-        if len(found) > 1:
+        facts, rows = await _read(self._sending.client, intent, self._others())
+        found = settle(intent, Observed(facts))
+        if isinstance(found, Ambiguous):
             # Closed: who has looked at them may give the same command again.
-            message = several(one.id for one in found)
+            message = doubt_text(found)
             await self._sending.close(intent, Status.IN_DOUBT, message=message)
             return Outcome(change, Status.IN_DOUBT, message)
-        (one,) = found
-        self.found = one.row
-        user = read_user(one.row) if intent.action is Action.CREATE_USER and intent.address == change.address else None
+        if not isinstance(found, Done) or found.id is None:
+            await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
+            return None
+        self.found = rows[found.id]
+        user = (
+            read_user(self.found) if intent.action is Action.CREATE_USER and intent.address == change.address else None
+        )
         writes = self._seen(user)
-        await self._sending.close(replace(intent, id=one.id), Status.DONE, *writes, message=words)
-        return Outcome(change, Status.DONE, words, one.id)
+        await self._sending.close(replace(intent, id=found.id), Status.DONE, *writes, message=words)
+        return Outcome(change, Status.DONE, words, found.id)
 
     async def _take(self, change: Change) -> Outcome:
         """Send a create or a patch; what the client raises is raised."""
@@ -128,15 +123,21 @@ class CallSteps:
         return PutBinding(row), PutUsers(row.bound_id, (*self._users, *new))
 
 
-async def sought(client: Client, intent: Intent, others: AbstractSet[CustomerId]) -> tuple[Sought, ...]:
-    """Return what an open create may have made: customers since it, or the user with its e-mail; raises ApiFailed."""
+async def _read(
+    client: Client, intent: Intent, others: AbstractSet[CustomerId]
+) -> tuple[Facts, Mapping[CustomerId, object]]:
+    """
+    Read what shows an open create: the customers since it, or the users of its customer; raises ApiFailed.
+
+    Returned with it are the API's rows by the customer's id: of each customer, or of the user with its email.
+    """
     if intent.id is not None:
+        listed = [row async for page in pages(client, users_path(intent.id)) for row in page.rows]
+        users = [(user.email, row) for row in listed if (user := read_user(row)) is not None]
         email = canonical_email(intent.address.email or "")
-        users = [row async for page in pages(client, users_path(intent.id)) for row in page.rows]
-        theirs = [row for row in users if (user := read_user(row)) and canonical_email(user.email) == email]
-        return tuple(Sought(intent.id, row) for row in theirs[:1])
+        theirs = next((row for known, row in users if canonical_email(known) == email), None)
+        return Users([known for known, _ in users]), {intent.id: theirs}
     since = ("created_at_start", rfc3339(intent.opened_at - BEFORE_S))
     rows = [row async for page in pages(client, CUSTOMERS, (since,)) for row in page.rows]
     by_id = {live.id: (live, row) for row in rows if (live := read_customer(row)) is not None}
-    found = made(intent, [live for live, _ in by_id.values()], others)
-    return tuple(Sought(one.id, by_id[one.id][1]) for one in found)
+    return Customers([live for live, _ in by_id.values()], others), {one: row for one, (_, row) in by_id.items()}

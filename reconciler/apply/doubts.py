@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from reconciler import recording
 from reconciler.apply.look import Look
-from reconciler.apply.made import BEFORE_S
 from reconciler.apply.sending import Sending
-from reconciler.kinds.kind import canonical_email, nearly
+from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Doubt, Observed, Users, settle
+from reconciler.kinds.kind import canonical_email
 from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
 from reconciler.records import Binding, PutBinding, PutUsers, SeenUser
 
@@ -47,10 +47,9 @@ class Doubts:
         customers = [change for change in doubted if change.action is Action.CREATE]
         if customers:
             since = min(self._sending.last_intent(change).opened_at for change in customers) - BEFORE_S
-            listed = await self._look.created_since(since)
+            listed = {one.id: one for one in await self._look.created_since(since)}
             for change in customers:
-                found = self._carriers(change.address.external_id, listed)
-                outcome = await self._found(change, found)
+                outcome = await self._found(change, listed)
                 if outcome is not None:
                     outcomes[change.address] = outcome
         for change in doubted:
@@ -60,50 +59,38 @@ class Doubts:
                     outcomes[change.address] = outcome
         return outcomes
 
-    def _carriers(self, key: str, listed: Sequence[LiveCustomer]) -> list[LiveCustomer]:
-        """
-        Return who carries a key; where nobody does, who carries nearly it and is bound to no other.
-
-        Whether the server keeps an external_id as it was sent is not documented, and what is sent again is doubled.
-        """
-        exact = [one for one in listed if one.external_id == key]
-        if exact:
-            return exact
-        bound = {row.id for row in self._rows.values()}
-        near = nearly(key)
-        return [one for one in listed if one.id not in bound and nearly(one.external_id) == near]
-
-    async def _found(self, change: Change, found: Sequence[LiveCustomer]) -> Outcome | None:
+    async def _found(self, change: Change, listed: Mapping[CustomerId, LiveCustomer]) -> Outcome | None:
         """Return what became of a create in doubt: bound where one is there, None where none is."""
-        intent = self._sending.last_intent(change)
-        if len(found) > 1:
-            ids = ", ".join(one.id for one in found)
-            message = f"its answer was lost, and {len(found)} customers have its external_id now: {ids}; none is bound"
-            return Outcome(change, Status.IN_DOUBT, message)
-        if not found:
+        intent, key = self._sending.last_intent(change), change.address.external_id
+        bound = {row.id for row in self._rows.values()}
+        found = settle(intent, Observed(Customers(listed.values(), bound)))
+        if isinstance(found, Ambiguous):
+            return Outcome(change, Status.IN_DOUBT, _text(found))
+        if not isinstance(found, Done) or found.id is None:
             await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
             return None
-        (live,) = found
-        recorded = recording.found(self._rows[change.address.external_id], change, live, intent.opened_at)
-        self._rows[change.address.external_id] = recorded
+        recorded = recording.found(self._rows[key], change, listed[found.id], intent.opened_at)
+        self._rows[key] = recorded
         message = "its answer was lost; it was done"
         # Its users are listed before one is created: the list says who else wrote to it.
-        self._unlisted.add(change.address.external_id)
-        await self._sending.close(replace(intent, id=live.id), Status.DONE, PutBinding(recorded), message=message)
-        return Outcome(change, Status.DONE, message, live.id)
+        self._unlisted.add(key)
+        await self._sending.close(replace(intent, id=found.id), Status.DONE, PutBinding(recorded), message=message)
+        return Outcome(change, Status.DONE, message, found.id)
 
     async def _found_user(self, change: Change) -> Outcome | None:
         """Return what became of the create of a user in doubt, None where it is not there."""
         customer, intent = self._rows[change.address.external_id].bound_id, self._sending.last_intent(change)
-        if await self._listed_user(change, customer) is None:
+        await self._list_users(change, customer)
+        seen = Users([user.email for user in self._users[customer]])
+        if not isinstance(settle(intent, Observed(seen)), Done):
             await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
             return None
         message = "its answer was lost; it was done"
         await self._sending.close(intent, Status.DONE, PutUsers(customer, self._users[customer]), message=message)
         return Outcome(change, Status.DONE, message, customer)
 
-    async def _listed_user(self, change: Change, customer: CustomerId) -> SeenUser | None:
-        """List a customer's users and return the one that `change` would create; what is known of the others stays."""
+    async def _list_users(self, change: Change, customer: CustomerId) -> None:
+        """List a customer's users; what is known of those that `change` does not create stays."""
         email = canonical_email(change.address.email or "")
         before = {canonical_email(user.email): user for user in self._users.get(customer, ())}
         seen = dict(before)
@@ -114,4 +101,11 @@ class Doubts:
                 applied = {field.name: field.after for field in change.fields if field.name != "email"}
             seen[key] = SeenUser(user.email, user.fields, applied)
         self._users[customer] = tuple(seen.values())
-        return seen.get(email) if email not in before else before[email]
+
+
+def _text(found: Ambiguous) -> str:
+    """Return why a create stays in doubt, and nobody is bound."""
+    ids = ", ".join(found.ids)
+    if found.doubt is Doubt.CLAIMED:
+        return f"its answer was lost, and {ids}, which is bound to another key, has its external_id now; none is bound"
+    return f"its answer was lost, and {len(found.ids)} customers have its external_id now: {ids}; none is bound"

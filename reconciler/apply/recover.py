@@ -8,28 +8,33 @@ again. What is left is said here: a row whose archive came through, and which in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import inf
 
 from reconciler import recording
-from reconciler.apply.made import made, nearly_made, several
-from reconciler.kinds.customer import FIELDS
-from reconciler.kinds.kind import canonical_email
-from reconciler.kinds.recorded import with_record
-from reconciler.model import (
-    Action,
-    Address,
-    Change,
-    CustomerId,
-    FieldChange,
-    Live,
-    LiveCustomer,
-    Reason,
-    Status,
+from reconciler.apply.settle import (
+    Ambiguous,
+    Customers,
+    Done,
+    Doubt,
+    Facts,
+    FieldValues,
+    NotDone,
+    NothingRead,
+    Observed,
+    Settlement,
+    TooEarly,
+    Users,
+    Visibility,
+    Ways,
+    settle,
 )
-from reconciler.records import DOUBT_S, Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
+from reconciler.kinds.recorded import with_record
+from reconciler.model import Action, Address, Change, CustomerId, FieldChange, Live, LiveCustomer, Reason, Status
+from reconciler.records import Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
+
+UsersById = Mapping[CustomerId, tuple[SeenUser, ...]]
 
 
 def recovered(records: Records, live: Live, project: str) -> Records:
@@ -43,32 +48,22 @@ def recovered(records: Records, live: Live, project: str) -> Records:
     if not records.intents:
         return records
     rows = dict(records.bindings)
-    holders: dict[str, list[LiveCustomer]] = {}
-    bound = {row.id for row in rows.values()}
-    for customer in live.listed.values():
-        holders.setdefault(customer.external_id, []).append(customer)
     for intent in records.intents:
+        if intent.action not in (Action.CREATE, Action.ARCHIVE, Action.RESTORE):
+            continue
         key = intent.address.external_id
-        row, there = rows.get(key), holders.get(key) or nearly_made(intent, live.listed.values())
-        if intent.action is Action.ARCHIVE and row is not None and row.id == intent.id and _archived(row, live):
-            rows[key] = recording.archived(row, intent.opened_at, inf)
-        # It was neither listed nor found when the restore was planned: who is listed now was restored by that.
-        if (
-            intent.action is Action.RESTORE
-            and row is not None
-            and row.id == intent.id
-            and row.state is BindingState.ABSENT
-            and row.id in live.listed
-        ):
-            rows[key] = recording.restored(row, intent.opened_at, inf)
-        if (
-            intent.action is Action.CREATE
-            and intent.binds
-            and row is None
-            and len(there) == 1
-            and there[0].id not in bound
-        ):
-            rows[key] = _created(intent, there[0], project)
+        row, found = rows.get(key), settle(intent, Observed(_facts(intent, replace(records, bindings=rows), live, {})))
+        if not isinstance(found, Done):
+            continue
+        match intent.action:
+            case Action.CREATE if intent.binds and row is None and found.id is not None:
+                rows[key] = _created(intent, live.listed[found.id], project)
+            case Action.ARCHIVE if row is not None and row.state is BindingState.ACTIVE:
+                rows[key] = recording.archived(row, intent.opened_at, inf)
+            case Action.RESTORE if row is not None and row.state is BindingState.ABSENT:
+                rows[key] = recording.restored(row, intent.opened_at, inf)
+            case _:
+                pass
     return replace(records, bindings=rows)
 
 
@@ -91,26 +86,11 @@ def _created(intent: Intent, live: LiveCustomer, project: str) -> Binding:
     return recording.found(with_record(entry, applied, {}, {}), change, live, intent.opened_at)
 
 
-def wait_s(records: Records, live: Live, lag_s: float, users: Mapping[CustomerId, tuple[SeenUser, ...]]) -> float:
+def wait_s(records: Records, live: Live, lag_s: float, users: UsersById) -> float:
     """Return how long to wait until every create that an earlier run left in doubt can be seen; 0 where none is."""
-    external_ids = {customer.external_id for customer in live.listed.values()}
-    young = [
-        intent.opened_at + lag_s + DOUBT_S - live.read_at
-        for intent in records.intents
-        if intent.action in (Action.CREATE, Action.CREATE_USER)
-        and not apart(intent, records)
-        and not _seen(intent, external_ids, records, users)
-    ]
-    return max(0.0, *young) if young else 0.0
-
-
-def _archived(row: Binding, live: Live) -> bool:
-    """Say whether a row held active is seen to be so no more."""
-    return (
-        row.state is BindingState.ACTIVE
-        and row.id is not None
-        and row.id not in live.listed
-        and live.sought.get(row.id) is False
+    settled = _settled(records, live, lag_s, users)
+    return max(
+        (one.left_s for intent, one in settled if isinstance(one, TooEarly) and not apart(intent, records)), default=0.0
     )
 
 
@@ -119,31 +99,19 @@ def repeated(records: Records) -> frozenset[Address]:
     return frozenset(intent.address for intent in records.intents if intent.action in (Action.ARCHIVE, Action.RESTORE))
 
 
-def closing(
-    records: Records, live: Live, lag_s: float, users: Mapping[CustomerId, tuple[SeenUser, ...]]
-) -> list[PutIntent]:
+def closing(records: Records, live: Live, lag_s: float, users: UsersById) -> list[PutIntent]:
     """
     Return the open intents that are settled now, closed; a create too young to be seen stays open.
 
-    `users` are the users known by customer id after this planning.
+    `records` are those of `recovered`, `users` the users known by customer id after this planning.
     """
-    settled_at = live.read_at - lag_s - DOUBT_S
-    ids = {customer.external_id: customer.id for customer in live.listed.values()}
     closed = []
-    others = {row.bound_id for row in records.bindings.values()}
-    for intent in records.intents:
-        if intent.action is Action.CREATE and not intent.binds:
-            end = _of_api(intent, live, others)
-        elif apart(intent, records):
-            end = _End(Status.IN_DOUBT, "its answer was lost, and a plan reads only what is managed", intent.id)
-        else:
-            end = _end(intent, ids, records, users, live)
-        young = intent.opened_at > settled_at and intent.action in (Action.CREATE, Action.CREATE_USER)
-        # One that several may be will not be seen any better.
-        if young and (end.status is Status.FAILED or apart(intent, records)):
+    for intent, found in _settled(records, live, lag_s, users):
+        if isinstance(found, TooEarly):
             continue
-        settled = replace(intent, id=end.id, status=end.status, message=end.message, closed_at=live.read_at)
-        closed.append(PutIntent(settled))
+        status, message = _end(intent, found, records)
+        known = found.id if isinstance(found, Done) else intent.id
+        closed.append(PutIntent(replace(intent, id=known, status=status, message=message, closed_at=live.read_at)))
     return closed
 
 
@@ -153,76 +121,60 @@ def apart(intent: Intent, records: Records) -> bool:
     return key in ("", intent.id) and key not in records.bindings
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How an open intent ends, and the customer's id where it is known."""
-
-    status: Status
-    message: str
-    id: CustomerId | None
-
-
-def _end(
-    intent: Intent,
-    ids: Mapping[str, CustomerId],
-    records: Records,
-    users: Mapping[CustomerId, tuple[SeenUser, ...]],
-    live: Live,
-) -> _End:
-    """Return the end of a change of a plan; `ids` are the live ones by external_id."""
-    if _seen(intent, ids.keys(), records, users) or _shown(intent, records, live):
-        known = intent.id or ids.get(intent.address.external_id)
-        return _End(Status.DONE, "settled by reading: it was done", known)
-    return _End(Status.FAILED, "settled by reading: it was not done, or is sent again", intent.id)
+def doubt_text(found: Ambiguous) -> str:
+    """Return why a create stays in doubt."""
+    ids = ", ".join(found.ids)
+    if found.doubt is Doubt.CLAIMED:
+        return f"its answer was lost, and {ids} has its external_id, but is bound to another key"
+    return f"its answer was lost, and it may have made any of {ids}; look at them"
 
 
-def _shown(intent: Intent, records: Records, live: Live) -> bool:
-    """
-    Say whether a customer is as its archive, restore or patch was to make it.
+def _settled(records: Records, live: Live, lag_s: float, users: UsersById) -> Iterator[tuple[Intent, Settlement]]:
+    """Yield each open intent with what became of it."""
+    for intent in records.intents:
+        yield intent, settle(intent, Observed(_facts(intent, records, live, users), live.read_at, lag_s))
 
-    `records` are those of `recovered`. Where archived customers are listed, an archive or a restore does not show.
-    """
+
+def _facts(intent: Intent, records: Records, live: Live, users: UsersById) -> Facts:
+    """Return what planning read that shows the change of an open intent."""
     row = records.bindings.get(intent.address.external_id)
-    if row is None or row.id != intent.id:
+    if intent.action is Action.CREATE:
+        bound = {one.id for one in records.bindings.values()}
+        return Customers(live.listed.values(), bound, row.id if intent.binds and row is not None else None)
+    if apart(intent, records):
+        return NothingRead()
+    if intent.action is Action.CREATE_USER:
+        known = users.get(row.id, ()) if row is not None and row.id is not None else ()
+        return Users([user.email for user in known])
+    if row is None or row.id is None or row.id != intent.id:
+        return NothingRead()
+    listed = live.listed.get(row.id)
+    if intent.action is Action.PATCH:
+        return NothingRead() if listed is None else FieldValues(listed.fields)
+    # A restore is planned of who was not visible, unless it is of our own archive.
+    missed = intent.action is Action.RESTORE and row.state is not BindingState.ARCHIVED
+    return Visibility(Ways(), listed=_is_listed(row, row.id, live), missed=missed)
+
+
+def _is_listed(row: Binding, customer: CustomerId, live: Live) -> bool | None:
+    """Say whether a customer is listed; None where it is not, and may be active all the same."""
+    if customer in live.listed:
+        return True
+    if row.state is BindingState.ARCHIVED or (row.state is BindingState.ACTIVE and live.sought.get(customer) is False):
         return False
-    listed = live.listed.get(row.bound_id)
-    match intent.action:
-        case Action.ARCHIVE:
-            return listed is None and row.state is BindingState.ARCHIVED
-        case Action.RESTORE:
-            return listed is not None and row.state is BindingState.ACTIVE
-        case Action.PATCH:
-            return (
-                listed is not None
-                and bool(intent.after)
-                and all(FIELDS[name].same(listed.fields.get(name), value) for name, value in intent.after.items())
-            )
+    return None
+
+
+def _end(intent: Intent, found: Done | NotDone | Ambiguous, records: Records) -> tuple[Status, str]:
+    """Return how the journal closes an open intent."""
+    match found:
+        case Done():
+            return Status.DONE, "settled by reading: it was done"
+        case Ambiguous(Doubt.SEVERAL | Doubt.CLAIMED):
+            return Status.IN_DOUBT, doubt_text(found)
+        case Ambiguous() if apart(intent, records):
+            return Status.IN_DOUBT, "its answer was lost, and a plan reads only what is managed"
+        case NotDone() if intent.action is Action.CREATE and not intent.binds:
+            return Status.FAILED, "settled by reading: it was not done"
         case _:
-            return False
-
-
-def _of_api(intent: Intent, live: Live, others: AbstractSet[CustomerId]) -> _End:
-    """Return the end of a create that binds nothing."""
-    found = made(intent, live.listed.values(), others)
-    if len(found) > 1:
-        return _End(Status.IN_DOUBT, several(one.id for one in found), None)
-    if found:
-        return _End(Status.DONE, "settled by reading: it was done", found[0].id)
-    return _End(Status.FAILED, "settled by reading: it was not done", None)
-
-
-def _seen(
-    intent: Intent, external_ids: AbstractSet[str], records: Records, users: Mapping[CustomerId, tuple[SeenUser, ...]]
-) -> bool | None:
-    """Return True where the effect of a create is seen, None where it is not (or is no create)."""
-    match intent.action:
-        case Action.CREATE:
-            row = records.bindings.get(intent.address.external_id)
-            return True if intent.address.external_id in external_ids or (row and row.id) else None
-        case Action.CREATE_USER:
-            row = records.bindings.get(intent.address.external_id)
-            known = users.get(row.id, ()) if row is not None and row.id is not None else ()
-            email = canonical_email(intent.address.email or "")
-            return True if any(canonical_email(user.email) == email for user in known) else None
-        case _:
-            return None
+            return Status.FAILED, "settled by reading: it was not done, or is sent again"

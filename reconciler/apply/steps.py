@@ -17,7 +17,7 @@ from reconciler.apply.look import Look
 from reconciler.apply.patches import Patches
 from reconciler.apply.requests import creation, request_for
 from reconciler.apply.sending import Sending
-from reconciler.apply.settle import Ways, settled
+from reconciler.apply.settle import Ambiguous, Doubt, NotDone, Observed, Settlement, Visibility, Ways, settle
 from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer
@@ -221,17 +221,26 @@ class CustomerSteps:
                 return message, self._sending.last_intent(change), self._sending.client.server_now(), None
             intent = self._sending.last_intent(change)
             try:
-                done = await settled(self._look, customer, created_at, self._ways, active_wanted=active_wanted)
+                found = await self._settled(intent, customer, created_at)
             except OverBudget as spent:
                 spent.lost = max(failure.lost, 1)
                 raise
-            if done is False:
+            if isinstance(found, NotDone):
                 await self._sending.close(intent, Status.FAILED, message=str(failure))
                 failure.lost = 0
                 raise
-            message = "" if done else "whether it was done cannot be seen on this server; it counts as done"
+            hidden = isinstance(found, Ambiguous)
+            message = "whether it was done cannot be seen on this server; it counts as done" if hidden else ""
             return message, intent, self._sending.client.server_now(), None
         return "", intent, reply.server_time_s, read_customer(reply.body)
+
+    async def _settled(self, intent: Intent, customer: CustomerId, created_at: str) -> Settlement:
+        """Return what became of an archive or a restore; two requests at most, a get and a narrow list."""
+        got = Visibility(self._ways, got=await self._look.get(customer) is not None)
+        found = settle(intent, Observed(got))
+        if found != Ambiguous(Doubt.HIDDEN) or not created_at or self._ways.lists_archived is not False:
+            return found
+        return settle(intent, Observed(replace(got, listed=await self._look.seek(customer, created_at))))
 
     async def _is_so_already(self, failure: Rejected, customer: CustomerId, *, active_wanted: bool) -> bool:
         """

@@ -9,12 +9,13 @@ from reconciler.apply import recover
 from reconciler.apply.call_steps import CallSteps
 from reconciler.apply.execute import Result
 from reconciler.apply.sending import Sending
+from reconciler.apply.settle import NothingRead, Observed, TooEarly, settle
 from reconciler.apply.told import Settling, Tell
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Change, Outcome, Status
 from reconciler.pipeline.runs import doubted_users
 from reconciler.plan.ways import known_lag
-from reconciler.records import DOUBT_S, Intent, PutIntent, Records
+from reconciler.records import Intent, PutIntent, Records
 from reconciler.terms import Terms
 
 
@@ -35,12 +36,12 @@ async def settled_first(
     lag_s = known_lag(records.learned, terms)
     for intent in _doubts(change, records, ledger):
         same = _same(intent, change)
-        wait_s = intent.opened_at + lag_s + DOUBT_S - sending.client.server_now()
-        if not _ours(intent, change, records) or (wait_s > 0 and not same):
+        early = settle(intent, Observed(NothingRead(), sending.client.server_now(), lag_s))
+        if not _ours(intent, change, records) or (isinstance(early, TooEarly) and not same):
             continue
-        if wait_s > 0:
-            tell(Settling(1, wait_s))
-            await sending.pause(wait_s)
+        if isinstance(early, TooEarly):
+            tell(Settling(1, early.left_s))
+            await sending.pause(early.left_s)
             if sending.stopped:
                 return Result((Outcome(change, Status.SKIPPED, "interrupted before it was sent"),), interrupted=True)
         run = f"run {intent.run[:8]}, whose answer was lost,"

@@ -28,7 +28,7 @@ from reconciler.model import (
     Read,
 )
 from reconciler.plan.part import Part
-from reconciler.records import DOUBT_S, LACKED_S, Learned, Pass, Records
+from reconciler.records import LACKED_S, Learned, Pass, Records
 
 LISTINGS = 4
 """So many listings are taken at most, until two in a row hold the same customers."""
@@ -88,17 +88,21 @@ class Proof:
         live = self.live
         if live.pages == 1 or (live.listings > 1 and not live.passes_differ):
             return ()
-        opened = {one.address.external_id: one.opened_at for one in self.records.intents if one.action is Action.CREATE}
+        unseen = {
+            one.address.external_id: one.unseen_until(self.lag_s)
+            for one in self.records.intents
+            if one.action is Action.CREATE
+        }
         digests: dict[float, str] = {}
-        return tuple(key for key in keys if not self._confirmed(key, opened.get(key), digests))
+        return tuple(key for key in keys if not self._confirmed(key, unseen.get(key), digests))
 
-    def _confirmed(self, key: str, opened_at: float | None, digests: dict[float, str]) -> bool:
+    def _confirmed(self, key: str, unseen_until: float | None, digests: dict[float, str]) -> bool:
         """Say whether an earlier listing lacked `key` too and held the same customers, as far as it can tell."""
         earlier = max((one[key] for one in (self.records.lacked, self.saved) if key in one), key=_at, default=None)
         read_at = self.live.read_at
         if earlier is None or not read_at - LACKED_S <= earlier.at <= read_at:
             return False
-        if opened_at is not None and earlier.at <= opened_at + self.lag_s + DOUBT_S:
+        if unseen_until is not None and earlier.at <= unseen_until:
             # A create of it was sent, and that listing need not have shown it.
             return False
         if earlier.at not in digests:

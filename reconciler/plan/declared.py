@@ -15,7 +15,7 @@ from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Unread
 from reconciler.plan.scope import protecting
 from reconciler.plan.users import doubtful, known_users, new_users
-from reconciler.records import DOUBT_S, Intent, Records
+from reconciler.records import Intent, Records
 from reconciler.terms import Terms
 
 
@@ -92,5 +92,5 @@ class Declared:
     def _open_create(self, address: Address) -> Intent | None:
         """Return the create of `address` that was not answered and may still come to be seen, None without one."""
         intent = self.open_creates.get(address)
-        settled = self.register.sight.live.read_at - self.register.sight.lag_s - DOUBT_S
-        return intent if intent is not None and intent.opened_at > settled else None
+        sight = self.register.sight
+        return intent if intent is not None and intent.unseen_until(sight.lag_s) > sight.live.read_at else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from carried_out import CREATED_AT, row
 
 from reconciler import recording
@@ -66,6 +67,37 @@ def test_a_create_is_bound_to_the_one_customer_with_its_external_id() -> None:
 
 def test_a_create_is_bound_to_neither_of_two_customers() -> None:
     assert recovered(records(intent(Action.CREATE)), live("cus_1", "cus_2"), "default").bindings == {}
+
+
+def messages(one: Records, seen: Live) -> list[tuple[Status | None, CustomerId | None, str]]:
+    closed = closing(recovered(one, seen, "default"), seen, LAG_S, {})
+    return [(write.intent.status, write.intent.id, write.intent.message) for write in closed]
+
+
+@pytest.mark.parametrize("key", ["acme", "ACME"], ids=["exactly", "nearly"])
+def test_a_create_that_two_customers_may_be_is_closed_in_doubt_without_the_id_of_either(key: str) -> None:
+    two = {CustomerId(one): LiveCustomer(CustomerId(one), key, rfc3339(OLD), {}) for one in ("cus_1", "cus_2")}
+    assert messages(records(intent(Action.CREATE)), Live(listed=two, read_at=NOW)) == [
+        (Status.IN_DOUBT, None, "its answer was lost, and it may have made any of cus_1, cus_2; look at them")
+    ]
+
+
+def test_a_create_whose_external_id_has_a_customer_of_another_key_is_closed_in_doubt() -> None:
+    before = records(intent(Action.CREATE), row("other", "cus_acme"))
+    assert messages(before, live("cus_acme")) == [
+        (
+            Status.IN_DOUBT,
+            None,
+            "its answer was lost, and cus_acme has its external_id, but is bound to another key",
+        )
+    ]
+
+
+def test_two_creates_are_never_bound_to_one_customer() -> None:
+    first, second = intent(Action.CREATE), replace(intent(Action.CREATE), seq=2, address=Address("ACME"))
+    one = LiveCustomer(ACME, "acme", rfc3339(OLD), {})
+    after = recovered(Records(intents=(first, second), known=True), Live(listed={ACME: one}, read_at=NOW), "default")
+    assert [row.id for row in after.bindings.values()] == [ACME]
 
 
 def test_an_archive_or_restore_without_an_answer_makes_the_next_one_a_repetition() -> None:

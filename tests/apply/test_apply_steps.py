@@ -260,3 +260,11 @@ def test_a_create_that_two_customers_may_be_is_bound_to_neither() -> None:
     done = carry_out([create("acme", name="A")], server, rows=[entry("acme", name="A")])
     assert (done.statuses, done.book.rows(), server.heard.count("POST /customers")) == ([IN_DOUBT], [], 1)
     assert "cus_1, cus_2" in done.messages[0]
+
+
+def test_a_create_that_may_be_a_customer_of_another_key_is_bound_to_none_and_not_sent_again() -> None:
+    server = Server(LOST, page(live("acme", "cus_other")))
+    rows = [entry("acme", name="A"), row("other", "cus_other")]
+    done = carry_out([create("acme", name="A")], server, rows=rows)
+    assert (done.statuses, done.book.rows(), server.heard.count("POST /customers")) == ([IN_DOUBT], [], 1)
+    assert "cus_other, which is bound to another key" in done.messages[0]

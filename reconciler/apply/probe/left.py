@@ -8,17 +8,16 @@ from itertools import count
 
 from reconciler.apply.look import Look
 from reconciler.apply.probe.asking import Asking, Made
+from reconciler.apply.settle import BEFORE_S, NothingRead, Observed, TooEarly, settle
 from reconciler.model import Action, CustomerId, LiveCustomer, Status
-from reconciler.records import DOUBT_S, Intent
-
-BEFORE_S = 5.0
-"""So long before its intent a create is looked for: Date and created_at are rounded, and bounds may be exclusive."""
+from reconciler.records import Intent
 
 
 def wait_s(intents: Iterable[Intent], now_s: float, lag_s: float) -> float:
     """Return how long to wait until every create whose answer was never heard can be seen; `now_s` is the server's."""
-    young = [one.opened_at + lag_s + DOUBT_S - now_s for one in intents if _unheard(one)]
-    return max(0.0, *young) if young else 0.0
+    unread = Observed(NothingRead(), now_s, lag_s)
+    settled = [settle(one, unread) for one in intents if _unheard(one)]
+    return max((one.left_s for one in settled if isinstance(one, TooEarly)), default=0.0)
 
 
 async def cleaned(asking: Asking, intents: Sequence[Intent], look: Look, keys: Mapping[CustomerId, str]) -> list[Made]:
