@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from clocks import EPOCH_S, VirtualClock
 from world import REF, World
 
-from reconciler.apply.calls import Call
+from reconciler.apply.direct_request import Call
 from reconciler.errors import ReconcilerError
 from reconciler.pipeline import applying, calling
 from reconciler.pipeline.calling import Called

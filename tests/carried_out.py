@@ -11,14 +11,15 @@ from typing import Self
 from answers import Server, talk
 from clocks import VirtualClock, run
 
+from reconciler.apply.events import Tell
 from reconciler.apply.execute import Result, execute
 from reconciler.apply.journal import Journal
-from reconciler.apply.sending import Sending
+from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
-from reconciler.apply.told import Tell
 from reconciler.errors import LedgerFailed
 from reconciler.kinds.recorded import with_record
+from reconciler.live.single_reads import SingleReads
 from reconciler.model import (
     Action,
     Address,
@@ -30,7 +31,6 @@ from reconciler.model import (
     Reason,
     Status,
 )
-from reconciler.pipeline.look import ClientLook
 from reconciler.plans import Plan
 from reconciler.records import (
     Binding,
@@ -137,12 +137,12 @@ def carry_out(
     async def carried() -> CarriedOut:
         async with talk(server) as client:
             journal = Journal(ledger)
-            sending = Sending(
+            sender = Sender(
                 run="run", client=client, journal=journal, stop=stop or asyncio.Event(), clock=VirtualClock()
             )
             steps = CustomerSteps(
-                sending=sending,
-                look=ClientLook(client),
+                sender=sender,
+                reads=SingleReads(client),
                 rows={row.external_id: row for row in rows},
                 users=users or {},
                 learned=learned,
@@ -151,7 +151,7 @@ def carry_out(
                 unread=unread,
             )
             plan = Plan(REF, "default", changes=tuple(changes))
-            result = await execute(plan, sending, steps, tell, lag_s=10.0)
+            result = await execute(plan, sender, steps, tell, lag_s=10.0)
             return CarriedOut(result, ledger, server, asyncio.get_running_loop().time())
 
     return run(carried())

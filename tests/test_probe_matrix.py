@@ -10,8 +10,8 @@ from plan_parts import customer, declared
 from probes import SWITCHES, UNSEEN, Probed, expected, lag_of
 
 from reconciler.answers import NOT_ASKED, Question
-from reconciler.apply.probe.course import REQUESTS
 from reconciler.model import DesiredCustomer, Status
+from reconciler.probe.run import REQUESTS
 from reconciler.rules import Behaviour
 from reconciler.rules.questions import QUESTIONS
 

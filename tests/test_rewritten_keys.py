@@ -10,7 +10,7 @@ from plan_parts import customer, declared
 from story import TERMS
 from switched import SwitchedWorld
 
-from reconciler.apply import calls
+from reconciler.apply import direct_request
 from reconciler.emulator.faults import Fault, On
 from reconciler.emulator.scripted import Scripted
 from reconciler.model import Status
@@ -76,7 +76,7 @@ def test_a_direct_create_whose_answer_is_lost_is_not_sent_again_where_the_server
 ) -> None:
     world = Calls(tmp_path, LOWERS)
     world.api.served.faults = Scripted({1: Fault.LOST_AFTER}, of=On.WRITES.takes)
-    outcome = world.call(calls.create_customer({"external_id": "New One", "name": "New"})).outcome
+    outcome = world.call(direct_request.create_customer({"external_id": "New One", "name": "New"})).outcome
     assert (outcome.status, outcome.message, keys(world)) == (
         Status.DONE,
         "its answer was lost; it was done",

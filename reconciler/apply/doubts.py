@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler import recording
-from reconciler.apply.look import Look
-from reconciler.apply.sending import Sending
+from reconciler.apply.sender import Sender
 from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Doubt, Observed, Users, settle
 from reconciler.kinds.kind import canonical_email
+from reconciler.live.single_reads import SingleReads
 from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
 from reconciler.records import Binding, PutBinding, PutUsers, SeenUser
 
@@ -24,14 +24,14 @@ class Doubts:
 
     def __init__(
         self,
-        sending: Sending,
-        look: Look,
+        sender: Sender,
+        reads: SingleReads,
         rows: dict[str, Binding],
         users: dict[CustomerId, tuple[SeenUser, ...]],
         unlisted: set[str],
     ) -> None:
-        self._sending = sending
-        self._look = look
+        self._sender = sender
+        self._reads = reads
         self._rows = rows
         self._users = users
         self._unlisted = unlisted
@@ -46,8 +46,8 @@ class Doubts:
         outcomes: dict[Address, Outcome] = {}
         customers = [change for change in doubted if change.action is Action.CREATE]
         if customers:
-            since = min(self._sending.last_intent(change).opened_at for change in customers) - BEFORE_S
-            listed = {one.id: one for one in await self._look.created_since(since)}
+            since = min(self._sender.last_intent(change).opened_at for change in customers) - BEFORE_S
+            listed = {one.id: one for one in await self._reads.created_since(since)}
             for change in customers:
                 outcome = await self._found(change, listed)
                 if outcome is not None:
@@ -61,32 +61,32 @@ class Doubts:
 
     async def _found(self, change: Change, listed: Mapping[CustomerId, LiveCustomer]) -> Outcome | None:
         """Return what became of a create in doubt: bound where one is there, None where none is."""
-        intent, key = self._sending.last_intent(change), change.address.external_id
+        intent, key = self._sender.last_intent(change), change.address.external_id
         bound = {row.id for row in self._rows.values()}
         found = settle(intent, Observed(Customers(listed.values(), bound)))
         if isinstance(found, Ambiguous):
             return Outcome(change, Status.IN_DOUBT, _text(found))
         if not isinstance(found, Done) or found.id is None:
-            await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
+            await self._sender.close(intent, Status.FAILED, message="its answer was lost; it was not done")
             return None
         recorded = recording.found(self._rows[key], change, listed[found.id], intent.opened_at)
         self._rows[key] = recorded
         message = "its answer was lost; it was done"
         # Its users are listed before one is created: the list says who else wrote to it.
         self._unlisted.add(key)
-        await self._sending.close(replace(intent, id=found.id), Status.DONE, PutBinding(recorded), message=message)
+        await self._sender.close(replace(intent, id=found.id), Status.DONE, PutBinding(recorded), message=message)
         return Outcome(change, Status.DONE, message, found.id)
 
     async def _found_user(self, change: Change) -> Outcome | None:
         """Return what became of the create of a user in doubt, None where it is not there."""
-        customer, intent = self._rows[change.address.external_id].bound_id, self._sending.last_intent(change)
+        customer, intent = self._rows[change.address.external_id].bound_id, self._sender.last_intent(change)
         await self._list_users(change, customer)
         seen = Users([user.email for user in self._users[customer]])
         if not isinstance(settle(intent, Observed(seen)), Done):
-            await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
+            await self._sender.close(intent, Status.FAILED, message="its answer was lost; it was not done")
             return None
         message = "its answer was lost; it was done"
-        await self._sending.close(intent, Status.DONE, PutUsers(customer, self._users[customer]), message=message)
+        await self._sender.close(intent, Status.DONE, PutUsers(customer, self._users[customer]), message=message)
         return Outcome(change, Status.DONE, message, customer)
 
     async def _list_users(self, change: Change, customer: CustomerId) -> None:
@@ -94,7 +94,7 @@ class Doubts:
         email = canonical_email(change.address.email or "")
         before = {canonical_email(user.email): user for user in self._users.get(customer, ())}
         seen = dict(before)
-        for user in await self._look.users(customer):
+        for user in await self._reads.users(customer):
             key = canonical_email(user.email)
             applied = before[key].applied if key in before else None
             if key == email:

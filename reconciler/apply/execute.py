@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.api.flight import in_flight
-from reconciler.apply.sending import Halted, Sending
-from reconciler.apply.told import Begun, Settling, Tell
+from reconciler.apply.events import Begun, Settling, Tell
+from reconciler.apply.sender import Halted, Sender
 from reconciler.errors import ApiFailed
 from reconciler.model import Action, Address, Change, Outcome, Status
 from reconciler.plans import Plan
@@ -68,7 +68,7 @@ class Steps(Protocol):
         """Look for creates in doubt, the lag bound having passed; what is not in the answer did not happen."""
 
 
-async def execute(plan: Plan, sending: Sending, steps: Steps, tell: Tell, *, lag_s: float) -> Result:
+async def execute(plan: Plan, sender: Sender, steps: Steps, tell: Tell, *, lag_s: float) -> Result:
     """
     Do `plan` and return what became of each change.
 
@@ -82,13 +82,13 @@ async def execute(plan: Plan, sending: Sending, steps: Steps, tell: Tell, *, lag
         outcomes[index] = outcome
         tell(outcome)
 
-    course = _Course(sending, steps, ended, tell)
+    course = _Course(sender, steps, ended, tell)
     changes = list(enumerate(plan.changes))
     await _together(_chains(row for row in changes if row[1].action is not Action.ARCHIVE), course)
     await _settle(course, lag_s)
     await _together(_chains(row for row in changes if row[1].action is Action.ARCHIVE), course)
     ordered = tuple(outcomes[index] for index in range(len(plan.changes)))
-    return Result(ordered, sending.halt, sending.interrupted, sending.spent)
+    return Result(ordered, sender.halt, sender.interrupted, sender.spent)
 
 
 Chain = list[tuple[int, Change]]
@@ -106,7 +106,7 @@ class _Doubt:
 class _Course:
     """What the chains of a run have in common, and what is in doubt so far."""
 
-    sending: Sending
+    sender: Sender
     steps: Steps
     ended: Callable[[int, Outcome], None]
     tell: Tell
@@ -116,11 +116,11 @@ class _Course:
 async def _settle(course: _Course, lag_s: float) -> None:
     """Settle what is in doubt by reading, and go on with it; what still is after all rounds ends in doubt."""
     for _ in range(SETTLING_ROUNDS):
-        if not course.doubts or not course.sending.may_settle():
+        if not course.doubts or not course.sender.may_settle():
             break
         course.tell(Settling(len(course.doubts), lag_s))
-        await course.sending.pause(lag_s)
-        if course.sending.stopped:
+        await course.sender.pause(lag_s)
+        if course.sender.stopped:
             break
         doubts, course.doubts = course.doubts, []
         try:
@@ -164,14 +164,14 @@ async def _together(chains: list[Chain], course: _Course) -> None:
 async def _one_after_the_other(chain: Chain, course: _Course) -> None:
     """Take one customer's changes; after one that is not done the rest is skipped, or waits with it."""
     for place, (index, change) in enumerate(chain):
-        if course.sending.halted:
-            course.ended(index, _not_sent(change, course.sending))
+        if course.sender.halted:
+            course.ended(index, _not_sent(change, course.sender))
             continue
         course.tell(Begun(change))
         try:
             outcome = await course.steps.take(change)
         except Halted:
-            outcome = _not_sent(change, course.sending)
+            outcome = _not_sent(change, course.sender)
         if outcome.status is Status.IN_DOUBT and change.action in (Action.CREATE, Action.CREATE_USER):
             course.doubts.append(_Doubt(chain[place:], outcome))
             return
@@ -188,11 +188,11 @@ def _skip(chain: Chain, because: Outcome, course: _Course) -> None:
         course.ended(index, Outcome(change, Status.SKIPPED, why, change.id))
 
 
-def _not_sent(change: Change, sending: Sending) -> Outcome:
+def _not_sent(change: Change, sender: Sender) -> Outcome:
     """Return that the run stopped before `change`."""
     why = "the run stopped before it was sent"
-    if sending.interrupted:
+    if sender.interrupted:
         why = "interrupted before it was sent"
-    elif sending.spent and not sending.halt:
-        why = f"not begun: the run's budget is used up ({sending.client.budget.allowance})"
+    elif sender.spent and not sender.halt:
+        why = f"not begun: the run's budget is used up ({sender.client.budget.allowance})"
     return Outcome(change, Status.SKIPPED, why, change.id)

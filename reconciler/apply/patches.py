@@ -9,9 +9,9 @@ from http import HTTPStatus
 
 from reconciler import recording
 from reconciler.api.request import Request
-from reconciler.apply.answered import customer_in, words_of
+from reconciler.apply.replies import customer_in, words_of
 from reconciler.apply.requests import CLEARS, patch_body
-from reconciler.apply.sending import Sending
+from reconciler.apply.sender import Sender
 from reconciler.errors import Rejected
 from reconciler.kinds.wire import customer_path
 from reconciler.model import Change, CustomerId, FieldChange, Outcome, Status
@@ -29,9 +29,9 @@ class Patches:
     """
 
     def __init__(
-        self, sending: Sending, rows: dict[str, Binding], learned: Learned, unread: AbstractSet[CustomerId]
+        self, sender: Sender, rows: dict[str, Binding], learned: Learned, unread: AbstractSet[CustomerId]
     ) -> None:
-        self._sending = sending
+        self._sender = sender
         self._rows = rows
         self._learned = learned
         self._unread = unread
@@ -50,10 +50,10 @@ class Patches:
         try:
             full, outcome = await self._sent(change.fields, clear, customer, before, change, tries_on=bool(cleared))
         except Rejected as failure:
-            if failure.status not in _INVALID or not cleared or self._sending.halted:
+            if failure.status not in _INVALID or not cleared or self._sender.halted:
                 raise
             return await self._refused(change, customer, other, failure)
-        if full and not self._sending.halted:
+        if full and not self._sender.halted:
             try:
                 _, outcome = await self._sent(full, other, customer, before, change)
             except Rejected as again:
@@ -68,7 +68,7 @@ class Patches:
         try:
             return (await self._sent(change.fields, other, customer, self._rows[key], change))[1]
         except Rejected as again:
-            if again.status not in _INVALID or (rest.fields and self._sending.halted):
+            if again.status not in _INVALID or (rest.fields and self._sender.halted):
                 raise
         if rest.fields:
             await self._sent(rest.fields, other, customer, self._rows[key], rest)
@@ -80,7 +80,7 @@ class Patches:
         """Keep that the server does not take `fields`, so that they are not sent for ever."""
         row = recording.refused(self._rows[change.address.external_id], fields)
         self._rows[change.address.external_id] = row
-        await self._sending.journal.write(PutBinding(row))
+        await self._sender.journal.write(PutBinding(row))
 
     async def _sent(
         self,
@@ -98,7 +98,7 @@ class Patches:
         Returns those that were to be emptied and are not, and what became of the change.
         """
         request = Request("PATCH", customer_path(customer), body=patch_body(fields, clear))
-        reply, intent = await self._sending.send(request, change, customer, counts=lambda _: not tries_on)
+        reply, intent = await self._sender.send(request, change, customer, counts=lambda _: not tries_on)
         live = customer_in(reply, "PATCH", customer)
         cleared = _cleared(fields)
         full = recording.not_taken(cleared, live)
@@ -107,7 +107,7 @@ class Patches:
             change,
             live,
             reply.server_time_s,
-            self._sending.lag_s,
+            self._sender.lag_s,
             read=live.id not in self._unread,
             undecided=full if tries_on else (),
         )
@@ -120,7 +120,7 @@ class Patches:
             writes.append(PutLearned(self._learned))
         message = words_of(recorded.not_taken)
         status = Status.FAILED if recorded.not_taken else Status.DONE
-        await self._sending.close(intent, status, *writes, message=message)
+        await self._sender.close(intent, status, *writes, message=message)
         return full, Outcome(change, status, message, live.id)
 
 

@@ -10,17 +10,16 @@ from types import MappingProxyType
 from typing import assert_never
 
 from reconciler import recording
-from reconciler.apply.answered import customer_in, only_new, renamed, user_in, words_of
 from reconciler.apply.doubts import Doubts
-from reconciler.apply.ended import ended
-from reconciler.apply.look import Look
 from reconciler.apply.patches import Patches
+from reconciler.apply.replies import customer_in, only_new, outcome_of, renamed, user_in, words_of
 from reconciler.apply.requests import creation, request_for
-from reconciler.apply.sending import Sending
+from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ambiguous, Doubt, NotDone, Observed, Settlement, Visibility, Ways, settle
 from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer
+from reconciler.live.single_reads import SingleReads
 from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
 from reconciler.records import (
     Binding,
@@ -48,8 +47,8 @@ class CustomerSteps:
     def __init__(
         self,
         *,
-        sending: Sending,
-        look: Look,
+        sender: Sender,
+        reads: SingleReads,
         rows: Mapping[str, Binding],
         users: Mapping[CustomerId, tuple[SeenUser, ...]],
         learned: Learned,
@@ -59,8 +58,8 @@ class CustomerSteps:
         patched: Mapping[str, AbstractSet[str]] = MappingProxyType({}),
         seen: bool = True,
     ) -> None:
-        self._sending = sending
-        self._look = look
+        self._sender = sender
+        self._reads = reads
         self._rows = dict(rows)
         self._users = dict(users)
         self._ways = ways
@@ -73,12 +72,12 @@ class CustomerSteps:
         self._patched = patched
         self._seen = seen
         self._restored: dict[CustomerId, LiveCustomer | None] = {}
-        self._patches = Patches(sending, self._rows, learned, self._unread)
-        self._doubts = Doubts(sending, look, self._rows, self._users, self._unlisted)
+        self._patches = Patches(sender, self._rows, learned, self._unread)
+        self._doubts = Doubts(sender, reads, self._rows, self._users, self._unlisted)
 
     async def take(self, change: Change) -> Outcome:
         """Do one change and return what became of it; raises Halted where nothing was sent."""
-        return await ended(self._take(change), change, self._sending, then="the next plan settles it")
+        return await outcome_of(self._take(change), change, self._sender, then="the next plan settles it")
 
     async def settle(self, doubted: Sequence[Change]) -> Mapping[Address, Outcome]:
         """Look for creates in doubt, the lag bound having passed; what is not in the answer did not happen."""
@@ -109,7 +108,7 @@ class CustomerSteps:
     async def _alone(self, change: Change, customer: CustomerId, *, active_wanted: bool) -> Outcome:
         """Archive or restore a customer without a row; only the journal knows of it."""
         message, intent, _, _ = await self._or_settled(change, customer, "", active_wanted=active_wanted)
-        await self._sending.close(intent, Status.DONE, message=message)
+        await self._sender.close(intent, Status.DONE, message=message)
         return Outcome(change, Status.DONE, message, customer)
 
     def _row(self, change: Change) -> Binding:
@@ -123,10 +122,10 @@ class CustomerSteps:
     async def _create(self, change: Change, planned: Change) -> Outcome:
         """Create a customer, and bind it; `planned` is the change that the plan holds."""
         try:
-            reply, intent = await self._sending.send(creation(change), change, None)
+            reply, intent = await self._sender.send(creation(change), change, None)
         except Rejected as failure:
             if says_taken(failure):
-                await self._sending.journal.write(PutTaken(change.address.external_id, failure.detail or str(failure)))
+                await self._sender.journal.write(PutTaken(change.address.external_id, failure.detail or str(failure)))
             raise
         live = customer_in(reply, "POST /customers")
         self._bound.add(only_new(live, self._bound))
@@ -136,7 +135,7 @@ class CustomerSteps:
         self._listed.add(live.id)
         message = words_of(recorded.not_taken) or renamed(change, live)
         writes = (PutBinding(recorded.binding), PutUsers(live.id, ()))
-        await self._sending.close(replace(intent, id=live.id), Status.DONE, *writes, message=message)
+        await self._sender.close(replace(intent, id=live.id), Status.DONE, *writes, message=message)
         return Outcome(planned, Status.DONE, message, live.id)
 
     async def _patch(self, change: Change) -> Outcome:
@@ -147,7 +146,7 @@ class CustomerSteps:
         if customer not in self._unread or customer not in self._restored:
             return await self._patches.take(change, customer)
         # The reply to a restore may be empty.
-        live = self._restored[customer] or await self._look.get(customer)
+        live = self._restored[customer] or await self._reads.get(customer)
         if live is None or live.id != customer:
             return await self._patches.take(change, customer)
         self._unread.discard(customer)
@@ -160,9 +159,9 @@ class CustomerSteps:
             return await self._alone(change, change.id, active_wanted=False)
         customer, row = self._id(change), self._row(change)
         message, intent, at, _ = await self._or_settled(change, customer, row.created_at, active_wanted=False)
-        binding = recording.archived(row, at, self._sending.lag_s)
+        binding = recording.archived(row, at, self._sender.lag_s)
         self._rows[change.address.external_id] = binding
-        await self._sending.close(intent, Status.DONE, PutBinding(binding), message=message)
+        await self._sender.close(intent, Status.DONE, PutBinding(binding), message=message)
         return Outcome(change, Status.DONE, message, customer)
 
     async def _restore(self, change: Change) -> Outcome:
@@ -175,23 +174,23 @@ class CustomerSteps:
         except NotFound:
             if change.otherwise is Action.CREATE and self._first_sending(change):
                 # The id is gone for good: the key is bound to nobody until the create is done.
-                await self._sending.journal.write(DropBinding(change.address.external_id))
+                await self._sender.journal.write(DropBinding(change.address.external_id))
                 self._created_instead.add(change.address.external_id)
-                now, key = self._sending.client.server_now(), change.address.external_id
+                now, key = self._sender.client.server_now(), change.address.external_id
                 self._rows[key] = recording.to_create(row, change, now, self._patched.get(key, frozenset()))
                 return await self._create(replace(change, action=Action.CREATE, id=None, otherwise=None), change)
             absent = recording.absent(row)
-            await self._sending.journal.write(PutBinding(absent))
+            await self._sender.journal.write(PutBinding(absent))
             raise
-        binding = recording.restored(row, at, self._sending.lag_s)
+        binding = recording.restored(row, at, self._sender.lag_s)
         self._rows[change.address.external_id] = binding
-        await self._sending.close(intent, Status.DONE, PutBinding(binding), message=message)
+        await self._sender.close(intent, Status.DONE, PutBinding(binding), message=message)
         self._restored[customer] = live
         return Outcome(change, Status.DONE, message, customer)
 
     def _first_sending(self, change: Change) -> bool:
         """Say whether `change` was sent once only, an earlier run's sending counted."""
-        return change.address not in self._reopened and not self._sending.repeated(change)
+        return change.address not in self._reopened and not self._sender.repeated(change)
 
     async def _or_settled(
         self, change: Change, customer: CustomerId, created_at: str, *, active_wanted: bool
@@ -208,39 +207,39 @@ class CustomerSteps:
             return unknown or not may_be_so_already(failure, active_wanted=active_wanted)
 
         try:
-            reply, intent = await self._sending.send(request, change, customer, counts=counts)
+            reply, intent = await self._sender.send(request, change, customer, counts=counts)
         except Rejected as failure:
             repeated = bool(failure.lost) or change.address in self._reopened
             if failure.status not in (400, 404) or not repeated:
                 if counts(failure):
                     raise
                 if not await self._is_so_already(failure, customer, active_wanted=active_wanted):
-                    self._sending.refused(failure)
+                    self._sender.refused(failure)
                     raise
                 message = f"it counts as {'restored' if active_wanted else 'archived'} already: the API said {failure}"
-                return message, self._sending.last_intent(change), self._sending.client.server_now(), None
-            intent = self._sending.last_intent(change)
+                return message, self._sender.last_intent(change), self._sender.client.server_now(), None
+            intent = self._sender.last_intent(change)
             try:
                 found = await self._settled(intent, customer, created_at)
             except OverBudget as spent:
                 spent.lost = max(failure.lost, 1)
                 raise
             if isinstance(found, NotDone):
-                await self._sending.close(intent, Status.FAILED, message=str(failure))
+                await self._sender.close(intent, Status.FAILED, message=str(failure))
                 failure.lost = 0
                 raise
             hidden = isinstance(found, Ambiguous)
             message = "whether it was done cannot be seen on this server; it counts as done" if hidden else ""
-            return message, intent, self._sending.client.server_now(), None
+            return message, intent, self._sender.client.server_now(), None
         return "", intent, reply.server_time_s, read_customer(reply.body)
 
     async def _settled(self, intent: Intent, customer: CustomerId, created_at: str) -> Settlement:
         """Return what became of an archive or a restore; two requests at most, a get and a narrow list."""
-        got = Visibility(self._ways, got=await self._look.get(customer) is not None)
+        got = Visibility(self._ways, got=await self._reads.get(customer) is not None)
         found = settle(intent, Observed(got))
         if found != Ambiguous(Doubt.HIDDEN) or not created_at or self._ways.lists_archived is not False:
             return found
-        return settle(intent, Observed(replace(got, listed=await self._look.seek(customer, created_at))))
+        return settle(intent, Observed(replace(got, listed=await self._reads.seek(customer, created_at))))
 
     async def _is_so_already(self, failure: Rejected, customer: CustomerId, *, active_wanted: bool) -> bool:
         """
@@ -251,7 +250,7 @@ class CustomerSteps:
         does any, where archived ones are known to be listed: what else would be listed, and yet not be there?
         """
         said = says_already(failure, active_wanted=active_wanted)
-        return said or self._ways.lists_archived is True or await self._look.get(customer) is None
+        return said or self._ways.lists_archived is True or await self._reads.get(customer) is None
 
     async def _create_user(self, change: Change) -> Outcome:
         """Create a user, unless it is listed where only a listing after the restore could tell."""
@@ -259,23 +258,23 @@ class CustomerSteps:
         unlisted = change.address.external_id in self._unlisted
         if unlisted or (change.unless_listed and customer not in self._listed):
             before = {canonical_email(user.email): user for user in self._users.get(customer, ())}
-            listed = {canonical_email(user.email): user for user in await self._look.users(customer)}
+            listed = {canonical_email(user.email): user for user in await self._reads.users(customer)}
             newer = {email: SeenUser(user.email, user.fields) for email, user in listed.items() if email not in before}
             self._users[customer] = tuple({**before, **newer}.values())
             self._listed.add(customer)
-            await self._sending.journal.write(PutUsers(customer, self._users[customer]))
+            await self._sender.journal.write(PutUsers(customer, self._users[customer]))
             self._unlisted.discard(change.address.external_id)
         email = change.address.email or ""
         seen = self._users.get(customer, ())
         if any(canonical_email(user.email) == canonical_email(email) for user in seen):
             return Outcome(change, Status.DONE, "it was there", customer)
-        reply, intent = await self._sending.send(request_for(change, customer), change, customer)
+        reply, intent = await self._sender.send(request_for(change, customer), change, customer)
         live = user_in(reply, email)
         applied = {field.name: field.after for field in change.fields if field.name != "email"}
         self._users[customer] = (*seen, SeenUser(live.email, live.fields, applied))
-        row = recording.rewritten(self._row(change), (), {}, reply.server_time_s, self._sending.lag_s)
+        row = recording.rewritten(self._row(change), (), {}, reply.server_time_s, self._sender.lag_s)
         self._rows[change.address.external_id] = row
-        await self._sending.close(intent, Status.DONE, PutBinding(row), PutUsers(customer, self._users[customer]))
+        await self._sender.close(intent, Status.DONE, PutBinding(row), PutUsers(customer, self._users[customer]))
         return Outcome(change, Status.DONE, "", customer)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import click
 
-from reconciler.apply import calls
-from reconciler.apply.calls import Call
-from reconciler.apply.told import Settling, Told
+from reconciler.apply import direct_request
+from reconciler.apply.direct_request import Call
+from reconciler.apply.events import ApplyEvent, Settling
 from reconciler.cli import api_options as given
 from reconciler.cli import consent, output
 from reconciler.cli.api_options import Asking, How
@@ -49,7 +49,7 @@ def create(ctx: click.Context, values: Mapping[str, str], ask: Asking, how: How,
       reconciler api customers create --name "Acme Corp" --email billing@acme.example --external-id acme
     """  # noqa: D301 - click's mark
     _some(values)
-    called(ctx, calls.create_customer(values, unchecked=unchecked), ask, how)
+    called(ctx, direct_request.create_customer(values, unchecked=unchecked), ask, how)
 
 
 @click.command("patch")
@@ -80,7 +80,7 @@ def patch(
         raise click.UsageError(f"{both[0]}: it is given a value, and null")
     sent = {**values, **dict.fromkeys(nulls)}
     _some(sent)
-    called(ctx, calls.patch_customer(CustomerId(customer), sent), ask, how)
+    called(ctx, direct_request.patch_customer(CustomerId(customer), sent), ask, how)
 
 
 @click.command("archive")
@@ -96,7 +96,7 @@ def archive(ctx: click.Context, customer: str, ask: Asking, how: How) -> None:
     Example:
       reconciler api customers archive cus_9f3
     """  # noqa: D301 - click's mark
-    called(ctx, calls.archive_customer(CustomerId(customer)), ask, how)
+    called(ctx, direct_request.archive_customer(CustomerId(customer)), ask, how)
 
 
 @click.command("restore")
@@ -112,7 +112,7 @@ def restore(ctx: click.Context, customer: str, ask: Asking, how: How) -> None:
     Example:
       reconciler api customers restore cus_9f3
     """  # noqa: D301 - click's mark
-    called(ctx, calls.restore_customer(CustomerId(customer)), ask, how)
+    called(ctx, direct_request.restore_customer(CustomerId(customer)), ask, how)
 
 
 @click.command("create")
@@ -130,7 +130,7 @@ def create_user(ctx: click.Context, customer: str, values: Mapping[str, str], as
       reconciler api users create cus_9f3 --email jane@acme.example --first-name Jane
     """  # noqa: D301 - click's mark
     _some(values)
-    called(ctx, calls.create_user(CustomerId(customer), values), ask, how)
+    called(ctx, direct_request.create_user(CustomerId(customer), values), ask, how)
 
 
 def called(ctx: click.Context, call: Call, ask: Asking, how: How) -> None:
@@ -181,7 +181,7 @@ async def _carried(session: Session, ledger: Ledger, prepared: Prepared) -> Call
         )
 
 
-def _waiting(told: Told) -> None:
+def _waiting(told: ApplyEvent) -> None:
     """Say that a lost answer is being settled; all else is said by the reply."""
     match told:
         case Settling(_, wait_s):

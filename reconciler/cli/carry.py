@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import assert_never
 
-from reconciler.apply.told import Begun, Settling, Told
+from reconciler.apply.events import ApplyEvent, Begun, Settling
 from reconciler.cli import consent, output
 from reconciler.cli.asked import Asked
 from reconciler.cli.events import Events
@@ -159,7 +159,7 @@ def _carry_out(
 
     with shown_progress(session.clock) as progress:
 
-        def tell(told: Told) -> None:
+        def tell(told: ApplyEvent) -> None:
             nonlocal ended
             match told:
                 case Begun(change):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from reconciler.apply.probe.course import REQUESTS
 from reconciler.cli import consent, output
 from reconciler.cli.carry import stopped_by_signals
 from reconciler.cli.session import connected
@@ -13,6 +12,7 @@ from reconciler.pipeline import applying, probing, writing
 from reconciler.pipeline.checks import key_name
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.pipeline.runs import PROBING
+from reconciler.probe.run import REQUESTS
 from reconciler.report.words import duration
 from reconciler.settings import Environment, Options, Settings
 from reconciler.text import visible

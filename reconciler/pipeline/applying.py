@@ -11,17 +11,17 @@ from uuid import uuid4
 
 from reconciler.api.client import Client
 from reconciler.apply import recover
+from reconciler.apply.events import Tell
 from reconciler.apply.execute import Result, execute
 from reconciler.apply.journal import Journal
-from reconciler.apply.sending import Sending
+from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
-from reconciler.apply.told import Tell
 from reconciler.clock import Clock
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
+from reconciler.live.single_reads import SingleReads
 from reconciler.model import Action, BindingAction, CustomerId, Status
-from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
 from reconciler.plan.absence import created_keys
@@ -96,12 +96,12 @@ async def carry_out(
     run = replace(run, key=f"{where.name}/{where.account[:8]}", plan=planned.plan.fingerprint)
     ledger.commit([PutRun(run), *bookkeeping(planned, terms)])
     lag_s = known_lag(planned.learned, terms)
-    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=lag_s)
-    look = ClientLook(client)
+    sender = Sender(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=lag_s)
+    reads = SingleReads(client)
     lists, gets = known_ways(planned.learned, terms)
     steps = CustomerSteps(
-        sending=sending,
-        look=look,
+        sender=sender,
+        reads=reads,
         rows=_rows(planned),
         users=users_of(planned),
         learned=planned.learned,
@@ -110,11 +110,11 @@ async def carry_out(
         unread=_unread(planned),
         patched=_patched(planned),
     )
-    result = await execute(planned.plan, sending, steps, tell, lag_s=lag_s)
+    result = await execute(planned.plan, sender, steps, tell, lag_s=lag_s)
     if not result.halt and not result.interrupted and client.budget.room(LEARNING):
         # What the budget has no room for is learned by the next run.
         with suppress(OverBudget):
-            await _learn(ledger, look, planned, terms, result)
+            await _learn(ledger, reads, planned, terms, result)
     did = sum(one.status is Status.DONE for one in result.outcomes)
     done = ended(run, clock, result.outcome, requests=client.requests, changes=did)
     # Whoever goes on with what was not begun need not prove again that nobody is there.
@@ -181,7 +181,7 @@ def _rows(planned: Planned) -> Mapping[str, Binding]:
     return {**planned.records.bindings, **{entry.external_id: entry for entry in planned.plan.entries}}
 
 
-async def _learn(ledger: Ledger, look: ClientLook, planned: Planned, terms: Terms, result: Result) -> None:
+async def _learn(ledger: Ledger, reads: SingleReads, planned: Planned, terms: Terms, result: Result) -> None:
     """Learn whether archived customers are listed and answer a get, while that is unknown: two requests, once."""
     row = to_learn_from(planned.records, planned.learned, terms, planned.live)
     settled = row is not None
@@ -193,8 +193,8 @@ async def _learn(ledger: Ledger, look: ClientLook, planned: Planned, terms: Term
             return
         row = rows[archives[-1].address.external_id]
     # In this order: one that a get finds and that no list holds after it was archived all the while.
-    got = await look.get(row.bound_id)
-    listed = await look.on_first_page(row.bound_id, row.created_at)
+    got = await reads.get(row.bound_id)
+    listed = await reads.on_first_page(row.bound_id, row.created_at)
     if listed is None and (planned.live.narrowed or not settled):
         return
     if listed is None:

@@ -8,22 +8,21 @@ from dataclasses import dataclass, replace
 from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.apply import recover
-from reconciler.apply.call_steps import CallSteps
-from reconciler.apply.calls import Call, change_of
+from reconciler.apply.direct_request import Call, CallSteps, change_of
+from reconciler.apply.events import Tell
 from reconciler.apply.execute import Result, execute
 from reconciler.apply.journal import Journal
-from reconciler.apply.sending import Sending
+from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
-from reconciler.apply.told import Tell
 from reconciler.clock import Clock
 from reconciler.errors import ApiFailed, NotFound, Refused
 from reconciler.kinds.wire import customer_path
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
+from reconciler.live.single_reads import SingleReads
 from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
 from reconciler.pipeline.applying import ended
-from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.runs import created_by_runs
 from reconciler.pipeline.settling import sent_again, settled_first
 from reconciler.plan.absence import LISTINGS, Proof, reads_for
@@ -79,7 +78,7 @@ async def prepare(client: Client, ledger: Ledger, call: Call, terms: Terms) -> P
     Refused for the archive of what is protected, for the create of a customer whose external_id is bound or in use,
     and where an earlier run's create of it is in doubt. Raises ApiFailed.
     """
-    records, look = ledger.records(), ClientLook(client)
+    records, reads = ledger.records(), SingleReads(client)
     await client.ready()
     binding = next((row for row in records.bindings.values() if row.id == call.customer), None)
     before: dict[str, str] = {}
@@ -93,9 +92,9 @@ async def prepare(client: Client, ledger: Ledger, call: Call, terms: Terms) -> P
             if call.external_id and not call.unchecked and not sent:
                 await _check_absent(client, call.external_id, records, terms)
         case Action.PATCH if call.customer is not None:
-            before = dict((await _got(look, call.customer)).fields)
+            before = dict((await _got(reads, call.customer)).fields)
         case Action.ARCHIVE if call.customer is not None:
-            await _check_protected(look, call.customer, binding, terms)
+            await _check_protected(reads, call.customer, binding, terms)
         case _:
             pass
     key = call.customer or "" if binding is None else binding.external_id
@@ -125,7 +124,7 @@ async def carry_out(
     ledger.commit([PutRun(run)])
     bodies: list[object] = []
     lag_s = known_lag(prepared.records.learned, terms)
-    sending = Sending(
+    sender = Sender(
         run=run.id,
         client=client,
         journal=Journal(ledger),
@@ -134,27 +133,27 @@ async def carry_out(
         lag_s=lag_s,
         heard=lambda reply: bodies.append(reply.body),
     )
-    steps = _steps(client, ledger, prepared, terms, sending)
+    steps = _steps(client, ledger, prepared, terms, sender)
     try:
-        earlier = await settled_first(prepared.change, prepared.records, ledger, steps, sending, terms, tell)
+        earlier = await settled_first(prepared.change, prepared.records, ledger, steps, sender, terms, tell)
     except ApiFailed:
         ledger.commit([PutRun(ended(run, clock, "failed", requests=client.requests))])
         raise
-    result = earlier or await execute(prepared.plan, sending, steps, tell, lag_s=lag_s)
+    result = earlier or await execute(prepared.plan, sender, steps, tell, lag_s=lag_s)
     done = result.outcomes[0].status is Status.DONE
-    repeated = sent_again(prepared.change, prepared.records, sending) if done else []
+    repeated = sent_again(prepared.change, prepared.records, sender) if done else []
     changes = 1 if earlier is None and done else 0
     ledger.commit([*repeated, PutRun(ended(run, clock, result.outcome, requests=client.requests, changes=changes))])
     body = steps.found if steps.found is not None else (bodies[-1] if bodies and done else None)
-    return Called(result, body, sending.failure)
+    return Called(result, body, sender.failure)
 
 
-def _steps(client: Client, ledger: Ledger, prepared: Prepared, terms: Terms, sending: Sending) -> CallSteps:
+def _steps(client: Client, ledger: Ledger, prepared: Prepared, terms: Terms, sender: Sender) -> CallSteps:
     """Return the steps of a call."""
     records, row = prepared.records, prepared.binding
     bound = CustomerSteps(
-        sending=sending,
-        look=ClientLook(client),
+        sender=sender,
+        reads=SingleReads(client),
         rows={} if row is None else {row.external_id: row},
         users={},
         learned=records.learned,
@@ -167,7 +166,7 @@ def _steps(client: Client, ledger: Ledger, prepared: Prepared, terms: Terms, sen
         return created_by_runs(ledger) | {one.bound_id for one in records.bindings.values()}
 
     users = None if row is None else records.users.get(row.bound_id)
-    return CallSteps(sending, prepared.call.request, bound, others, row, users)
+    return CallSteps(sender, prepared.call.request, bound, others, row, users)
 
 
 def _check_create(call: Call, records: Records) -> None:
@@ -209,19 +208,19 @@ async def _check_absent(client: Client, key: str, records: Records, terms: Terms
         live = await reading.answer(client, live, reads, page_limit=live.page_limit or learned.page_limit or PAGE)
 
 
-async def _got(look: ClientLook, customer: CustomerId) -> LiveCustomer:
+async def _got(reads: SingleReads, customer: CustomerId) -> LiveCustomer:
     """Return a customer; NotFound where a get does not find it."""
-    live = await look.get(customer)
+    live = await reads.get(customer)
     if live is None:
         raise NotFound(f"GET {customer_path(customer)}: 404; nothing was changed", status=404)
     return live
 
 
-async def _check_protected(look: ClientLook, customer: CustomerId, binding: Binding | None, terms: Terms) -> None:
+async def _check_protected(reads: SingleReads, customer: CustomerId, binding: Binding | None, terms: Terms) -> None:
     """Raise Refused where a customer is protected; one get where a pattern may fit one that is not bound."""
     names = [] if binding is None else [binding.external_id, binding.live_external_id]
     if binding is None and terms.protect:
-        live = await look.get(customer)
+        live = await reads.get(customer)
         names = [live.external_id] if live is not None and live.external_id else []
     if (binding is not None and binding.protected) or protecting(terms.protect)(*names):
         raise Refused(

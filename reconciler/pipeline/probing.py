@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 from reconciler.answers import Answer, Question
 from reconciler.api.client import Client
 from reconciler.apply.journal import Journal
-from reconciler.apply.probe import course, left
-from reconciler.apply.probe.asking import Asking
-from reconciler.apply.sending import Sending
+from reconciler.apply.sender import Sender
 from reconciler.clock import Clock
 from reconciler.ledger.base import Ledger
+from reconciler.live.single_reads import SingleReads
 from reconciler.model import CustomerId
 from reconciler.pipeline.applying import ended
-from reconciler.pipeline.look import ClientLook
 from reconciler.pipeline.planning import Say
 from reconciler.pipeline.runs import CLEANED, done_in, unfinished
 from reconciler.plan.ways import known_lag, probed
+from reconciler.probe import leftovers
+from reconciler.probe import run as probe_run
+from reconciler.probe.session import ProbeSession
 from reconciler.records import PutAccount, PutIntent, PutLearned, PutRun, Run
 from reconciler.terms import Terms
 
@@ -66,45 +67,45 @@ async def probe(
     run = replace(run, key=f"{terms.environment.name}/{terms.environment.account[:8]}")
     ledger.commit([PutRun(run), PutAccount(terms.environment.account)])
     lag_s = known_lag(learned, terms)
-    sending = Sending(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=lag_s)
-    cleaned = await _cleaned(ledger, sending, before, clock, lag_s, tell)
-    asking = Asking(sending, clock, key_of(run), run.id[:_MARK_CHARS])
-    stopped = await course.run(asking, tell)
-    answers = tuple(asking.answers.get(one) or Answer(one, "", "the probe did not come to it") for one in Question)
+    sender = Sender(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=lag_s)
+    cleaned = await _cleaned(ledger, sender, before, clock, lag_s, tell)
+    session = ProbeSession(sender, clock, key_of(run), run.id[:_MARK_CHARS])
+    stopped = await probe_run.run(session, tell)
+    answers = tuple(session.answers.get(one) or Answer(one, "", "the probe did not come to it") for one in Question)
     known = probed(ledger.records().learned, answers, f"by a probe that began at {run.started_at}")
-    left_active = any(one.active for one in asking.made)
-    outcome = "interrupted" if sending.interrupted else "stopped" if stopped or left_active else "done"
+    left_active = any(one.active for one in session.made)
+    outcome = "interrupted" if sender.interrupted else "stopped" if stopped or left_active else "done"
     done = ended(run, clock, outcome, requests=client.requests, changes=done_in(ledger.intents(run.id)))
     ledger.commit([PutLearned(known), PutRun(done)])
     return Probed(
         answers,
-        asking.key,
-        made=tuple(one.live.id for one in asking.made),
-        left=tuple(one.live.id for one in asking.made if one.active),
+        session.key,
+        made=tuple(one.live.id for one in session.made),
+        left=tuple(one.live.id for one in session.made if one.active),
         cleaned=cleaned,
         stopped=stopped,
-        interrupted=sending.interrupted,
+        interrupted=sender.interrupted,
         requests=client.requests,
     )
 
 
 async def _cleaned(
-    ledger: Ledger, sending: Sending, runs: Iterable[Run], clock: Clock, lag_s: float, tell: Say
+    ledger: Ledger, sender: Sender, runs: Iterable[Run], clock: Clock, lag_s: float, tell: Say
 ) -> tuple[CustomerId, ...]:
     """Archive what probes left that did not come to their end; return the ids."""
     found: list[CustomerId] = []
     keys = {row.bound_id: key for key, row in ledger.records().bindings.items()}
     for run in unfinished(runs):
         intents = ledger.intents(run.id)
-        wait_s = left.wait_s(intents, sending.client.server_now(), lag_s)
+        wait_s = leftovers.wait_s(intents, sender.client.server_now(), lag_s)
         if wait_s:
             tell(f"waiting {wait_s:.0f} s: what a probe left that was killed may still come to be seen")
-            await sending.pause(wait_s + 1.0)
-        if sending.stopped:
+            await sender.pause(wait_s + 1.0)
+        if sender.stopped:
             break
-        asking = Asking(sending, clock, key_of(run), run.id[:_MARK_CHARS])
-        made = await left.cleaned(asking, intents, ClientLook(sending.client), keys)
-        closing = left.closed(intents, sending.client.server_now())
+        session = ProbeSession(sender, clock, key_of(run), run.id[:_MARK_CHARS])
+        made = await leftovers.cleaned(session, intents, SingleReads(sender.client), keys)
+        closing = leftovers.closed(intents, sender.client.server_now())
         done = run if run.finished_at else ended(run, clock, CLEANED, requests=run.requests, changes=done_in(intents))
         ledger.commit([*map(PutIntent, closing), PutRun(replace(done, outcome=CLEANED))])
         found += [one.live.id for one in made]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.apply import recover
-from reconciler.apply.call_steps import CallSteps
+from reconciler.apply.direct_request import CallSteps
+from reconciler.apply.events import Settling, Tell
 from reconciler.apply.execute import Result
-from reconciler.apply.sending import Sending
+from reconciler.apply.sender import Sender
 from reconciler.apply.settle import NothingRead, Observed, TooEarly, settle
-from reconciler.apply.told import Settling, Tell
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Change, Outcome, Status
 from reconciler.pipeline.runs import doubted_users
@@ -24,7 +24,7 @@ async def settled_first(
     records: Records,
     ledger: Ledger,
     steps: CallSteps,
-    sending: Sending,
+    sender: Sender,
     terms: Terms,
     tell: Tell,
 ) -> Result | None:
@@ -36,13 +36,13 @@ async def settled_first(
     lag_s = known_lag(records.learned, terms)
     for intent in _doubts(change, records, ledger):
         same = _same(intent, change)
-        early = settle(intent, Observed(NothingRead(), sending.client.server_now(), lag_s))
+        early = settle(intent, Observed(NothingRead(), sender.client.server_now(), lag_s))
         if not _ours(intent, change, records) or (isinstance(early, TooEarly) and not same):
             continue
         if isinstance(early, TooEarly):
             tell(Settling(1, early.left_s))
-            await sending.pause(early.left_s)
-            if sending.stopped:
+            await sender.pause(early.left_s)
+            if sender.stopped:
                 return Result((Outcome(change, Status.SKIPPED, "interrupted before it was sent"),), interrupted=True)
         run = f"run {intent.run[:8]}, whose answer was lost,"
         outcome = await steps.settled(change, intent, f"{run} had done it")
@@ -83,10 +83,10 @@ def _ours(intent: Intent, change: Change, records: Records) -> bool:
             return False
 
 
-def sent_again(change: Change, records: Records, sending: Sending) -> Iterator[PutIntent]:
+def sent_again(change: Change, records: Records, sender: Sender) -> Iterator[PutIntent]:
     """Yield the open intents of a change that is done now, closed: what they asked for is done with it."""
     for intent in records.intents:
         same = intent.action is change.action and intent.address == change.address and intent.id == change.id
         if same and change.action not in (Action.CREATE, Action.CREATE_USER):
             words = "its answer was lost; it was sent again"
-            yield PutIntent(replace(intent, status=Status.FAILED, message=words, closed_at=sending.client.server_now()))
+            yield PutIntent(replace(intent, status=Status.FAILED, message=words, closed_at=sender.client.server_now()))

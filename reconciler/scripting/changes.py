@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from reconciler.api.client import Client
-from reconciler.apply.calls import Call
+from reconciler.apply.direct_request import Call
 from reconciler.clock import Clock
 from reconciler.errors import Interrupted, ReconcilerError, Refused, Unanswered
 from reconciler.ledger.base import Ledger

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from reconciler import endpoints
-from reconciler.api.client import Client as Sender
+from reconciler.api.client import Client as ApiClient
 from reconciler.api.pages import whole
-from reconciler.apply import calls
-from reconciler.apply.calls import Call
+from reconciler.apply import direct_request
+from reconciler.apply.direct_request import Call
 from reconciler.endpoints import Filters
 from reconciler.errors import NotTheApi, Problem, Source
 from reconciler.kinds.wire import CUSTOMERS, users_path
@@ -118,7 +118,7 @@ class Client:
     async def __aenter__(self) -> Self:
         """Return itself, ready to send; raises Invalid with all that is missing to reach the account."""
         clock = opening.real_clock()
-        self._sender: Sender = await self._open.enter_async_context(opening.open_client(self._environment, clock))
+        self._sender: ApiClient = await self._open.enter_async_context(opening.open_client(self._environment, clock))
         self._changes = Changes(
             self._environment,
             self._options,
@@ -186,23 +186,23 @@ class Client:
         With a ledger and an external_id the account is listed first, and Refused is raised where a customer has it;
         `unchecked` leaves that out.
         """
-        call = calls.create_customer(given(fields, CreateFields), unchecked=unchecked)
+        call = direct_request.create_customer(given(fields, CreateFields), unchecked=unchecked)
         return customer_in(await self._made(call), call.request.name)
 
     async def patch_customer(self, customer_id: str, **fields: Unpack[PatchFields]) -> Customer:
         """Patch a customer, and return it."""
-        call = calls.patch_customer(id_of(customer_id), given(fields, PatchFields))
+        call = direct_request.patch_customer(id_of(customer_id), given(fields, PatchFields))
         return customer_in(await self._made(call), call.request.name)
 
     async def archive_customer(self, customer_id: str) -> Customer | None:
         """Archive a customer; return it where the reply holds it. Refused, with a ledger, where it is protected."""
-        call = calls.archive_customer(id_of(customer_id))
+        call = direct_request.archive_customer(id_of(customer_id))
         body = await self._made(call)
         return None if body is None else customer_in(body, call.request.name)
 
     async def restore_customer(self, customer_id: str) -> Customer | None:
         """Restore a customer; return it where the reply holds it."""
-        call = calls.restore_customer(id_of(customer_id))
+        call = direct_request.restore_customer(id_of(customer_id))
         body = await self._made(call)
         return None if body is None else customer_in(body, call.request.name)
 
@@ -210,7 +210,7 @@ class Client:
         """Create a customer's user, exactly once where there is a ledger. The user probably gets an e-mail."""
         names = {"first_name": first_name, "last_name": last_name}
         values = {"email": email, **{name: text for name, text in names.items() if text}}
-        call = calls.create_user(id_of(customer_id), values)
+        call = direct_request.create_user(id_of(customer_id), values)
         return user_in(await self._made(call), call.request.name)
 
     async def _made(self, call: Call) -> object:

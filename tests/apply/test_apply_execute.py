@@ -22,7 +22,7 @@ from carried_out import (
     row,
 )
 
-from reconciler.apply.told import Begun, Told
+from reconciler.apply.events import ApplyEvent, Begun
 from reconciler.errors import LedgerFailed
 from reconciler.model import CustomerId, Status
 from reconciler.records import BindingState, PutIntent
@@ -77,7 +77,7 @@ def test_a_user_is_created_on_the_customer_that_was_just_created() -> None:
 
 
 def test_outcomes_stand_in_the_order_of_the_plan_and_are_told_as_they_come() -> None:
-    told: list[Told] = []
+    told: list[ApplyEvent] = []
     server = Server(lambda request: ok(live(request.url.path.split("cus_")[1].split("/")[0])))
     done = carry_out([archive("a"), restore("b")], server, rows=[row("a"), row("b")], tell=told.append)
     assert [outcome.change.address.external_id for outcome in done.result.outcomes] == ["a", "b"]

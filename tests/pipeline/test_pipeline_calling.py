@@ -10,21 +10,21 @@ from api_ways import Fault, UserEmails, Ways, scripted
 from calling_world import CallingWorld
 from plan_parts import customer, declared
 
-from reconciler.apply import calls
-from reconciler.apply.calls import Call
+from reconciler.apply import direct_request
+from reconciler.apply.direct_request import Call
 from reconciler.errors import NotFound, Refused, Source
 from reconciler.model import Action, CustomerId, Desired, DesiredUser, Status
 from reconciler.records import BindingState, Intent
 from reconciler.terms import Terms
 
-ACME = calls.create_customer({"external_id": "acme", "name": "Acme"})
-NAMELESS = calls.create_customer({"name": "Acme", "email": "billing@acme.example"})
+ACME = direct_request.create_customer({"external_id": "acme", "name": "Acme"})
+NAMELESS = direct_request.create_customer({"name": "Acme", "email": "billing@acme.example"})
 JANE = DesiredUser("jane@x.example", {"first_name": "Jane"}, Source("customers.yaml", 4, 5))
 LOST: tuple[Fault, ...] = ("lost_after", "500_after", "lost_before", "503_before", "html_before")
 
 
 def user(customer_id: CustomerId) -> Call:
-    return calls.create_user(customer_id, {"email": "jane@x.example", "first_name": "Jane"})
+    return direct_request.create_user(customer_id, {"email": "jane@x.example", "first_name": "Jane"})
 
 
 def intents(world: CallingWorld) -> list[Intent]:
@@ -163,7 +163,7 @@ def test_a_declared_customer_is_not_created_while_a_create_by_api_is_in_doubt(tm
 def test_another_create_of_the_key_with_other_values_says_what_the_first_did(tmp_path: Path) -> None:
     world = CallingWorld(tmp_path)
     assert any(world.dies(ACME, step) and world.api.account.customers() for step in range(1, 20))
-    called = world.call(calls.create_customer({"external_id": "acme", "name": "Other"}))
+    called = world.call(direct_request.create_customer({"external_id": "acme", "name": "Other"}))
     assert (called.outcome.status, called.outcome.id, names(world)) == (Status.FAILED, the_id(world), ["Acme"])
     assert called.outcome.message.endswith(", whose answer was lost, had done it with other values")
 
@@ -181,7 +181,7 @@ def test_a_user_that_died_is_settled_by_the_next_call_of_any_kind(tmp_path: Path
     world = CallingWorld(tmp_path)
     made = died_with_a_user(world)
     assert [one.action for one in intents(world) if one.status is None] == [Action.CREATE_USER]
-    world.call(calls.archive_customer(made))
+    world.call(direct_request.archive_customer(made))
     assert [(one.action, one.id) for one in intents(world) if one.status is Status.DONE] == [
         (Action.CREATE, made),
         (Action.CREATE_USER, made),
@@ -209,9 +209,9 @@ def test_who_has_looked_at_the_two_that_may_be_it_may_create_it_after_all(tmp_pa
 def test_archive_and_restore_update_the_binding_that_is_there(tmp_path: Path) -> None:
     world = CallingWorld(tmp_path)
     world.apply(declared(customer("acme")))
-    world.call(calls.archive_customer(the_id(world)))
+    world.call(direct_request.archive_customer(the_id(world)))
     assert bound(world) == {"acme": BindingState.ARCHIVED}
-    world.call(calls.restore_customer(the_id(world)))
+    world.call(direct_request.restore_customer(the_id(world)))
     assert bound(world) == {"acme": BindingState.ACTIVE}
 
 
@@ -221,7 +221,7 @@ def test_a_repeated_archive_that_is_refused_is_settled_by_reading(tmp_path: Path
     made = world.call(ACME).outcome.id
     assert made is not None
     world.api.fault = scripted(["lost_after"])
-    called = world.call(calls.archive_customer(made))
+    called = world.call(direct_request.archive_customer(made))
     assert (called.outcome.status, called.body) == (Status.DONE, None)
 
 
@@ -230,7 +230,7 @@ def test_a_patch_of_a_managed_customer_is_drift_to_the_next_plan(tmp_path: Path)
     wanted = declared(customer("acme", fields={"name": "Acme", "city": "Boston"}))
     world.apply(wanted)
     world.wait(60)
-    world.call(calls.patch_customer(the_id(world), {"city": "Lima", "state": None}))
+    world.call(direct_request.patch_customer(the_id(world), {"city": "Lima", "state": None}))
     world.wait(60)
     (change,) = world.plan(wanted).changes
     assert [(one.name, one.before, one.after, one.cause) for one in change.fields] == [
@@ -266,7 +266,7 @@ def test_what_the_policy_protects_is_not_archived(tmp_path: Path, *, is_bound: b
     else:
         world.call(ACME)
     with pytest.raises(Refused, match="acme: it is protected"):
-        world.call(calls.archive_customer(the_id(world)), terms)
+        world.call(direct_request.archive_customer(the_id(world)), terms)
     assert bound(world) == ({"acme": BindingState.ACTIVE} if is_bound else {})
 
 
@@ -274,11 +274,11 @@ def test_what_is_bound_as_protected_is_not_archived(tmp_path: Path) -> None:
     world = CallingWorld(tmp_path)
     world.apply(declared(customer("acme", protect=True)))
     with pytest.raises(Refused, match="acme: it is protected"):
-        world.call(calls.archive_customer(the_id(world)))
+        world.call(direct_request.archive_customer(the_id(world)))
 
 
 def test_a_patch_of_nobody_sends_no_patch(tmp_path: Path) -> None:
     world = CallingWorld(tmp_path)
     with pytest.raises(NotFound):
-        world.call(calls.patch_customer(CustomerId("cus_none"), {"city": "Lima"}))
+        world.call(direct_request.patch_customer(CustomerId("cus_none"), {"city": "Lima"}))
     assert (world.api.writes(), intents(world)) == ([], [])

@@ -1,27 +1,113 @@
-"""The steps of what `api` changes: they bind nothing, and a create whose answer was lost is settled by reading."""
+"""
+What `api` changes: one request as a value, as the change that the journal keeps of it, and its steps.
+
+The steps bind nothing, and settle a create whose answer was lost by reading.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from reconciler import recording
+from reconciler import endpoints, recording
 from reconciler.api.client import Client
 from reconciler.api.pages import pages
 from reconciler.api.request import Request
 from reconciler.api.times import rfc3339
-from reconciler.apply.ended import ended
 from reconciler.apply.execute import Steps
 from reconciler.apply.recover import doubt_text
-from reconciler.apply.sending import Sending
+from reconciler.apply.replies import outcome_of
+from reconciler.apply.sender import Sender
 from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Facts, Observed, Users, settle
 from reconciler.errors import Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import CUSTOMERS, read_customer, read_user, users_path
-from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, LiveUser, Outcome, Status
+from reconciler.model import (
+    Action,
+    Address,
+    Change,
+    CustomerId,
+    FieldChange,
+    LiveCustomer,
+    LiveUser,
+    Outcome,
+    Reason,
+    Status,
+)
 from reconciler.records import Binding, Intent, PutBinding, PutUsers, SeenUser, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request that changes the account, asked for by itself.
+
+    `customer` is the id that it speaks of, None for a create; `values` what it carries, None sent as null. `unchecked`:
+    a create is sent though another customer may have its external_id.
+    """
+
+    name: str
+    action: Action
+    request: Request
+    customer: CustomerId | None = None
+    values: Mapping[str, str | None] = field(default_factory=dict)
+    unchecked: bool = False
+
+    @property
+    def external_id(self) -> str:
+        """Return the external_id that a create carries, "" for none."""
+        return self.values.get("external_id") or ""
+
+
+def create_customer(values: Mapping[str, str | None], *, unchecked: bool = False) -> Call:
+    """Return the create of a customer."""
+    request = endpoints.create_customer(values)
+    return Call("api customers create", Action.CREATE, request, None, values, unchecked=unchecked)
+
+
+def patch_customer(customer: CustomerId, values: Mapping[str, str | None]) -> Call:
+    """Return the patch of a customer."""
+    request = endpoints.patch_customer(customer, values)
+    return Call("api customers patch", Action.PATCH, request, customer, values)
+
+
+def archive_customer(customer: CustomerId) -> Call:
+    """Return the archive of a customer."""
+    return Call("api customers archive", Action.ARCHIVE, endpoints.archive_customer(customer), customer)
+
+
+def restore_customer(customer: CustomerId) -> Call:
+    """Return the restore of a customer."""
+    return Call("api customers restore", Action.RESTORE, endpoints.restore_customer(customer), customer)
+
+
+def create_user(customer: CustomerId, values: Mapping[str, str | None]) -> Call:
+    """Return the create of a customer's user."""
+    request = endpoints.create_user(customer, values)
+    return Call("api users create", Action.CREATE_USER, request, customer, values)
+
+
+def change_of(call: Call, key: str, before: Mapping[str, str]) -> Change:
+    """
+    Return the change that `call` makes; `before` are the values that a patch finds.
+
+    `key` is what the customer is bound to, its id where it is bound to nothing. A create has the key that it
+    asks for, "" for none, and its external_id among its values: by that it is known as one that binds nothing.
+    """
+    values = dict(call.values)
+    match call.action:
+        case Action.CREATE:
+            values = {"external_id": call.external_id or None, **values}
+            address = Address(call.external_id)
+        case Action.CREATE_USER:
+            address = Address(key, call.values.get("email") or "")
+        case _:
+            address = Address(key)
+    fields = tuple(FieldChange(name, before.get(name, ""), value) for name, value in values.items())
+    return Change(call.action, address, call.customer, Reason.DIRECT, fields=fields)
+
 
 Others = Callable[[], AbstractSet[CustomerId]]
 """Says of which customers it is known how they came to be; asked only where an answer was lost."""
@@ -37,14 +123,14 @@ class CallSteps:
 
     def __init__(
         self,
-        sending: Sending,
+        sender: Sender,
         request: Request,
         bound: Steps,
         others: Others,
         binding: Binding | None = None,
         users: tuple[SeenUser, ...] | None = None,
     ) -> None:
-        self._sending = sending
+        self._sender = sender
         self._request = request
         self._bound = bound
         self._others = others
@@ -56,37 +142,37 @@ class CallSteps:
         """Do the change and return what became of it; raises Halted where nothing was sent."""
         if change.action in (Action.ARCHIVE, Action.RESTORE):
             return await self._bound.take(change)
-        return await ended(self._take(change), change, self._sending, then="send it again: that does no harm")
+        return await outcome_of(self._take(change), change, self._sender, then="send it again: that does no harm")
 
     async def settle(self, doubted: Sequence[Change]) -> Mapping[Address, Outcome]:
         """Look for a create in doubt, the lag bound having passed; what is not in the answer did not happen."""
         (change,) = doubted
-        outcome = await self.settled(change, self._sending.last_intent(change), "its answer was lost; it was done")
+        outcome = await self.settled(change, self._sender.last_intent(change), "its answer was lost; it was done")
         return {} if outcome is None else {change.address: outcome}
 
     async def settled(self, change: Change, intent: Intent, words: str) -> Outcome | None:
         """Close an open create by reading; return what became of it, done in `words`, or None where it was not done."""
-        facts, rows = await _read(self._sending.client, intent, self._others())
+        facts, rows = await _read(self._sender.client, intent, self._others())
         found = settle(intent, Observed(facts))
         if isinstance(found, Ambiguous):
             # Closed: who has looked at them may give the same command again.
             message = doubt_text(found)
-            await self._sending.close(intent, Status.IN_DOUBT, message=message)
+            await self._sender.close(intent, Status.IN_DOUBT, message=message)
             return Outcome(change, Status.IN_DOUBT, message)
         if not isinstance(found, Done) or found.id is None:
-            await self._sending.close(intent, Status.FAILED, message="its answer was lost; it was not done")
+            await self._sender.close(intent, Status.FAILED, message="its answer was lost; it was not done")
             return None
         self.found = rows[found.id]
         user = (
             read_user(self.found) if intent.action is Action.CREATE_USER and intent.address == change.address else None
         )
         writes = self._seen(user)
-        await self._sending.close(replace(intent, id=found.id), Status.DONE, *writes, message=words)
+        await self._sender.close(replace(intent, id=found.id), Status.DONE, *writes, message=words)
         return Outcome(change, Status.DONE, words, found.id)
 
     async def _take(self, change: Change) -> Outcome:
         """Send a create or a patch; what the client raises is raised."""
-        reply, intent = await self._sending.send(self._request, change, change.id)
+        reply, intent = await self._sender.send(self._request, change, change.id)
         customer = change.id
         writes: tuple[Write, ...] = ()
         match change.action:
@@ -104,14 +190,14 @@ class CallSteps:
                 raise AssertionError(change.action)
             case _:
                 assert_never(change.action)
-        await self._sending.close(replace(intent, id=customer), Status.DONE, *writes)
+        await self._sender.close(replace(intent, id=customer), Status.DONE, *writes)
         return Outcome(change, Status.DONE, "", customer)
 
     def _patched(self, change: Change, live: LiveCustomer | None, at: float) -> tuple[Write, ...]:
         """Return what keeps the ledger true of a bound customer: no list need show the new values yet."""
         if live is None or self._binding is None:
             return ()
-        return (PutBinding(recording.rewritten(self._binding, change.fields, live.fields, at, self._sending.lag_s)),)
+        return (PutBinding(recording.rewritten(self._binding, change.fields, live.fields, at, self._sender.lag_s)),)
 
     def _seen(self, user: LiveUser | None) -> tuple[Write, ...]:
         """Return what keeps the ledger true where it has seen the users of a customer: the next plan lists none."""
@@ -119,7 +205,7 @@ class CallSteps:
             return ()
         known = {canonical_email(one.email) for one in self._users}
         new = () if canonical_email(user.email) in known else (SeenUser(user.email, user.fields),)
-        row = recording.rewritten(self._binding, (), {}, self._sending.client.server_now(), self._sending.lag_s)
+        row = recording.rewritten(self._binding, (), {}, self._sender.client.server_now(), self._sender.lag_s)
         return PutBinding(row), PutUsers(row.bound_id, (*self._users, *new))
 
 

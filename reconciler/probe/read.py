@@ -31,7 +31,7 @@ _REWRITES: Mapping[str, tuple[str, Callable[[str], str]]] = {
 }
 
 
-def told(listed: bool | None) -> tuple[str, str]:
+def listed_answer(listed: bool | None) -> tuple[str, str]:
     """Return what it says that a list around a customer's creation holds it, and why nothing is said."""
     if listed is None:
         return "", "no list can be narrowed to its creation"

@@ -12,7 +12,7 @@ from reconciler.live import PAGE
 from reconciler.model import CustomerId, Get, ListUsers, Live, LiveCustomer, LiveUser, Read, Seek
 
 
-class ClientLook:
+class SingleReads:
     """`apply.look.Look` through the client."""
 
     def __init__(self, client: Client) -> None:

@@ -45,7 +45,7 @@ def _unheard(_: Reply) -> None:
     """Hear nothing."""
 
 
-class Sending:
+class Sender:
     """
     One run's sending: intents, requests, and the rule that stops it.
 

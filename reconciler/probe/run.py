@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from reconciler.apply.probe import ends, lists, users, values
-from reconciler.apply.probe.asking import Asking
-from reconciler.apply.sending import Halted
+from reconciler.apply.sender import Halted
 from reconciler.errors import ApiFailed
+from reconciler.probe import questions
+from reconciler.probe.session import ProbeSession
 
 REQUESTS = 34
 """How many requests a probe takes at most, the token among them, where a create is seen at once and nothing fails."""
@@ -16,46 +16,46 @@ REQUESTS = 34
 Tell = Callable[[str], None]
 
 
-async def run(asking: Asking, tell: Tell) -> str:
+async def run(session: ProbeSession, tell: Tell) -> str:
     """
     Ask every question, and return why the probe stopped before its end, "" where it did not.
 
     `tell` hears in a few words what is tried. LedgerFailed where the journal cannot be written: nothing more is sent.
     """
     try:
-        await _asked(asking, tell)
+        await _asked(session, tell)
     except Halted:
-        return asking.sending.halt or "the user stopped it"
+        return session.sender.halt or "the user stopped it"
     except ApiFailed as failure:
-        await _left_archived(asking)
+        await _left_archived(session)
         return str(failure)
-    await _left_archived(asking)
+    await _left_archived(session)
     return ""
 
 
-async def _asked(asking: Asking, tell: Tell) -> None:
+async def _asked(session: ProbeSession, tell: Tell) -> None:
     """Ask every question in its order."""
     tell("looking at lists")
-    before = await lists.look(asking)
-    tell(f"creating the customer {asking.key}")
-    await values.create(asking)
-    await lists.seen(asking)
-    await lists.bounds(asking)
-    await lists.cursor(asking, before)
+    before = await questions.look_at_lists(session)
+    tell(f"creating the customer {session.key}")
+    await questions.create(session)
+    await questions.wait_until_seen(session)
+    await questions.bounds(session)
+    await questions.cursor(session, before)
     tell("patching it")
-    await values.patches(asking)
+    await questions.patches(session)
     tell("creating it again")
-    await ends.again(asking)
+    await questions.create_again(session)
     tell("adding users")
-    await users.add(asking)
-    await users.methods(asking)
+    await questions.add_users(session)
+    await questions.payment_methods(session)
     tell("archiving and restoring it")
-    await ends.archived(asking)
+    await questions.archive_and_restore(session)
 
 
-async def _left_archived(asking: Asking) -> None:
+async def _left_archived(session: ProbeSession) -> None:
     """Archive what is active yet; what cannot be is for the next probe."""
-    for one in asking.made:
+    for one in session.made:
         if one.active:
             with suppress(ApiFailed, Halted):
-                await asking.archive(one)
+                await session.archive(one)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
-from reconciler.apply.look import Look
-from reconciler.apply.probe.asking import Asking, Made
 from reconciler.apply.settle import BEFORE_S, NothingRead, Observed, TooEarly, settle
+from reconciler.live.single_reads import SingleReads
 from reconciler.model import Action, CustomerId, LiveCustomer, Status
+from reconciler.probe.session import Made, ProbeSession
 from reconciler.records import Intent
 
 
@@ -20,9 +20,11 @@ def wait_s(intents: Iterable[Intent], now_s: float, lag_s: float) -> float:
     return max((one.left_s for one in settled if isinstance(one, TooEarly)), default=0.0)
 
 
-async def cleaned(asking: Asking, intents: Sequence[Intent], look: Look, keys: Mapping[CustomerId, str]) -> list[Made]:
+async def cleaned(
+    session: ProbeSession, intents: Sequence[Intent], reads: SingleReads, keys: Mapping[CustomerId, str]
+) -> list[Made]:
     """
-    Archive what `intents`, those of an earlier probe with `asking`'s key, left active; return what that was.
+    Archive what `intents`, those of an earlier probe with `session`'s key, left active; return what that was.
 
     `keys` are those of the ledger's rows, by the customers' ids.
     One list of what was created since finds what no answer told of. One that is archived already is archived again
@@ -31,17 +33,17 @@ async def cleaned(asking: Asking, intents: Sequence[Intent], look: Look, keys: M
     creates = [one for one in intents if one.action is Action.CREATE]
     if not creates:
         return []
-    found = {one.id: LiveCustomer(one.id, asking.key, "", {}) for one in creates if one.id is not None}
+    found = {one.id: LiveCustomer(one.id, session.key, "", {}) for one in creates if one.id is not None}
     since_s = min(one.opened_at for one in creates) - BEFORE_S
-    found |= {one.id: one for one in await look.created_since(since_s) if _marked(one, asking.key)}
+    found |= {one.id: one for one in await reads.created_since(since_s) if _marked(one, session.key)}
     left = [one for one in found.values() if not _archived(one.id, intents)]
-    free = (name for name in _names(asking.key) if name not in keys.values())
-    asking.made = [Made(one, keys.get(one.id) or next(free)) for one in left]
-    for one in asking.made:
-        if (await asking.archive(one)).refused is not None:
+    free = (name for name in _names(session.key) if name not in keys.values())
+    session.made = [Made(one, keys.get(one.id) or next(free)) for one in left]
+    for one in session.made:
+        if (await session.archive(one)).refused is not None:
             # A 400 or 404 to what may have been archived already proves nothing else.
-            await asking.found_archived(one)
-    return asking.made
+            await session.found_archived(one)
+    return session.made
 
 
 def _names(key: str) -> Iterator[str]:

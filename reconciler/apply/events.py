@@ -1,4 +1,4 @@
-"""What a run tells as it goes: a change begins, an outcome, a wait for what is in doubt. Values, and no printer."""
+"""What an apply reports as it goes: a change begins, an outcome, a wait for what is in doubt; values, no printer."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class Settling:
     wait_s: float
 
 
-Told = Begun | Settling | Outcome
-Tell = Callable[[Told], None]
+ApplyEvent = Begun | Settling | Outcome
+Tell = Callable[[ApplyEvent], None]

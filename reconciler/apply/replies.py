@@ -1,14 +1,16 @@
-"""What the reply to a change says: the customer in it, and which fields the server did not take. Pure."""
+"""What comes back to a change: a reply with the customer in it, or an error, and what becomes of the change."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 
 from reconciler.api.request import Reply
-from reconciler.errors import Unanswered
+from reconciler.apply.sender import Halted, Sender
+from reconciler.errors import ApiFailed, Incomplete, OverBudget, Stopped, Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer, read_user
-from reconciler.model import Change, CustomerId, FieldChange, LiveCustomer, LiveUser
+from reconciler.model import Change, CustomerId, FieldChange, LiveCustomer, LiveUser, Outcome, Status
 from reconciler.text import visible
 
 
@@ -45,3 +47,25 @@ def renamed(change: Change, live: LiveCustomer) -> str:
     if live.external_id in ("", change.address.external_id):
         return ""
     return f"the reply has the external_id {visible(live.external_id)!r}, which is not the key"
+
+
+async def outcome_of(doing: Awaitable[Outcome], change: Change, sender: Sender, *, then: str) -> Outcome:
+    """
+    Return the outcome of `change`, which `doing` does; raises Halted where nothing was sent.
+
+    `then` says what settles one whose answer was lost.
+    """
+    try:
+        return await doing
+    except Unanswered as failure:
+        return Outcome(change, Status.IN_DOUBT, f"{failure}; {then}", change.id)
+    except (OverBudget, Stopped) as failure:
+        sender.spent = sender.spent or isinstance(failure, OverBudget)
+        if not failure.lost:
+            raise Halted from failure
+        return Outcome(change, Status.IN_DOUBT, f"{failure}; {then}", change.id)
+    except ApiFailed as failure:
+        status = Status.IN_DOUBT if failure.lost else Status.FAILED
+        return Outcome(change, status, str(failure), change.id)
+    except Incomplete as failure:
+        return Outcome(change, Status.FAILED, str(failure), change.id)

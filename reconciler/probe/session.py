@@ -9,7 +9,7 @@ from reconciler.answers import PROBES, Answer, Question
 from reconciler.api.pages import Page, read_page
 from reconciler.api.request import Reply, Request
 from reconciler.api.times import from_rfc3339, rfc3339
-from reconciler.apply.sending import Halted, Sending
+from reconciler.apply.sender import Halted, Sender
 from reconciler.clock import Clock
 from reconciler.errors import Forbidden, Rejected, Throttled, Unanswered, Unauthorized
 from reconciler.kinds.customer import fingerprint
@@ -55,7 +55,7 @@ class Made:
 
 
 @dataclass(slots=True)
-class Asking:
+class ProbeSession:
     """
     One probe under way. `key` is what the ledger calls what it makes, `mark` what makes its e-mails its own.
 
@@ -66,7 +66,7 @@ class Asking:
     `made` are its customers, the first being the one that is tried. `lag_s` is how long its create stayed unseen.
     """
 
-    sending: Sending
+    sender: Sender
     clock: Clock
     key: str
     mark: str
@@ -82,10 +82,10 @@ class Asking:
 
     async def read(self, path: str, *query: tuple[str, str]) -> Said:
         """Return what a read is answered, a 4xx too."""
-        if self.sending.stopped:
+        if self.sender.stopped:
             raise Halted
         try:
-            reply = await self.sending.client.send(Request("GET", path, query))
+            reply = await self.sender.client.send(Request("GET", path, query))
         except (Forbidden, Unauthorized, Throttled):
             raise
         except Rejected as refused:
@@ -133,7 +133,7 @@ class Asking:
         fields = tuple(FieldChange(name, "", value) for name, value in values.items())
         change = Change(action, Address(self.key, email), customer, Reason.DIRECT, fields)
         try:
-            reply, intent = await self.sending.send(request, change, customer)
+            reply, intent = await self.sender.send(request, change, customer)
         except (Forbidden, Unauthorized, Throttled):
             raise
         except Rejected as refused:
@@ -141,7 +141,7 @@ class Asking:
         written = writes(reply)
         if action is Action.CREATE:
             intent = replace(intent, id=self.made[-1].live.id)
-        await self.sending.close(intent, Status.DONE, *written)
+        await self.sender.close(intent, Status.DONE, *written)
         return Said(reply.status, reply.body, at_s=reply.server_time_s)
 
     async def create(self, values: Mapping[str, str]) -> Said:
@@ -180,8 +180,8 @@ class Asking:
 
     async def found_archived(self, one: Made) -> None:
         """Write that a customer is archived, though no answer says who did it."""
-        row = _row(one, self.sending.client.server_now(), BindingState.ARCHIVED)
-        await self.sending.journal.write(PutBinding(row))
+        row = _row(one, self.sender.client.server_now(), BindingState.ARCHIVED)
+        await self.sender.journal.write(PutBinding(row))
         one.active = False
 
     def activated(self, one: Made) -> Writes:
