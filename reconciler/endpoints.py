@@ -1,4 +1,9 @@
-"""Every endpoint of the API as the request that asks it (reference page "Customers"). Pure."""
+"""
+Every endpoint of the API as the request to it. Pure.
+
+Nothing but this and `api` makes a `Request`. Source: the API's reference page "Customers"; what the bodies and replies
+hold is in `schema/openapi.yaml`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ class Filters:
 
 def list_customers(paging: Paging = Paging(), filters: Filters = Filters()) -> Request:
     """
-    Return the list of customers.
+    Return `GET /customers`: a page of customers.
 
     >>> list_customers(Paging(limit=10), Filters(company_name="Acme")).target()
     '/customers?limit=10&company_name=Acme'
@@ -39,47 +44,47 @@ def list_customers(paging: Paging = Paging(), filters: Filters = Filters()) -> R
 
 
 def get_customer(customer: CustomerId) -> Request:
-    """Return the get of one customer."""
+    """Return `GET /customers/{id}`: one customer."""
     return Request("GET", wire.customer_path(customer))
 
 
 def list_users(customer: CustomerId, paging: Paging = Paging()) -> Request:
-    """Return the list of a customer's users."""
+    """Return `GET /customers/{id}/users`: a page of a customer's users."""
     return Request("GET", wire.users_path(customer), _query(paging))
 
 
 def list_payment_methods(customer: CustomerId) -> Request:
-    """Return the list of a customer's payment methods, which has no pages."""
+    """Return `GET /customers/{id}/payment-methods`: all of them, as this list has no pages."""
     return Request("GET", wire.payment_methods_path(customer))
 
 
 def get_payment_method(customer: CustomerId, method: str) -> Request:
-    """Return the get of one payment method."""
+    """Return `GET /customers/{id}/payment-methods/{payment_method_id}`: one payment method."""
     return Request("GET", wire.payment_method_path(customer, method))
 
 
 def create_customer(values: Mapping[str, str | None]) -> Request:
-    """Return the create of a customer with these values, its external_id among them."""
+    """Return `POST /customers`: the create of a customer with these values, its external_id among them."""
     return Request("POST", wire.CUSTOMERS, body=dict(values), repeatable=False)
 
 
 def patch_customer(customer: CustomerId, values: Mapping[str, str | None]) -> Request:
-    """Return the patch of a customer to these values; None is sent as null."""
+    """Return `PATCH /customers/{id}`: the patch of a customer to these values; None is sent as null."""
     return Request("PATCH", wire.customer_path(customer), body=dict(values))
 
 
 def archive_customer(customer: CustomerId) -> Request:
-    """Return the archive of a customer."""
+    """Return `DELETE /customers/{id}`: the archive of a customer."""
     return Request("DELETE", wire.customer_path(customer))
 
 
 def restore_customer(customer: CustomerId) -> Request:
-    """Return the restore of a customer."""
+    """Return `POST /customers/{id}/restore`: the restore of a customer."""
     return Request("POST", wire.restore_path(customer))
 
 
 def create_user(customer: CustomerId, values: Mapping[str, str | None]) -> Request:
-    """Return the create of a customer's user with these values, its e-mail among them."""
+    """Return `POST /customers/{id}/users`: the create of a user with these values, its email among them."""
     return Request("POST", wire.users_path(customer), body=dict(values), repeatable=False)
 
 

@@ -86,6 +86,8 @@ ALONE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("httpx.Client", "httpx.HTTPTransport", "httpx.request", "httpx.stream", "httpx.get"), ()),
     **dict.fromkeys(("httpx.post", "httpx.put", "httpx.patch", "httpx.delete", "httpx.head", "httpx.options"), ()),
     "reconciler.api.origin.connect": ("api.client",),
+    # With parentheses: who may make a request, not who may hold one.
+    "reconciler.api.request.Request()": ("api", "endpoints"),
     **dict.fromkeys(("urllib.request", "http.client", "requests", "aiohttp"), ()),
     "socket": ("emulator", "ledger.lock", "api.reach"),
     **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.proxy",)),
@@ -137,7 +139,11 @@ def below(name: str, prefixes: tuple[str, ...]) -> bool:
 
 
 def names(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
-    """Return each line, the full dotted name that it uses, and whether it imports it; built-ins under `builtins`."""
+    """
+    Return each line, the full dotted name that it uses, and whether it imports it; built-ins under `builtins`.
+
+    What `ALONE` has with parentheses is also returned so where it is called.
+    """
     known: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -151,6 +157,8 @@ def names(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
                 yield node.lineno, known[alias.asname or alias.name], True
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute | ast.Name) and (name := _resolved(node, known)):
+            yield node.lineno, name, False
+        if isinstance(node, ast.Call) and (name := f"{_resolved(node.func, known)}()") in ALONE:
             yield node.lineno, name, False
 
 

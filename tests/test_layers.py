@@ -38,6 +38,7 @@ def test_a_module_keeps_to_the_house(module: str) -> None:
         ("desired.files", "open('x')"),
         ("emulator.app", "from reconciler.rules import Account\nimport starlette"),
         ("live", "def send(client): return client.open('x')"),
+        ("probe.session", "from reconciler.api.request import Request\ndef send(request: Request) -> None: ..."),
     ],
 )
 def test_what_the_house_allows_passes(module: str, source: str) -> None:
@@ -71,6 +72,8 @@ def test_what_the_house_allows_passes(module: str, source: str) -> None:
         ("pipeline", "import httpx as h\nh.AsyncClient()", "httpx.AsyncClient is for api.origin alone"),
         ("api.pages", "from httpx import get", "httpx.get is for nobody alone"),
         ("api.pages", "from reconciler.api.origin import connect", "origin.connect is for api.client alone"),
+        ("live", "from reconciler.api.request import Request as R\nR('GET', '/')", "is for api and endpoints alone"),
+        ("live", "from reconciler.api import request\nrequest.Request('GET', '/')", "is for api and endpoints alone"),
         ("live", "from pathlib import Path", "pathlib is for desired and ledger and settings alone"),
         ("settings", "import os\nos.environ['A']", "os.environ is for nobody alone"),
         ("apply.execute", "print(1)", "builtins.print is for report alone"),

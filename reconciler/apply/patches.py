@@ -7,13 +7,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from http import HTTPStatus
 
-from reconciler import recording
-from reconciler.api.request import Request
+from reconciler import endpoints, recording
 from reconciler.apply.replies import customer_in, words_of
 from reconciler.apply.requests import CLEARS, patch_body
 from reconciler.apply.sender import Sender
 from reconciler.errors import Rejected
-from reconciler.kinds.wire import customer_path
 from reconciler.model import Change, CustomerId, FieldChange, Outcome, Status
 from reconciler.records import Binding, Learned, PutBinding, PutLearned, Write
 
@@ -97,7 +95,7 @@ class Patches:
 
         Returns those that were to be emptied and are not, and what became of the change.
         """
-        request = Request("PATCH", customer_path(customer), body=patch_body(fields, clear))
+        request = endpoints.patch_customer(customer, patch_body(fields, clear))
         reply, intent = await self._sender.send(request, change, customer, counts=lambda _: not tries_on)
         live = customer_in(reply, "PATCH", customer)
         cleared = _cleared(fields)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
+from reconciler import endpoints
 from reconciler.api.request import Request
-from reconciler.kinds.wire import CUSTOMERS, customer_path, restore_path, users_path
 from reconciler.model import Action, Change, CustomerId, FieldChange
 
 CLEARS: Mapping[str, str | None] = {'""': "", "null": None}
@@ -23,21 +23,20 @@ def request_for(change: Change, customer: CustomerId | None, clear: str = '""') 
         return creation(change)
     match change.action:
         case Action.PATCH:
-            return Request("PATCH", customer_path(customer), body=patch_body(change.fields, clear))
+            return endpoints.patch_customer(customer, patch_body(change.fields, clear))
         case Action.ARCHIVE:
-            return Request("DELETE", customer_path(customer))
+            return endpoints.archive_customer(customer)
         case Action.RESTORE:
-            return Request("POST", restore_path(customer))
+            return endpoints.restore_customer(customer)
         case Action.CREATE_USER:
-            return Request("POST", users_path(customer), body=_values(change.fields), repeatable=False)
+            return endpoints.create_user(customer, _values(change.fields))
         case _:
             assert_never(change.action)
 
 
 def creation(change: Change) -> Request:
     """Return the create of the customer that `change` speaks of: a create, or a restore that turns out to be one."""
-    body = {"external_id": change.address.external_id, **_values(change.fields)}
-    return Request("POST", CUSTOMERS, body=body, repeatable=False)
+    return endpoints.create_customer({"external_id": change.address.external_id, **_values(change.fields)})
 
 
 def patch_body(fields: Iterable[FieldChange], clear: str) -> dict[str, str | None]:

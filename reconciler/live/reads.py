@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from reconciler import endpoints
 from reconciler.api.client import Client
 from reconciler.api.flight import in_flight
 from reconciler.api.pages import pages
-from reconciler.api.request import Request
 from reconciler.api.times import from_rfc3339, was_there
 from reconciler.errors import Incomplete, NotFound, NotTheApi
 from reconciler.kinds import wire
@@ -180,7 +180,7 @@ def narrow(read: Seek) -> tuple[tuple[str, str], ...]:
 
 async def _get(client: Client, customer: CustomerId) -> LiveCustomer | None:
     """Return one customer, None for a 404."""
-    request = Request("GET", wire.customer_path(customer))
+    request = endpoints.get_customer(customer)
     try:
         reply = await client.send(request)
     except NotFound:
@@ -219,7 +219,7 @@ async def _users(client: Client, customer: CustomerId, page_limit: int) -> tuple
 
 async def _count_payment_methods(client: Client, customer: CustomerId) -> int:
     """Return how many payment methods a customer has; 404 is none. A bare array or `data`: neither is documented."""
-    request = Request("GET", wire.payment_methods_path(customer))
+    request = endpoints.list_payment_methods(customer)
     try:
         body = (await client.send(request)).body
     except NotFound:

@@ -1,19 +1,20 @@
-"""Single reads through the client, for whoever needs one in the middle of a run."""
+"""Single reads, for where only reading can settle what happened in the middle of a run."""
 
 from __future__ import annotations
 
+from reconciler import endpoints
 from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.api.pages import read_page
-from reconciler.api.request import Request
+from reconciler.endpoints import Filters, Paging
 from reconciler.errors import Incomplete
-from reconciler.kinds.wire import CUSTOMERS, read_customer
+from reconciler.kinds.wire import read_customer
 from reconciler.live import PAGE
 from reconciler.model import CustomerId, Get, ListUsers, Live, LiveCustomer, LiveUser, Read, Seek
 
 
 class SingleReads:
-    """`apply.look.Look` through the client."""
+    """Reads one thing at a time through a client."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -24,8 +25,8 @@ class SingleReads:
 
     async def on_first_page(self, customer: CustomerId, created_at: str) -> bool | None:
         """Say by one request whether the list narrowed to `created_at` holds the customer; None: it has more pages."""
-        query = reading.narrow(Seek(customer, created_at))
-        request = Request("GET", CUSTOMERS, (("limit", str(PAGE)), *query))
+        filters = Filters(**dict(reading.narrow(Seek(customer, created_at))))
+        request = endpoints.list_customers(Paging(limit=PAGE), filters)
         page = read_page((await self._client.send(request)).body, request.name)
         if any(live is not None and live.id == customer for live in map(read_customer, page.rows)):
             return True

@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from reconciler import endpoints
 from reconciler.api.client import Client
 from reconciler.api.origin import origin
 from reconciler.api.pages import read_page
 from reconciler.api.reach import Stage, proxy_of, stage_of
-from reconciler.api.request import Request
 from reconciler.clock import Clock
 from reconciler.diagnosis import Check, Fact, Finding, Verdict, skipped
+from reconciler.endpoints import Paging
 from reconciler.errors import ApiFailed, Forbidden, Rejected, Throttled, Unanswered
-from reconciler.kinds.wire import CUSTOMERS
 from reconciler.report.words import duration
 
 REQUESTS = 2
@@ -59,7 +59,7 @@ async def contact(client: Client, clock: Clock) -> Contact:
             await client.sign_in()
             made = replace(made, granted=True, scopes=client.scopes)
             began_s = clock.monotonic()
-            request = Request("GET", CUSTOMERS, (("limit", "1"),))
+            request = endpoints.list_customers(Paging(limit=1))
             read_page((await client.send(request)).body, request.name)
             made = replace(made, listed=True)
         except ApiFailed as failure:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler import endpoints
 from reconciler.answers import NO, YES, Question
 from reconciler.api.pages import Page, read_page
-from reconciler.api.request import Request
 from reconciler.api.times import rfc3339
+from reconciler.endpoints import Filters, Paging
 from reconciler.errors import Rejected
 from reconciler.kinds.wire import (
     CUSTOMERS,
-    customer_path,
-    payment_methods_path,
     read_customer,
     read_user,
-    restore_path,
-    users_path,
 )
 from reconciler.model import Action
 from reconciler.probe import read
@@ -79,7 +76,7 @@ class Before:
 
 async def look_at_lists(session: ProbeSession) -> Before:
     """Return how the list begins, having answered what a list tells by itself: five requests at most."""
-    said = await session.read(CUSTOMERS, ("limit", "1"))
+    said = await session.read(endpoints.list_customers(Paging(limit=1)))
     if said.refused is not None:
         raise said.refused
     session.answer(Question.PAGE_SHAPE, read.page_shape(said.body))
@@ -99,7 +96,7 @@ async def look_at_lists(session: ProbeSession) -> Before:
 async def _narrowed(session: ProbeSession, *, anybody: bool) -> None:
     """Answer whether a list of what will be created from tomorrow on is empty, as it must be; `anybody` is there."""
     start = rfc3339(session.sender.client.server_now() + _DAY_S)
-    rows = (await session.page(("limit", "1"), ("created_at_start", start))).rows
+    rows = (await session.page(endpoints.list_customers(Paging(limit=1), Filters(created_at_start=start)))).rows
     session.narrows = False if rows else True if anybody else None
     found = {None: "", True: YES, False: NO}[session.narrows]
     session.answer(Question.NARROWS, found, "" if found else "the account has no customers to tell")
@@ -107,12 +104,16 @@ async def _narrowed(session: ProbeSession, *, anybody: bool) -> None:
 
 async def _larger(session: ProbeSession) -> Page:
     """Return the first page of a list with a larger limit, or with the usual one where that is refused."""
-    said = await session.read(CUSTOMERS, ("limit", str(LARGER)))
+    said = await session.read(endpoints.list_customers(Paging(limit=LARGER)))
     if said.refused is not None:
         session.answer(Question.LARGER_LIMIT, "refused", said.words)
         session.answer(Question.LONGEST_PAGE, "", "a larger limit is refused")
-        usual = await session.read(CUSTOMERS, ("limit", str(_USUAL)))
-        return await session.page() if usual.refused is not None else read_page(usual.body, f"GET {CUSTOMERS}")
+        usual = await session.read(endpoints.list_customers(Paging(limit=_USUAL)))
+        return (
+            await session.page(endpoints.list_customers())
+            if usual.refused is not None
+            else read_page(usual.body, f"GET {CUSTOMERS}")
+        )
     page = read_page(said.body, f"GET {CUSTOMERS}", said.at_s)
     length = len(page.rows)
     small = f"the account has no more than {length} customers"
@@ -128,7 +129,7 @@ async def wait_until_seen(session: ProbeSession) -> None:
     began_s = session.clock.monotonic()
     got_s = listed_s = None
     while listed_s is None and (passed_s := session.clock.monotonic() - began_s) <= SEEN_WITHIN_S:
-        if got_s is None and (await session.read(customer_path(customer.id))).refused is None:
+        if got_s is None and (await session.read(endpoints.get_customer(customer.id))).refused is None:
             got_s = passed_s
         if got_s is not None and await session.lists(customer) is not False:
             listed_s = passed_s
@@ -161,7 +162,7 @@ async def cursor(session: ProbeSession, before: Before) -> None:
     if session.answers[Question.ORDER].found != "newest" or not before.more:
         session.answer(Question.PAGING, "", "only in a list that begins with the newest can one request tell")
         return
-    page = await session.page(("limit", "1"), ("after", before.cursor))
+    page = await session.page(endpoints.list_customers(Paging(limit=1, after=before.cursor)))
     row = read_customer(page.rows[0]) if page.rows else None
     found = {before.first: "offset", before.second: "position"}.get(row.id if row is not None else "", "")
     session.answer(Question.PAGING, found, "" if found else "others wrote meanwhile")
@@ -264,11 +265,11 @@ async def archive_and_restore(session: ProbeSession) -> None:
 
 async def _shown_archived(session: ProbeSession, one: Made) -> None:
     """Answer whether list and get show an archived customer; what shows it at once is asked again a while later."""
-    listed, got = await session.lists(one.live), await session.read(customer_path(one.live.id))
+    listed, got = await session.lists(one.live), await session.read(endpoints.get_customer(one.live.id))
     if listed or got.refused is None:
         await session.sender.pause(max(SETTLED_S, 2 * session.lag_s + 1))
         listed = await session.lists(one.live) if listed else listed
-        got = await session.read(customer_path(one.live.id)) if got.refused is None else got
+        got = await session.read(endpoints.get_customer(one.live.id)) if got.refused is None else got
     session.answer(Question.LISTS_ARCHIVED, *read.listed_answer(listed))
     session.answer(Question.GETS_ARCHIVED, YES if got.refused is None else NO, got.words)
 
@@ -303,7 +304,7 @@ async def _restored(session: ProbeSession) -> None:
 async def _restore(session: ProbeSession) -> Said:
     """Restore the first customer."""
     one = session.made[0]
-    request = Request("POST", restore_path(one.live.id))
+    request = endpoints.restore_customer(one.live.id)
     return await session.change(Action.RESTORE, request, one.live.id, writes=session.activated(one))
 
 
@@ -331,12 +332,12 @@ async def _create_user(session: ProbeSession, email: str) -> Said:
     """Add a user to the probe's customer."""
     customer = session.made[0].live.id
     body = {"email": email, "first_name": "Reconciler", "last_name": "Probe"}
-    request = Request("POST", users_path(customer), body=body, repeatable=False)
+    request = endpoints.create_user(customer, body)
     return await session.change(Action.CREATE_USER, request, customer, values=body, email=email)
 
 
 async def payment_methods(session: ProbeSession) -> None:
     """Answer what a list of payment methods looks like: one request."""
-    said = await session.read(payment_methods_path(session.made[0].live.id))
+    said = await session.read(endpoints.list_payment_methods(session.made[0].live.id))
     found = YES if isinstance(said.body, list) else NO if isinstance(said.body, dict) else ""
     session.answer(Question.METHODS_BARE, found, said.words)

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from reconciler import endpoints
 from reconciler.answers import PROBES, Answer, Question
 from reconciler.api.pages import Page, read_page
 from reconciler.api.request import Reply, Request
 from reconciler.api.times import from_rfc3339, rfc3339
 from reconciler.apply.sender import Halted, Sender
 from reconciler.clock import Clock
+from reconciler.endpoints import Filters, Paging
 from reconciler.errors import Forbidden, Rejected, Throttled, Unanswered, Unauthorized
 from reconciler.kinds.customer import fingerprint
-from reconciler.kinds.wire import CUSTOMERS, customer_path, read_customer
+from reconciler.kinds.wire import CUSTOMERS, read_customer
 from reconciler.model import Action, Address, Change, CustomerId, FieldChange, LiveCustomer, Reason, Status
 from reconciler.records import Binding, BindingState, PutBinding, Via, Write
 
 AROUND_S = 2.0
 """How far around its created_at the probe's customer is looked for: as planning seeks one."""
 
-FEW = "50"
+FEW = 50
 """The `limit` of a list that is narrowed to a few seconds; no server is known to refuse it."""
 
 Writes = Callable[[Reply], tuple[Write, ...]]
@@ -80,24 +82,24 @@ class ProbeSession:
         """Keep what was found of a question."""
         self.answers[question] = Answer(question, found, why)
 
-    async def read(self, path: str, *query: tuple[str, str]) -> Said:
+    async def read(self, request: Request) -> Said:
         """Return what a read is answered, a 4xx too."""
         if self.sender.stopped:
             raise Halted
         try:
-            reply = await self.sender.client.send(Request("GET", path, query))
+            reply = await self.sender.client.send(request)
         except (Forbidden, Unauthorized, Throttled):
             raise
         except Rejected as refused:
             return self._refused(refused)
         return Said(reply.status, reply.body, at_s=reply.server_time_s)
 
-    async def page(self, *query: tuple[str, str]) -> Page:
-        """Return one page of the list of customers; raises what refuses it."""
-        said = await self.read(CUSTOMERS, *query)
+    async def page(self, request: Request) -> Page:
+        """Return a page of a list; raises what refuses it."""
+        said = await self.read(request)
         if said.refused is not None:
             raise said.refused
-        return read_page(said.body, f"GET {CUSTOMERS}", said.at_s)
+        return read_page(said.body, request.name, said.at_s)
 
     async def lists(self, customer: LiveCustomer, start: str = "", end: str = "") -> bool | None:
         """
@@ -108,11 +110,8 @@ class ProbeSession:
         at_s = from_rfc3339(customer.created_at)
         if at_s is None or self.narrows is False:
             return None
-        bounds = (
-            ("created_at_start", start or rfc3339(at_s - AROUND_S)),
-            ("created_at_end", end or rfc3339(at_s + AROUND_S)),
-        )
-        rows = map(read_customer, (await self.page(("limit", FEW), *bounds)).rows)
+        bounds = Filters(start or rfc3339(at_s - AROUND_S), end or rfc3339(at_s + AROUND_S))
+        rows = map(read_customer, (await self.page(endpoints.list_customers(Paging(limit=FEW), bounds))).rows)
         return any(one is not None and one.id == customer.id for one in rows)
 
     async def change(
@@ -156,21 +155,19 @@ class ProbeSession:
             self.made.append(Made(live, key))
             return (PutBinding(_row(self.made[-1], reply.server_time_s)),)
 
-        request = Request("POST", CUSTOMERS, body=body, repeatable=False)
+        request = endpoints.create_customer(body)
         return await self.change(Action.CREATE, request, values=values, writes=bound)
 
     async def patch(self, values: Mapping[str, str | None]) -> Said:
         """Patch the probe's first customer."""
         customer = self.made[0].live.id
-        return await self.change(
-            Action.PATCH, Request("PATCH", customer_path(customer), body=values), customer, values=values
-        )
+        return await self.change(Action.PATCH, endpoints.patch_customer(customer, values), customer, values=values)
 
     async def archive(self, one: Made) -> Said:
         """Archive a customer of the probe's."""
         said = await self.change(
             Action.ARCHIVE,
-            Request("DELETE", customer_path(one.live.id)),
+            endpoints.archive_customer(one.live.id),
             one.live.id,
             writes=lambda reply: (PutBinding(_row(one, reply.server_time_s, BindingState.ARCHIVED)),),
         )
