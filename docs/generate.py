@@ -1,5 +1,5 @@
 """
-Write what is generated: the reference from commands and JSON Schemas, screens, and the table that completes commands.
+Write what is generated: the reference from commands and JSON Schemas, and screens.
 
 `python docs/generate.py` writes, `--check` writes nothing and ends with 1 where a page is out of date. In a page,
 what stands between the two marks is generated; what stands around them is written by hand.
@@ -17,7 +17,6 @@ from typing import Any
 
 import click
 
-from reconciler.cli import offered
 from reconciler.cli.main import cli
 from reconciler.shipped import schema
 
@@ -60,8 +59,7 @@ def pages() -> dict[Path, str]:
         "api.md": runpy.run_path(str(REFERENCE.parent / "api_page.py"))["api_page"](),
     }
     paths = {REFERENCE / name: part for name, part in parts.items()}
-    renewed_pages = {path: renewed(path.read_text(encoding="utf-8"), part) for path, part in paths.items()}
-    return {**renewed_pages, offered.TABLE: offered.written(cli)}
+    return {path: renewed(path.read_text(encoding="utf-8"), part) for path, part in paths.items()}
 
 
 def renewed(page: str, part: str) -> str:

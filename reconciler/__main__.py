@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from reconciler.cli.interruption import Interruption, interrupt
+
+_YOUNG = 50_000
+"""More objects than starting makes: nearly all of them are modules and what is in them, which stay."""
 
 
 def main() -> None:
     """Run the command line, and exit with its code."""
     interruption = Interruption()
     interruption.install()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     try:
         # After that: a signal may come while they are loaded.
         from reconciler.cli.main import run  # noqa: PLC0415
@@ -21,6 +26,8 @@ def main() -> None:
             code = run()
     except KeyboardInterrupt:
         interruption.end()
+    # Else the interpreter would look through all that was imported for cycles before it ends.
+    gc.freeze()
     sys.exit(interruption.finish(code))
 
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
+
+MAX_BYTES = 65_535
+"""Of a plan as Markdown: a comment on GitHub takes fewer than 65,536 characters, and none has less than a byte."""
+LEAST_BYTES = 5_000
+"""Of the same: head and notice fit in it, whatever an environment is called."""
 
 _UNSAFE = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co"}
 # Format characters that join letters: Persian and Indic names and emoji need them, and they cannot reorder text.
@@ -17,11 +23,6 @@ _PASSED_OVER = (
 # What makes a line of a log a command: GitHub's runner takes `::` where a line begins, and `##[` anywhere; Azure's
 # agent `##vso[` and `##[`, TeamCity `##teamcity[`, GitLab `section_start:` and `section_end:`, each anywhere.
 _COMMANDS = ("##[", "##vso[", "##teamcity[", "section_start:", "section_end:")
-_COMMAND = re.compile(
-    rf"(?:(?:^|(?<=[\r\n]))(?:[^\S\r\n]|{_PASSED_OVER[:-1]})*(?P<line>:){_PASSED_OVER}:)|"
-    + "|".join(_PASSED_OVER.join(map(re.escape, word)) for word in _COMMANDS),
-    re.IGNORECASE,
-)
 _REACH = 64
 """A command's letters, and those that are passed over within it, are no more."""
 
@@ -39,12 +40,22 @@ def inert(text: str, *, before: str = "") -> str:
     if near.isascii() and not any(begin in near for begin in ("##", "::", "section_")):
         return text
     pieces, done = [], len(before)
-    for match in _COMMAND.finditer(near):
+    for match in _command().finditer(near):
         at = max(match.start("line") if match["line"] else match.start(), len(before))
         if at >= done and match.end() > len(before):
             pieces += [near[done:at], f"\\u{ord(near[at]):04x}"]
             done = at + 1
     return "".join((*pieces, near[done:]))
+
+
+@cache
+def _command() -> re.Pattern[str]:
+    """Return what finds a command; compiling it takes longer than all that a `--help` writes."""
+    return re.compile(
+        rf"(?:(?:^|(?<=[\r\n]))(?:[^\S\r\n]|{_PASSED_OVER[:-1]})*(?P<line>:){_PASSED_OVER}:)|"
+        + "|".join(_PASSED_OVER.join(map(re.escape, word)) for word in _COMMANDS),
+        re.IGNORECASE,
+    )
 
 
 def line_so_far(text: str) -> str:

@@ -114,6 +114,16 @@ ALONE: dict[str, tuple[str, ...]] = {
     "builtins.print": ("report",),
     "builtins.input": (),
 }
+# What imports, or runs, what a reader of imports does not see.
+HIDDEN = (
+    *("importlib", "imp", "pkgutil", "runpy", "zipimport", "sys.modules"),
+    *("builtins.__import__", "builtins.__loader__", "builtins.exec", "builtins.eval", "builtins.compile"),
+)
+SEEN = ("importlib.metadata", "importlib.resources")
+"""What of these imports nothing."""
+# The package's own module gives scripts what they import by its name, when they ask for it.
+OWN = ("__future__.annotations", "reconciler.scripting")
+
 # A process's edges: they print, read the environment and write where the user says. The emulator is a program
 # of its own, and `shipped` reads what came with the package.
 FREE = {
@@ -176,7 +186,10 @@ def violations(module: str, source: str) -> list[str]:
     """Return what a module (without `reconciler.`) does against the house, each with its line."""
     place = row_of(module)
     if module == "":
-        return [f"the package's own module imports {name}" for _, name, imports in names(ast.parse(source)) if imports]
+        used = names(ast.parse(source))
+        return [
+            f"the package's own module imports {name}" for _, name, imports in used if imports and not below(name, OWN)
+        ]
     if place is None:
         return [f"{module}: it has no row in the table of layers"]
     tree = ast.parse(source)
@@ -222,6 +235,8 @@ def _import_fault(module: str, place: tuple[int, str], name: str) -> str:
 
 def _use_fault(module: str, name: str) -> str:
     """Return who alone may use a name where the module is not one of them, "" where it is."""
+    if below(name, HIDDEN) and not below(name, SEEN):
+        return "it imports what no reader of imports sees"
     reserved = max((prefix for prefix in ALONE if below(name, (prefix,))), key=len, default="")
     if not reserved or below(module, ALONE[reserved]) or below(name, FREE.get(module.partition(".")[0], ())):
         return ""

@@ -1,4 +1,4 @@
-"""`reconciler.api.Client`: every endpoint as a method, exactly once where it says so, and its page's example."""
+"""`reconciler.Client`: every endpoint as a method, exactly once where it says so, and its page's example."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 from command_line import Online, answers, environment, web_server, working_folder
 from console import blocks
 
-from reconciler.api import Client
+import reconciler
+from reconciler import Client
 from reconciler.emulator.faults import Fault, On
 from reconciler.emulator.scripted import Scripted
 from reconciler.errors import Forbidden, NotFound, Refused, Rejected, Unanswered
@@ -189,6 +190,11 @@ def test_an_empty_reply_to_an_archive_is_none(shop: Online) -> None:
 
 
 def test_the_package_imports_no_client_until_it_is_asked_for() -> None:
-    code = "import sys, reconciler.api; print('httpx' in sys.modules, 'reconciler.scripting' in sys.modules)"
+    code = "import sys, reconciler; print([name for name in sys.modules if name.startswith('reconciler')])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout == "False False\n"
+    assert ran.stdout == "['reconciler']\n"
+
+
+def test_the_package_has_no_more_than_what_scripts_are_given() -> None:
+    with pytest.raises(AttributeError, match="module 'reconciler' has no attribute 'Klient'"):
+        reconciler.Klient  # type: ignore[attr-defined]  # noqa: B018

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.api.times import from_rfc3339
 from reconciler.cli import complete
 from reconciler.cli import options as shared
-from reconciler.endpoints import Filters, Paging
-from reconciler.kinds import Field
+from reconciler.kinds.customer import CUSTOMER
+from reconciler.kinds.kind import Field
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from reconciler.endpoints import Filters, Paging
+
+PATCHABLE = tuple(field for field in CUSTOMER.fields if field.patchable)
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -24,7 +26,6 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\
 class How:
     """How a request is sent and its reply printed; with `dry_run` it is printed itself, and not sent."""
 
-    rate_per_s: float | None
     redact: bool
     dry_run: bool
 
@@ -42,7 +43,7 @@ class ValueType(click.ParamType[str]):
 
     name = "TEXT"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text."""
         text = str(value)
         if text != text.encode("utf-8", "ignore").decode():
@@ -55,7 +56,7 @@ class IdType(ValueType):
 
     name = "ID"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id."""
         text = super().convert(value, param, ctx)
         if text.strip(".") == "" or text != text.strip():
@@ -74,8 +75,10 @@ class MomentType(click.ParamType[str]):
 
     name = "TIME"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the time as it was written."""
+        from reconciler.api.times import from_rfc3339
+
         text = str(value)
         if _MOMENT.fullmatch(text) is None or from_rfc3339(text.upper()) is None:
             self.fail(f"{text!r} is no time such as 2026-01-31T00:00:00Z", param, ctx)
@@ -83,62 +86,63 @@ class MomentType(click.ParamType[str]):
 
 
 customer_id = click.argument("customer", metavar="CUSTOMER_ID", type=CustomerIdType())
+sending = shared.settings(
+    click.option("--dry-run", is_flag=True, help="Print the request, its secret masked, and send nothing."),
+    shared.redact,
+    shared.rate,
+    shared.gathered("how", How, "redact", "dry_run"),
+)
+"""`--dry-run` and `--redact`, as the parameter `how`, and `--rate`."""
+asking = shared.together(
+    shared.lock_timeout,
+    shared.approve,
+    shared.gathered("ask", Asking, "approved", "lock_timeout_s"),
+)
+"""`--approve` and `--lock-timeout`, as the parameter `ask`."""
 
 
-def sending(command: Command) -> Command:
-    """Add `--dry-run`, `--redact` and `--rate`, as the parameter `how`."""
-    command = shared.gathered("how", How, "rate_per_s", "redact", "dry_run")(command)
-    command = shared.redact(shared.rate(command))
-    return click.option("--dry-run", is_flag=True, help="Print the request, its secret masked, and send nothing.")(
-        command
-    )
+def _paging(limit: int | None, after: str | None, before: str | None) -> Paging:
+    """Return which page is asked for."""
+    from reconciler.endpoints import Paging
+
+    return Paging(limit, after, before)
 
 
-def asking(command: Command) -> Command:
-    """Add `--approve` and `--lock-timeout`, as the parameter `ask`."""
-    command = shared.gathered("ask", Asking, "approved", "lock_timeout")(command)
-    return shared.lock_timeout(shared.approve(command))
+def _filters(created_at_start: str | None, created_at_end: str | None, company_name: str | None) -> Filters:
+    """Return which customers are asked for."""
+    from reconciler.endpoints import Filters
+
+    return Filters(created_at_start, created_at_end, company_name)
 
 
-def paging(command: Command) -> Command:
-    """Add `--limit`, `--after`, `--before` and `--all`, as the parameters `paging` and `every`."""
-    command = shared.gathered("paging", Paging, "limit", "after", "before")(command)
-    command = click.option("--all", "every", is_flag=True, help='Read all pages; print one {"data": […]}.')(command)
-    command = click.option("--before", type=ValueType(), metavar="CURSOR", help="The page before this start_cursor.")(
-        command
-    )
-    command = click.option("--after", type=ValueType(), metavar="CURSOR", help="The page after this end_cursor.")(
-        command
-    )
-    return click.option("--limit", type=click.IntRange(min=1), help="Rows in a page; the server's default is 100.")(
-        command
-    )
+paging = shared.together(
+    click.option("--limit", type=click.IntRange(min=1), help="Rows in a page; the server's default is 100."),
+    click.option("--after", type=ValueType(), metavar="CURSOR", help="The page after this end_cursor."),
+    click.option("--before", type=ValueType(), metavar="CURSOR", help="The page before this start_cursor."),
+    click.option("--all", "every", is_flag=True, help='Read all pages; print one {"data": […]}.'),
+    shared.gathered("paging", _paging, "limit", "after", "before"),
+)
+"""`--limit`, `--after`, `--before` and `--all`, as the parameters `paging` and `every`."""
+filters = shared.together(
+    click.option("--created-at-start", type=MomentType(), help="Created from then on."),
+    click.option("--created-at-end", type=MomentType(), help="Created until then."),
+    click.option("--company-name", type=ValueType(), help="Filter by the customer's name."),
+    shared.gathered("filters", _filters, "created_at_start", "created_at_end", "company_name"),
+)
+"""The filters of a list of customers, as the parameter `filters`."""
 
 
-def filters(command: Command) -> Command:
-    """Add the filters of a list of customers, as the parameter `filters`."""
-    command = shared.gathered("filters", Filters, "created_at_start", "created_at_end", "company_name")(command)
-    command = click.option("--company-name", type=ValueType(), help="Filter by the customer's name.")(command)
-    command = click.option("--created-at-end", type=MomentType(), help="Created until then.")(command)
-    return click.option("--created-at-start", type=MomentType(), help="Created from then on.")(command)
-
-
-def values(fields: Sequence[Field | str]) -> Callable[[Command], Command]:
+def values(fields: Sequence[Field | str]) -> shared.Part:
     """Return what adds an option for each field, and hands those that were given to the command as `values`."""
     names = [one if isinstance(one, str) else one.name for one in fields]
 
     def given(*texts: str | None) -> Mapping[str, str]:
         return {name: text for name, text in zip(names, texts, strict=True) if text is not None}
 
-    def adding(command: Command) -> Command:
-        command = shared.gathered("values", given, *names)(command)
-        for name in reversed(names):
-            command = click.option(f"--{name.replace('_', '-')}", name, type=ValueType(), help=_WORDS.get(name, ""))(
-                command
-            )
-        return command
-
-    return adding
+    options = [
+        click.option(f"--{name.replace('_', '-')}", name, type=ValueType(), help=_WORDS.get(name, "")) for name in names
+    ]
+    return shared.together(*options, shared.gathered("values", given, *names))
 
 
 _WORDS = {

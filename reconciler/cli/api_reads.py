@@ -4,119 +4,46 @@ from __future__ import annotations
 
 import click
 
+from reconciler import endpoints
 from reconciler.api.origin import origin
 from reconciler.api.pages import whole
 from reconciler.api.request import Request
-from reconciler.cli import api_options as given
-from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.api_options import How
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import Session, connected, options_of, settings_of
-from reconciler.endpoints import (
-    Filters,
-    Paging,
-    get_customer,
-    get_payment_method,
-    list_customers,
-    list_payment_methods,
-    list_users,
-)
+from reconciler.cli.session import Session, connected, settings_of
+from reconciler.endpoints import Filters, Paging
 from reconciler.model import CustomerId
 from reconciler.report.replies import reply_lines, reply_text, request_json
-from reconciler.settings import Environment
-from reconciler.terms import UNBOUNDED, Allowance
+from reconciler.settings import Environment, Options
 
 
-@click.command("list", short_help="List customers: a page, or all")
-@given.filters
-@given.paging
-@shared.budget
-@given.sending
-@click.pass_context
-def customers(
-    ctx: click.Context, filters: Filters, paging: Paging, budget: Allowance, how: How, *, every: bool
-) -> None:
-    """
-    Print a page of customers as the API replies; with --all every page, as one list.
-
-    \b
-    Example:
-      reconciler api customers list --limit 10
-      reconciler api customers list --all --created-at-start 2026-01-01T00:00:00Z
-    """  # noqa: D301 - click's mark
-    asked(ctx, list_customers(_first(paging, every=every), filters), how, budget, every=every)
+def list_customers(filters: Filters, paging: Paging, how: How, *, options: Options, every: bool) -> None:
+    """Print a page of customers, or all."""
+    asked(endpoints.list_customers(_first(paging, every=every), filters), how, options, every=every)
 
 
-@click.command("get")
-@given.customer_id
-@given.sending
-@click.pass_context
-def customer(ctx: click.Context, customer: str, how: How) -> None:
-    """
-    Print one customer as the API replies.
-
-    \b
-    Example:
-      reconciler api customers get cus_9f3
-    """  # noqa: D301 - click's mark
-    asked(ctx, get_customer(CustomerId(customer)), how)
+def get_customer(customer: str, how: How, *, options: Options) -> None:
+    """Print one customer."""
+    asked(endpoints.get_customer(CustomerId(customer)), how, options)
 
 
-@click.command("list")
-@given.customer_id
-@given.paging
-@shared.budget
-@given.sending
-@click.pass_context
-def users(ctx: click.Context, customer: str, paging: Paging, budget: Allowance, how: How, *, every: bool) -> None:
-    """
-    Print a page of a customer's users as the API replies; with --all every page, as one list.
-
-    \b
-    Example:
-      reconciler api users list cus_9f3 --all
-    """  # noqa: D301 - click's mark
-    asked(ctx, list_users(CustomerId(customer), _first(paging, every=every)), how, budget, every=every)
+def list_users(customer: str, paging: Paging, how: How, *, options: Options, every: bool) -> None:
+    """Print a page of a customer's users, or all."""
+    asked(endpoints.list_users(CustomerId(customer), _first(paging, every=every)), how, options, every=every)
 
 
-@click.command("list")
-@given.customer_id
-@given.sending
-@click.pass_context
-def payment_methods(ctx: click.Context, customer: str, how: How) -> None:
-    """
-    Print a customer's payment methods as the API replies.
-
-    \b
-    Example:
-      reconciler api payment-methods list cus_9f3
-    """  # noqa: D301 - click's mark
-    asked(ctx, list_payment_methods(CustomerId(customer)), how)
+def list_payment_methods(customer: str, how: How, *, options: Options) -> None:
+    """Print a customer's payment methods."""
+    asked(endpoints.list_payment_methods(CustomerId(customer)), how, options)
 
 
-@click.command("get")
-@given.customer_id
-@click.argument("method", metavar="METHOD_ID", type=given.IdType())
-@given.sending
-@click.pass_context
-def payment_method(ctx: click.Context, customer: str, method: str, how: How) -> None:
-    """
-    Print one payment method as the API replies.
-
-    \b
-    Example:
-      reconciler api payment-methods get cus_9f3 pm_1
-    """  # noqa: D301 - click's mark
-    asked(ctx, get_payment_method(CustomerId(customer), method), how)
+def get_payment_method(customer: str, method: str, how: How, *, options: Options) -> None:
+    """Print one payment method."""
+    asked(endpoints.get_payment_method(CustomerId(customer), method), how, options)
 
 
-def asked(
-    ctx: click.Context, request: Request, how: How, budget: Allowance = UNBOUNDED, *, every: bool = False
-) -> None:
+def asked(request: Request, how: How, options: Options, *, every: bool = False) -> None:
     """Send `request` and print the reply; with `every` that of all pages from it on."""
-    chosen: Chosen = ctx.obj
-    options = options_of(chosen, budget, rate_per_s=how.rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
     if how.dry_run:

@@ -10,15 +10,12 @@ import click
 from reconciler.apply import direct_request
 from reconciler.apply.direct_request import Call
 from reconciler.apply.events import ApplyEvent, Settling
-from reconciler.cli import api_options as given
 from reconciler.cli import consent, output
 from reconciler.cli.api_options import Asking, How
 from reconciler.cli.api_reads import shown
 from reconciler.cli.carry import stopped_by_signals
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import Session, connected, options_of, settings_of
+from reconciler.cli.session import Session, connected, settings_of
 from reconciler.errors import Interrupted, ReconcilerError
-from reconciler.kinds import CUSTOMER, USER
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, CustomerId, Status
 from reconciler.pipeline import applying, calling, writing
@@ -26,117 +23,45 @@ from reconciler.pipeline.calling import Called, Prepared
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.report.redact import masked_outcome
 from reconciler.report.replies import reply_text
+from reconciler.settings import Options
 
-_PATCHABLE = tuple(field for field in CUSTOMER.fields if field.patchable)
 
-
-@click.command("create")
-@given.values((CUSTOMER.identity, *CUSTOMER.fields))
-@click.option("--unchecked", is_flag=True, help="Send it without a look whether the external_id is in use.")
-@given.asking
-@given.sending
-@click.pass_context
-def create(ctx: click.Context, values: Mapping[str, str], ask: Asking, how: How, *, unchecked: bool) -> None:
-    """
-    Create one customer, and print it as the API replies. It is not managed: no plan will change or archive it.
-
-    With an external_id the account is listed first, twice where it takes several pages: the create is refused
-    where a customer has that external_id. If the answer is lost, the customer is looked for before anything is
-    sent again.
-
-    \b
-    Example:
-      reconciler api customers create --name "Acme Corp" --email billing@acme.example --external-id acme
-    """  # noqa: D301 - click's mark
+def create_customer(values: Mapping[str, str], ask: Asking, how: How, *, options: Options, unchecked: bool) -> None:
+    """Create one customer."""
     _some(values)
-    called(ctx, direct_request.create_customer(values, unchecked=unchecked), ask, how)
+    called(direct_request.create_customer(values, unchecked=unchecked), ask, how, options)
 
 
-@click.command("patch")
-@given.customer_id
-@given.values(_PATCHABLE)
-@click.option(
-    "--null",
-    "nulls",
-    multiple=True,
-    type=click.Choice([field.name for field in _PATCHABLE]),
-    help="Send null for this field; repeatable.",
-)
-@given.asking
-@given.sending
-@click.pass_context
-def patch(
-    ctx: click.Context, customer: str, values: Mapping[str, str], nulls: tuple[str, ...], ask: Asking, how: How
+def patch_customer(
+    customer: str, values: Mapping[str, str], nulls: tuple[str, ...], ask: Asking, how: How, *, options: Options
 ) -> None:
-    """
-    Patch one customer, and print it as the API replies. Where it is managed, the next plan shows it as drift.
-
-    \b
-    Example:
-      reconciler api customers patch cus_9f3 --city "New York" --sub-premise ""
-    """  # noqa: D301 - click's mark
+    """Patch one customer."""
     both = sorted({*values} & {*nulls})
     if both:
         raise click.UsageError(f"{both[0]}: it is given a value, and null")
     sent = {**values, **dict.fromkeys(nulls)}
     _some(sent)
-    called(ctx, direct_request.patch_customer(CustomerId(customer), sent), ask, how)
+    called(direct_request.patch_customer(CustomerId(customer), sent), ask, how, options)
 
 
-@click.command("archive")
-@given.customer_id
-@given.asking
-@given.sending
-@click.pass_context
-def archive(ctx: click.Context, customer: str, ask: Asking, how: How) -> None:
-    """
-    Archive one customer, and print the API's reply. One that is protected is refused.
-
-    \b
-    Example:
-      reconciler api customers archive cus_9f3
-    """  # noqa: D301 - click's mark
-    called(ctx, direct_request.archive_customer(CustomerId(customer)), ask, how)
+def archive_customer(customer: str, ask: Asking, how: How, *, options: Options) -> None:
+    """Archive one customer."""
+    called(direct_request.archive_customer(CustomerId(customer)), ask, how, options)
 
 
-@click.command("restore")
-@given.customer_id
-@given.asking
-@given.sending
-@click.pass_context
-def restore(ctx: click.Context, customer: str, ask: Asking, how: How) -> None:
-    """
-    Restore one customer, and print the API's reply.
-
-    \b
-    Example:
-      reconciler api customers restore cus_9f3
-    """  # noqa: D301 - click's mark
-    called(ctx, direct_request.restore_customer(CustomerId(customer)), ask, how)
+def restore_customer(customer: str, ask: Asking, how: How, *, options: Options) -> None:
+    """Restore one customer."""
+    called(direct_request.restore_customer(CustomerId(customer)), ask, how, options)
 
 
-@click.command("create")
-@given.customer_id
-@given.values((USER.identity, *USER.fields))
-@given.asking
-@given.sending
-@click.pass_context
-def create_user(ctx: click.Context, customer: str, values: Mapping[str, str], ask: Asking, how: How) -> None:
-    """
-    Create one user of a customer, and print it as the API replies. The user probably gets an e-mail of the vendor.
-
-    \b
-    Example:
-      reconciler api users create cus_9f3 --email jane@acme.example --first-name Jane
-    """  # noqa: D301 - click's mark
+def create_user(customer: str, values: Mapping[str, str], ask: Asking, how: How, *, options: Options) -> None:
+    """Create one user of a customer."""
     _some(values)
-    called(ctx, direct_request.create_user(CustomerId(customer), values), ask, how)
+    called(direct_request.create_user(CustomerId(customer), values), ask, how, options)
 
 
-def called(ctx: click.Context, call: Call, ask: Asking, how: How) -> None:
+def called(call: Call, ask: Asking, how: How, options: Options) -> None:
     """Make one call, print the reply to it, and end with its exit code."""
-    chosen: Chosen = ctx.obj
-    options = options_of(chosen, rate_per_s=how.rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
     if how.dry_run:

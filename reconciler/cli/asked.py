@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import click
 
 from reconciler.cli import events as streaming
-from reconciler.cli import options as shared
 from reconciler.cli.events import Events
+from reconciler.cli.options import Ask
 from reconciler.model import Action
 from reconciler.pipeline.opening import real_clock
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +22,6 @@ class Asked:
     form: str
     redact: bool
     events: Events
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Whether and what is agreed to beforehand, how long another run is waited for, and where events go."""
-
-    auto_approve: bool
-    approved: tuple[str, ...]
-    lock_timeout_s: float
-    events: str | None
-
-
-def consent_options(command: Command) -> Command:
-    """Add `--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`, as the parameter `ask`."""
-    command = shared.gathered("ask", Ask, "auto_approve", "approved", "lock_timeout", "events")(command)
-    command = streaming.option(command)
-    command = shared.approve(shared.lock_timeout(command))
-    return click.option("--auto-approve", is_flag=True, help="Do not ask.")(command)
 
 
 def asked_of(ctx: click.Context, ask: Ask, form: str, *, redact: bool) -> Asked:

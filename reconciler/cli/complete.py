@@ -43,7 +43,7 @@ class Name(click.types.StringParamType):
 
         Shells insert a word as it is: `$(…)` in one would run when the line does.
         """
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
+        from click.shell_completion import CompletionItem
 
         try:
             fitting = (name for name in self.names(ctx) if name.startswith(incomplete) and _WORD.fullmatch(name))
@@ -55,11 +55,11 @@ class Name(click.types.StringParamType):
 class FilePath(click.Path):
     """A path; `~` at its start is a home folder, as where the shell has left it: in `--out=~/next.plan`."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path that `value` writes."""
         if isinstance(value, str) and value.startswith("~"):
             # Only here: a shell has mostly done it.
-            from reconciler.settings.values import home_for_tilde  # noqa: PLC0415
+            from reconciler.settings.values import home_for_tilde
 
             try:
                 value = home_for_tilde(value)
@@ -73,7 +73,7 @@ class Environment(Name):
 
     def names(self, ctx: click.Context) -> Iterable[str]:
         """Return those of the project file."""
-        from reconciler.settings.project import read_project_file  # noqa: PLC0415 - `--help` must not import it
+        from reconciler.settings.project import read_project_file
 
         project = read_project_file(_given(ctx, "project_file"), Path.cwd())
         return () if project is None else project.environments
@@ -84,7 +84,7 @@ class Key(Name):
 
     def names(self, ctx: click.Context) -> Iterable[str]:
         """Return those that are declared or recorded."""
-        from reconciler.model import Address  # noqa: PLC0415 - `--help` must not import it
+        from reconciler.model import Address
 
         return (str(Address(key)) for key in sorted({*_recorded(ctx), *_declared(ctx)}))
 
@@ -124,7 +124,7 @@ def _recorded(ctx: click.Context) -> Iterable[str]:
 
 def _declared(ctx: click.Context) -> Iterable[str]:
     """Return the keys that the files declare; none where they cannot be read."""
-    from reconciler.desired.load import load_desired  # noqa: PLC0415 - `--help` must not import it
+    from reconciler.desired.load import load_desired
 
     if "-" in (ctx.params.get("files") or ()):
         return []
@@ -137,7 +137,7 @@ def _declared(ctx: click.Context) -> Iterable[str]:
 
 def _ledger(ctx: click.Context) -> Ledger:
     """Return the ledger of the environment that the command line names so far, for reading."""
-    from reconciler.ledger.open import open_ledger  # noqa: PLC0415 - `--help` must not import it
+    from reconciler.ledger.open import open_ledger
 
     named = _settings(ctx).environment()
     return open_ledger(named.state(), environment=named.name, base_url=named.base_url(), writable=False)
@@ -145,7 +145,7 @@ def _ledger(ctx: click.Context) -> Ledger:
 
 def _settings(ctx: click.Context) -> Settings:
     """Return the settings by the words before the one being typed."""
-    from reconciler.settings import Options, read_settings  # noqa: PLC0415 - `--help` must not import it
+    from reconciler.settings import Options, read_settings
 
     options = Options(
         project_file=_given(ctx, "project_file"),

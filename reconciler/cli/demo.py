@@ -45,15 +45,8 @@ ACTS = (
 )
 
 
-@click.command("demo")
-def command() -> None:
-    """
-    Plan and apply the examples on an emulator, in one go: create, patch, archive, restore.
-
-    \b
-    Example:
-      reconciler demo
-    """  # noqa: D301 - click's mark
+def play() -> None:
+    """Play each act on an emulator."""
     emulator = Emulator()
     with running(emulator) as url, TemporaryDirectory() as folder, _variables(url, folder):
         for number, act in enumerate(ACTS, start=1):

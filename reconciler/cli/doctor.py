@@ -10,9 +10,7 @@ from typing import Any
 import click
 
 from reconciler.cli import consent, output
-from reconciler.cli import options as shared
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import local_emulator, options_of, settings_of
+from reconciler.cli.session import local_emulator, settings_of
 from reconciler.diagnosis import Check, Diagnosis, Finding, skipped
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model import EnvironmentRef
@@ -25,49 +23,18 @@ from reconciler.report.probe import answers_json, answers_text, left_text
 from reconciler.settings import Environment, Options, Settings
 
 
-@click.command("doctor")
-@click.option("--report", is_flag=True, help="Leave out all that is a secret or personal, so that it can be shared.")
-@click.option("--probe", is_flag=True, help="Find out what the documentation leaves open, with a customer of its own.")
-@click.option("--account", metavar="KEY", help="Allow --probe on this account, which is not marked disposable.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask before the probe.")
-@click.option(
-    "--lock-timeout",
-    type=shared.DurationType(),
-    default="0",
-    show_default=True,
-    help="With --probe, wait so long for another run to end: 30s, 5m.",
-)
-@shared.rate
-@shared.output_format("text", "json")
-@click.pass_context
-def command(
+def run(
     ctx: click.Context,
     account: str | None,
-    lock_timeout: float,
-    rate_per_s: float | None,
+    lock_timeout_s: float,
     form: str,
     *,
+    options: Options,
     report: bool,
     probe: bool,
     auto_approve: bool,
 ) -> None:
-    """
-    Look at credentials, reachability, scopes, clock, ledger and lock, and say what mends what is wrong.
-
-    It sends two requests, a token's and a list of one customer, and changes nothing. Exit code 1 where
-    something is wrong.
-
-    --probe finds out, on an environment that is marked disposable or named with --account, what the API's
-    documentation leaves open: it makes a customer, tries it, and archives it. The answers go into the ledger.
-
-    \b
-    Example:
-      reconciler -e production doctor
-      reconciler doctor --report > report.txt
-      reconciler -e demo doctor --probe
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    options = options_of(chosen, rate_per_s=rate_per_s)
+    """Print what was found, and probe where that is asked for."""
     if not probe:
         found = examined(options)
         _print(found, None, form, report=report)
@@ -76,7 +43,7 @@ def command(
     settings = settings_of(options)
     environment = settings.environment()
     # Only here: a run that writes imports what no look needs.
-    from reconciler.cli.probe import may_be_probed, probed  # noqa: PLC0415
+    from reconciler.cli.probe import may_be_probed, probed
 
     may_be_probed(environment, account)
     found = examined(options)
@@ -84,7 +51,7 @@ def command(
         _print(found, None, form, report=report)
         output.say("not probed: something is wrong")
         ctx.exit(1)
-    what = probed(settings, options, environment, auto_approve=auto_approve, lock_timeout_s=lock_timeout)
+    what = probed(settings, options, environment, auto_approve=auto_approve, lock_timeout_s=lock_timeout_s)
     # What the ledger holds has changed; the network has not.
     kept = tuple(one for one in found.findings if one.check not in LEDGERS)
     found = replace(found, findings=(*kept, *of_the_ledger(environment)), requests=found.requests + what.requests)

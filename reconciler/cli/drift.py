@@ -7,16 +7,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.accept import take_over
-from reconciler.cli.complete import FilePath
-from reconciler.cli.main import Chosen
 from reconciler.cli.notify import notify
-from reconciler.cli.options import Scope
 from reconciler.cli.plan import keep_learned
 from reconciler.cli.planned import made
-from reconciler.cli.session import connected, declared, options_of, settings_of
+from reconciler.cli.session import connected, declared, settings_of
 from reconciler.documents.words import quoted
 from reconciler.drifts import Drift
 from reconciler.ledger.base import Ledger
@@ -28,55 +24,24 @@ from reconciler.plan.selectors import NOBODY, rules_of_nobody
 from reconciler.report.drift_json import drift_json, drift_junit
 from reconciler.report.drift_page import drift_html, drift_markdown
 from reconciler.report.drift_text import drift_text
+from reconciler.settings import Options
 from reconciler.settings.ignored import read_rules
 
 APPLYING = ("apply", "undo", "duplicates", "seed")
 """Commands whose runs make the account as it is declared; what was created before the last of them did not appear."""
 
 
-@click.command("drift")
-@shared.files
-@shared.targets
-@shared.rate
-@shared.strict
-@shared.redact
-@shared.output_format("text", "json", "markdown", "html", "junit")
-@click.option(
-    "--ignore",
-    metavar="FILE",
-    type=FilePath(readable=False),
-    help="Rules for what is not counted. Default: drift-ignore.yaml, if there.",
-)
-@click.option("--accept", is_flag=True, help="Write what drifted into the files; asks nothing.")
-@click.pass_context
-def command(
+def run(
     ctx: click.Context,
-    files: tuple[str, ...],
-    rate_per_s: float | None,
     form: str,
     ignore: str | None,
     *,
-    scope: Scope,
+    options: Options,
     strict: bool,
     redact: bool,
     accept: bool,
 ) -> None:
-    """
-    Tell what the live side changed since the last apply: for CI, each night.
-
-    What is live as it is declared is no drift, and edits that are not applied yet are listed apart. It needs
-    read access only. Exit code 0 no drift, 1 an error, 2 drift.
-
-    --accept edits only the lines of the values that drifted, at their place, and prints as a patch what cannot be
-    edited so. Exit code 2 then: something is left as declared. The next apply records what was accepted; until then
-    discarding the edit brings the drift back.
-
-    \b
-    Example:
-      reconciler -e production drift --format junit > drift.xml
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    options = options_of(chosen, scope, files=files, rate_per_s=rate_per_s)
+    """Print what drifted, and write it into the files where it is accepted."""
     settings = settings_of(options)
     environment = settings.environment()
     rules = read_rules(ignore, settings.root, Path.cwd())

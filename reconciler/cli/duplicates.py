@@ -8,13 +8,11 @@ from pathlib import Path
 import click
 
 from reconciler.cli import consent, output
-from reconciler.cli import options as shared
-from reconciler.cli.asked import Ask, asked_of, consent_options
+from reconciler.cli.asked import asked_of
 from reconciler.cli.carry import agreed_and_done
-from reconciler.cli.main import Chosen
-from reconciler.cli.options import Limits
+from reconciler.cli.options import Ask
 from reconciler.cli.planned import drafted
-from reconciler.cli.session import Session, connected, options_of, settings_of
+from reconciler.cli.session import Session, connected, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model import CustomerId, Doubles
@@ -22,49 +20,21 @@ from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.runs import archived_by_runs
 from reconciler.plan.single_out import Choice, found_twice, make_single
 from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
-from reconciler.terms import Allowance
+from reconciler.settings import Options
 
 
-@click.command("duplicates")
-@click.option(
-    "--keep", multiple=True, metavar="ID", help="Keep this one of those that share an external_id; repeatable."
-)
-@click.option("--archive", is_flag=True, help="Plan to archive the others, ask, and do it.")
-@shared.out("Write what was found to a file instead.")
-@shared.limits
-@shared.budget
-@shared.rate
-@shared.redact
-@shared.output_format("text", "json")
-@consent_options
-@click.pass_context
-def command(
+def run(
     ctx: click.Context,
     keep: tuple[str, ...],
     out: Path | None,
-    rate_per_s: float | None,
     form: str,
     *,
-    limits: Limits,
-    budget: Allowance,
+    options: Options,
     archive: bool,
     redact: bool,
     ask: Ask,
 ) -> None:
-    """
-    Find active customers that share an external_id, say which one to keep and why, and list likely twins.
-
-    Kept is the one that --keep names, else the bound one, else one with payment methods, else one with
-    users, else the oldest. With --archive the others are archived, after a plan and consent, and with the
-    exit codes of apply. Twins, which agree in EIN, e-mail or name, or nearly in external_id, are shown and never
-    archived.
-
-    \b
-    Example:
-      reconciler duplicates
-      reconciler duplicates --archive --keep cus_9f3
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
+    """Print what is there twice, or archive it after a plan and consent."""
     if archive and out is not None:
         raise ReconcilerError("--out and --archive do not go together", "look first, then archive")
     if ask.events is not None and not archive:
@@ -72,7 +42,6 @@ def command(
     if archive:
         consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
-    options = options_of(chosen, limits, budget, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
     with connected(settings, options, environment, trace=asked.events.sent) as session:

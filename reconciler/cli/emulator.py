@@ -11,9 +11,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli import options as shared
 from reconciler.cli import output
-from reconciler.cli.complete import FilePath
 from reconciler.emulator.catalogue import Row, amount_rows, fault_rows, switch_rows
 from reconciler.emulator.reading import read_flags, seconds
 from reconciler.emulator.server import run
@@ -21,25 +19,7 @@ from reconciler.emulator.service import Logged
 from reconciler.rules import Behaviour
 
 
-@click.command("emulator")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8085, show_default=True, help="The port; 0 takes a free one.")
-@click.option("--data", type=FilePath(dir_okay=False, path_type=Path), help="Keep the account in this SQLite file.")
-@click.option(
-    "--rate", "rate_per_s", type=shared.RateType(), default="5", show_default=True, help="Its limit; 0: none."
-)
-@click.option("--payment-methods", type=FilePath(dir_okay=False, path_type=Path), help="A JSON file, by customer id.")
-@click.option("--set", "switches", multiple=True, metavar="NAME=VALUE", help="A switch of its behaviour; repeatable.")
-@click.option(
-    "--fault", "faults", multiple=True, metavar="NAME=WHEN", help="A fault, and when; repeatable. `help` lists them."
-)
-@click.option("--seed", default=0, help="The same seed and requests give the same faults.")
-@click.option(
-    "--clock-offset", "offset_s", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead."
-)
-@click.option("--log", is_flag=True, help="Write each request to stderr.")
-@click.option("--switches", "list_switches", is_flag=True, help="Print the switches of its behaviour, and end.")
-def command(
+def serve(
     host: str,
     port: int,
     data: Path | None,
@@ -53,18 +33,7 @@ def command(
     log: bool,
     list_switches: bool,
 ) -> None:
-    """
-    Run the API on this machine: every endpoint, its rate limit, and its open questions as switches.
-
-    Credentials: client id "local", secret "local"; "read-only", twice, is a key that may only read. SIGTERM or
-    Ctrl-C ends it.
-
-    \b
-    Example:
-      reconciler emulator --data account.db
-      reconciler emulator --set lists_archived=true --fault lost_after=0.1,writes
-      reconciler emulator --fault slow=next:3 --fault slow_s=40 --fault expired_token=at:20
-    """  # noqa: D301 - click's mark
+    """Serve until a signal ends it."""
     if list_switches:
         output.result("\n".join(_lines(switch_rows())))
         return

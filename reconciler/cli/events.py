@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import click
 
 from reconciler.api.request import Sent
 from reconciler.cli import output
-from reconciler.cli.complete import FilePath
 from reconciler.clock import Clock
 from reconciler.errors import ReconcilerError
 from reconciler.pipeline.applying import stamp
 from reconciler.report.events import Event, Throttled, event_line
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 STDOUT = "-"
-
-option = click.option(
-    "--json-events",
-    "events",
-    metavar="FILE",
-    type=FilePath(readable=False),
-    help="Write what happens, one JSON object a line, to a file, or to stdout (-) in place of the text.",
-)
 
 
 class Line(Protocol):

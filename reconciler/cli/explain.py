@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import click
-
-from reconciler.cli import complete, output
-from reconciler.cli import options as shared
-from reconciler.cli.main import Chosen
-from reconciler.cli.options import Limits
+from reconciler.cli import output
 from reconciler.cli.planned import made
-from reconciler.cli.session import connected, declared, options_of, settings_of
+from reconciler.cli.session import connected, declared, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.model import Address
 from reconciler.pipeline import opening
@@ -18,37 +13,17 @@ from reconciler.plan.explain import alike, explain
 from reconciler.plan.saved import plan_to_json
 from reconciler.report.explain import explanation_json, explanation_text
 from reconciler.report.redact import masked_plan
+from reconciler.settings import Options
 
 
-@click.command("explain")
-@click.argument("key", type=complete.Key())
-@shared.files
-@shared.limits
-@shared.rate
-@shared.redact
-@shared.output_format("text", "json")
-@click.pass_context
-def command(
-    ctx: click.Context,
+def run(
     key: str,
-    files: tuple[str, ...],
-    rate_per_s: float | None,
     form: str,
     *,
-    limits: Limits,
+    options: Options,
     redact: bool,
 ) -> None:
-    """
-    Tell why a customer (external_id) or a user (external_id/email) is planned as it is, with the evidence.
-
-    It makes the plan that `plan` would make, needs read access only, and writes nothing.
-
-    \b
-    Example:
-      reconciler explain acme -f customers.yaml
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    options = options_of(chosen, limits, files=files, rate_per_s=rate_per_s)
+    """Print the rules that were asked about `key`, and their evidence."""
     settings = settings_of(options)
     environment = settings.environment()
     desired = declared(settings, environment, redact=redact).desired

@@ -8,36 +8,18 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import options as shared
 from reconciler.cli import output
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import options_of, settings_of, standard_input
+from reconciler.cli.session import settings_of, standard_input
 from reconciler.desired.canonical import formatted
 from reconciler.desired.files import STDIN, File, Found, read_files
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.settings import Options
 from reconciler.text import visible
 
 
-@click.command("fmt")
-@click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option("--check", is_flag=True, help="Write nothing; name the files that would change, exit code 1 for any.")
-@click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
-@shared.files
-@click.pass_context
-def command(ctx: click.Context, paths: tuple[str, ...], files: tuple[str, ...], *, check: bool, diff: bool) -> None:
-    """
-    Write customers files in their canonical layout.
-
-    Two blanks a level, keys in the order of the schema, quotes where they are needed; comments are kept, and so is
-    what the file says. PATH is a file, a folder, a glob, or - (standard input to standard output); without one, the
-    project's files and overlays. The names of files that changed are printed.
-
-    \b
-    Example:
-      reconciler fmt customers/
-      reconciler fmt --check
-    """  # noqa: D301 - click's mark
-    found, root = _found(ctx.obj, (*paths, *files))
+def run(ctx: click.Context, paths: tuple[str, ...], *, options: Options, check: bool, diff: bool) -> None:
+    """Write the files in their canonical layout, or name those that are not in it."""
+    found, root = _found(options, (*paths, *options.files))
     problems = list(found.problems)
     changed = 0
     for file in found.files:
@@ -60,13 +42,13 @@ def command(ctx: click.Context, paths: tuple[str, ...], files: tuple[str, ...], 
     ctx.exit(1 if check and changed else 0)
 
 
-def _found(chosen: Chosen, paths: tuple[str, ...]) -> tuple[Found, Path]:
+def _found(options: Options, paths: tuple[str, ...]) -> tuple[Found, Path]:
     """Return the files that are named, else the project's with its overlays, and where their names start."""
     stdin = standard_input() if "-" in paths else None
     typed = None if stdin is None else io.BytesIO(stdin.read())
     if paths:
         return read_files(paths, root=Path.cwd(), stdin=typed), Path.cwd()
-    settings = settings_of(options_of(chosen))
+    settings = settings_of(options)
     return read_files((*settings.files(), *settings.overlays), root=settings.root), settings.root
 
 

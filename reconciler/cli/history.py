@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from reconciler.cli import complete, output
-from reconciler.cli import options as shared
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import options_of, settings_of
+from reconciler.cli import output
+from reconciler.cli.session import settings_of
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.kinds.kind import canonical_email
 from reconciler.ledger.base import Ledger
@@ -25,55 +22,13 @@ from reconciler.pipeline.runs import named_run
 from reconciler.records import Intent, Run
 from reconciler.report.history import changes_json, life_text, run_text, runs_json, runs_text
 from reconciler.report.words import count
+from reconciler.settings import Options
 from reconciler.text import visible
 
 
-class History(click.Group):
-    """A group whose command `list` need not be named: a run's id, which is hex, is none of its commands."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Return the arguments, with `list` before them where they name no command."""
-        named = args and (args[0] in self.commands or args[0] in ("--help", "-h"))
-        return super().parse_args(ctx, args if named else ["list", *args])
-
-
-@click.group("history", cls=History)
-def command() -> None:
-    """
-    List the runs that wrote to the account, show the changes of one or of a customer, or remove old values.
-
-    `history` alone is `history list`, `history RUN` is `history list RUN`, and so on.
-
-    \b
-    Example:
-      reconciler history
-      reconciler history 3f2a91c0
-      reconciler history --key acme
-      reconciler history prune --older-than 400d
-    """  # noqa: D301 - click's mark
-
-
-@command.command("list")
-@click.argument("run", required=False)
-@click.option("--key", type=complete.Key(), help="The changes of one customer in all runs: its external_id or id.")
-@shared.redact
-@shared.output_format("text", "json")
-@click.pass_context
-def listed(ctx: click.Context, run: str | None, key: str | None, form: str, *, redact: bool) -> None:
-    """
-    List the runs that wrote to the account, newest last; with RUN, an id or how it begins, its changes.
-
-    With --key every change of one customer and its users, oldest first: when, in which run, by whom, from which
-    commit, why, and how it ended; also what was done under a former key. It reads the ledger and asks the API nothing.
-
-    \b
-    Example:
-      reconciler history list
-      reconciler history list 3f2a91c0 --format json
-      reconciler history list --key acme
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    environment = settings_of(options_of(chosen)).environment()
+def listed(run: str | None, key: str | None, form: str, *, options: Options, redact: bool) -> None:
+    """Print the runs, or the changes of one or of a customer."""
+    environment = settings_of(options).environment()
     if run is not None and key is not None:
         raise click.UsageError("give a run or --key, not both")
     how: dict[str, Any] = {"width": output.width(), "color": output.color()}
@@ -113,36 +68,9 @@ def _life(ledger: Ledger, key: str) -> tuple[tuple[Run, ...], tuple[Intent, ...]
     return tuple(run for run in ledger.runs() if run.id in names), intents
 
 
-class DaysType(click.ParamType[int]):
-    """`400d`."""
-
-    name = "DAYS"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
-        """Return the days that `value` writes."""
-        match = re.fullmatch(r"(\d{1,5})d", str(value), re.ASCII)
-        if match is None:
-            self.fail(f"{value!r} is no number of days, such as 400d", param, ctx)
-        return int(match[1])
-
-
-@command.command("prune")
-@click.option("--older-than", "days", required=True, type=DaysType(), help="Of runs that began so long ago: 400d.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.pass_context
-def prune(ctx: click.Context, days: int, *, auto_approve: bool) -> None:
-    """
-    Remove the values of old runs: what fields held before and after, messages, e-mails of users.
-
-    The runs stay in the list, with their actions and external_ids, but cannot be undone any more. What newer
-    runs and the next plan need stays. Nothing is sent to the API.
-
-    \b
-    Example:
-      reconciler -e production history prune --older-than 400d
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    environment = settings_of(options_of(chosen)).environment()
+def prune(days: int, *, options: Options, auto_approve: bool) -> None:
+    """Remove the values of runs that began more than `days` days ago."""
+    environment = settings_of(options).environment()
     now = datetime.fromtimestamp(real_clock().now(), UTC)
     before = now - timedelta(days=days)
     with writing.locked_ledger(environment, doing="history prune") as ledger:

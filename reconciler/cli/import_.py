@@ -10,14 +10,11 @@ from pathlib import Path
 import click
 
 from reconciler.api.client import Client
-from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.bind import COMMAND as BINDING
 from reconciler.cli.bind import bind
-from reconciler.cli.complete import FilePath
-from reconciler.cli.main import Chosen
 from reconciler.cli.placing import Places
-from reconciler.cli.session import Session, connected, options_of, settings_of, shown_progress
+from reconciler.cli.session import Session, connected, settings_of, shown_progress
 from reconciler.desired.adopt import adopt
 from reconciler.desired.write import Written
 from reconciler.errors import ReconcilerError
@@ -27,60 +24,24 @@ from reconciler.pipeline import looking, opening, writing
 from reconciler.plan.scope import selecting
 from reconciler.report.price import reading_price
 from reconciler.report.words import count, duration
+from reconciler.settings import Options
 
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"
 SHORTEST_SECRET = 16
 """In characters: with a shorter one, whoever has the file can try secrets until a name they know appears."""
 
 
-@click.command("import")
-@click.argument("patterns", nargs=-1, metavar="[GLOB]...")
-@shared.out(
-    "Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
-    metavar="PATH",
-)
-@click.option(
-    "--pinned",
-    metavar="PATH",
-    type=FilePath(readable=False),
-    help="Write those that need an id: line to another new file or folder, an overlay say.",
-)
-@click.option(
-    "--anonymise",
-    is_flag=True,
-    help="Replace everything that is theirs, keyed by the secret in RECONCILER_ANONYMISE_KEY.",
-)
-@click.option("--bind", "binds", is_flag=True, help="Bind them in the ledger too, so that the next plan is empty.")
-@click.option("--no-users", is_flag=True, help="Leave users out: they cost one request for each customer.")
-@shared.rate
-@click.pass_context
-def command(
-    ctx: click.Context,
+def run(
     patterns: tuple[str, ...],
     out: str | None,
     pinned: str | None,
-    rate_per_s: float | None,
     *,
+    options: Options,
     anonymise: bool,
     binds: bool,
     no_users: bool,
 ) -> None:
-    """
-    Write live customers and their users as YAML that plans to nothing: all, or those whose external_id matches.
-
-    On stdout stands the YAML alone. A customer without an external_id stands under its id, with an id: pin.
-
-    With --bind the ledger knows each of them from then on, as after an apply of that file; the account is only read.
-
-    With --anonymise no key, name, number, address or e-mail of the account is written: the same secret makes the
-    same replacements again, and what was equal stays equal. Such a file is for another environment.
-
-    \b
-    Example:
-      reconciler import "west-*" -o customers.yaml
-      reconciler import "east-*" -o customers/
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
+    """Write live customers and their users as YAML."""
     if binds and (out is None or anonymise):
         why = (
             "--anonymise writes nobody of this account" if anonymise else "the ledger remembers the file: give -o PATH"
@@ -89,7 +50,6 @@ def command(
     places = Places(out, pinned)
     places.check()
     secret = _secret() if anonymise else ""
-    options = options_of(chosen, rate_per_s=rate_per_s)
     settings = settings_of(options)
     environment = settings.environment()
     if anonymise:
@@ -170,7 +130,7 @@ def _entries(account: looking.Account, secret: str) -> tuple[Written, ...]:
             output.say(f"warning: {words}")
         return adopted.entries
     # Only here: Faker takes half a second to load.
-    from reconciler.synthetic.anonymise import anonymised  # noqa: PLC0415
+    from reconciler.synthetic.anonymise import anonymised
 
     if adopted.left_out:
         # What it was names whom it was of.

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from reconciler.cli import output
-from reconciler.cli.complete import FilePath
 from reconciler.errors import ReconcilerError
 from reconciler.shipped import shipped
 from reconciler.text import visible
@@ -28,18 +25,8 @@ LEDGERS = ".reconciler/"
 """What `.gitignore` must name: the ledger holds personal data."""
 
 
-@click.command("init")
-@click.argument("folder", default=".", type=FilePath(file_okay=False, path_type=Path))
-def command(folder: Path) -> None:
-    """
-    Write a starter project into FOLDER: project file, customers, schemas for the editor, CI workflows, .gitignore.
-
-    A file that is there already stays as it is, and the rest is written.
-
-    \b
-    Example:
-      reconciler init billing && cd billing && reconciler -e local plan
-    """  # noqa: D301 - click's mark
+def run(folder: Path) -> None:
+    """Write what is not there yet."""
     kept = {name for name in WRITTEN if (folder / name).exists()}
     # Where customers are declared already, made-up ones must not join them.
     own = (folder / "customers").exists() or "reconciler.yaml" in kept

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import click
 
-from reconciler.cli import complete, offered
+from reconciler.cli import complete
+from reconciler.cli.commands import api, customers, files, plans, state, tools
 from reconciler.cli.help import Context, laid_out
+from reconciler.cli.options import REDACTED, Chosen
 from reconciler.cli.streams import inert_output
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.text import visible
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("init", "Write a starter project into a folder"),
-    "validate": ("validate", "Check customers files and project file, offline"),
-    "fmt": ("fmt", "Write customers files in their canonical layout"),
-    "plan": ("plan", "Show what apply would do"),
-    "apply": ("apply", "Make the account as declared"),
-    "drift": ("drift", "Tell what the live side changed since the last apply"),
-    "import": ("import_", "Write live customers as YAML that plans to nothing"),
-    "seed": ("seed", "Fill an environment that is not production"),
-    "match": ("match", "Print id: lines for declared customers that may be live already"),
-    "generate": ("generate", "Write synthetic customers, to fill an environment"),
-    "show": ("show", "Show one customer: declared, live and recorded"),
-    "explain": ("explain", "Tell why a customer is planned as it is"),
-    "history": ("history", "List what each run did"),
-    "undo": ("undo", "Undo one run"),
-    "duplicates": ("duplicates", "Find live customers that are there twice, and archive the others"),
-    "state": ("state", "List, show and forget what the ledger holds"),
-    "doctor": ("doctor", "Look whether all is well: credentials, network, clock, ledger, lock"),
-    "api": ("api", "Ask any endpoint of the API, thin"),
-    "schema": ("schema", "Print a JSON Schema"),
-    "emulator": ("emulator", "Run the API on this machine"),
-    "completion": ("completion", "Print what makes a shell complete commands, keys and runs"),
-    "demo": ("demo", "Plan and apply the examples on an emulator, in one go"),
-}
-"""Each command with its module and its one-line help, so that `--help` and `--version` import no other module."""
-
 
 LINE_FEED = "\n"
 _ASCII = ("ascii", "us-ascii", "ansi_x3.4-1968", "646")
@@ -53,31 +24,14 @@ _ASCII = ("ascii", "us-ascii", "ansi_x3.4-1968", "646")
 NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What the options before the command say."""
-
-    project_file: str | None = None
-    environment: str | None = None
-
-
 class Commands(click.Group):
-    """The commands, each imported when it is asked for."""
+    """The commands, in the order in which a new user meets them."""
 
     context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names, in the order in which a new user meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command called `cmd_name`, None for none; for a shell that completes, what it may be offered."""
-        if cmd_name not in COMMANDS:
-            return None
-        if ctx.resilient_parsing:
-            return offered.command(cmd_name)
-        module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
-        return laid_out(with_common_options(module.command))
+        """Return the names."""
+        return list(self.commands)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -86,45 +40,27 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as exc:
-            # Only here: whoever writes it rightly needs no suggestion.
-            from reconciler.documents.words import did_you_mean  # noqa: PLC0415
+            from reconciler.documents.words import did_you_mean
 
-            hint = did_you_mean(args[0], COMMANDS)
+            hint = did_you_mean(args[0], self.commands)
             raise click.UsageError(f"{exc.message.rstrip('.')}; {hint}" if hint else exc.message, ctx) from exc
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+    def invoke(self, ctx: click.Context) -> Any:
         """Run a command; with `--redact` an error that ends it holds nothing that a server said."""
         try:
             return super().invoke(ctx)
         except ReconcilerError as exc:
-            # Only here: whoever fails to import the command has no option.
-            from reconciler.cli.options import REDACTED  # noqa: PLC0415
-            from reconciler.report.redact import uncited  # noqa: PLC0415
+            from reconciler.report.redact import uncited
 
             if ctx.meta.get(REDACTED):
                 exc.message, exc.hint = uncited(exc.message), uncited(exc.hint)
             raise
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the commands that a shell may complete `incomplete` to, without importing them, and the options."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
-
-        found = [
-            CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items() if name.startswith(incomplete)
-        ]
-        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the list of commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
-
 
 def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     """Write the version and end, where it was asked for."""
     if value and not ctx.resilient_parsing:
-        # Only here: it asks git.
-        from reconciler.cli.version import version  # noqa: PLC0415
+        from reconciler.cli.version import version
 
         click.echo(f"reconciler, version {version()}")
         ctx.exit()
@@ -214,6 +150,33 @@ def cli(ctx: click.Context) -> None:
     ctx.obj = ctx.obj or Chosen()
 
 
+for _command in (
+    files.init,
+    files.validate,
+    files.fmt,
+    plans.plan,
+    plans.apply,
+    plans.drift,
+    customers.import_,
+    customers.seed,
+    customers.match,
+    files.generate,
+    customers.show,
+    plans.explain,
+    state.history,
+    plans.undo,
+    customers.duplicates,
+    state.state,
+    tools.doctor,
+    api.api,
+    files.schema,
+    tools.emulator,
+    tools.completion,
+    tools.demo,
+):
+    cli.add_command(laid_out(with_common_options(_command)))
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line with `arguments`, by default the process's, and return its exit code."""
     logging.getLogger("reconciler").setLevel(logging.WARNING)
@@ -262,8 +225,7 @@ def _misused(exc: click.ClickException) -> int:
 
 def _say(text: str, *, indent: int = 0) -> None:
     """Write a line to stderr."""
-    # Only here: `--help` and `--version` have nothing to say.
-    from reconciler.cli import output  # noqa: PLC0415
+    from reconciler.cli import output
 
     click.echo(output.fitted(visible(text), indent=indent), err=True)
 
@@ -282,8 +244,7 @@ def _told(exc: BaseException) -> int:
             if exc.hint:
                 _say(exc.hint, indent=2)
             if isinstance(exc, PlanFaulty):
-                # Only here: no other run needs what writes it.
-                from reconciler.cli.faulty import written  # noqa: PLC0415
+                from reconciler.cli.faulty import written
 
                 _say(written(exc), indent=2)
             return exc.exit_code
@@ -292,7 +253,7 @@ def _told(exc: BaseException) -> int:
             _say(f"error: {where}{exc.strerror or exc}")
             return 1
         case _:
-            from reconciler.cli.version import version  # noqa: PLC0415
+            from reconciler.cli.version import version
 
             logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
             _say(

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import click
-
-from reconciler.cli import options as shared
 from reconciler.cli import output
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import connected, declared, options_of, settings_of, shown_progress
+from reconciler.cli.session import connected, declared, settings_of, shown_progress
 from reconciler.desired.write import key_line
 from reconciler.documents.scalars import scalar
 from reconciler.pipeline import looking, opening
@@ -17,6 +13,7 @@ from reconciler.plan.lookalikes import NEAR, Lookalike
 from reconciler.plan.make import judged
 from reconciler.report.price import reading_price
 from reconciler.report.words import count
+from reconciler.settings import Options
 from reconciler.text import visible
 
 _HEAD = """\
@@ -26,24 +23,8 @@ _HEAD = """\
 _LONGEST_NAME = 60
 
 
-@click.command("match")
-@shared.files
-@shared.rate
-@shared.redact
-@click.pass_context
-def command(ctx: click.Context, files: tuple[str, ...], rate_per_s: float | None, *, redact: bool) -> None:
-    """
-    Print id: lines for declared customers that may be live already, without an external_id to tell them by.
-
-    Each such pair agrees in EIN, e-mail or name, or nearly in external_id. On stdout stands YAML, with the reasons as
-    comments. Nothing is written, neither to the account nor to the ledger.
-
-    \b
-    Example:
-      reconciler match -f customers.yaml
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    options = options_of(chosen, files=files, rate_per_s=rate_per_s)
+def run(*, options: Options, redact: bool) -> None:
+    """Print id: lines for review."""
     settings = settings_of(options)
     environment = settings.environment()
     desired = declared(settings, environment, redact=redact).desired

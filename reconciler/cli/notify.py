@@ -39,7 +39,7 @@ def _sent(urls: Sequence[str], message: Message) -> bool:
     """Send a message to every URL, and say whether each took it; no URL is shown, as it holds a password."""
     try:
         # Only here: an extra, and slow to load.
-        import apprise  # noqa: PLC0415
+        import apprise
     except ImportError:
         output.say(f"warning: {NOTIFY} is set, and Apprise is not installed: {to_install('notify')}")
         return False

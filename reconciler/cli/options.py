@@ -1,55 +1,66 @@
-"""Options that several commands share."""
+"""
+The options that several commands share, each declared once, and how they reach a command.
+
+It is imported for every `--help` and by a shell that completes, so what a value is read with is imported when one
+is given.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.cli.complete import FilePath
-from reconciler.model import Action
-from reconciler.settings.values import rate as parse_rate
-from reconciler.settings.values import seconds
-from reconciler.terms import Allowance, Share
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from reconciler.terms import Share
 
+Command = Callable[..., Any]
+Part = Callable[[Command], Command]
+"""What adds an option to a command, or changes what it is handed."""
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the options say of the limits of a plan; its fields are those of `Options`."""
-
-    max_archives: Share | None = None
-    max_restores: Share | None = None
-    max_changes: Share | None = None
+ACTIONS = ("restore", "patch", "create", "create_user", "archive")
+"""The values of `Action`, whose module takes as long to import as the rest of a `--help`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """What the options narrow a plan to, and how much of it is read; its fields are those of `Options`."""
+class Chosen:
+    """What the common options say, before the command or after it."""
 
-    targets: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
-    refresh_users: bool = False
+    project_file: str | None = None
+    environment: str | None = None
 
 
-def out(text: str, **how: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click's
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Whether and what is agreed to beforehand, how long another run is waited for, and where events go."""
+
+    auto_approve: bool
+    approved: tuple[str, ...]
+    lock_timeout_s: float
+    events: str | None
+
+
+def out(text: str, **how: Any) -> Part:
     """Return the option that names where the result is written; every command takes it by the same three names."""
     kind = FilePath(readable=False) if how else FilePath(dir_okay=False, path_type=Path)
     return click.option("-o", "--out", "--output", "out", type=kind, help=text, **how)
 
 
-class ShareType(click.ParamType[Share]):
+class ShareType(click.ParamType["Share"]):
     """`N` or `N%`."""
 
     name = "N|N%"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Share:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Share:
         """Return the limit that `value` writes."""
+        from reconciler.terms import Share
+
         if isinstance(value, Share):
             return value
         try:
@@ -63,8 +74,10 @@ class DurationType(click.ParamType[float]):
 
     name = "TIME"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds that `value` writes."""
+        from reconciler.settings.values import seconds
+
         text = str(value)
         try:
             return seconds(text if not text or text[-1].isalpha() else f"{text}s")
@@ -77,13 +90,64 @@ class RateType(click.ParamType[float]):
 
     name = "N"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the rate that `value` writes."""
+        from reconciler.settings.values import rate
+
         try:
-            return parse_rate(str(value))
+            return rate(str(value))
         except ValueError as exc:
             self.fail(str(exc), param, ctx)
 
+
+def gathered(name: str, value: Callable[..., object], *options: str) -> Part:
+    """Return what hands a command `options`, in their order, as one parameter `name`: what `value` makes of them."""
+
+    def gathering(command: Command) -> Command:
+        @wraps(command)
+        def called(*words: Any, **given: Any) -> Any:
+            made = value(*(given.pop(option) for option in options))
+            return command(*words, **given, **{name: made})
+
+        return called
+
+    return gathering
+
+
+def settings(*parts: Part) -> Part:
+    """
+    Return what adds `parts`, and hands a command `options`: what these, and the common options, say to the settings.
+
+    An option is one of the settings where its parameter is a field of `Options`, also one that was added apart.
+    """
+
+    def adding(command: Command) -> Command:
+        @wraps(command)
+        def called(*words: Any, **given: Any) -> Any:
+            from reconciler.settings import Options
+
+            chosen: Chosen = click.get_current_context().obj
+            said = {field.name: given.pop(field.name) for field in fields(Options) if field.name in given}
+            options = Options(project_file=chosen.project_file, environment=chosen.environment, **said)
+            return command(*words, **given, options=options)
+
+        return together(*parts)(called)
+
+    return adding
+
+
+def together(*parts: Part) -> Part:
+    """Return what adds `parts`, which `--help` lists in this order."""
+
+    def adding(command: Command) -> Command:
+        for part in reversed(parts):
+            command = part(command)
+        return command
+
+    return adding
+
+
+# --- what goes to the settings: each parameter is a field of `Options` ---------------------------------
 
 files = click.option(
     "-f",
@@ -97,10 +161,58 @@ files = click.option(
 rate = click.option(
     "--rate", "rate_per_s", type=RateType(), help="Requests per second; 0: no limit, for an emulator. Default: 5."
 )
+recreate = click.option(
+    "--allow-recreate",
+    "recreate",
+    multiple=True,
+    metavar="KEY",
+    help="Create this customer though the one of a key that is gone looks like it; repeatable.",
+)
+limits = together(
+    click.option("--max-archives", type=ShareType(), help="Allow so many archives, in numbers or per cent."),
+    click.option(
+        "--max-restores",
+        type=ShareType(),
+        help="Allow so many restores of what others archived, in numbers or per cent.",
+    ),
+    click.option("--max-changes", type=ShareType(), help="Allow so many changes in all, in numbers or per cent."),
+)
+targets = together(
+    click.option("--target", "targets", multiple=True, metavar="KEY|GLOB", help="Only these customers; repeatable."),
+    click.option(
+        "--exclude", "excludes", multiple=True, metavar="KEY|GLOB", help="Leave these customers out; repeatable."
+    ),
+    click.option(
+        "--refresh",
+        "refresh_users",
+        type=click.Choice(["auto", "full"]),
+        callback=lambda _ctx, _param, value: value == "full",
+        default="auto",
+        show_default=True,
+        help="full: list the users of every customer with declared users, also where the ledger has them.",
+    ),
+)
+budget = together(
+    click.option(
+        "--max-requests",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Stop in good order before request N + 1, with exit code 2.",
+    ),
+    click.option(
+        "--max-duration",
+        "max_duration_s",
+        type=DurationType(),
+        help="Stop in good order after so long, with exit code 2: 90s, 30m, 2h.",
+    ),
+)
+plan = settings(files, targets, limits, recreate, budget, rate)
+"""What `plan` and `apply` are given alike."""
+
+# --- how it is printed ---------------------------------------------------------------------------------
+
 REDACTED = "reconciler.redact"
 """Where a command's context says that `--redact` was given."""
-
-strict = click.option("--strict", is_flag=True, help="Take warnings for errors.")
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
@@ -109,19 +221,24 @@ def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
     return value
 
 
+strict = click.option("--strict", is_flag=True, help="Take warnings for errors.")
 redact = click.option(
     "--redact", is_flag=True, callback=_remember, help="Mask personal values, by field, and what the server says."
 )
 
-recreate = click.option(
-    "--allow-recreate",
-    "recreate",
-    multiple=True,
-    metavar="KEY",
-    help="Create this customer though the one of a key that is gone looks like it; repeatable.",
-)
+
+def output_format(*choices: str) -> Part:
+    """Return the `--format` option with these choices, the first being the default."""
+    return click.option(
+        "--format", "form", type=click.Choice(choices), default=choices[0], show_default=True, help="How to print it."
+    )
+
+
+# --- what a command that writes is agreed to -----------------------------------------------------------
+
 lock_timeout = click.option(
     "--lock-timeout",
+    "lock_timeout_s",
     type=DurationType(),
     default="0",
     show_default=True,
@@ -131,78 +248,21 @@ approve = click.option(
     "--approve",
     "approved",
     multiple=True,
-    type=click.Choice([action.value for action in Action]),
+    type=click.Choice(ACTIONS),
     help="Approve an action that the policy wants approved; repeatable.",
 )
-
-
-def output_format(*choices: str) -> Callable[[Command], Command]:
-    """Return the `--format` option with these choices, the first being the default."""
-    return click.option(
-        "--format", "form", type=click.Choice(choices), default=choices[0], show_default=True, help="How to print it."
-    )
-
-
-def gathered(name: str, value: Callable[..., object], *options: str) -> Callable[[Command], Command]:
-    """Return what hands a command `options`, in their order, as one parameter `name`: what `value` makes of them."""
-
-    def gathering(command: Command) -> Command:
-        @wraps(command)
-        def called(*words: Any, **given: Any) -> Any:  # noqa: ANN401 - a command's own
-            made = value(*(given.pop(option) for option in options))
-            return command(*words, **given, **{name: made})
-
-        return called  # type: ignore[return-value]
-
-    return gathering
-
-
-def limits(command: Command) -> Command:
-    """Add the limits that a plan may not exceed, as the parameter `limits`."""
-    command = gathered("limits", Limits, "max_archives", "max_restores", "max_changes")(command)
-    for name, what in (("changes", "changes in all"), ("restores", "restores of what others archived")):
-        text = f"Allow so many {what}, in numbers or per cent."
-        command = click.option(f"--max-{name}", type=ShareType(), help=text)(command)
-    return click.option("--max-archives", type=ShareType(), help="Allow so many archives, in numbers or per cent.")(
-        command
-    )
-
-
-def targets(command: Command) -> Command:
-    """Add `--target`, `--exclude` and `--refresh`, as the parameter `scope`."""
-    command = gathered("scope", _scope, "targets", "excludes", "refresh")(command)
-    command = click.option(
-        "--refresh",
-        type=click.Choice(["auto", "full"]),
-        default="auto",
-        show_default=True,
-        help="full: list the users of every customer with declared users, also where the ledger has them.",
-    )(command)
-    command = click.option(
-        "--exclude", "excludes", multiple=True, metavar="KEY|GLOB", help="Leave these customers out; repeatable."
-    )(command)
-    return click.option(
-        "--target", "targets", multiple=True, metavar="KEY|GLOB", help="Only these customers; repeatable."
-    )(command)
-
-
-def _scope(targets: tuple[str, ...], excludes: tuple[str, ...], refresh: str) -> Scope:
-    """Return what `--target`, `--exclude` and `--refresh` say."""
-    return Scope(targets, excludes, refresh == "full")
-
-
-def budget(command: Command) -> Command:
-    """Add `--max-requests` and `--max-duration`, as the parameter `budget`."""
-    command = gathered("budget", Allowance, "max_requests", "max_duration_s")(command)
-    command = click.option(
-        "--max-duration",
-        "max_duration_s",
-        type=DurationType(),
-        help="Stop in good order after so long, with exit code 2: 90s, 30m, 2h.",
-    )(command)
-    return click.option(
-        "--max-requests",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Stop in good order before request N + 1, with exit code 2.",
-    )(command)
+json_events = click.option(
+    "--json-events",
+    "events",
+    metavar="FILE",
+    type=FilePath(readable=False),
+    help="Write what happens, one JSON object a line, to a file, or to stdout (-) in place of the text.",
+)
+consent = together(
+    click.option("--auto-approve", is_flag=True, help="Do not ask."),
+    approve,
+    lock_timeout,
+    json_events,
+    gathered("ask", Ask, "auto_approve", "approved", "lock_timeout_s", "events"),
+)
+"""`--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`, as the parameter `ask`."""

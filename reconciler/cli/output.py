@@ -15,7 +15,6 @@ import click
 
 from reconciler.errors import Problem, ReconcilerError, Source
 from reconciler.input_file import read_file
-from reconciler.report.redact import masked_problem
 from reconciler.text import inert, visible
 
 NARROW = 80
@@ -96,9 +95,8 @@ def say(text: str) -> None:
 
 def warn_of_nobody(selectors: Sequence[str], keys: Callable[[], Iterable[str]]) -> None:
     """Write to stderr which selectors of the command line select none of `keys`, with the key that may be meant."""
-    # Only here: most commands print nothing of the kind.
-    from reconciler.documents.words import quoted  # noqa: PLC0415
-    from reconciler.plan.selectors import MOST_NOTED, matching_nobody, nearest  # noqa: PLC0415
+    from reconciler.documents.words import quoted
+    from reconciler.plan.selectors import MOST_NOTED, matching_nobody, nearest
 
     for one in matching_nobody(selectors, keys)[:MOST_NOTED]:
         hint = nearest(one, keys)
@@ -114,8 +112,7 @@ def fitted(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
     stream = stream or sys.stderr
     if not is_terminal(stream):
         return " " * indent + text
-    # Only here: a log needs no layout.
-    from reconciler.report.layout import line, page  # noqa: PLC0415
+    from reconciler.report.layout import line, page
 
     columns = error_width() if stream is sys.stderr else width()
     return page([line(text, indent=indent)], width=columns, color=False).removesuffix("\n")
@@ -128,14 +125,15 @@ def page(text: str) -> None:
 
 def warn(problems: Iterable[Problem], *, redact: bool = False) -> None:
     """Write warnings to stderr."""
+    from reconciler.report.redact import masked_problem
+
     for problem in problems:
         say(str(masked_problem(problem) if redact else problem))
 
 
 def problems_page(problems: Sequence[Problem], written: Callable[[Source], str], *, redact: bool) -> str:
     """Return problems as stderr shows them, each with what is `written` at its place."""
-    # Only here: most runs have none.
-    from reconciler.report.problems import problems_text  # noqa: PLC0415
+    from reconciler.report.problems import problems_text
 
     return problems_text(
         problems,

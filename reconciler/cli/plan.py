@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import click
 
-from reconciler.cli import options as shared
 from reconciler.cli import output
-from reconciler.cli.main import Chosen
-from reconciler.cli.options import Limits, Scope
 from reconciler.cli.planned import made
-from reconciler.cli.session import Session, connected, declared, options_of, settings_of
+from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.planning import with_second_listing
@@ -22,66 +20,30 @@ from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import as_pieces, plan_to_json, save
 from reconciler.plan.ways import known_lag
 from reconciler.plans import Plan
-from reconciler.report.plan_markdown import LEAST_BYTES, MAX_BYTES, plan_markdown
 from reconciler.report.plan_text import plan_text
 from reconciler.report.redact import masked_plan
+from reconciler.settings import Options
 from reconciler.terms import Allowance
+from reconciler.text import MAX_BYTES
 
 
-@click.command("plan")
-@shared.files
-@shared.targets
-@shared.limits
-@shared.recreate
-@shared.budget
-@shared.rate
-@shared.strict
-@shared.redact
-@shared.output_format("text", "json", "markdown", "html")
-@click.option(
-    "--max-bytes",
-    type=click.IntRange(min=LEAST_BYTES),
-    help=f"Cut --format markdown to so many bytes, by whole entries. Default: {MAX_BYTES}, which GitHub takes.",
-)
-@shared.out("Save the plan for `apply PLAN`, sealed where RECONCILER_PLAN_KEY is set.")
-@click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
-@click.pass_context
-def command(
+def run(
     ctx: click.Context,
-    files: tuple[str, ...],
-    recreate: tuple[str, ...],
-    rate_per_s: float | None,
     form: str,
     max_bytes: int | None,
     out: Path | None,
     *,
-    scope: Scope,
-    limits: Limits,
-    budget: Allowance,
+    options: Options,
     strict: bool,
     redact: bool,
     detailed_exitcode: bool,
 ) -> None:
-    """
-    Show what apply would do: creates, patches, archives, restores, and what is blocked.
-
-    It needs read access only. Exit code 0 whenever a plan could be made, unless --detailed-exitcode.
-
-    \b
-    Example:
-      reconciler plan -f customers.yaml --out today.plan
-    """  # noqa: D301 - click's mark
+    """Print the plan, and save it where `-o` says."""
     if max_bytes is not None and form != "markdown":
         raise click.UsageError("--max-bytes goes with --format markdown")
-    chosen: Chosen = ctx.obj
-    options = options_of(
-        chosen,
-        scope,
-        limits,
-        files=files,
-        rate_per_s=rate_per_s,
-        recreate=recreate,
-    )
+    # What an apply may take, and not this run.
+    budget = Allowance(options.max_requests, options.max_duration_s)
+    options = replace(options, max_requests=None, max_duration_s=None)
     settings = settings_of(options)
     environment = settings.environment()
     if out is not None:
@@ -101,10 +63,11 @@ def command(
         planned = with_second_listing(planned, environment.terms(options))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
     if form == "markdown":
+        from reconciler.report.plan_markdown import plan_markdown
+
         output.document(plan_markdown(fitted, max_bytes=max_bytes or MAX_BYTES, redact=redact))
     elif form == "html":
-        # Only here: no other form needs Jinja2.
-        from reconciler.report.plan_html import plan_html  # noqa: PLC0415
+        from reconciler.report.plan_html import plan_html
 
         output.document(plan_html(fitted, redact=redact))
     else:

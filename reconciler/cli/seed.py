@@ -9,21 +9,20 @@ from dataclasses import dataclass, replace
 import click
 
 from reconciler.cli import consent
-from reconciler.cli import options as shared
-from reconciler.cli.asked import Ask, Asked, asked_of, consent_options
+from reconciler.cli.asked import Asked, asked_of
 from reconciler.cli.carry import agreed_and_done
-from reconciler.cli.main import Chosen
+from reconciler.cli.options import Ask
 from reconciler.cli.planned import made
-from reconciler.cli.session import Session, connected, declared, options_of, settings_of
+from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.desired.write import write_customers
 from reconciler.errors import Refused, Source
 from reconciler.ledger.base import Ledger
 from reconciler.model import Action, Desired, DesiredCustomer
 from reconciler.pipeline import writing
 from reconciler.report.words import count
-from reconciler.settings import Environment, Settings
+from reconciler.settings import Environment, Options, Settings
 from reconciler.settings.access import BUILT_IN
-from reconciler.terms import Allowance, Prune, Terms
+from reconciler.terms import Prune, Terms
 from reconciler.text import visible
 
 NOBODYS = ("example", "test", "invalid", "localhost")
@@ -41,54 +40,24 @@ class Generated:
     seed: int
 
 
-@click.command("seed")
-@shared.files
-@click.option("--customers", type=click.IntRange(min=1), help="Generate so many customers instead of reading files.")
-@click.option("--users", type=click.IntRange(min=0), default=0, show_default=True, help="Generate so many users each.")
-@click.option("--seed", "number", type=int, default=1, show_default=True, help="Another number makes other customers.")
-@click.option("--reset", is_flag=True, help="Archive all that is not declared: in a disposable environment only.")
-@click.option("--real-addresses", is_flag=True, help="Allow e-mail addresses that may be somebody's.")
-@shared.recreate
-@shared.budget
-@shared.rate
-@shared.redact
-@shared.output_format("text", "json")
-@consent_options
-@click.pass_context
-def command(
+def run(
     ctx: click.Context,
-    files: tuple[str, ...],
-    recreate: tuple[str, ...],
     customers: int | None,
     users: int,
     number: int,
-    rate_per_s: float | None,
     form: str,
     *,
-    budget: Allowance,
+    options: Options,
     reset: bool,
     real_addresses: bool,
     redact: bool,
     ask: Ask,
 ) -> None:
-    """
-    Fill an environment from files, or with generated customers; a run that stopped goes on where it stopped.
-
-    Never production. Addresses must be of example domains, since a created user may get an e-mail. --reset
-    archives every customer with an external_id that is not declared, where the project file marks the
-    environment `disposable: true`.
-
-    \b
-    Example:
-      reconciler -e demo seed --customers 300 --users 2
-      reconciler -e demo seed -f profiles/small.yaml --reset
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    if customers is not None and files:
+    """Plan what is declared or generated, ask, do it."""
+    if customers is not None and options.files:
         raise click.UsageError("--customers generates them: leave -f out")
     consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
-    options = options_of(chosen, budget, files=files, rate_per_s=rate_per_s, recreate=recreate)
     settings = settings_of(options)
     environment = settings.environment()
     _may_be_filled(environment, reset=reset)
@@ -119,7 +88,7 @@ def _desired(settings: Settings, environment: Environment, wanted: Generated | N
     if wanted is None:
         return declared(settings, environment, redact=redact).desired
     # Only here: Faker takes half a second to load.
-    from reconciler.synthetic.generate import generated  # noqa: PLC0415
+    from reconciler.synthetic.generate import generated
 
     text = write_customers(generated(wanted.customers, wanted.users, wanted.seed))
     bare = replace(environment, overlays=())

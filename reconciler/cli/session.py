@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from reconciler.api.client import Client
-from reconciler.api.request import Sent
 from reconciler.cli import output
 from reconciler.cli.interruption import first_signal, interrupt
 from reconciler.cli.lines import again, lines_of
-from reconciler.cli.main import Chosen
-from reconciler.cli.options import Limits, Scope
 from reconciler.clock import Clock
 from reconciler.desired.load import Loaded, load_desired
 from reconciler.errors import Invalid
-from reconciler.pipeline.opening import open_client, real_clock
-from reconciler.report.progress import Progress, progress
 from reconciler.settings import Environment, Options, Settings, read_settings
-from reconciler.settings.access import BUILT_IN
-from reconciler.terms import Allowance
+
+if TYPE_CHECKING:
+    # What `validate` and `fmt` need not: they ask no server.
+    import asyncio
+
+    from reconciler.api.client import Client
+    from reconciler.api.request import Sent
+    from reconciler.report.progress import Progress
 
 Result = TypeVar("Result")
 
@@ -43,6 +42,8 @@ class Session:
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run `coroutine` to its end; Ctrl-C cancels it, unless it handles that itself."""
+        import asyncio
+
         results: list[Result] = []
         cancelled = False
 
@@ -73,12 +74,6 @@ class Session:
 def settings_of(options: Options) -> Settings:
     """Return the settings that options, variables and project file give."""
     return read_settings(options, variables=os.environ, cwd=Path.cwd())
-
-
-def options_of(chosen: Chosen, *parts: Limits | Scope | Allowance, **given: Any) -> Options:  # noqa: ANN401
-    """Return the options of a command, with those before it; the fields of `parts` are fields of `Options`."""
-    given |= {field.name: getattr(part, field.name) for part in parts for field in fields(part)}
-    return Options(project_file=chosen.project_file, environment=chosen.environment, **given)
 
 
 def declared(
@@ -131,6 +126,11 @@ def connected(
     settings: Settings, options: Options, environment: Environment, *, trace: Callable[[Sent], None] | None = None
 ) -> Iterator[Session]:
     """Yield a session whose client is ready to send; `local` gets an emulator where none runs."""
+    import asyncio
+
+    from reconciler.pipeline.opening import open_client, real_clock
+    from reconciler.terms import Allowance
+
     clock = real_clock()
     allowance = Allowance(options.max_requests, options.max_duration_s)
     client = open_client(environment, clock, allowance=allowance, trace=trace)
@@ -145,14 +145,15 @@ def connected(
 @contextmanager
 def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
     """Run an emulator for the length of a command, where the environment is `local` and none answers."""
+    from reconciler.settings.access import BUILT_IN
+
     url = environment.base_url()
     if environment.name != "local" or url != BUILT_IN["local"]:
         yield
         return
-    # Only here: most runs need no web server.
-    from reconciler.emulator.server import PORT, listens, running  # noqa: PLC0415
-    from reconciler.emulator.service import Emulator  # noqa: PLC0415
-    from reconciler.emulator.store import Store  # noqa: PLC0415
+    from reconciler.emulator.server import PORT, listens, running
+    from reconciler.emulator.service import Emulator
+    from reconciler.emulator.store import Store
 
     if listens(PORT):
         yield
@@ -167,5 +168,7 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
 @contextmanager
 def shown_progress(clock: Clock) -> Iterator[Progress]:
     """Yield a progress on stderr: a bar on a terminal, else a plain line every ten seconds."""
+    from reconciler.report.progress import progress
+
     with progress(sys.stderr, terminal=output.moves_cursor(sys.stderr), clock=clock) as shown:
         yield shown

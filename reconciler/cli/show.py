@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import click
-
-from reconciler.cli import complete, output
-from reconciler.cli import options as shared
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import connected, declared, options_of, settings_of
+from reconciler.cli import output
+from reconciler.cli.session import connected, declared, settings_of
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model import Address, DesiredCustomer
 from reconciler.pipeline import looking, opening
 from reconciler.report.replies import reply_text
 from reconciler.report.show import CustomerView, customer_json, customer_text
-from reconciler.settings import Environment, Settings
+from reconciler.settings import Environment, Options, Settings
 
 
-@click.command("show")
-@click.argument("key", type=complete.Key())
-@shared.files
-@shared.rate
-@shared.redact
-@shared.output_format("text", "json")
-@click.option("--raw", is_flag=True, help="Print the API's own reply to a get of it, with fields that are not known.")
-@click.pass_context
-def command(
-    ctx: click.Context,
+def run(
     key: str,
-    files: tuple[str, ...],
-    rate_per_s: float | None,
     form: str,
     *,
+    options: Options,
     redact: bool,
     raw: bool,
 ) -> None:
-    """
-    Show one customer by its external_id: declared, live, recorded, its users and payment methods.
-
-    \b
-    Example:
-      reconciler show acme
-      reconciler show acme --raw
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    options = options_of(chosen, files=files, rate_per_s=rate_per_s)
+    """Print one customer as it is declared, live and recorded."""
     settings = settings_of(options)
     environment = settings.environment()
     external_id = Address.parse(key).external_id

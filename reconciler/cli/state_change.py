@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
-
-import click
 
 from reconciler.cli import consent, output
-from reconciler.cli import options as shared
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import options_of, settings_of
+from reconciler.cli.commands.state import Care
+from reconciler.cli.session import settings_of
 from reconciler.desired.load import load_desired
 from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
@@ -32,50 +28,16 @@ from reconciler.report.corrected import (
 )
 from reconciler.report.layout import line, page
 from reconciler.report.words import MOST, count, more
-from reconciler.settings import Environment, Settings
+from reconciler.settings import Environment, Options, Settings
 from reconciler.text import visible
 
 After = Callable[[Binding, Follows], Iterator[str]]
 """Returns in words what follows from the correction of a row."""
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
-
-@dataclass(frozen=True, slots=True)
-class Care:
-    """How careful a correction is: only shown, not asked about, and by which files it is said what follows."""
-
-    dry_run: bool
-    auto_approve: bool
-    files: tuple[str, ...]
-
-
-def _careful(command: Command) -> Command:
-    """Add `--dry-run`, `--auto-approve` and `-f`, as the parameter `care`."""
-    command = shared.gathered("care", Care, "dry_run", "auto_approve", "files")(command)
-    command = shared.files(command)
-    command = click.option("--auto-approve", is_flag=True, help="Do not ask at a terminal.")(command)
-    return click.option("--dry-run", is_flag=True, help="Say what would change, and what follows; change nothing.")(
-        command
-    )
-
-
-@click.command("rm", short_help="Forget bindings; the customers stay as they are")
-@click.argument("patterns", nargs=-1, required=True, metavar="KEY|GLOB...")
-@_careful
-@click.pass_context
-def rm(ctx: click.Context, patterns: tuple[str, ...], care: Care) -> None:
-    """
-    Forget bindings; the customers stay as they are, and are found again by their external_ids.
-
-    At a terminal it says what the next plan then does, and asks; a script is not asked.
-
-    \b
-    Example:
-      reconciler state rm acme
-      reconciler state rm "old-*" --dry-run
-    """  # noqa: D301 - click's mark
-    with _correcting(ctx, care, "state rm") as correction:
+def rm(patterns: tuple[str, ...], *, options: Options, care: Care) -> None:
+    """Forget bindings."""
+    with _correcting(options, care, "state rm") as correction:
         rows = matching(correction.ledger, patterns)
         if not rows:
             raise ReconcilerError("the ledger holds none of them", "`reconciler state list` shows what it holds")
@@ -83,23 +45,10 @@ def rm(ctx: click.Context, patterns: tuple[str, ...], care: Care) -> None:
         correction.make(rows, writes, "forgotten", after_forgetting)
 
 
-@click.command("move")
-@click.argument("old")
-@click.argument("new")
-@_careful
-@click.pass_context
-def move(ctx: click.Context, old: str, new: str, care: Care) -> None:
-    """
-    Bind the customer of one key to another one, as a `moved` line in the YAML does.
-
-    At a terminal it says what the next plan then does, and asks; a script is not asked.
-
-    \b
-    Example:
-      reconciler state move old-key acme
-    """  # noqa: D301 - click's mark
+def move(old: str, new: str, *, options: Options, care: Care) -> None:
+    """Bind the customer of one key to another one."""
     key, to = _customer(old), _customer(new)
-    with _correcting(ctx, care, "state move") as correction:
+    with _correcting(options, care, "state move") as correction:
         row = _one(correction.ledger, key)
         other = correction.ledger.binding(to)
         if other is not None:
@@ -115,22 +64,9 @@ def move(ctx: click.Context, old: str, new: str, care: Care) -> None:
         correction.make([row], writes, what, lambda row, follows: after_moving(row, to, follows))
 
 
-@click.command("unprotect")
-@click.argument("key")
-@_careful
-@click.pass_context
-def unprotect(ctx: click.Context, key: str, care: Care) -> None:
-    """
-    Lift the protection that the ledger remembers of a customer whose entry has gone.
-
-    An entry that says `protect: true` still protects. At a terminal it says what the next plan then does, and
-    asks; a script is not asked.
-
-    \b
-    Example:
-      reconciler state unprotect acme
-    """  # noqa: D301 - click's mark
-    with _correcting(ctx, care, "state unprotect") as correction:
+def unprotect(key: str, *, options: Options, care: Care) -> None:
+    """Lift the protection that the ledger remembers."""
+    with _correcting(options, care, "state unprotect") as correction:
         row = _one(correction.ledger, _customer(key))
         if not row.protected:
             output.sentence(f"{_named(row)}: it was not protected")
@@ -139,23 +75,9 @@ def unprotect(ctx: click.Context, key: str, care: Care) -> None:
         correction.make([row], writes, "no longer protected", after_unprotecting)
 
 
-@click.command("unblock", short_help="Try again what a customer did not keep")
-@click.argument("key")
-@_careful
-@click.pass_context
-def unblock(ctx: click.Context, key: str, care: Care) -> None:
-    """
-    Forget that a customer did not keep what was applied, so that the next apply tries it once more.
-
-    That is how often it was archived or restored elsewhere after we had done the opposite, and which fields came back
-    or were not taken. Use it once what undoes your changes has been stopped. At a terminal it says what the next plan
-    then does, and asks; a script is not asked.
-
-    \b
-    Example:
-      reconciler state unblock acme
-    """  # noqa: D301 - click's mark
-    with _correcting(ctx, care, "state unblock") as correction:
+def unblock(key: str, *, options: Options, care: Care) -> None:
+    """Forget that a customer did not keep what was applied."""
+    with _correcting(options, care, "state unblock") as correction:
         row = _one(correction.ledger, _customer(key))
         if row.trouble_json is None and row.reversals_json is None:
             output.sentence(f"{_named(row)}: nothing is remembered that would block it")
@@ -164,23 +86,9 @@ def unblock(ctx: click.Context, key: str, care: Care) -> None:
         correction.make([row], writes, "tried again by the next apply", after_unblocking)
 
 
-@click.command("forget", short_help="Erase a customer's values; that it is managed stays known")
-@click.argument("key")
-@_careful
-@click.pass_context
-def forget(ctx: click.Context, key: str, care: Care) -> None:
-    """
-    Erase what the ledger holds of a person: a customer's values and its users, here and in every run of the history.
-
-    Its key, ids and times stay: it is still managed, and not created again. A patch whose values were erased cannot
-    be undone. While the files declare it, the next apply records the values that they hold; saved plans, copies
-    that `state pull` wrote and the account itself are not touched.
-
-    \b
-    Example:
-      reconciler state forget acme
-    """  # noqa: D301 - click's mark
-    with _correcting(ctx, care, "state forget") as correction:
+def forget(key: str, *, options: Options, care: Care) -> None:
+    """Erase what the ledger holds of a person."""
+    with _correcting(options, care, "state forget") as correction:
         row = _one(correction.ledger, _customer(key))
         found = forgetting(correction.ledger, row)
         if found.in_doubt:
@@ -192,23 +100,9 @@ def forget(ctx: click.Context, key: str, care: Care) -> None:
         correction.make([row], found.writes, what, after_erasing)
 
 
-@click.command("relocate", short_help="Take what was applied from another place for this project's")
-@click.argument("place")
-@_careful
-@click.pass_context
-def relocate(ctx: click.Context, place: str, care: Care) -> None:
-    """
-    Take what was applied from another place for this project's, as a repository or a folder that has moved is.
-
-    The ledger remembers from which repository and folder each customer was applied, and a plan archives none that was
-    applied from another. PLACE is that place as the refusal of a plan prints it. At a terminal it says what the next
-    plan then does, and asks; a script is not asked.
-
-    \b
-    Example:
-      reconciler state relocate github.com/acme/billing
-    """  # noqa: D301 - click's mark
-    with _correcting(ctx, care, "state relocate") as correction:
+def relocate(place: str, *, options: Options, care: Care) -> None:
+    """Take what was applied from another place for this project's."""
+    with _correcting(options, care, "state relocate") as correction:
         environment = correction.environment
         held = correction.ledger.records().bindings.values()
         rows = [row for row in held if row.place == place and row.project == environment.project]
@@ -257,10 +151,9 @@ class _Correction:
 
 
 @contextmanager
-def _correcting(ctx: click.Context, care: Care, doing: str) -> Iterator[_Correction]:
+def _correcting(options: Options, care: Care, doing: str) -> Iterator[_Correction]:
     """Yield a correction, under the lock unless it is only shown."""
-    chosen: Chosen = ctx.obj
-    settings = settings_of(options_of(chosen, files=care.files))
+    settings = settings_of(options)
     environment = settings.environment()
     holding = (
         opening.open_ledger(environment, writable=False)

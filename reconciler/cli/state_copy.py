@@ -5,36 +5,19 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-import click
-
-from reconciler.cli import options as shared
 from reconciler.cli import output
-from reconciler.cli.complete import FilePath
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import options_of, settings_of
+from reconciler.cli.session import settings_of
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.copies import read_copy, to_lines
 from reconciler.pipeline import opening, writing
-from reconciler.settings import Environment, Settings
+from reconciler.settings import Environment, Options, Settings
 from reconciler.text import visible
 
 
-@click.command("pull")
-@shared.out("Write it to a file, not to stdout.")
-@click.pass_context
-def pull(ctx: click.Context, out: Path | None) -> None:
-    """
-    Print the whole ledger as JSON lines, one row a line, the last one a checksum.
-
-    It holds personal data, and no credentials.
-
-    \b
-    Example:
-      reconciler state pull -o ledger.jsonl
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    with opening.open_ledger(settings_of(options_of(chosen)).environment(), writable=False) as ledger:
+def pull(out: Path | None, *, options: Options) -> None:
+    """Print the whole ledger as JSON lines."""
+    with opening.open_ledger(settings_of(options).environment(), writable=False) as ledger:
         text = "".join(to_lines(ledger.copy()))
     if out is None:
         output.result(text)
@@ -42,28 +25,9 @@ def pull(ctx: click.Context, out: Path | None) -> None:
         output.write_private(out, text)
 
 
-@click.command("push")
-@click.argument("file", type=FilePath(dir_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Also a copy that is older, of another ledger, or of another environment.")
-@click.option(
-    "--backup",
-    type=FilePath(dir_okay=False, path_type=Path),
-    help="Where the ledger as it was is kept; default: beside it, or below .reconciler.",
-)
-@click.pass_context
-def push(ctx: click.Context, file: Path, backup: Path | None, *, force: bool) -> None:
-    """
-    Replace the ledger by what `state pull` wrote; the ledger as it was is copied first.
-
-    So a ledger moves from a file to a database, or back. A copy that is older than the ledger, or of
-    another one, is refused (exit code 3) unless --force.
-
-    \b
-    Example:
-      RECONCILER_STATE=postgresql://db.example/state reconciler state push ledger.jsonl
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    settings = settings_of(options_of(chosen))
+def push(file: Path, backup: Path | None, *, options: Options, force: bool) -> None:
+    """Replace the ledger by what `state pull` wrote."""
+    settings = settings_of(options)
     environment = settings.environment()
     copy = read_copy(visible(str(file)), output.read_text(file).encode())
     _same_api(copy.meta, environment)
@@ -79,21 +43,9 @@ def push(ctx: click.Context, file: Path, backup: Path | None, *, force: bool) ->
     output.say(f"pushed: {len(copy.writes)} rows")
 
 
-@click.command("rekey", short_help="Write all of the ledger again with the first key")
-@click.pass_context
-def rekey(ctx: click.Context) -> None:
-    """
-    Write all of the ledger again, encrypted with the first key of RECONCILER_STATE_KEY.
-
-    So a ledger that was not encrypted is, and an old key is needed no more. With the word `none` as the first key
-    it is not encrypted any more. Copies beside the ledger stay as they are.
-
-    \b
-    Example:
-      RECONCILER_STATE_KEY="$new $old" reconciler state rekey
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    environment = settings_of(options_of(chosen)).environment()
+def rekey(*, options: Options) -> None:
+    """Write all of the ledger again with the first key."""
+    environment = settings_of(options).environment()
     if not environment.state_keys().reveal():
         raise ReconcilerError("no key is given", "set RECONCILER_STATE_KEY, as `openssl rand -base64 32` prints one")
     with writing.locked_ledger(environment, doing="state rekey") as ledger:

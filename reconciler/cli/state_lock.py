@@ -7,28 +7,15 @@ import sys
 import click
 
 from reconciler.cli import output
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import options_of, settings_of
+from reconciler.cli.session import settings_of
 from reconciler.errors import Refused
 from reconciler.pipeline import writing
+from reconciler.settings import Options
 
 
-@click.command("unlock")
-@click.option("--force", is_flag=True, help="Do not ask.")
-@click.pass_context
-def unlock(ctx: click.Context, *, force: bool) -> None:
-    """
-    End the lock that another run holds on a shared ledger, and say who held it.
-
-    That run writes and sends nothing more. A lock whose run has died ends by itself after 15 seconds.
-    The lock of a ledger in a file ends with its process, and only so.
-
-    \b
-    Example:
-      reconciler -e production state unlock
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    environment = settings_of(options_of(chosen)).environment()
+def unlock(*, options: Options, force: bool) -> None:
+    """End the lock that another run holds, and say who held it."""
+    environment = settings_of(options).environment()
     holder = writing.holder_now(environment)
     if holder is None:
         output.sentence("nobody holds the lock")

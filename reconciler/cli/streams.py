@@ -33,7 +33,7 @@ class InertStream:
         for text in texts:
             self.write(text)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of the stream
+    def __getattr__(self, name: str) -> Any:
         """Return what the stream has."""
         return getattr(self._stream, name)
 

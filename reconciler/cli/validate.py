@@ -7,45 +7,30 @@ from collections.abc import Callable
 
 import click
 
-from reconciler.cli import options as shared
 from reconciler.cli import output
 from reconciler.cli.lines import again, lines_of
-from reconciler.cli.main import Chosen
-from reconciler.cli.session import options_of, settings_of, standard_input
+from reconciler.cli.session import settings_of, standard_input
 from reconciler.desired.load import load_desired
 from reconciler.errors import Invalid, Problem, Severity, Source
-from reconciler.report.problems import problems_json, problems_text
 from reconciler.report.words import count
-from reconciler.settings import Settings
+from reconciler.settings import Options, Settings
 
 
-@click.command("validate")
-@shared.files
-@shared.strict
-@shared.redact
-@shared.output_format("text", "json")
-@click.pass_context
-def command(ctx: click.Context, files: tuple[str, ...], form: str, *, strict: bool, redact: bool) -> None:
-    """
-    Check customers files and project file, offline.
-
-    Every error of every file comes in one run. With a project file and no -e, each environment is checked
-    with its overlays. Exit code 0 for no error, 1 for errors.
-
-    \b
-    Example:
-      reconciler validate -f customers/ --strict
-    """  # noqa: D301 - click's mark
-    chosen: Chosen = ctx.obj
-    settings = settings_of(options_of(chosen, files=files))
+def run(ctx: click.Context, form: str, *, options: Options, strict: bool, redact: bool) -> None:
+    """Print what is wrong, and end with 1 for any error."""
+    settings = settings_of(options)
     # Every environment reads the same standard input.
     stdin = standard_input() if "-" in settings.options.files else None
     typed = None if stdin is None else stdin.read()
     problems, customers = _checked(settings, typed, strict=strict)
     if form == "json":
+        from reconciler.report.problems import problems_json
+
         output.json_result(problems_json(problems, redact=redact))
     else:
         if problems:
+            from reconciler.report.problems import problems_text
+
             written = _lines(settings, typed)
             page = problems_text(
                 problems,

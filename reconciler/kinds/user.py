@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from reconciler.kinds.kind import Field, Kind, Personal, canonical_email
-from reconciler.model import LiveUser
+
+if TYPE_CHECKING:
+    from reconciler.model import LiveUser
 
 USER = Kind(
     name="user",

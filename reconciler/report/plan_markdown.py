@@ -25,12 +25,7 @@ from reconciler.report.plan_words import (
 )
 from reconciler.report.redact import masked_plan
 from reconciler.report.words import address, shown
-from reconciler.text import visible
-
-MAX_BYTES = 65_535
-"""A comment on GitHub takes fewer than 65,536 characters, and none has less than a byte."""
-LEAST_BYTES = 5_000
-"""Head and notice fit in it, whatever an environment is called."""
+from reconciler.text import MAX_BYTES, visible
 
 _DANGER = (Action.ARCHIVE, Action.RESTORE, Action.PATCH, Action.CREATE, Action.CREATE_USER)
 _NOTICE_BYTES = 200

@@ -6,12 +6,8 @@ import shutil
 import subprocess
 import sys
 
-import click
 import pytest
 from command_line import ONE, THREE, Online
-
-from reconciler.cli import offered
-from reconciler.cli.main import COMMANDS, cli
 
 pytest_plugins = ("command_fixtures",)
 
@@ -35,16 +31,6 @@ def _offered(shop: Online, *words: str) -> list[str]:
     return [row.partition(",")[2] for row in ran.stdout.splitlines() if row]
 
 
-def _options(command: click.Command, words: str = "") -> dict[str, list[str]]:
-    """Return the options of a command, and of those below it, as the shell types them."""
-    own = command.get_params(click.Context(command, **cli.context_settings))
-    options = {words: sorted(word for one in own for word in one.opts if word.startswith("-"))}
-    below = command.commands if isinstance(command, click.Group) else {}
-    for name, one in below.items():
-        options |= _options(one, f"{words} {name}")
-    return options
-
-
 def test_commands_are_offered_by_how_they_begin(shop: Online) -> None:
     assert _offered(shop, "ex") == ["explain"]
 
@@ -66,18 +52,6 @@ def test_the_words_of_an_option_are_offered(shop: Online) -> None:
 
 def test_the_commands_below_a_command_are_offered(shop: Online) -> None:
     assert _offered(shop, "state", "unp") == ["unprotect"]
-
-
-def test_the_table_of_what_is_offered_is_that_of_the_commands() -> None:
-    assert offered.TABLE.read_text(encoding="utf-8") == offered.written(cli)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_shell_is_offered_every_option_of_a_command(name: str) -> None:
-    ctx = click.Context(cli, **cli.context_settings)
-    real = cli.get_command(ctx, name)
-    assert real is not None
-    assert _options(offered.command(name)) == _options(real)
 
 
 def test_environments_of_the_project_file_are_offered(shop: Online) -> None:

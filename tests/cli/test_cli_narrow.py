@@ -14,13 +14,13 @@ import pytest
 from command_line import PATIENCE_S, Place, environment
 
 from reconciler.cli.help import Context
-from reconciler.cli.main import COMMANDS, cli
+from reconciler.cli.main import cli
 
 pytest_plugins = ("command_fixtures",)
 
 
 @pytest.mark.parametrize("columns", [30, 40, 60])
-@pytest.mark.parametrize("words", [(), *((name,) for name in COMMANDS), ("state", "rm"), ("history", "prune")])
+@pytest.mark.parametrize("words", [(), *((name,) for name in cli.commands), ("state", "rm"), ("history", "prune")])
 def test_no_line_of_help_is_longer_than_the_terminal(here: Place, words: tuple[str, ...], columns: int) -> None:
     ran = here.run(*words, "--help", COLUMNS=str(columns))
     longest = max(ran.out.splitlines(), key=len)

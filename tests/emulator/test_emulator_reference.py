@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.emulator import command
+from reconciler.cli.commands.tools import emulator as command
 from reconciler.emulator import control
 from reconciler.emulator.catalogue import amount_rows, fault_rows, switch_rows
 from reconciler.emulator.reading import read_flags, read_odds

@@ -10,7 +10,8 @@ from whole_plan import NOTHING, WHOLE, at
 
 from reconciler.model import Action, Address, Blocked, Change, CustomerId, FieldChange, Reason
 from reconciler.plans import Plan
-from reconciler.report.plan_markdown import LEAST_BYTES, MAX_BYTES, plan_markdown
+from reconciler.report.plan_markdown import plan_markdown
+from reconciler.text import LEAST_BYTES, MAX_BYTES
 
 HEAD = """\
 > **Not known:** which customers this project managed, as there is no ledger yet

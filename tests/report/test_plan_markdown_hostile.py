@@ -12,8 +12,8 @@ from markdown_read import read
 from test_plan_text_hostile import hostile_plan
 
 from reconciler.report.markdown import code, prose
-from reconciler.report.plan_markdown import LEAST_BYTES, plan_markdown
-from reconciler.text import visible
+from reconciler.report.plan_markdown import plan_markdown
+from reconciler.text import LEAST_BYTES, visible
 
 PIECES = (
     "`", "```", "````", "~~~", "<script>", "</details>", "<!--", "-->", "<![CDATA[", "&lt;", "\\", "@octocat", "#123",

@@ -1,0 +1,153 @@
+"""
+`plan`, `apply`, `drift`, `explain`, `undo`: what the files say, held against the account.
+
+What a command does is in the module of its name, which is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli import complete
+from reconciler.cli import options as shared
+from reconciler.cli.complete import FilePath
+from reconciler.text import LEAST_BYTES, MAX_BYTES
+
+
+@click.command("plan", short_help="Show what apply would do")
+@shared.plan
+@shared.strict
+@shared.redact
+@shared.output_format("text", "json", "markdown", "html")
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(min=LEAST_BYTES),
+    help=f"Cut --format markdown to so many bytes, by whole entries. Default: {MAX_BYTES}, which GitHub takes.",
+)
+@shared.out("Save the plan for `apply PLAN`, sealed where RECONCILER_PLAN_KEY is set.")
+@click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
+@click.pass_context
+def plan(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Show what apply would do: creates, patches, archives, restores, and what is blocked.
+
+    It needs read access only. Exit code 0 whenever a plan could be made, unless --detailed-exitcode.
+
+    \b
+    Example:
+      reconciler plan -f customers.yaml --out today.plan
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.plan import run
+
+    run(ctx, **given)
+
+
+@click.command("apply", short_help="Make the account as declared")
+@click.argument("plan", required=False, type=FilePath(path_type=Path))
+@shared.plan
+@shared.strict
+@shared.redact
+@shared.output_format("text", "json")
+@shared.consent
+@click.pass_context
+def apply(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Make the account as declared: plan, ask, do it, report.
+
+    With a saved PLAN it plans again, from today's files, ledger, policy and account, and makes the changes of PLAN if
+    each is still needed exactly as shown; otherwise it sends nothing. What else is needed is listed, and not done.
+    Files, limits and approvals are those of this command, not those given to `plan`.
+
+    Without a terminal and without --auto-approve nothing is sent. Exit code 0 done, 1 some changes failed or are in
+    doubt, 2 more is needed than was approved, 3 refused or something stayed blocked, 130 interrupted.
+
+    \b
+    Example:
+      reconciler apply -f customers.yaml
+      reconciler apply today.plan -f customers.yaml --auto-approve
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.apply import run
+
+    run(ctx, **given)
+
+
+@click.command("drift", short_help="Tell what the live side changed since the last apply")
+@shared.settings(shared.files, shared.targets, shared.rate)
+@shared.strict
+@shared.redact
+@shared.output_format("text", "json", "markdown", "html", "junit")
+@click.option(
+    "--ignore",
+    metavar="FILE",
+    type=FilePath(readable=False),
+    help="Rules for what is not counted. Default: drift-ignore.yaml, if there.",
+)
+@click.option("--accept", is_flag=True, help="Write what drifted into the files; asks nothing.")
+@click.pass_context
+def drift(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Tell what the live side changed since the last apply: for CI, each night.
+
+    What is live as it is declared is no drift, and edits that are not applied yet are listed apart. It needs
+    read access only. Exit code 0 no drift, 1 an error, 2 drift.
+
+    --accept edits only the lines of the values that drifted, at their place, and prints as a patch what cannot be
+    edited so. Exit code 2 then: something is left as declared. The next apply records what was accepted; until then
+    discarding the edit brings the drift back.
+
+    \b
+    Example:
+      reconciler -e production drift --format junit > drift.xml
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.drift import run
+
+    run(ctx, **given)
+
+
+@click.command("explain", short_help="Tell why a customer is planned as it is")
+@click.argument("key", type=complete.Key())
+@shared.settings(shared.files, shared.limits, shared.rate)
+@shared.redact
+@shared.output_format("text", "json")
+def explain(**given: Any) -> None:
+    """
+    Tell why a customer (external_id) or a user (external_id/email) is planned as it is, with the evidence.
+
+    It makes the plan that `plan` would make, needs read access only, and writes nothing.
+
+    \b
+    Example:
+      reconciler explain acme -f customers.yaml
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.explain import run
+
+    run(**given)
+
+
+@click.command("undo", short_help="Undo one run")
+@click.argument("run", type=complete.Run())
+@shared.settings(shared.limits, shared.budget, shared.rate)
+@shared.redact
+@shared.output_format("text", "json")
+@click.option("--dry-run", is_flag=True, help="Show the plan, and do nothing.")
+@shared.consent
+@click.pass_context
+def undo(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Undo one RUN, named by its id in the history or by how that begins: show the inverse as a plan, ask, do it.
+
+    What it created is archived, what it patched is patched back, what it archived is restored, what it
+    restored is archived. What was changed since is blocked. No file is read or changed: what the files
+    still say, the next apply does again. Exit codes are those of apply.
+
+    \b
+    Example:
+      reconciler undo 3f2a91c0
+      reconciler undo 3f2a91c0 --auto-approve --max-archives 20
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.undo import run
+
+    run(ctx, **given)

@@ -1,0 +1,79 @@
+"""What a command imports before it writes its first line: a count of modules, which no busy machine changes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from command_line import ONE, Place
+
+from reconciler.cli import options
+from reconciler.cli.main import cli
+from reconciler.model import Action
+from reconciler.settings import Options
+
+pytest_plugins = ("command_fixtures",)
+
+MOST_FOR_HELP = 60
+"""Of modules, the standard library's too, beside those of click."""
+OF_HELP = {
+    "reconciler",
+    "reconciler.cli",
+    "reconciler.cli.api_options",
+    "reconciler.cli.complete",
+    "reconciler.cli.help",
+    "reconciler.cli.main",
+    "reconciler.cli.options",
+    "reconciler.cli.streams",
+    "reconciler.errors",
+    "reconciler.kinds",
+    "reconciler.kinds.customer",
+    "reconciler.kinds.kind",
+    "reconciler.kinds.user",
+    "reconciler.text",
+}
+OF_A_SERVER = {"asyncio", "httpx", "reconciler.api.client", "reconciler.ledger", "rich.progress", "sqlite3"}
+
+
+def _imported(here: Place, *commands: str) -> set[str]:
+    """Return the modules that a process imports that runs these commands, beside those of click."""
+    code = "import sys, click; before = set(sys.modules); from reconciler.cli.main import run\n"
+    code += f"for words in {commands!r}: assert run(words.split()) == 0, words\n"
+    code += "print(*sys.modules.keys() - before, file=sys.stderr)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=here.folder, env=here.given(), capture_output=True, text=True, check=True
+    )
+    return set(ran.stderr.splitlines()[-1].split())
+
+
+def _words(command: click.Command, words: str = "") -> list[str]:
+    """Return the words of every command."""
+    below = command.commands.items() if isinstance(command, click.Group) else ()
+    return [words, *(one for name, under in below for one in _words(under, f"{words} {name}"))]
+
+
+def test_help_of_every_command_imports_the_declarations_and_little_else(here: Place) -> None:
+    every = [f"{words} --help" for words in _words(cli)]
+    imported = _imported(here, *every)
+    ours = {name for name in imported if name.startswith("reconciler")}
+    assert {name for name in ours if not name.startswith("reconciler.cli.commands")} == OF_HELP
+    assert len(imported) <= MOST_FOR_HELP, sorted(imported)
+
+
+def test_what_asks_no_server_imports_nothing_to_ask_one_with(here: Place) -> None:
+    here.write("customers.yaml", ONE)
+    imported = _imported(here, "validate -f customers.yaml", "fmt --check customers.yaml", "schema")
+    assert imported & OF_A_SERVER == set()
+
+
+def test_the_actions_that_can_be_approved_are_those_of_the_model() -> None:
+    assert tuple(Action) == options.ACTIONS
+
+
+@pytest.mark.parametrize("name", ["plan", "apply"])
+def test_what_goes_to_the_settings_is_declared_once(name: str) -> None:
+    declared = {str(param.name) for param in cli.commands[name].params}
+    common = {"project_file", "environment"}
+    assert set(Options.__dataclass_fields__) - common <= declared
