@@ -12,7 +12,7 @@ from deaths import Dead, Killed
 from emulated import Stopped
 from world import REF, World
 
-from reconciler.answers import NO, YES, Question
+from reconciler.answers import NO, YES, ProbeQuestion
 from reconciler.emulator.load import load
 from reconciler.emulator.service import Emulator
 from reconciler.emulator.transport import EmulatorTransport
@@ -73,7 +73,7 @@ class Probed(World):
         return [CustomerId(one.id) for one in self.marked() if not one.archived]
 
 
-def expected(ways: Behaviour, strangers: int = STRANGERS) -> dict[Question, str]:
+def expected(ways: Behaviour, strangers: int = STRANGERS) -> dict[ProbeQuestion, str]:
     """Return what a probe of an account with these ways answers, but for the lag; "" where no probe could tell."""
     twice = ways.unique is not Unique.NONE
     refused = ways.larger_limit is LargerLimit.REFUSE and ways.page_max < _LARGER
@@ -85,48 +85,48 @@ def expected(ways: Behaviour, strangers: int = STRANGERS) -> dict[Question, str]
     orders = {Order.NEWEST: "newest", Order.UPDATED: "newest", Order.OLDEST: "oldest", Order.ID: "other"}
     late = ways.lag_s > 0
     answers = {
-        Question.LISTS_ARCHIVED: _word(ways.lists_archived) if ways.narrows else "",
-        Question.GETS_ARCHIVED: _word(ways.gets_archived),
-        Question.PATCHES_ARCHIVED: _word(ways.patches_archived),
-        Question.REPEATED_ARCHIVE: str(ways.repeated_archive),
-        Question.REPEATED_RESTORE: str(ways.repeated_restore),
-        Question.RESTORE_REPLIES: _word(ways.restore_replies),
-        Question.UNIQUE: ways.unique.value,
-        Question.UNIQUE_STATUS: str(ways.unique_status) if twice else "",
-        Question.EXTERNAL_IDS: ways.external_ids.value,
-        Question.EMAIL_REQUIRED: _word("email" in ways.required),
-        Question.LARGER_LIMIT: "refused" if refused else "taken" if shown > _USUAL else "cut",
-        Question.LONGEST_PAGE: "" if refused or shown == strangers else str(shown),
-        Question.PAGE_SHAPE: ways.page_shape.value,
-        Question.ORDER: orders[ways.order] if shown >= _ENOUGH else "",
-        Question.PAGING: ways.paging.value if newest else "",
-        Question.NARROWS: _word(ways.narrows),
-        Question.START_INCLUSIVE: _word(ways.start_inclusive or finer) if ways.narrows else "",
-        Question.END_INCLUSIVE: _word(ways.end_inclusive and not finer) if ways.narrows else "",
-        Question.PRECISION: ways.precision.value,
-        Question.LAG_ON: ways.lag_on.value if late and lag_of(ways) else "",
-        Question.CLEARS: ways.clears.value,
-        Question.CLEARS_REFUSED: "" if ways.clears is Clears.BOTH else _word(ways.clears_refused),
-        Question.UNSET: ways.unset.value,
-        Question.IGNORES: ",".join(sorted(ways.ignores)) or NO,
-        Question.REWRITES: ",".join(sorted(one.value for one in ways.rewrites)) or NO,
-        Question.USER_UNIQUE: "none" if ways.user_unique is UserUnique.NONE else "refused",
-        Question.USER_CASE: _user_case(ways),
-        Question.EMAIL_LOWERED: _word(ways.email_lowered),
-        Question.METHODS_BARE: _word(ways.methods_bare),
-        Question.EXTRA_FIELDS: _word(ways.extra_fields),
+        ProbeQuestion.LISTS_ARCHIVED: _word(ways.lists_archived) if ways.narrows else "",
+        ProbeQuestion.GETS_ARCHIVED: _word(ways.gets_archived),
+        ProbeQuestion.PATCHES_ARCHIVED: _word(ways.patches_archived),
+        ProbeQuestion.REPEATED_ARCHIVE: str(ways.repeated_archive),
+        ProbeQuestion.REPEATED_RESTORE: str(ways.repeated_restore),
+        ProbeQuestion.RESTORE_REPLIES: _word(ways.restore_replies),
+        ProbeQuestion.UNIQUE: ways.unique.value,
+        ProbeQuestion.UNIQUE_STATUS: str(ways.unique_status) if twice else "",
+        ProbeQuestion.EXTERNAL_IDS: ways.external_ids.value,
+        ProbeQuestion.EMAIL_REQUIRED: _word("email" in ways.required),
+        ProbeQuestion.LARGER_LIMIT: "refused" if refused else "taken" if shown > _USUAL else "cut",
+        ProbeQuestion.LONGEST_PAGE: "" if refused or shown == strangers else str(shown),
+        ProbeQuestion.PAGE_SHAPE: ways.page_shape.value,
+        ProbeQuestion.ORDER: orders[ways.order] if shown >= _ENOUGH else "",
+        ProbeQuestion.PAGING: ways.paging.value if newest else "",
+        ProbeQuestion.NARROWS: _word(ways.narrows),
+        ProbeQuestion.START_INCLUSIVE: _word(ways.start_inclusive or finer) if ways.narrows else "",
+        ProbeQuestion.END_INCLUSIVE: _word(ways.end_inclusive and not finer) if ways.narrows else "",
+        ProbeQuestion.PRECISION: ways.precision.value,
+        ProbeQuestion.LAG_ON: ways.lag_on.value if late and lag_of(ways) else "",
+        ProbeQuestion.CLEARS: ways.clears.value,
+        ProbeQuestion.CLEARS_REFUSED: "" if ways.clears is Clears.BOTH else _word(ways.clears_refused),
+        ProbeQuestion.UNSET: ways.unset.value,
+        ProbeQuestion.IGNORES: ",".join(sorted(ways.ignores)) or NO,
+        ProbeQuestion.REWRITES: ",".join(sorted(one.value for one in ways.rewrites)) or NO,
+        ProbeQuestion.USER_UNIQUE: "none" if ways.user_unique is UserUnique.NONE else "refused",
+        ProbeQuestion.USER_CASE: _user_case(ways),
+        ProbeQuestion.EMAIL_LOWERED: _word(ways.email_lowered),
+        ProbeQuestion.METHODS_BARE: _word(ways.methods_bare),
+        ProbeQuestion.EXTRA_FIELDS: _word(ways.extra_fields),
     }
     refuses = (
         refused
         or twice
-        or answers[Question.USER_UNIQUE] == "refused"
-        or answers[Question.CLEARS_REFUSED] == YES
+        or answers[ProbeQuestion.USER_UNIQUE] == "refused"
+        or answers[ProbeQuestion.CLEARS_REFUSED] == YES
         or "email" in ways.required
         or (late and ways.lag_on is LagOn.READS)
         or not (ways.gets_archived and ways.patches_archived)
         or (ways.repeated_archive, ways.repeated_restore) != (200, 200)
     )
-    return {**answers, Question.ERROR_BODY: ways.error_body.value if refuses else ""}
+    return {**answers, ProbeQuestion.ERROR_BODY: ways.error_body.value if refuses else ""}
 
 
 def lag_of(ways: Behaviour) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,43 +10,14 @@ from allpairspy import AllPairs
 from plan_parts import customer, declared
 from probes import SWITCHES, UNSEEN, Probed, expected, lag_of
 
-from reconciler.answers import NOT_ASKED, Question
+from reconciler.answers import ProbeQuestion
 from reconciler.model import DesiredCustomer, Status
 from reconciler.probe.run import REQUESTS
+from reconciler.records import Learned
 from reconciler.rules import Behaviour
 from reconciler.rules.questions import QUESTIONS
 
 FULL = {"name": "Acme", "email": "billing@acme.example", "state": "NY", "postal_code": "10001"}
-ASKED_BY: dict[str, tuple[Question, ...]] = {
-    "listed": (Question.LISTS_ARCHIVED,),
-    "get": (Question.GETS_ARCHIVED,),
-    "written": (Question.PATCHES_ARCHIVED,),
-    "archive twice": (Question.REPEATED_ARCHIVE,),
-    "restore twice": (Question.REPEATED_RESTORE,),
-    "restore reply": (Question.RESTORE_REPLIES,),
-    "unique": (Question.UNIQUE, Question.UNIQUE_STATUS),
-    "external_id": (Question.EXTERNAL_IDS,),
-    "required": (Question.EMAIL_REQUIRED,),
-    "users": (Question.USER_UNIQUE,),
-    "user case": (Question.USER_CASE,),
-    "empties": (Question.CLEARS,),
-    "not emptied": (Question.CLEARS_REFUSED,),
-    "unset": (Question.UNSET,),
-    "rewritten": (Question.REWRITES, Question.EMAIL_LOWERED),
-    "taken": (Question.IGNORES,),
-    "most": (Question.LONGEST_PAGE,),
-    "larger": (Question.LARGER_LIMIT,),
-    "full": (Question.LONGEST_PAGE,),
-    "page shape": (Question.PAGE_SHAPE,),
-    "paging": (Question.PAGING,),
-    "order": (Question.ORDER,),
-    "bounds": (Question.NARROWS, Question.START_INCLUSIVE, Question.END_INCLUSIVE),
-    "precision": (Question.PRECISION,),
-    "lag": (Question.LAG, Question.LAG_ON),
-    "methods": (Question.METHODS_BARE,),
-    "unknown": (Question.EXTRA_FIELDS,),
-    "error": (Question.ERROR_BODY,),
-}
 ROWS = [Behaviour().changed(dict(zip(SWITCHES, row, strict=True))) for row in AllPairs(list(SWITCHES.values()))]
 # Where less than the documented default of `limit` is refused, no list can be had.
 READABLE = [row for row in ROWS if row.page_max >= 100 or row.larger_limit == "cut"]
@@ -62,9 +34,9 @@ def test_the_answers_are_the_switches_and_nothing_but_archived_customers_is_left
 ) -> None:
     world = Probed(tmp_path, behaviour)
     what = world.probe()
-    found = {one.question: one.found for one in what.answers if one.question is not Question.LAG}
+    found = {one.question: one.found for one in what.answers if one.question is not ProbeQuestion.LAG}
     assert found == expected(behaviour), _ids(behaviour)
-    (lag_s,) = (float(one.found) for one in what.answers if one.question is Question.LAG)
+    (lag_s,) = (float(one.found) for one in what.answers if one.question is ProbeQuestion.LAG)
     assert lag_of(behaviour) <= lag_s <= lag_of(behaviour) + 1.0
     assert (what.stopped, what.left, world.active()) == ("", (), [])
     assert sorted(one.id for one in world.marked()) == sorted(what.made)
@@ -97,7 +69,13 @@ def test_every_switch_is_set_or_needs_what_no_probe_has() -> None:
     assert {"invoiced", "invoiced_status"} == UNSEEN
 
 
-def test_every_open_question_is_asked_or_named_as_not_asked() -> None:
-    asked = {one.key for one in QUESTIONS} - NOT_ASKED.keys()
-    assert asked == set(ASKED_BY)
-    assert {question for questions in ASKED_BY.values() for question in questions} == set(Question)
+def test_every_open_question_is_asked_or_says_why_not() -> None:
+    assert [one.key for one in QUESTIONS if bool(one.asked) is bool(one.not_asked)] == []
+    assert {asked.question for one in QUESTIONS for asked in one.asked} == set(ProbeQuestion)
+
+
+def test_what_planning_takes_over_from_an_answer_is_a_field_of_what_is_learned() -> None:
+    asked = [one for question in QUESTIONS for one in question.asked]
+    taken = {one.learned for one in asked if one.learned}
+    assert taken <= {field.name for field in fields(Learned)}
+    assert [one.question for one in asked if bool(one.learned) is not bool(one.values)] == []

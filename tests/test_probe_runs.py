@@ -12,7 +12,7 @@ import pytest
 from plan_parts import customer, declared
 from probes import TERMS, Probed
 
-from reconciler.answers import Question
+from reconciler.answers import ProbeQuestion
 from reconciler.model import Status
 from reconciler.pipeline.probing import Probed as What
 from reconciler.rules import Behaviour
@@ -24,7 +24,7 @@ def world_of(folder: Path, strangers: int = 0, **ways: object) -> Probed:
     return Probed(folder, Behaviour().changed(ways), strangers=strangers)
 
 
-def found(what: What, question: Question) -> str:
+def found(what: What, question: ProbeQuestion) -> str:
     return {one.question: one.found for one in what.answers}[question]
 
 
@@ -58,7 +58,7 @@ def test_a_customer_that_cannot_be_archived_is_named_and_the_next_probe_archives
     world.tell = invoiced
     what = world.probe()
     assert (what.left, what.left) == (what.made, tuple(world.active()))
-    assert found(what, Question.LISTS_ARCHIVED) == ""
+    assert found(what, ProbeQuestion.LISTS_ARCHIVED) == ""
     world.emulator.behaviour, world.tell = free, lambda _, __: None
     again = world.probe()
     assert (again.cleaned, again.left, world.active()) == (what.made, (), [])
@@ -118,7 +118,7 @@ def test_a_server_error_is_told_as_the_end_of_the_probe_and_what_was_made_is_arc
     interposed(world, lambda one: httpx.Response(500) if one.url.path.endswith("/payment-methods") else None)
     what = world.probe()
     assert ("500" in what.stopped, what.left, world.active()) == (True, (), [])
-    assert found(what, Question.CLEARS) == "text"
+    assert found(what, ProbeQuestion.CLEARS) == "text"
     assert learned(world).empties == '""'
 
 
@@ -194,7 +194,7 @@ def test_a_probe_that_could_not_tell_leaves_what_was_known(tmp_path: Path) -> No
     world.probe()
     interposed(world, lambda one: httpx.Response(400) if one.method in ("PATCH", "DELETE") else None)
     what = world.probe()
-    assert (found(what, Question.LISTS_ARCHIVED), found(what, Question.IGNORES)) == ("", "")
+    assert (found(what, ProbeQuestion.LISTS_ARCHIVED), found(what, ProbeQuestion.IGNORES)) == ("", "")
     assert (learned(world).lists_archived, learned(world).empties) == (True, "null")
 
 
@@ -212,5 +212,5 @@ def test_a_created_at_that_is_no_moment_leaves_open_what_only_a_narrow_list_tell
     world.answers = undated
     what = world.probe()
     open_ = {one.question for one in what.answers if "no list can be narrowed" in one.why}
-    assert open_ == {Question.LISTS_ARCHIVED, Question.START_INCLUSIVE, Question.END_INCLUSIVE}
+    assert open_ == {ProbeQuestion.LISTS_ARCHIVED, ProbeQuestion.START_INCLUSIVE, ProbeQuestion.END_INCLUSIVE}
     assert (what.stopped, world.active(), learned(world).lists_archived) == ("", [], None)

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from enum import StrEnum
 
 from reconciler.emulator import faults
-from reconciler.rules import Behaviour, Rewrite, behaviour
+from reconciler.rules import Behaviour, Rewrite, behaviour, questions
 
 Row = tuple[str, str, str]
 
@@ -21,7 +21,7 @@ def switch_rows() -> Iterator[Row]:
     ('page_shape', 'flat', 'where a page keeps its cursors: beside data, or in pagination (flat, nested)')
     """
     for field in fields(Behaviour):
-        yield field.name, _text(field.default), behaviour.MEANINGS[field.name] + _choices(field.name, field.default)
+        yield field.name, _text(field.default), questions.MEANINGS[field.name] + _choices(field.name, field.default)
 
 
 def fault_rows() -> Iterator[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconciler.answers import YES, Question, answers_of
+from reconciler.answers import YES, ProbeQuestion, answers_of
 from reconciler.diagnosis import Check, Fact, Facts, Finding, Verdict, skipped
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.ledger.health import FEW_BYTES, Contents, Storage, contents_of, storage_of
@@ -174,11 +174,11 @@ def learned(environment: Environment, known: Learned) -> Finding:
     return Finding(Check.LEARNED, Verdict.OK, f"{text}{how}", facts=facts)
 
 
-def _contradicted(stated: Server, known: Learned, answers: Mapping[Question, str]) -> str:
+def _contradicted(stated: Server, known: Learned, answers: Mapping[ProbeQuestion, str]) -> str:
     """Return what the project file states of the server and a probe found otherwise, "" for nothing."""
     rows = (
-        ("lists_archived", stated.lists_archived, answers.get(Question.LISTS_ARCHIVED)),
-        ("gets_archived", stated.gets_archived, answers.get(Question.GETS_ARCHIVED)),
+        ("lists_archived", stated.lists_archived, answers.get(ProbeQuestion.LISTS_ARCHIVED)),
+        ("gets_archived", stated.gets_archived, answers.get(ProbeQuestion.GETS_ARCHIVED)),
     )
     wrong = [
         f"the project file states {name}: {str(says).lower()}, and a probe found {found}"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reconciler.answers import Answer, Question
+from reconciler.answers import Answer, ProbeQuestion
 from reconciler.api.client import Client
 from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
@@ -71,7 +71,9 @@ async def probe(
     cleaned = await _cleaned(ledger, sender, before, clock, lag_s, tell)
     session = ProbeSession(sender, clock, key_of(run), run.id[:_MARK_CHARS])
     stopped = await probe_run.run(session, tell)
-    answers = tuple(session.answers.get(one) or Answer(one, "", "the probe did not come to it") for one in Question)
+    answers = tuple(
+        session.answers.get(one) or Answer(one, "", "the probe did not come to it") for one in ProbeQuestion
+    )
     known = probed(ledger.records().learned, answers, f"by a probe that began at {run.started_at}")
     left_active = any(one.active for one in session.made)
     outcome = "interrupted" if sender.interrupted else "stopped" if stopped or left_active else "done"

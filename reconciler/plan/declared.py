@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.answers import YES, Question, answers_of
+from reconciler.answers import YES, ProbeQuestion, answers_of
 from reconciler.errors import Incomplete
 from reconciler.model import Action, Address, Blocked, DesiredCustomer
 from reconciler.plan.customer import Means, plan_known, plan_nobody
@@ -28,7 +28,7 @@ def open_creates(records: Records) -> dict[Address, Intent]:
 
 def means_of(records: Records, terms: Terms) -> Means:
     """Return what planning a customer needs besides itself."""
-    wants_email = answers_of(records.learned.answers).get(Question.EMAIL_REQUIRED) == YES
+    wants_email = answers_of(records.learned.answers).get(ProbeQuestion.EMAIL_REQUIRED) == YES
     return Means(Here(terms.project, terms.place), terms.equal, records.taken, protecting(terms.protect), wants_email)
 
 

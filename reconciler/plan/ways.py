@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import ceil
+from typing import Any, cast
 
-from reconciler.answers import NO, YES, Answer, Question, kept
+from reconciler.answers import Answer, ProbeQuestion, kept
 from reconciler.model import Action, Change, Live
 from reconciler.plan.presence import Sight
 from reconciler.records import Binding, BindingState, Learned, Records
+from reconciler.rules import questions
 from reconciler.terms import Terms
 
 SETTLED_S = 5.0
@@ -28,8 +30,6 @@ LEARNING = 2
 LAG_S = 10.0
 """How long a write may stay unseen, unless stated, or a probe saw a longer time."""
 
-_EMPTIES = {"text": '""', "both": '""', "null": "null"}
-_PAGE_LIMITS = {"taken": 1000, "cut": 100, "refused": 100}
 _LAG_TIMES = 3
 """So many times what one probe saw is taken for the bound."""
 
@@ -88,19 +88,15 @@ def sight_of(live: Live, learned: Learned, terms: Terms) -> Sight:
 def probed(learned: Learned, answers: Iterable[Answer], how: str) -> Learned:
     """Return what is known of the server after a probe; what it could not tell stays as it was known."""
     found = {one.question: one.found for one in answers if one.found}
-    lists, gets = found.get(Question.LISTS_ARCHIVED), found.get(Question.GETS_ARCHIVED)
-    lag_s = float(found.get(Question.LAG, "0"))
+    taken = questions.learned(found)
+    lag_s = float(found.get(ProbeQuestion.LAG, "0"))
     return replace(
         learned,
-        lists_archived=learned.lists_archived if lists is None else lists == YES,
-        gets_archived=learned.gets_archived if gets is None else gets == YES,
-        empties=_EMPTIES.get(found.get(Question.CLEARS, ""), learned.empties),
-        page_limit=_PAGE_LIMITS.get(found.get(Question.LARGER_LIMIT, ""), learned.page_limit),
-        narrows=learned.narrows if Question.NARROWS not in found else found[Question.NARROWS] == YES,
-        cuts=() if found.get(Question.NARROWS) == NO else learned.cuts,
+        **cast("dict[str, Any]", taken),
+        cuts=() if taken.get("narrows") is False else learned.cuts,
         lag_s=ceil(lag_s * _LAG_TIMES) if lag_s else learned.lag_s,
         answers=kept(learned.answers, answers),
-        how=how if lists is not None and gets is not None else learned.how,
+        how=how if {"lists_archived", "gets_archived"} <= taken.keys() else learned.how,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler import endpoints
-from reconciler.answers import NO, YES, Question
+from reconciler.answers import NO, YES, ProbeQuestion
 from reconciler.api.pages import Page, read_page
 from reconciler.api.times import rfc3339
 from reconciler.endpoints import Filters, Paging
@@ -55,12 +55,12 @@ SETTLED_S = 5.0
 """How long after an archive the server is asked about it, at least."""
 
 _OF_ARCHIVED = (
-    Question.LISTS_ARCHIVED,
-    Question.GETS_ARCHIVED,
-    Question.PATCHES_ARCHIVED,
-    Question.REPEATED_ARCHIVE,
-    Question.REPEATED_RESTORE,
-    Question.RESTORE_REPLIES,
+    ProbeQuestion.LISTS_ARCHIVED,
+    ProbeQuestion.GETS_ARCHIVED,
+    ProbeQuestion.PATCHES_ARCHIVED,
+    ProbeQuestion.REPEATED_ARCHIVE,
+    ProbeQuestion.REPEATED_RESTORE,
+    ProbeQuestion.RESTORE_REPLIES,
 )
 
 
@@ -79,13 +79,13 @@ async def look_at_lists(session: ProbeSession) -> Before:
     said = await session.read(endpoints.list_customers(Paging(limit=1)))
     if said.refused is not None:
         raise said.refused
-    session.answer(Question.PAGE_SHAPE, read.page_shape(said.body))
+    session.answer(ProbeQuestion.PAGE_SHAPE, read.page_shape(said.body))
     first = read_page(said.body, f"GET {CUSTOMERS}", said.at_s)
     await _narrowed(session, anybody=bool(first.rows))
     many = await _larger(session)
     rows = [one for one in map(read_customer, many.rows) if one is not None]
     order = read.order_of([one.created_at for one in rows])
-    session.answer(Question.ORDER, order, "" if order else "the account has too few customers to tell")
+    session.answer(ProbeQuestion.ORDER, order, "" if order else "the account has too few customers to tell")
     ids = [one.id for one in rows]
     alone = read_customer(first.rows[0]) if first.rows else None
     if alone is None or len(ids) < 2 or ids[0] != alone.id:  # noqa: PLR2004 - the first and the one after it
@@ -99,15 +99,15 @@ async def _narrowed(session: ProbeSession, *, anybody: bool) -> None:
     rows = (await session.page(endpoints.list_customers(Paging(limit=1), Filters(created_at_start=start)))).rows
     session.narrows = False if rows else True if anybody else None
     found = {None: "", True: YES, False: NO}[session.narrows]
-    session.answer(Question.NARROWS, found, "" if found else "the account has no customers to tell")
+    session.answer(ProbeQuestion.NARROWS, found, "" if found else "the account has no customers to tell")
 
 
 async def _larger(session: ProbeSession) -> Page:
     """Return the first page of a list with a larger limit, or with the usual one where that is refused."""
     said = await session.read(endpoints.list_customers(Paging(limit=LARGER)))
     if said.refused is not None:
-        session.answer(Question.LARGER_LIMIT, "refused", said.words)
-        session.answer(Question.LONGEST_PAGE, "", "a larger limit is refused")
+        session.answer(ProbeQuestion.LARGER_LIMIT, "refused", said.words)
+        session.answer(ProbeQuestion.LONGEST_PAGE, "", "a larger limit is refused")
         usual = await session.read(endpoints.list_customers(Paging(limit=_USUAL)))
         return (
             await session.page(endpoints.list_customers())
@@ -118,8 +118,8 @@ async def _larger(session: ProbeSession) -> Page:
     length = len(page.rows)
     small = f"the account has no more than {length} customers"
     found = "taken" if length > _USUAL else "cut" if page.has_next else ""
-    session.answer(Question.LARGER_LIMIT, found, "" if found else f"not refused; {small}")
-    session.answer(Question.LONGEST_PAGE, str(length) if page.has_next else "", "" if page.has_next else small)
+    session.answer(ProbeQuestion.LARGER_LIMIT, found, "" if found else f"not refused; {small}")
+    session.answer(ProbeQuestion.LONGEST_PAGE, str(length) if page.has_next else "", "" if page.has_next else small)
     return page
 
 
@@ -138,34 +138,34 @@ async def wait_until_seen(session: ProbeSession) -> None:
     session.lag_s = SEEN_WITHIN_S if listed_s is None else listed_s
     if listed_s is None:
         what = "get" if got_s is None else "list"
-        session.answer(Question.LAG, "", f"within {SEEN_WITHIN_S:g} s no {what} showed it")
+        session.answer(ProbeQuestion.LAG, "", f"within {SEEN_WITHIN_S:g} s no {what} showed it")
     else:
-        session.answer(Question.LAG, f"{listed_s:.1f}")
+        session.answer(ProbeQuestion.LAG, f"{listed_s:.1f}")
     late = (
         {True: "reads", False: "lists"}[got_s is None or got_s >= _ASK_EVERY_S] if session.lag_s >= _ASK_EVERY_S else ""
     )
-    session.answer(Question.LAG_ON, late, "" if late else "none was late")
+    session.answer(ProbeQuestion.LAG_ON, late, "" if late else "none was late")
 
 
 async def bounds(session: ProbeSession) -> None:
     """Answer whether the bounds of a list hold the moment itself: two requests."""
     customer = session.made[0].live
-    for question in (Question.START_INCLUSIVE, Question.END_INCLUSIVE):
+    for question in (ProbeQuestion.START_INCLUSIVE, ProbeQuestion.END_INCLUSIVE):
         moment = customer.created_at
-        starts = question is Question.START_INCLUSIVE
+        starts = question is ProbeQuestion.START_INCLUSIVE
         held = await (session.lists(customer, start=moment) if starts else session.lists(customer, end=moment))
         session.answer(question, *read.listed_answer(held))
 
 
 async def cursor(session: ProbeSession, before: Before) -> None:
     """Answer what a cursor from before the create leads to after it: one request."""
-    if session.answers[Question.ORDER].found != "newest" or not before.more:
-        session.answer(Question.PAGING, "", "only in a list that begins with the newest can one request tell")
+    if session.answers[ProbeQuestion.ORDER].found != "newest" or not before.more:
+        session.answer(ProbeQuestion.PAGING, "", "only in a list that begins with the newest can one request tell")
         return
     page = await session.page(endpoints.list_customers(Paging(limit=1, after=before.cursor)))
     row = read_customer(page.rows[0]) if page.rows else None
     found = {before.first: "offset", before.second: "position"}.get(row.id if row is not None else "", "")
-    session.answer(Question.PAGING, found, "" if found else "others wrote meanwhile")
+    session.answer(ProbeQuestion.PAGING, found, "" if found else "others wrote meanwhile")
 
 
 async def create(session: ProbeSession) -> None:
@@ -178,16 +178,16 @@ async def create(session: ProbeSession) -> None:
     said = await session.create(CREATED)
     sent = CREATED
     if said.refused is None:
-        session.answer(Question.EMAIL_REQUIRED, NO)
+        session.answer(ProbeQuestion.EMAIL_REQUIRED, NO)
     else:
         why = said.words
         said = await session.create({**CREATED, "email": email})
         if said.refused is None:
-            session.answer(Question.EMAIL_REQUIRED, YES, why)
+            session.answer(ProbeQuestion.EMAIL_REQUIRED, YES, why)
         else:
             sent, session.sent = {"name": NAME}, session.key
             said = await session.create({"name": NAME, "email": email})
-            session.answer(Question.EMAIL_REQUIRED, "", f"other values were refused: {why}")
+            session.answer(ProbeQuestion.EMAIL_REQUIRED, "", f"other values were refused: {why}")
     if said.refused is not None:
         raise said.refused
     _kept(session, said, sent)
@@ -196,14 +196,14 @@ async def create(session: ProbeSession) -> None:
 def _kept(session: ProbeSession, said: Said, sent: dict[str, str]) -> None:
     """Answer what the reply to the create tells."""
     live = session.made[0].live
-    session.answer(Question.EXTERNAL_IDS, read.kept_as(session.sent or f"{session.key} ", live.external_id))
-    session.answer(Question.PRECISION, read.precision_of(live.created_at) if live.created_at else "")
+    session.answer(ProbeQuestion.EXTERNAL_IDS, read.kept_as(session.sent or f"{session.key} ", live.external_id))
+    session.answer(ProbeQuestion.PRECISION, read.precision_of(live.created_at) if live.created_at else "")
     unset = read.unset_of(said.body, UNSET)
-    session.answer(Question.UNSET, unset, "" if unset else "the field has a value that nobody gave it")
+    session.answer(ProbeQuestion.UNSET, unset, "" if unset else "the field has a value that nobody gave it")
     extra = read.extra_fields(said.body)
-    session.answer(Question.EXTRA_FIELDS, YES if extra else NO, ", ".join(extra))
+    session.answer(ProbeQuestion.EXTRA_FIELDS, YES if extra else NO, ", ".join(extra))
     found = read.rewrites(sent, live.fields) if sent is CREATED else ""
-    session.answer(Question.REWRITES, found, "" if found else "the values that would tell were refused")
+    session.answer(ProbeQuestion.REWRITES, found, "" if found else "the values that would tell were refused")
 
 
 async def patches(session: ProbeSession) -> None:
@@ -212,17 +212,17 @@ async def patches(session: ProbeSession) -> None:
     said = await session.patch(PATCHED)
     live = read_customer(said.body) or before
     if said.refused is not None:
-        session.answer(Question.IGNORES, "", said.words)
+        session.answer(ProbeQuestion.IGNORES, "", said.words)
     else:
-        session.answer(Question.IGNORES, read.ignored(PATCHED, before.fields, live.fields))
-    untaken = session.answers[Question.IGNORES].found.split(",")
+        session.answer(ProbeQuestion.IGNORES, read.ignored(PATCHED, before.fields, live.fields))
+    untaken = session.answers[ProbeQuestion.IGNORES].found.split(",")
     fields = [name for name in CLEARED if name not in untaken and live.fields.get(name)]
     emptied = ["", ""]
     for place, (name, value) in enumerate(zip(fields, ("", None), strict=False)):
         emptied[place] = _emptied(name, await session.patch({name: value}))
     found, refused = read.clears(*emptied)
-    session.answer(Question.CLEARS, found, "" if found else "a patch takes too few fields")
-    session.answer(Question.CLEARS_REFUSED, refused, "" if refused else "all that was tried empties")
+    session.answer(ProbeQuestion.CLEARS, found, "" if found else "a patch takes too few fields")
+    session.answer(ProbeQuestion.CLEARS_REFUSED, refused, "" if refused else "all that was tried empties")
 
 
 def _emptied(name: str, said: Said) -> str:
@@ -239,10 +239,10 @@ async def create_again(session: ProbeSession) -> None:
     """Create a second customer with the external_id of the first, active one; archive it where that was taken."""
     said = await session.create({"name": NAME, "email": f"{session.mark}.again@example.com"})
     if said.refused is not None:
-        session.answer(Question.UNIQUE_STATUS, str(said.status), said.words)
+        session.answer(ProbeQuestion.UNIQUE_STATUS, str(said.status), said.words)
         return
-    session.answer(Question.UNIQUE, "none")
-    session.answer(Question.UNIQUE_STATUS, "", "no create was refused")
+    session.answer(ProbeQuestion.UNIQUE, "none")
+    session.answer(ProbeQuestion.UNIQUE_STATUS, "", "no create was refused")
     await session.archive(session.made[-1])
 
 
@@ -256,9 +256,9 @@ async def archive_and_restore(session: ProbeSession) -> None:
         return
     await _shown_archived(session, one)
     patched = await session.patch({"name": NAME})
-    session.answer(Question.PATCHES_ARCHIVED, YES if patched.refused is None else NO, patched.words)
+    session.answer(ProbeQuestion.PATCHES_ARCHIVED, YES if patched.refused is None else NO, patched.words)
     repeated = await session.archive(one)
-    session.answer(Question.REPEATED_ARCHIVE, str(repeated.status), repeated.words)
+    session.answer(ProbeQuestion.REPEATED_ARCHIVE, str(repeated.status), repeated.words)
     await _taken_by_archived(session)
     await _restored(session)
 
@@ -270,19 +270,19 @@ async def _shown_archived(session: ProbeSession, one: Made) -> None:
         await session.sender.pause(max(SETTLED_S, 2 * session.lag_s + 1))
         listed = await session.lists(one.live) if listed else listed
         got = await session.read(endpoints.get_customer(one.live.id)) if got.refused is None else got
-    session.answer(Question.LISTS_ARCHIVED, *read.listed_answer(listed))
-    session.answer(Question.GETS_ARCHIVED, YES if got.refused is None else NO, got.words)
+    session.answer(ProbeQuestion.LISTS_ARCHIVED, *read.listed_answer(listed))
+    session.answer(ProbeQuestion.GETS_ARCHIVED, YES if got.refused is None else NO, got.words)
 
 
 async def _taken_by_archived(session: ProbeSession) -> None:
     """Answer whether an archived customer holds its external_id; archive what that made."""
-    if Question.UNIQUE in session.answers:
+    if ProbeQuestion.UNIQUE in session.answers:
         return
     said = await session.create({"name": NAME, "email": f"{session.mark}.later@example.com"})
     if said.refused is not None:
-        session.answer(Question.UNIQUE, "all", said.words)
+        session.answer(ProbeQuestion.UNIQUE, "all", said.words)
         return
-    session.answer(Question.UNIQUE, "active")
+    session.answer(ProbeQuestion.UNIQUE, "active")
     await session.archive(session.made[-1])
 
 
@@ -291,13 +291,13 @@ async def _restored(session: ProbeSession) -> None:
     one = session.made[0]
     said = await _restore(session)
     if said.refused is not None:
-        session.answer(Question.RESTORE_REPLIES, "", said.words)
-        session.answer(Question.REPEATED_RESTORE, "", "it could not be restored")
+        session.answer(ProbeQuestion.RESTORE_REPLIES, "", said.words)
+        session.answer(ProbeQuestion.REPEATED_RESTORE, "", "it could not be restored")
         return
     one.active = True
-    session.answer(Question.RESTORE_REPLIES, NO if said.body is None else YES)
+    session.answer(ProbeQuestion.RESTORE_REPLIES, NO if said.body is None else YES)
     repeated = await _restore(session)
-    session.answer(Question.REPEATED_RESTORE, str(repeated.status), repeated.words)
+    session.answer(ProbeQuestion.REPEATED_RESTORE, str(repeated.status), repeated.words)
     await session.archive(one)
 
 
@@ -313,19 +313,19 @@ async def add_users(session: ProbeSession) -> None:
     email = f"User.{session.mark}@{DOMAIN}"
     said = await _create_user(session, email)
     if said.refused is not None:
-        for question in (Question.EMAIL_LOWERED, Question.USER_UNIQUE, Question.USER_CASE):
+        for question in (ProbeQuestion.EMAIL_LOWERED, ProbeQuestion.USER_UNIQUE, ProbeQuestion.USER_CASE):
             session.answer(question, "", f"no user could be added: {said.words}")
         return
     user = read_user(said.body)
     kept = "" if user is None else user.email
-    session.answer(Question.EMAIL_LOWERED, {email: NO, email.lower(): YES}.get(kept, ""))
+    session.answer(ProbeQuestion.EMAIL_LOWERED, {email: NO, email.lower(): YES}.get(kept, ""))
     again = await _create_user(session, email)
-    session.answer(Question.USER_UNIQUE, "none" if again.refused is None else "refused", again.words)
+    session.answer(ProbeQuestion.USER_UNIQUE, "none" if again.refused is None else "refused", again.words)
     if again.refused is None:
-        session.answer(Question.USER_CASE, "", "a second user with one email is taken anyway")
+        session.answer(ProbeQuestion.USER_CASE, "", "a second user with one email is taken anyway")
         return
     lower = await _create_user(session, email.lower())
-    session.answer(Question.USER_CASE, "counts" if lower.refused is None else "ignored", lower.words)
+    session.answer(ProbeQuestion.USER_CASE, "counts" if lower.refused is None else "ignored", lower.words)
 
 
 async def _create_user(session: ProbeSession, email: str) -> Said:
@@ -340,4 +340,4 @@ async def payment_methods(session: ProbeSession) -> None:
     """Answer what a list of payment methods looks like: one request."""
     said = await session.read(endpoints.list_payment_methods(session.made[0].live.id))
     found = YES if isinstance(said.body, list) else NO if isinstance(said.body, dict) else ""
-    session.answer(Question.METHODS_BARE, found, said.words)
+    session.answer(ProbeQuestion.METHODS_BARE, found, said.words)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler import endpoints
-from reconciler.answers import PROBES, Answer, Question
+from reconciler.answers import PROBES, Answer, ProbeQuestion
 from reconciler.api.pages import Page, read_page
 from reconciler.api.request import Reply, Request
 from reconciler.api.times import from_rfc3339, rfc3339
@@ -73,12 +73,12 @@ class ProbeSession:
     key: str
     mark: str
     sent: str = ""
-    answers: dict[Question, Answer] = field(default_factory=dict)
+    answers: dict[ProbeQuestion, Answer] = field(default_factory=dict)
     made: list[Made] = field(default_factory=list)
     lag_s: float = 0.0
     narrows: bool | None = None
 
-    def answer(self, question: Question, found: str, why: str = "") -> None:
+    def answer(self, question: ProbeQuestion, found: str, why: str = "") -> None:
         """Keep what was found of a question."""
         self.answers[question] = Answer(question, found, why)
 
@@ -187,8 +187,8 @@ class ProbeSession:
 
     def _refused(self, refused: Rejected) -> Said:
         """Return a refusal as what was said; the first one shows what a refusal's body is."""
-        if Question.ERROR_BODY not in self.answers:
-            self.answer(Question.ERROR_BODY, refused.shape)
+        if ProbeQuestion.ERROR_BODY not in self.answers:
+            self.answer(ProbeQuestion.ERROR_BODY, refused.shape)
         return Said(refused.status, refused=refused)
 
 

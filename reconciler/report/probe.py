@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from reconciler.answers import ASKED, NOT_ASKED, Answer, Question
+from reconciler.answers import Answer, ProbeQuestion
 from reconciler.report.layout import BLANK, Line, Part, line, padded, page
 from reconciler.report.words import count
-from reconciler.rules.questions import QUESTIONS
+from reconciler.rules.questions import ASKED, QUESTIONS
 from reconciler.text import visible
 
 _UNKNOWN = "not known"
@@ -56,12 +56,12 @@ def _lines(answers: Sequence[Answer], *, report: bool) -> Iterator[Line]:
     size = max(len(one.found or _UNKNOWN) for one in answers)
     for one in answers:
         found = padded(visible(one.found or _UNKNOWN), size)
-        told = "" if report or (one.found and one.question is not Question.EXTRA_FIELDS) else visible(one.why)
+        told = "" if report or (one.found and one.question is not ProbeQuestion.EXTRA_FIELDS) else visible(one.why)
         why = f" ({told})" if told else ""
         yield Line((Part(found, "bold" if one.found else "dim"), Part(f"  {ASKED[one.question]}{why}")), hang=size + 2)
     if not report:
         yield BLANK
         yield line("Not asked:", "bold")
         for question in QUESTIONS:
-            if question.key in NOT_ASKED:
-                yield line(f"{question.words} {NOT_ASKED[question.key]}", indent=2)
+            if question.not_asked:
+                yield line(f"{question.words} {question.not_asked}", indent=2)

@@ -31,7 +31,7 @@ from reconciler.rules.words import (
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How an account answers where the documentation does not say; `MEANINGS` says what each switch is."""
+    """How an account answers where the documentation does not say; `questions` has what each switch is."""
 
     lists_archived: bool = False
     gets_archived: bool = True
@@ -101,54 +101,6 @@ class Behaviour:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
 
-
-MEANINGS: Mapping[str, str] = {
-    "lists_archived": "an archived customer is listed",
-    "gets_archived": "an archived customer answers a get; else 404",
-    "patches_archived": "an archived customer takes a patch and new users; else 404",
-    "restore_replies": "a restore's 200 carries the customer; else its body is empty",
-    "unique": "among which customers an external_id may stand once only",
-    "unique_status": "what a create with an external_id that is taken answers",
-    "external_ids": "what the server makes of an external_id before it keeps it",
-    "required": "fields without which a create answers 422",
-    "patch_identity": "what a patch does with email and external_id",
-    "ignores": "fields that a patch leaves as they are without a word",
-    "synced": "what a patch does of a customer that has a customer_integration_id",
-    "clears": "what empties a field in a patch: the empty text, null, both or nothing",
-    "clears_refused": "what does not empty a field is refused with 422; else the field stays as it is",
-    "unset": "how a reply shows a field that holds nothing",
-    "rewrites": "what the server does to a value before it keeps it",
-    "page_max": "the largest limit of a page",
-    "larger_limit": "a larger limit is cut, or refused with 400",
-    "page_holds": "how many rows a page holds at most, whatever its limit; 0: as many as asked",
-    "page_uneven": "some pages hold one row fewer",
-    "page_shape": "where a page keeps its cursors: beside data, or in pagination",
-    "paging": "what a cursor holds; with offset, a customer created meanwhile shifts the pages to come",
-    "order": "the order of a list of customers",
-    "narrows": "created_at_start and created_at_end narrow a list; else they change nothing",
-    "start_inclusive": "created_at_start itself is in the range",
-    "end_inclusive": "created_at_end itself is in the range",
-    "precision": "the smallest part of created_at that is shown",
-    "finer_inside": "the server keeps microseconds where precision shows fewer, and compares with them",
-    "lag_s": "for how many seconds no read sees a write",
-    "lag_on": "which reads that is: all, or lists alone",
-    "repeated_archive": "what the archive of an archived customer answers",
-    "repeated_restore": "what the restore of an active customer answers",
-    "invoiced": "ids or external_ids of customers with open invoices, whose archive is refused",
-    "invoiced_status": "what that archive answers",
-    "user_unique": "within what two users may not share an e-mail; the second is refused with 422",
-    "user_email_case": "e-mails of users that differ in case alone are two",
-    "email_lowered": "an e-mail is kept in lower case",
-    "methods_bare": "payment methods are a bare array; else an object with data",
-    "extra_fields": "replies hold fields that the reference does not name",
-    "error_body": "what a refusal's body is: the documented one, other JSON, nothing, or a proxy's page",
-    "limiter": "how requests a second are counted: in each second of the clock, in any second, or as a bucket",
-    "token_counts": "the token request counts for the limit",
-    "retry_after": "the Retry-After of a 429",
-    "limit_headers": "what a 429 says of the limit besides: X-RateLimit-… or RateLimit",
-    "scope_status": "what a request answers for which the key lacks the scope",
-}
-"""What each switch is, in one line."""
 
 _LARGEST = 10**9
 CHOICES: Mapping[str, tuple[int, ...]] = {

@@ -11,7 +11,7 @@ from asked_lists import ANSWERS
 from reconciler.cli.emulator import behaviour_of
 from reconciler.rules import Behaviour, Rewrite
 from reconciler.rules.behaviour import CHOICES
-from reconciler.rules.questions import QUESTIONS, switched
+from reconciler.rules.questions import MEANINGS, QUESTIONS, switched
 
 WAYS = [(question.key, words, settings) for question in QUESTIONS for words, settings in question.ways.items()]
 SET = {tuple(one.split("=", 1)) for _, _, settings in WAYS for one in settings.split()}
@@ -29,6 +29,13 @@ def test_each_way_can_be_set_at_the_command_line_as_it_is_written(settings: str)
 
 def test_every_switch_belongs_to_an_open_question() -> None:
     assert {name for name, _ in SET} == {field.name for field in fields(Behaviour)}
+
+
+def test_each_question_says_what_its_own_switches_are() -> None:
+    for question in QUESTIONS:
+        names = {one.split("=", 1)[0] for settings in question.ways.values() for one in settings.split()}
+        assert names == question.switches.keys()
+    assert len(MEANINGS) == sum(len(question.switches) for question in QUESTIONS)
 
 
 def test_every_value_of_a_switch_that_is_not_its_default_is_a_way() -> None:
