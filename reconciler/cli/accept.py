@@ -27,8 +27,8 @@ def take_over(session: Session, desired: Desired, drift: Drift) -> int:
     done = accepted(drift, texts, overlays)
     for name, text in done.texts.items():
         output.replace_file((root / name).resolve(), text.encode("utf-8"))
-        output.sentence(visible(f"wrote {name}"))
-    output.sentence(
+        output.report(visible(f"wrote {name}"))
+    output.report(
         f"{count(done.values, 'value')} taken over; {count(len(done.left), 'is left', 'are left')} as declared."
     )
     for one in done.left:

@@ -110,7 +110,7 @@ def _waiting(told: ApplyEvent) -> None:
     """Say that a lost answer is being settled; all else is said by the reply."""
     match told:
         case Settling(_, wait_s):
-            output.say(
+            output.note(
                 f"an answer was lost: waiting {wait_s:.0f} s until what it made can be seen, then looking for it"
             )
         case _:

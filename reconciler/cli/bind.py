@@ -45,9 +45,9 @@ def bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) ->
     done = applying.ended(run, session.clock, "done", requests=session.client.requests)
     ledger.commit([*applying.bookkeeping(planned, terms), PutRun(done)])
     bound = {row.external_id for row in planned.plan.entries}
-    output.say(f"{count(len(bound), 'customer')} bound")
+    output.note(f"{count(len(bound), 'customer')} bound")
     if known:
-        output.say(f"{count(len(known), 'is', 'are')} bound already: left as before")
+        output.note(f"{count(len(known), 'is', 'are')} bound already: left as before")
     if left := sorted(desired.customers.keys() - known - bound):
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         output.say(f"not bound: {', '.join(left[:_NAMED])}{more}; the next plan says why")

@@ -13,7 +13,7 @@ from reconciler.cli import consent, output
 from reconciler.cli.asked import Asked
 from reconciler.cli.events import Events
 from reconciler.cli.interruption import first_signal, interrupted
-from reconciler.cli.plan import show
+from reconciler.cli.plan import show, wants_eyes
 from reconciler.cli.session import Session, shown_progress
 from reconciler.errors import LedgerFailed, OverBudget, Refused
 from reconciler.ledger.base import Ledger
@@ -55,7 +55,8 @@ def agreed_and_done(
     plan = planned.plan
     asked.events.tell(PlanMade(plan, len(needed)))
     if asked.form == "text":
-        show(plan, "text", redact=asked.redact)
+        if not output.quiet() or not asked.auto_approve or wants_eyes(plan):
+            show(plan, "text", redact=asked.redact)
         if needed:
             output.result(needed_text(needed, width=output.width(), color=output.color(), redact=asked.redact))
     elif not asked.auto_approve:
@@ -104,7 +105,7 @@ def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], sec
             redact=asked.redact,
         )
         output.json_result(document)
-    elif plan.changes:
+    elif plan.changes and not (output.quiet() and all(one.status is Status.DONE for one in outcomes)):
         text = outcomes_text(
             outcomes,
             requests=carried.requests,
@@ -118,7 +119,7 @@ def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], sec
         # stdout is for the events, where they go there.
         (output.result if asked.form == "text" else output.page)(text)
     elif plan.bindings and asked.form == "text":
-        output.sentence(f"Recorded {bindings_said(plan)}.")
+        output.report(f"Recorded {bindings_said(plan)}.")
     if carried.result.halt and carried.result.halt not in {one.message for one in outcomes}:
         output.say(f"The run was stopped: {_halt(carried, redact=asked.redact)}")
     elif carried.result.halt:

@@ -52,8 +52,8 @@ def play() -> None:
         for number, act in enumerate(ACTS, start=1):
             _elsewhere(emulator, act)
             _play(number, act, Path(folder))
-    output.result("")
-    output.sentence("That was all of it: declare, plan, apply, and nothing left to plan.")
+    output.report("")
+    output.report("That was all of it: declare, plan, apply, and nothing left to plan.")
 
 
 def _play(number: int, act: Act, folder: Path) -> None:
@@ -61,12 +61,13 @@ def _play(number: int, act: Act, folder: Path) -> None:
     # One file whose text changes, as in a repository: an entry that leaves it has gone.
     file = folder / "customers.yaml"
     file.write_text(shipped(f"examples/{act.file}").read_text(encoding="utf-8"), encoding="utf-8")
-    output.result("")
-    output.sentence(f"=== {number}. {act.title}")
-    output.result("")
+    output.report("")
+    output.report(f"=== {number}. {act.title}")
+    output.report("")
     for words in (["validate"], ["apply", "--auto-approve"], ["plan", "--detailed-exitcode"]):
-        output.result(f"$ reconciler {' '.join(words)} -f customers.yaml")
-        code = run([*words, "-f", str(file)])
+        if not output.quiet():
+            output.result(f"$ reconciler {' '.join(words)} -f customers.yaml")
+        code = run([*(["--quiet"] if output.quiet() else []), *words, "-f", str(file)])
         if code == Interrupted.exit_code:
             raise click.exceptions.Exit(code)
         if code:

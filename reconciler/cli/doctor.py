@@ -65,6 +65,8 @@ def _print(found: Diagnosis, what: Probed | None, form: str, *, report: bool) ->
         document = diagnosis_json(found, report=report)
         output.json_result(document if what is None else {**document, "probe": _probe_json(what, report=report)})
         return
+    if what is None and found.healthy and output.quiet() and not report:
+        return
     how: dict[str, Any] = {"width": output.width(), "color": output.color(), "report": report}
     text = diagnosis_text(found, **how)
     if what is not None:
@@ -95,7 +97,7 @@ def examined(options: Options) -> Diagnosis:
     if settings is None or environment is None:
         unclear = [skipped(check, "which environment is meant is not clear") for check in list(Check)[1:]]
         return Diagnosis((project, *unclear), program=checks.program())
-    output.say(_price(environment))
+    output.note(_price(environment))
     asked, requests = _asked(settings, environment)
     found = (project, *asked, *of_the_ledger(environment))
     return Diagnosis(found, _ref(environment), checks.server_of(environment), requests, checks.program())

@@ -80,7 +80,7 @@ def show(drift: Drift, form: str, *, redact: bool) -> None:
             output.document(drift_html(drift, redact=redact))
         case "junit":
             output.document(drift_junit(drift, redact=redact))
-        case _:
+        case _ if not output.quiet() or drift.findings or drift.blocked or drift.unverified or drift.expired:
             output.result(drift_text(drift, width=output.width(), color=output.color(), redact=redact))
 
 

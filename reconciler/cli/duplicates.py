@@ -58,7 +58,7 @@ def run(
             planned = _planned(session, ledger, choice)
             planned_s = session.clock.monotonic() - began_s
             found = _found(session, planned, choice)
-            if form == "text" and found.groups:
+            if form == "text" and found.groups and not (output.quiet() and ask.auto_approve):
                 output.result(groups_text(found, width=output.width(), color=output.color(), redact=redact))
             code = agreed_and_done(session, ledger, planned, asked, name="duplicates", planned_s=planned_s)
     ctx.exit(code)
@@ -83,6 +83,8 @@ def _told(found: Doubles, form: str, out: Path | None, *, redact: bool) -> None:
             output.json_result(document)
         else:
             output.write_private(out, json.dumps(document, indent=2) + "\n")
+    elif out is None and output.quiet() and not (found.groups or found.twins):
+        return
     elif out is None:
         output.result(duplicates_text(found, width=output.width(), color=output.color(), redact=redact))
     else:

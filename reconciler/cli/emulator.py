@@ -56,7 +56,10 @@ def serve(
         payment_methods=payment_methods,
         offset_s=offset_s,
         log=_log if log else None,
-        ready=lambda url: output.say(f"the emulator listens at {url}; client id and secret: local"),
+        # Who takes a free port has no other way to learn which.
+        ready=lambda url: (output.note if port else output.say)(
+            f"the emulator listens at {url}; client id and secret: local"
+        ),
     )
 
 

@@ -36,7 +36,8 @@ def run(ctx: click.Context, paths: tuple[str, ...], *, options: Options, check: 
             output.document(after.decode())
         elif after != file.content:
             _write(root, file, after)
-            output.result(visible(file.name))
+            if not output.quiet():
+                output.result(visible(file.name))
     if problems:
         raise Invalid(problems)
     ctx.exit(1 if check and changed else 0)

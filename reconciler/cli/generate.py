@@ -17,4 +17,4 @@ def run(customers: int, users: int, seed: int, out: Path | None) -> None:
         output.check_new(out)
     text = write_customers(generated(customers, users, seed), schema="" if out is None else schema_from(out.parent))
     output.document_to(out, text)
-    output.say(f"{count(customers, 'customer')} written, {count(customers * users, 'user')}")
+    output.note(f"{count(customers, 'customer')} written, {count(customers * users, 'user')}")

@@ -78,14 +78,14 @@ def prune(days: int, *, options: Options, auto_approve: bool) -> None:
         for run in found.in_doubt:
             output.say(f"run {run.id} is left as it is: the next run that writes settles what it left in doubt")
         if not found.runs:
-            output.sentence(f"Nothing to remove: no run with values began before {before:%Y-%m-%d}.")
+            output.report(f"Nothing to remove: no run with values began before {before:%Y-%m-%d}.")
             return
         if not auto_approve:
             _agreed(found, f"{before:%Y-%m-%d}")
         ledger.commit(found.writes)
     for run in found.runs:
-        output.sentence(visible(f"{run.id}  {run.started_at}  {run.command}"))
-    output.sentence(f"Removed the values of {_told(found)}.")
+        output.report(visible(f"{run.id}  {run.started_at}  {run.command}"))
+    output.report(f"Removed the values of {_told(found)}.")
 
 
 def _agreed(found: Pruning, before: str) -> None:

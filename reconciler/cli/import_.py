@@ -63,7 +63,7 @@ def run(
         if not binds and (refused := places.check_pins(entries, settings, environment)):
             output.say(f"warning: {refused}")
         paths = places.write(entries)
-        output.say(f"{count(len(entries), 'customer')} written; {count(session.client.requests, 'request')}")
+        output.note(f"{count(len(entries), 'customer')} written; {count(session.client.requests, 'request')}")
         if binds and paths:
             _bind(session, ledger, paths, account.live)
 

@@ -33,16 +33,16 @@ def run(folder: Path) -> None:
     for name, source in WRITTEN.items():
         path = folder / name
         if name in kept:
-            output.sentence(visible(f"kept  {path}, which is there already"))
+            output.report(visible(f"kept  {path}, which is there already"))
         elif name == SAMPLE and own:
-            output.sentence(visible(f"left  {path} out: the project has customers of its own"))
+            output.report(visible(f"left  {path} out: the project has customers of its own"))
         else:
             _write(path, shipped(source).read_text(encoding="utf-8"))
-            output.sentence(visible(f"wrote {path}"))
+            output.report(visible(f"wrote {path}"))
     if ".gitignore" in kept and LEDGERS not in _lines(folder / ".gitignore"):
         output.say(f"{folder / '.gitignore'}: add a line `{LEDGERS}`, as the ledger there holds personal data")
     here = "" if folder == Path() else f"cd {folder} && "
-    output.sentence(visible(f"Next: {here}reconciler -e local plan"))
+    output.report(visible(f"Next: {here}reconciler -e local plan"))
 
 
 def _lines(path: Path) -> list[str]:

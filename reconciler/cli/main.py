@@ -88,6 +88,14 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
             callback=_choose,
         ),
         click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            help="Print only results, warnings and errors: no progress, no hints, no report of what went well.",
+            hidden=hidden,
+            expose_value=False,
+            callback=_choose,
+        ),
+        click.Option(
             ["--log-level"],
             type=click.Choice(["debug", "info", "warning", "error"]),
             help="What is logged to stderr (default: warning); debug shows each request, without secrets or "
@@ -104,18 +112,18 @@ def with_common_options(command: click.Command) -> click.Command:
     taken = {name for param in command.params for name in param.opts}
     command.params += [option for option in _common_options(hidden=True) if not taken.intersection(option.opts)]
     if command.epilog is None:
-        command.epilog = "-e, -p and --log-level are accepted here too: see `reconciler --help`."
+        command.epilog = "-e, -p, -q and --log-level are accepted here too: see `reconciler --help`."
     for one in command.commands.values() if isinstance(command, click.Group) else ():
         with_common_options(one)
     return command
 
 
-def _choose(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+def _choose(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
     """Remember what a common option says, for this command and those below it."""
-    if value is None:
+    if value is None or value is False:
         return
     if param.name == "log_level":
-        logging.getLogger("reconciler").setLevel(value.upper())
+        logging.getLogger("reconciler").setLevel(str(value).upper())
     else:
         ctx.obj = replace(ctx.obj or Chosen(), **{str(param.name): value})
 

@@ -44,7 +44,7 @@ def run(*, options: Options, redact: bool) -> None:
     if found:
         place = "your files" if settings.pins_allowed else f"an overlay of {visible(environment.name)}"
         output.document("".join(f"{line}\n" for line in _lines(found, place, redact=redact)))
-    output.say(f"{count(len(found), 'declared customer')} may be live already")
+    output.note(f"{count(len(found), 'declared customer')} may be live already")
 
 
 def _lines(found: Mapping[str, tuple[Lookalike, ...]], place: str, *, redact: bool) -> Iterator[str]:

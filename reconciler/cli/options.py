@@ -34,6 +34,7 @@ class Chosen:
 
     project_file: str | None = None
     environment: str | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

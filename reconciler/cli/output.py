@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import click
 
+from reconciler.cli.options import Chosen
 from reconciler.errors import Problem, ReconcilerError, Source
 from reconciler.input_file import read_file
 from reconciler.text import inert, visible
@@ -91,6 +92,25 @@ def json_result(document: Mapping[str, Any]) -> None:
 def say(text: str) -> None:
     """Write a line to stderr."""
     click.echo(fitted(visible(text)), err=True)
+
+
+def quiet() -> bool:
+    """Say whether the command was given `--quiet`."""
+    context = click.get_current_context(silent=True)
+    chosen = None if context is None else context.find_object(Chosen)
+    return chosen is not None and chosen.quiet
+
+
+def note(text: str) -> None:
+    """Write a line to stderr that nobody needs where all is well: what is waited for, what was done, a hint."""
+    if not quiet():
+        say(text)
+
+
+def report(text: str) -> None:
+    """Write a line to stdout of what was done, which nobody needs where all is well."""
+    if not quiet():
+        sentence(text)
 
 
 def warn_of_nobody(selectors: Sequence[str], keys: Callable[[], Iterable[str]]) -> None:

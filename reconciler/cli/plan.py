@@ -76,11 +76,16 @@ def run(
 
 
 def show(plan: Plan, form: str, *, redact: bool) -> None:
-    """Print a plan."""
+    """Print a plan; with `--quiet` no text where there is nothing to do, and nothing to say of it."""
     if form == "json":
         output.pieces(as_pieces(plan_to_json(plan, mask=masked_plan if redact else None)))
-    else:
+    elif not output.quiet() or plan.changes or plan.bindings or wants_eyes(plan):
         output.result(plan_text(plan, width=output.width(), color=output.color(), redact=redact))
+
+
+def wants_eyes(plan: Plan) -> bool:
+    """Say whether a plan holds what somebody must decide on, or what could not be verified."""
+    return bool(plan.blocked or plan.limits or plan.unverified)
 
 
 def keep_learned(session: Session, planned: planning.Planned) -> bool:

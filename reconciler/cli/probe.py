@@ -48,7 +48,8 @@ def probed(
     settings: Settings, options: Options, environment: Environment, *, auto_approve: bool, lock_timeout_s: float
 ) -> probing.Probed:
     """Say what will be done, ask, and do it; the first Ctrl-C stops it in good order."""
-    output.say(said_before(environment))
+    # Whoever is asked sees what for.
+    (output.note if auto_approve else output.say)(said_before(environment))
     if not auto_approve:
         consent.yes("Probe this account? [y/N]: ")
     with connected(settings, options, environment) as session:
@@ -66,7 +67,7 @@ def probed(
                         run=run,
                         clock=session.clock,
                         stop=stop,
-                        tell=output.say,
+                        tell=output.note,
                     )
 
             return session.run(writing.kept(ledger, session.clock, probe()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -160,15 +160,16 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
         return
     data = root / ".reconciler" / "emulator.db"
     data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    output.say(f"no emulator runs at {url}: one runs for this command, its account in .reconciler/emulator.db")
+    output.note(f"no emulator runs at {url}: one runs for this command, its account in .reconciler/emulator.db")
     with Store(data) as store, running(Emulator(account=store.read(), store=store), port=PORT):
         yield
 
 
 @contextmanager
 def shown_progress(clock: Clock) -> Iterator[Progress]:
-    """Yield a progress on stderr: a bar on a terminal, else a plain line every ten seconds."""
+    """Yield a progress on stderr: a bar on a terminal, else a plain line every ten seconds; nothing with `--quiet`."""
     from reconciler.report.progress import progress
 
-    with progress(sys.stderr, terminal=output.moves_cursor(sys.stderr), clock=clock) as shown:
-        yield shown
+    with ExitStack() as stack:
+        stream = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8")) if output.quiet() else sys.stderr
+        yield stack.enter_context(progress(stream, terminal=output.moves_cursor(stream), clock=clock))

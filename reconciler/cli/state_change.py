@@ -69,7 +69,7 @@ def unprotect(key: str, *, options: Options, care: Care) -> None:
     with _correcting(options, care, "state unprotect") as correction:
         row = _one(correction.ledger, _customer(key))
         if not row.protected:
-            output.sentence(f"{_named(row)}: it was not protected")
+            output.report(f"{_named(row)}: it was not protected")
             return
         writes = [PutBinding(replace(row, protected=False))]
         correction.make([row], writes, "no longer protected", after_unprotecting)
@@ -80,7 +80,7 @@ def unblock(key: str, *, options: Options, care: Care) -> None:
     with _correcting(options, care, "state unblock") as correction:
         row = _one(correction.ledger, _customer(key))
         if row.trouble_json is None and row.reversals_json is None:
-            output.sentence(f"{_named(row)}: nothing is remembered that would block it")
+            output.report(f"{_named(row)}: nothing is remembered that would block it")
             return
         writes = [PutBinding(replace(row, trouble_json=None, reversals_json=None))]
         correction.make([row], writes, "tried again by the next apply", after_unblocking)
@@ -135,7 +135,7 @@ class _Correction:
             consent.yes(f"Change the ledger so ({count(len(rows), 'customer')})? [y/N]: ")
         self.ledger.commit(writes)
         for row in rows:
-            output.sentence(f"{_named(row)}: {what}")
+            output.report(f"{_named(row)}: {what}")
 
     def _preview(self, rows: Sequence[Binding], what: str, after: After, *, width: int) -> str:
         """Return what would become of each row, and what follows as far as the files tell."""

@@ -36,11 +36,11 @@ def push(file: Path, backup: Path | None, *, options: Options, force: bool) -> N
         if now.writes:
             if not force:
                 _newer(copy.meta, now.meta, environment)
-            output.say(f"the ledger as it was is kept in {_kept(settings, environment, now, backup)}")
+            output.note(f"the ledger as it was is kept in {_kept(settings, environment, now, backup)}")
         elif copy.meta.environment != environment.name and not force:
             raise _other_environment(copy.meta, environment)
         ledger.overwrite(copy)
-    output.say(f"pushed: {len(copy.writes)} rows")
+    output.note(f"pushed: {len(copy.writes)} rows")
 
 
 def rekey(*, options: Options) -> None:
@@ -51,7 +51,7 @@ def rekey(*, options: Options) -> None:
     with writing.locked_ledger(environment, doing="state rekey") as ledger:
         copy = ledger.copy()
         ledger.overwrite(copy)
-    output.say(f"written again: {len(copy.writes)} rows")
+    output.note(f"written again: {len(copy.writes)} rows")
 
 
 def _same_api(theirs: Meta, environment: Environment) -> None:

@@ -18,12 +18,12 @@ def unlock(*, options: Options, force: bool) -> None:
     environment = settings_of(options).environment()
     holder = writing.holder_now(environment)
     if holder is None:
-        output.sentence("nobody holds the lock")
+        output.report("nobody holds the lock")
         return
     if not force:
         _agreed(str(holder))
     writing.end_by_hand(environment)
-    output.sentence(f"the lock is ended; it was held: {holder}")
+    output.report(f"the lock is ended; it was held: {holder}")
 
 
 def _agreed(holder: str) -> None:

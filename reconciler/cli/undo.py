@@ -52,7 +52,7 @@ def run(
             planned_s = session.clock.monotonic() - began_s
             code = agreed_and_done(session, ledger, planned, asked, name=f"undo {named.id}", planned_s=planned_s)
         if planned.plan.changes:
-            output.say(AGAIN)
+            output.note(AGAIN)
     ctx.exit(code)
 
 

@@ -41,7 +41,7 @@ def run(ctx: click.Context, form: str, *, options: Options, strict: bool, redact
                 wrapped=output.narrow(sys.stdout),
             )
             output.result(page)
-        if not any(problem.severity is Severity.ERROR for problem in problems):
+        if not output.quiet() and not any(problem.severity is Severity.ERROR for problem in problems):
             output.result(f"Valid: {count(customers, 'customer')} declared.")
     ctx.exit(1 if any(problem.severity is Severity.ERROR for problem in problems) else 0)
 
