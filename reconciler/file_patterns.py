@@ -38,6 +38,20 @@ def has_magic(pattern: str) -> bool:
     return _MAGIC.search(pattern) is not None
 
 
+def plain_part(path: str) -> str:
+    """
+    Return what stands before the first part of a path that is a pattern.
+
+    >>> plain_part("customers/*/a.yaml"), plain_part("/a/b.yaml"), plain_part("/*.yaml"), plain_part("*.yaml")
+    ('customers', '/a/b.yaml', '/', '')
+    """
+    parts = path.split("/")
+    plain = next((at for at, part in enumerate(parts) if has_magic(part)), None)
+    if plain is None:
+        return path
+    return "/".join(parts[:plain]) or path[: path.startswith("/")]
+
+
 @lru_cache(maxsize=256)
 def part_pattern(part: str) -> re.Pattern[str]:
     """

@@ -8,12 +8,15 @@ values below, durable together or not at all, so that every kind of storage mean
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import wraps
+from typing import Any, TypeVar
 
-from reconciler.errors import Source
+from reconciler.errors import LedgerFailed, Source
 from reconciler.model import Action, Address, CustomerId, Reason, Status
+from reconciler.text import visible
 
 DOUBT_S = 35.0
 """After a crash a request may still leave within 5 s of its intent and be served within 30 s."""
@@ -98,6 +101,24 @@ class Recent:
         return json.dumps({"moved_at": self.moved_at, "fields": fields}, ensure_ascii=False, separators=(",", ":"))
 
 
+T = TypeVar("T")
+
+
+def _decoded(read: Callable[[Binding], T]) -> Callable[[Binding], T]:
+    """Let what reads a stored text raise LedgerFailed where that holds what this program never writes."""
+
+    @wraps(read)
+    def decoded(row: Binding) -> T:
+        try:
+            return read(row)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise LedgerFailed(
+                f"the ledger's row of {visible(row.external_id)} cannot be read: it was altered", "restore a copy of it"
+            ) from error
+
+    return decoded
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """
@@ -142,49 +163,80 @@ class Binding:
             raise ValueError(f"{self.external_id!r} is bound to no customer yet")
         return self.id
 
+    @_decoded
     def applied(self) -> dict[str, str | None]:
         """Return what we last wrote, or found and recorded, by field."""
-        applied: dict[str, str | None] = json.loads(self.applied_json)
-        return applied
+        return texts_of(json.loads(self.applied_json))
 
+    @_decoded
     def observed(self) -> dict[str, str]:
         """Return what the server then held, by field."""
         if self.observed_json is None:
             return {name: value or "" for name, value in self.applied().items()}
-        observed: dict[str, str] = json.loads(self.observed_json)
-        return observed
+        return {name: _text(value) for name, value in json.loads(self.observed_json).items()}
 
+    @_decoded
     def recent(self) -> Recent:
         """Return what our latest writes changed."""
         if self.recent_json is None:
             return Recent(self.written_at)
         stored = json.loads(self.recent_json)
         fields = {
-            name: Held(value, tuple((former, until) for former, until in earlier))
+            name: Held(_text(value), tuple((_text(former), _number(until)) for former, until in earlier))
             for name, (value, earlier) in stored["fields"].items()
         }
-        return Recent(stored["moved_at"], fields)
+        return Recent(_number(stored["moved_at"]), fields)
 
+    @_decoded
     def trouble(self) -> dict[str, Trouble]:
         """Return what is known of fields that did not behave."""
         if self.trouble_json is None:
             return {}
         return {
             name: Trouble(
-                patched=row["patched"],
-                runs=row["runs"],
-                seen=tuple(row["seen"]),
-                refused=tuple(row["refused"]) if row["refused"] else None,
+                patched=_text(row["patched"]),
+                runs=int(_number(row["runs"])),
+                seen=tuple(map(_text, row["seen"])),
+                refused=_pair(*row["refused"]) if row["refused"] else None,
             )
             for name, row in json.loads(self.trouble_json).items()
         }
 
+    @_decoded
     def reversals(self) -> Reversals | None:
         """Return our archives, or restores, of it in a row; None where the last state that we gave it is another's."""
         if self.reversals_json is None:
             return None
         row = json.loads(self.reversals_json)
-        return Reversals(BindingState(row["made"]), tuple(row["at"]))
+        return Reversals(BindingState(row["made"]), tuple(map(_number, row["at"])))
+
+
+def texts_of(decoded: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return a stored object whose values are texts and nulls; TypeError or AttributeError for anything else."""
+    for value in decoded.values():
+        if value is not None and type(value) is not str:
+            raise TypeError("a value is no text")
+    texts: dict[str, Any] = decoded
+    return texts
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - JSON
+    """Return a text of a stored row; TypeError for any other value."""
+    if type(value) is str:
+        return value
+    raise TypeError("a value is no text")
+
+
+def _number(value: Any) -> float:  # noqa: ANN401 - JSON
+    """Return a number of a stored row; TypeError for any other value."""
+    if type(value) in (int, float):
+        return float(value)
+    raise TypeError("a value is no number")
+
+
+def _pair(one: Any, other: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON
+    """Return two texts of a stored row; TypeError for any other values."""
+    return _text(one), _text(other)
 
 
 def trouble_json(trouble: Mapping[str, Trouble]) -> str | None:

@@ -24,6 +24,12 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_a_ledger_s_host_is_allowed_from_outside",
         "test_an_endpoint_of_a_bucket_is_a_host_too",
     ),
+    "The customers files that it names are its own": (
+        "test_what_a_project_names_outside_of_it_is_not_read",
+        "test_what_a_project_names_in_its_repository_is_read",
+        "test_what_the_command_line_names_is_read_wherever_it_is",
+        "test_what_a_variable_allows_is_read",
+    ),
     "Keys of this program are never used in it": (
         "test_a_variable_that_is_allowed_is_used_and_a_key_is_not",
         "test_a_file_of_the_system_is_refused_also_by_a_link",

@@ -130,7 +130,7 @@ def _declared(ctx: click.Context) -> Iterable[str]:
         return []
     try:
         settings = _settings(ctx)
-        return list(load_desired(settings.files(), root=settings.root).desired.customers)
+        return list(load_desired(settings.files(), root=settings.root, within=settings.within).desired.customers)
     except (ReconcilerError, OSError):
         return []
 

@@ -50,7 +50,8 @@ def _found(options: Options, paths: tuple[str, ...]) -> tuple[Found, Path]:
     if paths:
         return read_files(paths, root=Path.cwd(), stdin=typed), Path.cwd()
     settings = settings_of(options)
-    return read_files((*settings.files(), *settings.overlays), root=settings.root), settings.root
+    every = (*settings.files(), *settings.overlays)
+    return read_files(every, root=settings.root, within=settings.within), settings.root
 
 
 def _write(root: Path, file: File, content: bytes) -> None:

@@ -19,13 +19,15 @@ def again(typed: bytes | None) -> io.BytesIO | None:
     return None if typed is None else io.BytesIO(typed)
 
 
-def lines_of(paths: Sequence[str | Path], *, root: Path, typed: bytes | None) -> Callable[[Source], str]:
+def lines_of(
+    paths: Sequence[str | Path], *, root: Path, typed: bytes | None, within: Sequence[Path] | None
+) -> Callable[[Source], str]:
     """
     Return what gives the line of a customers file at a place, "" for one of another file.
 
     Only of what is read as customers: a line of the project file may be a secret that was written by mistake.
     """
-    found = read_files(paths, root=root, stdin=again(typed))
+    found = read_files(paths, root=root, stdin=again(typed), within=within)
     contents = {file.name: file.content for file in found.files}
 
     @cache

@@ -107,9 +107,10 @@ def declared(
             pins_allowed=settings.pins_allowed,
             stdin=again(typed),
             without=settings.overlays,
+            within=settings.within,
         )
     except Invalid as exc:
-        written = lines_of((*paths, *environment.overlays), root=settings.root, typed=typed)
+        written = lines_of((*paths, *environment.overlays), root=settings.root, typed=typed, within=settings.within)
         shown = output.problems_page(exc.problems, written, redact=redact)
         raise Invalid(exc.problems, shown=shown) from exc
     output.warn(loaded.warnings, redact=redact)

@@ -175,6 +175,7 @@ def _declared(settings: Settings, environment: Environment) -> Desired | None:
             exclude=environment.exclude,
             pins_allowed=settings.pins_allowed,
             without=settings.overlays,
+            within=settings.within,
         ).desired
     except Invalid:
         return None

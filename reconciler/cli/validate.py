@@ -66,6 +66,7 @@ def _checked(settings: Settings, typed: bytes | None, *, strict: bool) -> tuple[
                 pins_allowed=settings.pins_allowed,
                 stdin=again(typed),
                 without=settings.overlays,
+                within=settings.within,
             )
         except Invalid as exc:
             problems |= dict.fromkeys(exc.problems)
@@ -81,4 +82,4 @@ def _lines(settings: Settings, typed: bytes | None) -> Callable[[Source], str]:
         paths = settings.files()
     except Invalid:  # no file is named, which is one of the problems
         paths = ()
-    return lines_of((*paths, *settings.overlays), root=settings.root, typed=typed)
+    return lines_of((*paths, *settings.overlays), root=settings.root, typed=typed, within=settings.within)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -45,15 +45,17 @@ def read_files(
     root: Path,
     stdin: BinaryIO | None = None,
     without: Iterable[str | Path] = (),
+    within: Sequence[Path] | None = None,
 ) -> Found:
     """
     Return the files behind `paths`, each once, though several paths lead to it.
 
     A relative path starts at `root`, and names are given relative to it. A folder is read with all *.yaml and *.yml
     below it, sorted, hidden ones left out; `-` is `stdin`. Folders and globs leave out the files of `without`. Links
-    are followed. What is met and cannot be read, or is neither a file nor a folder, is a problem.
+    are followed, as far as they lead into one of the folders `within`, which are real paths; None: anywhere. What is
+    met and cannot be read, or is neither a file nor a folder, is a problem.
     """
-    search = _Search(root, frozenset(os.path.realpath(root / path) for path in without))
+    search = _Search(root, frozenset(os.path.realpath(root / path) for path in without), within)
     for path in map(str, paths):
         search.add(path, stdin)
     reading = Reading(
@@ -72,9 +74,10 @@ def read_files(
 class _Search:
     """Files as they are found: by their real path, so that none is read twice."""
 
-    def __init__(self, root: Path, without: frozenset[str]) -> None:
+    def __init__(self, root: Path, without: frozenset[str], within: Sequence[Path] | None) -> None:
         self.root = root
         self.without = without
+        self.within = within
         self.files: dict[str, File] = {}
         self.folders: list[str] = []
         self.globs: list[str] = []
@@ -175,6 +178,8 @@ class _Search:
             if mark in looked or not stat.S_ISDIR(state.st_mode):
                 return []
             looked.add(mark)
+            if not self._inside(folder, Path(os.path.realpath(folder))):
+                return []
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name))
         except FileNotFoundError:
@@ -203,6 +208,8 @@ class _Search:
         if name != name.encode("utf-8", "ignore").decode():
             self._report(name, "the name of this file is not UTF-8", "rename it")
             return
+        if not self._inside(full, Path(real)):
+            return
         try:
             # Asked before it is opened: opening a pipe waits for its writer, and some devices act on it.
             state = full.stat()
@@ -218,6 +225,18 @@ class _Search:
             self._report(name, _TOO_LARGE, _SPLIT)
         else:
             self.files[real] = File(name, content)
+
+    def _inside(self, full: Path, real: Path) -> bool:
+        """Say whether a file or folder may be read where it really is; a problem where not."""
+        if self.within is None:
+            return True
+        homes = [folder for folder in self.within if real.is_relative_to(folder)]
+        if any(".git" not in real.relative_to(folder).parts for folder in homes):
+            return True
+        where = real if real.is_dir() else real.parent
+        hint = f"name it with -f, or add {visible(str(where))} to RECONCILER_ALLOWED_FOLDERS"
+        self._report(self._name(full), f"this is outside of the project: {visible(str(real))}", hint)
+        return False
 
     def _unreadable(self, error: OSError, full: Path, name: str = "") -> None:
         linked = os.path.islink(full)  # noqa: PTH114 - Path.is_symlink() raises

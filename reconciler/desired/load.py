@@ -42,6 +42,7 @@ def load_desired(
     pins_allowed: bool = True,
     stdin: BinaryIO | None = None,
     without: Iterable[str | Path] = (),
+    within: Sequence[Path] | None = None,
 ) -> Loaded:
     """
     Return what the files behind `paths` declare, with `overlays` merged over it.
@@ -49,13 +50,15 @@ def load_desired(
     Relative paths start at `root`, the project's folder. `required` are the fields of `policy.required`,
     which is written at `required_at`; `strict`
     makes warnings errors; `pins_allowed` says that `id` may stand in `paths`, as there is one environment. Folders
-    leave out the project file, `overlays` and `without` (the overlays of other environments).
+    leave out the project file, `overlays` and `without` (the overlays of other environments). `within` is that of
+    `read_files`.
 
     Raises Invalid with all problems of all files, sorted by file and line.
     """
     with without_collector():
-        found = read_files(paths, root=root, stdin=stdin, without=(PROJECT_FILE, *overlays, *without))
-        above = read_files(overlays, root=root)
+        left_out = (PROJECT_FILE, *overlays, *without)
+        found = read_files(paths, root=root, stdin=stdin, without=left_out, within=within)
+        above = read_files(overlays, root=root, within=within)
         problems: list[Problem] = [*found.problems, *above.problems]
         base = _shaped(found.files, problems)
         over = _shaped(above.files, problems)

@@ -32,6 +32,7 @@ from reconciler.records import (
     SeenUser,
     Via,
     Write,
+    texts_of,
 )
 
 Row = tuple[Any, ...]
@@ -148,8 +149,8 @@ def read_intent(row: Row) -> Intent:
         customer,
         opened_at,
         payload_hash,
-        json.loads(before),
-        json.loads(after),
+        texts_of(json.loads(before)),
+        texts_of(json.loads(after)),
         None if status is None else Status(status),
         message,
         closed_at,
@@ -168,6 +169,13 @@ def read_run(row: Row) -> Run:
 _RUN_TYPES = list(map(type, astuple(Run("", "", ""))))
 
 
+def _seen_user(email: Any, fields: Any, applied: Any) -> SeenUser:  # noqa: ANN401 - JSON
+    """Return a stored user; TypeError or AttributeError for what is none."""
+    if not isinstance(email, str):
+        raise TypeError("an e-mail address is no text")
+    return SeenUser(email, texts_of(fields), None if applied is None else texts_of(applied))
+
+
 class SeenUsers(Mapping[CustomerId, tuple[SeenUser, ...]]):
     """
     The users seen, by customer id: decoded where they are asked for, as most are not.
@@ -184,8 +192,8 @@ class SeenUsers(Mapping[CustomerId, tuple[SeenUser, ...]]):
         """Return the users of one customer; KeyError where they were never listed."""
         text = self._texts[key]
         try:
-            return tuple(SeenUser(email, fields, applied) for email, fields, applied in json.loads(text))
-        except (ValueError, TypeError) as error:
+            return tuple(_seen_user(*row) for row in json.loads(text))
+        except (ValueError, TypeError, AttributeError) as error:
             raise LedgerFailed("the ledger's users cannot be read: it was altered", "restore a copy of it") from error
 
     def __iter__(self) -> Iterator[CustomerId]:

@@ -62,6 +62,18 @@ def local_place(folder: Path) -> str:
     return LOCAL + hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
+def repository_root(folder: Path) -> Path | None:
+    """
+    Return the root of the git repository that a folder is in; None for none, and for one of a whole home folder.
+
+    Raises OSError where that cannot be seen.
+    """
+    real = folder.resolve()
+    top = next((one for one in (real, *real.parents) if (one / ".git").exists()), None)
+    home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    return None if top is None or str(top) == home else top
+
+
 def _place_of(root: Path) -> str:
     """Return the place of a folder."""
     try:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from reconciler.documents.words import did_you_mean, quoted
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.file_patterns import plain_part
 from reconciler.kinds.customer import FIELDS
 from reconciler.model import Action
 from reconciler.settings.access import BUILT_IN, read_access
 from reconciler.settings.environment import RATE_PER_S, Environment, Options, Policy, Server
-from reconciler.settings.place import Place
+from reconciler.settings.place import Place, repository_root
 from reconciler.settings.project import ProjectFile, Values, read_project_file
+from reconciler.settings.trust import read_trust
 from reconciler.settings.values import NAME, rate, seconds
 from reconciler.settings.windows import read_windows
 from reconciler.terms import Prune, Share
@@ -59,6 +61,18 @@ class Settings:
                 hint += "; `reconciler init` writes a project to begin with"
             raise Invalid([Problem(Source(name), "", "no customers files are named", hint)])
         return self._files
+
+    @property
+    def within(self) -> tuple[Path, ...]:
+        """
+        Return the folders, or files, that customers files are read from, as real paths.
+
+        They are the project's repository, or its folder where it is in none, what RECONCILER_ALLOWED_FOLDERS allows,
+        and what `-f` names.
+        """
+        named = [self._cwd / plain_part(path) for path in self.options.files if path not in ("", "-")]
+        allowed = [self._cwd / folder for folder in read_trust(self._variables).folders]
+        return tuple(path.resolve() for path in (repository_root(self.root) or self.root, *allowed, *named))
 
     def _from_root(self, path: str) -> str:
         """Return a path of `-f`, which starts at the working folder, as one that starts at the project's."""

@@ -18,6 +18,7 @@ from reconciler.text import visible
 
 ALLOWED_VARIABLES = "RECONCILER_ALLOWED_VARIABLES"
 ALLOWED_HOSTS = "RECONCILER_ALLOWED_HOSTS"
+ALLOWED_FOLDERS = "RECONCILER_ALLOWED_FOLDERS"
 
 VENDOR_HOSTS = ("public-api.alternativepayments.io", "public-api.demo.alternativepayments.io")
 
@@ -35,6 +36,7 @@ class Trust:
 
     variables: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def check_variables(self, text: str, *, secret: bool) -> None:
         """
@@ -79,8 +81,8 @@ class Trust:
 
 
 def read_trust(variables: Mapping[str, str]) -> Trust:
-    """Return what the two variables allow, separated by commas."""
-    return Trust(_listed(variables.get(ALLOWED_VARIABLES, "")), _listed(variables.get(ALLOWED_HOSTS, "")))
+    """Return what the three variables allow, separated by commas."""
+    return Trust(*(_listed(variables.get(name, "")) for name in (ALLOWED_VARIABLES, ALLOWED_HOSTS, ALLOWED_FOLDERS)))
 
 
 def same_host(host: str) -> str:
