@@ -46,7 +46,9 @@ class Interruption:
     def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
         """Take a signal."""
         self.asked += 1
-        if self._first is None or self.asked > 1:
+        # What is raised while Python holds the lock of a module leaves it locked, and whoever imports that waits.
+        importing = frame is not None and frame.f_code.co_filename.startswith("<frozen importlib")
+        if self._first is None or self.asked > 1 or (self._first is interrupt and importing):
             self.end()
         self._first()
 

@@ -84,3 +84,26 @@ def test_a_signal_is_ignored_where_whoever_started_the_process_ignores_it(shop: 
     words = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", IGNORED]
     ran = subprocess.run(words, capture_output=True, check=True, text=True, env=shop.given())
     assert ran.stdout == "True False\n"
+
+
+IMPORTING = """
+import signal
+import sys
+from reconciler.cli.interruption import Interruption, interrupt
+class Finder:
+    @staticmethod
+    def find_spec(name, path, target=None):
+        # As if the signal had come in Python's own code, which holds the locks of modules.
+        interruption(signal.SIGINT, sys._getframe(1))
+interruption = Interruption()
+with interruption.first(interrupt):
+    sys.meta_path.insert(0, Finder)
+    import no_module_of_this_name
+"""
+
+
+def test_a_signal_while_a_module_is_being_found_ends_at_once_and_leaves_no_lock_that_a_later_import_waits_for(
+    shop: Online,
+) -> None:
+    ran = subprocess.run([sys.executable, "-c", IMPORTING], capture_output=True, check=False, env=shop.given())
+    assert (ran.returncode, ran.stderr) == (130, b"error: interrupted\n")
