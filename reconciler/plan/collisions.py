@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from reconciler.documents.scalars import scalar
 from reconciler.errors import Source
@@ -32,6 +33,7 @@ from reconciler.plan.match import Identity, Known, Nobody, Register
 from reconciler.plan.part import Part
 from reconciler.plan.presence import Active, Hidden, active, as_recorded
 from reconciler.plan.rivals import Identified
+from reconciler.plan.scope import spellings
 from reconciler.records import Binding, BindingState
 from reconciler.terms import Terms
 
@@ -76,8 +78,9 @@ def collisions(identities: Sequence[Identified], desired: Desired, register: Reg
     likes = {key: ones for key, ones in likes.items() if ones}
     held: dict[CustomerId, Blocked] = {}
     blocked: dict[str, Blocked] = {}
+    recreate = tuple(chain.from_iterable(map(spellings, terms.recreate)))
     for key, ones in likes.items():
-        strong = tuple(one for one in ones if _collides(key, asked[key], one, terms.recreate))
+        strong = tuple(one for one in ones if _collides(key, asked[key], one, recreate))
         if strong:
             blocked[key] = _blocked(desired.customers[key], strong, desired)
             for one in strong:

@@ -6,7 +6,7 @@ A selector that matches nobody is mostly a slip of the pen, and says nothing by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from reconciler.documents.words import did_you_mean, quoted
@@ -70,7 +70,7 @@ def keys_of(desired: Desired, live: Live, records: Records) -> Callable[[], Iter
 
 def checked(desired: Desired, live: Live, records: Records, terms: Terms) -> tuple[Note, ...]:
     """
-    Return a note for each pattern that matches nobody, in the project file or of `--exclude`.
+    Return a note for each pattern that matches nobody, in the project file, of `--exclude` or `--allow-recreate`.
 
     Raises ReconcilerError for a `--target` that does: what it should have narrowed the plan to is not there.
     """
@@ -78,8 +78,9 @@ def checked(desired: Desired, live: Live, records: Records, terms: Terms) -> tup
     missed = matching_nobody(terms.targets, keys)
     if missed:
         raise ReconcilerError(f"--target {_shown(missed)} {NOBODY}; nothing was sent", _hint(missed[0], desired, keys))
+    insisted = tuple(_insisted(desired, records, terms.recreate)) if terms.recreate else ()
     if live.narrowed:
-        return ()  # who else is live is not known
+        return insisted  # who else is live is not known
 
     def everybody() -> Iterable[str]:
         return chain(keys(), desired.left_out)
@@ -99,7 +100,17 @@ def checked(desired: Desired, live: Live, records: Records, terms: Terms) -> tup
         for where, one in missed_rules[:MOST_NOTED]
     ]
     rest = len(missed_rules) - len(notes)
-    return (*notes, Note(f"the same holds for {rest} more patterns")) if rest else tuple(notes)
+    return (*insisted, *notes, *([Note(f"the same holds for {rest} more patterns")] if rest else ()))
+
+
+def _insisted(desired: Desired, records: Records, recreate: Iterable[str]) -> Iterator[Note]:
+    """Yield a note for each key of `--allow-recreate`, which takes no patterns, that is nobody's."""
+    former = (move.origin for move in desired.moved)
+    known = dict.fromkeys((*desired.customers, *desired.left_out, *records.bindings, *former))
+    for one in dict.fromkeys(recreate):
+        if known.keys().isdisjoint(spellings(one)):
+            hint = _suffix(nearest(one, lambda: known, written=str))
+            yield Note(f"--allow-recreate: {quoted(one)} matches no customer that is declared or managed{hint}")
 
 
 def rules_of_nobody(

@@ -132,3 +132,23 @@ def test_every_command_that_takes_a_key_takes_an_address(applied: Online, key: s
         assert (ran.code, key.replace("%2F", "/") in ran.out or key in ran.out) == (0, True), ran.all
     for words in (["state", "unprotect", key], ["state", "forget", key], ["state", "move", key, "new"]):
         assert applied.run(*words).code == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [("acmee", "; did you mean 'acme'?"), ("A%2FB", "; did you mean 'a/b'?"), ("west-*", ""), ("zzz", "")],
+)
+def test_a_key_to_create_again_that_is_nobodys_is_noted(applied: Online, key: str, hint: str) -> None:
+    for narrowed in ((), ("--target", "acme")):
+        words = ("--allow-recreate", key, "--allow-recreate", "acme", *narrowed)
+        ran = applied.run("plan", "-f", "customers.yaml", *words, "--format", "json")
+        found = [one["text"] for one in ran.json["notes"] if "--allow-recreate" in one["text"]]
+        assert found == [f"--allow-recreate: '{key}' matches no customer that is declared or managed{hint}"]
+
+
+@pytest.mark.parametrize("key", ["a/b", "a%2Fb", "c", "c/jane@x.example"])
+def test_a_key_to_create_again_is_written_as_it_is_or_as_the_plan_prints_it(applied: Online, key: str) -> None:
+    applied.write("customers.yaml", FILE.replace("a/b:", "c:"))
+    ran = applied.run("plan", "-f", "customers.yaml", "--allow-recreate", key, "--format", "json")
+    assert [one["address"] for one in ran.json["changes"]] == ["c", "a%2Fb"]
+    assert [one for one in ran.json["notes"] if "--allow-recreate" in one["text"]] == []
