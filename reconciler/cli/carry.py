@@ -30,7 +30,7 @@ from reconciler.report.plan_words import bindings_said
 from reconciler.report.redact import uncited
 from reconciler.report.words import count, until
 from reconciler.settings import Environment
-from reconciler.settings.access import BUILT_IN
+from reconciler.settings.trust import bills
 
 _LAST_WORDS = "stopped at once; the next run settles the requests that were in flight"
 
@@ -72,7 +72,7 @@ def agreed_and_done(
         consent.given(
             plan,
             policy.require_approval_for,
-            dangers(plan, production=_is_production(session.environment), disposable=session.environment.disposable),
+            dangers(plan, production=is_production(session.environment), disposable=session.environment.disposable),
             asked.approved,
             asked.auto_approve,
             wanted_at=approval_at,
@@ -84,9 +84,9 @@ def agreed_and_done(
     return _code(plan, carried, needed)
 
 
-def _is_production(environment: Environment) -> bool:
+def is_production(environment: Environment) -> bool:
     """Say whether an environment is the account that bills, by its address or by its name."""
-    return environment.name == "production" or environment.base_url() == BUILT_IN["production"]
+    return environment.name == "production" or bills(environment.base_url())
 
 
 def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], seconds: float, asked: Asked) -> None:

@@ -21,7 +21,7 @@ from reconciler.model import Action, Desired, DesiredCustomer
 from reconciler.pipeline import writing
 from reconciler.report.words import count
 from reconciler.settings import Environment, Options, Settings
-from reconciler.settings.access import BUILT_IN
+from reconciler.settings.trust import bills
 from reconciler.terms import Prune, Terms
 from reconciler.text import visible
 
@@ -74,7 +74,7 @@ def run(
 
 def _may_be_filled(environment: Environment, *, reset: bool) -> None:
     """Raise Refused for production, and for a reset of what is not marked disposable."""
-    if environment.base_url() == BUILT_IN["production"]:
+    if bills(environment.base_url()):
         raise Refused("seed never fills production; nothing was sent", "name another environment with -e")
     if reset and not environment.disposable:
         raise Refused(

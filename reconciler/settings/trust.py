@@ -95,6 +95,16 @@ def same_host(host: str) -> str:
     return host.strip().strip("[]").rstrip(".").lower()
 
 
+def bills(base_url: str) -> bool:
+    """
+    Say whether a base URL leads to the account that bills, however its host is written.
+
+    >>> bills("https://Public-API.alternativepayments.io.:443/x"), bills("https://public-api.demo.alternativepayments.io")
+    (True, False)
+    """
+    return same_host(host_of(base_url)) == VENDOR_HOSTS[0]
+
+
 def host_of(url: str) -> str:
     """Return the host of a URL, "" for none."""
     return urlsplit(url).hostname or ""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from command_line import ONE, THREE, Online, Ran
+from command_line import ONE, THREE, Online, Place, Ran
+
+from reconciler.cli.carry import is_production
+from reconciler.settings import Options, read_settings
 
 pytest_plugins = ("command_fixtures",)
 
@@ -74,6 +77,21 @@ def test_many_creates_want_words_in_production_alone(
     project(shop, name, "{}")
     text = "customers:\n" + "".join(f"  c-{one}: {{name: C}}\n" for one in range(many))
     assert (asked(shop, text, typed).code, len(shop.writes())) == (code, 0 if code else many)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "production"),
+    [
+        ("https://public-api.alternativepayments.io", True),
+        ("https://Public-API.alternativepayments.io.:443/", True),
+        ("https://public-api.demo.alternativepayments.io", False),
+        ("http://127.0.0.1:8085", False),
+    ],
+)
+def test_production_is_known_by_its_base_url_too(here: Place, base_url: str, production: bool) -> None:
+    here.write("reconciler.yaml", f"files: [c]\nenvironments: {{live: {{base_url: '{base_url}'}}}}\n")
+    environment = read_settings(Options(), variables={}, cwd=here.folder).environment()
+    assert is_production(environment) is production
 
 
 def test_in_a_disposable_environment_a_yes_does(shop: Online) -> None:

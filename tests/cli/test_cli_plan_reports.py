@@ -18,6 +18,13 @@ def test_a_first_plan_says_in_its_first_line_that_there_is_no_ledger(shop: Onlin
     )
 
 
+def test_a_plan_says_how_many_users_may_get_a_message(shop: Online) -> None:
+    users = "users: {jane@acme.example: {}, joe@acme.example: {}}"
+    shop.write("customers.yaml", f"customers:\n  acme: {{name: Acme, {users}}}\n")
+    said = shop.run("plan", "-f", "customers.yaml").out
+    assert "2 users are created: each probably gets an e-mail from the vendor" in said
+
+
 def test_markdown_is_utf_8_whatever_the_terminal_has(shop: Online) -> None:
     shop.write("customers.yaml", "customers:\n  acme: {name: Zürich 東京}\n")
     ran = shop.spawn("plan", "-f", "customers.yaml", "--format", "markdown", variables={"PYTHONIOENCODING": "ascii"})

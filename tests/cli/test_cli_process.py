@@ -31,8 +31,10 @@ class Held:
         self.came, self.go = Event(), Event()
         self.variables: dict[str, str] = {}
         self.made = count(1)
+        self.reads = 0
 
     def __call__(self, method: str, target: str) -> Reply:
+        self.reads += method == "GET"
         if method == self.method and target.startswith("/customers"):
             self.came.set()
             self.go.wait(PATIENCE_S)
@@ -127,6 +129,16 @@ def test_a_second_run_on_the_account_is_refused_while_one_writes(tmp_path: Path)
             assert ran.err.startswith("error: another run on this ledger holds the lock: apply by ")
         assert other.run("plan", "-f", "customers.yaml").code == 0
         assert other.run("api", "customers", "list").code == 0
+        holding.go.set()
+        process.communicate(timeout=PATIENCE_S)
+
+
+def test_a_plan_is_made_under_the_lock_when_it_is_applied(tmp_path: Path) -> None:
+    with held(tmp_path, "POST", "apply", "--auto-approve") as (holding, process):
+        other, before = Place(tmp_path, holding.variables), holding.reads
+        assert other.run("apply", "-f", "customers.yaml", "--auto-approve").code == 3
+        # Nothing was read for a plan either: what another run is about to change is no ground for one.
+        assert holding.reads == before
         holding.go.set()
         process.communicate(timeout=PATIENCE_S)
 

@@ -107,6 +107,15 @@ def test_a_reset_of_an_environment_that_is_not_disposable_is_refused(shop: Onlin
     assert (ran.code, "disposable: true" in ran.err, shop.requests()) == (3, True, requests)
 
 
+@pytest.mark.parametrize("host", ["Public-API.alternativepayments.io", "public-api.alternativepayments.io.:443/v1"])
+def test_production_is_never_seeded_however_it_is_named_and_written(shop: Online, host: str) -> None:
+    project = f"environments: {{test: {{base_url: 'https://{host}', disposable: true}}}}\nfiles: [customers.yaml]\n"
+    shop.write("reconciler.yaml", project)
+    shop.variables.pop("AP_BASE_URL")
+    ran = shop.run("seed", "--reset", "--customers", "1", "--auto-approve")
+    assert (ran.code, "never fills production" in ran.err) == (3, True)
+
+
 def test_production_is_never_seeded(shop: Online) -> None:
     shop.variables.pop("AP_BASE_URL")
     ran = shop.run("-e", "production", "seed", "--customers", "1", "--auto-approve")
