@@ -58,6 +58,18 @@ def test_a_create_that_stayed_in_doubt_is_found_by_the_next_run(tmp_path: Path) 
     assert (statuses, keys(world)) == ([Status.IN_DOUBT], ["new one"])
 
 
+def test_a_create_in_doubt_that_any_of_several_may_be_is_neither_bound_nor_sent_again(tmp_path: Path) -> None:
+    world = SwitchedWorld(tmp_path, LOWERS)
+    # The create's answer, and every later one of that run.
+    world.api.served.faults = Scripted(dict.fromkeys(range(3, 40), Fault.LOST_AFTER))
+    world.apply(declared(customer("New One")), TERMS)
+    world.api.served.faults = Scripted({})
+    world.api.edit({"external_id": "new one", "name": "Theirs"})
+    world.wait(60)
+    applied = world.apply(declared(customer("New One")), TERMS)
+    assert (applied.outcomes, len(applied.plan.blocked), keys(world)) == ((), 1, ["new one", "new one"])
+
+
 def test_who_was_there_before_is_not_taken_for_a_create_in_doubt(tmp_path: Path) -> None:
     world = SwitchedWorld(tmp_path, Behaviour(unique=Unique.NONE))
     world.api.edit({"external_id": "new one", "name": "Another", "created_at": "2025-01-01T00:00:00Z"})
