@@ -22,6 +22,7 @@ import pkgutil
 import random
 import resource
 import shutil
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -29,7 +30,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,16 @@ VALUES: tuple[object, ...] = (
     "../..",
     "9" * 5000,
     "-inf",
+)
+
+
+JSON_VALUES = ('{"name": 7}', '{"name": {"patched": 1}}', '{"fields": {"name": [1, 2]}}', '{"made": "x"}', '["a"]', "{")
+"""What a column of a ledger may hold that wants JSON of another shape."""
+READERS = (
+    ["plan", "-f", "customers.yaml"],
+    ["drift", "-f", "customers.yaml"],
+    ["explain", "acme", "-f", "customers.yaml"],
+    ["state", "show", "acme"],
 )
 
 
@@ -345,18 +356,38 @@ def case_of(kind: str, place: Place, folder: Path, chance: random.Random) -> Cal
                 (["plan", "-f", "customers.yaml"], ["import"], ["api", "customers", "list", "--redact"])
             )
         case "ledger":
-            ledger.write_bytes(changed(place.ledger, chance))
-            words = chance.choice((["state", "list"], ["history"], ["plan", "-f", "customers.yaml"]))
+            if chance.random() < 0.5:
+                ledger.write_bytes(changed(place.ledger, chance))
+            else:
+                ledger.write_bytes(place.ledger)
+                change_values(ledger, chance)
+            words = chance.choice((["state", "list"], ["history"], *READERS))
         case "copy":
             rows = [*place.copy[:-1]]
             for _ in range(chance.choice((1, 2))):
                 at = chance.randrange(len(rows))
                 rows[at] = replaced(rows[at], chance)
             (folder / "copy").write_bytes(sealed_copy(rows, chance))
-            words = ["state", "push", "copy", "--force"]
+            push, then = ["state", "push", "copy", "--force"], chance.choice(READERS)
+            return lambda: run(push) or run(then)
         case _:
             return objects_case(place, chance)
     return lambda: run(words)
+
+
+def change_values(path: Path, chance: random.Random) -> None:
+    """Change values in the rows of a ledger, as SQLite lets anybody do."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA ignore_check_constraints = 1")
+        columns = database.execute(
+            "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+        ).fetchall()
+        for table, column in chance.choices(columns, k=chance.choice((1, 1, 2))):
+            value = chance.choice((*VALUES, *JSON_VALUES))
+            if isinstance(value, (list, dict)) or (isinstance(value, int) and abs(value) >= 2**63):
+                value = json.dumps(value)
+            with suppress(sqlite3.Error, UnicodeError):  # a value that cannot be there
+                database.execute(f"UPDATE OR REPLACE {table} SET {column} = ?", (value,))  # noqa: S608 - its own names
 
 
 def changed_plan(document: dict[str, Any], chance: random.Random, folder: Path) -> bytes:

@@ -111,7 +111,7 @@ def _decoded(read: Callable[[Binding], T]) -> Callable[[Binding], T]:
     def decoded(row: Binding) -> T:
         try:
             return read(row)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise LedgerFailed(
                 f"the ledger's row of {visible(row.external_id)} cannot be read: it was altered", "restore a copy of it"
             ) from error

@@ -89,7 +89,7 @@ def read_copy(name: str, text: bytes) -> Copy:
     for number, line in enumerate(lines[1:], start=2):
         try:
             writes.append(_write(_document(line)))
-        except (ValueError, KeyError, TypeError, AttributeError, LedgerFailed):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, LedgerFailed):
             problems.append(Problem(Source(name, number), "", "this is no row of a ledger", _WHOLE))
     problems += _doubles(name, writes)
     if problems:

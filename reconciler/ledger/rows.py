@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import Any, assert_never
 
 from reconciler.errors import LedgerFailed, Source
@@ -92,12 +92,13 @@ def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) 
 def read_binding(row: Row) -> Binding:
     """Return the binding of a row of BINDING_COLUMNS; its JSON stays text. KeyError for a word that is not known."""
     key, customer, live, created_at, state, project, source, protected, via, *rest = row
-    if type(key) is not str or type(created_at) is not str:
-        raise TypeError("a value of a binding")
     *record, place, reversals, recent = rest
+    # SQLite lets any value be in any column.
+    if not type(key) is type(customer) is type(live) is type(created_at) is str or type(record[0]) is not float:
+        raise TypeError("a value of a binding")
     return Binding(
         key,
-        customer,
+        CustomerId(customer),
         key if live == key else live,  # one string, not two: they are nearly always equal
         created_at,
         _STATES[state],
@@ -112,7 +113,12 @@ def read_binding(row: Row) -> Binding:
 def read_lacked(rows: Iterable[Row]) -> dict[str, Pass]:
     """Return the external_ids that a listing lacked, of rows of (external_id, at, held)."""
     passes: dict[Row, Pass] = {}
-    return {key: passes.setdefault((at, held), Pass(at, held)) for key, at, held in rows}
+    return {_text(key): passes.setdefault((at, held), Pass(float(at), _text(held))) for key, at, held in rows}
+
+
+def read_texts(rows: Iterable[Row]) -> dict[str, str]:
+    """Return rows of (key, text) as a mapping; TypeError where a value is none."""
+    return {_text(key): _text(text) for key, text in rows}
 
 
 def read_learned(row: Row | None) -> Learned:
@@ -120,7 +126,7 @@ def read_learned(row: Row | None) -> Learned:
     if row is None:
         return Learned()
     lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts, *rest = row
-    return Learned(
+    learned = Learned(
         _flag(lists_archived),
         _flag(gets_archived),
         longest_page,
@@ -133,13 +139,19 @@ def read_learned(row: Row | None) -> Learned:
         tuple(map(int, cuts.split())),
         *rest,
     )
+    for name, usual in _LEARNED.items():
+        if usual is not None and type(getattr(learned, name)) is not type(usual):
+            raise TypeError(name)
+    if not isinstance(learned.empties, str | None):
+        raise TypeError("empties")
+    return learned
 
 
 def read_intent(row: Row) -> Intent:
     """Return the intent of a row of INTENT_COLUMNS; ValueError for a word that is not known."""
     run, seq, action, external_id, email, customer, opened_at, payload_hash, before, after, status, *rest = row
     message, closed_at, reason, file, line = rest
-    if not all(isinstance(text, str) for text in (run, external_id, message)) or not isinstance(seq, int):
+    if not all(isinstance(value, kind) for value, kind in zip(row, _INTENT_KINDS, strict=True)):
         raise TypeError("a value of an intent")
     return Intent(
         run,
@@ -166,14 +178,39 @@ def read_run(row: Row) -> Run:
     return Run(*row)
 
 
+_MAYBE = (str, type(None))
+_INTENT_KINDS: tuple[Any, ...] = (
+    str,
+    int,
+    str,
+    str,
+    _MAYBE,
+    _MAYBE,
+    float,
+    str,
+    str,
+    str,
+    _MAYBE,
+    str,
+    float,
+    str,
+    str,
+    int,
+)
 _RUN_TYPES = list(map(type, astuple(Run("", "", ""))))
+_LEARNED = asdict(Learned())
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - of a row
+    """Return a text of a row; TypeError for any other value."""
+    if isinstance(value, str):
+        return value
+    raise TypeError("a value is no text")
 
 
 def _seen_user(email: Any, fields: Any, applied: Any) -> SeenUser:  # noqa: ANN401 - JSON
     """Return a stored user; TypeError or AttributeError for what is none."""
-    if not isinstance(email, str):
-        raise TypeError("an e-mail address is no text")
-    return SeenUser(email, texts_of(fields), None if applied is None else texts_of(applied))
+    return SeenUser(_text(email), texts_of(fields), None if applied is None else texts_of(applied))
 
 
 class SeenUsers(Mapping[CustomerId, tuple[SeenUser, ...]]):
@@ -193,7 +230,7 @@ class SeenUsers(Mapping[CustomerId, tuple[SeenUser, ...]]):
         text = self._texts[key]
         try:
             return tuple(_seen_user(*row) for row in json.loads(text))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise LedgerFailed("the ledger's users cannot be read: it was altered", "restore a copy of it") from error
 
     def __iter__(self) -> Iterator[CustomerId]:
@@ -325,7 +362,9 @@ def _run_row(run: Run) -> Row:
 
 
 def _flag(stored: int | None) -> bool | None:
-    """Return a stored truth value, None where it is not known."""
+    """Return a stored truth value, None where it is not known; ValueError for what is none."""
+    if stored not in (None, 0, 1):
+        raise ValueError("a value is no truth value")
     return None if stored is None else bool(stored)
 
 

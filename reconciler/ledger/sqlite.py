@@ -24,6 +24,7 @@ from reconciler.ledger.rows import (
     read_lacked,
     read_learned,
     read_run,
+    read_texts,
     statements,
     writes_of,
 )
@@ -183,11 +184,11 @@ class SqliteLedger:
         """Return the records, inside a transaction."""
         ask = self.connection.execute
         bindings = {binding.external_id: binding for binding in map(read_binding, ask(sql.BINDINGS))}
-        users: dict[CustomerId, str] = dict(ask("SELECT id, users_json FROM users"))
+        users = {CustomerId(key): text for key, text in read_texts(ask("SELECT id, users_json FROM users")).items()}
         return Records(
             bindings=bindings,
             users=SeenUsers(users),
-            taken=dict(ask("SELECT external_id, words FROM taken")),
+            taken=read_texts(ask("SELECT external_id, words FROM taken")),
             lacked=read_lacked(ask("SELECT external_id, at, held FROM lacked")),
             intents=tuple(map(read_intent, ask(sql.OPEN_INTENTS))),
             learned=read_learned(ask(sql.LEARNED).fetchone()),

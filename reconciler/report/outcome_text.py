@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reconciler.model import Change, Outcome, Status
+from reconciler.model import Action, Change, Outcome, Reason, Status
 from reconciler.records import Run
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.redact import masked_change, masked_outcome
@@ -18,6 +18,10 @@ _TITLES = {
     Status.FAILED: ("Failed", "red"),
     Status.IN_DOUBT: ("In doubt: it may have happened, and the next run finds out", "magenta"),
 }
+_ARCHIVE_HINT = (
+    "If the API refuses an archive, do in the dashboard what it asks for, such as closing open invoices, and apply "
+    "again. To leave the customer as it is, remove its entry, put its external_id under `forget:`, and apply."
+)
 
 
 def outcomes_text(
@@ -128,7 +132,15 @@ def _section(members: Sequence[Outcome], status: Status) -> Iterator[Line]:
             yield from _outcome(one, style)
         if rest := more(len(members), "apply --format json, or later `reconciler history`"):
             yield line(rest, indent=2)
+        if status is Status.FAILED and any(map(_archived_by_a_file, members)):
+            yield line(_ARCHIVE_HINT, indent=2)
         yield BLANK
+
+
+def _archived_by_a_file(one: Outcome) -> bool:
+    """Say whether a change is the archive of what the files say, which each plan makes again."""
+    reasons = (Reason.DECLARED, Reason.ENTRY_GONE, Reason.OWNED)
+    return one.change.action is Action.ARCHIVE and one.change.reason in reasons
 
 
 def _outcome(one: Outcome, style: str) -> Iterator[Line]:

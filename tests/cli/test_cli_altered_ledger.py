@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -32,13 +32,13 @@ COMMANDS = (
 
 
 def columns() -> list[tuple[str, str]]:
-    """Return each table of a ledger with each of its columns that holds text."""
+    """Return each table of a ledger with each of its columns."""
     with closing(sqlite3.connect(":memory:")) as database:
         for script in shipped():
             database.executescript(script)
         return database.execute(
             "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c "
-            "WHERE m.type = 'table' AND c.type = 'TEXT' ORDER BY 1, 2"
+            "WHERE m.type = 'table' ORDER BY 1, 2"
         ).fetchall()
 
 
@@ -64,7 +64,7 @@ def test_a_column_that_holds_anything_is_never_shown_raw_and_breaks_nothing(
     before, whole = len(shop.writes()), path.read_bytes()
     for column in (column for one, column in columns() if one == table):
         path.write_bytes(whole)
-        with closing(sqlite3.connect(path)) as database, database:
+        with closing(sqlite3.connect(path)) as database, database, suppress(sqlite3.IntegrityError):  # a row's number
             database.execute("PRAGMA ignore_check_constraints = 1")
             database.execute(f"UPDATE OR REPLACE {table} SET {column} = ?", (value,))  # noqa: S608 - names of our own
         for words in (*COMMANDS, ("history", run), ("undo", run)):

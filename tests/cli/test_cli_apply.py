@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from command_line import ONE, THREE, Online, fits
 
+from reconciler.rules import Behaviour
+
 pytest_plugins = ("command_fixtures",)
 
 ARCHIVED = ONE.replace("city: Boston", "archived: true")
@@ -241,3 +243,28 @@ def test_a_plan_that_only_adopts_says_what_an_apply_records_and_the_apply_that_i
     assert shop.run("plan", "-f", "customers.yaml", "--format", "json").json["bindings"] != []
     assert shop.run("apply", "-f", "customers.yaml", "--auto-approve").out.endswith("Recorded 1 adoption.\n")
     assert "Nothing to do. 1 customer is as declared.\n" in shop.run("plan", "-f", "customers.yaml").out
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+@pytest.mark.parametrize("entry", ["  acme: {archived: true}\n", ""])
+def test_an_archive_that_the_api_refuses_says_what_to_do_and_doing_it_ends_it(
+    shop: Online, entry: str, status: int
+) -> None:
+    rest = "  globex: {name: Globex, email: accounts@globex.example}\n"
+    shop.applied("customers:\n  acme: {name: Acme, email: billing@acme.example}\n" + rest)
+    shop.later()
+    shop.emulator.behaviour = Behaviour(invoiced=frozenset({"acme"}), invoiced_status=status)
+    apply = ("apply", "-f", "customers.yaml", "--auto-approve")
+    shop.write("customers.yaml", f"customers:\n{entry}{rest}")
+    for _ in range(2):
+        ran = shop.run(*apply)
+        said = " ".join(ran.out.split())
+        assert (ran.code, "do in the dashboard what it asks for" in said, "under `forget:`" in said) == (1, True, True)
+
+    shop.write("customers.yaml", f"customers:\n{rest}forget: [acme]\n")
+    assert (shop.run(*apply).code, shop.run(*apply).code, shop.named("acme")["name"]) == (0, 0, "Acme")
+
+    shop.emulator.behaviour = Behaviour()
+    shop.write("customers.yaml", f"customers:\n  acme: {{archived: true}}\n{rest}")
+    assert shop.run(*apply).code == 0
+    assert shop.account()[shop.id_of("acme")][1]
