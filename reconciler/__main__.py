@@ -7,7 +7,7 @@ import sys
 
 from reconciler.cli.interruption import Interruption, interrupt
 
-_YOUNG = 50_000
+_YOUNG = 100_000
 """More objects than starting makes: nearly all of them are modules and what is in them, which stay."""
 
 

@@ -15,7 +15,6 @@ from reconciler.kinds.kind import canonical_email
 from reconciler.ledger.base import Ledger
 from reconciler.model import Address
 from reconciler.pipeline import opening, writing
-from reconciler.pipeline.applying import rfc3339_us
 from reconciler.pipeline.opening import real_clock
 from reconciler.pipeline.pruning import Pruning, pruning
 from reconciler.pipeline.runs import named_run
@@ -70,6 +69,8 @@ def _life(ledger: Ledger, key: str) -> tuple[tuple[Run, ...], tuple[Intent, ...]
 
 def prune(days: int, *, options: Options, auto_approve: bool) -> None:
     """Remove the values of runs that began more than `days` days ago."""
+    from reconciler.pipeline.applying import rfc3339_us
+
     environment = settings_of(options).environment()
     now = datetime.fromtimestamp(real_clock().now(), UTC)
     before = now - timedelta(days=days)

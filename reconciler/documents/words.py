@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -56,5 +55,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 @lru_cache(maxsize=64)
 def _nearest(word: str, candidates: tuple[str, ...]) -> str | None:
     """Return the candidate that is most like `word`, None where none is."""
-    near = difflib.get_close_matches(word, candidates, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 - most runs have no mistake in them
+
+    near = get_close_matches(word, candidates, n=1)
     return near[0] if near else None

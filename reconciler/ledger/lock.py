@@ -24,8 +24,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from platformdirs import user_state_dir
-
 from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.text import visible
@@ -181,10 +179,17 @@ def _names(base_url: str, client_id: str, ledger: Path | None) -> dict[str, str]
     return {"ledger": f"{key}.lock", **names}
 
 
+def state_folder() -> Path:
+    """Return the folder in which this program keeps what is no project's; without any home, it is not absolute."""
+    from platformdirs import user_state_dir  # noqa: PLC0415 - most commands keep nothing there
+
+    return Path(user_state_dir("reconciler"))
+
+
 def _places(folder: Path | None, otherwise: Path | None) -> Iterator[Path]:
     """Yield the folders in which the lock may lie, the best first."""
-    state = folder or Path(user_state_dir("reconciler"))
-    if state.is_absolute():  # without any home, "~" stays "~"
+    state = folder or state_folder()
+    if state.is_absolute():
         yield state
     if otherwise is not None:
         yield otherwise

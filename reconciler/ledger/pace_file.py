@@ -15,11 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from platformdirs import user_state_dir
-
 from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed
-from reconciler.ledger.lock import account_key, try_lock
+from reconciler.ledger.lock import account_key, state_folder, try_lock
 from reconciler.pace import Pace, from_text, to_text
 
 Result = TypeVar("Result")
@@ -40,11 +38,11 @@ class PaceFile:
     """
 
     def __init__(self, base_url: str, client_id: str, clock: Clock, folder: Path | None = None) -> None:
-        state = folder or Path(user_state_dir("reconciler"))
+        state = folder or state_folder()
         self._file = state / f"{account_key(base_url, f'{client_id}@{platform.node()}')}.pace"
         self._clock = clock
         self._own = Pace()
-        self._usable = state.is_absolute()  # without any home, "~" stays "~"
+        self._usable = state.is_absolute()
 
     async def change(self, move: Callable[[Pace], tuple[Pace, Result]]) -> Result:
         """Replace the pace and return what `move` says."""

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from reconciler.api.budget import Budget
-from reconciler.api.client import Client
-from reconciler.api.limit import Board
-from reconciler.api.request import Sent
 from reconciler.clock import Clock, RealClock
 from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
@@ -20,6 +16,11 @@ from reconciler.ledger.shared import shared_pace
 from reconciler.settings import Environment
 from reconciler.step import Step, unheard
 from reconciler.terms import UNBOUNDED, Allowance
+
+if TYPE_CHECKING:
+    from reconciler.api.client import Client
+    from reconciler.api.limit import Board
+    from reconciler.api.request import Sent
 
 First = TypeVar("First")
 Second = TypeVar("Second")
@@ -46,6 +47,10 @@ def open_client(
     one pace together, but those without a limit. Without `patient` what has no
     answer is not sent again.
     """
+    # Who only opens a ledger needs neither.
+    from reconciler.api.budget import Budget  # noqa: PLC0415
+    from reconciler.api.client import Client  # noqa: PLC0415
+
     base_url, credentials = _asked(environment.base_url, environment.credentials)
     return Client(
         base_url=base_url,

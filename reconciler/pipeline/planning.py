@@ -9,7 +9,6 @@ from typing import cast
 
 from reconciler import live as reading
 from reconciler.api.client import Client
-from reconciler.apply import recover
 from reconciler.clock import Clock
 from reconciler.collector import without_collector
 from reconciler.errors import OverBudget
@@ -90,13 +89,9 @@ async def make(
 
     with without_collector():
         planned = await _made(client, ledger, desired, drafting(lacked), terms, say=say, price=price, alone=alone)
-        if patience is not None:
-            doubts_s = recover.wait_s(planned.records, planned.live, planned.lag_s, users_of(planned))
-            if await _waited(planned, patience, price, doubts_s=doubts_s):
-                earlier = (
-                    None if lacked is None else {**lacked, **lacked_by(planned.plan.changes, planned.plan.listing)}
-                )
-                planned = await _made(client, ledger, desired, drafting(earlier), terms, say=say, price=_unpriced)
+        if patience is not None and await _waited(planned, patience, price, doubts_s=_doubts_s(planned)):
+            earlier = None if lacked is None else {**lacked, **lacked_by(planned.plan.changes, planned.plan.listing)}
+            planned = await _made(client, ledger, desired, drafting(earlier), terms, say=say, price=_unpriced)
         return _tried(planned, desired, terms)
 
 
@@ -216,12 +211,30 @@ def _keep(desired: Desired, records: Records) -> Keep:
     return keep
 
 
+def _doubts_s(planned: Planned) -> float:
+    """Return how long to wait until every create that an earlier run left in doubt can be seen."""
+    if not planned.records.intents:
+        return 0.0
+    from reconciler.apply.recover import wait_s  # noqa: PLC0415 - most runs have left nothing in doubt
+
+    return wait_s(planned.records, planned.live, planned.lag_s, users_of(planned))
+
+
+def _settled(records: Records, live: Live, project: str) -> Records:
+    """Return `records` with the rows that an earlier run would have written, had it heard the answers."""
+    if not records.intents:
+        return records
+    from reconciler.apply.recover import recovered  # noqa: PLC0415 - the same
+
+    return recovered(records, live, project)
+
+
 async def planned_of(
     client: Client, live: Live, records: Records, draft_of: Drafting, terms: Terms, *, say: Say, price: Say = _unpriced
 ) -> Planned:
     """Return the plan that `draft_of` makes of an account whose listing was read, and of what it asks for besides."""
     while True:
-        settled = recover.recovered(records, live, terms.project)
+        settled = _settled(records, live, terms.project)
         draft = draft_of(live, settled)
         if not draft.reads:
             learned = reading.taught(draft.learned, live)

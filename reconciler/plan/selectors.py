@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from reconciler.documents.words import did_you_mean, quoted
-from reconciler.drifts import Rule
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.kind import nearly
 from reconciler.model import Address, Desired, Live, Note
 from reconciler.plan.scope import matcher, selecting, spellings
 from reconciler.records import Records
 from reconciler.terms import Terms
+
+if TYPE_CHECKING:
+    from reconciler.drifts import Rule
 
 MOST_NOTED = 20
 """So many selectors that match nobody are named in a plan."""

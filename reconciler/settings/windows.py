@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from reconciler.documents.words import did_you_mean, quoted
 from reconciler.model import Action
@@ -64,6 +63,9 @@ def zone(text: str) -> tzinfo:
     >>> zone("Europe/Berlin")
     zoneinfo.ZoneInfo(key='Europe/Berlin')
     """
+    # Most projects have no windows.
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones  # noqa: PLC0415
+
     # A folder of zones (`Europe`) is an OSError, a path that leads out of them a ValueError.
     with suppress(ZoneInfoNotFoundError, ValueError, OSError):
         if text != _THIS_MACHINES:

@@ -34,7 +34,8 @@ OF_HELP = {
     "reconciler.kinds.user",
     "reconciler.text",
 }
-OF_A_SERVER = {"asyncio", "httpx", "reconciler.api.client", "reconciler.ledger", "rich.progress", "sqlite3"}
+OF_A_SERVER = {"httpx", "reconciler.api.client", "reconciler.pipeline.planning", "rich.progress"}
+OF_A_LEDGER = {"asyncio", "reconciler.ledger", "sqlite3"}
 
 
 def _imported(here: Place, *commands: str) -> set[str]:
@@ -62,10 +63,14 @@ def test_help_of_every_command_imports_the_declarations_and_little_else(here: Pl
     assert len(imported) <= MOST_FOR_HELP, sorted(imported)
 
 
-def test_what_asks_no_server_imports_nothing_to_ask_one_with(here: Place) -> None:
+def test_what_reads_files_imports_nothing_to_ask_a_server_or_open_a_ledger_with(here: Place) -> None:
     here.write("customers.yaml", ONE)
-    imported = _imported(here, "validate -f customers.yaml", "fmt --check customers.yaml", "schema")
-    assert imported & OF_A_SERVER == set()
+    imported = _imported(here, "validate -f customers.yaml", "fmt --check customers.yaml", "schema", "init project")
+    assert imported & (OF_A_SERVER | OF_A_LEDGER) == set()
+
+
+def test_what_reads_the_ledger_imports_nothing_to_ask_a_server_with(here: Place) -> None:
+    assert _imported(here, "-e local state list", "-e local history") & OF_A_SERVER == set()
 
 
 def test_the_actions_that_can_be_approved_are_those_of_the_model() -> None:
