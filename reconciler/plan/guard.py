@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from reconciler.answers import PROBES
@@ -95,25 +95,22 @@ def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired
     external_ids than recorded, those apart that `desired` answers for with an `id:` or a moved line; or,
     with another key, fewer than half are live as recorded.
     """
-    pins = {customer.id for customer in desired.customers.values()}
-    names = {name: key for key, former in desired.former_keys().items() for name in (key, *former)}
-
-    def differs(row: Binding, customer: LiveCustomer | None) -> bool:
-        if customer is None or customer.external_id == row.live_external_id:
-            return False
-        moved = row.external_id in names and names[row.external_id] == names.get(customer.external_id)
-        return row.id not in pins and not moved
-
-    seen = _seen(records, live)
-    broken = sum(differs(row, customer) for row, customer in seen)
-    if broken * 2 > len(seen):
+    counted, others = 0, []
+    for row, customer in _seen(records, live):
+        counted += 1
+        if customer is not None and customer.external_id != row.live_external_id:
+            others.append((row, customer))
+    broken = len(others) - _answered_for(others, desired)
+    if broken * 2 > counted:
         raise Refused(
-            f"{broken} of {len(seen)} bound customers carry other external_ids than the ledger recorded: "
+            f"{broken} of {counted} bound customers carry other external_ids than the ledger recorded: "
             "this ledger is not this account's; nothing was sent",
             "check the environment, its credentials and RECONCILER_STATE; for a new account use a new ledger",
         )
+    if not records.account or records.account == terms.environment.account:
+        return ()
     held, counted = as_recorded(records, live)
-    if not records.account or records.account == terms.environment.account or not counted:
+    if not counted:
         return ()
     if held * 2 < counted or held < min(PROOF, counted):
         raise Refused(
@@ -129,26 +126,37 @@ def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired
     )
 
 
+def _answered_for(others: Sequence[tuple[Binding, LiveCustomer]], desired: Desired) -> int:
+    """Return of how many that carry another external_id than recorded an `id:` or a moved line says who they are."""
+    if not others:
+        return 0
+    pins = {customer.id for customer in desired.customers.values()}
+    names = {name: key for key, former in desired.former_keys().items() for name in (key, *former)}
+    return sum(
+        row.id in pins or (row.external_id in names and names[row.external_id] == names.get(customer.external_id))
+        for row, customer in others
+    )
+
+
 def as_recorded(records: Records, live: Live) -> tuple[int, int]:
     """
     Return how many bound customers are live as recorded, and of how many.
 
     One that the ledger does not hold active counts only where it is seen: archived customers need not be listed.
     """
-    seen = [
-        (row, customer)
-        for row, customer in _seen(records, live)
-        if row.state is BindingState.ACTIVE or customer is not None
-    ]
-    held = sum(customer is not None and customer.external_id == row.live_external_id for row, customer in seen)
-    return held, len(seen)
+    held = counted = 0
+    for row, customer in _seen(records, live):
+        counted += row.state is BindingState.ACTIVE or customer is not None
+        held += customer is not None and customer.external_id == row.live_external_id
+    return held, counted
 
 
-def _seen(records: Records, live: Live) -> list[tuple[Binding, LiveCustomer | None]]:
-    """Return the rows of the ledger, each with the customer as it was read; None where it was not found."""
-    # What a probe made and archived says nothing of whose ledger it is.
-    rows = (row for row in records.bindings.values() if row.project != PROBES)
-    return [(row, live.listed.get(row.bound_id) or live.got.get(row.bound_id)) for row in rows]
+def _seen(records: Records, live: Live) -> Iterator[tuple[Binding, LiveCustomer | None]]:
+    """Yield the rows of the ledger, each with the customer as it was read; None where it was not found."""
+    for row in records.bindings.values():
+        # What a probe made and archived says nothing of whose ledger it is.
+        if row.project != PROBES:
+            yield row, live.listed.get(row.bound_id) or live.got.get(row.bound_id)
 
 
 def of_this_place(part: Part, desired: Desired, records: Records, terms: Terms) -> None:
@@ -165,6 +173,8 @@ def of_this_place(part: Part, desired: Desired, records: Records, terms: Terms) 
     gone = {one.address.external_id for one in part.changes if one.reason is Reason.ENTRY_GONE}
     gone |= {one.address.external_id for one in part.bindings if one.action is BindingAction.RELEASE}
     rows = [row for key in sorted(gone - desired.customers.keys()) if (row := records.bindings.get(key)) and row.source]
+    if not rows:
+        return
     ours = [row for row in records.bindings.values() if row.project == terms.project and row.source]
     names = desired.customers.keys() | {move.origin for move in desired.moved}
     local = terms.place.startswith(LOCAL)

@@ -20,10 +20,11 @@ from reconciler.plan.declared import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.match import Identity, Known, Register, identify
 from reconciler.plan.part import Part, joined
-from reconciler.plan.presence import Shelved, Sight, by_external_id, shelved_by_external_id, unverified
+from reconciler.plan.presence import Shelved, Sight, unverified
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
 from reconciler.plan.rivals import unrivalled
 from reconciler.plan.scope import Scope, matcher, protecting, scope_of
+from reconciler.plan.unchanged import to_be_planned
 from reconciler.plan.ways import known_lag, learned_from, sight_of
 from reconciler.records import BindingState, Records
 from reconciler.terms import Prune, Terms
@@ -47,16 +48,25 @@ class Judged:
 
     @property
     def identities(self) -> tuple[tuple[DesiredCustomer, Identity], ...]:
-        """Return each declared customer with who it is."""
+        """Return each declared customer that was judged with who it is."""
         return self.found.identities
 
 
-def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, lacked: Lacked | None = None) -> Draft:
+def make_plan(
+    desired: Desired,
+    live: Live,
+    records: Records,
+    terms: Terms,
+    *,
+    lacked: Lacked | None = None,
+    each_in_full: bool = False,
+) -> Draft:
     """
     Return the plan that leads from `live` to `desired`, or what must be read first.
 
     `lacked` is what an earlier listing lacked, beside what the ledger remembers of such. It is None for a plan that
-    is only shown: what is to be applied creates nobody unless it is proven that nobody is there.
+    is only shown: what is to be applied creates nobody unless it is proven that nobody is there. `each_in_full` plans
+    those too of which it is plain that they need nothing, to the same end.
 
     The same values give the same plan. Raises Incomplete where the listing cannot be trusted, and
     Refused where the ledger is another account's, or what would be archived another repository's.
@@ -70,7 +80,9 @@ def make_plan(desired: Desired, live: Live, records: Records, terms: Terms, *, l
     if reads:
         return not_yet(reads, terms, learned)
     notes = guard.of_this_account(records, live, terms, desired)
-    known = _judged(desired, records, terms, _register(desired, records, scope, sight))
+    register = _register(desired, records, scope, sight)
+    each = desired.customers.values() if each_in_full else to_be_planned(desired, register, records.users, terms.place)
+    known = _judged(desired, records, terms, register, each)
     part, unchanged = _all_parts(desired, terms, known)
     guard.of_this_place(part, desired, records, terms)
     unproven: tuple[str, ...] = ()
@@ -122,13 +134,16 @@ def _unconfirmed(known: Judged) -> tuple[Note, ...]:
 def judged(desired: Desired, live: Live, records: Records, terms: Terms) -> Judged:
     """Return what `make_plan` knows of the same values before it plans a key; everything it asks for must be read."""
     sight = sight_of(live, learned_from(records, live, terms), terms)
-    return _judged(desired, records, terms, _register(desired, records, scope_of(desired, terms), sight))
+    register = _register(desired, records, scope_of(desired, terms), sight)
+    return _judged(desired, records, terms, register, desired.customers.values())
 
 
-def _judged(desired: Desired, records: Records, terms: Terms, register: Register) -> Judged:
-    """Return who everybody is, and what may be archived without an entry."""
+def _judged(
+    desired: Desired, records: Records, terms: Terms, register: Register, each: Iterable[DesiredCustomer]
+) -> Judged:
+    """Return who `each` is, and what may be archived without an entry."""
     # Outside the targets too: what is another key's customer there must be neither taken over nor archived here.
-    identities = unrivalled([(customer, identify(customer, register)) for customer in desired.customers.values()])
+    identities = unrivalled([(customer, identify(customer, register)) for customer in each])
     found = collisions.collisions(identities, desired, register, terms)
     declared = Declared(register, records, terms, means_of(records, terms), open_creates(records))
     return Judged(register, found, declared, _pruning(desired, terms, register, found.identities))
@@ -141,8 +156,6 @@ def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) ->
         sight=sight,
         bindings=records.bindings,
         by_id=by_id,
-        holders=by_external_id(sight, by_id),
-        shelved=shelved_by_external_id(sight, by_id),
         former=desired.former_keys(),
         scope=scope,
     )
@@ -152,13 +165,13 @@ def _all_parts(desired: Desired, terms: Terms, known: Judged) -> tuple[Part, int
     """Return all that is planned, in no order yet, and how many declared customers need nothing."""
     register, pruning, held = known.register, known.pruning, known.found.held
     parts: list[Part] = []
-    unchanged = 0
+    unchanged = sum(map(register.scope.targeted, desired.customers))
     for customer, identity in known.identities:
         if not register.scope.targeted(customer.external_id):
             continue
         part = known.declared.part(customer, identity)
         parts.append(part)
-        unchanged += not (part.changes or part.blocked or part.reads)
+        unchanged -= bool(part.changes or part.blocked or part.reads)
     for key, binding in register.bindings.items():
         if key not in desired.customers and (binding.bound_id not in pruning.claimed or binding.bound_id in held):
             parts.append(plan_binding(binding, pruning))

@@ -9,10 +9,22 @@ between, and two keys never share one live customer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from reconciler.model import Address, Blocked, CustomerId, DesiredCustomer, LiveCustomer, Note
-from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, presence
+from reconciler.plan.presence import (
+    Active,
+    Elsewhere,
+    Hidden,
+    Presence,
+    Shelved,
+    Sight,
+    Unread,
+    by_external_id,
+    presence,
+    shelved_by_external_id,
+)
 from reconciler.plan.scope import Scope
 from reconciler.records import Binding, BindingState, Via
 
@@ -41,23 +53,33 @@ class Nobody:
 Identity = Known | Nobody | Unread | Blocked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Register:
     """
-    Both sides, indexed for matching.
+    Both sides, indexed for matching; `former` are the keys that a declared key's customer had before, the latest first.
 
-    `holders` are the active customers by external_id, `shelved` those that we archived and that are listed:
-    one of them may have been restored by hand, so that none is created beside it. `former` are the keys that a
-    declared key's customer had before, the latest first.
+    Without slots, as what is asked of few accounts is made once it is.
     """
 
     sight: Sight
     bindings: Mapping[str, Binding]
     by_id: Mapping[CustomerId, Binding]
-    holders: Mapping[str, tuple[LiveCustomer, ...]]
     former: Mapping[str, tuple[str, ...]]
     scope: Scope
-    shelved: Mapping[str, tuple[LiveCustomer, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def holders(self) -> Mapping[str, tuple[LiveCustomer, ...]]:
+        """Return the active customers by external_id."""
+        return by_external_id(self.sight, self.by_id)
+
+    @cached_property
+    def shelved(self) -> Mapping[str, tuple[LiveCustomer, ...]]:
+        """
+        Return the customers that we archived and that are listed, by external_id.
+
+        One of them may have been restored by hand, so that none is created beside it.
+        """
+        return shelved_by_external_id(self.sight, self.by_id)
 
 
 def identify(customer: DesiredCustomer, register: Register) -> Identity:

@@ -21,6 +21,8 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     (True, False, False)
     """
     found = [re.compile(translate(pattern)) for pattern in patterns]
+    if not found:
+        return lambda _: False
     return lambda text: any(pattern.match(text) for pattern in found)
 
 
