@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from reconciler.desired.findings import Finding
@@ -40,10 +41,10 @@ def check_rules(
     if not pins_allowed:
         yield from _pins(documents)
     pins: dict[str, Entry] = {}
-    for entry in (*merged.entries.values(), *merged.repeated):
+    for entry in chain(merged.entries.values(), merged.repeated):
         key, record, fields = entry.key, entry.record, entry.fields()
         repeated = merged.entries.get(key) is not entry
-        if not STRUCTURE.isdisjoint(record):
+        if fields is not record and not STRUCTURE.isdisjoint(record):
             yield from _structure(entry, {} if repeated else pins)
         if not repeated and not record.get("archived") and key not in spoiled and belongs(key):
             if not fields.get("email") and "email" not in required:
@@ -96,7 +97,9 @@ def _nearly_equal(entries: Iterable[Entry]) -> Iterator[Finding]:
     first: dict[str, Entry] = {}
     for entry in entries:
         other = first.setdefault(nearly(entry.key), entry)
-        if other is entry or entry.key in other.record.get("distinct_from", ()):
+        if other is entry:
+            continue
+        if entry.key in other.record.get("distinct_from", ()):
             continue
         if other.key not in entry.record.get("distinct_from", ()):
             document = other.layers[0]

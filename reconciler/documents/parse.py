@@ -26,6 +26,7 @@ from yaml.events import (
 
 from reconciler.documents.events import Event, Malformed, Next, Tree, malformed, open_events
 from reconciler.documents.places import Again, Path, find_places
+from reconciler.documents.records import Record, Share, hide_records
 from reconciler.documents.scalars import NULLS, PLACEHOLDERS, doubted, doubted_key
 from reconciler.documents.words import written
 from reconciler.errors import Problem, Severity, Source
@@ -42,6 +43,8 @@ _CONSTANTS: Mapping[str, str | bool | None] = {
 }
 _SHARED = 12  # texts shorter than this (states, countries, postal codes) are kept once
 _NO_KEYS = frozenset({"", "<<"})
+_MARKED = (2, 4)  # how deep the keys of customers and of users are
+_UNMARKED = (2, *range(4, DEEPEST))  # how deep a record may be whose own keys are not so deep
 _ITEM: Any = object()  # stands for the key in a list
 _OPEN: Any = object()  # an anchor whose content has not ended
 
@@ -66,33 +69,44 @@ class Document:
 
 
 def parse(
-    data: bytes, name: str, *, marked: str = "", pure: bool = False
+    data: bytes, name: str, *, marked: str = "", pure: bool = False, ahead: bool = True
 ) -> tuple[Document | None, tuple[Problem, ...]]:
     r"""
     Return the document in `data` and what is wrong with it; None where the text cannot be read at all.
 
     `name` is the file's, for the problems; `marked` the top-level key whose keys' places are kept; `pure` takes
-    PyYAML's Python parser. A file without content has the tree None.
+    PyYAML's Python parser. Without `ahead` plain records are read by the parser too, to the same end. A file without
+    content has the tree None.
 
     >>> document, problems = parse(b"zip: 02134\nempty:\n", "c.yaml")
     >>> document.tree, problems
     ({'zip': '02134', 'empty': None}, ())
     """
+    if ahead and (read := _read_ahead(data, name, marked, pure=pure)) is not None:
+        return read
+    # What is wrong is reported of the text as it is.
     found = _Found(name, data, marked)
     try:
-        tree = _build(open_events(data, pure=pure), found)
+        return found.document(_build(open_events(data, pure=pure), found, dict[str, str]().setdefault))
     except Malformed as error:
         found.report(Source(name, error.line, error.column), (), error.message, error.hint)
     except yaml.YAMLError as error:
         wrong = malformed(error, data)
         found.report(Source(name, wrong.line, wrong.column), (), wrong.message, wrong.hint)
-    else:
-        for mapping, key in found.dropped:
-            mapping.pop(key, None)
-        again = tuple(((*path, key), mapping.pop(key)) for _, path, key, mapping in found.duplicates)
-        problems = (*found.problems, *found.duplicate_problems())
-        return Document(name, data, tree, found.keys, found.inner, again, tuple(found.doubts)), problems
     return None, (*found.problems, *found.duplicate_problems())
+
+
+def _read_ahead(data: bytes, name: str, marked: str, *, pure: bool) -> tuple[Document, tuple[Problem, ...]] | None:
+    """Return what `parse` does where plain records can be read ahead; None where the text is to be read as it is."""
+    found, texts = _Found(name, data, marked), dict[str, str]()
+    shown, found.records = hide_records(data, texts.setdefault, shared=_SHARED, odd=_CONSTANTS)
+    if not found.records:
+        return None
+    try:
+        tree = _build(open_events(shown, pure=pure), found, texts.setdefault)
+    except (Malformed, yaml.YAMLError):
+        return None
+    return None if found.records else found.document(tree)
 
 
 @dataclass(slots=True)
@@ -111,6 +125,15 @@ class _Found:
     anchors: dict[str, Any] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
     expanded: int = 0
+    records: dict[str, Record] = field(default_factory=dict)
+
+    def document(self, tree: Tree) -> tuple[Document, tuple[Problem, ...]]:
+        """Return the document whose tree was built, and what is wrong with it."""
+        for mapping, key in self.dropped:
+            mapping.pop(key, None)
+        again = tuple(((*path, key), mapping.pop(key)) for _, path, key, mapping in self.duplicates)
+        problems = (*self.problems, *self.duplicate_problems())
+        return Document(self.name, self.data, tree, self.keys, self.inner, again, tuple(self.doubts)), problems
 
     def report(self, source: Source, path: Path, message: str, hint: str) -> None:
         """Note one problem."""
@@ -182,11 +205,10 @@ class _Found:
             raise Malformed(*at, "aliases that expand to far more than the file holds", "write the content out")
         return value
 
-    def close(self, value: Tree, anchor: str | None) -> None:
+    def close(self, value: Tree, anchor: str) -> None:
         """Keep what an anchor names, and how many values an alias to it adds."""
-        if anchor is not None:
-            self.anchors[anchor] = value
-            self.sizes[id(value)] = self.size(value)
+        self.anchors[anchor] = value
+        self.sizes[id(value)] = self.size(value)
 
     def size(self, value: Tree) -> int:
         """Return how many values are in `value`, those behind aliases counted each time."""
@@ -208,26 +230,33 @@ class _Found:
 
 
 # One long loop, as a call for each of millions of events would double its time; what is rare is called.
-def _build(get: Next, found: _Found) -> Tree:  # noqa: C901, PLR0912, PLR0915
-    """Return the tree of the only document that `get` yields the events of, None for no content."""
-    share = {}.setdefault  # type: ignore[var-annotated]
+def _build(get: Next, found: _Found, share: Share) -> Tree:  # noqa: C901, PLR0912, PLR0915
+    """Return the tree of the only document that `get` yields the events of, None without; `share` keeps texts."""
+    records = found.records
     current: Any = []
     key: Any = _ITEM
     stack: list[Any] = []  # (container, key, anchor of what is in it) for each open container
     documents = 0
-    dollars = b"$" in found.data
+    # What a text without these characters has none of is not looked for at each event.
+    dollars, anchors, tags = (mark in found.data for mark in (b"$", b"&", b"!"))
     while (event := get()) is not None:
         kind = type(event)
         if kind is ScalarEvent:
             value = event.value
             if key is None:
-                if value in current or value in _NO_KEYS or event.tag is not None:
+                if value in current or value in _NO_KEYS or (tags and event.tag is not None):
                     value = found.odd_key(event, current, stack)
-                key = share(value, value)
-                if len(stack) in (2, 4):
+                if len(stack) in _MARKED:
+                    key = value
                     found.mark(key, event, stack)
-                if event.anchor is not None:
+                else:
+                    key = share(value, value)
+                if anchors and event.anchor is not None:
                     found.anchors[event.anchor] = key
+                continue
+            if value in records and not event.style and key is not _ITEM and len(stack) in _UNMARKED:
+                current[key] = records.pop(value)
+                key = None
                 continue
             if dollars and "$" in value and not event.style:
                 found.doubt_value(event, (*_path(stack), len(current) if key is _ITEM else key))
@@ -238,9 +267,9 @@ def _build(get: Next, found: _Found) -> Tree:  # noqa: C901, PLR0912, PLR0915
                     value = _CONSTANTS[value]
                 else:
                     value = share(value, value)
-            if event.tag is not None:
+            if tags and event.tag is not None:
                 found.tag(event, (*_path(stack), len(current) if key is _ITEM else key))
-            if event.anchor is not None:
+            if anchors and event.anchor is not None:
                 found.anchors[event.anchor] = value
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             if key is None:
@@ -259,7 +288,8 @@ def _build(get: Next, found: _Found) -> Tree:  # noqa: C901, PLR0912, PLR0915
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             value = current
             current, key, anchor = stack.pop()
-            found.close(value, anchor)
+            if anchor is not None:
+                found.close(value, anchor)
         elif kind is AliasEvent:
             if key is None:
                 raise Malformed(*_at(event), "an alias as a key", "write the key; quote a text that begins with '*'")

@@ -18,6 +18,7 @@ NULLS = ("", "~", "null", "Null", "NULL")
 PLACEHOLDERS = frozenset({"NULL", "Null", "None", "NONE", "none", "nil", "Nil", "NIL", "undefined"})
 """What programs write for nothing, and what nobody is called: a doubt where it is plain."""
 
+_NO_NAMES = PLACEHOLDERS.union(NULLS)
 _TEMPLATE = re.compile(r"\$\{[^{}]*\}|(?<!\w)\$[A-Z_][A-Z0-9_]*(?![a-z])|\A\$[A-Za-z_]\w*\Z")
 _IN_FLOW = frozenset(",[]{}")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
@@ -56,9 +57,9 @@ def doubted(text: str) -> tuple[str, str] | None:
 
 def doubted_key(text: str) -> tuple[str, str] | None:
     """Return the same of a plain key that names a customer or a user: null is no null there, but a text."""
-    if text in NULLS or text in PLACEHOLDERS:
+    if text in _NO_NAMES:
         return f"the key is the text {quoted(text)}", "write who it is; quote it if you mean the text"
-    return doubted(text)
+    return doubted(text) if "$" in text else None
 
 
 def double_quoted(text: str) -> str:

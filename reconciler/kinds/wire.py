@@ -59,11 +59,11 @@ def read_customer(reply: object, keep: Keep | None = None) -> LiveCustomer | Non
     Unknown fields are ignored ("new fields are rolled out without a version bump"); unset, null and ""
     are the same; a number or a boolean where a text is documented is taken as its text.
     """
-    if not isinstance(reply, Mapping):
+    if not isinstance(reply, dict | Mapping):
         return None
     customer_id = _text(reply.get("id"))
     # JSON can hold half a character (a lone surrogate), and no request can.
-    if not customer_id or customer_id != customer_id.encode("utf-8", "ignore").decode():
+    if not customer_id or not (customer_id.isascii() or customer_id == customer_id.encode("utf-8", "ignore").decode()):
         return None
     parts = (
         CustomerId(customer_id),
@@ -93,11 +93,11 @@ def without_email(reply: object) -> bool:
 
 def _fields(reply: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
     """Return the non-empty texts of `reply` under `names`."""
-    texts = {}
+    texts, get = {}, reply.get
     for name in names:
-        value = reply.get(name)
-        # Nearly every value is a text, and there are a million of them in a big account.
-        text = value if value.__class__ is str else _text(value)
+        value = get(name)
+        # Nearly every value is a text or null, and there are a million of them in a big account.
+        text = value if value is None or value.__class__ is str else _text(value)
         if text:
             texts[name] = text
     return texts

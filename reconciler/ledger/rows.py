@@ -91,10 +91,10 @@ def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) 
 
 def read_binding(row: Row) -> Binding:
     """Return the binding of a row of BINDING_COLUMNS; its JSON stays text. KeyError for a word that is not known."""
-    key, customer, live, created_at, state, project, source, protected, via, *rest = row
-    *record, place, reversals, recent = rest
+    key, customer, live, created_at, state, project, source, protected, via, written_at, *rest = row
+    applied_hash, applied, observed, trouble, place, reversals, recent = rest
     # SQLite lets any value be in any column.
-    if not type(key) is type(customer) is type(live) is type(created_at) is str or type(record[0]) is not float:
+    if not type(key) is type(customer) is type(live) is type(created_at) is str or type(written_at) is not float:
         raise TypeError("a value of a binding")
     return Binding(
         key,
@@ -106,7 +106,14 @@ def read_binding(row: Row) -> Binding:
         sys.intern(source),
         bool(protected),
         _VIAS[via],
-        *(*record, sys.intern(place), reversals, recent),  # nearly all rows share the place
+        written_at or 0.0,
+        applied_hash,
+        applied,
+        observed,
+        trouble,
+        sys.intern(place),  # nearly all rows share the place
+        reversals,
+        recent,
     )
 
 

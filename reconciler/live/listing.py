@@ -10,7 +10,7 @@ from reconciler.api.times import rfc3339
 from reconciler.errors import Rejected
 from reconciler.kinds.wire import Keep
 from reconciler.live.ranges import AT_ONCE, ranges_of
-from reconciler.live.turned import Progress, StrayError, Turned, keep
+from reconciler.live.turned import Progress, StrayError, Turned, keep, sharing
 from reconciler.model import CustomerId, Live, LiveCustomer
 from reconciler.records import Learned
 
@@ -58,12 +58,12 @@ async def listing(
       `page_limit` above PAGE that is refused falls back to PAGE. `Live.page_limit` says what came of either.
     - `cuts` divide the list into ranges of created_at that are read at once. Where the server does not narrow by
       them, the list is read in one. `Live.narrows` says what came of it.
-    - `keep` replaces values by equal ones that are in memory already.
+    - `keep` replaces values by equal ones that are in memory already; without it, what many share is kept once.
 
     A customer that stands on two pages counts once, as the later page has it. Raises NotTheApi where a
     reply is no page or a customer has no id, Incomplete where the cursors lead nowhere, ApiFailed.
     """
-    before = client.requests
+    before, keep = client.requests, keep or sharing()
     if cuts and (ranges := await _in_ranges(client, page_limit, cuts, progress, keep)):
         return _live(ranges, requests=client.requests - before, narrows=True)
     narrowed = () if since is None else (("created_at_start", rfc3339(since)),)
@@ -100,7 +100,8 @@ def _merged(lists: Sequence[Turned]) -> Mapping[CustomerId, LiveCustomer]:
     merged: dict[CustomerId, LiveCustomer] = {}
     for one in lists:
         for customer in one.customers.values():
-            keep(merged, customer)
+            if merged.setdefault(customer.id, customer) is not customer:
+                keep(merged, customer)
     return merged
 
 

@@ -20,6 +20,18 @@ Progress = Callable[[int, int | None], None]
 _SHARED = ("city", "state", "country", "postal_code")
 
 
+def sharing() -> wire.Keep:
+    """Return what keeps the values that many customers share once."""
+    known: dict[str, str] = {}
+
+    def shared(parts: wire.Parts) -> wire.Parts:
+        customer, external_id, created_at, fields = parts
+        once = {name: known.setdefault(value, value) for name in _SHARED if (value := fields.get(name))}
+        return customer, external_id, created_at, {**fields, **once} if once else fields
+
+    return shared
+
+
 def keep(customers: dict[CustomerId, LiveCustomer], customer: LiveCustomer) -> None:
     """
     Add a customer to those of a listing, as the later page has it.
@@ -62,7 +74,6 @@ class Turned:
     pages: int = 0
     began_at: float = 0.0
     keep: wire.Keep | None = None
-    shared: dict[str, str] = field(default_factory=dict)
 
     @property
     def end(self) -> End:
@@ -96,22 +107,15 @@ class Turned:
 
     def _take(self, rows: Iterable[object]) -> None:
         """Keep the customers of a page."""
+        within, customers = self.within, self.customers
         for row in rows:
-            customer = self._customer(row)
-            if self.within is not None and not self.within.holds(customer.created_at):
+            customer = wire.read_customer(row, self.keep)
+            if customer is None:
+                raise NotTheApi(
+                    f"GET {wire.CUSTOMERS}: a customer in the list has no id, or none that can be sent; check the base "
+                    "URL"
+                )
+            if within is not None and not within.holds(customer.created_at):
                 raise StrayError
-            keep(self.customers, customer)
-
-    def _customer(self, row: object) -> LiveCustomer:
-        """Return the customer in a row, with the values that many share kept once."""
-        if isinstance(row, dict):
-            for name in _SHARED:
-                value = row.get(name)
-                if isinstance(value, str):
-                    row[name] = self.shared.setdefault(value, value)
-        customer = wire.read_customer(row, self.keep)
-        if customer is None:
-            raise NotTheApi(
-                f"GET {wire.CUSTOMERS}: a customer in the list has no id, or none that can be sent; check the base URL"
-            )
-        return customer
+            if customers.setdefault(customer.id, customer) is not customer:
+                keep(customers, customer)

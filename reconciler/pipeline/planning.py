@@ -197,13 +197,15 @@ async def _account(client: Client, desired: Desired, records: Records, terms: Te
 
 def _keep(desired: Desired, records: Records) -> Keep:
     """Return what replaces values of listed customers by those that are declared and recorded: nearly all are equal."""
-    customers, rows = desired.customers, records.bindings
+    customers, rows, share = desired.customers, records.bindings, reading.sharing()
 
     def keep(parts: Parts) -> Parts:
         customer, external_id, created_at, fields = parts
         declared, row = customers.get(external_id), rows.get(external_id)
         if declared is not None and declared.fields == fields:
             fields = cast("Mapping[str, str]", declared.fields)  # equal to texts, so there is no None in it
+        else:
+            *_, fields = share(parts)
         if row is None or row.id != customer:
             return customer, external_id, created_at, fields
         return row.id, row.external_id, row.created_at if row.created_at == created_at else created_at, fields
