@@ -59,7 +59,8 @@ def read_customer(reply: object, keep: Keep | None = None) -> LiveCustomer | Non
     Unknown fields are ignored ("new fields are rolled out without a version bump"); unset, null and ""
     are the same; a number or a boolean where a text is documented is taken as its text.
     """
-    if not isinstance(reply, dict | Mapping):
+    # Nearly all are dicts, and to ask an abstract class takes long.
+    if reply.__class__ is not dict and not isinstance(reply, Mapping):
         return None
     customer_id = _text(reply.get("id"))
     # JSON can hold half a character (a lone surrogate), and no request can.

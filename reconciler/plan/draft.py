@@ -65,8 +65,10 @@ def draft_of(
     """Return all that is planned as a plan; `notes` stand before those of `part`, `again` wants one more listing."""
     part = replace(part, reads=part.reads + _last_reads(part, live, learned, again=again))
     plan = _plan(desired, live, records, terms, part)
-    rows = {**records.bindings, **{entry.external_id: entry for entry in plan.entries}}
-    learns = to_learn_from(records, learned, terms, live) or archives_to_learn_from(plan.changes, rows, learned, terms)
+    learns = to_learn_from(records, learned, terms, live) is not None
+    if plan.changes and not learns:
+        rows = {**records.bindings, **{entry.external_id: entry for entry in plan.entries}}
+        learns = bool(archives_to_learn_from(plan.changes, rows, learned, terms))
     learning = LEARNING if learns else 0
     if unverified:
         notes = (*notes, Note(unverified_text(unverified)))

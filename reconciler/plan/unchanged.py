@@ -39,7 +39,7 @@ def to_be_planned(
             row is None
             or there is None
             or not (customer.fields is there.fields or customer.fields.items() <= there.fields.items())
-            or row.applied() != customer.fields
+            or not row.has_applied(customer.fields)
             or not key == there.external_id == row.live_external_id
             or row.created_at != there.created_at
             or row.source != customer.source.file
