@@ -1,5 +1,5 @@
 """
-Plain records, read ahead of the parser: nearly all of a customers file, and a fifteenth of the parser's events.
+Plain records, read ahead of the parser: most of a customers file, which then has less than a fifth of its events.
 
 A record is a line `KEY:` and the lines below it, each `NAME: TEXT`, all one step further in, and nothing else. What
 makes YAML hard is in none of them. The parser gets one word in place of such lines, and as many line breaks, so that

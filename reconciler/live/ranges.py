@@ -87,14 +87,16 @@ def cuts_of(created: Iterable[str], page: int) -> tuple[int, ...]:
     most one request more for each. Where many were created at once, there are fewer, as whoever stands in an overlap
     is read twice. Who has no created_at that is a time may stand in no range: then there are none.
     """
-    texts = list(created)
-    most = min(ceil(len(texts) / max(page, 1)) // PAGES_A_RANGE, MOST)
+    seconds: list[int] = []
+    for text in created:
+        moment_s = from_rfc3339(text)
+        if moment_s is None:
+            return ()
+        seconds.append(int(moment_s // 1))
+    most = min(ceil(len(seconds) / max(page, 1)) // PAGES_A_RANGE, MOST)
     if most <= 1:
         return ()
-    moments = [from_rfc3339(text) for text in texts]
-    seconds = sorted(int(moment // 1) for moment in moments if moment is not None)
-    if len(seconds) < len(texts):
-        return ()
+    seconds.sort()
     tried = (_cut(seconds, page, count) for count in range(most, 1, -1))
     return next((cuts for cuts in tried if cuts and _affordable(seconds, page, cuts)), ())
 
