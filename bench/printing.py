@@ -15,8 +15,9 @@ from collections.abc import Callable
 
 from workbench import table, told
 
+from reconciler.changes import Change, FieldChange
 from reconciler.errors import Source
-from reconciler.model import Action, Address, Change, CustomerId, EnvironmentRef, FieldChange, Reason
+from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason
 from reconciler.plan.saved import as_pieces, plan_to_json
 from reconciler.plans import Plan
 from reconciler.report.plan_text import plan_text

@@ -32,11 +32,12 @@ from virtual import Virtual, virtual
 from workbench import KINDS, Listing, Server, emulator, next_listing, table, told
 
 from reconciler.api.client import Client
+from reconciler.changes import Outcome
 from reconciler.clock import RealClock
 from reconciler.desired.load import load_desired
 from reconciler.desired.write import Written, write_customers
 from reconciler.errors import ApiFailed
-from reconciler.model import Action, Desired, Outcome, Status
+from reconciler.model import Action, Desired, Status
 from reconciler.pipeline import applying, opening, planning
 from reconciler.plans import Plan
 from reconciler.settings import Environment, Options, read_settings

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from reconciler.changes import Blocked, Unverified
 from reconciler.errors import Source
-from reconciler.model import Action, Address, Blocked, Cause, CustomerId, EnvironmentRef, Unverified
+from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef
 
 
 class Kind(StrEnum):

@@ -12,18 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.model import (
-    Action,
-    BindingChange,
-    Blocked,
-    Change,
-    Cost,
-    EnvironmentRef,
-    Exceeded,
-    Note,
-    SourceFile,
-    Unverified,
-)
+from reconciler.changes import BindingChange, Blocked, Change, Cost, Exceeded, Note, Unverified
+from reconciler.model import Action, EnvironmentRef, SourceFile
 from reconciler.records import Binding, Pass, PutUsers
 
 _FREE = Cost(requests=0, overhead=0, rate_per_s=5.0)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from reconciler.changes import Change, FieldChange
 from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.recorded import with_record
-from reconciler.model import Cause, Change, FieldChange, LiveCustomer
+from reconciler.model import Cause, LiveCustomer
 from reconciler.records import Binding, BindingState, Held, Recent, Reversals, Trouble, Via, reversals_json
 
 REVERSALS = 10

@@ -17,20 +17,11 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
+from reconciler.changes import Change, FieldChange
 from reconciler.errors import LedgerFailed
 from reconciler.kinds.recorded import with_record
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import (
-    Action,
-    Address,
-    Cause,
-    Change,
-    CustomerId,
-    EnvironmentRef,
-    FieldChange,
-    Reason,
-    Status,
-)
+from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, Status
 from reconciler.plans import Plan
 from reconciler.records import (
     Binding,

@@ -18,11 +18,11 @@ from reached import left
 from story import TERMS, Ran, Story
 from switched import SwitchedWorld
 
+from reconciler.changes import Change
 from reconciler.errors import Source
-from reconciler.model import Change, Desired, DesiredUser
-from reconciler.rules import Behaviour
+from reconciler.model import Desired, DesiredUser
+from reconciler.rules import Behaviour, Paging, Unique
 from reconciler.rules.questions import QUESTIONS, switched
-from reconciler.rules.words import Paging, Unique
 from reconciler.terms import Share
 
 _SHM = Path("/dev/shm")  # noqa: S108 - memory, where there is such: a commit then costs nothing

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from api_account import Customer
 from story import Ran
 
-from reconciler.model import Action, Change, CustomerId, Desired, DesiredCustomer
+from reconciler.changes import Change
+from reconciler.model import Action, CustomerId, Desired, DesiredCustomer
 from reconciler.plan.ways import known_lag
 from reconciler.records import Binding, BindingState
 

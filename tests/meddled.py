@@ -19,8 +19,9 @@ from plan_parts import customer, declared
 from story import TERMS
 from world import World, done
 
+from reconciler.changes import Blocked, Change
 from reconciler.errors import PlanFaulty, ReconcilerError, Source
-from reconciler.model import Blocked, Change, DesiredUser
+from reconciler.model import DesiredUser
 from reconciler.terms import Share
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a commit then costs nothing

@@ -9,7 +9,8 @@ from api_replies import stored
 from entries import candidates, changes, held, row_of, rows_of, young
 from story import Ran
 
-from reconciler.model import Action, Change, Status
+from reconciler.changes import Change
+from reconciler.model import Action, Status
 from reconciler.records import BindingState
 from reconciler.terms import Prune
 

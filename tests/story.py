@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from steps import Apply, Declared, Deleted, LedgerLost, LiveEdit, SomeoneEdits, Step, TimePasses
 from world import REF, Applied, Stages, World
 
+from reconciler.changes import Outcome
 from reconciler.errors import Incomplete, Refused
-from reconciler.model import CustomerId, Desired, Outcome, Status
+from reconciler.model import CustomerId, Desired, Status
 from reconciler.records import Records
 from reconciler.terms import Prune, Terms
 

@@ -21,15 +21,7 @@ from strategies import histories, live_states, ways
 from ways_out import follow
 
 from reconciler.errors import Source
-from reconciler.model import (
-    Action,
-    Desired,
-    DesiredCustomer,
-    DesiredUser,
-    Reading,
-    SourceFile,
-    Status,
-)
+from reconciler.model import Action, Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status
 from reconciler.plan.ways import LAG_S
 from reconciler.records import BindingState
 from reconciler.terms import Terms

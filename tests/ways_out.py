@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from story import Story
 
+from reconciler.changes import Blocked
 from reconciler.errors import Source
-from reconciler.model import Blocked, CustomerId, DesiredCustomer, Move
+from reconciler.model import CustomerId, DesiredCustomer, Move
 from reconciler.records import DropBinding
 
 

@@ -20,9 +20,10 @@ from contract_watch import hold
 
 from reconciler.api.budget import Budget
 from reconciler.api.client import Client
+from reconciler.changes import Outcome
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger
-from reconciler.model import Desired, EnvironmentRef, Outcome
+from reconciler.model import Desired, EnvironmentRef
 from reconciler.pipeline import applying, planning
 from reconciler.plans import Plan
 from reconciler.step import Step, unheard

@@ -21,21 +21,11 @@ from reconciler.apply.recover import doubt_text
 from reconciler.apply.replies import outcome_of
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Facts, Observed, Users, settle
+from reconciler.changes import Change, FieldChange, Outcome
 from reconciler.errors import Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import CUSTOMERS, read_customer, read_user, users_path
-from reconciler.model import (
-    Action,
-    Address,
-    Change,
-    CustomerId,
-    FieldChange,
-    LiveCustomer,
-    LiveUser,
-    Outcome,
-    Reason,
-    Status,
-)
+from reconciler.model import Action, Address, CustomerId, LiveCustomer, LiveUser, Reason, Status
 from reconciler.records import Binding, Intent, PutBinding, PutUsers, SeenUser, Write
 
 

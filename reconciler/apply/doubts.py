@@ -8,9 +8,10 @@ from dataclasses import replace
 from reconciler import recording
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Doubt, Observed, Users, settle
+from reconciler.changes import Change, Outcome
 from reconciler.kinds.kind import canonical_email
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
+from reconciler.model import Action, Address, CustomerId, LiveCustomer, Status
 from reconciler.records import Binding, PutBinding, PutUsers, SeenUser
 
 

@@ -18,8 +18,9 @@ from typing import Protocol
 from reconciler.api.flight import in_flight
 from reconciler.apply.events import Begun, Settling, Tell
 from reconciler.apply.sender import Halted, Sender
+from reconciler.changes import Change, Outcome
 from reconciler.errors import ApiFailed
-from reconciler.model import Action, Address, Change, Outcome, Status
+from reconciler.model import Action, Address, Status
 from reconciler.plans import Plan
 
 SETTLING_ROUNDS = 5

@@ -11,8 +11,9 @@ from reconciler import endpoints, recording
 from reconciler.apply.replies import customer_in, words_of
 from reconciler.apply.requests import CLEARS, patch_body
 from reconciler.apply.sender import Sender
+from reconciler.changes import Change, FieldChange, Outcome
 from reconciler.errors import Rejected
-from reconciler.model import Change, CustomerId, FieldChange, Outcome, Status
+from reconciler.model import CustomerId, Status
 from reconciler.records import Binding, Learned, PutBinding, PutLearned, Write
 
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -30,8 +30,9 @@ from reconciler.apply.settle import (
     Ways,
     settle,
 )
+from reconciler.changes import Change, FieldChange
 from reconciler.kinds.recorded import with_record
-from reconciler.model import Action, Address, Change, CustomerId, FieldChange, Live, LiveCustomer, Reason, Status
+from reconciler.model import Action, Address, CustomerId, Live, LiveCustomer, Reason, Status
 from reconciler.records import Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
 
 UsersById = Mapping[CustomerId, tuple[SeenUser, ...]]

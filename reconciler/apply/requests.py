@@ -7,7 +7,8 @@ from typing import assert_never
 
 from reconciler import endpoints
 from reconciler.api.request import Request
-from reconciler.model import Action, Change, CustomerId, FieldChange
+from reconciler.changes import Change, FieldChange
+from reconciler.model import Action, CustomerId
 
 CLEARS: Mapping[str, str | None] = {'""': "", "null": None}
 """What is sent to empty a field, by the name under which the ledger learns it; which one works is not documented."""

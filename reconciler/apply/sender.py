@@ -12,6 +12,7 @@ from reconciler.api.budget import Hold
 from reconciler.api.client import Client
 from reconciler.api.request import Reply, Request
 from reconciler.apply.journal import Journal
+from reconciler.changes import Change
 from reconciler.clock import Clock, sleep_unless
 from reconciler.errors import (
     ApiFailed,
@@ -25,7 +26,7 @@ from reconciler.errors import (
     Unauthorized,
     Unreachable,
 )
-from reconciler.model import Action, Address, Change, CustomerId, Status
+from reconciler.model import Action, Address, CustomerId, Status
 from reconciler.records import Intent, PutIntent, Write
 
 REFUSALS = 5

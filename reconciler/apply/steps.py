@@ -16,11 +16,12 @@ from reconciler.apply.replies import customer_in, only_new, outcome_of, renamed,
 from reconciler.apply.requests import creation, request_for
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ambiguous, Doubt, NotDone, Observed, Settlement, Visibility, Ways, settle
+from reconciler.changes import Change, Outcome
 from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
+from reconciler.model import Action, Address, CustomerId, LiveCustomer, Status
 from reconciler.records import (
     Binding,
     DropBinding,

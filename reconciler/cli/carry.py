@@ -9,6 +9,7 @@ from functools import partial
 from typing import assert_never
 
 from reconciler.apply.events import ApplyEvent, Begun, Settling
+from reconciler.changes import Change, Outcome
 from reconciler.cli import consent, output
 from reconciler.cli.asked import Asked
 from reconciler.cli.events import Events
@@ -17,7 +18,7 @@ from reconciler.cli.plan import show, wants_eyes
 from reconciler.cli.session import Session, shown_progress
 from reconciler.errors import LedgerFailed, OverBudget, Refused
 from reconciler.ledger.base import Ledger
-from reconciler.model import Change, Outcome, Status
+from reconciler.model import Status
 from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plan.danger import dangers

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from reconciler.changes import Exceeded
 from reconciler.cli import output
 from reconciler.cli.output import is_terminal
 from reconciler.errors import Refused, Source
-from reconciler.model import Action, Exceeded
+from reconciler.model import Action
 from reconciler.plan.windows import closed
 from reconciler.plans import Plan
 from reconciler.report.plan_text import question_text

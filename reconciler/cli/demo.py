@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from reconciler.cli import main as program
 from reconciler.cli import output
-from reconciler.cli.main import run
 from reconciler.emulator.load import load
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
@@ -67,7 +67,7 @@ def _play(number: int, act: Act, folder: Path) -> None:
     for words in (["validate"], ["apply", "--auto-approve"], ["plan", "--detailed-exitcode"]):
         if not output.quiet():
             output.result(f"$ reconciler {' '.join(words)} -f customers.yaml")
-        code = run([*(["--quiet"] if output.quiet() else []), *words, "-f", str(file)])
+        code = program.run([*(["--quiet"] if output.quiet() else []), *words, "-f", str(file)])
         if code == Interrupted.exit_code:
             raise click.exceptions.Exit(code)
         if code:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from reconciler.changes import Change
 from reconciler.cli import output
 from reconciler.cli.session import Session
 from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.input_file import read_file
 from reconciler.ledger.base import Ledger
-from reconciler.model import Change, Desired, EnvironmentRef
+from reconciler.model import Desired, EnvironmentRef
 from reconciler.pipeline.planning import Planned
 from reconciler.pipeline.sealed_plan import unsealed
 from reconciler.plan.absence import Lacked, lacked_by

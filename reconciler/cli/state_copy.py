@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+import itertools
 from pathlib import Path
 
 from reconciler.cli import output
@@ -95,7 +95,7 @@ def _kept(settings: Settings, environment: Environment, now: Copy, backup: Path 
             return str(beside)
         folder = settings.root / ".reconciler"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        names = (f"{_slug(environment.name)}.before-push{f'.{n}' if n else ''}.jsonl" for n in count())
+        names = (f"{_slug(environment.name)}.before-push{f'.{n}' if n else ''}.jsonl" for n in itertools.count())
         backup = next(path for name in names if not (path := folder / name).exists())
     elif backup.exists():
         raise ReconcilerError(f"{backup}: it is there already", "name another file for --backup")

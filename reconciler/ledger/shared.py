@@ -129,8 +129,8 @@ def _opening(url: str) -> ModuleType:
     """Return the module that opens such ledgers."""
     if kind_of(url) is Kind.DATABASE:
         with _driver("PostgreSQL", "postgres"):
-            from reconciler.ledger.postgres import opening  # noqa: PLC0415 - most ledgers are files
-        return opening
+            from reconciler.ledger.postgres import opening as database  # noqa: PLC0415 - most ledgers are files
+        return database
     with _driver("object storage", "objects"):
         from reconciler.ledger.objects import opening as objects  # noqa: PLC0415
     return objects

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from reconciler import endpoints
-from reconciler import live as reading
 from reconciler.api.client import Client
 from reconciler.api.pages import read_page
 from reconciler.endpoints import Filters, Paging
 from reconciler.errors import Incomplete
 from reconciler.kinds.wire import read_customer
-from reconciler.live import PAGE
+from reconciler.live import reads as reading
+from reconciler.live.listing import PAGE
 from reconciler.model import CustomerId, Get, ListUsers, Live, LiveCustomer, LiveUser, Read, Seek
 
 

@@ -17,11 +17,12 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
+from reconciler.changes import BindingAction
 from reconciler.clock import Clock
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, BindingAction, CustomerId, Status
+from reconciler.model import Action, CustomerId, Status
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
 from reconciler.plan.absence import created_keys

@@ -15,13 +15,14 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
+from reconciler.changes import Change, Outcome
 from reconciler.clock import Clock
 from reconciler.errors import ApiFailed, NotFound, Refused
 from reconciler.kinds.wire import customer_path
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, Address, Change, CustomerId, LiveCustomer, Outcome, Status
+from reconciler.model import Action, Address, CustomerId, LiveCustomer, Status
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.runs import created_by_runs
 from reconciler.pipeline.settling import sent_again, settled_first

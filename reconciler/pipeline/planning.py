@@ -9,13 +9,14 @@ from typing import cast
 
 from reconciler import live as reading
 from reconciler.api.client import Client
+from reconciler.changes import Note
 from reconciler.clock import Clock
 from reconciler.collector import without_collector
 from reconciler.errors import OverBudget
 from reconciler.kinds.wire import Keep, Parts
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
-from reconciler.model import CustomerId, Desired, ListAgain, ListUsers, Live, Note, Read, Seek
+from reconciler.model import CustomerId, Desired, ListAgain, ListUsers, Live, Read, Seek
 from reconciler.pipeline.trying import tried_first
 from reconciler.plan import alone as targets_alone
 from reconciler.plan.absence import Lacked, Proof, created_keys, lacked_by

@@ -18,7 +18,7 @@ from reconciler.pipeline.applying import ended
 from reconciler.pipeline.planning import Say
 from reconciler.pipeline.runs import CLEANED, done_in, unfinished
 from reconciler.plan.ways import known_lag, probed
-from reconciler.probe import leftovers
+from reconciler.probe import leftovers as earlier
 from reconciler.probe import run as probe_run
 from reconciler.probe.session import ProbeSession
 from reconciler.records import PutAccount, PutIntent, PutLearned, PutRun, Run
@@ -99,15 +99,15 @@ async def _cleaned(
     keys = {row.bound_id: key for key, row in ledger.records().bindings.items()}
     for run in unfinished(runs):
         intents = ledger.intents(run.id)
-        wait_s = leftovers.wait_s(intents, sender.client.server_now(), lag_s)
+        wait_s = earlier.wait_s(intents, sender.client.server_now(), lag_s)
         if wait_s:
             tell(f"waiting {wait_s:.0f} s: what a probe left that was killed may still come to be seen")
             await sender.pause(wait_s + 1.0)
         if sender.stopped:
             break
         session = ProbeSession(sender, clock, key_of(run), run.id[:_MARK_CHARS])
-        made = await leftovers.cleaned(session, intents, SingleReads(sender.client), keys)
-        closing = leftovers.closed(intents, sender.client.server_now())
+        made = await earlier.cleaned(session, intents, SingleReads(sender.client), keys)
+        closing = earlier.closed(intents, sender.client.server_now())
         done = run if run.finished_at else ended(run, clock, CLEANED, requests=run.requests, changes=done_in(intents))
         ledger.commit([*map(PutIntent, closing), PutRun(replace(done, outcome=CLEANED))])
         found += [one.live.id for one in made]

@@ -11,8 +11,9 @@ from reconciler.apply.events import Settling, Tell
 from reconciler.apply.execute import Result
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import NothingRead, Observed, TooEarly, settle
+from reconciler.changes import Change, Outcome
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Change, Outcome, Status
+from reconciler.model import Action, Status
 from reconciler.pipeline.runs import doubted_users
 from reconciler.plan.ways import known_lag
 from reconciler.records import Intent, PutIntent, Records

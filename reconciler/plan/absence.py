@@ -15,18 +15,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from reconciler.api.times import was_there
-from reconciler.model import (
-    Action,
-    Address,
-    AskSuccessor,
-    Blocked,
-    Change,
-    CustomerId,
-    ListAgain,
-    Live,
-    LiveCustomer,
-    Read,
-)
+from reconciler.changes import Blocked, Change
+from reconciler.model import Action, Address, AskSuccessor, CustomerId, ListAgain, Live, LiveCustomer, Read
 from reconciler.plan.part import Part
 from reconciler.records import LACKED_S, Learned, Pass, Records
 

@@ -13,21 +13,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
+from reconciler.changes import BindingAction, Blocked, Note, Rename
 from reconciler.documents.scalars import scalar
 from reconciler.errors import Source
-from reconciler.model import (
-    NO_FILE,
-    Action,
-    Address,
-    BindingAction,
-    Blocked,
-    CustomerId,
-    Desired,
-    DesiredCustomer,
-    LiveCustomer,
-    Note,
-    Rename,
-)
+from reconciler.model import NO_FILE, Action, Address, CustomerId, Desired, DesiredCustomer, LiveCustomer
 from reconciler.plan.lookalikes import NEAR, STRONG, STRONG_IF_DISPOSABLE, Lookalike, Unclaimed, lookalikes
 from reconciler.plan.match import Identity, Known, Nobody, Register
 from reconciler.plan.part import Part

@@ -5,21 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from reconciler.changes import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
 from reconciler.kinds.customer import FIELDS, fingerprint
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Change,
-    CustomerId,
-    DesiredCustomer,
-    FieldChange,
-    LiveCustomer,
-    Note,
-    Reason,
-)
+from reconciler.model import Action, Address, CustomerId, DesiredCustomer, LiveCustomer, Reason
 from reconciler.plan.diff import Diff, diff
 from reconciler.plan.entry import Here, compared, external_ids_of, known_entry, new_entry, recorded_protected
 from reconciler.plan.match import Known, taken_archived

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.answers import YES, ProbeQuestion, answers_of
+from reconciler.changes import Blocked
 from reconciler.errors import Incomplete
-from reconciler.model import Action, Address, Blocked, DesiredCustomer
+from reconciler.model import Action, Address, DesiredCustomer
 from reconciler.plan.customer import Means, plan_known, plan_nobody
 from reconciler.plan.entry import Here
 from reconciler.plan.match import Identity, Known, Nobody, Register

@@ -23,8 +23,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.changes import FieldChange
 from reconciler.kinds import Field
-from reconciler.model import Cause, FieldChange
+from reconciler.model import Cause
 from reconciler.records import Trouble
 
 UNSTABLE_RUNS = 2

@@ -6,18 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from reconciler.model import (
-    Action,
-    BindingChange,
-    Change,
-    Cost,
-    Desired,
-    ListPaymentMethods,
-    Live,
-    Note,
-    Read,
-    Unverified,
-)
+from reconciler.changes import BindingChange, Change, Cost, Note, Unverified
+from reconciler.model import Action, Desired, ListPaymentMethods, Live, Read
 from reconciler.plan import guard, order
 from reconciler.plan.absence import created_keys, pass_of, reads_for
 from reconciler.plan.part import Part

@@ -12,21 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.changes import BindingAction, Blocked, Change, FieldChange
 from reconciler.drifts import Drift, Finding, Kind, Moved, Pending
 from reconciler.kinds import CUSTOMER
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    Blocked,
-    Cause,
-    Change,
-    CustomerId,
-    FieldChange,
-    LiveCustomer,
-    Reason,
-)
+from reconciler.model import Action, Address, Cause, CustomerId, LiveCustomer, Reason
 from reconciler.plan.diff import cause_of
 from reconciler.plan.entry import compared
 from reconciler.plan.reversals import FIELD as LIFECYCLE

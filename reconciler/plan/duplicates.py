@@ -10,18 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from reconciler.model import (
-    Candidate,
-    CustomerId,
-    Doubles,
-    Group,
-    ListPaymentMethods,
-    ListUsers,
-    Live,
-    LiveCustomer,
-    Read,
-    Twins,
-)
+from reconciler.changes import Candidate, Doubles, Group, Twins
+from reconciler.model import CustomerId, ListPaymentMethods, ListUsers, Live, LiveCustomer, Read
 from reconciler.plan.lookalikes import NEAR, SIGNS, comparable
 from reconciler.plan.presence import Sight, by_external_id
 from reconciler.records import Binding, BindingState, Records

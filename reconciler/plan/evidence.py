@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reconciler.changes import Change
 from reconciler.errors import Refused
-from reconciler.model import Action, Change, CustomerId, Live
+from reconciler.model import Action, CustomerId, Live
 from reconciler.plan.absence import digest_of
 from reconciler.plan.guard import PROOF, as_recorded
 from reconciler.records import Records

@@ -12,9 +12,10 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import assert_never
 
+from reconciler.changes import Blocked
 from reconciler.explained import Archived, Explanation, Row
 from reconciler.kinds.kind import canonical_email
-from reconciler.model import Address, Blocked, Desired, DesiredCustomer, Live, LiveCustomer
+from reconciler.model import Address, Desired, DesiredCustomer, Live, LiveCustomer
 from reconciler.plan.compared import compared_rows
 from reconciler.plan.make import Judged, judged
 from reconciler.plan.match import Known, Nobody

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil, inf
 
-from reconciler.model import Action, Fit
+from reconciler.changes import Fit
+from reconciler.model import Action
 from reconciler.plans import Plan
 from reconciler.terms import UNBOUNDED, Allowance
 

@@ -6,23 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from reconciler.answers import PROBES
+from reconciler.changes import BindingAction, Change, Exceeded, Note
 from reconciler.errors import Incomplete, Refused
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    Change,
-    Desired,
-    Exceeded,
-    Get,
-    ListAgain,
-    Live,
-    LiveCustomer,
-    Note,
-    Read,
-    Reason,
-    Seek,
-)
+from reconciler.model import Action, Address, Desired, Get, ListAgain, Live, LiveCustomer, Read, Reason, Seek
 from reconciler.plan.absence import LISTINGS
 from reconciler.plan.part import Part
 from reconciler.plan.presence import Sight

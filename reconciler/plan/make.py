@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reconciler.model import (
-    Action,
-    Blocked,
-    CustomerId,
-    Desired,
-    DesiredCustomer,
-    Live,
-    Note,
-)
+from reconciler.changes import Blocked, Note
+from reconciler.model import Action, CustomerId, Desired, DesiredCustomer, Live
 from reconciler.plan import collisions, guard
 from reconciler.plan.absence import LISTINGS, Lacked, Proof, created_keys, without
 from reconciler.plan.declared import Declared, means_of, open_creates

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from reconciler.model import Address, Blocked, CustomerId, DesiredCustomer, LiveCustomer, Note
+from reconciler.changes import Blocked, Note
+from reconciler.model import Address, CustomerId, DesiredCustomer, LiveCustomer
 from reconciler.plan.presence import (
     Active,
     Elsewhere,

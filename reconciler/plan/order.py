@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.model import Action, Change
+from reconciler.changes import Change
+from reconciler.model import Action
 
 _RANK = {Action.RESTORE: 0, Action.PATCH: 1, Action.CREATE: 2, Action.CREATE_USER: 2, Action.ARCHIVE: 3}
 

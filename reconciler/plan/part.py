@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.model import BindingChange, Blocked, Change, Note, Read
+from reconciler.changes import BindingChange, Blocked, Change, Note
+from reconciler.model import Read
 from reconciler.records import Binding, PutUsers
 
 

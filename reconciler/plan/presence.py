@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from reconciler.changes import Unverified
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import Address, CustomerId, Get, Live, LiveCustomer, Read, Seek, Unverified
+from reconciler.model import Address, CustomerId, Get, Live, LiveCustomer, Read, Seek
 from reconciler.records import Binding, BindingState
 
 

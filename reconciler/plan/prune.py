@@ -11,20 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Note
 from reconciler.errors import Source
 from reconciler.kinds.customer import fingerprint
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Change,
-    CustomerId,
-    LiveCustomer,
-    Note,
-    Reason,
-)
+from reconciler.model import Action, Address, CustomerId, LiveCustomer, Reason
 from reconciler.plan.match import broken, carried_external_id, taken_archived
 from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, Shelved, Sight, Unread, presence

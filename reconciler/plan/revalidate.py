@@ -11,17 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import (
-    Action,
-    Address,
-    BindingChange,
-    Blocked,
-    Change,
-    CustomerId,
-    Desired,
-    Live,
-    Status,
-)
+from reconciler.changes import BindingChange, Blocked, Change
+from reconciler.model import Action, Address, CustomerId, Desired, Live, Status
 from reconciler.plan import guard
 from reconciler.plan.saved import SavedPlan, row_digest, users_digest
 from reconciler.plan.scope import Scope, scope_of

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from reconciler.changes import Blocked
 from reconciler.errors import Source
-from reconciler.model import Address, Blocked
+from reconciler.model import Address
 from reconciler.plan.diff import UNSTABLE_RUNS
 from reconciler.records import Binding, BindingState
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.model import Address, Blocked, CustomerId, DesiredCustomer
+from reconciler.changes import Blocked
+from reconciler.model import Address, CustomerId, DesiredCustomer
 from reconciler.plan.match import Identity, Known, Nobody, dormant_external_id
 from reconciler.records import Binding
 

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from reconciler.changes import BindingChange, Change
 from reconciler.errors import Refused
-from reconciler.model import Action, BindingChange, Change, CustomerId, EnvironmentRef
+from reconciler.model import Action, CustomerId, EnvironmentRef
 from reconciler.plan import saved_parts as parts
 from reconciler.plan.evidence import NO_EVIDENCE, Evidence
 from reconciler.plans import Plan

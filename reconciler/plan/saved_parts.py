@@ -9,24 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.errors import Source
-from reconciler.model import (
-    Action,
-    Address,
+from reconciler.changes import (
     BindingAction,
     BindingChange,
     Blocked,
-    Cause,
     Change,
     Cost,
-    CustomerId,
     Exceeded,
     FieldChange,
     Fit,
     Note,
-    Reason,
     Unverified,
 )
+from reconciler.errors import Source
+from reconciler.model import Action, Address, Cause, CustomerId, Reason
 from reconciler.records import PutUsers
 
 Json = dict[str, Any]

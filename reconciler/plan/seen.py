@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.model import Address, BindingAction, CustomerId, Desired, Live, LiveCustomer
+from reconciler.changes import BindingAction
+from reconciler.model import Address, CustomerId, Desired, Live, LiveCustomer
 from reconciler.plan.scope import scope_of
 from reconciler.plan.ways import known_ways, sight_of
 from reconciler.plans import Plan

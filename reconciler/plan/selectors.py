@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from reconciler.changes import Note
 from reconciler.documents.words import did_you_mean, quoted
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.kind import nearly
-from reconciler.model import Address, Desired, Live, Note
+from reconciler.model import Address, Desired, Live
 from reconciler.plan.scope import matcher, selecting, spellings
 from reconciler.records import Records
 from reconciler.terms import Terms

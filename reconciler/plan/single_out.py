@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from reconciler.changes import Blocked, Change, Doubles, Group, Note
 from reconciler.errors import ReconcilerError
-from reconciler.model import Action, Address, Blocked, Change, CustomerId, Desired, Doubles, Group, Live, Note, Reason
+from reconciler.model import Action, Address, CustomerId, Desired, Live, Reason
 from reconciler.plan import guard
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.duplicates import doubles

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from reconciler.changes import Change
 from reconciler.errors import Incomplete, Refused
 from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.kind import canonical_email
-from reconciler.model import Action, Address, Change, Desired, DesiredCustomer, Live
+from reconciler.model import Action, Address, Desired, DesiredCustomer, Live
 from reconciler.plan.make import make_plan
 from reconciler.plan.trial_share import Chains, Inputs, chains_of, knowable, narrowed, some_of
 from reconciler.plan.trial_world import LATER_S, World, begin, carry, live_of, records_of, world_of

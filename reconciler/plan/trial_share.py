@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import Change, CustomerId, Desired, Live
+from reconciler.changes import Change
+from reconciler.model import CustomerId, Desired, Live
 from reconciler.plan.ways import sight_of
 from reconciler.records import Binding, Records
 from reconciler.terms import Terms

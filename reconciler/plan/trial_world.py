@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, assert_never
 
 from reconciler import recording
+from reconciler.changes import BindingAction, Change
 from reconciler.kinds.customer import CUSTOMER, FIELDS
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.user import USER
 from reconciler.kinds.wire import read_customer, read_user
-from reconciler.model import Action, BindingAction, Change, CustomerId, Live, LiveCustomer, LiveUser
+from reconciler.model import Action, CustomerId, Live, LiveCustomer, LiveUser
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, as_recorded, presence
 from reconciler.plan.users import merged
 from reconciler.plans import Plan

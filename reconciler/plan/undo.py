@@ -10,21 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.changes import Blocked, Change, FieldChange, Note
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import (
-    Action,
-    Address,
-    Blocked,
-    Change,
-    CustomerId,
-    Desired,
-    FieldChange,
-    Live,
-    LiveCustomer,
-    Note,
-    Reason,
-    Status,
-)
+from reconciler.model import Action, Address, CustomerId, Desired, Live, LiveCustomer, Reason, Status
 from reconciler.plan import guard
 from reconciler.plan.diff import quoted
 from reconciler.plan.draft import Draft, draft_of, not_yet

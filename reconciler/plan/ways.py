@@ -15,7 +15,8 @@ from math import ceil
 from typing import Any, cast
 
 from reconciler.answers import Answer, ProbeQuestion, kept
-from reconciler.model import Action, Change, Live
+from reconciler.changes import Change
+from reconciler.model import Action, Live
 from reconciler.plan.presence import Sight
 from reconciler.records import Binding, BindingState, Learned, Records
 from reconciler.rules import questions

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from reconciler.model import Action, Change, Exceeded
+from reconciler.changes import Change, Exceeded
+from reconciler.model import Action
 from reconciler.terms import Window
 
 WINDOWS = "windows"

@@ -11,12 +11,13 @@ from reconciler.api.pages import Page, read_page
 from reconciler.api.request import Reply, Request
 from reconciler.api.times import from_rfc3339, rfc3339
 from reconciler.apply.sender import Halted, Sender
+from reconciler.changes import Change, FieldChange
 from reconciler.clock import Clock
 from reconciler.endpoints import Filters, Paging
 from reconciler.errors import Forbidden, Rejected, Throttled, Unanswered, Unauthorized
 from reconciler.kinds.customer import fingerprint
 from reconciler.kinds.wire import CUSTOMERS, read_customer
-from reconciler.model import Action, Address, Change, CustomerId, FieldChange, LiveCustomer, Reason, Status
+from reconciler.model import Action, Address, CustomerId, LiveCustomer, Reason, Status
 from reconciler.records import Binding, BindingState, PutBinding, Via, Write
 
 AROUND_S = 2.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from reconciler.model import Action, Change, FieldChange
+from reconciler.changes import Change, FieldChange
+from reconciler.model import Action
 from reconciler.report.layout import Line, Part, columns, line, padded
 from reconciler.report.words import REASONS, address, count, shown
 from reconciler.text import visible

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reconciler.model import Candidate, Doubles, Group, LiveCustomer, Twins
+from reconciler.changes import Candidate, Doubles, Group, Twins
+from reconciler.model import LiveCustomer
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.redact import masked
 from reconciler.report.words import count, shown

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from reconciler.model import Action, Change, Outcome, Status
+from reconciler.changes import Change, Outcome
+from reconciler.model import Action, Status
 from reconciler.plans import Plan
 from reconciler.records import Run
 from reconciler.report.redact import masked_change, masked_outcome, uncited

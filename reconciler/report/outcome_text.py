@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reconciler.model import Action, Change, Outcome, Reason, Status
+from reconciler.changes import Change, Outcome
+from reconciler.model import Action, Reason, Status
 from reconciler.records import Run
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.redact import masked_change, masked_outcome

@@ -17,7 +17,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from reconciler.model import Action, BindingChange, Blocked, Change, Exceeded, FieldChange, Note
+from reconciler.changes import BindingChange, Blocked, Change, Exceeded, FieldChange, Note
+from reconciler.model import Action
 from reconciler.plans import Plan
 from reconciler.report.plan_words import (
     TITLES,

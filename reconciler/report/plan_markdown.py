@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.model import Action, BindingChange, Blocked, Change, Exceeded, FieldChange, Note
+from reconciler.changes import BindingChange, Blocked, Change, Exceeded, FieldChange, Note
+from reconciler.model import Action
 from reconciler.plans import Plan
 from reconciler.report.change_text import facts
 from reconciler.report.markdown import code, fence, prose

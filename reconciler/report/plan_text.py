@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from reconciler.model import Action, BindingChange, Blocked, Change, Exceeded, Note
+from reconciler.changes import BindingChange, Blocked, Change, Exceeded, Note
+from reconciler.model import Action
 from reconciler.plans import Plan
 from reconciler.report.change_text import change_lines
 from reconciler.report.layout import BLANK, Line, Part, aligned, line, page

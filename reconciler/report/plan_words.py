@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from reconciler.model import Action, BindingAction, Change, Cost, Exceeded
+from reconciler.changes import BindingAction, Change, Cost, Exceeded
+from reconciler.model import Action
 from reconciler.plans import Plan
 from reconciler.report.words import count, duration
 
@@ -51,7 +52,8 @@ def bindings_said(plan: Plan) -> str:
     """
     Return in a few words what a plan changes in the ledger alone.
 
-    >>> from reconciler.model import Address, BindingChange, CustomerId, EnvironmentRef
+    >>> from reconciler.changes import BindingChange
+    >>> from reconciler.model import Address, CustomerId, EnvironmentRef
     >>> one = BindingChange(BindingAction.ADOPT, Address("acme"), CustomerId("cus_1"))
     >>> bindings_said(Plan(EnvironmentRef("demo", "", ""), "default", bindings=(one,)))
     '1 adoption'

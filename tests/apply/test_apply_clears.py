@@ -8,7 +8,8 @@ import httpx
 from answers import Server, ok
 from carried_out import CarriedOut, carry_out, city, create, entry, live, patch, row
 
-from reconciler.model import Cause, FieldChange, Status
+from reconciler.changes import FieldChange
+from reconciler.model import Cause, Status
 from reconciler.records import PutLearned, Trouble
 
 REFUSED = ok({"code": "unprocessable_entity", "message": "no"}, status=422)

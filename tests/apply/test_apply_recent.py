@@ -11,7 +11,8 @@ from plan_parts import customer, declared, there
 from world import World
 
 from reconciler import recording
-from reconciler.model import Action, Address, Change, FieldChange, LiveCustomer, Reason, Status
+from reconciler.changes import Change, FieldChange
+from reconciler.model import Action, Address, LiveCustomer, Reason, Status
 from reconciler.records import Binding, BindingState, Held, Recent
 
 LAG_S = 10.0

@@ -8,18 +8,9 @@ from dataclasses import replace
 import pytest
 from plan_parts import TERMS, account, bound, ledger, there
 
+from reconciler.changes import Change
 from reconciler.errors import ReconcilerError
-from reconciler.model import (
-    Action,
-    Address,
-    Change,
-    CustomerId,
-    ListPaymentMethods,
-    ListUsers,
-    Live,
-    LiveUser,
-    Reason,
-)
+from reconciler.model import Action, Address, CustomerId, ListPaymentMethods, ListUsers, Live, LiveUser, Reason
 from reconciler.plan.draft import Draft
 from reconciler.plan.single_out import Choice, found_twice, make_single
 from reconciler.records import BindingState, Records

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from plan_parts import account, bound, ledger, there
 
+from reconciler.changes import Change
 from reconciler.errors import Refused
-from reconciler.model import Action, Address, Change, CustomerId, Live, Reason
+from reconciler.model import Action, Address, CustomerId, Live, Reason
 from reconciler.plan.evidence import Evidence, check_account, evidence_of
 from reconciler.records import BindingState, Records
 

@@ -6,7 +6,7 @@ import json
 
 from plan_parts import TERMS
 
-from reconciler.model import Cost, Fit
+from reconciler.changes import Cost, Fit
 from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import plan_to_json
 from reconciler.plans import Plan

@@ -8,20 +8,9 @@ from dataclasses import replace
 import pytest
 from plan_parts import CREATED_AT, TERMS, account, bound, customer, declared, ledger, sight, there
 
+from reconciler.changes import Change, Exceeded, Note
 from reconciler.errors import Incomplete, Refused
-from reconciler.model import (
-    Action,
-    Address,
-    Change,
-    CustomerId,
-    Exceeded,
-    Get,
-    ListAgain,
-    Live,
-    Note,
-    Reason,
-    Seek,
-)
+from reconciler.model import Action, Address, CustomerId, Get, ListAgain, Live, Reason, Seek
 from reconciler.plan import guard
 from reconciler.plan.scope import scope_of
 from reconciler.records import BindingState

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from plan_parts import FILE, TERMS, account, bound, customer, declared, ledger, there
 
+from reconciler.changes import Note, Rename
 from reconciler.errors import Source
-from reconciler.model import Address, Desired, Live, Note, Rename
+from reconciler.model import Address, Desired, Live
 from reconciler.plan.collisions import MOST_NOTED
 from reconciler.plan.explain import explain
 from reconciler.plan.make import make_plan

@@ -8,20 +8,8 @@ from dataclasses import replace
 import pytest
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Change,
-    CustomerId,
-    Desired,
-    FieldChange,
-    Note,
-    Reason,
-    Status,
-)
+from reconciler.changes import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
+from reconciler.model import Action, Address, CustomerId, Desired, Reason, Status
 from reconciler.plan.revalidate import Earlier, Revalidated, earlier_of, revalidated
 from reconciler.plan.saved import SavedPlan, row_digest, users_digest
 from reconciler.plans import Plan, StaleReason

@@ -10,24 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note
 from reconciler.errors import Refused, Source
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Cause,
-    Change,
-    Cost,
-    CustomerId,
-    EnvironmentRef,
-    Exceeded,
-    FieldChange,
-    Note,
-    Reason,
-    SourceFile,
-)
+from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
 from reconciler.plan.saved import SavedPlan, load, plan_to_json, row_digest, save, users_digest
 from reconciler.plans import Plan
 from reconciler.records import Binding, BindingState, PutUsers, SeenUser, Via

@@ -9,24 +9,9 @@ import jsonschema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note
 from reconciler.errors import Source
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Cause,
-    Change,
-    Cost,
-    CustomerId,
-    EnvironmentRef,
-    Exceeded,
-    FieldChange,
-    Note,
-    Reason,
-    SourceFile,
-)
+from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
 from reconciler.plan.saved import load, plan_to_json, save
 from reconciler.plans import Plan
 from reconciler.records import Binding, BindingState, Via

@@ -14,19 +14,9 @@ from hypothesis import strategies as st
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 from strategies import declared_fields, desired_states, keys, live_fields
 
+from reconciler.changes import Change
 from reconciler.errors import Incomplete, PlanFaulty, Refused, Source
-from reconciler.model import (
-    Action,
-    Address,
-    Change,
-    CustomerId,
-    Desired,
-    DesiredUser,
-    Live,
-    LiveCustomer,
-    LiveUser,
-    Reason,
-)
+from reconciler.model import Action, Address, CustomerId, Desired, DesiredUser, Live, LiveCustomer, LiveUser, Reason
 from reconciler.pipeline.trying import tried_first
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan

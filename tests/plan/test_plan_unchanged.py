@@ -17,15 +17,7 @@ from world import Stages
 
 from reconciler.errors import Incomplete, Refused, Source
 from reconciler.kinds.recorded import with_record
-from reconciler.model import (
-    CustomerId,
-    Desired,
-    DesiredCustomer,
-    DesiredUser,
-    Live,
-    LiveCustomer,
-    LiveUser,
-)
+from reconciler.model import CustomerId, Desired, DesiredCustomer, DesiredUser, Live, LiveCustomer, LiveUser
 from reconciler.pipeline import planning
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import judged, make_plan

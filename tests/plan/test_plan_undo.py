@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from plan_parts import CREATED_AT, NOW_S, TERMS, account, bound, ledger, there
 
+from reconciler.changes import Blocked, Change, FieldChange
 from reconciler.kinds.recorded import with_record
-from reconciler.model import Action, Address, Blocked, Change, CustomerId, FieldChange, Live, Reason, Seek, Status
+from reconciler.model import Action, Address, CustomerId, Live, Reason, Seek, Status
 from reconciler.plan.undo import make_undo
 from reconciler.plans import Plan
 from reconciler.records import BindingState, Intent, Records, Trouble

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from plan_parts import TERMS, account, customer, declared, ledger
 
+from reconciler.changes import Change, Exceeded
 from reconciler.errors import Source
-from reconciler.model import Action, Address, Change, Exceeded, Reason
+from reconciler.model import Action, Address, Reason
 from reconciler.plan.make import make_plan
 from reconciler.plan.windows import closed, is_open, opens_at
 from reconciler.terms import Terms, Window

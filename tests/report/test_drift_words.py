@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from reconciler.changes import Blocked
 from reconciler.drifts import Drift, Finding, Kind, Moved
-from reconciler.model import Address, Blocked, Cause, CustomerId, EnvironmentRef
+from reconciler.model import Address, Cause, CustomerId, EnvironmentRef
 from reconciler.report.drift_words import masked_drift
 
 WHERE = EnvironmentRef("demo", "https://api.example", "")

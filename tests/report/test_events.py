@@ -8,19 +8,8 @@ from dataclasses import replace
 import pytest
 from command_line import fits
 
-from reconciler.model import (
-    Action,
-    Address,
-    Change,
-    Cost,
-    CustomerId,
-    EnvironmentRef,
-    Exceeded,
-    FieldChange,
-    Outcome,
-    Reason,
-    Status,
-)
+from reconciler.changes import Change, Cost, Exceeded, FieldChange, Outcome
+from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason, Status
 from reconciler.plans import Plan
 from reconciler.records import Run
 from reconciler.report.events import (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from reconciler.model import Action, Address, Change, CustomerId, FieldChange, Outcome, Reason, Status
+from reconciler.changes import Change, FieldChange, Outcome
+from reconciler.model import Action, Address, CustomerId, Reason, Status
 from reconciler.records import Run
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 

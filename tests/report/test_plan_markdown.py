@@ -8,7 +8,8 @@ import pytest
 from markdown_read import read
 from whole_plan import NOTHING, WHOLE, at
 
-from reconciler.model import Action, Address, Blocked, Change, CustomerId, FieldChange, Reason
+from reconciler.changes import Blocked, Change, FieldChange
+from reconciler.model import Action, Address, CustomerId, Reason
 from reconciler.plans import Plan
 from reconciler.report.plan_markdown import plan_markdown
 from reconciler.text import LEAST_BYTES, MAX_BYTES

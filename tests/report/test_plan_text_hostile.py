@@ -7,21 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whole_plan import NOTHING
 
+from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Exceeded, FieldChange, Note
 from reconciler.errors import Source
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Change,
-    CustomerId,
-    EnvironmentRef,
-    Exceeded,
-    FieldChange,
-    Note,
-    Reason,
-)
+from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason
 from reconciler.plans import Plan
 from reconciler.report.layout import columns
 from reconciler.report.plan_text import plan_text

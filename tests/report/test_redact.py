@@ -5,20 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.changes import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
 from reconciler.kinds import CUSTOMER, USER
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Change,
-    CustomerId,
-    EnvironmentRef,
-    FieldChange,
-    Note,
-    Reason,
-)
+from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason
 from reconciler.plan.saved import plan_to_json
 from reconciler.plans import Plan
 from reconciler.report.redact import masked, masked_plan, masked_text

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
+from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note
 from reconciler.errors import Source
-from reconciler.model import (
-    Action,
-    Address,
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Cause,
-    Change,
-    Cost,
-    CustomerId,
-    EnvironmentRef,
-    Exceeded,
-    FieldChange,
-    Note,
-    Reason,
-)
+from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef, Reason
 from reconciler.plans import Plan
 
 DEMO = EnvironmentRef("demo", "https://api.example", "ab" * 32)
