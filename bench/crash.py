@@ -3,7 +3,7 @@ A run killed at every one of its steps: the next run ends it, and nothing is los
 
 python bench/crash.py [--ledger postgres|objects] [--every N] [--set NAME=VALUE] [--json]
 
-A step is the moment before a request leaves, after its answer came, before a commit, or after it (`reconciler.step`).
+A step is the moment before a request leaves, after its answer came, before a commit, or after it (`crash_points`).
 For each, a process of its own applies and kills itself there (SIGKILL); then `reconciler apply` runs, and the account,
 the journal and a further plan are looked at. `--ledger postgres` and `--ledger objects` start a server of their own
 (`requirements/test.txt`); `--set` is a switch of the emulator's, as `reconciler emulator` takes it.

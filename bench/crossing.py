@@ -16,19 +16,19 @@ from story import Story
 from switched import SwitchedWorld
 from test_crash import Dead, Death, Killed, Mortal
 
+from reconciler.crash_points import no_hook
 from reconciler.desired.adopt import adopt
 from reconciler.desired.load import load_desired
 from reconciler.desired.write import write_customers
-from reconciler.drifts import Drift, Kind
 from reconciler.errors import Incomplete, Refused
-from reconciler.model import Desired
+from reconciler.model.core import Desired
+from reconciler.model.ledger import Records
+from reconciler.model.plan import Plan
+from reconciler.model.reports import Drift, DriftKind
 from reconciler.pipeline import looking
 from reconciler.plan.drift import drift_of
 from reconciler.plan.seen import Seen
-from reconciler.plans import Plan
-from reconciler.records import Records
 from reconciler.rules import Behaviour
-from reconciler.step import unheard
 
 STEPS = 90
 """So many steps a run of these histories takes at most."""
@@ -74,7 +74,7 @@ class Befalls:
         world.step = death
         with suppress(Dead, Killed, Incomplete, Refused):
             world.apply(story.desired, story.terms)
-        world.step = unheard
+        world.step = no_hook
         self.deaths += death.taken >= death.at
 
     def after(self, story: Story, phase: str) -> None:
@@ -91,9 +91,9 @@ class Befalls:
         """Hold that drift names whom somebody edited and archived."""
         world.wait(60)
         found = {str(one.address): one.kind for one in world.drift(story).findings}
-        if found.get("patched") is not Kind.CHANGED:
+        if found.get("patched") is not DriftKind.CHANGED:
             self.wrong.append(f"an edit is told as {found.get('patched')}")
-        hidden = Kind.ARCHIVED if self.behaviour.gets_archived else Kind.GONE
+        hidden = DriftKind.ARCHIVED if self.behaviour.gets_archived else DriftKind.GONE
         archived = None if self.behaviour.lists_archived else hidden
         if found.get("returned") is not archived:
             self.wrong.append(f"an archive is told as {found.get('returned')}")

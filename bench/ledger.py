@@ -26,8 +26,8 @@ from validate import generate
 from workbench import emulator, measured, program, table, told
 
 from reconciler.ledger import Holder, open_ledger
-from reconciler.model import Action, Address, CustomerId
-from reconciler.records import Binding, BindingState, Intent, PutBinding, PutIntent, Via
+from reconciler.model.core import Action, Address, CustomerId
+from reconciler.model.ledger import Binding, BindingState, Intent, PutBinding, PutIntent, Via
 
 MOST_TIMES = 1.05
 RATE_PER_S = 5.0

@@ -15,11 +15,10 @@ from collections.abc import Callable
 
 from workbench import table, told
 
-from reconciler.changes import Change, FieldChange
 from reconciler.errors import Source
-from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason
+from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason
+from reconciler.model.plan import Change, FieldChange, Plan
 from reconciler.plan.saved import as_pieces, plan_to_json
-from reconciler.plans import Plan
 from reconciler.report.plan_text import plan_text
 
 MOST_TEXT = 0.5

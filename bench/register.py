@@ -32,14 +32,13 @@ from virtual import Virtual, virtual
 from workbench import KINDS, Listing, Server, emulator, next_listing, table, told
 
 from reconciler.api.client import Client
-from reconciler.changes import Outcome
 from reconciler.clock import RealClock
 from reconciler.desired.load import load_desired
 from reconciler.desired.write import Written, write_customers
 from reconciler.errors import ApiFailed
-from reconciler.model import Action, Desired, Status
+from reconciler.model.core import Action, Desired, Status
+from reconciler.model.plan import Outcome, Plan
 from reconciler.pipeline import applying, opening, planning
-from reconciler.plans import Plan
 from reconciler.settings import Environment, Options, read_settings
 
 WANTED = {"create": 1210, "archive": 1360, "restore": 353, "patch": 9051, "patch after restore": 74, "ever": 7542}

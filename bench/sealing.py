@@ -21,8 +21,8 @@ from workbench import table, told
 from reconciler.ledger.cipher import Cipher, read_keys
 from reconciler.ledger.open import open_ledger
 from reconciler.ledger.sealed import SealedLedger
-from reconciler.model import CustomerId
-from reconciler.records import Binding, BindingState, PutBinding, Via
+from reconciler.model.core import CustomerId
+from reconciler.model.ledger import Binding, BindingState, PutBinding, Via
 
 VALUES = '{"name":"Customer %d","city":"Springfield","email":"a@c%d.example","ein":"12-3456789","country":"USA"}'
 

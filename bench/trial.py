@@ -14,11 +14,11 @@ from itertools import cycle
 
 from workbench import table, told
 
-from reconciler.collector import without_collector
 from reconciler.errors import Source
+from reconciler.gc_pause import without_collector
 from reconciler.kinds.customer import fingerprint
 from reconciler.kinds.recorded import with_record
-from reconciler.model import (
+from reconciler.model.core import (
     CustomerId,
     Desired,
     DesiredCustomer,
@@ -28,10 +28,10 @@ from reconciler.model import (
     Reading,
     SourceFile,
 )
+from reconciler.model.ledger import Binding, BindingState, Records, Via
+from reconciler.model.policy import Terms
 from reconciler.plan.make import make_plan
 from reconciler.plan.trial import tried
-from reconciler.records import Binding, BindingState, Records, Via
-from reconciler.terms import Terms
 
 TERMS = Terms(EnvironmentRef("bench", "http://127.0.0.1", "0" * 64))
 MOST_IDLE_S = 0.01

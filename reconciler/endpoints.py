@@ -12,11 +12,11 @@ from dataclasses import dataclass, fields
 
 from reconciler.api.request import Request
 from reconciler.kinds import wire
-from reconciler.model import CustomerId
+from reconciler.model.core import CustomerId
 
 
 @dataclass(frozen=True, slots=True)
-class Paging:
+class PageQuery:
     """Which page of a list: `limit` rows (None: the server's default, 100) after or before a cursor."""
 
     limit: int | None = None
@@ -33,11 +33,11 @@ class Filters:
     company_name: str | None = None
 
 
-def list_customers(paging: Paging = Paging(), filters: Filters = Filters()) -> Request:
+def list_customers(paging: PageQuery = PageQuery(), filters: Filters = Filters()) -> Request:
     """
     Return `GET /customers`: a page of customers.
 
-    >>> list_customers(Paging(limit=10), Filters(company_name="Acme")).target()
+    >>> list_customers(PageQuery(limit=10), Filters(company_name="Acme")).target()
     '/customers?limit=10&company_name=Acme'
     """
     return Request("GET", wire.CUSTOMERS, (*_query(paging), *_query(filters)))
@@ -48,7 +48,7 @@ def get_customer(customer: CustomerId) -> Request:
     return Request("GET", wire.customer_path(customer))
 
 
-def list_users(customer: CustomerId, paging: Paging = Paging()) -> Request:
+def list_users(customer: CustomerId, paging: PageQuery = PageQuery()) -> Request:
     """Return `GET /customers/{id}/users`: a page of a customer's users."""
     return Request("GET", wire.users_path(customer), _query(paging))
 
@@ -88,7 +88,7 @@ def create_user(customer: CustomerId, values: Mapping[str, str | None]) -> Reque
     return Request("POST", wire.users_path(customer), body=dict(values), repeatable=False)
 
 
-def _query(asked: Paging | Filters) -> tuple[tuple[str, str], ...]:
+def _query(asked: PageQuery | Filters) -> tuple[tuple[str, str], ...]:
     """Return what is asked for as a query, in the order of its fields; "" and None are left out."""
     given = ((one.name, getattr(asked, one.name)) for one in fields(asked))
     return tuple((name, str(value)) for name, value in given if value not in ("", None))

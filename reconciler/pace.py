@@ -67,7 +67,7 @@ def from_text(text: str | bytes, now_s: float) -> Pace:
         return Pace()
 
 
-def shifted(pace: Pace, by_s: float) -> Pace:
+def shift(pace: Pace, by_s: float) -> Pace:
     """Return the pace with its moments by another clock, `by_s` ahead of the one they were by."""
     return replace(
         pace,
@@ -114,17 +114,17 @@ def take(pace: Pace, slot: Slot, rate_per_s: float, now_s: float) -> tuple[Pace,
         return _again(pace, slot, rate_per_s, now_s)
     free_s = _a_second_after(pace, slot.number, rate_per_s)
     if free_s > now_s + NO_WAIT_S:
-        return left(pace, slot.number, free_s), replace(slot, due_s=free_s)
-    return left(pace, slot.number, now_s), replace(slot, due_s=now_s, taken=True)
+        return after_leaving(pace, slot.number, free_s), replace(slot, due_s=free_s)
+    return after_leaving(pace, slot.number, now_s), replace(slot, due_s=now_s, taken=True)
 
 
 def _again(pace: Pace, slot: Slot, rate_per_s: float, now_s: float) -> tuple[Pace, Slot]:
     """Return another slot for one that was missed; taken where it has come already, so that nobody waits forever."""
-    pace, other = reserve(left(pace, slot.number, -inf), rate_per_s, now_s)
+    pace, other = reserve(after_leaving(pace, slot.number, -inf), rate_per_s, now_s)
     return pace, replace(other, taken=other.due_s <= now_s + NO_WAIT_S)
 
 
-def left(pace: Pace, number: int, left_s: float) -> Pace:
+def after_leaving(pace: Pace, number: int, left_s: float) -> Pace:
     """Return the pace in which request `number` left at `left_s`: later than its slot, or never (minus infinity)."""
     place = number - pace.first
     if not 0 <= place < len(pace.left_s):
@@ -132,7 +132,7 @@ def left(pace: Pace, number: int, left_s: float) -> Pace:
     return replace(pace, left_s=(*pace.left_s[:place], left_s, *pace.left_s[place + 1 :]))
 
 
-def throttled(pace: Pace, left_s: float, wait_s: float, now_s: float) -> Pace:
+def after_throttle(pace: Pace, left_s: float, wait_s: float, now_s: float) -> Pace:
     """
     Return the pace after a 429 to a request that left at `left_s`: a pause of `wait_s`, then half the rate.
 
@@ -144,7 +144,7 @@ def throttled(pace: Pace, left_s: float, wait_s: float, now_s: float) -> Pace:
     return replace(paused, slowed_s=now_s, share=max(share_at(pace, now_s) / 2, _SLOWEST))
 
 
-def answered(pace: Pace, now_s: float) -> Pace:
+def after_answer(pace: Pace, now_s: float) -> Pace:
     """Return the pace after an answer: a fiftieth of the full rate is won back."""
     return replace(pace, share=min(1.0, share_at(pace, now_s) + _RECOVERY))
 

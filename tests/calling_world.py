@@ -9,11 +9,11 @@ from clocks import EPOCH_S, VirtualClock
 from world import REF, World
 
 from reconciler.apply.direct_request import Call
+from reconciler.crash_points import no_hook
 from reconciler.errors import ReconcilerError
+from reconciler.model.policy import Terms
 from reconciler.pipeline import applying, calling
 from reconciler.pipeline.calling import Called
-from reconciler.step import unheard
-from reconciler.terms import Terms
 
 
 class Killed(KeyboardInterrupt):
@@ -54,7 +54,7 @@ class CallingWorld(World):
         except (Killed, Dead, ReconcilerError):
             pass
         finally:
-            self.step = unheard
+            self.step = no_hook
         return death.taken >= at
 
     async def _call(self, call: Call, terms: Terms) -> Called:

@@ -17,13 +17,11 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
-from reconciler.changes import Change, FieldChange
 from reconciler.errors import LedgerFailed
 from reconciler.kinds.recorded import with_record
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, Status
-from reconciler.plans import Plan
-from reconciler.records import (
+from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, Status
+from reconciler.model.ledger import (
     Binding,
     BindingState,
     Intent,
@@ -36,6 +34,7 @@ from reconciler.records import (
     Via,
     Write,
 )
+from reconciler.model.plan import Change, FieldChange, Plan
 
 UNKNOWN, NOT_KNOWN = Learned(), Ways()
 CREATED_AT = "2026-01-01T00:00:00Z"

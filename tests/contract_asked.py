@@ -16,8 +16,8 @@ import httpx
 from reconciler.emulator.load import load
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
+from reconciler.resources import shipped
 from reconciler.rules import Behaviour
-from reconciler.shipped import shipped
 
 # An archive is no deletion: an archived customer is restored, and then answers again.
 _NO_DELETION = ("--exclude-checks", "use_after_free")

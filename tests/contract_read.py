@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from reconciler.shipped import shipped
+from reconciler.resources import shipped
 
 Node = Mapping[str, Any]
 

@@ -18,12 +18,12 @@ from reached import left
 from story import TERMS, Ran, Story
 from switched import SwitchedWorld
 
-from reconciler.changes import Change
 from reconciler.errors import Source
-from reconciler.model import Desired, DesiredUser
+from reconciler.model.core import Desired, DesiredUser
+from reconciler.model.plan import Change
+from reconciler.model.policy import Share
 from reconciler.rules import Behaviour, Paging, Unique
 from reconciler.rules.questions import QUESTIONS, switched
-from reconciler.terms import Share
 
 _SHM = Path("/dev/shm")  # noqa: S108 - memory, where there is such: a commit then costs nothing
 _HERE = {"page_max=50": "page_max=4", "invoiced=acme": "invoiced=invoiced"}

@@ -16,13 +16,13 @@ from crossed import UNDER
 from plan_parts import customer, declared
 from switched import SwitchedWorld
 
-from reconciler.drifts import Drift, Kind
-from reconciler.model import Action, Desired
+from reconciler.model.core import Action, Desired
+from reconciler.model.plan import Plan
+from reconciler.model.reports import Drift, DriftKind
 from reconciler.pipeline import planning
 from reconciler.plan.drift import drift_of
 from reconciler.plan.seen import Seen
 from reconciler.plan.undo import make_undo
-from reconciler.plans import Plan
 from reconciler.rules import Behaviour
 
 _SHM = Path("/dev/shm")  # noqa: S108 - memory, where there is such: a commit then costs nothing
@@ -109,7 +109,7 @@ def _edited(behaviour: Behaviour, moment_s: float) -> Iterator[str]:
             if key not in patches or patches[key].fields[0].before != "By hand":
                 yield f"no plan shows the edit of {key!r}: {patches.get(key)}"
         found = {str(one.address): one for one in world.drift(SECOND).findings}
-        yield from (f"{key!r} did not drift" for key in patches if found[key].kind is not Kind.CHANGED)
+        yield from (f"{key!r} did not drift" for key in patches if found[key].kind is not DriftKind.CHANGED)
         now = {str(one.address): one for one in world.planned(THIRD).plan.changes}
         if [one for one in saved.changes if now[str(one.address)].fields == one.fields]:
             yield "a saved plan is the same as before the edit"

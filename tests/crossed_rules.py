@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from crossed import Phase, Told
 from rulebook import RULES, complaints
 
-from reconciler.model import Status
+from reconciler.model.core import Status
 from reconciler.rules import Behaviour, Clears, ExternalIds, Synced, Unique, UserUnique
 
 _OURS = [rule for rule in RULES if rule.__name__ != "limits_name_what_exceeds_them"]

@@ -1,4 +1,4 @@
-"""The end of a process, at any step of a run (`reconciler.step`), as an exception that an event loop lets through."""
+"""The end of a process, at any step of a run (`crash_points`), as an exception that an event loop lets through."""
 
 from __future__ import annotations
 

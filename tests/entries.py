@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from api_account import Customer
 from story import Ran
 
-from reconciler.changes import Change
-from reconciler.model import Action, CustomerId, Desired, DesiredCustomer
+from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.plan import Change
 from reconciler.plan.ways import known_lag
-from reconciler.records import Binding, BindingState
 
 
 def changes(ran: Ran, action: Action) -> list[Change]:

@@ -22,16 +22,25 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("live",),
     ("endpoints",),
     ("ledger", "api", "documents"),
-    ("rules", "recording"),
+    ("rules", "bookkeeping"),
     ("kinds",),
+    ("model",),
     (
-        "model records terms plans drifts explained diagnosis answers",
-    ),  # the nouns are one room: they are made of each other
-    ("errors", "clock", "text", "file_patterns", "input_file", "shipped", "collector", "step", "pace", "git"),
+        "errors",
+        "clock",
+        "escape",
+        "file_patterns",
+        "input_file",
+        "resources",
+        "gc_pause",
+        "crash_points",
+        "pace",
+        "git",
+    ),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
-NARROWER = {"emulator": ("rules", "kinds", "model", "errors", "clock", "text")}
+NARROWER = {"emulator": ("rules", "kinds", "model", "errors", "clock", "escape")}
 
 # No file, no socket, no clock, no randomness, no logging, no waiting.
 MIDDLE = (
@@ -39,16 +48,10 @@ MIDDLE = (
     "rules",
     "kinds",
     "model",
-    "records",
-    "terms",
-    "plans",
-    "drifts",
-    "explained",
-    "diagnosis",
     "answers",
     "probe.read",
     "errors",
-    "text",
+    "escape",
     "file_patterns",
     "pace",
     "api.times",
@@ -56,7 +59,7 @@ MIDDLE = (
     "documents.words",
     "apply.settle",
     "apply.recover",
-    "recording",
+    "bookkeeping",
 )
 _PURE = """
     __future__ base64 binascii bisect collections contextlib copy dataclasses datetime deepdiff difflib email.utils
@@ -125,13 +128,13 @@ SEEN = ("importlib.metadata", "importlib.resources")
 OWN = ("__future__.annotations", "reconciler.scripting")
 
 # A process's edges: they print, read the environment and write where the user says. The emulator is a program
-# of its own, and `shipped` reads what came with the package.
+# of its own, and `resources` reads what came with the package.
 FREE = {
     "cli": ("builtins", "os", "shutil", "tempfile", "pathlib", "sys", "asyncio", "random", "uuid"),
     "pipeline": ("os", "pathlib"),
     "scripting": ("os", "pathlib"),
     "emulator": ("builtins", "os", "pathlib", "time", "asyncio", "random", "tempfile", "reconciler.clock.RealClock"),
-    "shipped": ("builtins.open", "pathlib"),
+    "resources": ("builtins.open", "pathlib"),
     "input_file": ("pathlib",),
     "git": ("os", "shutil", "pathlib", "subprocess"),
 }
@@ -260,7 +263,7 @@ SILENT = {
 
 
 def unannounced(module: str, source: str) -> list[str]:
-    """Return the functions that send or commit without telling the hook of `reconciler.step` before and after."""
+    """Return the functions that send or commit without telling `reconciler.crash_points` before and after."""
     found = []
     for function in ast.walk(ast.parse(source)):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):

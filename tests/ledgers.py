@@ -17,8 +17,8 @@ from reconciler.ledger.open import write_sqlite
 from reconciler.ledger.schema import shipped
 from reconciler.ledger.sealed import SealedLedger
 from reconciler.ledger.sqlite import SqliteLedger
-from reconciler.model import CustomerId
-from reconciler.records import Binding, BindingState, Via
+from reconciler.model.core import CustomerId
+from reconciler.model.ledger import Binding, BindingState, Via
 
 WHERE: dict[str, Any] = {"environment": "demo", "base_url": "https://api.example"}
 LATER = (*shipped(), "ALTER TABLE meta ADD COLUMN later TEXT NOT NULL DEFAULT 'yes';\n")

@@ -12,7 +12,7 @@ from api_routes import Seen
 from api_ways import Ways
 from story import Ran
 
-from reconciler.model import Action
+from reconciler.model.core import Action
 
 _SEEK_S = 4.0
 

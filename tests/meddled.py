@@ -19,10 +19,10 @@ from plan_parts import customer, declared
 from story import TERMS
 from world import World, done
 
-from reconciler.changes import Blocked, Change
 from reconciler.errors import PlanFaulty, ReconcilerError, Source
-from reconciler.model import DesiredUser
-from reconciler.terms import Share
+from reconciler.model.core import DesiredUser
+from reconciler.model.plan import Blocked, Change
+from reconciler.model.policy import Share
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a commit then costs nothing
 UNDER = replace(TERMS, max_archives=Share(100, percent=True), max_restores=Share(100, percent=True))

@@ -27,20 +27,15 @@ from reconciler.desired.load import load_desired
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.recorded import compact, with_record
 from reconciler.kinds.wire import read_customer, read_user
-from reconciler.model import Action, Address, CustomerId, Desired, End, EnvironmentRef, Live, LiveCustomer, Read
-from reconciler.plan.absence import held
-from reconciler.plan.draft import Draft
-from reconciler.plan.make import make_plan
-from reconciler.plan.saved import plan_to_json
-from reconciler.plan.saved_parts import users_to_json
-from reconciler.records import (
+from reconciler.model.core import Action, Address, CustomerId, Desired, End, EnvironmentRef, Live, LiveCustomer, Read
+from reconciler.model.ledger import (
     Binding,
     BindingState,
-    Held,
     Intent,
     Learned,
     Pass,
     Recent,
+    RecentWrite,
     Records,
     Reversals,
     SeenUser,
@@ -48,7 +43,12 @@ from reconciler.records import (
     Via,
     reversals_json,
 )
-from reconciler.terms import Prune, Share, Terms
+from reconciler.model.policy import Prune, Share, Terms
+from reconciler.plan.absence import held
+from reconciler.plan.draft import Draft
+from reconciler.plan.make import make_plan
+from reconciler.plan.saved import plan_to_json
+from reconciler.plan.saved_parts import users_to_json
 
 Json: TypeAlias = dict[str, Any]
 
@@ -180,7 +180,7 @@ def binding(key: str, row: Json) -> Binding:
     if "earlier" in row:
         held = row.get("held", {})
         changed = {
-            name: Held(held.get(name, observed.get(name, "")), tuple((text, bare.written_at) for text in texts))
+            name: RecentWrite(held.get(name, observed.get(name, "")), tuple((text, bare.written_at) for text in texts))
             for name, texts in row["earlier"].items()
         }
         bare = replace(bare, recent_json=Recent(fields=changed).as_json())

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.errors import Source
 from reconciler.kinds.customer import fingerprint
 from reconciler.kinds.recorded import with_record
-from reconciler.model import (
+from reconciler.model.core import (
     CustomerId,
     Desired,
     DesiredCustomer,
@@ -21,9 +21,9 @@ from reconciler.model import (
     Reading,
     SourceFile,
 )
+from reconciler.model.ledger import Binding, BindingState, Records, Via
+from reconciler.model.policy import Terms
 from reconciler.plan.presence import Sight
-from reconciler.records import Binding, BindingState, Records, Via
-from reconciler.terms import Terms
 
 FILE = "customers.yaml"
 NOW_S = 1_767_225_600.0

@@ -11,8 +11,8 @@ from entries import candidates, rows_of
 from listings import is_narrow, the_listing_is_read_once, window
 from story import Ran, ids_of
 
-from reconciler.model import Action, CustomerId, Status
-from reconciler.records import BindingState
+from reconciler.model.core import Action, CustomerId, Status
+from reconciler.model.ledger import BindingState
 
 _WRITES = (Endpoint.CREATE, Endpoint.PATCH, Endpoint.ARCHIVE, Endpoint.RESTORE, Endpoint.CREATE_USER)
 

@@ -12,16 +12,16 @@ from deaths import Dead, Killed
 from emulated import Stopped
 from world import REF, World
 
-from reconciler.answers import NO, YES, ProbeQuestion
 from reconciler.emulator.load import load
 from reconciler.emulator.service import Emulator
 from reconciler.emulator.transport import EmulatorTransport
-from reconciler.model import CustomerId
+from reconciler.model.core import CustomerId
+from reconciler.model.policy import Terms
+from reconciler.model.reports import NO, YES, ProbeQuestion
 from reconciler.pipeline import applying, probing
 from reconciler.pipeline.runs import PROBING
 from reconciler.rules import Behaviour, Clears, LagOn, LargerLimit, Order, Precision, Unique, UserUnique
 from reconciler.rules.account import Customer
-from reconciler.terms import Terms
 
 STRANGERS = 130
 TERMS = Terms(REF, rate_per_s=0.0)

@@ -9,10 +9,10 @@ from api_replies import stored
 from entries import candidates, changes, held, row_of, rows_of, young
 from story import Ran
 
-from reconciler.changes import Change
-from reconciler.model import Action, Status
-from reconciler.records import BindingState
-from reconciler.terms import Prune
+from reconciler.model.core import Action, Status
+from reconciler.model.ledger import BindingState
+from reconciler.model.plan import Change
+from reconciler.model.policy import Prune
 
 # --- what differs ---------------------------------------------------------------------------------------
 

@@ -25,9 +25,9 @@ from reached import (
 )
 from story import Ran, ids_of
 
-from reconciler.model import Action
-from reconciler.records import BindingState
-from reconciler.terms import Prune
+from reconciler.model.core import Action
+from reconciler.model.ledger import BindingState
+from reconciler.model.policy import Prune
 
 Rule = Callable[[Ran], Iterator[str]]
 

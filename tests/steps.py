@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from api_account import Account, Customer
 from api_ways import Fault
 
-from reconciler.model import Desired
+from reconciler.model.core import Desired
 
 
 @dataclass(frozen=True, slots=True)

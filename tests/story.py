@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from steps import Apply, Declared, Deleted, LedgerLost, LiveEdit, SomeoneEdits, Step, TimePasses
 from world import REF, Applied, Stages, World
 
-from reconciler.changes import Outcome
 from reconciler.errors import Incomplete, Refused
-from reconciler.model import CustomerId, Desired, Status
-from reconciler.records import Records
-from reconciler.terms import Prune, Terms
+from reconciler.model.core import CustomerId, Desired, Status
+from reconciler.model.ledger import Records
+from reconciler.model.plan import Outcome
+from reconciler.model.policy import Prune, Terms
 
 SETTLED_S = 60.0
 """By then every write is to be seen, and no create of a broken run can still come: 10 s, 5 s and 30 s."""

@@ -17,7 +17,7 @@ from api_ways import Empties, ErrorBody, Fault, Order, Rewrite, Unique, Unset, U
 from hypothesis import strategies as st
 
 from reconciler.errors import Source
-from reconciler.model import CustomerId, Desired, DesiredCustomer, DesiredUser, Move, Reading, SourceFile
+from reconciler.model.core import CustomerId, Desired, DesiredCustomer, DesiredUser, Move, Reading, SourceFile
 
 PLAIN_KEYS = ("acme", "globex", "initech")
 ODD_KEYS = ("Acme", "acme ", "a/b", "a%2Fb", "50%", "two words", "caf\u00e9", "cafe\u0301")

@@ -14,8 +14,8 @@ from strategies import fault_scripts
 from world import World
 
 from reconciler.errors import OverBudget, Source
-from reconciler.model import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status
-from reconciler.terms import Allowance
+from reconciler.model.core import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status
+from reconciler.model.policy import Allowance
 
 SOURCE = Source("customers.yaml", 1, 1)
 READING = Reading((SourceFile("customers.yaml", "0" * 64),))

@@ -1,7 +1,7 @@
 """
 A run that dies at any of its steps loses nothing and doubles nobody: the next run ends what it began.
 
-Every step before and after a request and a commit (`reconciler.step`), one after the other. `bench/crash.py` does
+Every step before and after a request and a commit (`crash_points`), one after the other. `bench/crash.py` does
 the same with a process of its own and SIGKILL.
 """
 
@@ -21,11 +21,11 @@ from deaths import Dead, Death, Killed
 from plan_parts import customer, declared
 from world import Applied, Stages, World, done
 
+from reconciler.crash_points import no_hook
 from reconciler.errors import Incomplete, Source
-from reconciler.model import Desired, DesiredUser
+from reconciler.model.core import Desired, DesiredUser
+from reconciler.model.policy import Terms
 from reconciler.pipeline import planning
-from reconciler.step import unheard
-from reconciler.terms import Terms
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a commit then costs nothing
 
@@ -121,7 +121,7 @@ def dies(world: Mortal, at: int) -> bool:
     except (Killed, Dead):
         pass
     finally:
-        world.step = unheard
+        world.step = no_hook
     return death.taken >= at
 
 

@@ -18,7 +18,7 @@ from reconciler import errors
 from reconciler.cli.main import cli, run
 from reconciler.documents.parse import parse
 from reconciler.documents.shape import Shape
-from reconciler.shipped import schema
+from reconciler.resources import schema
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

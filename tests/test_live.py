@@ -10,7 +10,7 @@ from clocks import EPOCH_S, run
 from reconciler import live
 from reconciler.errors import Incomplete, NotTheApi, Unanswered
 from reconciler.kinds.wire import Parts
-from reconciler.model import (
+from reconciler.model.core import (
     AskSuccessor,
     CustomerId,
     End,

@@ -9,7 +9,7 @@ from clocks import run
 
 from reconciler import live
 from reconciler.errors import Forbidden
-from reconciler.model import CustomerId, ListUsers, Live, LiveUser
+from reconciler.model.core import CustomerId, ListUsers, Live, LiveUser
 
 ONE, TWO, GONE = CustomerId("one"), CustomerId("two"), CustomerId("gone")
 JANE = {"id": "1", "email": "jane@acme.example"}

@@ -9,7 +9,7 @@ from clocks import run
 
 from reconciler import live
 from reconciler.errors import Forbidden, Rejected
-from reconciler.model import Live
+from reconciler.model.core import Live
 
 
 def _rows(count: int, first: int = 0) -> list[dict[str, str]]:

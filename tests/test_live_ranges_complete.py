@@ -21,7 +21,7 @@ from rules_account import NOW, body
 
 from reconciler import live
 from reconciler.live.ranges import cuts_of
-from reconciler.model import CustomerId, Live
+from reconciler.model.core import CustomerId, Live
 from reconciler.rules import (
     Account,
     Behaviour,

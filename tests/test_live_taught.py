@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.live import taught
-from reconciler.model import CustomerId, Live, LiveCustomer
-from reconciler.records import Learned
+from reconciler.model.core import CustomerId, Live, LiveCustomer
+from reconciler.model.ledger import Learned
 
 KNOWN = Learned(lists_archived=True, longest_page=100, how="seen", listed=5, told="d", page_limit=100)
 

@@ -15,7 +15,7 @@ from steps import AddUser, Apply, Archived, Created, Declared, Edited, SomeoneEd
 from story import Stages, Switched, story
 
 from reconciler.errors import PlanFaulty, Source
-from reconciler.model import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile
+from reconciler.model.core import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile
 
 BUGS = (
     Planted(

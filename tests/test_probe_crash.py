@@ -9,10 +9,10 @@ import pytest
 from deaths import Dead, Death, Killed
 from probes import Probed
 
-from reconciler.answers import PROBES
-from reconciler.records import BindingState
+from reconciler.crash_points import no_hook
+from reconciler.model.ledger import BindingState
+from reconciler.model.reports import PROBES
 from reconciler.rules import Behaviour
-from reconciler.step import unheard
 
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108 - a commit then costs nothing
 
@@ -26,7 +26,7 @@ def killed(world: Probed, at: int) -> bool:
     except (Killed, Dead):
         pass
     finally:
-        world.step = unheard
+        world.step = no_hook
     return death.taken >= at
 
 

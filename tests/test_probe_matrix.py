@@ -10,10 +10,10 @@ from allpairspy import AllPairs
 from plan_parts import customer, declared
 from probes import SWITCHES, UNSEEN, Probed, expected, lag_of
 
-from reconciler.answers import ProbeQuestion
-from reconciler.model import DesiredCustomer, Status
+from reconciler.model.core import DesiredCustomer, Status
+from reconciler.model.ledger import Learned
+from reconciler.model.reports import ProbeQuestion
 from reconciler.probe.run import REQUESTS
-from reconciler.records import Learned
 from reconciler.rules import Behaviour
 from reconciler.rules.questions import QUESTIONS
 

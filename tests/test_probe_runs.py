@@ -12,8 +12,8 @@ import pytest
 from plan_parts import customer, declared
 from probes import TERMS, Probed
 
-from reconciler.answers import ProbeQuestion
-from reconciler.model import Status
+from reconciler.model.core import Status
+from reconciler.model.reports import ProbeQuestion
 from reconciler.pipeline.probing import Probed as What
 from reconciler.rules import Behaviour
 

@@ -21,10 +21,10 @@ from strategies import histories, live_states, ways
 from ways_out import follow
 
 from reconciler.errors import Source
-from reconciler.model import Action, Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status
+from reconciler.model.core import Action, Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status
+from reconciler.model.ledger import BindingState
+from reconciler.model.policy import Terms
 from reconciler.plan.ways import LAG_S
-from reconciler.records import BindingState
-from reconciler.terms import Terms
 
 ROUNDS = 8
 """A way out may uncover what was hidden behind the block: who it is, then what differs, then what the server keeps."""

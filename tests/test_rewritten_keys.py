@@ -13,7 +13,7 @@ from switched import SwitchedWorld
 from reconciler.apply import direct_request
 from reconciler.emulator.faults import Fault, On
 from reconciler.emulator.scripted import Scripted
-from reconciler.model import Status
+from reconciler.model.core import Status
 from reconciler.rules import Behaviour, ExternalIds, Unique
 
 LOWERS = Behaviour(external_ids=ExternalIds.LOWERED, unique=Unique.NONE)

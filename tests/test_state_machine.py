@@ -28,10 +28,10 @@ from test_crash import MEMORY, Dead, Death, Killed, patient
 from two_runners import Begun, TakenOverAt
 from world import REF, Applied, Stages
 
+from reconciler.crash_points import no_hook
 from reconciler.errors import Incomplete, Source, TakenOver
-from reconciler.model import Desired, DesiredUser, Status
-from reconciler.step import unheard
-from reconciler.terms import Share, Terms
+from reconciler.model.core import Desired, DesiredUser, Status
+from reconciler.model.policy import Share, Terms
 
 KEYS = ("Acme", "globex ", "00123")
 ALL = Share(100, percent=True)
@@ -175,7 +175,7 @@ class Account(RuleBasedStateMachine):
         self.world.step = Death(step)
         with suppress(Dead, Killed):
             self._apply()
-        self.world.step = unheard
+        self.world.step = no_hook
         self.world.wait(wait_s)
 
     @rule(step=st.integers(1, 16), second=st.none() | states())
@@ -190,7 +190,7 @@ class Account(RuleBasedStateMachine):
         self.world.step = TakenOverAt(self.world, other, step)
         with suppress(TakenOver):
             self._apply(first)
-        self.world.step = unheard
+        self.world.step = no_hook
         self.world.wait(SETTLED_S)
 
     @rule()

@@ -10,7 +10,7 @@ from hypothesis import Phase, find, given, settings
 from steps import Apply, Declared, LiveEdit
 from strategies import desired_states, histories, live_states, ways
 
-from reconciler.model import Desired
+from reconciler.model.core import Desired
 
 NOON = 1_767_614_400.0
 _FIND = settings(max_examples=2000, database=None, phases=[Phase.generate])

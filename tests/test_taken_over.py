@@ -15,9 +15,9 @@ import pytest
 from test_crash import FIRST, MEMORY, THIRD, WAYS, Mortal, account, converged, ends, ready
 from two_runners import Begun, TakenOverAt
 
+from reconciler.crash_points import no_hook
 from reconciler.errors import TakenOver
-from reconciler.model import Desired
-from reconciler.step import unheard
+from reconciler.model.core import Desired
 
 
 def taken_over(world: Mortal, at: int, second: Desired) -> bool:
@@ -36,7 +36,7 @@ def taken_over(world: Mortal, at: int, second: Desired) -> bool:
     world.step = takes_over
     with suppress(TakenOver):
         world.apply(THIRD)
-    world.step = unheard
+    world.step = no_hook
     world.wait(60)
     assert [account(world) for _ in left] == left
     return takes_over.taken >= at

@@ -18,10 +18,10 @@ from strategies import desired_customers, live_edits, ways
 from world import REF, Stages, World, done
 
 from reconciler.errors import Incomplete, Refused, Source
-from reconciler.model import Action, CustomerId, Desired, DesiredCustomer, Move, Reading, SourceFile
+from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Move, Reading, SourceFile
+from reconciler.model.policy import Share, Terms
 from reconciler.pipeline import planning
 from reconciler.plan.ways import LEARNING
-from reconciler.terms import Share, Terms
 
 FILE = "customers.yaml"
 KEYS = ("acme", "globex", "initech", "hooli", "umbrella")

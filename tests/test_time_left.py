@@ -10,8 +10,8 @@ import pytest
 from world import REF, Applied, World
 
 from reconciler.errors import Source
-from reconciler.model import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile
-from reconciler.terms import Share, Terms
+from reconciler.model.core import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile
+from reconciler.model.policy import Share, Terms
 
 SOURCE = Source("customers.yaml", 1, 1)
 READING = Reading((SourceFile("customers.yaml", "0" * 64),))

@@ -16,9 +16,9 @@ from clocks import VirtualLoop
 from test_crash import Mortal
 from world import World
 
+from reconciler.crash_points import no_hook
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder
-from reconciler.step import unheard
 
 EXPIRED_S = 20.0
 """The first sleeps so long before the second begins: past a lease of 15 s, and the 5 s that a request may take."""
@@ -60,7 +60,7 @@ class TakenOverAt:
         assert isinstance(loop, VirtualLoop)
         world, began_s = self.world, self.world.passed_s
         world.passed_s += loop.time() + EXPIRED_S
-        world.step = unheard
+        world.step = no_hook
         with ThreadPoolExecutor(1) as other:
             other.submit(self.second).result()
         loop.pass_time(world.passed_s - began_s - loop.time())

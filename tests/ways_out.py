@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from story import Story
 
-from reconciler.changes import Blocked
 from reconciler.errors import Source
-from reconciler.model import CustomerId, DesiredCustomer, Move
-from reconciler.records import DropBinding
+from reconciler.model.core import CustomerId, DesiredCustomer, Move
+from reconciler.model.ledger import DropBinding
+from reconciler.model.plan import Blocked
 
 
 def follow(story: Story, blocked: Iterable[Blocked]) -> None:

@@ -20,14 +20,13 @@ from contract_watch import hold
 
 from reconciler.api.budget import Budget
 from reconciler.api.client import Client
-from reconciler.changes import Outcome
+from reconciler.crash_points import Step, no_hook
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger
-from reconciler.model import Desired, EnvironmentRef
+from reconciler.model.core import Desired, EnvironmentRef
+from reconciler.model.plan import Outcome, Plan
+from reconciler.model.policy import UNBOUNDED, Terms
 from reconciler.pipeline import applying, planning
-from reconciler.plans import Plan
-from reconciler.step import Step, unheard
-from reconciler.terms import UNBOUNDED, Terms
 
 BASE_URL = "http://127.0.0.1:8085"
 REF = EnvironmentRef("test", BASE_URL, "0" * 64)
@@ -67,7 +66,7 @@ class World:
     An account behind a model of the API, a ledger in `folder`, and time that passes only when waited for.
 
     `allowance` bounds each run.
-    `step` is told of every step of a run (`reconciler.step`); `answers` may stand between the client and the API.
+    `step` is told of every step of a run (`crash_points`); `answers` may stand between the client and the API.
     What comes to the API, and what it answers, is held to the contract; what `answers` makes of that is not.
     """
 
@@ -87,7 +86,7 @@ class World:
         self._folder = folder
         self._ledgers = 0
         self._ended_s = 0.0
-        self.step: Step = unheard
+        self.step: Step = no_hook
         self.allowance = UNBOUNDED
         self.answers: Callable[[httpx.Request], httpx.Response] = self.api.handler
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
-from reconciler.plans import Plan
+from reconciler.model.plan import Plan
 from reconciler.report.plan_html import plan_html
 
 

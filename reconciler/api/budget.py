@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.clock import Clock
 from reconciler.errors import OverBudget
-from reconciler.terms import UNBOUNDED, Allowance
+from reconciler.model.policy import UNBOUNDED, Allowance
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from reconciler.api.origin import JSON_TYPE, connect, origin
 from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
 from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
 from reconciler.clock import Clock, sleep_unless
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import (
     ApiFailed,
     NotTheApi,
@@ -34,7 +35,6 @@ from reconciler.errors import (
     Unreachable,
 )
 from reconciler.pace import HAIR
-from reconciler.step import Step, unheard
 
 _log = logging.getLogger("reconciler.api")
 
@@ -84,7 +84,7 @@ class Client:
         transport: httpx.AsyncBaseTransport | None = None,
         timeout_s: float = 30.0,
         trace: Callable[[Sent], None] | None = None,
-        step: Step = unheard,
+        step: Step = no_hook,
         budget: Budget | None = None,
         board: Board | None = None,
         patient: bool = True,

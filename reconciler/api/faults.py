@@ -23,7 +23,7 @@ from reconciler.errors import (
     Unauthorized,
     Unreachable,
 )
-from reconciler.text import cited, visible
+from reconciler.escape import cited, visible
 
 SHOWN_CHARS = 200
 """How much of a server's text a message shows."""

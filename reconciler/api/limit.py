@@ -142,18 +142,18 @@ class Limiter:
         now_s = self._clock.monotonic()
         late_s, turn.left_s = now_s - turn.left_s, now_s
         if late_s > _LATE_S and turn.number >= 0:
-            await self._change(lambda kept: (pace.left(kept, turn.number, now_s), None))
+            await self._change(lambda kept: (pace.after_leaving(kept, turn.number, now_s), None))
 
     async def throttled(self, turn: Turn, wait_s: float) -> None:
         """Slow down after a 429: nothing leaves for `wait_s`, then at half the rate."""
         now_s = self._clock.monotonic()
         self._paused_until_s = max(self._paused_until_s, now_s + wait_s)
-        await self._change(lambda kept: (pace.throttled(kept, turn.left_s, wait_s, now_s), None))
+        await self._change(lambda kept: (pace.after_throttle(kept, turn.left_s, wait_s, now_s), None))
 
     async def answered(self) -> None:
         """Come back to the full rate by a fiftieth of it for each request that was answered."""
         if self._share < 1:
-            await self._change(lambda kept: (pace.answered(kept, self._clock.monotonic()), None))
+            await self._change(lambda kept: (pace.after_answer(kept, self._clock.monotonic()), None))
 
     async def _change(self, move: Callable[[Pace], tuple[Pace, Result]]) -> Result:
         """Change the pace, and remember its share of the rate."""

@@ -11,7 +11,7 @@ import httpx
 from reconciler import __version__
 from reconciler.api.proxy import proxy_for
 from reconciler.errors import Invalid, Problem, Source
-from reconciler.text import visible
+from reconciler.escape import visible
 
 JSON_TYPE = "application/json"
 

@@ -11,7 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from reconciler.text import visible
+from reconciler.escape import visible
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import httpx
 
 from reconciler.api.origin import is_loopback
 from reconciler.api.proxy import proxy_for
-from reconciler.text import visible
+from reconciler.escape import visible
 
 
 class Stage(StrEnum):

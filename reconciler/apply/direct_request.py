@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from reconciler import endpoints, recording
+from reconciler import bookkeeping, endpoints
 from reconciler.api.client import Client
 from reconciler.api.pages import pages
 from reconciler.api.request import Request
@@ -21,12 +21,12 @@ from reconciler.apply.recover import doubt_text
 from reconciler.apply.replies import outcome_of
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Facts, Observed, Users, settle
-from reconciler.changes import Change, FieldChange, Outcome
 from reconciler.errors import Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import CUSTOMERS, read_customer, read_user, users_path
-from reconciler.model import Action, Address, CustomerId, LiveCustomer, LiveUser, Reason, Status
-from reconciler.records import Binding, Intent, PutBinding, PutUsers, SeenUser, Write
+from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, LiveUser, Reason, Status
+from reconciler.model.ledger import Binding, Intent, PutBinding, PutUsers, SeenUser, Write
+from reconciler.model.plan import Change, FieldChange, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class CallSteps:
         """Return what keeps the ledger true of a bound customer: no list need show the new values yet."""
         if live is None or self._binding is None:
             return ()
-        return (PutBinding(recording.rewritten(self._binding, change.fields, live.fields, at, self._sender.lag_s)),)
+        return (PutBinding(bookkeeping.rewritten(self._binding, change.fields, live.fields, at, self._sender.lag_s)),)
 
     def _seen(self, user: LiveUser | None) -> tuple[Write, ...]:
         """Return what keeps the ledger true where it has seen the users of a customer: the next plan lists none."""
@@ -195,7 +195,7 @@ class CallSteps:
             return ()
         known = {canonical_email(one.email) for one in self._users}
         new = () if canonical_email(user.email) in known else (SeenUser(user.email, user.fields),)
-        row = recording.rewritten(self._binding, (), {}, self._sender.client.server_now(), self._sender.lag_s)
+        row = bookkeeping.rewritten(self._binding, (), {}, self._sender.client.server_now(), self._sender.lag_s)
         return PutBinding(row), PutUsers(row.bound_id, (*self._users, *new))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reconciler import recording
+from reconciler import bookkeeping
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Doubt, Observed, Users, settle
-from reconciler.changes import Change, Outcome
 from reconciler.kinds.kind import canonical_email
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, Address, CustomerId, LiveCustomer, Status
-from reconciler.records import Binding, PutBinding, PutUsers, SeenUser
+from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
+from reconciler.model.ledger import Binding, PutBinding, PutUsers, SeenUser
+from reconciler.model.plan import Change, Outcome
 
 
 class Doubts:
@@ -70,7 +70,7 @@ class Doubts:
         if not isinstance(found, Done) or found.id is None:
             await self._sender.close(intent, Status.FAILED, message="its answer was lost; it was not done")
             return None
-        recorded = recording.found(self._rows[key], change, listed[found.id], intent.opened_at)
+        recorded = bookkeeping.found(self._rows[key], change, listed[found.id], intent.opened_at)
         self._rows[key] = recorded
         message = "its answer was lost; it was done"
         # Its users are listed before one is created: the list says who else wrote to it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconciler.changes import Change, Outcome
+from reconciler.model.plan import Change, Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,9 @@ from typing import Protocol
 from reconciler.api.flight import in_flight
 from reconciler.apply.events import Begun, Settling, Tell
 from reconciler.apply.sender import Halted, Sender
-from reconciler.changes import Change, Outcome
 from reconciler.errors import ApiFailed
-from reconciler.model import Action, Address, Status
-from reconciler.plans import Plan
+from reconciler.model.core import Action, Address, Status
+from reconciler.model.plan import Change, Outcome, Plan
 
 SETTLING_ROUNDS = 5
 """So often what is in doubt is looked for and sent again; what is in doubt then is left to the next run."""

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 
 from reconciler.ledger.base import Ledger
-from reconciler.records import Write
+from reconciler.model.ledger import Write
 
 _Waiting = tuple[tuple[Write, ...], asyncio.Future[None]]
 

@@ -7,14 +7,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from http import HTTPStatus
 
-from reconciler import endpoints, recording
+from reconciler import bookkeeping, endpoints
 from reconciler.apply.replies import customer_in, words_of
 from reconciler.apply.requests import CLEARS, patch_body
 from reconciler.apply.sender import Sender
-from reconciler.changes import Change, FieldChange, Outcome
 from reconciler.errors import Rejected
-from reconciler.model import CustomerId, Status
-from reconciler.records import Binding, Learned, PutBinding, PutLearned, Write
+from reconciler.model.core import CustomerId, Status
+from reconciler.model.ledger import Binding, Learned, PutBinding, PutLearned, Write
+from reconciler.model.plan import Change, FieldChange, Outcome
 
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 
@@ -77,7 +77,7 @@ class Patches:
 
     async def _remember(self, change: Change, fields: Sequence[FieldChange]) -> None:
         """Keep that the server does not take `fields`, so that they are not sent for ever."""
-        row = recording.refused(self._rows[change.address.external_id], fields)
+        row = bookkeeping.refused(self._rows[change.address.external_id], fields)
         self._rows[change.address.external_id] = row
         await self._sender.journal.write(PutBinding(row))
 
@@ -100,8 +100,8 @@ class Patches:
         reply, intent = await self._sender.send(request, change, customer, counts=lambda _: not tries_on)
         live = customer_in(reply, "PATCH", customer)
         cleared = _cleared(fields)
-        full = recording.not_taken(cleared, live)
-        recorded = recording.patched(
+        full = bookkeeping.not_taken(cleared, live)
+        recorded = bookkeeping.patched(
             before,
             change,
             live,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import inf
 
-from reconciler import recording
+from reconciler import bookkeeping
 from reconciler.apply.settle import (
     Ambiguous,
     Customers,
@@ -30,10 +30,10 @@ from reconciler.apply.settle import (
     Ways,
     settle,
 )
-from reconciler.changes import Change, FieldChange
 from reconciler.kinds.recorded import with_record
-from reconciler.model import Action, Address, CustomerId, Live, LiveCustomer, Reason, Status
-from reconciler.records import Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
+from reconciler.model.core import Action, Address, CustomerId, Live, LiveCustomer, Reason, Status
+from reconciler.model.ledger import Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
+from reconciler.model.plan import Change, FieldChange
 
 UsersById = Mapping[CustomerId, tuple[SeenUser, ...]]
 
@@ -60,9 +60,9 @@ def recovered(records: Records, live: Live, project: str) -> Records:
             case Action.CREATE if intent.binds and row is None and found.id is not None:
                 rows[key] = _created(intent, live.listed[found.id], project)
             case Action.ARCHIVE if row is not None and row.state is BindingState.ACTIVE:
-                rows[key] = recording.archived(row, intent.opened_at, inf)
+                rows[key] = bookkeeping.archived(row, intent.opened_at, inf)
             case Action.RESTORE if row is not None and row.state is BindingState.ABSENT:
-                rows[key] = recording.restored(row, intent.opened_at, inf)
+                rows[key] = bookkeeping.restored(row, intent.opened_at, inf)
             case _:
                 pass
     return replace(records, bindings=rows)
@@ -84,7 +84,7 @@ def _created(intent: Intent, live: LiveCustomer, project: str) -> Binding:
         via=Via.CREATED,
     )
     applied = {field.name: field.after for field in fields}
-    return recording.found(with_record(entry, applied, {}, {}), change, live, intent.opened_at)
+    return bookkeeping.found(with_record(entry, applied, {}, {}), change, live, intent.opened_at)
 
 
 def wait_s(records: Records, live: Live, lag_s: float, users: UsersById) -> float:

@@ -7,12 +7,12 @@ from collections.abc import Set as AbstractSet
 
 from reconciler.api.request import Reply
 from reconciler.apply.sender import Halted, Sender
-from reconciler.changes import Change, FieldChange, Outcome
 from reconciler.errors import ApiFailed, Incomplete, OverBudget, Stopped, Unanswered
+from reconciler.escape import visible
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer, read_user
-from reconciler.model import CustomerId, LiveCustomer, LiveUser, Status
-from reconciler.text import visible
+from reconciler.model.core import CustomerId, LiveCustomer, LiveUser, Status
+from reconciler.model.plan import Change, FieldChange, Outcome
 
 
 def customer_in(reply: Reply, what: str, expected: CustomerId | None = None) -> LiveCustomer:

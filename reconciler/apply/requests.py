@@ -7,8 +7,8 @@ from typing import assert_never
 
 from reconciler import endpoints
 from reconciler.api.request import Request
-from reconciler.changes import Change, FieldChange
-from reconciler.model import Action, CustomerId
+from reconciler.model.core import Action, CustomerId
+from reconciler.model.plan import Change, FieldChange
 
 CLEARS: Mapping[str, str | None] = {'""': "", "null": None}
 """What is sent to empty a field, by the name under which the ledger learns it; which one works is not documented."""

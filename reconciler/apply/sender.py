@@ -12,7 +12,6 @@ from reconciler.api.budget import Hold
 from reconciler.api.client import Client
 from reconciler.api.request import Reply, Request
 from reconciler.apply.journal import Journal
-from reconciler.changes import Change
 from reconciler.clock import Clock, sleep_unless
 from reconciler.errors import (
     ApiFailed,
@@ -26,8 +25,9 @@ from reconciler.errors import (
     Unauthorized,
     Unreachable,
 )
-from reconciler.model import Action, Address, CustomerId, Status
-from reconciler.records import Intent, PutIntent, Write
+from reconciler.model.core import Action, Address, CustomerId, Status
+from reconciler.model.ledger import Intent, PutIntent, Write
+from reconciler.model.plan import Change
 
 REFUSALS = 5
 """So many refusals of one status and code in a row stop the run; lost answers and 5xx do not count."""

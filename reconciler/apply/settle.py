@@ -18,8 +18,8 @@ from typing import assert_never
 from reconciler.api.times import from_rfc3339
 from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.kind import canonical_email, nearly
-from reconciler.model import Action, CustomerId, LiveCustomer
-from reconciler.records import Intent
+from reconciler.model.core import Action, CustomerId, LiveCustomer
+from reconciler.model.ledger import Intent
 
 BEFORE_S = 5.0
 """So long before its intent a create is looked for: Date and created_at are rounded, and bounds may be exclusive."""

@@ -9,29 +9,20 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import assert_never
 
-from reconciler import recording
+from reconciler import bookkeeping
 from reconciler.apply.doubts import Doubts
 from reconciler.apply.patches import Patches
 from reconciler.apply.replies import customer_in, only_new, outcome_of, renamed, user_in, words_of
 from reconciler.apply.requests import creation, request_for
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ambiguous, Doubt, NotDone, Observed, Settlement, Visibility, Ways, settle
-from reconciler.changes import Change, Outcome
 from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, Address, CustomerId, LiveCustomer, Status
-from reconciler.records import (
-    Binding,
-    DropBinding,
-    Intent,
-    Learned,
-    PutBinding,
-    PutTaken,
-    PutUsers,
-    SeenUser,
-)
+from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
+from reconciler.model.ledger import Binding, DropBinding, Intent, Learned, PutBinding, PutTaken, PutUsers, SeenUser
+from reconciler.model.plan import Change, Outcome
 
 
 class CustomerSteps:
@@ -130,7 +121,7 @@ class CustomerSteps:
             raise
         live = customer_in(reply, "POST /customers")
         self._bound.add(only_new(live, self._bound))
-        recorded = recording.created(self._row(change), change, live, reply.server_time_s)
+        recorded = bookkeeping.created(self._row(change), change, live, reply.server_time_s)
         self._rows[change.address.external_id] = recorded.binding
         self._users[live.id] = ()
         self._listed.add(live.id)
@@ -160,7 +151,7 @@ class CustomerSteps:
             return await self._alone(change, change.id, active_wanted=False)
         customer, row = self._id(change), self._row(change)
         message, intent, at, _ = await self._or_settled(change, customer, row.created_at, active_wanted=False)
-        binding = recording.archived(row, at, self._sender.lag_s)
+        binding = bookkeeping.archived(row, at, self._sender.lag_s)
         self._rows[change.address.external_id] = binding
         await self._sender.close(intent, Status.DONE, PutBinding(binding), message=message)
         return Outcome(change, Status.DONE, message, customer)
@@ -178,12 +169,12 @@ class CustomerSteps:
                 await self._sender.journal.write(DropBinding(change.address.external_id))
                 self._created_instead.add(change.address.external_id)
                 now, key = self._sender.client.server_now(), change.address.external_id
-                self._rows[key] = recording.to_create(row, change, now, self._patched.get(key, frozenset()))
+                self._rows[key] = bookkeeping.to_create(row, change, now, self._patched.get(key, frozenset()))
                 return await self._create(replace(change, action=Action.CREATE, id=None, otherwise=None), change)
-            absent = recording.absent(row)
+            absent = bookkeeping.absent(row)
             await self._sender.journal.write(PutBinding(absent))
             raise
-        binding = recording.restored(row, at, self._sender.lag_s)
+        binding = bookkeeping.restored(row, at, self._sender.lag_s)
         self._rows[change.address.external_id] = binding
         await self._sender.close(intent, Status.DONE, PutBinding(binding), message=message)
         self._restored[customer] = live
@@ -273,7 +264,7 @@ class CustomerSteps:
         live = user_in(reply, email)
         applied = {field.name: field.after for field in change.fields if field.name != "email"}
         self._users[customer] = (*seen, SeenUser(live.email, live.fields, applied))
-        row = recording.rewritten(self._row(change), (), {}, reply.server_time_s, self._sender.lag_s)
+        row = bookkeeping.rewritten(self._row(change), (), {}, reply.server_time_s, self._sender.lag_s)
         self._rows[change.address.external_id] = row
         await self._sender.close(intent, Status.DONE, PutBinding(row), PutUsers(customer, self._users[customer]))
         return Outcome(change, Status.DONE, "", customer)

@@ -13,11 +13,11 @@ from reconciler.desired.accept import Left, accepted
 from reconciler.desired.files import read_files
 from reconciler.desired.write import Written, write_customers
 from reconciler.documents.edit import Set
-from reconciler.drifts import Drift
 from reconciler.errors import Refused
-from reconciler.model import Desired, DesiredCustomer
+from reconciler.escape import visible
+from reconciler.model.core import Desired, DesiredCustomer
+from reconciler.model.reports import Drift
 from reconciler.report.words import count
-from reconciler.text import visible
 
 
 def take_over(session: Session, desired: Desired, drift: Drift) -> int:

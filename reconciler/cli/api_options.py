@@ -15,7 +15,7 @@ from reconciler.kinds.customer import CUSTOMER
 from reconciler.kinds.kind import Field
 
 if TYPE_CHECKING:
-    from reconciler.endpoints import Filters, Paging
+    from reconciler.endpoints import Filters, PageQuery
 
 PATCHABLE = tuple(field for field in CUSTOMER.fields if field.patchable)
 
@@ -101,11 +101,11 @@ asking = shared.together(
 """`--approve` and `--lock-timeout`, as the parameter `ask`."""
 
 
-def _paging(limit: int | None, after: str | None, before: str | None) -> Paging:
+def _paging(limit: int | None, after: str | None, before: str | None) -> PageQuery:
     """Return which page is asked for."""
-    from reconciler.endpoints import Paging
+    from reconciler.endpoints import PageQuery
 
-    return Paging(limit, after, before)
+    return PageQuery(limit, after, before)
 
 
 def _filters(created_at_start: str | None, created_at_end: str | None, company_name: str | None) -> Filters:

@@ -11,13 +11,13 @@ from reconciler.api.request import Request
 from reconciler.cli import output
 from reconciler.cli.api_options import How
 from reconciler.cli.session import Session, connected, settings_of
-from reconciler.endpoints import Filters, Paging
-from reconciler.model import CustomerId
+from reconciler.endpoints import Filters, PageQuery
+from reconciler.model.core import CustomerId
 from reconciler.report.replies import reply_lines, reply_text, request_json
 from reconciler.settings import Environment, Options
 
 
-def list_customers(filters: Filters, paging: Paging, how: How, *, options: Options, every: bool) -> None:
+def list_customers(filters: Filters, paging: PageQuery, how: How, *, options: Options, every: bool) -> None:
     """Print a page of customers, or all."""
     asked(endpoints.list_customers(_first(paging, every=every), filters), how, options, every=every)
 
@@ -27,7 +27,7 @@ def get_customer(customer: str, how: How, *, options: Options) -> None:
     asked(endpoints.get_customer(CustomerId(customer)), how, options)
 
 
-def list_users(customer: str, paging: Paging, how: How, *, options: Options, every: bool) -> None:
+def list_users(customer: str, paging: PageQuery, how: How, *, options: Options, every: bool) -> None:
     """Print a page of a customer's users, or all."""
     asked(endpoints.list_users(CustomerId(customer), _first(paging, every=every)), how, options, every=every)
 
@@ -63,7 +63,7 @@ def shown(environment: Environment, request: Request, how: How) -> None:
     output.json_result(request_json(request, str(origin(environment.base_url())), redact=how.redact))
 
 
-def _first(paging: Paging, *, every: bool) -> Paging:
+def _first(paging: PageQuery, *, every: bool) -> PageQuery:
     """Return the first page that is asked for; UsageError where all pages are, and one before another."""
     if every and paging.before:
         raise click.UsageError("--all reads forward, and --before backward: give one of them")

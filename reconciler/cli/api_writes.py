@@ -17,7 +17,7 @@ from reconciler.cli.carry import stopped_by_signals
 from reconciler.cli.session import Session, connected, settings_of
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, CustomerId, Status
+from reconciler.model.core import Action, CustomerId, Status
 from reconciler.pipeline import applying, calling, writing
 from reconciler.pipeline.calling import Called, Prepared
 from reconciler.pipeline.origin import origin_of_run

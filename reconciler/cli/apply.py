@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from reconciler.changes import Change
 from reconciler.cli import consent
 from reconciler.cli import saved as saving
 from reconciler.cli.asked import Asked, asked_of
@@ -15,7 +14,8 @@ from reconciler.cli.options import Ask
 from reconciler.cli.planned import made
 from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.ledger.base import Ledger
-from reconciler.model import Desired
+from reconciler.model.core import Desired
+from reconciler.model.plan import Change
 from reconciler.pipeline import writing
 from reconciler.plan.saved import SavedPlan
 from reconciler.settings import Options

@@ -9,7 +9,7 @@ import click
 from reconciler.cli import events as streaming
 from reconciler.cli.events import Events
 from reconciler.cli.options import Ask
-from reconciler.model import Action
+from reconciler.model.core import Action
 from reconciler.pipeline.opening import real_clock
 
 

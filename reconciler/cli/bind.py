@@ -10,13 +10,13 @@ from reconciler.cli import output
 from reconciler.cli.session import Session
 from reconciler.desired.load import load_desired
 from reconciler.ledger.base import Ledger
-from reconciler.model import Desired, Live
+from reconciler.model.core import Desired, Live
+from reconciler.model.ledger import PutRun, Records
 from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.quiet import quiet
-from reconciler.records import PutRun, Records
 from reconciler.report.words import count
 
 COMMAND = "import --bind"

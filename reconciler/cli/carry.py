@@ -9,7 +9,6 @@ from functools import partial
 from typing import assert_never
 
 from reconciler.apply.events import ApplyEvent, Begun, Settling
-from reconciler.changes import Change, Outcome
 from reconciler.cli import consent, output
 from reconciler.cli.asked import Asked
 from reconciler.cli.events import Events
@@ -18,12 +17,12 @@ from reconciler.cli.plan import show, wants_eyes
 from reconciler.cli.session import Session, shown_progress
 from reconciler.errors import LedgerFailed, OverBudget, Refused
 from reconciler.ledger.base import Ledger
-from reconciler.model import Status
+from reconciler.model.core import Status
+from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plan.danger import dangers
 from reconciler.plan.saved import AGAIN
-from reconciler.plans import Plan
 from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import needed_text, plan_text

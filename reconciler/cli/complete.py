@@ -84,7 +84,7 @@ class Key(Name):
 
     def names(self, ctx: click.Context) -> Iterable[str]:
         """Return those that are declared or recorded."""
-        from reconciler.model import Address
+        from reconciler.model.core import Address
 
         return (str(Address(key)) for key in sorted({*_recorded(ctx), *_declared(ctx)}))
 

@@ -7,18 +7,17 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from reconciler.changes import Exceeded
 from reconciler.cli import output
 from reconciler.cli.output import is_terminal
 from reconciler.errors import Refused, Source
-from reconciler.model import Action
+from reconciler.escape import visible
+from reconciler.model.core import Action
+from reconciler.model.plan import Exceeded, Plan
+from reconciler.model.policy import Window
 from reconciler.plan.windows import closed
-from reconciler.plans import Plan
 from reconciler.report.plan_text import question_text
 from reconciler.report.plan_words import limit_said, limit_way
 from reconciler.report.words import count
-from reconciler.terms import Window
-from reconciler.text import visible
 
 _NAMED = 3
 """So many customers stand in a refusal by name."""

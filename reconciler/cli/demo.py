@@ -18,7 +18,7 @@ from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.pipeline.opening import real_clock
-from reconciler.shipped import shipped
+from reconciler.resources import shipped
 
 
 @dataclass(frozen=True, slots=True)

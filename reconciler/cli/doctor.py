@@ -11,9 +11,9 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli.session import local_emulator, settings_of
-from reconciler.diagnosis import Check, Diagnosis, Finding, skipped
 from reconciler.errors import Invalid, ReconcilerError
-from reconciler.model import EnvironmentRef
+from reconciler.model.core import EnvironmentRef
+from reconciler.model.reports import Check, Diagnosis, Finding, skipped
 from reconciler.pipeline import checks, contact
 from reconciler.pipeline.checks_of_ledger import LEDGERS, of_the_ledger
 from reconciler.pipeline.opening import real_clock

@@ -14,8 +14,8 @@ from reconciler.cli.plan import keep_learned
 from reconciler.cli.planned import made
 from reconciler.cli.session import connected, declared, settings_of
 from reconciler.documents.words import quoted
-from reconciler.drifts import Drift
 from reconciler.ledger.base import Ledger
+from reconciler.model.reports import Drift
 from reconciler.pipeline import opening
 from reconciler.plan.drift import drift_of
 from reconciler.plan.ignored import without_ignored

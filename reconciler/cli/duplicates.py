@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from reconciler.changes import Doubles
 from reconciler.cli import consent, output
 from reconciler.cli.asked import asked_of
 from reconciler.cli.carry import agreed_and_done
@@ -16,7 +15,8 @@ from reconciler.cli.planned import drafted
 from reconciler.cli.session import Session, connected, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
-from reconciler.model import CustomerId
+from reconciler.model.core import CustomerId
+from reconciler.model.plan import Doubles
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.runs import archived_by_runs
 from reconciler.plan.single_out import Choice, found_twice, make_single

@@ -6,7 +6,7 @@ from reconciler.cli import output
 from reconciler.cli.planned import made
 from reconciler.cli.session import connected, declared, settings_of
 from reconciler.errors import ReconcilerError
-from reconciler.model import Address
+from reconciler.model.core import Address
 from reconciler.pipeline import opening
 from reconciler.pipeline.runs import last_archive
 from reconciler.plan.explain import alike, explain

@@ -13,8 +13,8 @@ from reconciler.cli.session import settings_of, standard_input
 from reconciler.desired.canonical import formatted
 from reconciler.desired.files import STDIN, File, Found, read_files
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.escape import visible
 from reconciler.settings import Options
-from reconciler.text import visible
 
 
 def run(ctx: click.Context, paths: tuple[str, ...], *, options: Options, check: bool, diff: bool) -> None:

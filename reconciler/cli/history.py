@@ -11,18 +11,18 @@ import click
 from reconciler.cli import output
 from reconciler.cli.session import settings_of
 from reconciler.errors import ReconcilerError, Refused
+from reconciler.escape import visible
 from reconciler.kinds.kind import canonical_email
 from reconciler.ledger.base import Ledger
-from reconciler.model import Address
+from reconciler.model.core import Address
+from reconciler.model.ledger import Intent, Run
 from reconciler.pipeline import opening, writing
 from reconciler.pipeline.opening import real_clock
 from reconciler.pipeline.pruning import Pruning, pruning
 from reconciler.pipeline.runs import named_run
-from reconciler.records import Intent, Run
 from reconciler.report.history import changes_json, life_text, run_text, runs_json, runs_text
 from reconciler.report.words import count
 from reconciler.settings import Options
-from reconciler.text import visible
 
 
 def listed(run: str | None, key: str | None, form: str, *, options: Options, redact: bool) -> None:

@@ -19,7 +19,7 @@ from reconciler.desired.adopt import adopt
 from reconciler.desired.write import Written
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
-from reconciler.model import Live, LiveCustomer
+from reconciler.model.core import Live, LiveCustomer
 from reconciler.pipeline import looking, opening, writing
 from reconciler.plan.scope import selecting
 from reconciler.report.price import reading_price

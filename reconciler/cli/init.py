@@ -6,8 +6,8 @@ from pathlib import Path
 
 from reconciler.cli import output
 from reconciler.errors import ReconcilerError
-from reconciler.shipped import shipped
-from reconciler.text import visible
+from reconciler.escape import visible
+from reconciler.resources import shipped
 
 WRITTEN = {
     "reconciler.yaml": "examples/starter/reconciler.yaml",

@@ -16,7 +16,7 @@ from reconciler.cli.help import Context, laid_out
 from reconciler.cli.options import REDACTED, Chosen
 from reconciler.cli.streams import inert_output
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
-from reconciler.text import visible
+from reconciler.escape import visible
 
 LINE_FEED = "\n"
 _ASCII = ("ascii", "us-ascii", "ansi_x3.4-1968", "646")

@@ -8,13 +8,13 @@ from reconciler.cli import output
 from reconciler.cli.session import connected, declared, settings_of, shown_progress
 from reconciler.desired.write import key_line
 from reconciler.documents.scalars import scalar
+from reconciler.escape import visible
 from reconciler.pipeline import looking, opening
 from reconciler.plan.lookalikes import NEAR, Lookalike
 from reconciler.plan.make import judged
 from reconciler.report.price import reading_price
 from reconciler.report.words import count
 from reconciler.settings import Options
-from reconciler.text import visible
 
 _HEAD = """\
 # For review. Nothing is bound by this: copy the id: lines that are right into {place}.

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from reconciler.cli import output
 from reconciler.cli.session import Session
-from reconciler.drifts import Drift
 from reconciler.errors import LedgerFailed, Locked
+from reconciler.model.ledger import PutLearned
+from reconciler.model.reports import Drift
 from reconciler.pipeline import writing
 from reconciler.pipeline.planning import Planned
-from reconciler.records import PutLearned
 from reconciler.report.drift_message import Message, message_of, state_of
-from reconciler.shipped import to_install
+from reconciler.resources import to_install
 
 NOTIFY = "RECONCILER_NOTIFY"
 

@@ -18,7 +18,7 @@ import click
 from reconciler.cli.complete import FilePath
 
 if TYPE_CHECKING:
-    from reconciler.terms import Share
+    from reconciler.model.policy import Share
 
 Command = Callable[..., Any]
 Part = Callable[[Command], Command]
@@ -60,7 +60,7 @@ class ShareType(click.ParamType["Share"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Share:
         """Return the limit that `value` writes."""
-        from reconciler.terms import Share
+        from reconciler.model.policy import Share
 
         if isinstance(value, Share):
             return value

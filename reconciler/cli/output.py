@@ -15,8 +15,8 @@ import click
 
 from reconciler.cli.options import Chosen
 from reconciler.errors import Problem, ReconcilerError, Source
+from reconciler.escape import inert, visible
 from reconciler.input_file import read_file
-from reconciler.text import inert, visible
 
 NARROW = 80
 """Editors read problems off their terminals, which are wider than this."""

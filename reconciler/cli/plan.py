@@ -12,6 +12,9 @@ from reconciler.cli import output
 from reconciler.cli.planned import made
 from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.errors import LedgerFailed, Locked
+from reconciler.escape import MAX_BYTES
+from reconciler.model.plan import Plan
+from reconciler.model.policy import Allowance
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.planning import with_second_listing
 from reconciler.pipeline.sealed_plan import check_keys, sealed
@@ -19,12 +22,9 @@ from reconciler.plan.evidence import evidence_of
 from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import as_pieces, plan_to_json, save
 from reconciler.plan.ways import known_lag
-from reconciler.plans import Plan
 from reconciler.report.plan_text import plan_text
 from reconciler.report.redact import masked_plan
 from reconciler.settings import Options
-from reconciler.terms import Allowance
-from reconciler.text import MAX_BYTES
 
 
 def run(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from reconciler.cli.session import Session, shown_progress
 from reconciler.ledger.base import Ledger
-from reconciler.model import Desired
+from reconciler.model.core import Desired
+from reconciler.model.policy import Terms
 from reconciler.pipeline import planning, writing
 from reconciler.plan.absence import Lacked
-from reconciler.terms import Terms
 
 
 def made(

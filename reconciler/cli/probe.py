@@ -8,6 +8,7 @@ from reconciler.cli import consent, output
 from reconciler.cli.carry import stopped_by_signals
 from reconciler.cli.session import connected
 from reconciler.errors import Refused
+from reconciler.escape import visible
 from reconciler.pipeline import applying, probing, writing
 from reconciler.pipeline.checks import key_name
 from reconciler.pipeline.origin import origin_of_run
@@ -15,7 +16,6 @@ from reconciler.pipeline.runs import PROBING
 from reconciler.probe.run import REQUESTS
 from reconciler.report.words import duration
 from reconciler.settings import Environment, Options, Settings
-from reconciler.text import visible
 
 
 def may_be_probed(environment: Environment, account: str | None) -> None:

@@ -9,25 +9,24 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from reconciler.changes import Change
 from reconciler.cli import output
 from reconciler.cli.session import Session
 from reconciler.errors import Invalid, ReconcilerError, Refused
+from reconciler.escape import visible
 from reconciler.input_file import read_file
 from reconciler.ledger.base import Ledger
-from reconciler.model import Desired, EnvironmentRef
+from reconciler.model.core import Desired, EnvironmentRef
+from reconciler.model.ledger import Pass
+from reconciler.model.plan import Change, StaleReason
 from reconciler.pipeline.planning import Planned
 from reconciler.pipeline.sealed_plan import unsealed
 from reconciler.plan.absence import Lacked, lacked_by
 from reconciler.plan.evidence import check_account
 from reconciler.plan.revalidate import Earlier, earlier_of, revalidated
 from reconciler.plan.saved import AGAIN, SavedPlan, load
-from reconciler.plans import StaleReason
-from reconciler.records import Pass
 from reconciler.report.stale_text import stale_text
 from reconciler.report.words import count
 from reconciler.settings import Environment, Options, Settings
-from reconciler.text import visible
 
 
 def read_plan(path: Path, environment: Environment) -> SavedPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.cli import output
-from reconciler.shipped import shipped
+from reconciler.resources import shipped
 
 CONTRACT = "openapi"
 

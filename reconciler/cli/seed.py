@@ -16,14 +16,14 @@ from reconciler.cli.planned import made
 from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.desired.write import write_customers
 from reconciler.errors import Refused, Source
+from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Desired, DesiredCustomer
+from reconciler.model.core import Action, Desired, DesiredCustomer
+from reconciler.model.policy import Prune, Terms
 from reconciler.pipeline import writing
 from reconciler.report.words import count
 from reconciler.settings import Environment, Options, Settings
 from reconciler.settings.trust import bills
-from reconciler.terms import Prune, Terms
-from reconciler.text import visible
 
 NOBODYS = ("example", "test", "invalid", "localhost")
 """Top-level domains that nobody can own (RFC 2606), so that no mail reaches a person."""

@@ -129,8 +129,8 @@ def connected(
     """Yield a session whose client is ready to send; `local` gets an emulator where none runs."""
     import asyncio
 
+    from reconciler.model.policy import Allowance
     from reconciler.pipeline.opening import open_client, real_clock
-    from reconciler.terms import Allowance
 
     clock = real_clock()
     allowance = Allowance(options.max_requests, options.max_duration_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.cli import output
 from reconciler.cli.session import connected, declared, settings_of
 from reconciler.errors import Invalid, ReconcilerError
-from reconciler.model import Address, DesiredCustomer
+from reconciler.model.core import Address, DesiredCustomer
 from reconciler.pipeline import looking, opening
 from reconciler.report.replies import reply_text
 from reconciler.report.show import CustomerView, customer_json, customer_text

@@ -6,7 +6,7 @@ from reconciler.cli import output
 from reconciler.cli.session import settings_of
 from reconciler.cli.state_change import matching
 from reconciler.errors import ReconcilerError
-from reconciler.model import Address
+from reconciler.model.core import Address
 from reconciler.pipeline import opening
 from reconciler.report.show import CustomerView, binding_json, bindings_text, customer_json, customer_text
 from reconciler.settings import Options

@@ -11,12 +11,13 @@ from reconciler.cli.commands.state import Care
 from reconciler.cli.session import settings_of
 from reconciler.desired.load import load_desired
 from reconciler.errors import Invalid, ReconcilerError, Refused
+from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
-from reconciler.model import Address, Desired
+from reconciler.model.core import Address, Desired
+from reconciler.model.ledger import Binding, DropBinding, PutBinding, PutUsers, Via, Write
 from reconciler.pipeline import opening, writing
 from reconciler.pipeline.pruning import forgetting
 from reconciler.plan.scope import matcher, protecting, spellings
-from reconciler.records import Binding, DropBinding, PutBinding, PutUsers, Via, Write
 from reconciler.report.corrected import (
     Follows,
     after_erasing,
@@ -29,7 +30,6 @@ from reconciler.report.corrected import (
 from reconciler.report.layout import line, page
 from reconciler.report.words import MOST, count, more
 from reconciler.settings import Environment, Options, Settings
-from reconciler.text import visible
 
 After = Callable[[Binding, Follows], Iterator[str]]
 """Returns in words what follows from the correction of a row."""

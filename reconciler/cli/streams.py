@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
-from reconciler.text import inert, line_so_far
+from reconciler.escape import inert, line_so_far
 
 
 class InertStream:

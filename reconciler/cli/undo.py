@@ -12,10 +12,10 @@ from reconciler.cli.plan import show
 from reconciler.cli.planned import drafted
 from reconciler.cli.session import Session, connected, settings_of
 from reconciler.ledger.base import Ledger
+from reconciler.model.ledger import Run
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.runs import named_run, undoable
 from reconciler.plan.undo import AGAIN, make_undo
-from reconciler.records import Run
 from reconciler.settings import Options
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from reconciler import __version__
+from reconciler.escape import visible
 from reconciler.git import git
-from reconciler.shipped import CHECKOUT, built_from
-from reconciler.text import visible
+from reconciler.resources import CHECKOUT, built_from
 
 
 def version(checkout: Path = CHECKOUT) -> str:

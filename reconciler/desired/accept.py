@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from reconciler.desired.canonical import CUSTOMER_KEYS
 from reconciler.documents.edit import Edit, Edited, Remove, Set, edited
 from reconciler.documents.parse import parse
-from reconciler.drifts import Drift, Finding, Kind
 from reconciler.kinds import CUSTOMER
+from reconciler.model.reports import Drift, DriftFinding, DriftKind
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One value to be taken over: the entry's key, what of it, what it becomes (None: the key is taken out)."""
 
-    finding: Finding
+    finding: DriftFinding
     name: str
     edit: Edit
 
@@ -29,7 +29,7 @@ class Wanted:
 class Left:
     """What is not taken over, and why."""
 
-    finding: Finding
+    finding: DriftFinding
     name: str
     why: str
     edit: Edit | None = None
@@ -81,11 +81,11 @@ def _write(name: str, text: str, several: Sequence[Wanted], done: Accepted) -> N
         done.texts[name] = result.text
 
 
-def _wanted(finding: Finding, left: list[Left]) -> Iterable[Wanted]:
+def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[Wanted]:
     """Yield what of a finding can be taken over; what cannot goes to `left`."""
     path = ("customers", finding.address.external_id)
     match finding.kind:
-        case Kind.CHANGED:
+        case DriftKind.CHANGED:
             for one in finding.fields:
                 if one.name == CUSTOMER.identity:
                     why = "a key is not changed by guess: write a `moved` line, or correct it in the dashboard"
@@ -94,15 +94,15 @@ def _wanted(finding: Finding, left: list[Left]) -> Iterable[Wanted]:
                     left.append(Left(finding, one.name, "a customer cannot be declared without a name"))
                 else:
                     yield Wanted(finding, one.name, Set((*path, one.name), one.live or None))
-        case Kind.ARCHIVED | Kind.GONE:
+        case DriftKind.ARCHIVED | DriftKind.GONE:
             yield Wanted(finding, "archived", Set((*path, "archived"), value=True))
-        case Kind.RESTORED if finding.source is not None:
+        case DriftKind.RESTORED if finding.source is not None:
             yield Wanted(finding, "archived", Remove((*path, "archived")))
             for one in finding.fields:
                 yield Wanted(finding, one.name, Set((*path, one.name), one.live or None))
-        case Kind.RESTORED | Kind.UNMANAGED:
+        case DriftKind.RESTORED | DriftKind.UNMANAGED:
             left.append(Left(finding, "", "no entry declares it: `reconciler import` writes one"))
-        case Kind.DUPLICATED:
+        case DriftKind.DUPLICATED:
             left.append(Left(finding, "", "one of them has to go: `reconciler duplicates` plans that"))
 
 

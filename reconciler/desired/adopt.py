@@ -13,7 +13,7 @@ from reconciler.documents.words import quoted
 from reconciler.kinds import CUSTOMER, USER
 from reconciler.kinds.kind import canonical_email, nearly
 from reconciler.kinds.user import by_address
-from reconciler.model import CustomerId, LiveCustomer, LiveUser
+from reconciler.model.core import CustomerId, LiveCustomer, LiveUser
 
 _TORN = "holds half a character, which no file can hold"
 

@@ -11,7 +11,7 @@ from reconciler.desired.overlay import STRUCTURE, Entry, Merged
 from reconciler.documents.parse import Document
 from reconciler.documents.places import Path
 from reconciler.errors import Source
-from reconciler.model import CustomerId, Desired, DesiredCustomer, DesiredUser, Move, Reading
+from reconciler.model.core import CustomerId, Desired, DesiredCustomer, DesiredUser, Move, Reading
 
 
 def build(

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from reconciler.collector import without_collector
 from reconciler.desired.entries import Entry, Group, Leaf, read_entries
 from reconciler.documents.comments import Comment, read_comments
 from reconciler.documents.nodes import read_nodes
 from reconciler.documents.parse import parse
 from reconciler.errors import Problem, Source
+from reconciler.gc_pause import without_collector
 from reconciler.kinds import CUSTOMER, USER
 
 _BOM = "\ufeff"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.errors import Problem, Source
+from reconciler.escape import visible
 from reconciler.file_patterns import CROSSING, file_pattern, has_magic, is_customers_file, part_pattern
 from reconciler.input_file import LARGEST, kind
-from reconciler.model import Reading, SourceFile
-from reconciler.text import visible
+from reconciler.model.core import Reading, SourceFile
 
 STDIN = "<stdin>"
 

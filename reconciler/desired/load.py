@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from reconciler.collector import without_collector
 from reconciler.desired.build import belonging, build
 from reconciler.desired.check import check_rules
 from reconciler.desired.files import File, Found, read_files
@@ -16,7 +15,8 @@ from reconciler.desired.overlay import merge
 from reconciler.desired.shapes import Shaped, check_shape
 from reconciler.documents.parse import parse
 from reconciler.errors import Invalid, Problem, Severity, Source
-from reconciler.model import Desired, Reading
+from reconciler.gc_pause import without_collector
+from reconciler.model.core import Desired, Reading
 
 PROJECT_FILE = "reconciler.yaml"
 

@@ -12,7 +12,7 @@ from reconciler.documents.parse import Document
 from reconciler.documents.places import Again, Path
 from reconciler.documents.shape import Misfit, Shape
 from reconciler.documents.words import quoted
-from reconciler.shipped import schema
+from reconciler.resources import schema
 
 _MARKED = "customers"
 _UNDER_CUSTOMERS = "write `customers:`, and the customers under it"

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import yaml
 from yaml.events import ScalarEvent
 
-from reconciler.text import visible
+from reconciler.escape import visible
 
 try:
     from yaml import cyaml

@@ -30,7 +30,7 @@ from reconciler.documents.records import Record, Share, hide_records
 from reconciler.documents.scalars import NULLS, PLACEHOLDERS, doubted, doubted_key
 from reconciler.documents.words import written
 from reconciler.errors import Problem, Severity, Source
-from reconciler.text import visible
+from reconciler.escape import visible
 
 DEEPEST = 20
 """How many mappings and lists may stand inside each other; a customers file needs five."""

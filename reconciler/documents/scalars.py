@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from reconciler.documents.words import quoted
-from reconciler.text import inert, visible
+from reconciler.escape import inert, visible
 
 # Plain words that YAML readers, ours or an editor's, do not take as text; and the merge key.
 _WORDS = frozenset({"", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "<<", "="})

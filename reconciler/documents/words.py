@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from reconciler.text import visible
+from reconciler.escape import visible
 
 _SHOWN = 60  # characters of a text that a message shows
 _COMPARED = 200  # characters of the longest word that is compared with others

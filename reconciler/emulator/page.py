@@ -22,7 +22,7 @@ from reconciler.emulator.odds import RandomFaults
 from reconciler.emulator.page_values import changed, customers_of, faults_of, line_of, one_of, pace_of, state_of
 from reconciler.emulator.reading import read_odds
 from reconciler.emulator.service import Emulator
-from reconciler.text import visible
+from reconciler.escape import visible
 
 if TYPE_CHECKING:
     import jinja2

@@ -24,8 +24,8 @@ from reconciler.emulator.odds import Odds, RandomFaults
 from reconciler.emulator.service import Emulator, Logged
 from reconciler.emulator.store import Store
 from reconciler.errors import Invalid, Problem, ReconcilerError, Source
+from reconciler.escape import visible
 from reconciler.rules import Account, Behaviour
-from reconciler.text import visible
 
 LOCALHOST = "127.0.0.1"
 PORT = 8085

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.errors import ReconcilerError
+from reconciler.escape import visible
 from reconciler.rules import Account, Customer, User, add_user, put
-from reconciler.text import visible
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS customers (id TEXT PRIMARY KEY, held TEXT NOT NULL) WITHOUT ROWID;

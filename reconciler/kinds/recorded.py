@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.kinds.customer import FIELDS, fingerprint
-from reconciler.records import Binding, Trouble, trouble_json
+from reconciler.model.ledger import Binding, Trouble, trouble_json
 
 
 def compact(values: Mapping[str, str | None]) -> str:

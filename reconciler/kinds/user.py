@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.kinds.kind import Field, Kind, Personal, canonical_email
 
 if TYPE_CHECKING:
-    from reconciler.model import LiveUser
+    from reconciler.model.core import LiveUser
 
 USER = Kind(
     name="user",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from reconciler.kinds.customer import CUSTOMER
 from reconciler.kinds.user import USER
-from reconciler.model import CustomerId, LiveCustomer, LiveUser
+from reconciler.model.core import CustomerId, LiveCustomer, LiveUser
 
 CUSTOMERS = "/customers"
 _CUSTOMER_FIELDS = tuple(field.name for field in CUSTOMER.fields)

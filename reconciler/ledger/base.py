@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from reconciler.ledger.lock import Holder
-from reconciler.records import Binding, Intent, Records, Run, Tally, Write
+from reconciler.model.ledger import Binding, Intent, Records, Run, Tally, Write
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import Invalid, LedgerFailed, LedgerTooNew, Problem, Source
+from reconciler.escape import inert
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.rows import Row, SeenUsers, read_binding, read_intent, read_learned, read_run, statements
 from reconciler.ledger.tables import PUTS
-from reconciler.records import Binding, PutAccount, PutBinding, PutIntent, PutLearned, PutRun, PutTaken, PutUsers, Write
-from reconciler.text import inert
+from reconciler.model.ledger import (
+    Binding,
+    PutAccount,
+    PutBinding,
+    PutIntent,
+    PutLearned,
+    PutRun,
+    PutTaken,
+    PutUsers,
+    Write,
+)
 
 FORMAT = 2
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import LedgerFailed
-from reconciler.text import visible
+from reconciler.escape import visible
 
 # (journal_mode, synchronous): WAL keeps every commit with FULL; a rollback journal needs EXTRA, which also
 # syncs the folder after the journal is deleted, or the commit may roll back after a power loss.

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.errors import LedgerFailed
+from reconciler.escape import visible
 from reconciler.ledger.base import Copy
 from reconciler.ledger.lock import Holder
-from reconciler.records import Binding, Intent, Records, Run, Tally, Write
-from reconciler.text import visible
+from reconciler.model.ledger import Binding, Intent, Records, Run, Tally, Write
 
 
 @dataclass(frozen=True, slots=True)

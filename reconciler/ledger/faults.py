@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reconciler.errors import LedgerFailed, Locked, TakenOver
+from reconciler.escape import visible
 from reconciler.ledger.lock import Holder
-from reconciler.text import visible
 
 _ELSEWHERE = "or name another file in `state:` or RECONCILER_STATE"
 _CORRUPT = (

@@ -17,7 +17,7 @@ from reconciler.ledger.open import connect_to_read, open_ledger
 from reconciler.ledger.schema import shipped, version_of
 from reconciler.ledger.sealed import SealedLedger
 from reconciler.ledger.shared import Kind, kind_of, known_format, usable
-from reconciler.records import Records, Run
+from reconciler.model.ledger import Records, Run
 
 FEW_BYTES = 64 * 1024**2
 """With less free space than this a ledger may soon find the disk full."""

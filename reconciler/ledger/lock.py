@@ -26,7 +26,7 @@ from typing import Self
 
 from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed, Locked
-from reconciler.text import visible
+from reconciler.escape import visible
 
 if sys.platform == "win32":
     import msvcrt

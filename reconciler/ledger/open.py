@@ -11,7 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed
+from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.durable import make_durable, on_network
 from reconciler.ledger.empty import EmptyLedger
@@ -20,8 +22,6 @@ from reconciler.ledger.schema import Connect, hardened, make_private, migrate, s
 from reconciler.ledger.shared import open_shared
 from reconciler.ledger.sqlite import SqliteLedger
 from reconciler.ledger.whose import meta_of, named, refuse_anothers
-from reconciler.step import Step, unheard
-from reconciler.text import visible
 
 _SMALLEST = 512  # bytes: the smallest page of an SQLite file
 _ELSEWHERE = "name another file in `state:` or RECONCILER_STATE"
@@ -35,7 +35,7 @@ def open_ledger(
     writable: bool = True,
     create: bool = True,
     lineage: str | None = None,
-    step: Step = unheard,
+    step: Step = no_hook,
 ) -> Ledger:
     """
     Return the open ledger of one environment; leaving its context closes it.
@@ -86,7 +86,7 @@ def write_sqlite(
     connect: Connect = connect_sqlite,
     migrations: tuple[str, ...] | None = None,
     network: Callable[[Path], bool] = on_network,
-    step: Step = unheard,
+    step: Step = no_hook,
 ) -> Ledger:
     """Return a ledger that can be written, made or migrated where it must be (see `open_ledger`)."""
     migrations = shipped() if migrations is None else migrations

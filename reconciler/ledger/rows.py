@@ -10,8 +10,8 @@ from typing import Any, assert_never
 
 from reconciler.errors import LedgerFailed, Source
 from reconciler.ledger.tables import Statement
-from reconciler.model import Action, Address, CustomerId, Reason, Status
-from reconciler.records import (
+from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.ledger import (
     LACKED_S,
     Binding,
     BindingState,

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from reconciler.errors import LedgerFailed, LedgerTooNew
-from reconciler.text import visible
+from reconciler.escape import visible
 
 APPLICATION_ID = 0x5265636E
 """In the file's header ("Recn"), so that a ledger is told from any other SQLite database."""

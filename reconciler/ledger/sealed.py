@@ -15,12 +15,23 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.errors import LedgerFailed
+from reconciler.escape import visible
 from reconciler.ledger.base import Copy, Ledger, Meta
 from reconciler.ledger.cipher import Cipher, is_sealed
 from reconciler.ledger.lock import Holder
-from reconciler.model import Address, CustomerId
-from reconciler.records import Binding, Intent, PutBinding, PutIntent, PutUsers, Records, Run, SeenUser, Tally, Write
-from reconciler.text import visible
+from reconciler.model.core import Address, CustomerId
+from reconciler.model.ledger import (
+    Binding,
+    Intent,
+    PutBinding,
+    PutIntent,
+    PutUsers,
+    Records,
+    Run,
+    SeenUser,
+    Tally,
+    Write,
+)
 
 # No field has this name, and no user that a ledger holds this e-mail.
 _SEALED = ""

@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler.clock import Clock
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed
+from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder, account_key
 from reconciler.ledger.pace_file import PaceFile
 from reconciler.ledger.schema import shipped, shipped_in
-from reconciler.shipped import to_install
-from reconciler.step import Step, unheard
-from reconciler.text import visible
+from reconciler.resources import to_install
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -74,7 +74,7 @@ def open_shared(
     writable: bool,
     create: bool,
     lineage: str | None,
-    step: Step = unheard,
+    step: Step = no_hook,
 ) -> Ledger:
     """Return the ledger that a URL names, open (see `open.open_ledger`)."""
     opening = _opening(url)

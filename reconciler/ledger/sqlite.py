@@ -11,7 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed
+from reconciler.escape import visible
 from reconciler.ledger import statements as sql
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.faults import altered, taken_over, told
@@ -29,10 +31,8 @@ from reconciler.ledger.rows import (
     writes_of,
 )
 from reconciler.ledger.tables import TABLES, Statement
-from reconciler.model import CustomerId
-from reconciler.records import Binding, Intent, Records, Run, Tally, Write
-from reconciler.step import Step, unheard
-from reconciler.text import visible
+from reconciler.model.core import CustomerId
+from reconciler.model.ledger import Binding, Intent, Records, Run, Tally, Write
 
 Result = TypeVar("Result")
 
@@ -54,7 +54,7 @@ class SqliteLedger:
     writable: bool
     connection: sqlite3.Connection
     token: int | None = None
-    step: Step = unheard
+    step: Step = no_hook
 
     def __enter__(self) -> Self:
         """Return itself."""

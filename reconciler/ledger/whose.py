@@ -6,9 +6,9 @@ import sqlite3
 from pathlib import Path
 
 from reconciler.errors import Refused
+from reconciler.escape import visible
 from reconciler.ledger.base import Meta
 from reconciler.ledger.faults import altered
-from reconciler.text import visible
 
 _WRITE_META = (
     "INSERT INTO meta (environment, base_url, lineage, created_at) "

@@ -11,7 +11,7 @@ from reconciler.live.listing import PAGE
 from reconciler.live.ranges import Range
 from reconciler.live.reads import SEEK_S
 from reconciler.live.turned import Turned
-from reconciler.model import Live, Seek
+from reconciler.model.core import Live, Seek
 
 Window = tuple[float, float]
 

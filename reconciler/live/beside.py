@@ -9,7 +9,7 @@ from reconciler.api.client import Client
 from reconciler.api.flight import in_flight
 from reconciler.live.listing import PAGE
 from reconciler.live.reads import Found
-from reconciler.model import ListUsers, Live
+from reconciler.model.core import ListUsers, Live
 
 _AT_ONCE = 3
 """So few that pages keep a share of the pace, and the users last as long as the pages do."""

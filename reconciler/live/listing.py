@@ -11,8 +11,8 @@ from reconciler.errors import Rejected
 from reconciler.kinds.wire import Keep
 from reconciler.live.ranges import AT_ONCE, ranges_of
 from reconciler.live.turned import Progress, StrayError, Turned, keep, sharing
-from reconciler.model import CustomerId, Live, LiveCustomer
-from reconciler.records import Learned
+from reconciler.model.core import CustomerId, Live, LiveCustomer
+from reconciler.model.ledger import Learned
 
 PAGE = 100
 """The documented default of `limit`, and the largest that is known to be accepted."""

@@ -16,7 +16,7 @@ from reconciler.kinds import wire
 from reconciler.live.listing import PAGE, listing
 from reconciler.live.ranges import Range
 from reconciler.live.turned import Progress, Turned
-from reconciler.model import (
+from reconciler.model.core import (
     AskSuccessor,
     CustomerId,
     End,

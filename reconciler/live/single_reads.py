@@ -5,12 +5,12 @@ from __future__ import annotations
 from reconciler import endpoints
 from reconciler.api.client import Client
 from reconciler.api.pages import read_page
-from reconciler.endpoints import Filters, Paging
+from reconciler.endpoints import Filters, PageQuery
 from reconciler.errors import Incomplete
 from reconciler.kinds.wire import read_customer
 from reconciler.live import reads as reading
 from reconciler.live.listing import PAGE
-from reconciler.model import CustomerId, Get, ListUsers, Live, LiveCustomer, LiveUser, Read, Seek
+from reconciler.model.core import CustomerId, Get, ListUsers, Live, LiveCustomer, LiveUser, Read, Seek
 
 
 class SingleReads:
@@ -26,7 +26,7 @@ class SingleReads:
     async def on_first_page(self, customer: CustomerId, created_at: str) -> bool | None:
         """Say by one request whether the list narrowed to `created_at` holds the customer; None: it has more pages."""
         filters = Filters(**dict(reading.narrow(Seek(customer, created_at))))
-        request = endpoints.list_customers(Paging(limit=PAGE), filters)
+        request = endpoints.list_customers(PageQuery(limit=PAGE), filters)
         page = read_page((await self._client.send(request)).body, request.name)
         if any(live is not None and live.id == customer for live in map(read_customer, page.rows)):
             return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.live.ranges import cuts_of
-from reconciler.model import Live
-from reconciler.records import Learned
+from reconciler.model.core import Live
+from reconciler.model.ledger import Learned
 
 
 def taught(learned: Learned, live: Live) -> Learned:

@@ -11,7 +11,7 @@ from reconciler.api.pages import pages
 from reconciler.errors import Incomplete, NotTheApi
 from reconciler.kinds import wire
 from reconciler.live.ranges import Range
-from reconciler.model import CustomerId, End, LiveCustomer
+from reconciler.model.core import CustomerId, End, LiveCustomer
 
 Progress = Callable[[int, int | None], None]
 """Told how many were read so far, and how many there will be: None where nobody knows."""

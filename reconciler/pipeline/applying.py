@@ -17,17 +17,12 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
-from reconciler.changes import BindingAction
 from reconciler.clock import Clock
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, CustomerId, Status
-from reconciler.pipeline.origin import NOWHERE, Origin
-from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
-from reconciler.plan.absence import created_keys
-from reconciler.plan.ways import LEARNING, archives_to_learn_from, concluded, known_lag, known_ways, to_learn_from
-from reconciler.records import (
+from reconciler.model.core import Action, CustomerId, Status
+from reconciler.model.ledger import (
     Binding,
     DropBinding,
     PutAccount,
@@ -39,7 +34,12 @@ from reconciler.records import (
     Run,
     Write,
 )
-from reconciler.terms import UNBOUNDED, Allowance, Terms
+from reconciler.model.plan import BindingAction
+from reconciler.model.policy import UNBOUNDED, Allowance, Terms
+from reconciler.pipeline.origin import NOWHERE, Origin
+from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
+from reconciler.plan.absence import created_keys
+from reconciler.plan.ways import LEARNING, archives_to_learn_from, concluded, known_lag, known_ways, to_learn_from
 
 
 @dataclass(frozen=True, slots=True)

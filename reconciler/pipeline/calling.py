@@ -15,23 +15,22 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
-from reconciler.changes import Change, Outcome
 from reconciler.clock import Clock
 from reconciler.errors import ApiFailed, NotFound, Refused
 from reconciler.kinds.wire import customer_path
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, Address, CustomerId, LiveCustomer, Status
+from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
+from reconciler.model.ledger import Binding, PutRun, Records, Run
+from reconciler.model.plan import Change, Outcome, Plan
+from reconciler.model.policy import Terms
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.runs import created_by_runs
 from reconciler.pipeline.settling import sent_again, settled_first
 from reconciler.plan.absence import LISTINGS, Proof, reads_for
 from reconciler.plan.scope import protecting
 from reconciler.plan.ways import known_lag, known_ways
-from reconciler.plans import Plan
-from reconciler.records import Binding, PutRun, Records, Run
-from reconciler.terms import Terms
 
 _STATE_RM = "if it is gone for good, `reconciler state rm` forgets the binding"
 

@@ -14,8 +14,8 @@ from reconciler import __version__
 from reconciler.api.client import Client
 from reconciler.api.origin import is_loopback, origin
 from reconciler.clock import Clock
-from reconciler.diagnosis import Check, Facts, Finding, Verdict, skipped
 from reconciler.errors import Invalid, ReconcilerError
+from reconciler.model.reports import Check, Facts, Finding, Verdict, skipped
 from reconciler.pipeline import contact as asking
 from reconciler.pipeline.opening import open_client
 from reconciler.settings import Environment, Settings

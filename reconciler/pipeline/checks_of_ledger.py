@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconciler.answers import YES, ProbeQuestion, answers_of
-from reconciler.diagnosis import Check, Fact, Facts, Finding, Verdict, skipped
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.ledger.health import FEW_BYTES, Contents, Storage, contents_of, storage_of
 from reconciler.ledger.lock import lock_folder
 from reconciler.ledger.shared import Kind, is_shared
+from reconciler.model.ledger import Learned
+from reconciler.model.reports import YES, Check, Fact, Facts, Finding, ProbeQuestion, Verdict, answers_of, skipped
 from reconciler.pipeline.opening import cipher_of
 from reconciler.pipeline.runs import unfinished
 from reconciler.pipeline.writing import holder_now
-from reconciler.records import Learned
 from reconciler.report.words import count
 from reconciler.settings import Environment, Server
 

@@ -12,9 +12,9 @@ from reconciler.api.origin import origin
 from reconciler.api.pages import read_page
 from reconciler.api.reach import Stage, proxy_of, stage_of
 from reconciler.clock import Clock
-from reconciler.diagnosis import Check, Fact, Finding, Verdict, skipped
-from reconciler.endpoints import Paging
+from reconciler.endpoints import PageQuery
 from reconciler.errors import ApiFailed, Forbidden, Rejected, Throttled, Unanswered
+from reconciler.model.reports import Check, Fact, Finding, Verdict, skipped
 from reconciler.report.words import duration
 
 REQUESTS = 2
@@ -59,7 +59,7 @@ async def contact(client: Client, clock: Clock) -> Contact:
             await client.sign_in()
             made = replace(made, granted=True, scopes=client.scopes)
             began_s = clock.monotonic()
-            request = endpoints.list_customers(Paging(limit=1))
+            request = endpoints.list_customers(PageQuery(limit=1))
             read_page((await client.send(request)).body, request.name)
             made = replace(made, listed=True)
         except ApiFailed as failure:

@@ -11,9 +11,9 @@ from reconciler.endpoints import get_customer
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
-from reconciler.model import CustomerId, Get, ListPaymentMethods, ListUsers, Live, LiveCustomer, LiveUser
+from reconciler.model.core import CustomerId, Get, ListPaymentMethods, ListUsers, Live, LiveCustomer, LiveUser
+from reconciler.model.ledger import Binding, BindingState, Records
 from reconciler.pipeline.planning import Say
-from reconciler.records import Binding, BindingState, Records
 
 
 @dataclass(frozen=True, slots=True)

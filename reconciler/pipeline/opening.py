@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.clock import Clock, RealClock
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.cipher import Cipher, read_keys
 from reconciler.ledger.open import open_ledger as open_ledger_at
 from reconciler.ledger.sealed import SealedLedger
 from reconciler.ledger.shared import shared_pace
+from reconciler.model.policy import UNBOUNDED, Allowance
 from reconciler.settings import Environment
-from reconciler.step import Step, unheard
-from reconciler.terms import UNBOUNDED, Allowance
 
 if TYPE_CHECKING:
     from reconciler.api.client import Client
@@ -36,7 +36,7 @@ def open_client(
     clock: Clock,
     *,
     allowance: Allowance = UNBOUNDED,
-    step: Step = unheard,
+    step: Step = no_hook,
     trace: Callable[[Sent], None] | None = None,
     patient: bool = True,
 ) -> Client:
@@ -94,7 +94,7 @@ def cipher_of(environment: Environment) -> Cipher:
     return Cipher(read_keys(environment.state_keys().reveal()))
 
 
-def open_ledger(environment: Environment, *, writable: bool, step: Step = unheard) -> Ledger:
+def open_ledger(environment: Environment, *, writable: bool, step: Step = no_hook) -> Ledger:
     """
     Return the ledger of an environment, open; without `writable` nothing on disk changes.
 

@@ -9,14 +9,16 @@ from typing import cast
 
 from reconciler import live as reading
 from reconciler.api.client import Client
-from reconciler.changes import Note
 from reconciler.clock import Clock
-from reconciler.collector import without_collector
 from reconciler.errors import OverBudget
+from reconciler.gc_pause import without_collector
 from reconciler.kinds.wire import Keep, Parts
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
-from reconciler.model import CustomerId, Desired, ListAgain, ListUsers, Live, Read, Seek
+from reconciler.model.core import CustomerId, Desired, ListAgain, ListUsers, Live, Read, Seek
+from reconciler.model.ledger import Binding, Learned, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
+from reconciler.model.plan import Note, Plan, unverified_text
+from reconciler.model.policy import Terms
 from reconciler.pipeline.trying import tried_first
 from reconciler.plan import alone as targets_alone
 from reconciler.plan.absence import Lacked, Proof, created_keys, lacked_by
@@ -26,11 +28,8 @@ from reconciler.plan.make import make_plan
 from reconciler.plan.selectors import checked
 from reconciler.plan.users import merged
 from reconciler.plan.ways import LAG_S, known_lag
-from reconciler.plans import Plan, unverified_text
-from reconciler.records import Binding, Learned, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.report.price import again_price, again_requests, reading_price, reading_requests
 from reconciler.report.words import until
-from reconciler.terms import Terms
 
 Say = Callable[[str], None]
 

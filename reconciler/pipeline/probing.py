@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reconciler.answers import Answer, ProbeQuestion
 from reconciler.api.client import Client
 from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.clock import Clock
 from reconciler.ledger.base import Ledger
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import CustomerId
+from reconciler.model.core import CustomerId
+from reconciler.model.ledger import PutAccount, PutIntent, PutLearned, PutRun, Run
+from reconciler.model.policy import Terms
+from reconciler.model.reports import ProbeAnswer, ProbeQuestion
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.planning import Say
 from reconciler.pipeline.runs import CLEANED, done_in, unfinished
@@ -21,8 +23,6 @@ from reconciler.plan.ways import known_lag, probed
 from reconciler.probe import leftovers as earlier
 from reconciler.probe import run as probe_run
 from reconciler.probe.session import ProbeSession
-from reconciler.records import PutAccount, PutIntent, PutLearned, PutRun, Run
-from reconciler.terms import Terms
 
 KEY = "Reconciler-probe-"
 """What the external_id of each customer that a probe makes begins with; the first of its run's id follows."""
@@ -39,7 +39,7 @@ class Probed:
     are the ids that earlier probes had left active.
     """
 
-    answers: tuple[Answer, ...]
+    answers: tuple[ProbeAnswer, ...]
     key: str
     made: tuple[CustomerId, ...] = ()
     left: tuple[CustomerId, ...] = ()
@@ -72,7 +72,7 @@ async def probe(
     session = ProbeSession(sender, clock, key_of(run), run.id[:_MARK_CHARS])
     stopped = await probe_run.run(session, tell)
     answers = tuple(
-        session.answers.get(one) or Answer(one, "", "the probe did not come to it") for one in ProbeQuestion
+        session.answers.get(one) or ProbeAnswer(one, "", "the probe did not come to it") for one in ProbeQuestion
     )
     known = probed(ledger.records().learned, answers, f"by a probe that began at {run.started_at}")
     left_active = any(one.active for one in session.made)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.ledger.base import Ledger
-from reconciler.model import Address
-from reconciler.records import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, Run, Write
+from reconciler.model.core import Address
+from reconciler.model.ledger import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, Run, Write
 from reconciler.report.redact import masked_address
 
 

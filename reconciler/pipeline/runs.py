@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.errors import ReconcilerError, Refused
-from reconciler.explained import Archived
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Address, CustomerId, Status
-from reconciler.records import Binding, Intent, Run
+from reconciler.model.core import Action, Address, CustomerId, Status
+from reconciler.model.ledger import Binding, Intent, Run
+from reconciler.model.reports import Archived
 
 PROBING = "doctor --probe"
 """What a probe is called in the history."""

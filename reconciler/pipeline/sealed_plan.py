@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 
 from reconciler.errors import Invalid, LedgerFailed, Problem, Refused, Source
+from reconciler.escape import visible
 from reconciler.ledger.cipher import Cipher, is_sealed, read_keys, sealed_by
 from reconciler.plan.saved import AGAIN
 from reconciler.settings import Environment
-from reconciler.text import visible
 
 _VERSION = 1
 _KEYS = "RECONCILER_PLAN_KEY, or the file that RECONCILER_PLAN_KEY_FILE names"

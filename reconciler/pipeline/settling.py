@@ -11,13 +11,13 @@ from reconciler.apply.events import Settling, Tell
 from reconciler.apply.execute import Result
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import NothingRead, Observed, TooEarly, settle
-from reconciler.changes import Change, Outcome
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Status
+from reconciler.model.core import Action, Status
+from reconciler.model.ledger import Intent, PutIntent, Records
+from reconciler.model.plan import Change, Outcome
+from reconciler.model.policy import Terms
 from reconciler.pipeline.runs import doubted_users
 from reconciler.plan.ways import known_lag
-from reconciler.records import Intent, PutIntent, Records
-from reconciler.terms import Terms
 
 
 async def settled_first(

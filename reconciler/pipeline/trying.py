@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from reconciler import __version__
 from reconciler.errors import PlanFaulty
-from reconciler.model import Address, Desired, Live
+from reconciler.model.core import Address, Desired, Live
+from reconciler.model.ledger import Learned, Records
+from reconciler.model.plan import Plan
+from reconciler.model.policy import Terms
 from reconciler.plan.saved import as_text, plan_to_json
 from reconciler.plan.trial import Fault, tried
-from reconciler.plans import Plan
-from reconciler.records import Learned, Records
 from reconciler.report.redact import masked_address, masked_plan
-from reconciler.terms import Terms
 
 _SHOWN = 3
 """So many faults stand in the message; the report has all."""

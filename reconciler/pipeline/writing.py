@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from reconciler.clock import Clock
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed, Locked, TakenOver
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder, Lock, account_key, lock_holder, rfc3339, take_lock, this_process
@@ -19,7 +20,6 @@ from reconciler.ledger.schema import copy_beside
 from reconciler.ledger.shared import end_lease, is_shared, lease_holder
 from reconciler.pipeline.opening import open_ledger, real_clock
 from reconciler.settings import Environment
-from reconciler.step import Step, unheard
 
 RENEW_EVERY_S = 5.0
 """So often a lease is renewed; a renewal that fails is tried again each second."""
@@ -52,7 +52,7 @@ class Writing:
 
 
 async def begin(
-    environment: Environment, clock: Clock, *, doing: str, timeout_s: float = 0.0, step: Step = unheard
+    environment: Environment, clock: Clock, *, doing: str, timeout_s: float = 0.0, step: Step = no_hook
 ) -> Writing:
     """
     Return the ledger of a run that begins to write, locked; Locked where another has the lock after `timeout_s`.
@@ -159,7 +159,7 @@ def _holder(writing: Writing) -> Holder:
 
 
 async def _locked(
-    environment: Environment, clock: Clock, doing: str, timeout_s: float, step: Step = unheard
+    environment: Environment, clock: Clock, doing: str, timeout_s: float, step: Step = no_hook
 ) -> Writing:
     """Return the ledger of a file, under its lock and that of its account."""
     lock = await take_lock(

@@ -15,10 +15,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from reconciler.api.times import was_there
-from reconciler.changes import Blocked, Change
-from reconciler.model import Action, Address, AskSuccessor, CustomerId, ListAgain, Live, LiveCustomer, Read
+from reconciler.model.core import Action, Address, AskSuccessor, CustomerId, ListAgain, Live, LiveCustomer, Read
+from reconciler.model.ledger import LACKED_S, Learned, Pass, Records
+from reconciler.model.plan import Blocked, Change
 from reconciler.plan.part import Part
-from reconciler.records import LACKED_S, Learned, Pass, Records
 
 LISTINGS = 4
 """So many listings are taken at most, until two in a row hold the same customers."""

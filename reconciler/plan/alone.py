@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from math import ceil
 
-from reconciler.model import Action, Desired, Seek
+from reconciler.model.core import Action, Desired, Seek
+from reconciler.model.ledger import Binding, BindingState, Records
+from reconciler.model.plan import Plan
+from reconciler.model.policy import Prune, Terms
 from reconciler.plan.scope import scope_of
-from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState, Records
-from reconciler.terms import Prune, Terms
 
 _GLOB = frozenset("*?[")
 _TO_THE_SECOND = len("2026-01-01T00:00:00")

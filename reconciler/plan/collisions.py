@@ -13,18 +13,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from reconciler.changes import BindingAction, Blocked, Note, Rename
 from reconciler.documents.scalars import scalar
 from reconciler.errors import Source
-from reconciler.model import NO_FILE, Action, Address, CustomerId, Desired, DesiredCustomer, LiveCustomer
+from reconciler.model.core import NO_FILE, Action, Address, CustomerId, Desired, DesiredCustomer, LiveCustomer
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.plan import BindingAction, Blocked, Note, Rename
+from reconciler.model.policy import Terms
 from reconciler.plan.lookalikes import NEAR, STRONG, STRONG_IF_DISPOSABLE, Lookalike, Unclaimed, lookalikes
 from reconciler.plan.match import Identity, Known, Nobody, Register
 from reconciler.plan.part import Part
 from reconciler.plan.presence import Active, Hidden, active, as_recorded
 from reconciler.plan.rivals import Identified
 from reconciler.plan.scope import spellings
-from reconciler.records import Binding, BindingState
-from reconciler.terms import Terms
 
 MOST_NOTED = 20
 """So many customers of a plan get a note of whom they look like; `match` lists all."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.explained import Row
 from reconciler.kinds import Field
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import DesiredCustomer, LiveCustomer
+from reconciler.model.core import DesiredCustomer, LiveCustomer
+from reconciler.model.reports import Row
 from reconciler.plan.customer import Means, difference
 from reconciler.plan.match import Known
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from reconciler.changes import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
+from reconciler.escape import cited
 from reconciler.kinds.customer import FIELDS, fingerprint
-from reconciler.model import Action, Address, CustomerId, DesiredCustomer, LiveCustomer, Reason
+from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, LiveCustomer, Reason
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
 from reconciler.plan.diff import Diff, diff
 from reconciler.plan.entry import Here, compared, external_ids_of, known_entry, new_entry, recorded_protected
 from reconciler.plan.match import Known, taken_archived
 from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Shelved, as_recorded
 from reconciler.plan.reversals import reversed_again
-from reconciler.records import Binding, BindingState
-from reconciler.text import cited
 
 
 @dataclass(frozen=True, slots=True)

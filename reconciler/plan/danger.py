@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.model import Action
-from reconciler.plans import Plan
+from reconciler.model.core import Action
+from reconciler.model.plan import Plan
 
 MANY_CREATES = 20
 """More creates than these are seldom meant in production: a ledger or an external_id that was lost looks so."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.answers import YES, ProbeQuestion, answers_of
-from reconciler.changes import Blocked
 from reconciler.errors import Incomplete
-from reconciler.model import Action, Address, DesiredCustomer
+from reconciler.model.core import Action, Address, DesiredCustomer
+from reconciler.model.ledger import Intent, Records
+from reconciler.model.plan import Blocked
+from reconciler.model.policy import Terms
+from reconciler.model.reports import YES, ProbeQuestion, answers_of
 from reconciler.plan.customer import Means, plan_known, plan_nobody
 from reconciler.plan.entry import Here
 from reconciler.plan.match import Identity, Known, Nobody, Register
@@ -16,8 +18,6 @@ from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, Unread
 from reconciler.plan.scope import protecting
 from reconciler.plan.users import doubtful, known_users, new_users
-from reconciler.records import Intent, Records
-from reconciler.terms import Terms
 
 
 def open_creates(records: Records) -> dict[Address, Intent]:

@@ -23,10 +23,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.changes import FieldChange
 from reconciler.kinds import Field
-from reconciler.model import Cause
-from reconciler.records import Trouble
+from reconciler.model.core import Cause
+from reconciler.model.ledger import Trouble
+from reconciler.model.plan import FieldChange
 
 UNSTABLE_RUNS = 2
 """A field patched to one value in so many runs, and back each time, is not patched again."""
@@ -75,7 +75,7 @@ def cause_of(
     `recorded` is (applied, observed), None where the ledger holds none.
 
     >>> from reconciler.kinds.customer import FIELDS
-    >>> cause_of(FIELDS["city"], "New York", ("Boston", "Boston"), "Boston", None)
+    >>> cause_of(CUSTOMER_FIELDS["city"], "New York", ("Boston", "Boston"), "Boston", None)
     <Cause.CONFIG: 'config'>
     """
     if field.same(declared, live, equal):

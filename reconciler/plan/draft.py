@@ -6,15 +6,14 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from reconciler.changes import BindingChange, Change, Cost, Note, Unverified
-from reconciler.model import Action, Desired, ListPaymentMethods, Live, Read
+from reconciler.model.core import Action, Desired, ListPaymentMethods, Live, Read
+from reconciler.model.ledger import Learned, Records
+from reconciler.model.plan import BindingChange, Change, Cost, Note, Plan, Unverified, unverified_text
+from reconciler.model.policy import Terms
 from reconciler.plan import guard, order
 from reconciler.plan.absence import created_keys, pass_of, reads_for
 from reconciler.plan.part import Part
 from reconciler.plan.ways import LEARNING, archives_to_learn_from, known_ways, to_learn_from
-from reconciler.plans import Plan, unverified_text
-from reconciler.records import Learned, Records
-from reconciler.terms import Terms
 
 _NO_LEDGER = "which customers were archived and which of them this project managed, as there is no ledger yet"
 

@@ -12,18 +12,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.changes import BindingAction, Blocked, Change, FieldChange
-from reconciler.drifts import Drift, Finding, Kind, Moved, Pending
 from reconciler.kinds import CUSTOMER
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import Action, Address, Cause, CustomerId, LiveCustomer, Reason
+from reconciler.model.core import Action, Address, Cause, CustomerId, LiveCustomer, Reason
+from reconciler.model.ledger import BindingState
+from reconciler.model.plan import BindingAction, Blocked, Change, FieldChange, Plan
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Moved, Pending
 from reconciler.plan.diff import cause_of
 from reconciler.plan.entry import compared
 from reconciler.plan.reversals import FIELD as LIFECYCLE
 from reconciler.plan.seen import Seen, managed_in, observed_of, row_of, state_of, targeted, there, unobservable
 from reconciler.plan.ways import sight_of
-from reconciler.plans import Plan
-from reconciler.records import BindingState
 
 
 def drift_of(plan: Plan, seen: Seen) -> Drift:
@@ -55,20 +54,20 @@ def drift_of(plan: Plan, seen: Seen) -> Drift:
     )
 
 
-def _sorted(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]:
+def _sorted(change: Change, seen: Seen) -> tuple[DriftFinding | None, Pending | None]:
     """Return what of a change answers the live side, and what is an edit of ours."""
     match change.action, change.reason:
         case Action.PATCH, _:
             return _patch(change, seen)
         case Action.RESTORE, Reason.ELSEWHERE:
-            return _finding(Kind.ARCHIVED, change, "somebody archived it; it is declared active"), None
+            return _finding(DriftKind.ARCHIVED, change, "somebody archived it; it is declared active"), None
         case Action.RESTORE, Reason.HIDDEN_OR_GONE:
             text = "it is neither listed nor answers a get: archived and hidden, or gone; it is declared active"
-            return _finding(Kind.GONE, change, text), None
+            return _finding(DriftKind.GONE, change, text), None
         case Action.ARCHIVE, Reason.DECLARED if state_of(change.address, seen) is BindingState.ARCHIVED:
             text = "we archived it, and somebody restored it"
             return replace(
-                _finding(Kind.RESTORED, change, text), fields=_edited_since(change.address, change.id, seen)
+                _finding(DriftKind.RESTORED, change, text), fields=_edited_since(change.address, change.id, seen)
             ), None
         case _:
             return None, Pending(change.action, change.address, source=change.source)
@@ -92,7 +91,7 @@ def _edited_since(address: Address, customer: CustomerId | None, seen: Seen) -> 
     return tuple(moved)
 
 
-def _patch(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]:
+def _patch(change: Change, seen: Seen) -> tuple[DriftFinding | None, Pending | None]:
     """Return the fields of a patch that the live side moved, and those that only the files did."""
     observed = observed_of(change.address, seen)
     moved = [_moved(field, observed) for field in change.fields if field.cause is not Cause.CONFIG]
@@ -100,7 +99,7 @@ def _patch(change: Change, seen: Seen) -> tuple[Finding | None, Pending | None]:
     pending = Pending(Action.PATCH, change.address, edited, change.source) if edited else None
     if not moved:
         return None, pending
-    return replace(_finding(Kind.CHANGED, change, _told(moved)), fields=tuple(moved)), pending
+    return replace(_finding(DriftKind.CHANGED, change, _told(moved)), fields=tuple(moved)), pending
 
 
 def _moved(field: FieldChange, observed: dict[str, str]) -> Moved:
@@ -109,18 +108,20 @@ def _moved(field: FieldChange, observed: dict[str, str]) -> Moved:
     return Moved(field.name, applied, field.before, field.after, field.cause)
 
 
-def _finding(kind: Kind, change: Change, text: str) -> Finding:
+def _finding(kind: DriftKind, change: Change, text: str) -> DriftFinding:
     """Return the finding that a change answers."""
-    return Finding(kind, change.address, change.id, text, source=change.source)
+    return DriftFinding(kind, change.address, change.id, text, source=change.source)
 
 
-def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Finding | None, Blocked | None]:
+def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[DriftFinding | None, Blocked | None]:
     """Return what of a blocked one is drift: the API cannot undo it, but somebody did it."""
     row = row_of(one.address, seen)
     if one.field == LIFECYCLE and row is not None:
         restored = seen.desired.customers[one.address.external_id].archived
-        kind, edited = (Kind.RESTORED, _edited_since(one.address, row.id, seen)) if restored else (Kind.ARCHIVED, ())
-        return Finding(kind, one.address, row.id, f"{one.reason}; {one.hint}", edited, one.source), None
+        kind, edited = (
+            (DriftKind.RESTORED, _edited_since(one.address, row.id, seen)) if restored else (DriftKind.ARCHIVED, ())
+        )
+        return DriftFinding(kind, one.address, row.id, f"{one.reason}; {one.hint}", edited, one.source), None
     if customer is None or one.address.email is not None:
         return None, one
     if row is not None and one.field is None and customer.external_id != row.live_external_id:
@@ -137,7 +138,7 @@ def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Fi
     else:
         return None, one
     text = f"{_told((moved,))}; no request undoes that: {one.hint}"
-    return Finding(Kind.CHANGED, one.address, customer.id, text, (moved,), one.source), None
+    return DriftFinding(DriftKind.CHANGED, one.address, customer.id, text, (moved,), one.source), None
 
 
 def _met(plan: Plan, seen: Seen) -> dict[str, LiveCustomer]:
@@ -157,14 +158,14 @@ def _told(moved: Iterable[Moved]) -> str:
     return "it is not as we applied it" if known else "it differs, and there is no record of who changed it"
 
 
-def _twice(plan: Plan, seen: Seen) -> dict[str, Finding]:
+def _twice(plan: Plan, seen: Seen) -> dict[str, DriftFinding]:
     """Return, by key, the external_ids of ours that several active customers carry."""
     carriers: defaultdict[str, list[CustomerId]] = defaultdict(list)
     for one in there(seen).values():
         carriers[one.external_id].append(one.id)
     keys = {key for key, those in carriers.items() if key and len(those) > 1}
     ours = keys & (seen.desired.customers.keys() | seen.records.bindings.keys())
-    found: dict[str, Finding] = {}
+    found: dict[str, DriftFinding] = {}
     for key in sorted(ours):
         ids = tuple(carriers[key])
         wanted, row = seen.desired.customers.get(key), seen.records.bindings.get(key)
@@ -172,19 +173,21 @@ def _twice(plan: Plan, seen: Seen) -> dict[str, Finding]:
             continue
         text = f"{len(ids)} active customers carry this external_id; `reconciler duplicates` shows them"
         source = wanted.source if wanted is not None else None
-        found[key] = Finding(Kind.DUPLICATED, Address(key), row.id if row is not None else None, text, (), source, ids)
+        found[key] = DriftFinding(
+            DriftKind.DUPLICATED, Address(key), row.id if row is not None else None, text, (), source, ids
+        )
     return found
 
 
-def _released(plan: Plan, seen: Seen) -> Iterator[Finding]:
+def _released(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:
     """Yield the customers without an entry that we archived and somebody restored: the plan lets them go."""
     for binding in plan.bindings:
         if binding.action is BindingAction.RELEASE and state_of(binding.address, seen) is BindingState.ARCHIVED:
             text = "we archived it, somebody restored it, and no entry declares it"
-            yield Finding(Kind.RESTORED, binding.address, binding.id, text)
+            yield DriftFinding(DriftKind.RESTORED, binding.address, binding.id, text)
 
 
-def _appeared(plan: Plan, seen: Seen) -> Iterator[Finding]:
+def _appeared(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:
     """Yield the customers that nobody declares or manages, and that were created since we last applied."""
     if not seen.since:
         return
@@ -195,7 +198,7 @@ def _appeared(plan: Plan, seen: Seen) -> Iterator[Finding]:
         if _time(customer.created_at) <= _time(seen.since) or not targeted(plan, customer.external_id, seen):
             continue
         text = f"it was created at {customer.created_at}, and nobody declares it; `reconciler import` adopts it"
-        yield Finding(Kind.UNMANAGED, Address(customer.external_id or customer.id), customer.id, text)
+        yield DriftFinding(DriftKind.UNMANAGED, Address(customer.external_id or customer.id), customer.id, text)
 
 
 def _time(text: str) -> float:
@@ -206,9 +209,9 @@ def _time(text: str) -> float:
         return 0.0
 
 
-def _joined(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _joined(findings: Iterable[DriftFinding]) -> tuple[DriftFinding, ...]:
     """Return findings with those of one customer's fields as one, in the order of the keys."""
-    by_key: dict[tuple[Address, Kind], Finding] = {}
+    by_key: dict[tuple[Address, DriftKind], DriftFinding] = {}
     for one in findings:
         key = (one.address, one.kind)
         former = by_key.get(key)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from reconciler.changes import Candidate, Doubles, Group, Twins
-from reconciler.model import CustomerId, ListPaymentMethods, ListUsers, Live, LiveCustomer, Read
+from reconciler.model.core import CustomerId, ListPaymentMethods, ListUsers, Live, LiveCustomer, Read
+from reconciler.model.ledger import Binding, BindingState, Records
+from reconciler.model.plan import Candidate, Doubles, DuplicateGroup, Twins
 from reconciler.plan.lookalikes import NEAR, SIGNS, comparable
 from reconciler.plan.presence import Sight, by_external_id
-from reconciler.records import Binding, BindingState, Records
 
 
 def doubles(
@@ -56,7 +56,7 @@ def _group(
     live: Live,
     by_id: Mapping[CustomerId, Binding],
     keep: AbstractSet[CustomerId],
-) -> Group:
+) -> DuplicateGroup:
     """Return those that share an external_id, the one to keep first."""
     candidates = [
         Candidate(
@@ -70,7 +70,7 @@ def _group(
     candidates.sort(key=lambda one: _merits(one, keep))
     first, second = _merits(candidates[0], keep), _merits(candidates[1], keep)
     differs = next((number for number in range(len(_WHY)) if first[number] != second[number]), len(_WHY) - 1)
-    return Group(key, tuple(candidates), _WHY[differs])
+    return DuplicateGroup(key, tuple(candidates), _WHY[differs])
 
 
 _WHY = ("chosen", "bound", "has payment methods", "has users", "oldest")

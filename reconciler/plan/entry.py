@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from reconciler.kinds.customer import FIELDS, fingerprint
 from reconciler.kinds.recorded import compact, with_record
-from reconciler.model import DesiredCustomer, LiveCustomer
+from reconciler.model.core import DesiredCustomer, LiveCustomer
+from reconciler.model.ledger import Binding, BindingState, Trouble, Via
 from reconciler.plan.diff import Diff
 from reconciler.plan.match import Known, carried_external_id
-from reconciler.records import Binding, BindingState, Trouble, Via
 
 
 def compared(customer: DesiredCustomer) -> dict[str, str | None]:

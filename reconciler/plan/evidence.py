@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconciler.changes import Change
 from reconciler.errors import Refused
-from reconciler.model import Action, CustomerId, Live
+from reconciler.model.core import Action, CustomerId, Live
+from reconciler.model.ledger import Records
+from reconciler.model.plan import Change
 from reconciler.plan.absence import digest_of
 from reconciler.plan.guard import PROOF, as_recorded
-from reconciler.records import Records
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import assert_never
 
-from reconciler.changes import Blocked
-from reconciler.explained import Archived, Explanation, Row
 from reconciler.kinds.kind import canonical_email
-from reconciler.model import Address, Desired, DesiredCustomer, Live, LiveCustomer
+from reconciler.model.core import Address, Desired, DesiredCustomer, Live, LiveCustomer
+from reconciler.model.ledger import Binding, BindingState, Records, Via
+from reconciler.model.plan import Blocked, Plan
+from reconciler.model.policy import Terms
+from reconciler.model.reports import Archived, Explanation, Row
 from reconciler.plan.compared import compared_rows
 from reconciler.plan.make import Judged, judged
 from reconciler.plan.match import Known, Nobody
@@ -23,9 +25,6 @@ from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelve
 from reconciler.plan.scope import Scope
 from reconciler.plan.sides import user_sides
 from reconciler.plan.spared import checks
-from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState, Records, Via
-from reconciler.terms import Terms
 
 _VIA = {
     Via.PIN: "its `id` line names it",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil, inf
 
-from reconciler.changes import Fit
-from reconciler.model import Action
-from reconciler.plans import Plan
-from reconciler.terms import UNBOUNDED, Allowance
+from reconciler.model.core import Action
+from reconciler.model.plan import Fit, Plan
+from reconciler.model.policy import UNBOUNDED, Allowance
 
 SPACING = 1.005
 """How much further apart requests leave than the rate says; see `api.limit.HAIR`."""

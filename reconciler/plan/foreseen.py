@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model import Desired, ListUsers
+from reconciler.model.core import Desired, ListUsers
+from reconciler.model.ledger import BindingState, Records
+from reconciler.model.policy import Terms
 from reconciler.plan.scope import scope_of
 from reconciler.plan.users import to_be_listed
 from reconciler.plan.ways import known_lag
-from reconciler.records import BindingState, Records
-from reconciler.terms import Terms
 
 
 def foreseen(desired: Desired, records: Records, terms: Terms, now_s: float) -> tuple[ListUsers, ...]:

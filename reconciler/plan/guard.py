@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from reconciler.answers import PROBES
-from reconciler.changes import BindingAction, Change, Exceeded, Note
 from reconciler.errors import Incomplete, Refused
-from reconciler.model import Action, Address, Desired, Get, ListAgain, Live, LiveCustomer, Read, Reason, Seek
+from reconciler.model.core import Action, Address, Desired, Get, ListAgain, Live, LiveCustomer, Read, Reason, Seek
+from reconciler.model.ledger import Binding, BindingState, Records
+from reconciler.model.plan import BindingAction, Change, Exceeded, Note
+from reconciler.model.policy import LOCAL, Prune, Terms
+from reconciler.model.reports import PROBES
 from reconciler.plan.absence import LISTINGS
 from reconciler.plan.part import Part
 from reconciler.plan.presence import Sight
 from reconciler.plan.scope import Scope
 from reconciler.plan.windows import closed
-from reconciler.records import Binding, BindingState, Records
-from reconciler.terms import LOCAL, Prune, Terms
 
 PROOF = 3
 """So many bound customers that are live as recorded prove, if they are half of all, whose account it is."""

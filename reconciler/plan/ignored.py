@@ -7,17 +7,17 @@ from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 
-from reconciler.drifts import Drift, Finding, Ignored, Kind, Rule
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Rule
 
 
 def without_ignored(drift: Drift, rules: Iterable[Rule], today: date) -> Drift:
     """Return `drift` without what `rules` hide; those whose day has passed hide nothing, and are named."""
     given = tuple(rules)
     standing = [rule for rule in given if rule.until >= today]
-    findings: list[Finding] = []
+    findings: list[DriftFinding] = []
     ignored: list[Ignored] = []
     for finding in drift.findings:
-        left: Finding | None = finding
+        left: DriftFinding | None = finding
         for rule in standing:
             if left is None:
                 break
@@ -28,7 +28,7 @@ def without_ignored(drift: Drift, rules: Iterable[Rule], today: date) -> Drift:
     return replace(drift, findings=tuple(findings), ignored=tuple(ignored), expired=expired)
 
 
-def _split(finding: Finding, rule: Rule) -> tuple[Finding | None, Finding | None]:
+def _split(finding: DriftFinding, rule: Rule) -> tuple[DriftFinding | None, DriftFinding | None]:
     """Return what a rule leaves of a finding, and what it hides; None for nothing."""
     if not fnmatchcase(finding.address.external_id, rule.key) or (rule.kinds and finding.kind not in rule.kinds):
         return finding, None
@@ -39,5 +39,5 @@ def _split(finding: Finding, rule: Rule) -> tuple[Finding | None, Finding | None
         return finding, None
     left = tuple(one for one in finding.fields if one.name not in rule.fields)
     # What was restored by hand is drift, whatever became of its fields.
-    kept = left or finding.kind is not Kind.CHANGED
+    kept = left or finding.kind is not DriftKind.CHANGED
     return replace(finding, fields=left) if kept else None, replace(finding, fields=hidden)

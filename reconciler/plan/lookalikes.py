@@ -20,7 +20,7 @@ from itertools import product
 
 from reconciler.kinds.customer import CUSTOMER
 from reconciler.kinds.kind import canonical_ein, canonical_text, nearly
-from reconciler.model import CustomerId, DesiredCustomer, LiveCustomer
+from reconciler.model.core import CustomerId, DesiredCustomer, LiveCustomer
 
 NEAR = CUSTOMER.identity
 SIGNS = (NEAR, "ein", "email", "name")

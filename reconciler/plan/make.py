@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reconciler.changes import Blocked, Note
-from reconciler.model import Action, CustomerId, Desired, DesiredCustomer, Live
+from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Live
+from reconciler.model.ledger import BindingState, Records
+from reconciler.model.plan import Blocked, Note
+from reconciler.model.policy import Prune, Terms
 from reconciler.plan import collisions, guard
 from reconciler.plan.absence import LISTINGS, Lacked, Proof, created_keys, without
 from reconciler.plan.declared import Declared, means_of, open_creates
@@ -19,8 +21,6 @@ from reconciler.plan.rivals import unrivalled
 from reconciler.plan.scope import Scope, matcher, protecting, scope_of
 from reconciler.plan.unchanged import to_be_planned
 from reconciler.plan.ways import known_lag, learned_from, sight_of
-from reconciler.records import BindingState, Records
-from reconciler.terms import Prune, Terms
 
 _NAMED = 3
 """So many keys a note names."""

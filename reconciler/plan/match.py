@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from reconciler.changes import Blocked, Note
-from reconciler.model import Address, CustomerId, DesiredCustomer, LiveCustomer
+from reconciler.model.core import Address, CustomerId, DesiredCustomer, LiveCustomer
+from reconciler.model.ledger import Binding, BindingState, Via
+from reconciler.model.plan import Blocked, Note
 from reconciler.plan.presence import (
     Active,
     Elsewhere,
@@ -27,7 +28,6 @@ from reconciler.plan.presence import (
     shelved_by_external_id,
 )
 from reconciler.plan.scope import Scope
-from reconciler.records import Binding, BindingState, Via
 
 
 @dataclass(frozen=True, slots=True)

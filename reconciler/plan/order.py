@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.changes import Change
-from reconciler.model import Action
+from reconciler.model.core import Action
+from reconciler.model.plan import Change
 
 _RANK = {Action.RESTORE: 0, Action.PATCH: 1, Action.CREATE: 2, Action.CREATE_USER: 2, Action.ARCHIVE: 3}
 

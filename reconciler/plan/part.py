@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.changes import BindingChange, Blocked, Change, Note
-from reconciler.model import Read
-from reconciler.records import Binding, PutUsers
+from reconciler.model.core import Read
+from reconciler.model.ledger import Binding, PutUsers
+from reconciler.model.plan import BindingChange, Blocked, Change, Note
 
 
 @dataclass(frozen=True, slots=True)

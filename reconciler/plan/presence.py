@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.changes import Unverified
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import Address, CustomerId, Get, Live, LiveCustomer, Read, Seek
-from reconciler.records import Binding, BindingState
+from reconciler.model.core import Address, CustomerId, Get, Live, LiveCustomer, Read, Seek
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.plan import Unverified
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Note
 from reconciler.errors import Source
 from reconciler.kinds.customer import fingerprint
-from reconciler.model import Action, Address, CustomerId, LiveCustomer, Reason
+from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Reason
+from reconciler.model.ledger import Binding, BindingState, Via
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Note
+from reconciler.model.policy import Prune
 from reconciler.plan.match import broken, carried_external_id, taken_archived
 from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, Shelved, Sight, Unread, presence
 from reconciler.plan.scope import Scope
-from reconciler.records import Binding, BindingState, Via
-from reconciler.terms import Prune
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from reconciler.plans import Plan
+from reconciler.model.plan import Plan
 
 
 def quiet(plan: Plan, keys: AbstractSet[str]) -> Plan:

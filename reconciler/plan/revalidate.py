@@ -11,14 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from reconciler.changes import BindingChange, Blocked, Change
-from reconciler.model import Action, Address, CustomerId, Desired, Live, Status
+from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Status
+from reconciler.model.ledger import Binding, Intent, PutUsers, Records
+from reconciler.model.plan import BindingChange, Blocked, Change, Plan, Stale, StaleReason
+from reconciler.model.policy import Terms
 from reconciler.plan import guard
 from reconciler.plan.saved import SavedPlan, row_digest, users_digest
 from reconciler.plan.scope import Scope, scope_of
-from reconciler.plans import Plan, Stale, StaleReason
-from reconciler.records import Binding, Intent, PutUsers, Records
-from reconciler.terms import Terms
 
 Key = tuple[Action, Address]
 

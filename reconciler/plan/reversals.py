@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from reconciler.changes import Blocked
 from reconciler.errors import Source
-from reconciler.model import Address
+from reconciler.model.core import Address
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.plan import Blocked
 from reconciler.plan.diff import UNSTABLE_RUNS
-from reconciler.records import Binding, BindingState
 
 FIELD = "archived"
 """What of an entry is blocked then: the key that declares it."""

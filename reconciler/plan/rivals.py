@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.changes import Blocked
-from reconciler.model import Address, CustomerId, DesiredCustomer
+from reconciler.model.core import Address, CustomerId, DesiredCustomer
+from reconciler.model.ledger import Binding
+from reconciler.model.plan import Blocked
 from reconciler.plan.match import Identity, Known, Nobody, dormant_external_id
-from reconciler.records import Binding
 
 Identified = tuple[DesiredCustomer, Identity]
 

@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from reconciler.changes import BindingChange, Change
 from reconciler.errors import Refused
-from reconciler.model import Action, CustomerId, EnvironmentRef
+from reconciler.model.core import Action, CustomerId, EnvironmentRef
+from reconciler.model.ledger import Binding, PutUsers
+from reconciler.model.plan import BindingChange, Change, Plan
 from reconciler.plan import saved_parts as parts
 from reconciler.plan.evidence import NO_EVIDENCE, Evidence
-from reconciler.plans import Plan
-from reconciler.records import Binding, PutUsers
 
 FORMAT_VERSION = "1"
 """The version of the public form."""

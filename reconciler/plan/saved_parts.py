@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.changes import (
+from reconciler.errors import Source
+from reconciler.model.core import Action, Address, Cause, CustomerId, Reason
+from reconciler.model.ledger import PutUsers
+from reconciler.model.plan import (
     BindingAction,
     BindingChange,
     Blocked,
@@ -21,9 +24,6 @@ from reconciler.changes import (
     Note,
     Unverified,
 )
-from reconciler.errors import Source
-from reconciler.model import Action, Address, Cause, CustomerId, Reason
-from reconciler.records import PutUsers
 
 Json = dict[str, Any]
 

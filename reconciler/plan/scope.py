@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fnmatch import translate
 from itertools import chain
 
-from reconciler.model import Address, Desired
-from reconciler.records import Binding
-from reconciler.terms import Terms
+from reconciler.model.core import Address, Desired
+from reconciler.model.ledger import Binding
+from reconciler.model.policy import Terms
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.changes import BindingAction
-from reconciler.model import Address, CustomerId, Desired, Live, LiveCustomer
+from reconciler.model.core import Address, CustomerId, Desired, Live, LiveCustomer
+from reconciler.model.ledger import Binding, BindingState, Learned, Records
+from reconciler.model.plan import BindingAction, Plan
+from reconciler.model.policy import Terms
 from reconciler.plan.scope import scope_of
 from reconciler.plan.ways import known_ways, sight_of
-from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState, Learned, Records
-from reconciler.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from reconciler.changes import Note
 from reconciler.documents.words import did_you_mean, quoted
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.kind import nearly
-from reconciler.model import Address, Desired, Live
+from reconciler.model.core import Address, Desired, Live
+from reconciler.model.ledger import Records
+from reconciler.model.plan import Note
+from reconciler.model.policy import Terms
 from reconciler.plan.scope import matcher, selecting, spellings
-from reconciler.records import Records
-from reconciler.terms import Terms
 
 if TYPE_CHECKING:
-    from reconciler.drifts import Rule
+    from reconciler.model.reports import Rule
 
 MOST_NOTED = 20
 """So many selectors that match nobody are named in a plan."""

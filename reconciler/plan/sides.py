@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reconciler.explained import UserSides
 from reconciler.kinds.kind import canonical_email
-from reconciler.model import DesiredCustomer, Live
-from reconciler.records import Records
+from reconciler.model.core import DesiredCustomer, Live
+from reconciler.model.ledger import Records
+from reconciler.model.reports import UserSides
 
 
 def user_sides(

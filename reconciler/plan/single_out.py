@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from reconciler.changes import Blocked, Change, Doubles, Group, Note
 from reconciler.errors import ReconcilerError
-from reconciler.model import Action, Address, CustomerId, Desired, Live, Reason
+from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Reason
+from reconciler.model.ledger import Records
+from reconciler.model.plan import Blocked, Change, Doubles, DuplicateGroup, Note
+from reconciler.model.policy import Terms
 from reconciler.plan import guard
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.duplicates import doubles
@@ -16,8 +18,6 @@ from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import unverified
 from reconciler.plan.scope import matcher
 from reconciler.plan.ways import known_ways, learned_from, sight_of
-from reconciler.records import Records
-from reconciler.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def found_twice(choice: Choice, live: Live, records: Records, terms: Terms) -> D
     return doubles(live, records, sight, choice.keep, choice.archived)
 
 
-def _check(keep: AbstractSet[CustomerId], groups: Iterable[Group]) -> None:
+def _check(keep: AbstractSet[CustomerId], groups: Iterable[DuplicateGroup]) -> None:
     """Raise ReconcilerError where what is to be kept cannot be."""
     left = set(keep)
     for group in groups:
@@ -74,7 +74,7 @@ def _check(keep: AbstractSet[CustomerId], groups: Iterable[Group]) -> None:
         )
 
 
-def _single(group: Group, terms: Terms) -> Part:
+def _single(group: DuplicateGroup, terms: Terms) -> Part:
     """Return the archives of all but the kept one; never of one that the ledger binds, nor of a protected key."""
     address = Address(group.external_id)
     ids = tuple(one.customer.id for one in group.candidates)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.explained import Check
-from reconciler.model import DesiredCustomer, LiveCustomer
+from reconciler.model.core import DesiredCustomer, LiveCustomer
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.policy import Prune
+from reconciler.model.reports import RuleCheck
 from reconciler.plan.entry import external_ids_of, recorded_protected
 from reconciler.plan.make import Judged
 from reconciler.plan.match import Identity, Known
-from reconciler.records import Binding, BindingState
-from reconciler.terms import Prune
 
 _GONE = (
     "it is managed here, its file was read, and its entry is not there; "
@@ -25,14 +25,16 @@ def checks(
     identity: Identity | None,
     holders: tuple[LiveCustomer, ...],
     known: Judged,
-) -> Iterator[Check]:
+) -> Iterator[RuleCheck]:
     """Yield the rules that this kind of plan archives by, then what keeps the customer; `row` is that of its key."""
     wanted = customer is not None and customer.archived
-    yield Check("declared", wanted, "`archived: true` is declared" if wanted else "`archived: true` is not declared")
+    yield RuleCheck(
+        "declared", wanted, "`archived: true` is declared" if wanted else "`archived: true` is not declared"
+    )
     why = _why_not_gone(key, customer, row, known)
-    yield Check("entry_gone", not why, why or _GONE)
+    yield RuleCheck("entry_gone", not why, why or _GONE)
     why = _why_not_owned(key, customer, row, holders, known)
-    yield Check("owned", not why, why or "`prune: all`, `owns` matches its external_id, and nobody declares it")
+    yield RuleCheck("owned", not why, why or "`prune: all`, `owns` matches its external_id, and nobody declares it")
     yield from _keepers(key, customer, row, identity, known)
 
 
@@ -82,22 +84,24 @@ def _why_not_owned(
 
 def _keepers(
     key: str, customer: DesiredCustomer | None, row: Binding | None, identity: Identity | None, known: Judged
-) -> Iterator[Check]:
+) -> Iterator[RuleCheck]:
     """Yield what keeps a customer from being archived."""
     pruning = known.pruning
     found = identity if isinstance(identity, Known) else None
     recorded = recorded_protected(row, None if found is None else found.row)
     declared = customer is not None and customer.protect is True
     why = "the ledger holds it as protected" if recorded else "the ledger does not hold it as protected"
-    yield Check("protected", recorded or declared, "`protect: true` is declared" if declared else why, archives=False)
+    yield RuleCheck(
+        "protected", recorded or declared, "`protect: true` is declared" if declared else why, archives=False
+    )
     names: tuple[str, ...] = (key,) if row is None else (key, row.live_external_id)
     if customer is not None and found is not None:
         names = external_ids_of(customer, found)
     policy = pruning.protected(*names)
     where = f" ({pruning.protect_at})" if policy and pruning.protect_at is not None else ""
     why = f"a pattern matches it{where}" if policy else "no pattern matches it"
-    yield Check("policy.protect", policy, why, archives=False)
+    yield RuleCheck("policy.protect", policy, why, archives=False)
     if key in pruning.forget:
-        yield Check("forget", True, f"`forget` names it ({pruning.forget[key]})", archives=False)  # noqa: FBT003
+        yield RuleCheck("forget", True, f"`forget` names it ({pruning.forget[key]})", archives=False)  # noqa: FBT003
     if customer is None and row is not None and row.id in pruning.claimed:
-        yield Check("claimed", True, f"{row.id} is, or may be, a declared customer", archives=False)  # noqa: FBT003
+        yield RuleCheck("claimed", True, f"{row.id} is, or may be, a declared customer", archives=False)  # noqa: FBT003

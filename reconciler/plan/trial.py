@@ -11,19 +11,18 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from reconciler.changes import Change
 from reconciler.errors import Incomplete, Refused
 from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.kind import canonical_email
-from reconciler.model import Action, Address, Desired, DesiredCustomer, Live
+from reconciler.model.core import Action, Address, Desired, DesiredCustomer, Live
+from reconciler.model.ledger import Binding, Learned, Records
+from reconciler.model.plan import Change, Plan
+from reconciler.model.policy import Terms
 from reconciler.plan.make import make_plan
 from reconciler.plan.trial_share import Chains, Inputs, chains_of, knowable, narrowed, some_of
 from reconciler.plan.trial_world import LATER_S, World, begin, carry, live_of, records_of, world_of
 from reconciler.plan.ways import known_lag, known_ways, sight_of
-from reconciler.plans import Plan
-from reconciler.records import Binding, Learned, Records
 from reconciler.rules import Customer
-from reconciler.terms import Terms
 
 ALIKE = 500
 """So many customers are tried that need the same done to the same fields: a bug that one has, all of them have."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.changes import Change
-from reconciler.model import CustomerId, Desired, Live
+from reconciler.model.core import CustomerId, Desired, Live
+from reconciler.model.ledger import Binding, Records
+from reconciler.model.plan import Change
+from reconciler.model.policy import Terms
 from reconciler.plan.ways import sight_of
-from reconciler.records import Binding, Records
-from reconciler.terms import Terms
 
 Chains = Mapping[str, Sequence[Change]]
 

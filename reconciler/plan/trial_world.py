@@ -12,17 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, assert_never
 
-from reconciler import recording
-from reconciler.changes import BindingAction, Change
+from reconciler import bookkeeping
 from reconciler.kinds.customer import CUSTOMER, FIELDS
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.user import USER
 from reconciler.kinds.wire import read_customer, read_user
-from reconciler.model import Action, CustomerId, Live, LiveCustomer, LiveUser
+from reconciler.model.core import Action, CustomerId, Live, LiveCustomer, LiveUser
+from reconciler.model.ledger import Binding, Records, SeenUser
+from reconciler.model.plan import BindingAction, Change, Plan
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, as_recorded, presence
 from reconciler.plan.users import merged
-from reconciler.plans import Plan
-from reconciler.records import Binding, Records, SeenUser
 from reconciler.rules import (
     Account,
     Behaviour,
@@ -182,21 +181,21 @@ def _recorded(world: World, change: Change, row: Binding, reply: Reply, at: floa
         applied = {one.name: one.after for one in change.fields if one.name != USER.identity}
         seen = SeenUser(user.email, user.fields, applied)
         world.users[customer_id] = (*world.users.get(customer_id, ()), seen)
-        world.rows[key] = recording.rewritten(row, (), {}, at, 0.0)
+        world.rows[key] = bookkeeping.rewritten(row, (), {}, at, 0.0)
         return ""
     assert live is not None, "the rules answer a write with the customer"  # noqa: S101 - our own rules
     world.dormant.discard(live.id)
     match change.action:
         case Action.ARCHIVE:
-            world.rows[key] = recording.archived(row, at, 0.0)
+            world.rows[key] = bookkeeping.archived(row, at, 0.0)
         case Action.RESTORE:
-            world.rows[key] = recording.restored(row, at, 0.0)
+            world.rows[key] = bookkeeping.restored(row, at, 0.0)
         case Action.CREATE:
-            made = recording.created(row, change, live, at)
+            made = bookkeeping.created(row, change, live, at)
             world.rows[key], world.users[live.id] = made.binding, ()
             world.created_at[live.id] = live.created_at
         case Action.PATCH:
-            done = recording.patched(row, change, live, at, 0.0)
+            done = bookkeeping.patched(row, change, live, at, 0.0)
             world.rows[key] = done.binding
             if done.not_taken:
                 return f"patch: {', '.join(one.name for one in done.not_taken)} would stay as before"

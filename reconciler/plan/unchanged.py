@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model import CustomerId, Desired, DesiredCustomer
+from reconciler.model.core import CustomerId, Desired, DesiredCustomer
+from reconciler.model.ledger import Binding, BindingState, SeenUser
 from reconciler.plan.match import Register
-from reconciler.records import Binding, BindingState, SeenUser
 
 
 def to_be_planned(

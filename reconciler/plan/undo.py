@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.changes import Blocked, Change, FieldChange, Note
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import Action, Address, CustomerId, Desired, Live, LiveCustomer, Reason, Status
+from reconciler.model.core import Action, Address, CustomerId, Desired, Live, LiveCustomer, Reason, Status
+from reconciler.model.ledger import Binding, BindingState, Intent, Records
+from reconciler.model.plan import Blocked, Change, FieldChange, Note
+from reconciler.model.policy import Terms
 from reconciler.plan import guard
 from reconciler.plan.diff import quoted
 from reconciler.plan.draft import Draft, draft_of, not_yet
@@ -21,8 +23,6 @@ from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, Sight, Unread, by_external_id, presence, unverified
 from reconciler.plan.scope import Scope, protecting
 from reconciler.plan.ways import learned_from, sight_of
-from reconciler.records import Binding, BindingState, Intent, Records
-from reconciler.terms import Terms
 
 AGAIN = (
     "an undo changes no file: what the files still say is done again by the next apply; change them too, before it runs"

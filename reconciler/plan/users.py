@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from reconciler.changes import Blocked, Change, FieldChange, Note
 from reconciler.errors import Source
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.user import FIELDS, by_address
-from reconciler.model import Action, Address, CustomerId, DesiredCustomer, DesiredUser, ListUsers, LiveUser, Reason
+from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, DesiredUser, ListUsers, LiveUser, Reason
+from reconciler.model.ledger import PutUsers, SeenUser
+from reconciler.model.plan import Blocked, Change, FieldChange, Note
 from reconciler.plan.diff import diff, quoted
 from reconciler.plan.part import NOTHING, Part
-from reconciler.records import PutUsers, SeenUser
 
 
 def new_users(customer: DesiredCustomer, customer_id: CustomerId | None, *, unless_listed: bool = False) -> Part:

@@ -14,13 +14,13 @@ from dataclasses import replace
 from math import ceil
 from typing import Any, cast
 
-from reconciler.answers import Answer, ProbeQuestion, kept
-from reconciler.changes import Change
-from reconciler.model import Action, Live
+from reconciler.model.core import Action, Live
+from reconciler.model.ledger import Binding, BindingState, Learned, Records
+from reconciler.model.plan import Change
+from reconciler.model.policy import Terms
+from reconciler.model.reports import ProbeAnswer, ProbeQuestion, kept
 from reconciler.plan.presence import Sight
-from reconciler.records import Binding, BindingState, Learned, Records
 from reconciler.rules import questions
-from reconciler.terms import Terms
 
 SETTLED_S = 5.0
 """How old an archive of ours must be before the server is asked about it, in seconds."""
@@ -86,7 +86,7 @@ def sight_of(live: Live, learned: Learned, terms: Terms) -> Sight:
     return Sight(live, known_ways(learned, terms)[0], known_lag(learned, terms))
 
 
-def probed(learned: Learned, answers: Iterable[Answer], how: str) -> Learned:
+def probed(learned: Learned, answers: Iterable[ProbeAnswer], how: str) -> Learned:
     """Return what is known of the server after a probe; what it could not tell stays as it was known."""
     found = {one.question: one.found for one in answers if one.found}
     taken = questions.learned(found)

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from reconciler.changes import Change, Exceeded
-from reconciler.model import Action
-from reconciler.terms import Window
+from reconciler.model.core import Action
+from reconciler.model.plan import Change, Exceeded
+from reconciler.model.policy import Window
 
 WINDOWS = "windows"
 """The name of the limit."""

@@ -8,9 +8,9 @@ from itertools import count
 
 from reconciler.apply.settle import BEFORE_S, NothingRead, Observed, TooEarly, settle
 from reconciler.live.single_reads import SingleReads
-from reconciler.model import Action, CustomerId, LiveCustomer, Status
+from reconciler.model.core import Action, CustomerId, LiveCustomer, Status
+from reconciler.model.ledger import Intent
 from reconciler.probe.session import Made, ProbeSession
-from reconciler.records import Intent
 
 
 def wait_s(intents: Iterable[Intent], now_s: float, lag_s: float) -> float:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler import endpoints
-from reconciler.answers import NO, YES, ProbeQuestion
 from reconciler.api.pages import Page, read_page
 from reconciler.api.times import rfc3339
-from reconciler.endpoints import Filters, Paging
+from reconciler.endpoints import Filters, PageQuery
 from reconciler.errors import Rejected
 from reconciler.kinds.wire import (
     CUSTOMERS,
     read_customer,
     read_user,
 )
-from reconciler.model import Action
+from reconciler.model.core import Action
+from reconciler.model.reports import NO, YES, ProbeQuestion
 from reconciler.probe import read
 from reconciler.probe.session import Made, ProbeSession, Said
 
@@ -76,7 +76,7 @@ class Before:
 
 async def look_at_lists(session: ProbeSession) -> Before:
     """Return how the list begins, having answered what a list tells by itself: five requests at most."""
-    said = await session.read(endpoints.list_customers(Paging(limit=1)))
+    said = await session.read(endpoints.list_customers(PageQuery(limit=1)))
     if said.refused is not None:
         raise said.refused
     session.answer(ProbeQuestion.PAGE_SHAPE, read.page_shape(said.body))
@@ -96,7 +96,7 @@ async def look_at_lists(session: ProbeSession) -> Before:
 async def _narrowed(session: ProbeSession, *, anybody: bool) -> None:
     """Answer whether a list of what will be created from tomorrow on is empty, as it must be; `anybody` is there."""
     start = rfc3339(session.sender.client.server_now() + _DAY_S)
-    rows = (await session.page(endpoints.list_customers(Paging(limit=1), Filters(created_at_start=start)))).rows
+    rows = (await session.page(endpoints.list_customers(PageQuery(limit=1), Filters(created_at_start=start)))).rows
     session.narrows = False if rows else True if anybody else None
     found = {None: "", True: YES, False: NO}[session.narrows]
     session.answer(ProbeQuestion.NARROWS, found, "" if found else "the account has no customers to tell")
@@ -104,11 +104,11 @@ async def _narrowed(session: ProbeSession, *, anybody: bool) -> None:
 
 async def _larger(session: ProbeSession) -> Page:
     """Return the first page of a list with a larger limit, or with the usual one where that is refused."""
-    said = await session.read(endpoints.list_customers(Paging(limit=LARGER)))
+    said = await session.read(endpoints.list_customers(PageQuery(limit=LARGER)))
     if said.refused is not None:
         session.answer(ProbeQuestion.LARGER_LIMIT, "refused", said.words)
         session.answer(ProbeQuestion.LONGEST_PAGE, "", "a larger limit is refused")
-        usual = await session.read(endpoints.list_customers(Paging(limit=_USUAL)))
+        usual = await session.read(endpoints.list_customers(PageQuery(limit=_USUAL)))
         return (
             await session.page(endpoints.list_customers())
             if usual.refused is not None
@@ -162,7 +162,7 @@ async def cursor(session: ProbeSession, before: Before) -> None:
     if session.answers[ProbeQuestion.ORDER].found != "newest" or not before.more:
         session.answer(ProbeQuestion.PAGING, "", "only in a list that begins with the newest can one request tell")
         return
-    page = await session.page(endpoints.list_customers(Paging(limit=1, after=before.cursor)))
+    page = await session.page(endpoints.list_customers(PageQuery(limit=1, after=before.cursor)))
     row = read_customer(page.rows[0]) if page.rows else None
     found = {before.first: "offset", before.second: "position"}.get(row.id if row is not None else "", "")
     session.answer(ProbeQuestion.PAGING, found, "" if found else "others wrote meanwhile")

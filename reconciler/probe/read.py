@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from reconciler.answers import NO, YES
 from reconciler.kinds.customer import CUSTOMER, FIELDS
+from reconciler.model.reports import NO, YES
 
 _DOCUMENTED = {
     "id",

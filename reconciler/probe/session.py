@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler import endpoints
-from reconciler.answers import PROBES, Answer, ProbeQuestion
 from reconciler.api.pages import Page, read_page
 from reconciler.api.request import Reply, Request
 from reconciler.api.times import from_rfc3339, rfc3339
 from reconciler.apply.sender import Halted, Sender
-from reconciler.changes import Change, FieldChange
 from reconciler.clock import Clock
-from reconciler.endpoints import Filters, Paging
+from reconciler.endpoints import Filters, PageQuery
 from reconciler.errors import Forbidden, Rejected, Throttled, Unanswered, Unauthorized
 from reconciler.kinds.customer import fingerprint
 from reconciler.kinds.wire import CUSTOMERS, read_customer
-from reconciler.model import Action, Address, CustomerId, LiveCustomer, Reason, Status
-from reconciler.records import Binding, BindingState, PutBinding, Via, Write
+from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Reason, Status
+from reconciler.model.ledger import Binding, BindingState, PutBinding, Via, Write
+from reconciler.model.plan import Change, FieldChange
+from reconciler.model.reports import PROBES, ProbeAnswer, ProbeQuestion
 
 AROUND_S = 2.0
 """How far around its created_at the probe's customer is looked for: as planning seeks one."""
@@ -74,14 +74,14 @@ class ProbeSession:
     key: str
     mark: str
     sent: str = ""
-    answers: dict[ProbeQuestion, Answer] = field(default_factory=dict)
+    answers: dict[ProbeQuestion, ProbeAnswer] = field(default_factory=dict)
     made: list[Made] = field(default_factory=list)
     lag_s: float = 0.0
     narrows: bool | None = None
 
     def answer(self, question: ProbeQuestion, found: str, why: str = "") -> None:
         """Keep what was found of a question."""
-        self.answers[question] = Answer(question, found, why)
+        self.answers[question] = ProbeAnswer(question, found, why)
 
     async def read(self, request: Request) -> Said:
         """Return what a read is answered, a 4xx too."""
@@ -112,7 +112,7 @@ class ProbeSession:
         if at_s is None or self.narrows is False:
             return None
         bounds = Filters(start or rfc3339(at_s - AROUND_S), end or rfc3339(at_s + AROUND_S))
-        rows = map(read_customer, (await self.page(endpoints.list_customers(Paging(limit=FEW), bounds))).rows)
+        rows = map(read_customer, (await self.page(endpoints.list_customers(PageQuery(limit=FEW), bounds))).rows)
         return any(one is not None and one.id == customer.id for one in rows)
 
     async def change(

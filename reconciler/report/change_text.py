@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from reconciler.changes import Change, FieldChange
-from reconciler.model import Action
+from reconciler.escape import visible
+from reconciler.model.core import Action
+from reconciler.model.plan import Change, FieldChange
 from reconciler.report.layout import Line, Part, columns, line, padded
 from reconciler.report.words import REASONS, address, count, shown
-from reconciler.text import visible
 
 _MARKS = {
     Action.RESTORE: ("^", "cyan"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from reconciler.model import Desired, DesiredCustomer
-from reconciler.records import Binding, BindingState
-from reconciler.terms import Prune
+from reconciler.model.core import Desired, DesiredCustomer
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.policy import Prune
 
 
 @dataclass(frozen=True, slots=True)

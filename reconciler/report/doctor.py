@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.diagnosis import Diagnosis, Fact, Finding, Verdict
+from reconciler.escape import visible
+from reconciler.model.reports import Diagnosis, Fact, Finding, Verdict
 from reconciler.report.layout import BLANK, Line, Part, line, padded, page
 from reconciler.report.words import count
-from reconciler.text import visible
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "red", Verdict.SKIPPED: "dim"}
 _SERVERS = ("production", "demo")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from reconciler.drifts import Drift, Finding, Kind, Rule
+from reconciler.escape import visible
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Rule
 from reconciler.report.drift_text import field_said
 from reconciler.report.drift_words import masked_drift, summary
-from reconciler.text import visible
 
 FORMAT_VERSION = "1"
 
@@ -26,7 +26,7 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
         "project": one.project,
         "drifted": bool(one.findings),
         "summary": {
-            **{kind.value: one.count(kind) for kind in Kind},
+            **{kind.value: one.count(kind) for kind in DriftKind},
             "pending": len(one.pending),
             "ignored": len(one.ignored),
             "blocked": len(one.blocked),
@@ -97,13 +97,13 @@ def _xml(text: str) -> str:
     return visible(text).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
-def _case(suite: ET.Element, finding: Finding) -> ET.Element:
+def _case(suite: ET.Element, finding: DriftFinding) -> ET.Element:
     """Return the test of a finding."""
     name = _xml(f"{finding.address} {finding.kind}")
     return ET.SubElement(suite, "testcase", classname=f"drift.{finding.kind}", name=name)
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def _finding(one: DriftFinding) -> dict[str, Any]:
     """Return one finding."""
     return {
         "kind": one.kind.value,

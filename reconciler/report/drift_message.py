@@ -6,10 +6,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from reconciler.drifts import Drift
+from reconciler.escape import visible
+from reconciler.model.reports import Drift
 from reconciler.report.drift_words import summary
 from reconciler.report.redact import masked_address
-from reconciler.text import visible
 
 _NAMED = 20
 

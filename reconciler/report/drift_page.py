@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from reconciler.drifts import Drift, Finding, Kind
+from reconciler.escape import visible
+from reconciler.model.reports import Drift, DriftFinding, DriftKind
 from reconciler.report.drift_words import (
     BLOCKED,
     CAUSES,
@@ -19,7 +20,6 @@ from reconciler.report.drift_words import (
 )
 from reconciler.report.markdown import code, prose
 from reconciler.report.words import shown
-from reconciler.text import visible
 
 MOST_BYTES = 65_000
 """An issue's body on GitHub takes fewer than 65,536 characters, and none has less than a byte."""
@@ -54,7 +54,7 @@ def drift_markdown(drift: Drift, *, max_bytes: int = MOST_BYTES, redact: bool = 
 
 def _entries(drift: Drift) -> Iterator[str]:
     """Yield the parts of a report, each a whole."""
-    for kind in Kind:
+    for kind in DriftKind:
         members = [one for one in drift.findings if one.kind is kind]
         for place, one in enumerate(members):
             title = f"\n#### {TITLES[kind]} ({len(members)})\n" if not place else ""
@@ -90,7 +90,7 @@ def _entries(drift: Drift) -> Iterator[str]:
             yield (f"\n#### {title} ({len(rows)})\n\n" if not place else "") + row
 
 
-def _finding(one: Finding) -> str:
+def _finding(one: DriftFinding) -> str:
     """Return one finding."""
     where = f" ({code(str(one.source))})" if one.source else ""
     ids = f"  - ids: {', '.join(map(code, one.ids))}\n" if one.ids else ""
@@ -127,7 +127,7 @@ def _html_parts(drift: Drift) -> Iterator[str]:
     yield f'<p class="dim">{_html(f"Environment {drift.environment.name}, project {drift.project}")}</p>\n'
     for text in drift.unknown:
         yield f'<p class="bad">{_html(f"Not known: {text}")}</p>\n'
-    for kind in Kind:
+    for kind in DriftKind:
         members = [one for one in drift.findings if one.kind is kind]
         if members:
             yield f"<h2>{_html(f'{TITLES[kind]} ({len(members)})')}</h2>\n" + "".join(map(_html_finding, members))
@@ -153,7 +153,7 @@ def _html_parts(drift: Drift) -> Iterator[str]:
             yield f"<h2>{_html(f'{title} ({len(rows)})')}</h2>\n<ul>\n{items}</ul>\n"
 
 
-def _html_finding(one: Finding) -> str:
+def _html_finding(one: DriftFinding) -> str:
     """Return one finding."""
     where = f' <span class="dim">{_html(str(one.source))}</span>' if one.source else ""
     ids = f"<p>{_html('ids: ' + ', '.join(one.ids))}</p>\n" if one.ids else ""
@@ -167,7 +167,7 @@ def _html_finding(one: Finding) -> str:
     return f"<article>\n{title}<p>{_html(one.text)}</p>\n{table}{ids}</article>\n"
 
 
-def _html_row(one: Finding) -> Iterator[str]:
+def _html_row(one: DriftFinding) -> Iterator[str]:
     """Yield one row a field."""
     for field in one.fields:
         applied = "not recorded" if field.applied is None else shown(field.applied)

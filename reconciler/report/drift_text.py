@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.drifts import Drift, Finding, Kind, Moved
+from reconciler.escape import visible
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Moved
 from reconciler.report.drift_words import (
     BLOCKED,
     CAUSES,
@@ -18,7 +19,6 @@ from reconciler.report.drift_words import (
 )
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.words import address, shown
-from reconciler.text import visible
 
 
 def drift_text(drift: Drift, *, width: int, color: bool, redact: bool = False) -> str:
@@ -33,7 +33,7 @@ def _lines(drift: Drift) -> Iterator[Line]:
     where = f"{visible(drift.environment.name)} ({visible(drift.environment.base_url)})"
     yield line(f"Environment {where}, project {visible(drift.project)}", "bold")
     yield BLANK
-    for kind in Kind:
+    for kind in DriftKind:
         members = [one for one in drift.findings if one.kind is kind]
         yield from _section(TITLES[kind], [row for one in members for row in _finding(one)], len(members), "red")
     pending = [_pending(f"{one.action.value} {address(one.address)}", one.fields) for one in drift.pending]
@@ -56,7 +56,7 @@ def _section(title: str, lines: list[Line], number: int, style: str = "") -> Ite
     yield BLANK
 
 
-def _finding(one: Finding) -> Iterator[Line]:
+def _finding(one: DriftFinding) -> Iterator[Line]:
     """Yield whom and where, what happened in words, and each field."""
     identity = f"  {visible(one.id)}" if one.id else ""
     where = f"  {visible(str(one.source))}" if one.source else ""

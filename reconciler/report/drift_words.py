@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.drifts import Drift, Finding, Ignored, Kind, Moved, Pending
-from reconciler.model import Cause
-from reconciler.plans import unverified_text
+from reconciler.model.core import Cause
+from reconciler.model.plan import unverified_text
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending
 from reconciler.report.redact import masked, masked_address, masked_blocked, masked_text
 from reconciler.report.words import count
 
 TITLES = {
-    Kind.CHANGED: "Changed",
-    Kind.ARCHIVED: "Archived by somebody else",
-    Kind.RESTORED: "Restored by somebody else",
-    Kind.GONE: "Hidden or gone",
-    Kind.DUPLICATED: "There more than once",
-    Kind.UNMANAGED: "Appeared, and not managed",
+    DriftKind.CHANGED: "Changed",
+    DriftKind.ARCHIVED: "Archived by somebody else",
+    DriftKind.RESTORED: "Restored by somebody else",
+    DriftKind.GONE: "Hidden or gone",
+    DriftKind.DUPLICATED: "There more than once",
+    DriftKind.UNMANAGED: "Appeared, and not managed",
 }
 PENDING = "Edits that are not applied yet: no drift"
 IGNORED = "Ignored"
@@ -35,11 +35,11 @@ def summary(drift: Drift) -> str:
     """
     Return the drift in one line.
 
-    >>> from reconciler.model import EnvironmentRef
+    >>> from reconciler.model.core import EnvironmentRef
     >>> summary(Drift(EnvironmentRef("demo", "https://api.example", ""), "default", managed=3, live=4))
     'No drift. 3 of 4 customers are managed (75 %).'
     """
-    kinds = [f"{drift.count(kind)} {kind}" for kind in Kind if drift.count(kind)]
+    kinds = [f"{drift.count(kind)} {kind}" for kind in DriftKind if drift.count(kind)]
     heads = [f"Drift: {', '.join(kinds)}."] if kinds else []
     heads += [f"{unverified_text(drift.unverified)}."] if drift.unverified else []
     head = " ".join(heads) or "No drift."
@@ -65,7 +65,7 @@ def masked_drift(drift: Drift) -> Drift:
     )
 
 
-def _masked(one: Finding) -> Finding:
+def _masked(one: DriftFinding) -> DriftFinding:
     """Return a finding, masked."""
     values = [(field.name, value) for field in one.fields for value in (field.applied, field.live, field.declared)]
     return replace(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reconciler.changes import Candidate, Doubles, Group, Twins
-from reconciler.model import LiveCustomer
+from reconciler.escape import visible
+from reconciler.model.core import LiveCustomer
+from reconciler.model.plan import Candidate, Doubles, DuplicateGroup, Twins
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.redact import masked
 from reconciler.report.words import count, shown
-from reconciler.text import visible
 
 MOST_GROUPS = 20
 MOST_MEMBERS = 5
@@ -100,7 +100,7 @@ def _groups(found: Doubles, *, redact: bool) -> Iterator[Line]:
     yield BLANK
 
 
-def _group(group: Group, *, redact: bool) -> Iterator[Line]:
+def _group(group: DuplicateGroup, *, redact: bool) -> Iterator[Line]:
     """Yield those that share an external_id, the one to keep first and why."""
     yield line(shown(group.external_id), "bold", indent=2)
     for one in group.candidates:

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from reconciler.changes import Change, Outcome
-from reconciler.model import Action, Status
-from reconciler.plans import Plan
-from reconciler.records import Run
+from reconciler.escape import inert
+from reconciler.model.core import Action, Status
+from reconciler.model.ledger import Run
+from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.report.redact import masked_change, masked_outcome, uncited
-from reconciler.text import inert
 
 FORMAT_VERSION = "1"
 

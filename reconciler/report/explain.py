@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.api.times import rfc3339
-from reconciler.explained import Explanation, Row
-from reconciler.plans import Plan
+from reconciler.escape import visible
+from reconciler.model.plan import Plan
+from reconciler.model.reports import Explanation, Row
 from reconciler.report.history import change_json, in_run, masked_intent, moment, why
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.plan_text import outcome_lines
 from reconciler.report.redact import masked, masked_address, masked_plan
 from reconciler.report.words import address, shown
-from reconciler.text import visible
 
 _OUTCOME = ("changes", "bindings", "limits", "blocked", "notes")
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.api.times import rfc3339
-from reconciler.model import Reason, Status
-from reconciler.records import Intent, Run, Tally
+from reconciler.escape import visible
+from reconciler.model.core import Reason, Status
+from reconciler.model.ledger import Intent, Run, Tally
 from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
 from reconciler.report.redact import masked, masked_address, masked_text, uncited
 from reconciler.report.words import REASONS, address, count, shown
-from reconciler.text import visible
 
 _SHORT = 8
 """How many letters of a run's id are shown, where they are enough."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-from reconciler.text import visible
+from reconciler.escape import visible
 
 _TICKS = re.compile("`+")
 # Words and numbers: no digit beside a letter, no dot within, no number that would begin a list. What else there is may

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reconciler.changes import Change, Outcome
-from reconciler.model import Action, Reason, Status
-from reconciler.records import Run
+from reconciler.escape import visible
+from reconciler.model.core import Action, Reason, Status
+from reconciler.model.ledger import Run
+from reconciler.model.plan import Change, Outcome
 from reconciler.report.layout import BLANK, Line, Part, line, page
 from reconciler.report.redact import masked_change, masked_outcome
 from reconciler.report.words import MOST, address, count, duration, more
-from reconciler.text import visible
 
 _TITLES = {
     Status.DONE: ("Done", "green"),

@@ -17,9 +17,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from reconciler.changes import BindingChange, Blocked, Change, Exceeded, FieldChange, Note
-from reconciler.model import Action
-from reconciler.plans import Plan
+from reconciler.escape import visible
+from reconciler.model.core import Action
+from reconciler.model.plan import BindingChange, Blocked, Change, Exceeded, FieldChange, Note, Plan
 from reconciler.report.plan_words import (
     TITLES,
     cost_said,
@@ -31,7 +31,6 @@ from reconciler.report.plan_words import (
 )
 from reconciler.report.redact import masked_plan
 from reconciler.report.words import REASONS, address, count, shown
-from reconciler.text import visible
 
 _TITLES = {"blocked": "Blocked"} | {action.value: TITLES[action] for action in Action}
 _TITLES |= {Action.CREATE_USER.value: "Create user"}

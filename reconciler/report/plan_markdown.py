@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.changes import BindingChange, Blocked, Change, Exceeded, FieldChange, Note
-from reconciler.model import Action
-from reconciler.plans import Plan
+from reconciler.escape import MAX_BYTES, visible
+from reconciler.model.core import Action
+from reconciler.model.plan import BindingChange, Blocked, Change, Exceeded, FieldChange, Note, Plan
 from reconciler.report.change_text import facts
 from reconciler.report.markdown import code, fence, prose
 from reconciler.report.plan_words import (
@@ -26,7 +26,6 @@ from reconciler.report.plan_words import (
 )
 from reconciler.report.redact import masked_plan
 from reconciler.report.words import address, shown
-from reconciler.text import MAX_BYTES, visible
 
 _DANGER = (Action.ARCHIVE, Action.RESTORE, Action.PATCH, Action.CREATE, Action.CREATE_USER)
 _NOTICE_BYTES = 200

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from reconciler.changes import BindingChange, Blocked, Change, Exceeded, Note
-from reconciler.model import Action
-from reconciler.plans import Plan
+from reconciler.escape import visible
+from reconciler.model.core import Action
+from reconciler.model.plan import BindingChange, Blocked, Change, Exceeded, Note, Plan
 from reconciler.report.change_text import change_lines
 from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
 from reconciler.report.plan_words import (
@@ -28,7 +28,6 @@ from reconciler.report.plan_words import (
 )
 from reconciler.report.redact import masked_change, masked_plan
 from reconciler.report.words import MOST, REASONS, address, count, more
-from reconciler.text import visible
 
 _NAMED = 5
 """So many customers stand by name above the question for consent."""

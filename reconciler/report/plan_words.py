@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from reconciler.changes import BindingAction, Change, Cost, Exceeded
-from reconciler.model import Action
-from reconciler.plans import Plan
+from reconciler.model.core import Action
+from reconciler.model.plan import BindingAction, Change, Cost, Exceeded, Plan
 from reconciler.report.words import count, duration
 
 TITLES = {
@@ -31,7 +30,7 @@ def summary_line(plan: Plan) -> str:
     """
     Return the plan in one line.
 
-    >>> from reconciler.model import EnvironmentRef
+    >>> from reconciler.model.core import EnvironmentRef
     >>> summary_line(Plan(EnvironmentRef("demo", "https://api.example", ""), "default", unchanged=40))
     'Nothing to do. 40 customers are as declared.'
     """
@@ -52,8 +51,8 @@ def bindings_said(plan: Plan) -> str:
     """
     Return in a few words what a plan changes in the ledger alone.
 
-    >>> from reconciler.changes import BindingChange
-    >>> from reconciler.model import Address, CustomerId, EnvironmentRef
+    >>> from reconciler.model.plan import BindingChange
+    >>> from reconciler.model.core import Address, CustomerId, EnvironmentRef
     >>> one = BindingChange(BindingAction.ADOPT, Address("acme"), CustomerId("cus_1"))
     >>> bindings_said(Plan(EnvironmentRef("demo", "", ""), "default", bindings=(one,)))
     '1 adoption'
@@ -66,7 +65,7 @@ def changes_said(plan: Plan) -> str:
     """
     Return in a few words what a plan sends, and its price.
 
-    >>> from reconciler.model import Address, EnvironmentRef, Reason
+    >>> from reconciler.model.core import Address, EnvironmentRef, Reason
     >>> one = Change(Action.ARCHIVE, Address("acme"), None, Reason.DECLARED)
     >>> changes_said(Plan(EnvironmentRef("demo", "", ""), "default", changes=(one,), cost=Cost(1, 3, 5.0)))
     '1 to archive; 1 request, 0.2 s'

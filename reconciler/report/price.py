@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import ceil
 
-from reconciler.model import Live
-from reconciler.records import Learned
+from reconciler.model.core import Live
+from reconciler.model.ledger import Learned
 from reconciler.report.words import count, duration
 
 

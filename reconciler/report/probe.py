@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from reconciler.answers import Answer, ProbeQuestion
+from reconciler.escape import visible
+from reconciler.model.reports import ProbeAnswer, ProbeQuestion
 from reconciler.report.layout import BLANK, Line, Part, line, padded, page
 from reconciler.report.words import count
 from reconciler.rules.questions import ASKED, QUESTIONS
-from reconciler.text import visible
 
 _UNKNOWN = "not known"
 
 
-def answers_text(answers: Sequence[Answer], *, width: int, color: bool, report: bool = False) -> str:
+def answers_text(answers: Sequence[ProbeAnswer], *, width: int, color: bool, report: bool = False) -> str:
     """
     Return a line for each question, its answer before it, and what no probe asks.
 
@@ -23,7 +23,7 @@ def answers_text(answers: Sequence[Answer], *, width: int, color: bool, report: 
     return page(_lines(answers, report=report), width=width, color=color)
 
 
-def answers_json(answers: Iterable[Answer], *, report: bool = False) -> list[dict[str, Any]]:
+def answers_json(answers: Iterable[ProbeAnswer], *, report: bool = False) -> list[dict[str, Any]]:
     """Return each question with its answer; as a `report` without what may quote the server."""
     return [
         {
@@ -51,7 +51,7 @@ def left_text(
     return page([BLANK, line(visible(text), hang=0)], width=width, color=color)
 
 
-def _lines(answers: Sequence[Answer], *, report: bool) -> Iterator[Line]:
+def _lines(answers: Sequence[ProbeAnswer], *, report: bool) -> Iterator[Line]:
     """Yield the lines of the answers."""
     size = max(len(one.found or _UNKNOWN) for one in answers)
     for one in answers:

@@ -10,10 +10,10 @@ from typing import Any
 from rich.cells import cell_len
 
 from reconciler.errors import Problem, Severity, Source
+from reconciler.escape import visible
 from reconciler.report.layout import Line, Part, page, painted
 from reconciler.report.redact import masked_problem
 from reconciler.report.words import count
-from reconciler.text import visible
 
 Written = Callable[[Source], str]
 """Returns the line of a file at a place, as it is written; "" where it is not to be shown."""

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from reconciler.clock import Clock
+from reconciler.escape import visible
 from reconciler.report.words import duration
-from reconciler.text import visible
 
 PLAIN_EVERY_S = 10.0
 BAR_EVERY_S = 0.1

@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.changes import Blocked, Change, FieldChange, Note, Outcome
 from reconciler.errors import Problem
 from reconciler.kinds import KINDS, Personal
-from reconciler.model import Address
-from reconciler.plans import Plan
+from reconciler.model.core import Address
+from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
 
 MASK = "***"
 

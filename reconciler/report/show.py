@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.escape import visible
 from reconciler.kinds import CUSTOMER
 from reconciler.kinds.kind import canonical_email
-from reconciler.model import DesiredCustomer, DesiredUser, LiveCustomer, LiveUser
-from reconciler.records import Binding
+from reconciler.model.core import DesiredCustomer, DesiredUser, LiveCustomer, LiveUser
+from reconciler.model.ledger import Binding
 from reconciler.report.layout import BLANK, Line, aligned, line, page
 from reconciler.report.redact import masked
 from reconciler.report.words import EMPTY, count, shown
-from reconciler.text import visible
 
 Fields = Mapping[str, str | None] | Mapping[str, str]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.plans import Stale, StaleReason
+from reconciler.escape import visible
+from reconciler.model.plan import Stale, StaleReason
 from reconciler.report.layout import line, page
 from reconciler.report.redact import masked_address, masked_blocked
 from reconciler.report.words import MOST, REASONS, address, count
-from reconciler.text import visible
 
 _WHY = {
     StaleReason.BLOCKED: "{blocked}",

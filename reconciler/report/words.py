@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from reconciler.model import Address, Reason
-from reconciler.text import visible
+from reconciler.escape import visible
+from reconciler.model.core import Address, Reason
 
 EMPTY = "(empty)"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from reconciler.answers import NO, YES, ProbeQuestion
+from reconciler.model.reports import NO, YES, ProbeQuestion
 from reconciler.rules.behaviour import Behaviour
 
 

@@ -10,7 +10,7 @@ from reconciler.apply.direct_request import Call
 from reconciler.clock import Clock
 from reconciler.errors import Interrupted, ReconcilerError, Refused, Unanswered
 from reconciler.ledger.base import Ledger
-from reconciler.model import Action, Status
+from reconciler.model.core import Action, Status
 from reconciler.pipeline import applying, calling, writing
 from reconciler.pipeline.calling import Called, Prepared
 from reconciler.pipeline.origin import Origin

@@ -17,7 +17,7 @@ from reconciler.apply.direct_request import Call
 from reconciler.endpoints import Filters
 from reconciler.errors import NotTheApi, Problem, Source
 from reconciler.kinds.wire import CUSTOMERS, users_path
-from reconciler.model import Action
+from reconciler.model.core import Action
 from reconciler.pipeline import opening
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.scripting.changes import Changes

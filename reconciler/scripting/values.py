@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from reconciler.errors import NotTheApi
 from reconciler.kinds import wire
-from reconciler.model import CustomerId
+from reconciler.model.core import CustomerId
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.input_file import read_file
-from reconciler.model import Action, EnvironmentRef
+from reconciler.model.core import Action, EnvironmentRef
+from reconciler.model.policy import Prune, Share, Terms, Window
 from reconciler.settings.place import NOWHERE, Place
-from reconciler.terms import Prune, Share, Terms, Window
 
 RATE_PER_S = 5.0
 """What the API allows for each key (FAQ, "What is the API rate limit?")."""

@@ -11,11 +11,11 @@ from reconciler.documents.places import Path as TreePath
 from reconciler.documents.places import find_places
 from reconciler.documents.shape import Shape
 from reconciler.documents.words import written
-from reconciler.drifts import Kind, Rule
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.escape import visible
+from reconciler.model.reports import DriftKind, Rule
+from reconciler.resources import schema
 from reconciler.settings.project import read_document
-from reconciler.shipped import schema
-from reconciler.text import visible
 
 IGNORE_FILE = "drift-ignore.yaml"
 
@@ -50,7 +50,7 @@ def _rule(document: Document, place: int, raw: dict[str, Any]) -> Rule | Problem
     except ValueError:
         return _problem(document, (*path, "until"), "this is no day of the calendar", "write it as 2027-01-31")
     source = _problem(document, path, "", "").source
-    kinds = frozenset(map(Kind, raw.get("kinds", ())))
+    kinds = frozenset(map(DriftKind, raw.get("kinds", ())))
     return Rule(raw["key"], until, raw["reason"], source, kinds, frozenset(raw.get("fields", ())))
 
 

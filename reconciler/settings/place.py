@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from reconciler.git import git
-from reconciler.terms import LOCAL
+from reconciler.model.policy import LOCAL
 
 _SCP = re.compile(r"(?:[^@/]*@)?(\[[^\]]+\]|[^:/\[\]]{2,}):(?!//)(.*)", re.DOTALL)
 _REMOTE = re.compile(r"remote\.(.*)\.url\n(.*)", re.DOTALL)

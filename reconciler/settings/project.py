@@ -15,12 +15,12 @@ from reconciler.documents.places import find_places
 from reconciler.documents.shape import Shape
 from reconciler.documents.words import written
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.escape import visible
 from reconciler.input_file import read_file
+from reconciler.resources import schema
 from reconciler.settings.state_url import has_literal_password
 from reconciler.settings.trust import check_file, read_trust
 from reconciler.settings.values import interpolated, located, names_a_variable
-from reconciler.shipped import schema
-from reconciler.text import visible
 
 PROJECT_FILE = "reconciler.yaml"
 _LARGEST = 16 * 1024**2

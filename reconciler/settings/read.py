@@ -10,7 +10,8 @@ from reconciler.documents.words import did_you_mean, quoted
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.file_patterns import plain_part
 from reconciler.kinds.customer import FIELDS
-from reconciler.model import Action
+from reconciler.model.core import Action
+from reconciler.model.policy import Prune, Share
 from reconciler.settings.access import BUILT_IN, read_access
 from reconciler.settings.environment import RATE_PER_S, Environment, Options, Policy, Server
 from reconciler.settings.place import Place, repository_root
@@ -18,7 +19,6 @@ from reconciler.settings.project import ProjectFile, Values, read_project_file
 from reconciler.settings.trust import read_trust
 from reconciler.settings.values import NAME, rate, seconds
 from reconciler.settings.windows import read_windows
-from reconciler.terms import Prune, Share
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from reconciler.escape import visible
 from reconciler.settings.values import is_this_machine, variables_in
-from reconciler.text import visible
 
 ALLOWED_VARIABLES = "RECONCILER_ALLOWED_VARIABLES"
 ALLOWED_HOSTS = "RECONCILER_ALLOWED_HOSTS"

@@ -8,9 +8,9 @@ from contextlib import suppress
 from datetime import tzinfo
 
 from reconciler.documents.words import did_you_mean, quoted
-from reconciler.model import Action
+from reconciler.model.core import Action
+from reconciler.model.policy import Window
 from reconciler.settings.project import Values
-from reconciler.terms import Window
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -16,7 +16,7 @@ from reconciler.api.pages import pages
 from reconciler.api.request import Reply, Request
 from reconciler.api.token import read_granted
 from reconciler.errors import ApiFailed, Incomplete, NotTheApi, Rejected, Unanswered, Unauthorized
-from reconciler.text import visible
+from reconciler.escape import visible
 
 REQUESTS = (
     Request("GET", "/customers", (("limit", "100"),)),

@@ -8,9 +8,9 @@ import httpx
 from answers import Server, ok
 from carried_out import CarriedOut, carry_out, city, create, entry, live, patch, row
 
-from reconciler.changes import FieldChange
-from reconciler.model import Cause, Status
-from reconciler.records import PutLearned, Trouble
+from reconciler.model.core import Cause, Status
+from reconciler.model.ledger import PutLearned, Trouble
+from reconciler.model.plan import FieldChange
 
 REFUSED = ok({"code": "unprocessable_entity", "message": "no"}, status=422)
 STATE = FieldChange("state", "BY", "NY", Cause.CONFIG)

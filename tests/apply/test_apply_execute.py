@@ -24,8 +24,8 @@ from carried_out import (
 
 from reconciler.apply.events import ApplyEvent, Begun
 from reconciler.errors import LedgerFailed
-from reconciler.model import CustomerId, Status
-from reconciler.records import BindingState, PutIntent
+from reconciler.model.core import CustomerId, Status
+from reconciler.model.ledger import BindingState, PutIntent
 
 DONE, FAILED, SKIPPED, IN_DOUBT = Status.DONE, Status.FAILED, Status.SKIPPED, Status.IN_DOUBT
 

@@ -12,7 +12,7 @@ from clocks import run
 
 from reconciler.apply.journal import Journal
 from reconciler.errors import LedgerFailed
-from reconciler.records import DropBinding, PutBinding, Write
+from reconciler.model.ledger import DropBinding, PutBinding, Write
 
 
 class Slow(Book):

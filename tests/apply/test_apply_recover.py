@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from carried_out import CREATED_AT, row
 
-from reconciler import recording
+from reconciler import bookkeeping
 from reconciler.api.times import rfc3339
 from reconciler.apply.recover import closing, recovered, repeated
-from reconciler.model import Action, Address, CustomerId, Live, LiveCustomer, Status
-from reconciler.records import DOUBT_S, Binding, BindingState, Intent, Records, SeenUser
+from reconciler.model.core import Action, Address, CustomerId, Live, LiveCustomer, Status
+from reconciler.model.ledger import DOUBT_S, Binding, BindingState, Intent, Records, SeenUser
 
 NOW, LAG_S = 1_000_000.0, 10.0
 YOUNG, OLD = NOW - 1.0, NOW - LAG_S - DOUBT_S - 1.0
@@ -44,7 +44,7 @@ def test_without_open_intents_the_records_are_the_same() -> None:
 def test_an_archive_is_seen_where_neither_the_listing_nor_a_narrow_list_holds_the_customer() -> None:
     before = records(intent(Action.ARCHIVE), row("acme"))
     after = recovered(before, live(sought={ACME: False}), "default")
-    assert after.bindings["acme"] == recording.archived(row("acme"), OLD, 10.0)
+    assert after.bindings["acme"] == bookkeeping.archived(row("acme"), OLD, 10.0)
 
 
 def test_an_archive_is_not_seen_where_the_customer_was_not_sought_or_is_listed() -> None:
@@ -189,4 +189,4 @@ def test_a_patch_an_archive_and_a_restore_that_are_seen_to_be_done_are_closed_as
     absent = replace(row("acme"), state=BindingState.ABSENT)
     restoring = recovered(records(intent(Action.RESTORE), absent), live("cus_acme"), "default")
     assert statuses(restoring, live("cus_acme")) == [Status.DONE]
-    assert restoring.bindings["acme"] == recording.restored(absent, OLD, 10.0)
+    assert restoring.bindings["acme"] == bookkeeping.restored(absent, OLD, 10.0)

@@ -32,8 +32,8 @@ from reconciler.apply.settle import (
     settle,
 )
 from reconciler.kinds.wire import read_customer
-from reconciler.model import Action, Address, CustomerId, LiveCustomer
-from reconciler.records import DOUBT_S, Intent
+from reconciler.model.core import Action, Address, CustomerId, LiveCustomer
+from reconciler.model.ledger import DOUBT_S, Intent
 
 SENT_AT, LAG_S = 1_000_000.0, 10.0
 A, B = CustomerId("cus_a"), CustomerId("cus_b")

@@ -23,16 +23,8 @@ from carried_out import (
 )
 
 from reconciler.apply.settle import Ways
-from reconciler.model import Action, Address, Cause, CustomerId, Status
-from reconciler.records import (
-    BindingState,
-    DropBinding,
-    Learned,
-    PutLearned,
-    PutTaken,
-    PutUsers,
-    Trouble,
-)
+from reconciler.model.core import Action, Address, Cause, CustomerId, Status
+from reconciler.model.ledger import BindingState, DropBinding, Learned, PutLearned, PutTaken, PutUsers, Trouble
 
 DONE, FAILED, SKIPPED, IN_DOUBT = Status.DONE, Status.FAILED, Status.SKIPPED, Status.IN_DOUBT
 LOST = httpx.ReadError("the connection broke")

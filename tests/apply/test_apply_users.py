@@ -6,8 +6,8 @@ import httpx
 from answers import Server, ok, page
 from carried_out import carry_out, create_user, live, restore, row
 
-from reconciler.model import CustomerId, Status
-from reconciler.records import PutUsers, SeenUser
+from reconciler.model.core import CustomerId, Status
+from reconciler.model.ledger import PutUsers, SeenUser
 
 DONE, FAILED = Status.DONE, Status.FAILED
 ACME = CustomerId("cus_acme")

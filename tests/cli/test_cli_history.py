@@ -9,8 +9,8 @@ from command_line import ONE, THREE, Online, Place, fits, raw
 
 from reconciler.errors import Source
 from reconciler.ledger.open import open_ledger
-from reconciler.model import Action, Address, CustomerId, Reason, Status
-from reconciler.records import Intent, PutIntent, PutRun, Run
+from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.ledger import Intent, PutIntent, PutRun, Run
 
 pytest_plugins = ("command_fixtures",)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import ONE, THREE, Online, Place, fits, raw
 
+from reconciler.resources import shipped
 from reconciler.rules import Behaviour
-from reconciler.shipped import shipped
 
 pytest_plugins = ("command_fixtures",)
 

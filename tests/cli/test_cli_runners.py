@@ -15,7 +15,7 @@ from command_line import Online
 from reconciler.cli.streams import inert_output
 from reconciler.documents.parse import parse
 from reconciler.documents.scalars import canonical, literal, scalar
-from reconciler.text import inert
+from reconciler.escape import inert
 
 pytest_plugins = ("command_fixtures",)
 

@@ -11,7 +11,7 @@ from command_line import ONE, Place
 
 from reconciler.cli import options
 from reconciler.cli.main import cli
-from reconciler.model import Action
+from reconciler.model.core import Action
 from reconciler.settings import Options
 
 pytest_plugins = ("command_fixtures",)
@@ -32,7 +32,7 @@ OF_HELP = {
     "reconciler.kinds.customer",
     "reconciler.kinds.kind",
     "reconciler.kinds.user",
-    "reconciler.text",
+    "reconciler.escape",
 }
 OF_A_SERVER = {"httpx", "reconciler.api.client", "reconciler.pipeline.planning", "rich.progress"}
 OF_A_LEDGER = {"asyncio", "reconciler.ledger", "sqlite3"}

@@ -20,7 +20,7 @@ from reconciler.emulator.scripted import Scripted
 from reconciler.emulator.service import Emulator
 from reconciler.emulator.transport import EmulatorTransport
 from reconciler.kinds.wire import customer_path, payment_methods_path, restore_path, users_path
-from reconciler.model import CustomerId
+from reconciler.model.core import CustomerId
 
 pytest_plugins = ("command_fixtures",)
 

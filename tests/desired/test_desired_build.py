@@ -8,7 +8,7 @@ import pytest
 from yaml_files import FILE, load
 
 from reconciler.errors import Source
-from reconciler.model import Desired, DesiredCustomer, DesiredUser, Move, Reading, SourceFile
+from reconciler.model.core import Desired, DesiredCustomer, DesiredUser, Move, Reading, SourceFile
 
 # The example of the specification.
 WHOLE = """\

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yaml_files import write
 
 from reconciler.desired.files import STDIN, File, read_files
-from reconciler.model import Reading, SourceFile
+from reconciler.model.core import Reading, SourceFile
 
 
 def source(name: str, content: str) -> SourceFile:

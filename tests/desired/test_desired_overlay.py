@@ -6,7 +6,7 @@ import pytest
 from yaml_files import FILE, load, problems
 
 from reconciler.errors import Source
-from reconciler.model import DesiredCustomer, DesiredUser
+from reconciler.model.core import DesiredCustomer, DesiredUser
 
 BASE = """\
 customers:

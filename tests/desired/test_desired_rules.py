@@ -8,7 +8,7 @@ import pytest
 from yaml_files import load, problems, warnings
 
 from reconciler.errors import Source
-from reconciler.model import Move
+from reconciler.model.core import Move
 
 NOBODY = "declare the key that the customer has now, and remove the line that moves it away from there"
 ACME = "customers:\n  acme: {name: Acme, email: a@acme.example}\n"

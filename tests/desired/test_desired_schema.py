@@ -9,9 +9,9 @@ import pytest
 
 from reconciler.documents.events import Tree
 from reconciler.kinds import CUSTOMER, USER
-from reconciler.model import Action
-from reconciler.shipped import schema
-from reconciler.terms import Prune
+from reconciler.model.core import Action
+from reconciler.model.policy import Prune
+from reconciler.resources import schema
 
 NAMES = ("customers", "project")
 FIELDS = [field.name for field in CUSTOMER.fields]

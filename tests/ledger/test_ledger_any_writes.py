@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ledgers import OPENERS, Open
 
 from reconciler.errors import Source
-from reconciler.model import Action, Address, CustomerId, Reason, Status
-from reconciler.records import (
+from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.ledger import (
     LACKED_S,
     Binding,
     BindingState,

@@ -12,8 +12,8 @@ from ledgers import OPENERS, Open
 
 from reconciler.errors import LedgerFailed, Source
 from reconciler.ledger import Ledger
-from reconciler.model import Action, Address, CustomerId, Reason, Status
-from reconciler.records import (
+from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.ledger import (
     LACKED_S,
     Binding,
     BindingState,

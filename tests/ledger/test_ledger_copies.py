@@ -15,9 +15,8 @@ from ledgers import OPENERS, bound
 from reconciler.errors import Invalid, LedgerTooNew
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.copies import read_copy, to_lines
-from reconciler.model import Action, Address, CustomerId, Status
-from reconciler.records import (
-    Held,
+from reconciler.model.core import Action, Address, CustomerId, Status
+from reconciler.model.ledger import (
     Intent,
     Learned,
     Pass,
@@ -30,6 +29,7 @@ from reconciler.records import (
     PutTaken,
     PutUsers,
     Recent,
+    RecentWrite,
     Records,
     Run,
     SeenUser,
@@ -43,7 +43,7 @@ ACME = replace(
     applied_json='{"name":"Acme\\u202e","state":null}',
     observed_json='{"name":"ACME"}',
     trouble_json=trouble_json({"name": Trouble(refused=("a", "b"))}),
-    recent_json=Recent(1.5, {"name": Held("ACME", (("Acme", 2.5),))}).as_json(),
+    recent_json=Recent(1.5, {"name": RecentWrite("ACME", (("Acme", 2.5),))}).as_json(),
 )
 WRITES = (
     PutAccount("ab" * 32),

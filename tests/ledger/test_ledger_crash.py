@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 from reconciler.ledger import open_ledger
-from reconciler.model import CustomerId
+from reconciler.model.core import CustomerId
 
 # Each commit writes a binding and its users; the number is printed once commit has returned.
 WRITER = """
 import sys
 from itertools import count
 from reconciler.ledger import open_ledger
-from reconciler.model import CustomerId
-from reconciler.records import Binding, BindingState, PutBinding, PutUsers, SeenUser, Via
+from reconciler.model.core import CustomerId
+from reconciler.model.ledger import Binding, BindingState, PutBinding, PutUsers, SeenUser, Via
 
 def bound(n):
     key, customer = f"key-{n}", CustomerId(f"cus_{n}")

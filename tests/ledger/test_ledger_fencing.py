@@ -11,7 +11,7 @@ from ledgers import OPENERS, Open, bound, sqlite_ledger
 
 from reconciler.errors import TakenOver
 from reconciler.ledger import Holder, Ledger
-from reconciler.records import PutAccount, PutBinding
+from reconciler.model.ledger import PutAccount, PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
 BEN = Holder("ben@other 8", "2026-01-01T00:00:20Z", "apply")

@@ -15,7 +15,7 @@ from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.open import connect_sqlite, read_sqlite, write_sqlite
 from reconciler.ledger.schema import shipped
 from reconciler.ledger.sqlite import SqliteLedger
-from reconciler.records import PutBinding
+from reconciler.model.ledger import PutBinding
 
 NOW = len(shipped())
 

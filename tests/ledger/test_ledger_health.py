@@ -15,7 +15,7 @@ from reconciler.ledger.health import Storage, contents_of, storage_of
 from reconciler.ledger.lock import lock_folder, may_write
 from reconciler.ledger.schema import shipped, shipped_in
 from reconciler.ledger.shared import Kind
-from reconciler.records import PutBinding
+from reconciler.model.ledger import PutBinding
 
 KNOWN = len(shipped())
 

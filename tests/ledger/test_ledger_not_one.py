@@ -14,8 +14,8 @@ from reconciler.errors import LedgerFailed
 from reconciler.ledger import open_ledger
 from reconciler.ledger.objects.memory import shrink
 from reconciler.ledger.open import connect_sqlite
-from reconciler.model import CustomerId
-from reconciler.records import PutBinding, PutRun, Run
+from reconciler.model.core import CustomerId
+from reconciler.model.ledger import PutBinding, PutRun, Run
 
 
 @pytest.fixture

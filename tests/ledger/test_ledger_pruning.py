@@ -11,10 +11,10 @@ from ledgers import OPENERS, Open, bound, sqlite_ledger
 
 from reconciler.errors import Source
 from reconciler.ledger import Ledger
-from reconciler.model import Action, Address, CustomerId, Reason, Status
+from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.ledger import Intent, PutBinding, PutIntent, PutRun, Recent, RecentWrite, Run
 from reconciler.pipeline.pruning import pruning
 from reconciler.pipeline.runs import archived_by_runs
-from reconciler.records import Held, Intent, PutBinding, PutIntent, PutRun, Recent, Run
 
 OLD = Run("old", "2025-01-01T00:00:00.000000Z", "apply", "done", "2025-01-01T00:00:01.000000Z", 3, 2, "ana@host 1")
 NEW = Run("new", "2026-01-01T00:00:00.000000Z", "apply", "done", "2026-01-01T00:00:01.000000Z", 3, 1)
@@ -85,7 +85,7 @@ def test_the_values_of_an_old_run_go_and_what_it_did_stays(ledger: Ledger) -> No
 
 
 def test_the_values_from_before_old_writes_go_too_and_those_of_newer_ones_stay(ledger: Ledger) -> None:
-    recent = Recent(fields={"city": Held("Dover", (("Boston", 10.0),))}).as_json()
+    recent = Recent(fields={"city": RecentWrite("Dover", (("Boston", 10.0),))}).as_json()
     old = replace(bound(2), written_at=10.0, recent_json=recent)
     new = replace(bound(3), written_at=1_780_000_000.0, recent_json=recent)
     ledger.commit([PutBinding(old), PutBinding(new)])

@@ -17,7 +17,7 @@ from reconciler.errors import LedgerFailed
 from reconciler.ledger import open_ledger
 from reconciler.ledger.open import connect_sqlite, read_sqlite, write_sqlite
 from reconciler.ledger.sqlite import SqliteLedger
-from reconciler.records import Learned, PutBinding, PutLearned, Records
+from reconciler.model.ledger import Learned, PutBinding, PutLearned, Records
 
 
 @pytest.fixture

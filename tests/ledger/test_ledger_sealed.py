@@ -14,8 +14,8 @@ from reconciler.errors import LedgerFailed, Source
 from reconciler.ledger import Ledger
 from reconciler.ledger.cipher import Cipher, is_sealed, read_keys
 from reconciler.ledger.sealed import SealedLedger
-from reconciler.model import Action, Address, CustomerId, Reason, Status
-from reconciler.records import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, PutUsers, Run, SeenUser
+from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.ledger import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, PutUsers, Run, SeenUser
 
 OTHER = base64.b64encode(bytes(32)).decode()
 PERSONAL = (

@@ -21,7 +21,7 @@ from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.objects.ledger import ObjectLedger
 from reconciler.ledger.objects.opening import lease_holder, open_objects
 from reconciler.ledger.objects.store import Store, open_store
-from reconciler.records import DropBinding, PutBinding
+from reconciler.model.ledger import DropBinding, PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
 

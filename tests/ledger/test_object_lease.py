@@ -18,7 +18,7 @@ from reconciler.errors import LedgerFailed, Locked, ReconcilerError, TakenOver
 from reconciler.ledger import Holder, Ledger
 from reconciler.ledger.objects.opening import end_lease, lease_holder
 from reconciler.ledger.objects.opening import open_objects as open_url
-from reconciler.records import PutBinding
+from reconciler.model.ledger import PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
 BEN = Holder("ben@other 8", "2026-01-01T00:00:20Z", "undo")

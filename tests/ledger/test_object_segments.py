@@ -23,7 +23,7 @@ from reconciler.ledger.objects.segments import (
 )
 from reconciler.ledger.rows import statements
 from reconciler.ledger.tables import RUN_COLUMNS, Statement
-from reconciler.records import PutRun, Run
+from reconciler.model.ledger import PutRun, Run
 
 WRITER = Writer("run_1", "ab", Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply"))
 RUN = Run("run_1", "2026-01-01T00:00:00.000000Z", "apply", who="ana@host 7")

@@ -18,7 +18,7 @@ from reconciler.ledger import Holder, Ledger
 from reconciler.ledger.postgres.opening import end_lease, lease_holder
 from reconciler.ledger.postgres.opening import open_postgres as open_url
 from reconciler.ledger.process import died, this_machine, this_process
-from reconciler.records import PutBinding
+from reconciler.model.ledger import PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
 BEN = Holder("ben@other 8", "2026-01-01T00:00:20Z", "undo")

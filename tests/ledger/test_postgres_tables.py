@@ -18,8 +18,8 @@ from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.postgres.ledger import PostgresLedger
 from reconciler.ledger.postgres.opening import open_postgres as open_url
 from reconciler.ledger.schema import shipped_in
-from reconciler.model import Action, Address, CustomerId
-from reconciler.records import DropBinding, Intent, PutBinding, PutIntent, PutTaken, PutUsers, SeenUser
+from reconciler.model.core import Action, Address, CustomerId
+from reconciler.model.ledger import DropBinding, Intent, PutBinding, PutIntent, PutTaken, PutUsers, SeenUser
 
 SHIPPED = shipped_in("reconciler.ledger.postgres")
 NOW = len(SHIPPED)

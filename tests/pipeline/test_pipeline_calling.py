@@ -13,9 +13,9 @@ from plan_parts import customer, declared
 from reconciler.apply import direct_request
 from reconciler.apply.direct_request import Call
 from reconciler.errors import NotFound, Refused, Source
-from reconciler.model import Action, CustomerId, Desired, DesiredUser, Status
-from reconciler.records import BindingState, Intent
-from reconciler.terms import Terms
+from reconciler.model.core import Action, CustomerId, Desired, DesiredUser, Status
+from reconciler.model.ledger import BindingState, Intent
+from reconciler.model.policy import Terms
 
 ACME = direct_request.create_customer({"external_id": "acme", "name": "Acme"})
 NAMELESS = direct_request.create_customer({"name": "Acme", "email": "billing@acme.example"})

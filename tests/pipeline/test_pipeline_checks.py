@@ -10,15 +10,15 @@ import pytest
 from clocks import EPOCH_S, VirtualClock, run
 
 from reconciler.api.client import Client
-from reconciler.diagnosis import Verdict
 from reconciler.ledger.base import Meta
 from reconciler.ledger.health import Contents, Storage
 from reconciler.ledger.shared import Kind
-from reconciler.model import Action, Address
+from reconciler.model.core import Action, Address
+from reconciler.model.ledger import Intent, Learned, Records, Run
+from reconciler.model.reports import Verdict
 from reconciler.pipeline.checks_of_ledger import learned, state_of
 from reconciler.pipeline.contact import Contact, clock_of, contact, credentials, reachability, scopes
 from reconciler.pipeline.runs import PROBING
-from reconciler.records import Intent, Learned, Records, Run
 from reconciler.settings import Access, Environment, Secret, Server
 
 API = "https://api.example"

@@ -9,7 +9,7 @@ from api_ways import Ways
 from world import World, done
 
 from reconciler.errors import Source
-from reconciler.model import Desired, DesiredCustomer, Reading, SourceFile
+from reconciler.model.core import Desired, DesiredCustomer, Reading, SourceFile
 
 FILE = "customers.yaml"
 

@@ -19,8 +19,8 @@ from story import TERMS, Ran, Story
 from world import World
 
 from reconciler.errors import Source
-from reconciler.model import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile
-from reconciler.records import Learned
+from reconciler.model.core import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile
+from reconciler.model.ledger import Learned
 
 FILE = "customers.yaml"
 COUNT = 46

@@ -11,8 +11,8 @@ from plan_parts import customer, declared
 from world import REF, World
 
 from reconciler.errors import Source
-from reconciler.model import Desired, DesiredUser
-from reconciler.terms import Share, Terms
+from reconciler.model.core import Desired, DesiredUser
+from reconciler.model.policy import Share, Terms
 
 LAG_S = 10.0
 UNDER = Terms(REF, rate_per_s=0.0, max_archives=Share(100, percent=True))

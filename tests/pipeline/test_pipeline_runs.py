@@ -12,9 +12,9 @@ from reconciler.apply.recover import recovered
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger
-from reconciler.model import Action, Address, CustomerId, Status
+from reconciler.model.core import Action, Address, CustomerId, Status
+from reconciler.model.ledger import BindingState, Intent, PutIntent, PutRun, Run
 from reconciler.pipeline.runs import archived_by_runs, named_run
-from reconciler.records import BindingState, Intent, PutIntent, PutRun, Run
 
 ACME = Address("acme")
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from plan_parts import TERMS, account, bound, ledger, there
 
-from reconciler.changes import Change
 from reconciler.errors import ReconcilerError
-from reconciler.model import Action, Address, CustomerId, ListPaymentMethods, ListUsers, Live, LiveUser, Reason
+from reconciler.model.core import Action, Address, CustomerId, ListPaymentMethods, ListUsers, Live, LiveUser, Reason
+from reconciler.model.ledger import BindingState, Records
+from reconciler.model.plan import Change
 from reconciler.plan.draft import Draft
 from reconciler.plan.single_out import Choice, found_twice, make_single
-from reconciler.records import BindingState, Records
 
 ONE, TWO, THREE = CustomerId("cus_1"), CustomerId("cus_2"), CustomerId("cus_3")
 PAIR = (there("cus_1", "acme"), there("cus_2", "acme"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from plan_parts import account, bound, ledger, there
 
-from reconciler.changes import Change
 from reconciler.errors import Refused
-from reconciler.model import Action, Address, CustomerId, Live, Reason
+from reconciler.model.core import Action, Address, CustomerId, Live, Reason
+from reconciler.model.ledger import BindingState, Records
+from reconciler.model.plan import Change
 from reconciler.plan.evidence import Evidence, check_account, evidence_of
-from reconciler.records import BindingState, Records
 
 ARCHIVE = Change(Action.ARCHIVE, Address("k0"), CustomerId("cus_0"), Reason.ENTRY_GONE)
 RESTORE = Change(Action.RESTORE, Address("k0"), CustomerId("cus_0"), Reason.DECLARED)

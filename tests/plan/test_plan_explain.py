@@ -15,13 +15,13 @@ from story import story, terms
 from strategies import desired_states, histories, live_states, ways
 from world import Stages
 
-from reconciler.explained import Explanation, Row, UserSides
-from reconciler.model import Action, Address, Cause, CustomerId, Desired, DesiredUser, Live
+from reconciler.model.core import Action, Address, Cause, CustomerId, Desired, DesiredUser, Live
+from reconciler.model.ledger import Binding, Records
+from reconciler.model.policy import Prune, Terms
+from reconciler.model.reports import Explanation, Row, UserSides
 from reconciler.pipeline import planning
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.make import make_plan
-from reconciler.records import Binding, Records
-from reconciler.terms import Prune, Terms
 
 
 def _told(

@@ -6,11 +6,10 @@ import json
 
 from plan_parts import TERMS
 
-from reconciler.changes import Cost, Fit
+from reconciler.model.plan import Cost, Fit, Plan
+from reconciler.model.policy import Allowance
 from reconciler.plan.fit import with_fit
 from reconciler.plan.saved import plan_to_json
-from reconciler.plans import Plan
-from reconciler.terms import Allowance
 
 
 def test_a_plan_in_which_nothing_changes_fits_in_one_window_and_says_so_with_a_number() -> None:

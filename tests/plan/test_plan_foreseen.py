@@ -9,10 +9,10 @@ import pytest
 from plan_parts import FILE, NOW_S, TERMS, bound, customer, declared
 
 from reconciler.errors import Source
-from reconciler.model import CustomerId, Desired, DesiredUser, ListUsers
+from reconciler.model.core import CustomerId, Desired, DesiredUser, ListUsers
+from reconciler.model.ledger import Binding, BindingState, Records, SeenUser
+from reconciler.model.policy import Terms
 from reconciler.plan.foreseen import foreseen
-from reconciler.records import Binding, BindingState, Records, SeenUser
-from reconciler.terms import Terms
 
 JANE = DesiredUser("jane@acme.example", {}, Source(FILE, 4))
 ID = CustomerId("cus_1")

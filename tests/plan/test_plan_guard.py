@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from plan_parts import CREATED_AT, TERMS, account, bound, customer, declared, ledger, sight, there
 
-from reconciler.changes import Change, Exceeded, Note
 from reconciler.errors import Incomplete, Refused
-from reconciler.model import Action, Address, CustomerId, Get, ListAgain, Live, Reason, Seek
+from reconciler.model.core import Action, Address, CustomerId, Get, ListAgain, Live, Reason, Seek
+from reconciler.model.ledger import BindingState
+from reconciler.model.plan import Change, Exceeded, Note
+from reconciler.model.policy import Prune, Share
 from reconciler.plan import guard
 from reconciler.plan.scope import scope_of
-from reconciler.records import BindingState
-from reconciler.terms import Prune, Share
 
 ROWS = [bound(f"k{number}", f"cus_{number}") for number in range(8)]
 SEEKS = tuple(Seek(CustomerId(f"cus_{number}"), CREATED_AT) for number in range(6))

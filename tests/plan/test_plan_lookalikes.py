@@ -8,20 +8,19 @@ from dataclasses import replace
 import pytest
 from plan_parts import FILE, TERMS, account, bound, customer, declared, ledger, there
 
-from reconciler.changes import Note, Rename
 from reconciler.errors import Source
-from reconciler.model import Address, Desired, Live
+from reconciler.model.core import Address, Desired, Live
+from reconciler.model.ledger import BindingState, Records
+from reconciler.model.plan import Note, Plan, Rename
+from reconciler.model.policy import Prune, Share, Terms
 from reconciler.plan.collisions import MOST_NOTED
 from reconciler.plan.explain import explain
 from reconciler.plan.make import make_plan
 from reconciler.plan.saved import as_text, load, plan_to_json, save
-from reconciler.plans import Plan
-from reconciler.records import BindingState, Records
 from reconciler.report.plan_html import plan_html
 from reconciler.report.plan_markdown import plan_markdown
 from reconciler.report.plan_text import plan_text
 from reconciler.report.redact import masked_plan
-from reconciler.terms import Prune, Share, Terms
 
 ACME = {"name": "Acme", "email": "billing@acme.example"}
 NOTHING = ledger()

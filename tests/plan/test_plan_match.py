@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 from plan_parts import CREATED_AT, FILE, TERMS, account, bound, customer, declared, ledger, there
 
-from reconciler.changes import BindingAction, BindingChange
 from reconciler.errors import Source
-from reconciler.model import Action, Address, CustomerId, Desired, Live, Move
+from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Move
+from reconciler.model.ledger import BindingState, Records
+from reconciler.model.plan import BindingAction, BindingChange, Plan
 from reconciler.plan.make import make_plan
-from reconciler.plans import Plan
-from reconciler.records import BindingState, Records
 
 ODD_KEYS = (
     "a/b",

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from plan_parts import CREATED_AT, NOW_S, account, bound, sight, there
 
-from reconciler.model import CustomerId, Get, Live, Seek
+from reconciler.model.core import CustomerId, Get, Live, Seek
+from reconciler.model.ledger import Binding, BindingState, Recent, RecentWrite
 from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Unread, as_recorded, presence
-from reconciler.records import Binding, BindingState, Held, Recent
 
 ID = CustomerId("cus_1")
 ACME = there("cus_1", "acme")
@@ -58,7 +58,9 @@ def test_a_listed_customer_that_we_archived_is_what_the_server_makes_of_it(
     assert presence(sight(LISTED, lists_archived=lists_archived), ID, ARCHIVED) == expected
 
 
-PATCHED = replace(FRESH, recent_json=Recent(fields={"city": Held("New York", (("Boston", NOW_S - 9),))}).as_json())
+PATCHED = replace(
+    FRESH, recent_json=Recent(fields={"city": RecentWrite("New York", (("Boston", NOW_S - 9),))}).as_json()
+)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_only_a_value_from_before_our_patch_is_taken_for_lag(listed: str, held: 
 
 
 def test_a_field_that_our_patch_filled_may_be_listed_empty_and_one_that_it_emptied_may_be_listed_full() -> None:
-    fields = {"city": Held("Paris", (("", NOW_S - 9),)), "state": Held("", (("MA", NOW_S - 9),))}
+    fields = {"city": RecentWrite("Paris", (("", NOW_S - 9),)), "state": RecentWrite("", (("MA", NOW_S - 9),))}
     row = replace(FRESH, recent_json=Recent(fields=fields).as_json())
     seen = presence(sight(account(there("cus_1", "acme", name="acme", state="MA"))), ID, row)
     assert seen == Active(there("cus_1", "acme", name="acme", city="Paris"))
@@ -82,7 +84,7 @@ def test_what_was_patched_and_not_created_or_restored_of_late_is_sought_where_it
 
 
 def test_a_customer_created_and_patched_within_the_lag_may_be_unlisted_until_its_create_is_old_enough() -> None:
-    recent = Recent(NOW_S - 9.5, {"city": Held("New York", (("Boston", NOW_S - 2),))})
+    recent = Recent(NOW_S - 9.5, {"city": RecentWrite("New York", (("Boston", NOW_S - 2),))})
     row = replace(ROW, written_at=NOW_S - 2, recent_json=recent.as_json())
     later = replace(ABSENT, read_at=NOW_S + 1)
     assert isinstance(presence(sight(ABSENT), ID, row), Active)

@@ -8,11 +8,11 @@ import pytest
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.errors import Source
-from reconciler.model import Action, CustomerId, Desired, Live
+from reconciler.model.core import Action, CustomerId, Desired, Live
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.plan import Plan
+from reconciler.model.policy import Prune
 from reconciler.plan.make import make_plan
-from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState
-from reconciler.terms import Prune
 
 ALL = replace(TERMS, prune=Prune.ALL, owns=("*",))
 LIVE = account(there("cus_1", "acme"), there("cus_2", "globex"))

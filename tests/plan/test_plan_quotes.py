@@ -8,11 +8,11 @@ import plan_cases
 import pytest
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 
-from reconciler.changes import Blocked
 from reconciler.kinds.recorded import with_record
+from reconciler.model.ledger import Binding, Trouble
+from reconciler.model.plan import Blocked
 from reconciler.plan.make import make_plan
 from reconciler.plan.saved import plan_to_json
-from reconciler.records import Binding, Trouble
 from reconciler.report.redact import masked_plan
 
 

@@ -8,12 +8,11 @@ from dataclasses import replace
 import pytest
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 
-from reconciler.changes import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
-from reconciler.model import Action, Address, CustomerId, Desired, Reason, Status
+from reconciler.model.core import Action, Address, CustomerId, Desired, Reason, Status
+from reconciler.model.ledger import Binding, Intent, PutUsers, Records, SeenUser
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Plan, StaleReason
 from reconciler.plan.revalidate import Earlier, Revalidated, earlier_of, revalidated
 from reconciler.plan.saved import SavedPlan, row_digest, users_digest
-from reconciler.plans import Plan, StaleReason
-from reconciler.records import Binding, Intent, PutUsers, Records, SeenUser
 from reconciler.report.stale_text import stale_text
 
 NOTHING_YET = Earlier()

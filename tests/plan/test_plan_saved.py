@@ -10,12 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note
 from reconciler.errors import Refused, Source
-from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
+from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
+from reconciler.model.ledger import Binding, BindingState, PutUsers, SeenUser, Via
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
 from reconciler.plan.saved import SavedPlan, load, plan_to_json, row_digest, save, users_digest
-from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState, PutUsers, SeenUser, Via
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schema" / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

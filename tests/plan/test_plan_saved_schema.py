@@ -9,12 +9,11 @@ import jsonschema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note
 from reconciler.errors import Source
-from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
+from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
+from reconciler.model.ledger import Binding, BindingState, Via
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
 from reconciler.plan.saved import load, plan_to_json, save
-from reconciler.plans import Plan
-from reconciler.records import Binding, BindingState, Via
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schema" / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from plan_parts import TERMS, bound, customer, declared
 
-from reconciler.model import Desired, Reading, SourceFile
+from reconciler.model.core import Desired, Reading, SourceFile
 from reconciler.plan.scope import scope_of
 
 READING = Reading((SourceFile("a.yaml", ""),), folders=("customers",), globs=("more/*.yaml", "deep/**/*.yml"))

@@ -16,9 +16,9 @@ import pytest
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.kinds.recorded import with_record
+from reconciler.model.ledger import Binding
+from reconciler.model.plan import Plan
 from reconciler.plan.make import make_plan
-from reconciler.plans import Plan
-from reconciler.records import Binding
 
 DOCS = Path(__file__).parents[2] / "docs/explanation/how-it-decides.md"
 

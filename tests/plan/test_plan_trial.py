@@ -14,16 +14,25 @@ from hypothesis import strategies as st
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 from strategies import declared_fields, desired_states, keys, live_fields
 
-from reconciler.changes import Change
 from reconciler.errors import Incomplete, PlanFaulty, Refused, Source
-from reconciler.model import Action, Address, CustomerId, Desired, DesiredUser, Live, LiveCustomer, LiveUser, Reason
+from reconciler.model.core import (
+    Action,
+    Address,
+    CustomerId,
+    Desired,
+    DesiredUser,
+    Live,
+    LiveCustomer,
+    LiveUser,
+    Reason,
+)
+from reconciler.model.ledger import BindingState, Records
+from reconciler.model.plan import Change, Plan
+from reconciler.model.policy import Prune, Terms
 from reconciler.pipeline.trying import tried_first
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.trial import Fault, tried
-from reconciler.plans import Plan
-from reconciler.records import BindingState, Records
-from reconciler.terms import Prune, Terms
 
 JANE = DesiredUser("jane@x.example", {"first_name": "Jane"}, Source("customers.yaml", 4, 5))
 FOLDERS = sorted(path.parent for path in plan_cases.CASES.glob("*/desired.yaml"))

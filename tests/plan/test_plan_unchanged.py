@@ -17,16 +17,12 @@ from world import Stages
 
 from reconciler.errors import Incomplete, Refused, Source
 from reconciler.kinds.recorded import with_record
-from reconciler.model import CustomerId, Desired, DesiredCustomer, DesiredUser, Live, LiveCustomer, LiveUser
-from reconciler.pipeline import planning
-from reconciler.plan.draft import Draft
-from reconciler.plan.make import judged, make_plan
-from reconciler.plan.unchanged import to_be_planned
-from reconciler.records import (
+from reconciler.model.core import CustomerId, Desired, DesiredCustomer, DesiredUser, Live, LiveCustomer, LiveUser
+from reconciler.model.ledger import (
     Binding,
     BindingState,
-    Held,
     Recent,
+    RecentWrite,
     Records,
     Reversals,
     SeenUser,
@@ -35,7 +31,11 @@ from reconciler.records import (
     reversals_json,
     trouble_json,
 )
-from reconciler.terms import Prune, Terms
+from reconciler.model.policy import Prune, Terms
+from reconciler.pipeline import planning
+from reconciler.plan.draft import Draft
+from reconciler.plan.make import judged, make_plan
+from reconciler.plan.unchanged import to_be_planned
 
 KEYS = ("ann", "ben", "cat", "dan")
 PLACE = "local:/home/x/customers"
@@ -86,7 +86,7 @@ LIVES = st.one_of(
     st.builds(dict, fields=st.sampled_from([{}, {"name": "x"}, {"name": "ann", "city": "Ulm"}, {"name": "ann"}])),
     st.just({"synced": True}),
 )
-RECENT = Recent(NOW_S - 3.0, {"name": Held("ann", (("x", NOW_S - 3.0),))}).as_json()
+RECENT = Recent(NOW_S - 3.0, {"name": RecentWrite("ann", (("x", NOW_S - 3.0),))}).as_json()
 REVERSED = st.sampled_from([BindingState.ACTIVE, BindingState.ARCHIVED]).map(
     lambda made: reversals_json(Reversals(made, (NOW_S - 99.0,)))
 )

@@ -7,13 +7,12 @@ from dataclasses import replace
 import pytest
 from plan_parts import CREATED_AT, NOW_S, TERMS, account, bound, ledger, there
 
-from reconciler.changes import Blocked, Change, FieldChange
 from reconciler.kinds.recorded import with_record
-from reconciler.model import Action, Address, CustomerId, Live, Reason, Seek, Status
+from reconciler.model.core import Action, Address, CustomerId, Live, Reason, Seek, Status
+from reconciler.model.ledger import BindingState, Intent, Records, Trouble
+from reconciler.model.plan import Blocked, Change, FieldChange, Plan
+from reconciler.model.policy import Terms
 from reconciler.plan.undo import make_undo
-from reconciler.plans import Plan
-from reconciler.records import BindingState, Intent, Records, Trouble
-from reconciler.terms import Terms
 
 ACME = Address("acme")
 ONE, TWO = CustomerId("cus_1"), CustomerId("cus_2")

@@ -8,10 +8,10 @@ import pytest
 from plan_parts import FILE, customer
 
 from reconciler.errors import Source
-from reconciler.model import Action, Address, CustomerId, DesiredUser, ListUsers, LiveUser
+from reconciler.model.core import Action, Address, CustomerId, DesiredUser, ListUsers, LiveUser
+from reconciler.model.ledger import PutUsers, SeenUser
 from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.users import known_users, merged, new_users
-from reconciler.records import PutUsers, SeenUser
 
 ID = CustomerId("cus_1")
 AT = Source(FILE, 5, 7)

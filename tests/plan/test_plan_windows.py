@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from plan_parts import TERMS, account, customer, declared, ledger
 
-from reconciler.changes import Change, Exceeded
 from reconciler.errors import Source
-from reconciler.model import Action, Address, Reason
+from reconciler.model.core import Action, Address, Reason
+from reconciler.model.plan import Change, Exceeded
+from reconciler.model.policy import Terms, Window
 from reconciler.plan.make import make_plan
 from reconciler.plan.windows import closed, is_open, opens_at
-from reconciler.terms import Terms, Window
 
 EVERY_DAY = frozenset(range(7))
 BERLIN = ZoneInfo("Europe/Berlin")

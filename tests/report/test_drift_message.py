@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.drifts import Drift, Finding, Kind, Moved
-from reconciler.model import Address, Cause, CustomerId, EnvironmentRef
+from reconciler.model.core import Address, Cause, CustomerId, EnvironmentRef
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Moved
 from reconciler.report.drift_message import message_of, state_of
 
 MOVED = Moved("city", "Boston", "Dover", "Boston", Cause.DRIFT)
-FINDING = Finding(Kind.CHANGED, Address("acme"), CustomerId("cus_1"), "moved", (MOVED,))
+FINDING = DriftFinding(DriftKind.CHANGED, Address("acme"), CustomerId("cus_1"), "moved", (MOVED,))
 DRIFT = Drift(EnvironmentRef("demo", "https://api.example", ""), "default", (FINDING,), managed=1, live=1)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.changes import Blocked
-from reconciler.drifts import Drift, Finding, Kind, Moved
-from reconciler.model import Address, Cause, CustomerId, EnvironmentRef
+from reconciler.model.core import Address, Cause, CustomerId, EnvironmentRef
+from reconciler.model.plan import Blocked
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Moved
 from reconciler.report.drift_words import masked_drift
 
 WHERE = EnvironmentRef("demo", "https://api.example", "")
@@ -12,7 +12,9 @@ WHERE = EnvironmentRef("demo", "https://api.example", "")
 
 def test_a_sentence_of_a_finding_is_masked_where_it_quotes_a_value() -> None:
     moved = Moved("city", "Boston", "Dover", None, Cause.DRIFT)
-    finding = Finding(Kind.CHANGED, Address("acme"), CustomerId("cus_1"), "it is Dover and was Boston", (moved,))
+    finding = DriftFinding(
+        DriftKind.CHANGED, Address("acme"), CustomerId("cus_1"), "it is Dover and was Boston", (moved,)
+    )
     (masked,) = masked_drift(Drift(WHERE, "default", (finding,))).findings
     assert (masked.text, masked.fields[0].live) == ("it is *** and was ***", "***")
 

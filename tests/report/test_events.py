@@ -8,10 +8,9 @@ from dataclasses import replace
 import pytest
 from command_line import fits
 
-from reconciler.changes import Change, Cost, Exceeded, FieldChange, Outcome
-from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason, Status
-from reconciler.plans import Plan
-from reconciler.records import Run
+from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
+from reconciler.model.ledger import Run
+from reconciler.model.plan import Change, Cost, Exceeded, FieldChange, Outcome, Plan
 from reconciler.report.events import (
     ChangeEnded,
     ChangeStarted,

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from reconciler.changes import Change, FieldChange, Outcome
-from reconciler.model import Action, Address, CustomerId, Reason, Status
-from reconciler.records import Run
+from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.ledger import Run
+from reconciler.model.plan import Change, FieldChange, Outcome
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 
 

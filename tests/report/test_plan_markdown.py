@@ -8,11 +8,10 @@ import pytest
 from markdown_read import read
 from whole_plan import NOTHING, WHOLE, at
 
-from reconciler.changes import Blocked, Change, FieldChange
-from reconciler.model import Action, Address, CustomerId, Reason
-from reconciler.plans import Plan
+from reconciler.escape import LEAST_BYTES, MAX_BYTES
+from reconciler.model.core import Action, Address, CustomerId, Reason
+from reconciler.model.plan import Blocked, Change, FieldChange, Plan
 from reconciler.report.plan_markdown import plan_markdown
-from reconciler.text import LEAST_BYTES, MAX_BYTES
 
 HEAD = """\
 > **Not known:** which customers this project managed, as there is no ledger yet

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from whole_plan import NOTHING, WHOLE
 
-from reconciler.changes import Blocked, Change, Cost, FieldChange
-from reconciler.model import Action, Address, CustomerId, Reason
-from reconciler.plans import Plan
+from reconciler.model.core import Action, Address, CustomerId, Reason
+from reconciler.model.plan import Blocked, Change, Cost, FieldChange, Plan
 from reconciler.report.plan_text import plan_text
 
 

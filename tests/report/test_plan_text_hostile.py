@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whole_plan import NOTHING
 
-from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Exceeded, FieldChange, Note
 from reconciler.errors import Source
-from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason
-from reconciler.plans import Plan
+from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Exceeded, FieldChange, Note, Plan
 from reconciler.report.layout import columns
 from reconciler.report.plan_text import plan_text
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from reconciler.changes import Blocked, Change, FieldChange, Note, Outcome
-from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason, Status
-from reconciler.plans import Plan
+from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
+from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
 from reconciler.report.outcome_text import outcomes_text
 from reconciler.report.plan_text import plan_text
 

@@ -5,11 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.changes import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
 from reconciler.kinds import CUSTOMER, USER
-from reconciler.model import Action, Address, CustomerId, EnvironmentRef, Reason
+from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Plan
 from reconciler.plan.saved import plan_to_json
-from reconciler.plans import Plan
 from reconciler.report.redact import masked, masked_plan, masked_text
 
 ACME = CustomerId("cus_1")

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 from reconciler.errors import Source
-from reconciler.model import CustomerId, DesiredCustomer, DesiredUser, LiveCustomer, LiveUser
-from reconciler.records import Binding, BindingState, Via
+from reconciler.model.core import CustomerId, DesiredCustomer, DesiredUser, LiveCustomer, LiveUser
+from reconciler.model.ledger import Binding, BindingState, Via
 from reconciler.report.show import CustomerView, binding_json, bindings_text, customer_json, customer_text
 
 ACME = CustomerId("cus_1")

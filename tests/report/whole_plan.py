@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.changes import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note
 from reconciler.errors import Source
-from reconciler.model import Action, Address, Cause, CustomerId, EnvironmentRef, Reason
-from reconciler.plans import Plan
+from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
 
 DEMO = EnvironmentRef("demo", "https://api.example", "ab" * 32)
 NOTHING = Plan(DEMO, "default", unchanged=40)

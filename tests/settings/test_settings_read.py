@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import Invalid
-from reconciler.model import Action, EnvironmentRef
+from reconciler.model.core import Action, EnvironmentRef
+from reconciler.model.policy import Prune, Share, Terms
 from reconciler.settings import (
     Access,
     Credentials,
@@ -21,7 +22,6 @@ from reconciler.settings import (
     read_settings,
 )
 from reconciler.settings.place import local_place
-from reconciler.terms import Prune, Share, Terms
 
 # The example of the specification.
 PROJECT = """\

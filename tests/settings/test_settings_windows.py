@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reconciler.errors import Invalid, Source
-from reconciler.model import Action
+from reconciler.model.core import Action
+from reconciler.model.policy import Window
 from reconciler.settings import Options, read_settings
 from reconciler.settings.environment import Policy
-from reconciler.terms import Window
 
 ABOVE = "files: [c]\nenvironments:\n  demo:\n    policy:\n      windows:\n        - "
 

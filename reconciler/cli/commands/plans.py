@@ -14,7 +14,7 @@ import click
 from reconciler.cli import complete
 from reconciler.cli import options as shared
 from reconciler.cli.complete import FilePath
-from reconciler.text import LEAST_BYTES, MAX_BYTES
+from reconciler.escape import LEAST_BYTES, MAX_BYTES
 
 
 @click.command("plan", short_help="Show what apply would do")

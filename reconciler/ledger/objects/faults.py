@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from obstore import exceptions
 
 from reconciler.errors import LedgerFailed
-from reconciler.text import visible
+from reconciler.escape import visible
 
 _CREDENTIALS = "set those of the bucket's owner (for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
 _RIGHTS = "let these credentials get, put, delete and list objects there (docs/reference/ledger.md)"

@@ -20,7 +20,7 @@ from reconciler.ledger.objects.segments import NO_RUN, NOBODY, Kind, Segment, Wr
 from reconciler.ledger.process import died
 from reconciler.ledger.rows import statements
 from reconciler.ledger.sqlite import SqliteLedger
-from reconciler.records import Binding, Intent, Records, Run, Tally, Write
+from reconciler.model.ledger import Binding, Intent, Records, Run, Tally, Write
 
 Result = TypeVar("Result")
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from obstore.exceptions import PermissionDeniedError
 
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.empty import EmptyLedger
@@ -22,7 +23,6 @@ from reconciler.ledger.objects.segments import NO_RUN, NOBODY, Head, damaged, re
 from reconciler.ledger.objects.store import PATIENCE_S, Store, open_store
 from reconciler.ledger.process import died as process_died
 from reconciler.ledger.schema import shipped
-from reconciler.step import Step, unheard
 
 
 def open_objects(
@@ -35,7 +35,7 @@ def open_objects(
     lineage: str | None = None,
     migrations: tuple[str, ...] | None = None,
     died: leases.Died = process_died,
-    step: Step = unheard,
+    step: Step = no_hook,
     remote: bool = True,
     long_log: int = LONG_LOG,
     patience_s: float = PATIENCE_S,

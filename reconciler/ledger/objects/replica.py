@@ -16,6 +16,7 @@ from threading import RLock, Thread
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.faults import told
 from reconciler.ledger.lock import Holder
@@ -38,7 +39,6 @@ from reconciler.ledger.objects.segments import (
 )
 from reconciler.ledger.objects.store import Got, Store
 from reconciler.ledger.sqlite import SqliteLedger, nothing
-from reconciler.step import Step, unheard
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
@@ -65,7 +65,7 @@ class Replica:
     folder: str
     whose: tuple[str, str]
     migrations: tuple[str, ...]
-    step: Step = unheard
+    step: Step = no_hook
     head: Head = NO_HEAD
     version: UpdateVersion = field(default_factory=dict)  # type: ignore[assignment]
     number: int = 0
@@ -118,11 +118,11 @@ class Replica:
         """
         Write a segment, and take it up here; raises Behind where others wrote one first.
 
-        With `announced` the hook of `reconciler.step` is told.
+        With `announced` the hook of `reconciler.crash_points` is told.
         """
         content = write_segment(segment, len(self.migrations))
         key = f"{self.folder}/{log_key(self.number + 1)}"
-        step = self.step if announced else unheard
+        step = self.step if announced else no_hook
 
         def put() -> None:
             step("commit")

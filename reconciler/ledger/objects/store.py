@@ -14,8 +14,8 @@ from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from reconciler.errors import LedgerFailed
+from reconciler.escape import visible
 from reconciler.ledger.objects.faults import told
-from reconciler.text import visible
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion

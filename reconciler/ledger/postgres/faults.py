@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors
 
 from reconciler.errors import LedgerFailed
-from reconciler.text import visible
+from reconciler.escape import visible
 
 _PRIVILEGES = "let the database's owner grant what docs/reference/ledger.md lists"
 _REPORT = "this is a fault of this program: please report it"

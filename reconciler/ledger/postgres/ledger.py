@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed, TakenOver
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.faults import altered, locked, taken_over
@@ -22,8 +23,7 @@ from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connecti
 from reconciler.ledger.process import died
 from reconciler.ledger.rows import statements
 from reconciler.ledger.tables import TABLES
-from reconciler.records import Binding, Intent, Records, Run, Tally, Write
-from reconciler.step import Step, unheard
+from reconciler.model.ledger import Binding, Intent, Records, Run, Tally, Write
 
 First = tuple[LiteralString, tuple[Any, ...]]
 
@@ -49,7 +49,7 @@ class PostgresLedger:
     known: int
     lease: leases.Lease | None = None
     died: leases.Died = died
-    step: Step = unheard
+    step: Step = no_hook
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -6,7 +6,9 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed, LedgerTooNew
+from reconciler.escape import visible
 from reconciler.ledger.base import Ledger, Meta
 from reconciler.ledger.empty import EmptyLedger
 from reconciler.ledger.faults import locked
@@ -18,8 +20,6 @@ from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connecti
 from reconciler.ledger.process import died as process_died
 from reconciler.ledger.schema import shipped_in
 from reconciler.ledger.tables import TABLES
-from reconciler.step import Step, unheard
-from reconciler.text import visible
 
 _MIGRATION_LOCK = 0x5265636E
 _READY = "SELECT to_regclass('reconciler.format') IS NOT NULL"
@@ -51,7 +51,7 @@ def open_postgres(
     lineage: str | None = None,
     migrations: tuple[str, ...] | None = None,
     died: leases.Died = process_died,
-    step: Step = unheard,
+    step: Step = no_hook,
 ) -> Ledger:
     """Return the ledger of one environment in a database, open (see `open.open_ledger`)."""
     migrations = shipped_in("reconciler.ledger.postgres") if migrations is None else migrations

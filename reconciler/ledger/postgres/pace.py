@@ -20,7 +20,7 @@ from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.pace_file import PaceFile
 from reconciler.ledger.postgres.session import Connection, Session
-from reconciler.pace import Pace, from_text, shifted, to_text
+from reconciler.pace import Pace, from_text, shift, to_text
 
 Result = TypeVar("Result")
 
@@ -98,8 +98,8 @@ class PaceTable:
         now_s = self._clock.monotonic()
         seen = Ahead(moment_s - (began_s + now_s) / 2, (now_s - began_s) / 2, now_s)
         self._ahead = self._ahead.better(seen) if self._ahead else seen
-        pace, result = move(shifted(from_text(text, now_s + self._ahead.by_s), -self._ahead.by_s))
-        text = to_text(shifted(pace, self._ahead.by_s))
+        pace, result = move(shift(from_text(text, now_s + self._ahead.by_s), -self._ahead.by_s))
+        text = to_text(shift(pace, self._ahead.by_s))
         connection.execute(sql.SQL(_WRITE).format(account=self._account, pace=sql.Literal(text)))
         return result
 

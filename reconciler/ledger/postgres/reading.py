@@ -18,8 +18,8 @@ from reconciler.ledger.rows import (
     writes_of,
 )
 from reconciler.ledger.tables import BINDING_COLUMNS, INTENT_COLUMNS, LEARNED_COLUMNS, RUN_COLUMNS
-from reconciler.model import CustomerId
-from reconciler.records import Binding, Intent, Records, Run, Tally
+from reconciler.model.core import CustomerId
+from reconciler.model.ledger import Binding, Intent, Records, Run, Tally
 
 
 def _select(columns: LiteralString, rest: LiteralString) -> LiteralString:

@@ -13,8 +13,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo, TransactionStatus
 
 from reconciler.errors import LedgerFailed
+from reconciler.escape import visible
 from reconciler.ledger.postgres.faults import refused
-from reconciler.text import visible
 
 Result = TypeVar("Result")
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -12,5 +12,5 @@ Step = Callable[[str], None]
 """Told before a request leaves (`send …`), after its answer (`answer …`), around a commit (`commit`, `committed`)."""
 
 
-def unheard(_: str) -> None:
+def no_hook(_: str) -> None:
     """Do nothing."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.changes import Change, FieldChange
 from reconciler.kinds.customer import FIELDS
 from reconciler.kinds.recorded import with_record
-from reconciler.model import Cause, LiveCustomer
-from reconciler.records import Binding, BindingState, Held, Recent, Reversals, Trouble, Via, reversals_json
+from reconciler.model.core import Cause, LiveCustomer
+from reconciler.model.ledger import Binding, BindingState, Recent, RecentWrite, Reversals, Trouble, Via, reversals_json
+from reconciler.model.plan import Change, FieldChange
 
 REVERSALS = 10
 """So many of our archives or restores in a row are kept, the latest ones."""
@@ -155,17 +155,17 @@ def rewritten(
         earlier = (*(former.earlier if former else ()), *((text, at) for text in dict.fromkeys(before)))
         kept = tuple((text, until) for text, until in earlier if not kind.same(text, value))
         if kept:
-            held[one.name] = Held(value, kept)
+            held[one.name] = RecentWrite(value, kept)
         else:
             held.pop(one.name, None)
     moved_at = recent.moved_at if recent.moved_at > at - lag_s else 0.0
     return replace(row, written_at=at, recent_json=Recent(moved_at, held).as_json())
 
 
-def _within(fields: Mapping[str, Held], since: float) -> dict[str, Held]:
+def _within(fields: Mapping[str, RecentWrite], since: float) -> dict[str, RecentWrite]:
     """Return the fields with the former values that were replaced after `since`, without those that have none."""
     kept = {
-        name: Held(held.value, tuple((text, until) for text, until in held.earlier if until > since))
+        name: RecentWrite(held.value, tuple((text, until) for text, until in held.earlier if until > since))
         for name, held in fields.items()
     }
     return {name: held for name, held in kept.items() if held.earlier}

@@ -15,8 +15,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from reconciler.errors import LedgerFailed, Source
-from reconciler.model import Action, Address, CustomerId, Reason, Status
-from reconciler.text import visible
+from reconciler.escape import visible
+from reconciler.model.core import Action, Address, CustomerId, Reason, Status
 
 _DECODER = json.JSONDecoder()
 
@@ -75,7 +75,7 @@ class Reversals:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RecentWrite:
     """
     A field that we wrote lately: the value that the server then held, and those that it had held before.
 
@@ -95,7 +95,7 @@ class Recent:
     """
 
     moved_at: float = 0.0
-    fields: Mapping[str, Held] = field(default_factory=dict)
+    fields: Mapping[str, RecentWrite] = field(default_factory=dict)
 
     def as_json(self) -> str:
         """Return the stored form."""
@@ -192,7 +192,7 @@ class Binding:
             return Recent(self.written_at)
         stored = json.loads(self.recent_json)
         fields = {
-            name: Held(_text(value), tuple((_text(former), _number(until)) for former, until in earlier))
+            name: RecentWrite(_text(value), tuple((_text(former), _number(until)) for former, until in earlier))
             for name, (value, earlier) in stored["fields"].items()
         }
         return Recent(_number(stored["moved_at"]), fields)

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from enum import StrEnum
 
 from reconciler.errors import Source
-from reconciler.model import Action, EnvironmentRef
+from reconciler.model.core import Action, EnvironmentRef
 
 _MOST_DIGITS = 15
 

@@ -1,0 +1,331 @@
+"""The nouns of reports: drift, an explanation, what `doctor` found, and what a probe answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from reconciler.errors import Source
+from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef
+from reconciler.model.ledger import Intent, Run
+from reconciler.model.plan import Blocked, Plan, Unverified
+
+
+class DriftKind(StrEnum):
+    """What happened to a customer, other than by our doing."""
+
+    CHANGED = "changed"
+    ARCHIVED = "archived"
+    RESTORED = "restored"
+    GONE = "gone"
+    DUPLICATED = "duplicated"
+    UNMANAGED = "unmanaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """
+    One field that is not as it was applied.
+
+    `applied` is what the server held after our last write, None where there is no record; `declared` None is wanted
+    empty. `cause` says who moved: the live side (drift), both, or nobody knows (unknown).
+    """
+
+    name: str
+    applied: str | None
+    live: str
+    declared: str | None
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFinding:
+    """One customer (or user) that drifted. `ids` are those that share an external_id, where it is duplicated."""
+
+    kind: DriftKind
+    address: Address
+    id: CustomerId | None
+    text: str
+    fields: tuple[Moved, ...] = ()
+    source: Source | None = None
+    ids: tuple[CustomerId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An edit of the files that is not applied yet: no drift."""
+
+    action: Action
+    address: Address
+    fields: tuple[str, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    One entry of the ignore file: findings that it fits are not counted until the day after `until`.
+
+    `key` is a shell pattern of external_ids, `kinds` and `fields` are empty where all are meant.
+    """
+
+    key: str
+    until: date
+    reason: str
+    source: Source
+    kinds: frozenset[DriftKind] = frozenset()
+    fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A finding, or those of its fields, that a rule hides."""
+
+    finding: DriftFinding
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """
+    All that the live side changed, and what stands beside it.
+
+    - `findings`: the drift. `pending`: edits that are not applied. `ignored`: what rules hide; `expired`: rules
+      whose day has passed, and that hide nothing any more.
+    - `blocked`: what the plan could not do for another reason than drift.
+    - `unknown`: what cannot be known, there being no ledger. `unobservable`: what no request shows on this server.
+    - `unverified`: customers that were written so lately that whether they drifted cannot be said yet.
+    - `managed` of `live` customers are bound: the coverage.
+    """
+
+    environment: EnvironmentRef
+    project: str
+    findings: tuple[DriftFinding, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    expired: tuple[Rule, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unobservable: tuple[str, ...] = ()
+    unverified: tuple[Unverified, ...] = ()
+    managed: int = 0
+    live: int = 0
+    requests: int = 0
+
+    def count(self, kind: DriftKind) -> int:
+        """Return how many findings are of one kind."""
+        return sum(one.kind is kind for one in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One field: its value on each side, as far as the side has it, the row of the table, and what follows.
+
+    `sides` is (side, value) of declared, applied, observed and live; `cause` is that of a patch.
+    """
+
+    name: str
+    sides: tuple[tuple[str, str | None], ...]
+    rule: str
+    then: str
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCheck:
+    """
+    One rule: its name, whether it holds, and why.
+
+    `archives` tells the rules that archive from those that keep a customer from it.
+    """
+
+    rule: str
+    holds: bool
+    why: str
+    archives: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UserSides:
+    """One user: where it is declared, whether the ledger has it, whether the API listed it; None: not asked."""
+
+    email: str
+    source: str | None
+    recorded: bool
+    listed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """Our archive of a customer: the change, and its run; None where the ledger does not have that any more."""
+
+    intent: Intent
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    Why `address` is planned as it is.
+
+    - `declared`, `identity`, `presence`: what is said of it, in sentences, with ids and places.
+    - `fields`: the three-way table, a row a field. `archiving`: each rule that could archive it, or keeps it.
+    - `shelved`: it is archived, and by us, so that no rule is asked whether it may be: `archived` is when and why, None
+      where the history does not have that.
+    - `users`: those that any side has. `outcome`: the plan, of which only what is about `address` is left.
+    """
+
+    address: Address
+    declared: tuple[str, ...]
+    identity: tuple[str, ...]
+    presence: tuple[str, ...]
+    fields: tuple[Row, ...]
+    archiving: tuple[RuleCheck, ...]
+    users: tuple[UserSides, ...]
+    outcome: Plan
+    shelved: bool = False
+    archived: Archived | None = None
+
+
+Fact = str | int | float | bool | None
+Facts = Mapping[str, Fact]
+
+
+class Check(StrEnum):
+    """What is looked at, in the order in which it is shown."""
+
+    PROJECT = "project"
+    CREDENTIALS = "credentials"
+    REACHABILITY = "reachability"
+    SCOPES = "scopes"
+    CLOCK = "clock"
+    STATE = "state"
+    LOCK = "lock"
+    LEARNED = "learned"
+
+
+class Verdict(StrEnum):
+    """What a check came to. `skipped`: it could not be made, because of what another one found."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was found, and what mends it, "" where there is nothing to mend."""
+
+    check: Check
+    verdict: Verdict
+    said: str
+    mend: str = ""
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """
+    All findings, in the order of the checks.
+
+    `environment` is None where it is not clear which one is meant. `server` is `production`, `demo`, `this machine`
+    or `another`, "" where it is not known. `program` says with what it was found: versions, operating system.
+    """
+
+    findings: tuple[Finding, ...]
+    environment: EnvironmentRef | None = None
+    server: str = ""
+    requests: int = 0
+    program: Facts = field(default_factory=dict)
+
+    @property
+    def healthy(self) -> bool:
+        """Say whether nothing is wrong."""
+        return all(one.verdict is not Verdict.WRONG for one in self.findings)
+
+
+def skipped(check: Check, why: str) -> Finding:
+    """Return that a check could not be made."""
+    return Finding(check, Verdict.SKIPPED, f"not looked at: {why}")
+
+
+PROBES = "(probe)"
+"""The project of the ledger's rows that a probe made: no project of a user's is called so."""
+
+YES, NO = "yes", "no"
+
+
+class ProbeQuestion(StrEnum):
+    """What a probe asks, in the order in which it is shown; `rules.questions` has it in words."""
+
+    LISTS_ARCHIVED = "lists_archived"
+    GETS_ARCHIVED = "gets_archived"
+    PATCHES_ARCHIVED = "patches_archived"
+    REPEATED_ARCHIVE = "repeated_archive"
+    REPEATED_RESTORE = "repeated_restore"
+    RESTORE_REPLIES = "restore_replies"
+    UNIQUE = "unique"
+    UNIQUE_STATUS = "unique_status"
+    EXTERNAL_IDS = "external_ids"
+    EMAIL_REQUIRED = "email_required"
+    LARGER_LIMIT = "larger_limit"
+    LONGEST_PAGE = "longest_page"
+    PAGE_SHAPE = "page_shape"
+    ORDER = "order"
+    PAGING = "paging"
+    NARROWS = "narrows"
+    START_INCLUSIVE = "start_inclusive"
+    END_INCLUSIVE = "end_inclusive"
+    PRECISION = "precision"
+    LAG = "lag"
+    LAG_ON = "lag_on"
+    CLEARS = "clears"
+    CLEARS_REFUSED = "clears_refused"
+    UNSET = "unset"
+    IGNORES = "ignores"
+    REWRITES = "rewrites"
+    USER_UNIQUE = "user_unique"
+    USER_CASE = "user_case"
+    EMAIL_LOWERED = "email_lowered"
+    METHODS_BARE = "methods_bare"
+    EXTRA_FIELDS = "extra_fields"
+    ERROR_BODY = "error_body"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """What a probe found; `found` is "" where it could not tell. `why` is for a person, and may quote the server."""
+
+    question: ProbeQuestion
+    found: str
+    why: str = ""
+
+
+Answers = Mapping[ProbeQuestion, ProbeAnswer]
+
+
+def kept(before: str, answers: Iterable[ProbeAnswer]) -> str:
+    """Return what the ledger keeps of answers, with those `before` that were not found anew; "" for none."""
+    found = {**answers_of(before), **{one.question: one.found for one in answers if one.found}}
+    return json.dumps(found, sort_keys=True, separators=(",", ":")) if found else ""
+
+
+def answers_of(text: str) -> dict[ProbeQuestion, str]:
+    """
+    Return what `kept` kept; a question of another version is left out, and so is what no version wrote.
+
+    >>> answers_of('{"clears": "null", "of a later version": "yes"}'), answers_of("altered")
+    ({<ProbeQuestion.CLEARS: 'clears'>: 'null'}, {})
+    """
+    known = {one.value for one in ProbeQuestion}
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    rows = found.items() if isinstance(found, dict) else ()
+    return {ProbeQuestion(name): str(answer) for name, answer in rows if name in known}
