@@ -16,8 +16,8 @@ from workbench import table, told
 
 from reconciler.errors import Source
 from reconciler.gc_pause import without_collector
-from reconciler.kinds.customer import fingerprint
-from reconciler.kinds.recorded import with_record
+from reconciler.kinds.kind import fingerprint
+from reconciler.kinds.wire import with_record
 from reconciler.model.core import (
     CustomerId,
     Desired,

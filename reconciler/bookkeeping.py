@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.kinds.customer import FIELDS
-from reconciler.kinds.recorded import with_record
+from reconciler.kinds.kind import CUSTOMER_FIELDS
+from reconciler.kinds.wire import with_record
 from reconciler.model.core import Cause, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Recent, RecentWrite, Reversals, Trouble, Via, reversals_json
 from reconciler.model.plan import Change, FieldChange
@@ -63,7 +63,7 @@ def found(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Bind
     With another name somebody else created it meanwhile: it is bound, and nothing is recorded of it.
     """
     sent = {field.name: field.after for field in change.fields}
-    if FIELDS["name"].same(live.fields.get("name"), sent.get("name")):
+    if CUSTOMER_FIELDS["name"].same(live.fields.get("name"), sent.get("name")):
         return created(entry, change, live, at).binding
     bound = replace(entry, id=live.id, live_external_id=live.external_id, created_at=live.created_at, via=Via.MATCHED)
     return with_record(bound, {}, {}, {})
@@ -95,7 +95,7 @@ def not_taken(fields: Iterable[FieldChange], live: LiveCustomer) -> tuple[FieldC
 
 def _kept(field: FieldChange, held: str) -> bool:
     """Say whether `held` is the value from before, and not the one that was sent."""
-    kind = FIELDS[field.name]
+    kind = CUSTOMER_FIELDS[field.name]
     return kind.same(held, field.before) and not kind.same(held, field.after)
 
 
@@ -126,7 +126,7 @@ def patched(
         if field in refused:
             trouble[field.name] = Trouble(refused=(field.after or "", held))
             continue
-        if not read and field.cause is Cause.UNKNOWN and not FIELDS[field.name].same(held, field.after):
+        if not read and field.cause is Cause.UNKNOWN and not CUSTOMER_FIELDS[field.name].same(held, field.after):
             continue
         applied[field.name], observed[field.name] = field.after, held
         trouble[field.name] = _after_patch(field, trouble.get(field.name))
@@ -146,9 +146,9 @@ def rewritten(
     recent = row.recent()
     held = _within(recent.fields, at - lag_s)
     for one in fields:
-        if one.name not in FIELDS:
+        if one.name not in CUSTOMER_FIELDS:
             continue
-        value, kind = reply.get(one.name, ""), FIELDS[one.name]
+        value, kind = reply.get(one.name, ""), CUSTOMER_FIELDS[one.name]
         former = held.get(one.name)
         # Someone may have edited it after our last write and before this one: a read may show both values.
         before = (one.before, *((former.value,) if former else ()))

@@ -25,8 +25,7 @@ from typing import Any, TypeAlias
 
 from reconciler.desired.load import load_desired
 from reconciler.errors import ReconcilerError
-from reconciler.kinds.recorded import compact, with_record
-from reconciler.kinds.wire import read_customer, read_user
+from reconciler.kinds.wire import compact, read_customer, read_user, with_record
 from reconciler.model.core import Action, Address, CustomerId, Desired, End, EnvironmentRef, Live, LiveCustomer, Read
 from reconciler.model.ledger import (
     Binding,

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.errors import Source
-from reconciler.kinds.customer import fingerprint
-from reconciler.kinds.recorded import with_record
+from reconciler.kinds.kind import fingerprint
+from reconciler.kinds.wire import with_record
 from reconciler.model.core import (
     CustomerId,
     Desired,

@@ -30,7 +30,7 @@ from reconciler.apply.settle import (
     Ways,
     settle,
 )
-from reconciler.kinds.recorded import with_record
+from reconciler.kinds.wire import with_record
 from reconciler.model.core import Action, Address, CustomerId, Live, LiveCustomer, Reason, Status
 from reconciler.model.ledger import Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
 from reconciler.model.plan import Change, FieldChange

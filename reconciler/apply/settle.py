@@ -16,8 +16,7 @@ from math import inf
 from typing import assert_never
 
 from reconciler.api.times import from_rfc3339
-from reconciler.kinds.customer import FIELDS
-from reconciler.kinds.kind import canonical_email, nearly
+from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email, nearly
 from reconciler.model.core import Action, CustomerId, LiveCustomer
 from reconciler.model.ledger import Intent
 
@@ -172,7 +171,7 @@ def _by_facts(intent: Intent, facts: Facts) -> Settlement:
                 return Ambiguous(Doubt.HIDDEN)
             return Done(intent.id) if active is (intent.action is Action.RESTORE) else NotDone()
         case FieldValues(fields):
-            same = all(FIELDS[name].same(fields.get(name), value) for name, value in intent.after.items())
+            same = all(CUSTOMER_FIELDS[name].same(fields.get(name), value) for name, value in intent.after.items())
             return Done(intent.id) if intent.after and same else NotDone()
         case _:
             assert_never(facts)
@@ -230,7 +229,7 @@ def _active(seen: Visibility) -> bool | None:
 
 def _is_alike(intent: Intent, live: LiveCustomer) -> bool:
     """Say whether name and email are those that were sent, empty ones too."""
-    return all(FIELDS[name].same(live.fields.get(name), intent.after.get(name)) for name in _ALIKE)
+    return all(CUSTOMER_FIELDS[name].same(live.fields.get(name), intent.after.get(name)) for name in _ALIKE)
 
 
 def _since(created_at: str, moment_s: float) -> bool:

@@ -11,8 +11,7 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli import options as shared
-from reconciler.kinds.customer import CUSTOMER
-from reconciler.kinds.kind import Field
+from reconciler.kinds.kind import CUSTOMER, Field
 
 if TYPE_CHECKING:
     from reconciler.endpoints import Filters, PageQuery

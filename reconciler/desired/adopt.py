@@ -11,8 +11,7 @@ from reconciler.desired.shapes import record_shape
 from reconciler.desired.write import Written
 from reconciler.documents.words import quoted
 from reconciler.kinds import CUSTOMER, USER
-from reconciler.kinds.kind import canonical_email, nearly
-from reconciler.kinds.user import by_address
+from reconciler.kinds.kind import by_address, canonical_email, nearly
 from reconciler.model.core import CustomerId, LiveCustomer, LiveUser
 
 _TORN = "holds half a character, which no file can hold"

@@ -8,9 +8,7 @@ folder; code elsewhere that needs `if kind ==` lacks a column here.
 
 from __future__ import annotations
 
-from reconciler.kinds.customer import CUSTOMER
-from reconciler.kinds.kind import Field, Kind, Personal
-from reconciler.kinds.user import USER
+from reconciler.kinds.kind import CUSTOMER, USER, Field, Kind, Personal
 
 KINDS: tuple[Kind, ...] = (CUSTOMER, USER)
 

@@ -1,12 +1,18 @@
-"""What every kind says of itself: `Kind` and `Field`, and how texts compare."""
+"""What every kind says of itself (`Kind`, `Field`), and the kinds that there are. Light: `--help` reads it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.model.core import LiveUser
 
 
 class Personal(StrEnum):
@@ -116,3 +122,64 @@ class Kind:
             if one.name == name:
                 return one
         raise KeyError(name)
+
+
+CUSTOMER = Kind(
+    name="customer",
+    identity="external_id",
+    fields=(
+        Field("name", personal=Personal.NAME),
+        Field("legal_name", personal=Personal.NAME),
+        Field("ein", canonical=canonical_ein, personal=Personal.NUMBER),
+        # Set at creation; PATCH takes neither email nor external_id (reference page "Customers").
+        Field("email", patchable=False, canonical=canonical_email, personal=Personal.EMAIL),
+        Field("street_address", personal=Personal.ADDRESS),
+        Field("sub_premise", personal=Personal.ADDRESS),
+        Field("city", personal=Personal.ADDRESS),
+        Field("state"),
+        Field("postal_code", personal=Personal.ADDRESS),
+        Field("country"),
+    ),
+)
+
+CUSTOMER_FIELDS: Mapping[str, Field] = {field.name: field for field in CUSTOMER.fields}
+
+
+def fingerprint(values: Mapping[str, str | None]) -> bytes:
+    """
+    Return 16 bytes that are equal for equal values in canonical form; the order does not count.
+
+    >>> fingerprint({"ein": "12-3456789", "city": None}) == fingerprint({"city": "", "ein": "123456789"})
+    True
+    """
+    canonical = [(name, CUSTOMER_FIELDS[name].canonical(values[name] or "")) for name in sorted(values)]
+    return hashlib.blake2b(json.dumps(canonical).encode(), digest_size=16).digest()
+
+
+USER = Kind(
+    name="user",
+    identity="email",
+    fields=(
+        Field("first_name", patchable=False, personal=Personal.NAME),
+        Field("last_name", patchable=False, personal=Personal.NAME),
+    ),
+)
+
+
+def by_address(users: Iterable[LiveUser]) -> dict[str, LiveUser]:
+    """
+    Return users by canonical address, one of each.
+
+    Of several whose addresses differ in case alone it is the first by spelling, whatever the order of the list: no
+    two can be declared, and whoever looks again must find the same one.
+    """
+    found: dict[str, LiveUser] = {}
+    for user in users:
+        email = canonical_email(user.email)
+        other = found.get(email)
+        if other is None or (user.email, user.id) < (other.email, other.id):
+            found[email] = user
+    return found
+
+
+USER_FIELDS: Mapping[str, Field] = {field.name: field for field in USER.fields}

@@ -1,14 +1,16 @@
-"""Customers and users as the API writes them (its reference page "Customers"): paths, and replies to values."""
+"""Customers and users as the API writes them (its reference page "Customers"), and as the ledger stores them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.kinds.customer import CUSTOMER
-from reconciler.kinds.user import USER
+from reconciler.kinds.kind import CUSTOMER, CUSTOMER_FIELDS, USER, fingerprint
 from reconciler.model.core import CustomerId, LiveCustomer, LiveUser
+from reconciler.model.ledger import Binding, Trouble, trouble_json
 
 CUSTOMERS = "/customers"
 _CUSTOMER_FIELDS = tuple(field.name for field in CUSTOMER.fields)
@@ -111,3 +113,25 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else ""
+
+
+def compact(values: Mapping[str, str | None]) -> str:
+    """Return values as the ledger stores them: JSON without blanks, in the order of the fields' names."""
+    return json.dumps(dict(sorted(values.items())), ensure_ascii=False, separators=(",", ":"))
+
+
+def with_record(
+    binding: Binding,
+    applied: Mapping[str, str | None],
+    observed: Mapping[str, str],
+    trouble: Mapping[str, Trouble],
+) -> Binding:
+    """Return `binding` with this record; `observed` is stored only where it is not `applied` in canonical form."""
+    equal = all(CUSTOMER_FIELDS[name].same(applied[name], observed.get(name)) for name in applied)
+    return replace(
+        binding,
+        applied_hash=fingerprint(applied),
+        applied_json=compact(applied),
+        observed_json=None if equal else compact({name: observed.get(name, "") for name in applied}),
+        trouble_json=trouble_json(trouble),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.kinds import Field
-from reconciler.kinds.customer import FIELDS
+from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import DesiredCustomer, LiveCustomer
 from reconciler.model.reports import Row
 from reconciler.plan.customer import Means, difference
@@ -20,7 +20,7 @@ def compared_rows(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
     applied = known.row.applied() if known.row else {}
     observed = known.row.observed() if known.row else {}
     rows = []
-    for name, field in FIELDS.items():
+    for name, field in CUSTOMER_FIELDS.items():
         if name not in customer.fields and name not in applied:
             continue
         now = live.fields.get(name, "")

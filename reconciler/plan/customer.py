@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.escape import cited
-from reconciler.kinds.customer import FIELDS, fingerprint
+from reconciler.kinds.kind import CUSTOMER_FIELDS, fingerprint
 from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, LiveCustomer, Reason
 from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
@@ -59,7 +59,7 @@ def plan_nobody(customer: DesiredCustomer, means: Means) -> Part:
 
 def creation_fields(declared: Mapping[str, str | None]) -> tuple[FieldChange, ...]:
     """Return what a create carries: every declared field that is not empty, ignored ones too."""
-    return tuple(FieldChange(name, "", value) for name in FIELDS if (value := declared.get(name)))
+    return tuple(FieldChange(name, "", value) for name in CUSTOMER_FIELDS if (value := declared.get(name)))
 
 
 def plan_known(customer: DesiredCustomer, known: Known, means: Means) -> Part:
@@ -109,7 +109,7 @@ def difference(customer: DesiredCustomer, known: Known, live: LiveCustomer, mean
     """Return how the customer differs, by the three-way table."""
     row = known.row
     return diff(
-        FIELDS,
+        CUSTOMER_FIELDS,
         compared(customer),
         live.fields,
         applied=row.applied() if row else {},

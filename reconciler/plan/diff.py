@@ -74,7 +74,7 @@ def cause_of(
 
     `recorded` is (applied, observed), None where the ledger holds none.
 
-    >>> from reconciler.kinds.customer import FIELDS
+    >>> from reconciler.kinds.kind import CUSTOMER_FIELDS
     >>> cause_of(CUSTOMER_FIELDS["city"], "New York", ("Boston", "Boston"), "Boston", None)
     <Cause.CONFIG: 'config'>
     """

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.kinds import CUSTOMER
-from reconciler.kinds.customer import FIELDS
+from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action, Address, Cause, CustomerId, LiveCustomer, Reason
 from reconciler.model.ledger import BindingState
 from reconciler.model.plan import BindingAction, Blocked, Change, FieldChange, Plan
@@ -85,7 +85,7 @@ def _edited_since(address: Address, customer: CustomerId | None, seen: Seen) -> 
     for name, declared in compared(wanted).items():
         recorded = (applied[name], observed.get(name, "")) if name in applied else None
         held = live.fields.get(name, "")
-        cause = cause_of(FIELDS[name], declared, recorded, held, seen.terms.equal.get(name))
+        cause = cause_of(CUSTOMER_FIELDS[name], declared, recorded, held, seen.terms.equal.get(name))
         if cause is not None and cause is not Cause.CONFIG:
             moved.append(Moved(name, None if recorded is None else recorded[1], held, declared, cause))
     return tuple(moved)
@@ -126,13 +126,13 @@ def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Dr
         return None, one
     if row is not None and one.field is None and customer.external_id != row.live_external_id:
         moved = Moved(CUSTOMER.identity, row.live_external_id, customer.external_id, row.external_id, Cause.DRIFT)
-    elif one.field is not None and one.field in FIELDS:
+    elif one.field is not None and one.field in CUSTOMER_FIELDS:
         name = one.field
         recorded = row is not None and name in row.applied()
         held, live = observed_of(one.address, seen).get(name, "") if recorded else None, customer.fields.get(name, "")
         wanted = seen.desired.customers.get(one.address.external_id)
         declared = wanted.fields.get(name) if wanted is not None else None
-        if FIELDS[name].same((declared or "") if held is None else held, live):
+        if CUSTOMER_FIELDS[name].same((declared or "") if held is None else held, live):
             return None, one
         moved = Moved(name, held, live, declared, Cause.UNKNOWN if held is None else Cause.DRIFT)
     else:

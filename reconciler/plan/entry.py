@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.kinds.customer import FIELDS, fingerprint
-from reconciler.kinds.recorded import compact, with_record
+from reconciler.kinds.kind import CUSTOMER_FIELDS, fingerprint
+from reconciler.kinds.wire import compact, with_record
 from reconciler.model.core import DesiredCustomer, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Trouble, Via
 from reconciler.plan.diff import Diff
@@ -106,7 +106,7 @@ def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None]) -
     for name, row in trouble.items():
         if name not in declared:
             continue
-        field, value = FIELDS[name], declared[name]
+        field, value = CUSTOMER_FIELDS[name], declared[name]
         refused = row.refused if row.refused is not None and field.same(row.refused[0], value) else None
         patched = row.runs > 0 and field.same(row.patched, value)
         if refused is not None or patched:

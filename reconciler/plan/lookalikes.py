@@ -18,8 +18,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
 
-from reconciler.kinds.customer import CUSTOMER
-from reconciler.kinds.kind import canonical_ein, canonical_text, nearly
+from reconciler.kinds.kind import CUSTOMER, canonical_ein, canonical_text, nearly
 from reconciler.model.core import CustomerId, DesiredCustomer, LiveCustomer
 
 NEAR = CUSTOMER.identity

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.kinds.customer import FIELDS
+from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Address, CustomerId, Get, Live, LiveCustomer, Read, Seek
 from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import Unverified
@@ -110,7 +110,7 @@ class Sight:
             return {}
         found: dict[str, tuple[str, float]] = {}
         for name, held in binding.recent().fields.items():
-            kind, there = FIELDS[name], customer.fields.get(name, "")
+            kind, there = CUSTOMER_FIELDS[name], customer.fields.get(name, "")
             if kind.same(there, held.value):
                 continue
             replaced = [at for text, at in held.earlier if at > self._since and kind.same(there, text)]

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from reconciler.errors import Source
-from reconciler.kinds.customer import fingerprint
+from reconciler.kinds.kind import fingerprint
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Reason
 from reconciler.model.ledger import Binding, BindingState, Via
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Note

@@ -12,8 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from reconciler.errors import Incomplete, Refused
-from reconciler.kinds.customer import FIELDS
-from reconciler.kinds.kind import canonical_email
+from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email
 from reconciler.model.core import Action, Address, Desired, DesiredCustomer, Live
 from reconciler.model.ledger import Binding, Learned, Records
 from reconciler.model.plan import Change, Plan
@@ -192,7 +191,7 @@ def _differing(wanted: DesiredCustomer, there: Customer, before: Binding | None,
     """Yield the compared fields that are not as declared, nor what the server was seen to make of that `before`."""
     applied, observed = (before.applied(), before.observed()) if before is not None else ({}, {})
     for name, value in wanted.fields.items():
-        same, held, equal = FIELDS[name].same, there.fields.get(name, ""), terms.equal.get(name)
+        same, held, equal = CUSTOMER_FIELDS[name].same, there.fields.get(name, ""), terms.equal.get(name)
         if name in wanted.ignore_changes or same(value, held, equal):
             continue
         own_way = name in applied and same(value, applied[name], equal)

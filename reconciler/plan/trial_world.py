@@ -13,9 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, assert_never
 
 from reconciler import bookkeeping
-from reconciler.kinds.customer import CUSTOMER, FIELDS
-from reconciler.kinds.kind import canonical_email
-from reconciler.kinds.user import USER
+from reconciler.kinds.kind import CUSTOMER, CUSTOMER_FIELDS, USER, canonical_email
 from reconciler.kinds.wire import read_customer, read_user
 from reconciler.model.core import Action, CustomerId, Live, LiveCustomer, LiveUser
 from reconciler.model.ledger import Binding, Records, SeenUser
@@ -230,7 +228,7 @@ def records_of(world: World) -> Records:
 
 def _shown(world: World, customer: Customer) -> LiveCustomer:
     """Return a customer as it is listed."""
-    fields = {name: text for name, text in customer.fields.items() if name in FIELDS}
+    fields = {name: text for name, text in customer.fields.items() if name in CUSTOMER_FIELDS}
     created_at = world.created_at.get(CustomerId(customer.id), "")
     return LiveCustomer(CustomerId(customer.id), customer.external_id, created_at, fields)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.kinds.customer import FIELDS
+from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action, Address, CustomerId, Desired, Live, LiveCustomer, Reason, Status
 from reconciler.model.ledger import Binding, BindingState, Intent, Records
 from reconciler.model.plan import Blocked, Change, FieldChange, Note
@@ -173,7 +173,7 @@ class _Undoing:
         fields = tuple(
             FieldChange(name, live.fields.get(name, ""), before or None)
             for name, before in intent.before.items()
-            if name not in others and not FIELDS[name].same(live.fields.get(name), before)
+            if name not in others and not CUSTOMER_FIELDS[name].same(live.fields.get(name), before)
         )
         if not fields:
             return Part(blocked=blocked)
@@ -194,16 +194,16 @@ def _changed(intent: Intent, row: Binding, live: LiveCustomer) -> tuple[Blocked,
             values=quoted(name, held, left),
         )
         for name, left in intent.after.items()
-        if name in FIELDS
+        if name in CUSTOMER_FIELDS
         for held in (live.fields.get(name, ""),)
         if not _as_left(name, left, held, row)
-        and not (intent.action is Action.PATCH and FIELDS[name].same(held, intent.before.get(name)))
+        and not (intent.action is Action.PATCH and CUSTOMER_FIELDS[name].same(held, intent.before.get(name)))
     )
 
 
 def _as_left(name: str, left: str | None, held: str, row: Binding) -> bool:
     """Say whether the server holds what the run wrote, or what it then made of that."""
-    field = FIELDS[name]
+    field = CUSTOMER_FIELDS[name]
     if field.same(held, left):
         return True
     applied = row.applied()

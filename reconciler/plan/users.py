@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from reconciler.errors import Source
-from reconciler.kinds.kind import canonical_email
-from reconciler.kinds.user import FIELDS, by_address
+from reconciler.kinds.kind import USER_FIELDS, by_address, canonical_email
 from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, DesiredUser, ListUsers, LiveUser, Reason
 from reconciler.model.ledger import PutUsers, SeenUser
 from reconciler.model.plan import Blocked, Change, FieldChange, Note
@@ -134,7 +133,7 @@ def _compare(
     """Return what of an existing user differs, all of it blocked, and its record; `before` is what was recorded."""
     compared = {name: value for name, value in user.fields.items() if name not in user.ignore_changes}
     result = diff(
-        FIELDS,
+        USER_FIELDS,
         compared,
         found.fields,
         applied=before.applied or {},
@@ -164,7 +163,7 @@ def _create(
 ) -> Change:
     """Return the create of one user."""
     fields = [FieldChange("email", "", user.email)]
-    fields += [FieldChange(name, "", value) for name in FIELDS if (value := user.fields.get(name))]
+    fields += [FieldChange(name, "", value) for name in USER_FIELDS if (value := user.fields.get(name))]
     return Change(
         Action.CREATE_USER,
         Address(customer.external_id, user.email),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from reconciler.kinds.customer import CUSTOMER, FIELDS
+from reconciler.kinds.kind import CUSTOMER, CUSTOMER_FIELDS
 from reconciler.model.reports import NO, YES
 
 _DOCUMENTED = {
@@ -125,7 +125,7 @@ def ignored(sent: Mapping[str, str], before: Mapping[str, str], held: Mapping[st
 
 def _taken(name: str, text: str, before: Mapping[str, str], held: Mapping[str, str]) -> bool:
     """Say whether a field holds what was sent, or at least something else than before."""
-    return FIELDS[name].same(held.get(name), text) or held.get(name, "") != before.get(name, "")
+    return CUSTOMER_FIELDS[name].same(held.get(name), text) or held.get(name, "") != before.get(name, "")
 
 
 def clears(text: str, null: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from reconciler.apply.sender import Halted, Sender
 from reconciler.clock import Clock
 from reconciler.endpoints import Filters, PageQuery
 from reconciler.errors import Forbidden, Rejected, Throttled, Unanswered, Unauthorized
-from reconciler.kinds.customer import fingerprint
+from reconciler.kinds.kind import fingerprint
 from reconciler.kinds.wire import CUSTOMERS, read_customer
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Reason, Status
 from reconciler.model.ledger import Binding, BindingState, PutBinding, Via, Write

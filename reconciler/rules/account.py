@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from reconciler.kinds.customer import CUSTOMER
-from reconciler.kinds.user import USER
+from reconciler.kinds.kind import CUSTOMER, USER
 from reconciler.rules.behaviour import Behaviour
 from reconciler.rules.words import Precision, Unset
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from reconciler.kinds.customer import CUSTOMER
+from reconciler.kinds.kind import CUSTOMER
 from reconciler.rules.account import CREATABLE, PATCHABLE, Account, Customer, microseconds, put, seen, show
 from reconciler.rules.behaviour import Behaviour
 from reconciler.rules.replies import CREATED, NOT_FOUND, OK, Reply, not_found, refusal

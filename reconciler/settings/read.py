@@ -9,7 +9,7 @@ from pathlib import Path
 from reconciler.documents.words import did_you_mean, quoted
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.file_patterns import plain_part
-from reconciler.kinds.customer import FIELDS
+from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action
 from reconciler.model.policy import Prune, Share
 from reconciler.settings.access import BUILT_IN, read_access
@@ -215,7 +215,9 @@ def _equal(values: Values) -> Mapping[str, Mapping[str, str]]:
     for name, classes in values.tree.items():
         members = equal.setdefault(name, {})
         for index, texts in enumerate(classes or ()):
-            canonical = [FIELDS[name].canonical(text) for text in values.several((*values.path, name, index), texts)]
+            canonical = [
+                CUSTOMER_FIELDS[name].canonical(text) for text in values.several((*values.path, name, index), texts)
+            ]
             for text in canonical:
                 if members.setdefault(text, canonical[0]) != canonical[0]:
                     message = f"{quoted(text)} stands in two lists; what means the same stands in one"

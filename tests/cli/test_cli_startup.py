@@ -29,9 +29,7 @@ OF_HELP = {
     "reconciler.cli.streams",
     "reconciler.errors",
     "reconciler.kinds",
-    "reconciler.kinds.customer",
     "reconciler.kinds.kind",
-    "reconciler.kinds.user",
     "reconciler.escape",
 }
 OF_A_SERVER = {"httpx", "reconciler.api.client", "reconciler.pipeline.planning", "rich.progress"}

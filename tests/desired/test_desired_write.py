@@ -14,8 +14,7 @@ from reconciler.documents.events import Tree
 from reconciler.documents.parse import parse
 from reconciler.documents.scalars import scalar
 from reconciler.escape import visible
-from reconciler.kinds.customer import CUSTOMER
-from reconciler.kinds.user import USER
+from reconciler.kinds.kind import CUSTOMER, USER
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 AWKWARD = st.sampled_from(

@@ -8,7 +8,7 @@ import plan_cases
 import pytest
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 
-from reconciler.kinds.recorded import with_record
+from reconciler.kinds.wire import with_record
 from reconciler.model.ledger import Binding, Trouble
 from reconciler.model.plan import Blocked
 from reconciler.plan.make import make_plan

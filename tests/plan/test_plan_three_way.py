@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 
-from reconciler.kinds.recorded import with_record
+from reconciler.kinds.wire import with_record
 from reconciler.model.ledger import Binding
 from reconciler.model.plan import Plan
 from reconciler.plan.make import make_plan

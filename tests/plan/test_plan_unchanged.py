@@ -16,7 +16,7 @@ from strategies import histories, live_states, ways
 from world import Stages
 
 from reconciler.errors import Incomplete, Refused, Source
-from reconciler.kinds.recorded import with_record
+from reconciler.kinds.wire import with_record
 from reconciler.model.core import CustomerId, Desired, DesiredCustomer, DesiredUser, Live, LiveCustomer, LiveUser
 from reconciler.model.ledger import (
     Binding,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from plan_parts import CREATED_AT, NOW_S, TERMS, account, bound, ledger, there
 
-from reconciler.kinds.recorded import with_record
+from reconciler.kinds.wire import with_record
 from reconciler.model.core import Action, Address, CustomerId, Live, Reason, Seek, Status
 from reconciler.model.ledger import BindingState, Intent, Records, Trouble
 from reconciler.model.plan import Blocked, Change, FieldChange, Plan

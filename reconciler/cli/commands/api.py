@@ -12,8 +12,7 @@ import click
 
 from reconciler.cli import api_options as own
 from reconciler.cli import options as shared
-from reconciler.kinds.customer import CUSTOMER
-from reconciler.kinds.user import USER
+from reconciler.kinds.kind import CUSTOMER, USER
 
 
 @click.group("api", short_help="Ask any endpoint of the API, thin")
