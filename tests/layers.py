@@ -56,7 +56,6 @@ MIDDLE = (
     "pace",
     "api.times",
     "documents.scalars",
-    "documents.words",
     "apply.settle",
     "apply.recover",
     "bookkeeping",

@@ -17,7 +17,7 @@ from console import Block, blocks, fits, played
 from reconciler import errors
 from reconciler.cli.main import cli, run
 from reconciler.documents.parse import parse
-from reconciler.documents.shape import Shape
+from reconciler.documents.schema import Shape
 from reconciler.resources import schema
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ from reconciler.cli.session import Session
 from reconciler.desired.accept import Left, accepted
 from reconciler.desired.files import read_files
 from reconciler.desired.write import Written, write_customers
-from reconciler.documents.edit import Set
+from reconciler.documents.edit import SetValue
 from reconciler.errors import Refused
 from reconciler.escape import visible
 from reconciler.model.core import Desired, DesiredCustomer
@@ -62,9 +62,9 @@ def _patch(one: Left, customer: DesiredCustomer | None) -> str:
     archived = customer is not None and customer.archived
     before = Written(key, fields, archived=archived)
     match one.edit:
-        case Set(_, bool()):
+        case SetValue(_, bool()):
             after = Written(key, fields, archived=True)
-        case Set((*_, name), value):
+        case SetValue((*_, name), value):
             after = Written(key, {**fields, name: None if value is None else str(value)}, archived=archived)
         case _:
             after = Written(key, fields, archived=False)

@@ -13,7 +13,7 @@ from reconciler.cli.notify import notify
 from reconciler.cli.plan import keep_learned
 from reconciler.cli.planned import made
 from reconciler.cli.session import connected, declared, settings_of
-from reconciler.documents.words import quoted
+from reconciler.documents.scalars import quoted
 from reconciler.ledger.base import Ledger
 from reconciler.model.reports import Drift
 from reconciler.pipeline import opening

@@ -40,7 +40,7 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as exc:
-            from reconciler.documents.words import did_you_mean
+            from reconciler.documents.scalars import did_you_mean
 
             hint = did_you_mean(args[0], self.commands)
             raise click.UsageError(f"{exc.message.rstrip('.')}; {hint}" if hint else exc.message, ctx) from exc

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.desired.canonical import CUSTOMER_KEYS
-from reconciler.documents.edit import Edit, Edited, Remove, Set, edited
+from reconciler.documents.edit import Edit, EditResult, Remove, SetValue, apply_edits
 from reconciler.documents.parse import parse
 from reconciler.kinds import CUSTOMER
 from reconciler.model.reports import Drift, DriftFinding, DriftKind
@@ -69,7 +69,7 @@ def accepted(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]) ->
 
 def _write(name: str, text: str, several: Sequence[Wanted], done: Accepted) -> None:
     """Make the edits of one file."""
-    result: Edited = edited(text, [one.edit for one in several], order=CUSTOMER_KEYS)
+    result: EditResult = apply_edits(text, [one.edit for one in several], order=CUSTOMER_KEYS)
     refused = {id(one.edit): one.why for one in result.refused}
     for wanted in several:
         why = refused.get(id(wanted.edit))
@@ -93,13 +93,13 @@ def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[Wanted]:
                 elif one.name == "name" and not one.live.strip():
                     left.append(Left(finding, one.name, "a customer cannot be declared without a name"))
                 else:
-                    yield Wanted(finding, one.name, Set((*path, one.name), one.live or None))
+                    yield Wanted(finding, one.name, SetValue((*path, one.name), one.live or None))
         case DriftKind.ARCHIVED | DriftKind.GONE:
-            yield Wanted(finding, "archived", Set((*path, "archived"), value=True))
+            yield Wanted(finding, "archived", SetValue((*path, "archived"), value=True))
         case DriftKind.RESTORED if finding.source is not None:
             yield Wanted(finding, "archived", Remove((*path, "archived")))
             for one in finding.fields:
-                yield Wanted(finding, one.name, Set((*path, one.name), one.live or None))
+                yield Wanted(finding, one.name, SetValue((*path, one.name), one.live or None))
         case DriftKind.RESTORED | DriftKind.UNMANAGED:
             left.append(Left(finding, "", "no entry declares it: `reconciler import` writes one"))
         case DriftKind.DUPLICATED:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from reconciler.desired.shapes import record_shape
 from reconciler.desired.write import Written
-from reconciler.documents.words import quoted
+from reconciler.documents.scalars import quoted
 from reconciler.kinds import CUSTOMER, USER
 from reconciler.kinds.kind import by_address, canonical_email, nearly
 from reconciler.model.core import CustomerId, LiveCustomer, LiveUser

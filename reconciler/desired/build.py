@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from reconciler.desired.findings import places_of
 from reconciler.desired.moves import ends_of, forgotten_in, moves_of
 from reconciler.desired.overlay import STRUCTURE, Entry, Merged
+from reconciler.documents.nodes import KeyPath
 from reconciler.documents.parse import Document
-from reconciler.documents.places import Path
 from reconciler.errors import Source
 from reconciler.model.core import CustomerId, Desired, DesiredCustomer, DesiredUser, Move, Reading
 
@@ -34,7 +34,7 @@ def build(
     forgotten = tuple(forgotten_in(documents))
     places = places_of((*((one.document, one.path) for one in lines), *((one[0], one[1]) for one in forgotten)))
 
-    def source(document: Document, path: Path) -> Source:
+    def source(document: Document, path: KeyPath) -> Source:
         return Source(document.name, *places[document.name][path].value)
 
     moved = tuple(Move(one.origin, one.to, source(one.document, one.path)) for one in lines if ends[one.origin] in kept)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from reconciler.desired.entries import Entry, Group, Leaf, read_entries
-from reconciler.documents.comments import Comment, read_comments
+from reconciler.documents.edit import Comment, read_comments
 from reconciler.documents.nodes import read_nodes
 from reconciler.documents.parse import parse
 from reconciler.errors import Problem, Source

@@ -11,8 +11,7 @@ from reconciler.desired.moves import check_moves
 from reconciler.desired.overlay import STRUCTURE, Entry, Merged
 from reconciler.desired.regions import postal_problem, region_of, state_problem
 from reconciler.documents.parse import Document
-from reconciler.documents.scalars import scalar
-from reconciler.documents.words import quoted
+from reconciler.documents.scalars import quoted, scalar
 from reconciler.errors import Severity, Source
 from reconciler.kinds.kind import nearly
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reconciler.documents.comments import Comment, line_start, spaced, spans
-from reconciler.documents.nodes import Alias, Mapping, Node, Nodes, Scalar, Sequence, last_offset
+from reconciler.documents.edit import Comment, line_start, spaced, spans
+from reconciler.documents.nodes import Alias, MappingNode, Node, Nodes, ScalarNode, SequenceNode, last_offset
 from reconciler.documents.scalars import canonical, canonical_key
 
 
@@ -82,40 +82,40 @@ class _Reader:
         `flow` says that it stands in `{…}` or `[…]`.
         """
         match node:
-            case Scalar():
+            case ScalarNode():
                 return Leaf(_scalar(node), _scalar(node, flow=True) if flow else "")
             case Alias():
                 return Leaf(f"*{node.anchor}", f"*{node.anchor}")
-            case Mapping():
+            case MappingNode():
                 entries = tuple(self._entry(key, value, bound, flow=node.flow) for key, value in node.pairs)
                 inside = node.pairs[0][0].start if node.pairs else node.start
-            case Sequence():
+            case SequenceNode():
                 entries = tuple(self._entry(None, item, bound, flow=node.flow) for item in node.items)
                 inside = node.start
         # A list may stand in its key's own column, where a comment is rather about the next key.
         column = max(inside - line_start(self._text, inside), above + 1)
         tail = self.before(node.end) if node.flow else self._deeper(column, last_offset(node))
-        return Group(entries, node.flow, isinstance(node, Sequence), f"&{node.anchor}" if node.anchor else "", tail)
+        return Group(entries, node.flow, isinstance(node, SequenceNode), f"&{node.anchor}" if node.anchor else "", tail)
 
-    def _entry(self, key: Scalar | None, node: Node, bound: int, *, flow: bool) -> Entry:
+    def _entry(self, key: ScalarNode | None, node: Node, bound: int, *, flow: bool) -> Entry:
         start = node.start if key is None else key.start
         lead = self.before(start)
         is_spaced = spaced(self._text, start)
         head = "-" if key is None else f"{canonical_key(key.value, key.style, key.anchor)}:"
         name = "" if key is None else key.value
-        if isinstance(node, Mapping | Sequence) and not (node.flow and not self._inside(node)):
+        if isinstance(node, MappingNode | SequenceNode) and not (node.flow and not self._inside(node)):
             first = self._behind(self._first(node)) if key is not None else None
             value = self.value(node, bound, -1 if key is None else start - line_start(self._text, start))
             return Entry(name, head, value, lead, first, is_spaced)
         value = self.value(node, node.end, flow=flow)
         # A comment between a key and its value on the next line stands above both.
-        between = self.before(node.end if isinstance(node, Mapping | Sequence) else node.start)
+        between = self.before(node.end if isinstance(node, MappingNode | SequenceNode) else node.start)
         return Entry(name, head, value, (*lead, *between), self._behind(min(self._after(node.end), bound)), is_spaced)
 
-    def _inside(self, node: Mapping | Sequence) -> bool:
+    def _inside(self, node: MappingNode | SequenceNode) -> bool:
         """Say whether a comment stands in a flow, or it has more than single values."""
-        values = [value for _, value in node.pairs] if isinstance(node, Mapping) else node.items
-        if any(isinstance(value, Mapping | Sequence) for value in values):
+        values = [value for _, value in node.pairs] if isinstance(node, MappingNode) else node.items
+        if any(isinstance(value, MappingNode | SequenceNode) for value in values):
             return True
         return self._next < len(self._comments) and self._comments[self._next].at < node.end
 
@@ -139,9 +139,9 @@ class _Reader:
             self._next += 1
         return self._comments[begin : self._next]
 
-    def _first(self, node: Mapping | Sequence) -> int:
+    def _first(self, node: MappingNode | SequenceNode) -> int:
         """Return where the first key or value in `node` begins."""
-        return self._after(node.start) if (node.pairs if isinstance(node, Mapping) else node.items) else node.end
+        return self._after(node.start) if (node.pairs if isinstance(node, MappingNode) else node.items) else node.end
 
     def _after(self, at: int) -> int:
         """Return where the next key or value from `at` on begins."""
@@ -149,6 +149,6 @@ class _Reader:
         return self._starts[number] if number < len(self._starts) else len(self._text) + 1
 
 
-def _scalar(node: Scalar, *, flow: bool = False) -> str:
+def _scalar(node: ScalarNode, *, flow: bool = False) -> str:
     """Return a scalar as it is to be written."""
     return canonical(node.value, node.style, node.anchor, flow=flow)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reconciler.documents.nodes import KeyPath, Position, find_places
 from reconciler.documents.parse import Document
-from reconciler.documents.places import Path, Place, find_places
-from reconciler.documents.words import written
+from reconciler.documents.scalars import written
 from reconciler.errors import Problem, Severity, Source
 
 
@@ -21,12 +21,12 @@ class Finding:
     """
 
     document: Document
-    path: Path
+    path: KeyPath
     message: str
     hint: str = ""
     severity: Severity = Severity.ERROR
     at_key: bool = False
-    also: tuple[Document, Path] | None = None
+    also: tuple[Document, KeyPath] | None = None
 
 
 def locate(findings: Iterable[Finding]) -> tuple[Problem, ...]:
@@ -37,9 +37,9 @@ def locate(findings: Iterable[Finding]) -> tuple[Problem, ...]:
     return sort_problems(problems)
 
 
-def places_of(pairs: Iterable[tuple[Document, Path]]) -> dict[str, dict[Path, Place]]:
+def places_of(pairs: Iterable[tuple[Document, KeyPath]]) -> dict[str, dict[KeyPath, Position]]:
     """Return the places of paths by document's name; each document is walked once."""
-    sought: dict[str, tuple[Document, set[Path]]] = {}
+    sought: dict[str, tuple[Document, set[KeyPath]]] = {}
     for document, path in pairs:
         sought.setdefault(document.name, (document, set()))[1].add(path)
     return {name: find_places(document.data, paths) for name, (document, paths) in sought.items()}
@@ -50,7 +50,7 @@ def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: (problem.source, problem.path, problem.message)))
 
 
-def _paths(finding: Finding) -> Iterable[tuple[Document, Path]]:
+def _paths(finding: Finding) -> Iterable[tuple[Document, KeyPath]]:
     """Yield the paths whose place only the slow pass knows."""
     if _known(finding) is None:
         yield finding.document, finding.path
@@ -65,7 +65,7 @@ def _known(finding: Finding) -> Source | None:
     return None
 
 
-def _problem(finding: Finding, places: dict[str, dict[Path, Place]]) -> Problem:
+def _problem(finding: Finding, places: dict[str, dict[KeyPath, Position]]) -> Problem:
     """Return a finding with its place."""
     message = finding.message
     if finding.also is not None:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from reconciler.desired.findings import Finding
 from reconciler.desired.overlay import Merged
+from reconciler.documents.nodes import KeyPath
 from reconciler.documents.parse import Document
-from reconciler.documents.places import Path
-from reconciler.documents.words import clipped, did_you_mean, quoted
+from reconciler.documents.scalars import clipped, did_you_mean, quoted
 
 _SUGGESTIONS = 20  # each compares with every key: after a few, the mistake is another one
 
@@ -18,7 +18,7 @@ class MoveLine(NamedTuple):
     """A line of `moved`, and where it stands."""
 
     document: Document
-    path: Path
+    path: KeyPath
     origin: str
     to: str
 
@@ -44,7 +44,7 @@ def ends_of(lines: Iterable[MoveLine]) -> dict[str, str]:
     return ends
 
 
-def forgotten_in(documents: Sequence[Document]) -> Iterator[tuple[Document, Path, str]]:
+def forgotten_in(documents: Sequence[Document]) -> Iterator[tuple[Document, KeyPath, str]]:
     """Yield the keys of `forget` of all documents, and where they stand."""
     for document in documents:
         for index, key in enumerate(document.tree.get("forget", ())):
@@ -131,6 +131,6 @@ def _circles(lines: Sequence[MoveLine]) -> Iterator[tuple[MoveLine, ...]]:
             yield tuple(steps[steps.index(step) :])
 
 
-def _declared(merged: Merged, key: str) -> tuple[Document, Path]:
+def _declared(merged: Merged, key: str) -> tuple[Document, KeyPath]:
     """Return where a key is declared."""
     return merged.entries[key].layers[0], ("customers", key)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from reconciler.desired.findings import Finding
+from reconciler.documents.nodes import Again, KeyPath
 from reconciler.documents.parse import Document
-from reconciler.documents.places import Again, Path
-from reconciler.documents.words import did_you_mean
+from reconciler.documents.scalars import did_you_mean
 
 STRUCTURE = frozenset({"users", "archived", "id", "distinct_from", "protect", "ignore_changes", "unmanaged"})
 """The keys of a customer that are no fields."""
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
         """Return the fields of `ignore_changes`, the customer's and the defaults'."""
         return frozenset((*self.record.get("ignore_changes", ()), *self.defaults.get("ignore_changes", ())))
 
-    def written_in(self, *path: str) -> tuple[Document, Path]:
+    def written_in(self, *path: str) -> tuple[Document, KeyPath]:
         """Return the topmost document that writes `path` of this customer, and where: in it, or in its defaults."""
         for base in (("customers", self.key), ("defaults",)):
             for document in reversed(self.layers):

@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 from reconciler.desired.findings import Finding
+from reconciler.documents.nodes import Again, KeyPath
 from reconciler.documents.parse import Document
-from reconciler.documents.places import Again, Path
-from reconciler.documents.shape import Misfit, Shape
-from reconciler.documents.words import quoted
+from reconciler.documents.scalars import quoted
+from reconciler.documents.schema import Misfit, Shape
 from reconciler.resources import schema
 
 _MARKED = "customers"
@@ -88,7 +88,7 @@ def _findings(document: Document, misfits: Iterable[Misfit], misplaced: Sequence
         yield Finding(document, (_MARKED, misplaced[0]), message, _UNDER_A_KEY, at_key=True)
 
 
-def _is_customer(path: Path) -> bool:
+def _is_customer(path: KeyPath) -> bool:
     """Say whether `path` is that of a customer."""
     return len(path) == 2 and path[0] == _MARKED  # noqa: PLR2004 - customers.KEY
 
@@ -135,7 +135,7 @@ def _fitting(tree: Mapping[str, Any], misfits: Iterable[Misfit]) -> Mapping[str,
     return fitting
 
 
-def _kept(tree: Mapping[str, Any], path: Path) -> bool:
+def _kept(tree: Mapping[str, Any], path: KeyPath) -> bool:
     """Say whether what stands at `path` is of the right type, though of a wrong form (an EIN, an e-mail address)."""
     node: Any = tree
     for step in path:
@@ -149,7 +149,7 @@ def _kept(tree: Mapping[str, Any], path: Path) -> bool:
             return False
 
 
-def _without(node: Any, path: Path) -> Any:  # noqa: ANN401 - any tree
+def _without(node: Any, path: KeyPath) -> Any:  # noqa: ANN401 - any tree
     """Return a copy of `node` that lacks `path`; only what leads there is copied."""
     step, rest = path[0], path[1:]
     copy: Any = dict(node) if isinstance(node, Mapping) else list(node)

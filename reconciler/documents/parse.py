@@ -25,10 +25,9 @@ from yaml.events import (
 )
 
 from reconciler.documents.events import Event, Malformed, Next, Tree, malformed, open_events
-from reconciler.documents.places import Again, Path, find_places
+from reconciler.documents.nodes import Again, KeyPath, find_places
 from reconciler.documents.records import Record, Share, hide_records
-from reconciler.documents.scalars import NULLS, PLACEHOLDERS, doubted, doubted_key
-from reconciler.documents.words import written
+from reconciler.documents.scalars import NULLS, PLACEHOLDERS, doubted_key, doubtful_value, written
 from reconciler.errors import Problem, Severity, Source
 from reconciler.escape import visible
 
@@ -64,7 +63,7 @@ class Document:
     tree: Tree
     keys: Mapping[str, Source]
     inner: Mapping[tuple[str, str], Source]
-    again: tuple[tuple[Path, Tree], ...] = ()
+    again: tuple[tuple[KeyPath, Tree], ...] = ()
     doubts: tuple[Problem, ...] = ()
 
 
@@ -85,7 +84,7 @@ def parse(
     if ahead and (read := _read_ahead(data, name, marked, pure=pure)) is not None:
         return read
     # What is wrong is reported of the text as it is.
-    found = _Found(name, data, marked)
+    found = _ParsePass(name, data, marked)
     try:
         return found.document(_build(open_events(data, pure=pure), found, dict[str, str]().setdefault))
     except Malformed as error:
@@ -98,7 +97,7 @@ def parse(
 
 def _read_ahead(data: bytes, name: str, marked: str, *, pure: bool) -> tuple[Document, tuple[Problem, ...]] | None:
     """Return what `parse` does where plain records can be read ahead; None where the text is to be read as it is."""
-    found, texts = _Found(name, data, marked), dict[str, str]()
+    found, texts = _ParsePass(name, data, marked), dict[str, str]()
     shown, found.records = hide_records(data, texts.setdefault, shared=_SHARED, odd=_CONSTANTS)
     if not found.records:
         return None
@@ -110,7 +109,7 @@ def _read_ahead(data: bytes, name: str, marked: str, *, pure: bool) -> tuple[Doc
 
 
 @dataclass(slots=True)
-class _Found:
+class _ParsePass:
     """What one pass gathers beside the tree."""
 
     name: str
@@ -120,7 +119,7 @@ class _Found:
     inner: dict[tuple[str, str], Source] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     doubts: list[Problem] = field(default_factory=list)
-    duplicates: list[tuple[Source, Path, Again, dict[str, Any]]] = field(default_factory=list)
+    duplicates: list[tuple[Source, KeyPath, Again, dict[str, Any]]] = field(default_factory=list)
     dropped: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     anchors: dict[str, Any] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
@@ -135,7 +134,7 @@ class _Found:
         problems = (*self.problems, *self.duplicate_problems())
         return Document(self.name, self.data, tree, self.keys, self.inner, again, tuple(self.doubts)), problems
 
-    def report(self, source: Source, path: Path, message: str, hint: str) -> None:
+    def report(self, source: Source, path: KeyPath, message: str, hint: str) -> None:
         """Note one problem."""
         self.problems.append(Problem(source, written(path), message, hint))
 
@@ -155,13 +154,13 @@ class _Found:
         if not event.style and (doubt := doubted_key(event.value)) is not None:
             self.doubt(event, (*_path(stack), key), *doubt)
 
-    def doubt(self, event: Event, path: Path, message: str, hint: str) -> None:
+    def doubt(self, event: Event, path: KeyPath, message: str, hint: str) -> None:
         """Note a warning about a plain text."""
         self.doubts.append(Problem(self.source(event), written(path), message, hint, Severity.WARNING))
 
-    def doubt_value(self, event: Event, path: Path) -> None:
+    def doubt_value(self, event: Event, path: KeyPath) -> None:
         """Note a warning about a plain value, where it seems not to be meant."""
-        if (doubt := doubted(event.value)) is not None:
+        if (doubt := doubtful_value(event.value)) is not None:
             self.doubt(event, path, *doubt)
 
     def odd_key(self, event: Event, current: dict[str, Any], stack: list[Any]) -> str:
@@ -185,7 +184,7 @@ class _Found:
             return again
         return key
 
-    def tag(self, event: Event, path: Path) -> None:
+    def tag(self, event: Event, path: KeyPath) -> None:
         """Note an explicit tag."""
         shown = visible(event.tag.replace("tag:yaml.org,2002:", "!!")[:60])
         hint = "remove it: values are texts, null, true or false; quote a text that begins with '!'"
@@ -230,7 +229,7 @@ class _Found:
 
 
 # One long loop, as a call for each of millions of events would double its time; what is rare is called.
-def _build(get: Next, found: _Found, share: Share) -> Tree:  # noqa: C901, PLR0912, PLR0915
+def _build(get: Next, found: _ParsePass, share: Share) -> Tree:  # noqa: C901, PLR0912, PLR0915
     """Return the tree of the only document that `get` yields the events of, None without; `share` keeps texts."""
     records = found.records
     current: Any = []
@@ -314,6 +313,6 @@ def _at(event: Event) -> tuple[int, int]:
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
-def _path(stack: list[Any]) -> Path:
+def _path(stack: list[Any]) -> KeyPath:
     """Return the path of the container that is open, indices of lists included."""
     return tuple(len(holder) if key is _ITEM else key for holder, key, _ in stack[1:])

@@ -1,12 +1,67 @@
-"""A text as a YAML scalar, which `parse` reads back to exactly the same text."""
+"""Values as YAML scalars that `parse` reads back unchanged, and values and paths as text that is safe to show."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
 
-from reconciler.documents.words import quoted
 from reconciler.escape import inert, visible
+
+_SHOWN = 60  # characters of a text that a message shows
+_COMPARED = 200  # characters of the longest word that is compared with others
+
+
+def clipped(text: str) -> str:
+    """
+    Return `text` made visible, and cut where it is long.
+
+    >>> clipped("a" * 100_000_000) == "a" * 60 + "…"
+    True
+    """
+    return visible(text) if len(text) <= _SHOWN else visible(text[:_SHOWN]) + "…"
+
+
+def quoted(text: str) -> str:
+    """Return `text` in single quotes, made visible and cut where it is long."""
+    return f"'{clipped(text)}'"
+
+
+def written(path: Iterable[str | int]) -> str:
+    """
+    Return a path as messages write it.
+
+    >>> written(("customers", "acme", "ignore_changes", 0))
+    'customers.acme.ignore_changes[0]'
+    """
+    steps = (f"[{step}]" if isinstance(step, int) else f".{clipped(step)}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """
+    Return the hint that names the known word nearest to `word`, "" where none is near.
+
+    >>> did_you_mean("emial", ["name", "email"])
+    "did you mean 'email'?"
+    """
+    length = len(word)
+    candidates = tuple(one for one in known if abs(len(one) - length) <= 1 + length // 3)
+    # Two long words take minutes to compare.
+    near = _nearest(word, candidates) if length <= _COMPARED else None
+    return f"did you mean {quoted(near)}?" if near else ""
+
+
+# A mistake is often made a thousand times.
+@lru_cache(maxsize=64)
+def _nearest(word: str, candidates: tuple[str, ...]) -> str | None:
+    """Return the candidate that is most like `word`, None where none is."""
+    from difflib import get_close_matches  # noqa: PLC0415 - most runs have no mistake in them
+
+    near = get_close_matches(word, candidates, n=1)
+    return near[0] if near else None
+
 
 # Plain words that YAML readers, ours or an editor's, do not take as text; and the merge key.
 _WORDS = frozenset({"", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "<<", "="})
@@ -38,11 +93,11 @@ def scalar(text: str | None, *, flow: bool = False) -> str:
     return text if _plain(text) and not (flow and _IN_FLOW & set(text)) else double_quoted(text)
 
 
-def doubted(text: str) -> tuple[str, str] | None:
+def doubtful_value(text: str) -> tuple[str, str] | None:
     """
     Return what a reader should know of a plain value that seems not to be meant, and what to do; None for any other.
 
-    >>> doubted("${NAME}")[0], doubted("None")[0], doubted("Ke$ha")
+    >>> doubtful_value("${NAME}")[0], doubtful_value("None")[0], doubtful_value("Ke$ha")
     ("'${NAME}' looks like a template that was not expanded", "this is the text 'None'", None)
     """
     if text in NULLS and text in PLACEHOLDERS:
@@ -59,7 +114,7 @@ def doubted_key(text: str) -> tuple[str, str] | None:
     """Return the same of a plain key that names a customer or a user: null is no null there, but a text."""
     if text in _NO_NAMES:
         return f"the key is the text {quoted(text)}", "write who it is; quote it if you mean the text"
-    return doubted(text) if "$" in text else None
+    return doubtful_value(text) if "$" in text else None
 
 
 def double_quoted(text: str) -> str:
@@ -123,7 +178,7 @@ def _plain(text: str) -> bool:
         and text[0] not in _INDICATORS
         and text == text.strip()
         and _AMBIGUOUS.search(text) is None
-        and doubted(text) is None
+        and doubtful_value(text) is None
         and not text.startswith("...")
         and _all_clean(text)
     )

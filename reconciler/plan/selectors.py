@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from reconciler.documents.words import did_you_mean, quoted
+from reconciler.documents.scalars import did_you_mean, quoted
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.kind import nearly
 from reconciler.model.core import Address, Desired, Live

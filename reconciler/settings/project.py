@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reconciler.documents.nodes import KeyPath as TreePath
+from reconciler.documents.nodes import find_places
 from reconciler.documents.parse import Document, parse
-from reconciler.documents.places import Path as TreePath
-from reconciler.documents.places import find_places
-from reconciler.documents.shape import Shape
-from reconciler.documents.words import written
+from reconciler.documents.scalars import written
+from reconciler.documents.schema import Shape
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.escape import visible
 from reconciler.input_file import read_file

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.documents.words import did_you_mean, quoted
+from reconciler.documents.scalars import did_you_mean, quoted
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.file_patterns import plain_part
 from reconciler.kinds.kind import CUSTOMER_FIELDS

@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from reconciler.documents.words import quoted
+from reconciler.documents.scalars import quoted
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """A name that an environment may have; its ledger's file is named by it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import tzinfo
 
-from reconciler.documents.words import did_you_mean, quoted
+from reconciler.documents.scalars import did_you_mean, quoted
 from reconciler.model.core import Action
 from reconciler.model.policy import Window
 from reconciler.settings.project import Values

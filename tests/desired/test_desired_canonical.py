@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.desired.canonical import formatted
 from reconciler.desired.write import Written, write_customers
-from reconciler.documents.comments import read_comments
+from reconciler.documents.edit import read_comments
 from reconciler.documents.nodes import read_nodes
 from reconciler.documents.parse import parse
 from reconciler.documents.scalars import double_quoted, scalar, single_quoted

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.documents.edit import Edited, Refused, Remove, Set, edited
+from reconciler.documents.edit import EditResult, RefusedEdit, Remove, SetValue, apply_edits
 from reconciler.documents.parse import parse
 from reconciler.documents.scalars import double_quoted, scalar, single_quoted
 
@@ -39,7 +39,7 @@ ORDER = ("name", "city", "state", "users")
 )
 def test_a_value_is_set_at_its_place_and_nothing_else_changes(before: str, after: str) -> None:
     head = "# top\r\ncustomers:\r\n  acme:\r\n" if "\r" in before else "# top\ncustomers:\n  acme:\n"
-    assert edited(head + before, [Set(CITY, "New York")], order=ORDER) == Edited(head + after)
+    assert apply_edits(head + before, [SetValue(CITY, "New York")], order=ORDER) == EditResult(head + after)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_value_is_set_at_its_place_and_nothing_else_changes(before: str, after
     ],
 )
 def test_a_value_is_set_in_a_flow_mapping(before: str, after: str) -> None:
-    assert edited(f"customers: {before}\n", [Set(CITY, "New York")]) == Edited(f"customers: {after}\n")
+    assert apply_edits(f"customers: {before}\n", [SetValue(CITY, "New York")]) == EditResult(f"customers: {after}\n")
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,24 @@ def test_a_value_is_set_in_a_flow_mapping(before: str, after: str) -> None:
 )
 def test_a_value_is_quoted_where_it_would_be_read_otherwise(value: str | bool | None, written: str) -> None:
     text = "customers: {acme: {city: %s}}\n"
-    assert edited(text % "Boston", [Set(CITY, value)]) == Edited(text % written)
+    assert apply_edits(text % "Boston", [SetValue(CITY, value)]) == EditResult(text % written)
 
 
 def test_a_literal_block_stays_one_where_the_new_value_has_lines() -> None:
     text = "customers:\n  acme:\n    city: |\n        a\n        b\n    state: MA\n"
-    assert edited(text, [Set(CITY, "c\nd\n")]) == Edited(text.replace("   a", "   c").replace("   b", "   d"))
+    assert apply_edits(text, [SetValue(CITY, "c\nd\n")]) == EditResult(
+        text.replace("   a", "   c").replace("   b", "   d")
+    )
 
 
 def test_a_byte_order_mark_is_kept() -> None:
     text = "\ufeffcustomers: {acme: {city: %s}}\n"
-    assert edited(text % "A", [Set(CITY, "B")]) == Edited(text % "B")
+    assert apply_edits(text % "A", [SetValue(CITY, "B")]) == EditResult(text % "B")
 
 
 def test_a_value_that_is_an_alias_is_given_a_value_of_its_own() -> None:
     text = "defaults: {city: &b Boston}\ncustomers:\n  acme:\n    city: %s\n  hooli: {city: *b}\n"
-    assert edited(text % "*b", [Set(CITY, "Lynn")]) == Edited(text % "Lynn")
+    assert apply_edits(text % "*b", [SetValue(CITY, "Lynn")]) == EditResult(text % "Lynn")
 
 
 @pytest.mark.parametrize(
@@ -102,8 +104,8 @@ def test_a_value_that_is_an_alias_is_given_a_value_of_its_own() -> None:
     ],
 )
 def test_what_has_no_place_of_its_own_is_refused_and_the_text_stays(text: str, why: str) -> None:
-    edit = Set(CITY, "Lynn")
-    assert edited(text, [edit]) == Edited(text, (Refused(edit, why),))
+    edit = SetValue(CITY, "Lynn")
+    assert apply_edits(text, [edit]) == EditResult(text, (RefusedEdit(edit, why),))
 
 
 @pytest.mark.parametrize(
@@ -117,19 +119,23 @@ def test_what_has_no_place_of_its_own_is_refused_and_the_text_stays(text: str, w
     ],
 )
 def test_a_key_is_removed_with_its_line(before: str, after: str) -> None:
-    assert edited(f"customers:{before}", [Remove(CITY)]) == Edited(f"customers:{after}")
+    assert apply_edits(f"customers:{before}", [Remove(CITY)]) == EditResult(f"customers:{after}")
 
 
 def test_a_value_that_stands_in_the_defaults_alone_cannot_be_removed_from_a_customer() -> None:
     text = "defaults: {city: B}\ncustomers: {acme: {}}\n"
     why = "'city' is not written here; it may stand in `defaults` or an overlay"
-    assert edited(text, [Remove(CITY)]) == Edited(text, (Refused(Remove(CITY), why),))
+    assert apply_edits(text, [Remove(CITY)]) == EditResult(text, (RefusedEdit(Remove(CITY), why),))
 
 
 def test_edits_that_meet_are_made_one_after_the_other_and_a_refused_one_hinders_none() -> None:
-    edits = [Set(CITY, "B"), Set(("customers", "none", "city"), "C"), Set(("customers", "acme", "name"), "A")]
-    assert edited("customers: {acme: {}}\n", edits) == Edited(
-        "customers: {acme: {city: B, name: A}}\n", (Refused(edits[1], "'none' is not in this file"),)
+    edits = [
+        SetValue(CITY, "B"),
+        SetValue(("customers", "none", "city"), "C"),
+        SetValue(("customers", "acme", "name"), "A"),
+    ]
+    assert apply_edits("customers: {acme: {}}\n", edits) == EditResult(
+        "customers: {acme: {city: B, name: A}}\n", (RefusedEdit(edits[1], "'none' is not in this file"),)
     )
 
 
@@ -179,7 +185,7 @@ PATHS = st.tuples(st.just("customers"), st.sampled_from(["acme", "globex"]), st.
 def test_any_value_is_set_in_any_document_and_the_lines_around_it_stay(
     text: str, path: tuple[str, str, str], value: str | bool | None
 ) -> None:
-    result = edited(text, [Set(path, value)])
+    result = apply_edits(text, [SetValue(path, value)])
     assert result.refused == ()
     before, after = text.splitlines(keepends=True), result.text.splitlines(keepends=True)
     start = next(n for n, pair in enumerate([*zip(before, after, strict=False), (None, "")]) if pair[0] != pair[1])
@@ -200,4 +206,4 @@ def test_what_is_set_and_removed_again_leaves_the_document_as_it_was(text: str, 
     there = parse(text.encode(), "c")[0]
     assert there is not None
     if path[2] not in there.tree["customers"][path[1]]:
-        assert edited(edited(text, [Set(path, "x")]).text, [Remove(path)]).text == text
+        assert apply_edits(apply_edits(text, [SetValue(path, "x")]).text, [Remove(path)]).text == text

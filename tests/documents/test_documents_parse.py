@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.documents.events import Tree
-from reconciler.documents.nodes import Mapping, read_nodes
+from reconciler.documents.nodes import Again, MappingNode, read_nodes
 from reconciler.documents.parse import DEEPEST, parse
-from reconciler.documents.places import Again
 from reconciler.errors import Source
 
 
@@ -113,7 +112,7 @@ def test_an_escape_of_a_surrogate_pair_moves_no_place_and_no_offset() -> None:
         "c.yaml:1:31: b: the key stands here again, first on line 1; remove one of them, or merge the two"
     ]
     top = read_nodes(text).top
-    assert isinstance(top, Mapping)
+    assert isinstance(top, MappingNode)
     key, value = top.pairs[1]
     assert (text[key.start : key.end], text[value.start : value.end]) == ('"b"', "1")
 

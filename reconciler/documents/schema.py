@@ -11,15 +11,15 @@ from typing import Any, TypeAlias
 import jsonschema_rs
 
 from reconciler.documents.events import Tree
-from reconciler.documents.places import Path
-from reconciler.documents.words import clipped, did_you_mean, quoted
+from reconciler.documents.nodes import KeyPath
+from reconciler.documents.scalars import clipped, did_you_mean, quoted
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
     """One thing in a value that its schema does not allow. `at_key` says that the key is wrong, not its value."""
 
-    path: Path
+    path: KeyPath
     message: str
     hint: str = ""
     at_key: bool = False
@@ -48,7 +48,7 @@ class Shape:
         # The two could differ in a corner of a pattern; what is refused is never silent.
         return found or (Misfit((), "this does not fit the schema", "see `reconciler schema`"),)
 
-    def misfits_at(self, path: Path, value: Tree) -> tuple[Misfit, ...]:
+    def misfits_at(self, path: KeyPath, value: Tree) -> tuple[Misfit, ...]:
         """Return what is wrong with `value`, were it the only content, at `path`; the misfits' paths begin with it."""
         tree = value
         for step in reversed(path):
@@ -130,7 +130,7 @@ def _in_our_words(error: _Error) -> Iterator[Misfit]:
             yield Misfit(path, message.format(_listed(keys)), hint)
 
 
-def _unknown(path: Path, value: Mapping[str, Tree], known: Mapping[str, Tree]) -> Iterator[Misfit]:
+def _unknown(path: KeyPath, value: Mapping[str, Tree], known: Mapping[str, Tree]) -> Iterator[Misfit]:
     """Yield what to write instead of each key that the schema does not know."""
     for key in value:
         if key not in known:
@@ -144,14 +144,14 @@ _REST = {
 }
 
 
-def _not_listed(path: Path, value: Tree, known: list[Tree], *, at_key: bool) -> Misfit:
+def _not_listed(path: KeyPath, value: Tree, known: list[Tree], *, at_key: bool) -> Misfit:
     """Return what to write instead of a value that a closed list lacks."""
     if not isinstance(value, str) or not value:
         return Misfit(path, f"this is {_kind(value)}", f"write one of: {_listed(known)}", at_key)
     return Misfit(path, f"{quoted(value)} is not known here", _known(value, [str(one) for one in known]), at_key)
 
 
-def _wrong_type(path: Path, value: object, expected: str | list[str], known: str) -> Misfit:
+def _wrong_type(path: KeyPath, value: object, expected: str | list[str], known: str) -> Misfit:
     """Return what to write instead of a value of the wrong type; `known` is the schema's own hint, "" for none."""
     wanted = [expected] if isinstance(expected, str) else expected
     # Our reader yields no numbers: where an editor may show one, a text is meant.
@@ -181,7 +181,7 @@ def _kind(value: object) -> str:
             return "a list"
 
 
-def _shown(path: Path, value: str) -> str:
+def _shown(path: KeyPath, value: str) -> str:
     """Return a value for a message; of an EIN its shape alone, as messages end in logs."""
     return f"'{re.sub('[0-9]', '#', clipped(value))}'" if path[-1:] == ("ein",) else quoted(value)
 
