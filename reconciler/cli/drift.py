@@ -25,7 +25,7 @@ from reconciler.report.drift_json import drift_json, drift_junit
 from reconciler.report.drift_page import drift_html, drift_markdown
 from reconciler.report.drift_text import drift_text
 from reconciler.settings import Options
-from reconciler.settings.ignored import read_rules
+from reconciler.settings.project import read_rules
 
 APPLYING = ("apply", "undo", "duplicates", "seed")
 """Commands whose runs make the account as it is declared; what was created before the last of them did not appear."""

@@ -146,7 +146,7 @@ def connected(
 @contextmanager
 def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
     """Run an emulator for the length of a command, where the environment is `local` and none answers."""
-    from reconciler.settings.access import BUILT_IN
+    from reconciler.settings.environment import BUILT_IN
 
     url = environment.base_url()
     if environment.name != "local" or url != BUILT_IN["local"]:

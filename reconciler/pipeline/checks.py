@@ -19,7 +19,7 @@ from reconciler.model.reports import Check, Facts, Finding, Verdict, skipped
 from reconciler.pipeline import contact as asking
 from reconciler.pipeline.opening import open_client
 from reconciler.settings import Environment, Settings
-from reconciler.settings.access import BUILT_IN
+from reconciler.settings.environment import BUILT_IN
 
 REACHED_BY = (Check.CREDENTIALS, Check.REACHABILITY, Check.SCOPES, Check.CLOCK)
 """What asking the API tells."""

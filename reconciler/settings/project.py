@@ -1,13 +1,18 @@
-"""The project file as text: found, parsed, its shape checked, its values interpolated, its places known."""
+"""The project file as text: found, parsed, checked, interpolated; where it is; and the ignore file of `drift`."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from datetime import date
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from reconciler.documents.nodes import KeyPath as TreePath
 from reconciler.documents.nodes import find_places
@@ -16,11 +21,123 @@ from reconciler.documents.scalars import written
 from reconciler.documents.schema import Shape
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.escape import visible
+from reconciler.git import git
 from reconciler.input_file import read_file
+from reconciler.model.policy import LOCAL
+from reconciler.model.reports import DriftKind, Rule
 from reconciler.resources import schema
-from reconciler.settings.state_url import has_literal_password
-from reconciler.settings.trust import check_file, read_trust
+from reconciler.settings.trust import check_file, has_literal_password, read_trust
 from reconciler.settings.values import interpolated, located, names_a_variable
+
+_SCP = re.compile(r"(?:[^@/]*@)?(\[[^\]]+\]|[^:/\[\]]{2,}):(?!//)(.*)", re.DOTALL)
+_REMOTE = re.compile(r"remote\.(.*)\.url\n(.*)", re.DOTALL)
+# What hosts call themselves for SSH.
+_HOSTS = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+    "ssh.dev.azure.com": "dev.azure.com",
+}
+
+
+class ProjectPlace:
+    """The place of a folder; git is asked once, where the place is asked for."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProjectPlace)
+
+    def __hash__(self) -> int:
+        return hash(ProjectPlace)
+
+    @cached_property
+    def text(self) -> str:
+        """
+        Return `host/path`, with `//folder` where the folder is not the repository's; `local:HASH` without a remote.
+
+        The hash is of this machine's name and the folder's path, which are nobody else's business.
+        """
+        if self._root is None:
+            return ""
+        return _place_of(self._root) or local_place(self._root)
+
+
+NOWHERE = ProjectPlace(None)
+
+
+def local_place(folder: Path) -> str:
+    """Return the place of a folder that has no remote."""
+    name = f"{platform.node()}\0{os.path.realpath(folder)}"
+    return LOCAL + hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def repository_root(folder: Path) -> Path | None:
+    """
+    Return the root of the git repository that a folder is in; None for none, and for one of a whole home folder.
+
+    Raises OSError where that cannot be seen.
+    """
+    real = folder.resolve()
+    top = next((one for one in (real, *real.parents) if (one / ".git").exists()), None)
+    home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    return None if top is None or str(top) == home else top
+
+
+def _place_of(root: Path) -> str:
+    """Return the place of a folder."""
+    try:
+        folder = root.resolve()
+        top = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), None)
+    except OSError:
+        return ""
+    # Most folders that are in no repository need no process to know it.
+    told = None if top is None else git(folder, "config", "--null", "--get-regexp", r"^remote\..*\.url$")
+    if top is None or not told:
+        return ""
+    found = [one for one in map(_REMOTE.fullmatch, told.split("\0")) if one is not None]
+    remotes = {one[1]: one[2] for one in reversed(found)}
+    name = "origin" if "origin" in remotes else min(remotes, default="")
+    repository = repository_of(remotes.get(name, ""))
+    inside = folder.relative_to(top).as_posix()
+    return f"{repository}//{inside}" if repository and inside != "." else repository
+
+
+def repository_of(remote: str) -> str:
+    """
+    Return the host and path of a git remote, without scheme, user, port and `.git`; "" for none.
+
+    Case does not count: no host that people share keeps two repositories that differ in it alone.
+
+    >>> repository_of("git@github.com:Acme/billing.git"), repository_of("https://x:t@github.com:443/acme/billing/")
+    ('github.com/acme/billing', 'github.com/acme/billing')
+    >>> repository_of("git@ssh.dev.azure.com:v3/acme/pay/billing")
+    'dev.azure.com/acme/pay/billing'
+    >>> repository_of("https://acme@dev.azure.com/acme/pay/_git/billing"), repository_of("/srv/git/billing.git")
+    ('dev.azure.com/acme/pay/billing', '/srv/git/billing')
+    """
+    remote = remote.strip()
+    if "://" in remote:
+        try:
+            parts = urlsplit(remote)
+            host, path = parts.hostname or "", unquote(parts.path)
+        except ValueError:
+            return ""
+    elif (short := _SCP.fullmatch(remote)) is not None:
+        host, path = short[1].strip("[]"), short[2]
+    else:
+        host, path = "", remote
+    host = _HOSTS.get(host.lower(), host.lower())
+    path = path.rstrip("/").removesuffix(".git").rstrip("/")
+    if not host:
+        return path
+    path = path.strip("/").lower()
+    if host in ("dev.azure.com", "vs-ssh.visualstudio.com") or host.endswith(".visualstudio.com"):
+        path = path.removeprefix("v3/").replace("_git/", "")
+    # What Bitbucket puts before the path by HTTPS alone.
+    return f"{host}/{path.removeprefix('scm/')}" if path else ""
+
 
 PROJECT_FILE = "reconciler.yaml"
 _LARGEST = 16 * 1024**2
@@ -248,3 +365,46 @@ class Values:
         if self.project is None:
             return Problem(Source(written(path)), "", message, hint)
         return self.project.problem(path, message, hint)
+
+
+IGNORE_FILE = "drift-ignore.yaml"
+
+
+def read_rules(given: str | None, root: Path, cwd: Path) -> tuple[Rule, ...]:
+    """
+    Return the rules of the file that `--ignore` gives (from `cwd`), else of `drift-ignore.yaml` in `root`, else none.
+
+    Raises Invalid with every problem where it cannot be read, or does not have the shape of its schema.
+    """
+    path = root / IGNORE_FILE if given is None else cwd / given
+    if given is None and not path.exists():
+        return ()
+    shown = visible(given or IGNORE_FILE)
+    document = read_document(path, shown, hint="check the path given with --ignore")
+    misfits = Shape(schema("drift-ignore")).misfits(document.tree)
+    if misfits:
+        wrong = [_problem(document, one.path, one.message, one.hint, at_key=one.at_key) for one in misfits]
+        raise Invalid(sorted(wrong, key=lambda problem: problem.source))
+    read = [_rule(document, place, raw) for place, raw in enumerate(document.tree["ignore"])]
+    broken = [one for one in read if isinstance(one, Problem)]
+    if broken:
+        raise Invalid(broken)
+    return tuple(one for one in read if isinstance(one, Rule))
+
+
+def _rule(document: Document, place: int, raw: dict[str, Any]) -> Rule | Problem:
+    """Return one rule, or what is wrong with its day."""
+    path: TreePath = ("ignore", place)
+    try:
+        until = date.fromisoformat(raw["until"])
+    except ValueError:
+        return _problem(document, (*path, "until"), "this is no day of the calendar", "write it as 2027-01-31")
+    source = _problem(document, path, "", "").source
+    kinds = frozenset(map(DriftKind, raw.get("kinds", ())))
+    return Rule(raw["key"], until, raw["reason"], source, kinds, frozenset(raw.get("fields", ())))
+
+
+def _problem(document: Document, path: TreePath, message: str, hint: str, *, at_key: bool = False) -> Problem:
+    """Return a problem at `path` of the file."""
+    place = find_places(document.data, [path])[path]
+    return Problem(Source(document.name, *(place.key if at_key else place.value)), written(path), message, hint)

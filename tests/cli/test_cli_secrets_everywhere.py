@@ -16,7 +16,7 @@ from reconciler.emulator.limits import Key
 from reconciler.emulator.load import load
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
-from reconciler.settings.place import local_place
+from reconciler.settings.project import local_place
 
 SECRET, CLIENT = "marked-secret", "marked-client"
 LEDGER_KEY = base64.b64encode(b"marked key of a ledger, 32 bytes").decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.settings.place import Place, repository_of
+from reconciler.settings.project import ProjectPlace, repository_of
 
 
 @pytest.mark.parametrize(
@@ -44,20 +44,20 @@ def git(folder: Path, *words: str) -> None:
 
 
 def test_a_folder_without_a_remote_is_a_place_of_its_own_that_does_not_name_it(tmp_path: Path) -> None:
-    place = Place(tmp_path).text
+    place = ProjectPlace(tmp_path).text
     assert re.fullmatch("local:[0-9a-f]{12}", place)
     git(tmp_path, "init", "-q")
-    assert Place(tmp_path).text == place
-    assert Place(tmp_path / "below").text != place
+    assert ProjectPlace(tmp_path).text == place
+    assert ProjectPlace(tmp_path / "below").text != place
 
 
 def test_origin_is_the_remote_that_counts_and_else_the_first_by_name(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     git(tmp_path, "remote", "add", "upstream", "git@github.com:acme/upstream.git")
     git(tmp_path, "remote", "add", "fork", "git@github.com:acme/fork.git")
-    assert Place(tmp_path).text == "github.com/acme/fork"
+    assert ProjectPlace(tmp_path).text == "github.com/acme/fork"
     git(tmp_path, "remote", "add", "origin", "git@github.com:acme/billing.git")
-    assert Place(tmp_path).text == "github.com/acme/billing"
+    assert ProjectPlace(tmp_path).text == "github.com/acme/billing"
 
 
 def test_a_folder_in_a_repository_and_a_link_to_it_are_the_same_place(tmp_path: Path) -> None:
@@ -65,4 +65,6 @@ def test_a_folder_in_a_repository_and_a_link_to_it_are_the_same_place(tmp_path: 
     git(tmp_path, "remote", "add", "origin", "git@github.com:acme/billing.git")
     (tmp_path / "west/deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to("west/deep")
-    assert {Place(tmp_path / name).text for name in ("west/deep", "link")} == {"github.com/acme/billing//west/deep"}
+    assert {ProjectPlace(tmp_path / name).text for name in ("west/deep", "link")} == {
+        "github.com/acme/billing//west/deep"
+    }

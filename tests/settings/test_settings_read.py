@@ -21,7 +21,7 @@ from reconciler.settings import (
     Settings,
     read_settings,
 )
-from reconciler.settings.place import local_place
+from reconciler.settings.project import local_place
 
 # The example of the specification.
 PROJECT = """\
