@@ -21,7 +21,7 @@ from reconciler.model.reports import NO, YES, ProbeQuestion
 from reconciler.pipeline import applying, probing
 from reconciler.pipeline.runs import PROBING
 from reconciler.rules import Behaviour, Clears, LagOn, LargerLimit, Order, Precision, Unique, UserUnique
-from reconciler.rules.account import Customer
+from reconciler.rules.account import StoredCustomer
 
 STRANGERS = 130
 TERMS = Terms(REF, rate_per_s=0.0)
@@ -63,7 +63,7 @@ class Probed(World):
                 except Killed:
                     raise Dead from None
 
-    def marked(self) -> list[Customer]:
+    def marked(self) -> list[StoredCustomer]:
         """Return all customers that probes made."""
         customers = self.emulator.account.customers.values()
         return [one for one in customers if one.external_id.casefold().startswith("reconciler-probe-")]

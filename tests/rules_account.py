@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.rules import (
-    Account,
-    Behaviour,
-    Reply,
-    create,
-    list_customers,
-)
+from reconciler.rules import Account, Behaviour, RuleReply, create, list_customers
 
 NOW = 1_700_000_000.25
 PLAIN = Behaviour()
 USED = {"code": "bad_request", "message": "This external id is already used"}
-UNKNOWN = Reply(404, {"code": "not_found", "message": "ID not present in environment"})
+UNKNOWN = RuleReply(404, {"code": "not_found", "message": "ID not present in environment"})
 
 
 def made(account: Account, ways: Behaviour = PLAIN, now: float = NOW, **fields: object) -> str:
@@ -24,12 +18,12 @@ def made(account: Account, ways: Behaviour = PLAIN, now: float = NOW, **fields: 
     return str(body(reply)["id"])
 
 
-def body(reply: Reply) -> dict[str, Any]:
+def body(reply: RuleReply) -> dict[str, Any]:
     assert isinstance(reply.body, dict)
     return reply.body
 
 
-def ids(reply: Reply) -> list[str]:
+def ids(reply: RuleReply) -> list[str]:
     return [row["id"] for row in body(reply)["data"]]
 
 

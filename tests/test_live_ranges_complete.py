@@ -25,12 +25,12 @@ from reconciler.model.core import CustomerId, Live
 from reconciler.rules import (
     Account,
     Behaviour,
-    Customer,
     LargerLimit,
     Order,
     PageShape,
     Paging,
     Precision,
+    StoredCustomer,
     archive,
     create,
     list_customers,
@@ -109,7 +109,7 @@ def _served(
 ) -> Served:
     account = Account()
     for moment_us in created:
-        put(account, Customer(account.next_id("cus_"), BASE_S * 1_000_000 + moment_us, {}))
+        put(account, StoredCustomer(account.next_id("cus_"), BASE_S * 1_000_000 + moment_us, {}))
     return Served(ways, account, waits, iter(hands))
 
 

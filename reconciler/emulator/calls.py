@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from reconciler.rules import Reply
+from reconciler.rules import RuleReply
 
 CONTROL = "/_emulator/"
 TOKEN = "/oauth/token"  # noqa: S105 - a path
@@ -106,7 +106,7 @@ class Dropped:
     delay_s: float = 0.0
 
 
-def answer_of(reply: Reply, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+def answer_of(reply: RuleReply, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
     """Return a rule's reply as bytes."""
     match reply.body:
         case None:

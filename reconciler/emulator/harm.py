@@ -12,8 +12,8 @@ from typing import assert_never
 
 from reconciler.emulator.calls import Answer, Call, Dropped, answer_of
 from reconciler.emulator.faults import Amounts, Fault
-from reconciler.rules import Account, Behaviour, LimitHeaders, Reply, RetryAfter, archive, create, refusal
-from reconciler.rules.replies import page_of_html
+from reconciler.rules import Account, Behaviour, LimitHeaders, RetryAfter, RuleReply, archive, create, refusal
+from reconciler.rules.account import page_of_html
 
 
 def before(fault: Fault, ways: Behaviour, amounts: Amounts, now: float) -> Answer | Dropped | None:
@@ -124,8 +124,8 @@ def _cursors(page: dict[str, object]) -> dict[str, object]:
 
 
 _CHANGES: Mapping[Fault, Callable[[Answer, Amounts], Answer]] = {
-    Fault.HTML_PAGE: lambda _, amounts: answer_of(Reply(amounts.html_status, page_of_html(amounts.html_status))),
-    Fault.HTML_PAGE_200: lambda *_: answer_of(Reply(200, page_of_html(200))),
+    Fault.HTML_PAGE: lambda _, amounts: answer_of(RuleReply(amounts.html_status, page_of_html(amounts.html_status))),
+    Fault.HTML_PAGE_200: lambda *_: answer_of(RuleReply(200, page_of_html(200))),
     Fault.SLOW: lambda answer, amounts: replace(answer, delay_s=amounts.slow_s),
     Fault.TRICKLED: lambda answer, amounts: replace(answer, over_s=amounts.trickle_s),
     Fault.TRUNCATED: lambda answer, _: replace(answer, cut=True),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from reconciler.emulator.calls import NotAnObject
-from reconciler.rules import Account, Customer, User, add_user, put
+from reconciler.rules import Account, StoredCustomer, StoredUser, add_user, put
 from reconciler.rules.account import CREATABLE, USER_FIELDS, microseconds
 
 _FIELDS = (*CREATABLE, "customer_integration_id")
@@ -37,9 +37,9 @@ def _load(account: Account, one: object, now_us: int) -> str:
     if not isinstance(one, Mapping):
         raise NotAnObject("a customer is an object")
     customer_id = str(one.get("id") or account.next_id("cus_"))
-    former = account.customers.get(customer_id, Customer(customer_id, now_us, {}))
+    former = account.customers.get(customer_id, StoredCustomer(customer_id, now_us, {}))
     fields = {**former.fields, **{name: str(one[name] or "") for name in _FIELDS if name in one}}
-    customer = Customer(
+    customer = StoredCustomer(
         customer_id,
         _moment(one["created_at"]) if one.get("created_at") else former.created_us,
         {name: text for name, text in fields.items() if text},
@@ -50,7 +50,7 @@ def _load(account: Account, one: object, now_us: int) -> str:
         if not isinstance(user, Mapping):
             raise NotAnObject("a user is an object")
         texts = {name: str(user[name]) for name in USER_FIELDS if user.get(name)}
-        add_user(account, customer_id, User(str(user.get("id") or account.next_id("usr_")), now_us, texts))
+        add_user(account, customer_id, StoredUser(str(user.get("id") or account.next_id("usr_")), now_us, texts))
     return customer_id
 
 

@@ -8,7 +8,7 @@ from reconciler.emulator.calls import Call, NotAnObject
 from reconciler.rules import (
     Account,
     Behaviour,
-    Reply,
+    RuleReply,
     archive,
     create,
     create_user,
@@ -22,7 +22,7 @@ from reconciler.rules import (
     restore,
 )
 
-Rule = Callable[[Account, Behaviour, Call, float], Reply]
+Rule = Callable[[Account, Behaviour, Call, float], RuleReply]
 
 # By the path's shape, in which ids are `*`, and the method. Paths carry no version: `/v1/…` is not here.
 RULES: Mapping[str, Mapping[str, Rule]] = {
@@ -59,7 +59,7 @@ def rules_of(call: Call) -> Mapping[str, Rule] | None:
     return RULES.get("/".join("*" if place in _IDS else segment for place, segment in enumerate(call.segments)))
 
 
-def reply_to(account: Account, ways: Behaviour, rules: Mapping[str, Rule], call: Call, now: float) -> Reply:
+def reply_to(account: Account, ways: Behaviour, rules: Mapping[str, Rule], call: Call, now: float) -> RuleReply:
     """Return what one of a path's rules answers, which has the call's method; 400 for a body that is no JSON object."""
     try:
         return rules[call.method](account, ways, call, now)

@@ -12,7 +12,7 @@ from typing import Self
 
 from reconciler.errors import ReconcilerError
 from reconciler.escape import visible
-from reconciler.rules import Account, Customer, User, add_user, put
+from reconciler.rules import Account, StoredCustomer, StoredUser, add_user, put
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS customers (id TEXT PRIMARY KEY, held TEXT NOT NULL) WITHOUT ROWID;
@@ -125,9 +125,9 @@ def _take(account: Account, customer_id: str, held: dict[str, object]) -> None:
     """Keep what a row holds."""
     match held:
         case {"created_us": int(created_us), "archived": bool(archived), "fields": dict(fields), "users": list(users)}:
-            put(account, Customer(customer_id, created_us, fields, archived))
+            put(account, StoredCustomer(customer_id, created_us, fields, archived))
             for user_id, user_created_us, user_fields in users:
-                add_user(account, customer_id, User(user_id, user_created_us, user_fields))
+                add_user(account, customer_id, StoredUser(user_id, user_created_us, user_fields))
         case _:
             raise ValueError("a row of another shape")
 

@@ -21,7 +21,7 @@ from reconciler.plan.make import make_plan
 from reconciler.plan.trial_share import Chains, Inputs, chains_of, knowable, narrowed, some_of
 from reconciler.plan.trial_world import LATER_S, World, begin, carry, live_of, records_of, world_of
 from reconciler.plan.ways import known_lag, known_ways, sight_of
-from reconciler.rules import Customer
+from reconciler.rules import StoredCustomer
 
 ALIKE = 500
 """So many customers are tried that need the same done to the same fields: a bug that one has, all of them have."""
@@ -187,7 +187,7 @@ def _active(world: World, key: str) -> list[str]:
     return [one for one in account.holders.get(key, ()) if not account.customers[one].archived]
 
 
-def _differing(wanted: DesiredCustomer, there: Customer, before: Binding | None, terms: Terms) -> Iterator[str]:
+def _differing(wanted: DesiredCustomer, there: StoredCustomer, before: Binding | None, terms: Terms) -> Iterator[str]:
     """Yield the compared fields that are not as declared, nor what the server was seen to make of that `before`."""
     applied, observed = (before.applied(), before.observed()) if before is not None else ({}, {})
     for name, value in wanted.fields.items():

@@ -24,10 +24,10 @@ from reconciler.rules import (
     Account,
     Behaviour,
     Clears,
-    Customer,
-    Reply,
+    RuleReply,
+    StoredCustomer,
+    StoredUser,
     Unique,
-    User,
     add_user,
     archive,
     create,
@@ -84,7 +84,7 @@ def world_of(sight: Sight, records: Records) -> World:
             continue
         kept = {CUSTOMER.identity: found.external_id, **found.fields} if found.external_id else found.fields
         asleep = not isinstance(there, Active)
-        put(world.account, Customer(customer_id, place, kept, archived=asleep))
+        put(world.account, StoredCustomer(customer_id, place, kept, archived=asleep))
         world.created_at[customer_id] = found.created_at
         if asleep:
             world.dormant.add(customer_id)
@@ -115,7 +115,7 @@ def _put_users(world: World, customer_id: CustomerId, *, fresh: bool) -> None:
     if recorded is not None or listed is not None:
         world.users[customer_id] = known
     for place, one in enumerate(known):
-        add_user(world.account, customer_id, User(f"usr_{place}", 0, {USER.identity: one.email, **one.fields}))
+        add_user(world.account, customer_id, StoredUser(f"usr_{place}", 0, {USER.identity: one.email, **one.fields}))
 
 
 def begin(world: World, plan: Plan, keys: Iterable[str]) -> None:
@@ -147,7 +147,7 @@ def carry(world: World, change: Change, at: float) -> str:
     return _recorded(world, change, row, reply, at)
 
 
-def _sent(world: World, change: Change, customer_id: CustomerId, at: float) -> Reply | None:
+def _sent(world: World, change: Change, customer_id: CustomerId, at: float) -> RuleReply | None:
     """Return the answer to a change, None where apply sends nothing."""
     account = world.account
     values = {one.name: one.after for one in change.fields if one.after}
@@ -170,7 +170,7 @@ def _sent(world: World, change: Change, customer_id: CustomerId, at: float) -> R
             assert_never(change.action)
 
 
-def _recorded(world: World, change: Change, row: Binding, reply: Reply, at: float) -> str:
+def _recorded(world: World, change: Change, row: Binding, reply: RuleReply, at: float) -> str:
     """Record the answer to a change, and return what it shows to be wrong."""
     key, live = change.address.external_id, read_customer(reply.body)
     if change.action is Action.CREATE_USER:
@@ -226,7 +226,7 @@ def records_of(world: World) -> Records:
     return replace(world.records, bindings=rows, users=world.users)
 
 
-def _shown(world: World, customer: Customer) -> LiveCustomer:
+def _shown(world: World, customer: StoredCustomer) -> LiveCustomer:
     """Return a customer as it is listed."""
     fields = {name: text for name, text in customer.fields.items() if name in CUSTOMER_FIELDS}
     created_at = world.created_at.get(CustomerId(customer.id), "")

@@ -8,13 +8,20 @@ rule is the API's reference page "Customers" and its guides; what those leave op
 
 from __future__ import annotations
 
-from reconciler.rules.account import Account, Customer, User, add_user, put, remove, show, show_user
-from reconciler.rules.behaviour import Behaviour
-from reconciler.rules.customers import archive, create, get, patch, restore
-from reconciler.rules.listing import list_customers, list_users
-from reconciler.rules.replies import Reply, refusal
-from reconciler.rules.users import create_user, get_payment_method, list_payment_methods
-from reconciler.rules.words import (
+from reconciler.rules.account import (
+    Account,
+    RuleReply,
+    StoredCustomer,
+    StoredUser,
+    add_user,
+    put,
+    refusal,
+    remove,
+    show,
+    show_user,
+)
+from reconciler.rules.behaviour import (
+    Behaviour,
     Clears,
     ErrorBody,
     ExternalIds,
@@ -34,12 +41,22 @@ from reconciler.rules.words import (
     Unset,
     UserUnique,
 )
+from reconciler.rules.customers import (
+    archive,
+    create,
+    create_user,
+    get,
+    get_payment_method,
+    list_payment_methods,
+    patch,
+    restore,
+)
+from reconciler.rules.listing import list_customers, list_users
 
 __all__ = [
     "Account",
     "Behaviour",
     "Clears",
-    "Customer",
     "ErrorBody",
     "ExternalIds",
     "LagOn",
@@ -51,13 +68,14 @@ __all__ = [
     "Paging",
     "PatchIdentity",
     "Precision",
-    "Reply",
     "RetryAfter",
     "Rewrite",
+    "RuleReply",
+    "StoredCustomer",
+    "StoredUser",
     "Synced",
     "Unique",
     "Unset",
-    "User",
     "UserUnique",
     "add_user",
     "archive",

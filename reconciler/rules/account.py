@@ -1,8 +1,4 @@
-"""
-What an account holds: customers, users, payment methods, and the indexes that make its lists quick.
-
-An `Account` changes; what it holds is frozen, so that a reader may keep a `Customer` it was given.
-"""
+"""What an account holds, with the indexes that make its lists quick; and what a request is answered with."""
 
 from __future__ import annotations
 
@@ -14,8 +10,72 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from reconciler.kinds.kind import CUSTOMER, USER
-from reconciler.rules.behaviour import Behaviour
-from reconciler.rules.words import Precision, Unset
+from reconciler.rules.behaviour import Behaviour, ErrorBody, Precision, Unset
+
+OK, CREATED, NOT_FOUND = 200, 201, 404
+REDIRECTED = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReply:
+    """
+    A status and a body of JSON values; None is an empty body, a `str` is a page of HTML.
+
+    The values in `body` may be shared with other replies: read them, never change them.
+    """
+
+    status: int
+    body: object
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether the request did what it asked."""
+        return self.status < REDIRECTED
+
+
+CODES: Mapping[int, str] = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    422: "unprocessable_entity",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+def refusal(ways: Behaviour, status: int, message: str, wrong: Mapping[str, str] | None = None) -> RuleReply:
+    """
+    Return a refusal; `wrong` says of each field what is wrong with it.
+
+    >>> refusal(Behaviour(), 404, "ID not present in environment").body
+    {'code': 'not_found', 'message': 'ID not present in environment'}
+    """
+    match ways.error_body:
+        case ErrorBody.HTTP_ERROR:
+            body = {"code": CODES.get(status, "error"), "message": message}
+            return RuleReply(status, {**body, "validation_errors": dict(wrong)} if wrong else body)
+        case ErrorBody.OTHER:
+            return RuleReply(status, {"error": {"status": status, "detail": message}})
+        case ErrorBody.EMPTY:
+            return RuleReply(status, None)
+        case ErrorBody.HTML:
+            return RuleReply(status, page_of_html(status))
+    assert_never(ways.error_body)
+
+
+def page_of_html(status: int) -> str:
+    """Return the page that a proxy puts in the API's place."""
+    return f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>proxy</body></html>"
+
+
+def not_found(ways: Behaviour) -> RuleReply:
+    """Return the answer to an id that is not known, in the documentation's words."""
+    return refusal(ways, NOT_FOUND, "ID not present in environment")
+
 
 PATCHABLE = tuple(one.name for one in CUSTOMER.fields if one.patchable)
 CREATABLE = (CUSTOMER.identity, *(one.name for one in CUSTOMER.fields))
@@ -24,7 +84,7 @@ _SHOWN = (CUSTOMER.identity, "customer_integration_id", *(one.name for one in CU
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class StoredCustomer:
     """A customer as the server keeps it; `fields` holds only what is not empty, the external_id too."""
 
     id: str
@@ -39,7 +99,7 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class StoredUser:
     """A customer's user; `fields` holds only what is not empty, the e-mail too."""
 
     id: str
@@ -68,14 +128,14 @@ class Account:
 
     seed: str = ""
     made: int = 0
-    customers: dict[str, Customer] = field(default_factory=dict)
-    users: dict[str, list[User]] = field(default_factory=dict)
+    customers: dict[str, StoredCustomer] = field(default_factory=dict)
+    users: dict[str, list[StoredUser]] = field(default_factory=dict)
     payment_methods: dict[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     holders: dict[str, list[str]] = field(default_factory=dict)
     emails: dict[str, int] = field(default_factory=dict)
     by_time: list[tuple[int, str]] = field(default_factory=list)
     by_id: list[tuple[int, str]] = field(default_factory=list)
-    past: dict[str, list[tuple[int, Customer | None]]] = field(default_factory=dict)
+    past: dict[str, list[tuple[int, StoredCustomer | None]]] = field(default_factory=dict)
     touched: dict[str, int] = field(default_factory=dict)
 
     def next_id(self, prefix: str) -> str:
@@ -83,12 +143,12 @@ class Account:
         self.made += 1
         return prefix + hashlib.blake2b(f"{self.seed}/{self.made}".encode(), digest_size=8).hexdigest()
 
-    def methods_of(self, customer: Customer) -> Sequence[Mapping[str, object]]:
+    def methods_of(self, customer: StoredCustomer) -> Sequence[Mapping[str, object]]:
         """Return a customer's payment methods."""
         return self.payment_methods.get(customer.id) or self.payment_methods.get(customer.external_id) or ()
 
 
-def put(account: Account, customer: Customer, *, at_us: int = 0, lag_us: int = 0) -> None:
+def put(account: Account, customer: StoredCustomer, *, at_us: int = 0, lag_us: int = 0) -> None:
     """Keep `customer` in the place of what had its id; `lag_us` says how long readers see the former."""
     former = account.customers.get(customer.id)
     if at_us:
@@ -123,14 +183,14 @@ def remove(account: Account, customer_id: str, *, users: bool = True) -> None:
             account.emails[user.email.casefold()] -= 1
 
 
-def add_user(account: Account, customer_id: str, user: User) -> None:
+def add_user(account: Account, customer_id: str, user: StoredUser) -> None:
     """Keep one more user of a customer."""
     account.users.setdefault(customer_id, []).append(user)
     email = user.email.casefold()
     account.emails[email] = account.emails.get(email, 0) + 1
 
 
-def seen(account: Account, customer_id: str, *, at_us: int, lag_us: int) -> Customer | None:
+def seen(account: Account, customer_id: str, *, at_us: int, lag_us: int) -> StoredCustomer | None:
     """Return the customer as a reader sees it `lag_us` after each write, None where it does not see one."""
     if lag_us:
         for written_us, former in account.past.get(customer_id, ()):
@@ -149,7 +209,7 @@ def age(account: Account, jump_s: float) -> None:
         account.users[customer_id] = [replace(user, created_us=user.created_us + jump_us) for user in users]
 
 
-def show(account: Account, ways: Behaviour, customer: Customer) -> dict[str, object]:
+def show(account: Account, ways: Behaviour, customer: StoredCustomer) -> dict[str, object]:
     """Return a customer as a reply has it: every field a string. Nothing in it says that it is archived."""
     shown = _fields(ways, _SHOWN, customer.id, customer.fields)
     methods = account.methods_of(customer) if account.payment_methods else ()
@@ -163,7 +223,7 @@ def show(account: Account, ways: Behaviour, customer: Customer) -> dict[str, obj
     return shown
 
 
-def show_user(ways: Behaviour, user: User) -> dict[str, object]:
+def show_user(ways: Behaviour, user: StoredUser) -> dict[str, object]:
     """Return a user as a reply has it."""
     shown = _fields(ways, USER_FIELDS, user.id, user.fields)
     return shown | {"role": "member"} if ways.extra_fields else shown

@@ -1,4 +1,4 @@
-"""Get, create, patch, archive and restore one customer (reference page "Customers")."""
+"""Customers and their users: get, create, patch, archive, restore (reference page "Customers")."""
 
 from __future__ import annotations
 
@@ -8,21 +8,48 @@ from dataclasses import replace
 from typing import assert_never
 
 from reconciler.kinds.kind import CUSTOMER
-from reconciler.rules.account import CREATABLE, PATCHABLE, Account, Customer, microseconds, put, seen, show
-from reconciler.rules.behaviour import Behaviour
-from reconciler.rules.replies import CREATED, NOT_FOUND, OK, Reply, not_found, refusal
-from reconciler.rules.words import Clears, ExternalIds, LagOn, PatchIdentity, Rewrite, Synced, Unique
+from reconciler.rules.account import (
+    CREATABLE,
+    CREATED,
+    NOT_FOUND,
+    OK,
+    PATCHABLE,
+    USER_FIELDS,
+    Account,
+    RuleReply,
+    StoredCustomer,
+    StoredUser,
+    add_user,
+    microseconds,
+    not_found,
+    put,
+    refusal,
+    seen,
+    show,
+    show_user,
+)
+from reconciler.rules.behaviour import (
+    Behaviour,
+    Clears,
+    ExternalIds,
+    LagOn,
+    PatchIdentity,
+    Rewrite,
+    Synced,
+    Unique,
+    UserUnique,
+)
 
 Body = Mapping[str, object]
 
 
-def get(account: Account, ways: Behaviour, customer_id: str, now: float) -> Reply:
+def get(account: Account, ways: Behaviour, customer_id: str, now: float) -> RuleReply:
     """Answer `GET /customers/{id}`: the customer as readers see it, or 404."""
     customer = visible(account, ways, customer_id, now)
-    return not_found(ways) if customer is None else Reply(OK, show(account, ways, customer))
+    return not_found(ways) if customer is None else RuleReply(OK, show(account, ways, customer))
 
 
-def create(account: Account, ways: Behaviour, body: Body, now: float) -> Reply:
+def create(account: Account, ways: Behaviour, body: Body, now: float) -> RuleReply:
     """Answer `POST /customers`: 201, 400 (or 422) for an external_id that is taken, 422 for fields."""
     wrong = wrong_texts(body, CREATABLE)
     wrong |= {name: "is required" for name in sorted(ways.required) if name not in wrong and not body.get(name)}
@@ -32,13 +59,13 @@ def create(account: Account, ways: Behaviour, body: Body, now: float) -> Reply:
     external_id = fields.get(CUSTOMER.identity, "")
     if external_id and _taken(account, ways, external_id):
         return _already_used(ways)
-    customer = Customer(
+    customer = StoredCustomer(
         account.next_id("cus_"), microseconds(now), {name: text for name, text in fields.items() if text}
     )
     return _written(account, ways, customer, now, status=CREATED)
 
 
-def patch(account: Account, ways: Behaviour, customer_id: str, body: Body, now: float) -> Reply:
+def patch(account: Account, ways: Behaviour, customer_id: str, body: Body, now: float) -> RuleReply:
     """Answer `PATCH /customers/{id}`: 200 with the customer, 404, 422. Fields that it does not know are ignored."""
     customer = found(account, ways, customer_id)
     if customer is None:
@@ -69,7 +96,7 @@ def patch(account: Account, ways: Behaviour, customer_id: str, body: Body, now: 
     return _written(account, ways, replace(customer, fields=fields), now)
 
 
-def archive(account: Account, ways: Behaviour, customer_id: str, now: float) -> Reply:
+def archive(account: Account, ways: Behaviour, customer_id: str, now: float) -> RuleReply:
     """Answer `DELETE /customers/{id}`: 200 with the customer, 404, and 400 or 500 where invoices are open."""
     customer = account.customers.get(customer_id)
     if customer is None:
@@ -81,28 +108,28 @@ def archive(account: Account, ways: Behaviour, customer_id: str, now: float) -> 
     return _written(account, ways, replace(customer, archived=True), now)
 
 
-def restore(account: Account, ways: Behaviour, customer_id: str, now: float) -> Reply:
+def restore(account: Account, ways: Behaviour, customer_id: str, now: float) -> RuleReply:
     """Answer `POST /customers/{id}/restore`: 200, with the customer or with nothing, 404."""
     customer = account.customers.get(customer_id)
     if customer is None:
         return not_found(ways)
     if not customer.archived:
         reply = _repeated(account, ways, customer, ways.repeated_restore, "The customer is not archived")
-        return reply if ways.restore_replies or not reply.accepted else Reply(OK, None)
+        return reply if ways.restore_replies or not reply.accepted else RuleReply(OK, None)
     others = account.holders.get(customer.external_id, ()) if ways.unique is not Unique.NONE else ()
     if any(one != customer_id and not account.customers[one].archived for one in others):
         return _already_used(ways)
     reply = _written(account, ways, replace(customer, archived=False), now)
-    return reply if ways.restore_replies else Reply(OK, None)
+    return reply if ways.restore_replies else RuleReply(OK, None)
 
 
-def found(account: Account, ways: Behaviour, customer_id: str) -> Customer | None:
+def found(account: Account, ways: Behaviour, customer_id: str) -> StoredCustomer | None:
     """Return the customer that a patch or a new user means: writes see every write before them."""
     customer = account.customers.get(customer_id)
     return None if customer is None or (customer.archived and not ways.patches_archived) else customer
 
 
-def visible(account: Account, ways: Behaviour, customer_id: str, now: float) -> Customer | None:
+def visible(account: Account, ways: Behaviour, customer_id: str, now: float) -> StoredCustomer | None:
     """Return the customer that a read by id sees."""
     lag_s = ways.lag_s if ways.lag_on is LagOn.READS else 0.0
     customer = seen(account, customer_id, at_us=microseconds(now), lag_us=microseconds(lag_s))
@@ -165,19 +192,70 @@ def _taken(account: Account, ways: Behaviour, external_id: str) -> bool:
     return ways.unique is Unique.ALL and bool(holders)
 
 
-def _already_used(ways: Behaviour) -> Reply:
+def _already_used(ways: Behaviour) -> RuleReply:
     """Return the refusal of an external_id that is taken, in the words that were seen live."""
     return refusal(ways, ways.unique_status, "This external id is already used")
 
 
-def _repeated(account: Account, ways: Behaviour, customer: Customer, status: int, message: str) -> Reply:
+def _repeated(account: Account, ways: Behaviour, customer: StoredCustomer, status: int, message: str) -> RuleReply:
     """Return the answer to what is done already."""
     if status == OK:
-        return Reply(OK, show(account, ways, customer))
+        return RuleReply(OK, show(account, ways, customer))
     return not_found(ways) if status == NOT_FOUND else refusal(ways, status, message)
 
 
-def _written(account: Account, ways: Behaviour, customer: Customer, now: float, *, status: int = OK) -> Reply:
+def _written(account: Account, ways: Behaviour, customer: StoredCustomer, now: float, *, status: int = OK) -> RuleReply:
     """Keep a customer and return it."""
     put(account, customer, at_us=microseconds(now), lag_us=microseconds(ways.lag_s))
-    return Reply(status, show(account, ways, customer))
+    return RuleReply(status, show(account, ways, customer))
+
+
+def create_user(
+    account: Account, ways: Behaviour, customer_id: str, body: Mapping[str, object], now: float
+) -> RuleReply:
+    """Answer `POST /customers/{id}/users`: 201, 404, 422 for a missing or repeated e-mail."""
+    if found(account, ways, customer_id) is None:
+        return not_found(ways)
+    wrong = wrong_texts(body, USER_FIELDS)
+    if not wrong and not body.get("email"):
+        wrong = {"email": "is required"}
+    if not wrong and _email_taken(account, ways, customer_id, str(body["email"])):
+        wrong = {"email": "is already used"}
+    if wrong:
+        return refusal(ways, 422, "The user is not valid", wrong)
+    fields = {name: kept(ways, name, str(body[name])) for name in USER_FIELDS if body.get(name)}
+    user = StoredUser(account.next_id("usr_"), microseconds(now), {name: text for name, text in fields.items() if text})
+    add_user(account, customer_id, user)
+    return RuleReply(201, show_user(ways, user))
+
+
+def list_payment_methods(account: Account, ways: Behaviour, customer_id: str, now: float) -> RuleReply:
+    """Answer `GET /customers/{id}/payment-methods`: 200, 404."""
+    customer = visible(account, ways, customer_id, now)
+    if customer is None:
+        return not_found(ways)
+    methods = list(account.methods_of(customer))
+    return RuleReply(200, methods if ways.methods_bare else {"data": methods})
+
+
+def get_payment_method(account: Account, ways: Behaviour, customer_id: str, method_id: str, now: float) -> RuleReply:
+    """Answer `GET /customers/{id}/payment-methods/{payment_method_id}`: 200, 404."""
+    customer = visible(account, ways, customer_id, now)
+    methods = () if customer is None else account.methods_of(customer)
+    return next((RuleReply(200, one) for one in methods if one.get("id") == method_id), not_found(ways))
+
+
+def _email_taken(account: Account, ways: Behaviour, customer_id: str, email: str) -> bool:
+    """Say whether a user with `email` is refused; case counts where the behaviour says so."""
+    if ways.user_unique is UserUnique.NONE:
+        return False
+    if ways.user_email_case:
+        email = kept(ways, "email", email)
+        owners = (
+            account.users.values() if ways.user_unique is UserUnique.ACCOUNT else [account.users.get(customer_id, ())]
+        )
+        return any(user.email == email for users in owners for user in users)
+    email = email.casefold()
+    if ways.user_unique is UserUnique.ACCOUNT:
+        return account.emails.get(email, 0) > 0
+    return any(user.email.casefold() == email for user in account.users.get(customer_id, ()))

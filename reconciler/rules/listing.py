@@ -1,19 +1,67 @@
-"""Lists in pages: customers and a customer's users. A page costs what it holds, however long the list is."""
+"""Lists in pages: customers and a customer's users, by cursors that only their own list takes."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from reconciler.rules.account import Account, Customer, microseconds, seen, show, show_user
-from reconciler.rules.behaviour import Behaviour
-from reconciler.rules.cursors import Key, decode, encode
+from reconciler.rules.account import (
+    Account,
+    RuleReply,
+    StoredCustomer,
+    microseconds,
+    not_found,
+    refusal,
+    seen,
+    show,
+    show_user,
+)
+from reconciler.rules.behaviour import Behaviour, LargerLimit, Order, PageShape, Paging, Precision
 from reconciler.rules.customers import visible
-from reconciler.rules.replies import Reply, not_found, refusal
-from reconciler.rules.words import LargerLimit, Order, PageShape, Paging, Precision
+
+# Base64 of these begins with "g+": a cursor that is not percent-encoded always arrives broken.
+_MARK = b"\x83\xe0"
+_HEAD = len(_MARK) + 4
+
+Key = tuple[int, str]
+
+
+def encode(key: Key, *, scope: str) -> str:
+    """
+    Return the cursor of a place in the list called `scope`.
+
+    >>> encode((1, "cus_1"), scope="customers")
+    'g+Ag49pAAAAAAAAAAAFjdXNfMQ=='
+    >>> decode(encode((1, "cus_1"), scope="customers"), scope="customers")
+    (1, 'cus_1')
+    """
+    place = struct.pack(">q", key[0]) + key[1].encode(errors="surrogatepass")
+    return base64.b64encode(_MARK + _check(place, scope) + place).decode("ascii")
+
+
+def decode(cursor: str, *, scope: str) -> Key:
+    """Return the place that a cursor of this list says; ValueError for any other text."""
+    try:
+        packed = base64.b64decode(cursor.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as exc:
+        raise ValueError("The cursor is not valid") from exc
+    place = packed[_HEAD:]
+    if not packed.startswith(_MARK) or packed[len(_MARK) : _HEAD] != _check(place, scope):
+        raise ValueError("The cursor is not valid")
+    return int(struct.unpack(">q", place[:8])[0]), place[8:].decode(errors="surrogatepass")
+
+
+def _check(place: bytes, scope: str) -> bytes:
+    """Return four bytes that only this place in this list has."""
+    return hashlib.blake2b(place, digest_size=4, key=scope.encode(errors="surrogatepass")[:64]).digest()
+
 
 Query = Mapping[str, str]
 See = Callable[[Key], Mapping[str, object] | None]
@@ -36,7 +84,7 @@ class _Listing:
     see: See
 
 
-def list_customers(account: Account, ways: Behaviour, query: Query, now: float) -> Reply:
+def list_customers(account: Account, ways: Behaviour, query: Query, now: float) -> RuleReply:
     """Answer `GET /customers`: a page, or 400 for a parameter that cannot be read."""
     try:
         start_us, end_us = _bounds(ways, query)
@@ -48,7 +96,7 @@ def list_customers(account: Account, ways: Behaviour, query: Query, now: float) 
     narrow = by_other and ("created_at_start" in query or "created_at_end" in query)
 
     def see(key: Key) -> Mapping[str, object] | None:
-        customer: Customer | None = account.customers[key[1]]
+        customer: StoredCustomer | None = account.customers[key[1]]
         if lag_us:
             customer = seen(account, key[1], at_us=at_us, lag_us=lag_us)
         if customer is None or (customer.archived and not ways.lists_archived):
@@ -71,7 +119,7 @@ def list_customers(account: Account, ways: Behaviour, query: Query, now: float) 
     return _page(ways, listing, query)
 
 
-def list_users(account: Account, ways: Behaviour, customer_id: str, query: Query, now: float) -> Reply:
+def list_users(account: Account, ways: Behaviour, customer_id: str, query: Query, now: float) -> RuleReply:
     """Answer `GET /customers/{id}/users`: a page, oldest first, or 404."""
     if visible(account, ways, customer_id, now) is None:
         return not_found(ways)
@@ -86,7 +134,7 @@ def list_users(account: Account, ways: Behaviour, customer_id: str, query: Query
     return _page(ways, _Listing(customer_id, keys, 0, len(keys), descending=False, see=see), query)
 
 
-def _page(ways: Behaviour, listing: _Listing, query: Query) -> Reply:
+def _page(ways: Behaviour, listing: _Listing, query: Query) -> RuleReply:
     """Return the page that `limit`, `after` and `before` ask for."""
     after, before = query.get("after", ""), query.get("before", "")
     try:
@@ -107,10 +155,10 @@ def _page(ways: Behaviour, listing: _Listing, query: Query) -> Reply:
     shown = [row for _, row in rows]
     if ways.page_shape is PageShape.NESTED:
         # The guide that shows this shape shows these two and no more.
-        return Reply(
+        return RuleReply(
             200, {"data": shown, "pagination": {name: cursors[name] for name in ("has_next_page", "end_cursor")}}
         )
-    return Reply(200, {"data": shown, **cursors})
+    return RuleReply(200, {"data": shown, **cursors})
 
 
 _Rows = list[tuple[Key, Mapping[str, object]]]

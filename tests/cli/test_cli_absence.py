@@ -15,7 +15,7 @@ from command_line import Online, Ran
 from reconciler.emulator.calls import Call
 from reconciler.emulator.faults import Amounts, Fault
 from reconciler.rules import Behaviour
-from reconciler.rules.words import Order, Paging, Unique
+from reconciler.rules.behaviour import Order, Paging, Unique
 
 pytest_plugins = ("command_fixtures",)
 

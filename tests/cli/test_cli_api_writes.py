@@ -10,7 +10,7 @@ import pytest
 from command_line import EPOCH_S, ONE, Online, raw
 
 from reconciler.rules import Behaviour
-from reconciler.rules.words import Unique
+from reconciler.rules.behaviour import Unique
 
 pytest_plugins = ("command_fixtures",)
 

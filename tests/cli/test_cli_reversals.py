@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from command_line import EPOCH_S, THREE, Online, Ran
 
-from reconciler.rules import Account, Behaviour, Reply, archive, restore
+from reconciler.rules import Account, Behaviour, RuleReply, archive, restore
 
 pytest_plugins = ("command_fixtures",)
 
-Rule = Callable[[Account, Behaviour, str, float], Reply]
+Rule = Callable[[Account, Behaviour, str, float], RuleReply]
 
 ACTIVE = THREE
 ARCHIVED = THREE.replace("globex: {name", "globex: {archived: true, name")

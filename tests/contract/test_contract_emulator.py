@@ -19,9 +19,9 @@ from reconciler.emulator.service import LOCAL, Emulator
 from reconciler.rules import (
     Account,
     Behaviour,
-    Customer,
     LargerLimit,
     PatchIdentity,
+    StoredCustomer,
     create_user,
     list_customers,
     list_users,
@@ -36,7 +36,7 @@ NOW = 1_767_225_600.0
 def account() -> Account:
     """Return an account with one customer, `cus_1`."""
     held = Account()
-    put(held, Customer("cus_1", 0, {"name": "Acme"}))
+    put(held, StoredCustomer("cus_1", 0, {"name": "Acme"}))
     return held
 
 
@@ -163,8 +163,8 @@ def answered(operation: Operation) -> set[int]:
     statuses = set()
     for target, body in SENDINGS[operation.id]:
         for served, key in emulators():
-            put(served.account, Customer("cus_1", 0, {"external_id": "acme", "name": "Acme"}))
-            put(served.account, Customer("cus_2", 1, {"external_id": "acme", "name": "Acme"}, archived=True))
+            put(served.account, StoredCustomer("cus_1", 0, {"external_id": "acme", "name": "Acme"}))
+            put(served.account, StoredCustomer("cus_2", 1, {"external_id": "acme", "name": "Acme"}, archived=True))
             served.account.payment_methods["cus_1"] = [{"id": "pm_1", "type": "card"}]
             for _ in range(2 if served.rate.per_s else 1):
                 statuses.add(status_of(served, operation, key, target, body))

@@ -3,16 +3,7 @@ from __future__ import annotations
 import pytest
 from rules_account import NOW, UNKNOWN, ids, made
 
-from reconciler.rules import (
-    Account,
-    Behaviour,
-    Reply,
-    archive,
-    get,
-    list_customers,
-    patch,
-    restore,
-)
+from reconciler.rules import Account, Behaviour, RuleReply, archive, get, list_customers, patch, restore
 
 
 def test_nothing_in_a_reply_says_that_a_customer_is_archived() -> None:
@@ -57,4 +48,4 @@ def test_a_restore_may_answer_with_an_empty_body() -> None:
     account, ways = Account(), Behaviour(restore_replies=False)
     one = made(account)
     archive(account, ways, one, NOW)
-    assert restore(account, ways, one, NOW) == Reply(200, None)
+    assert restore(account, ways, one, NOW) == RuleReply(200, None)

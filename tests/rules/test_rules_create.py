@@ -6,7 +6,7 @@ from rules_account import NOW, PLAIN, UNKNOWN, USED, body, made
 from reconciler.rules import (
     Account,
     Behaviour,
-    Reply,
+    RuleReply,
     Unique,
     archive,
     create,
@@ -40,8 +40,8 @@ def test_a_created_customer_has_every_documented_field_as_a_string() -> None:
         "default_payment_method_id": "",
         "created_at": "2023-11-14T22:13:20.250000Z",
     }
-    assert reply == Reply(201, expected)
-    assert get(account, PLAIN, expected["id"], NOW) == Reply(200, expected)
+    assert reply == RuleReply(201, expected)
+    assert get(account, PLAIN, expected["id"], NOW) == RuleReply(200, expected)
 
 
 def test_an_unknown_id_answers_404_to_every_request() -> None:
@@ -91,7 +91,7 @@ def test_an_external_id_is_unique_among_those_that_the_behaviour_says(
 def test_a_taken_external_id_is_refused_in_the_words_seen_live() -> None:
     account = Account()
     made(account, external_id="acme")
-    assert create(account, PLAIN, {"external_id": "acme"}, NOW) == Reply(400, USED)
+    assert create(account, PLAIN, {"external_id": "acme"}, NOW) == RuleReply(400, USED)
 
 
 def test_two_customers_without_external_id_do_not_exclude_each_other() -> None:
@@ -110,4 +110,4 @@ def test_a_restore_is_refused_where_an_active_customer_took_the_external_id() ->
     former = made(account, ways, external_id="acme")
     archive(account, ways, former, NOW)
     made(account, ways, external_id="acme")
-    assert restore(account, ways, former, NOW) == Reply(400, USED)
+    assert restore(account, ways, former, NOW) == RuleReply(400, USED)

@@ -9,10 +9,10 @@ from reconciler.rules import (
     Account,
     Behaviour,
     Clears,
-    Customer,
     PatchIdentity,
-    Reply,
     Rewrite,
+    RuleReply,
+    StoredCustomer,
     Synced,
     get,
     patch,
@@ -24,7 +24,7 @@ def test_a_patch_changes_what_it_names_and_nothing_else() -> None:
     account = Account()
     one = made(account, external_id="acme", name="Acme", city="Boston")
     before = body(get(account, PLAIN, one, NOW))
-    assert patch(account, PLAIN, one, {"city": "New York", "tier": "gold"}, NOW) == Reply(
+    assert patch(account, PLAIN, one, {"city": "New York", "tier": "gold"}, NOW) == RuleReply(
         200, {**before, "city": "New York"}
     )
 
@@ -106,6 +106,6 @@ def test_a_patch_silently_ignores_the_fields_that_the_behaviour_says() -> None:
 )
 def test_a_patch_of_a_synced_customer_does_what_the_behaviour_says(synced: Synced, status: int, city: str) -> None:
     account, ways = Account(), Behaviour(synced=synced)
-    put(account, Customer("cus_1", 0, {"customer_integration_id": "psa-1"}))
+    put(account, StoredCustomer("cus_1", 0, {"customer_integration_id": "psa-1"}))
     assert patch(account, ways, "cus_1", {"city": "Rome"}, NOW).status == status
     assert body(get(account, ways, "cus_1", NOW))["city"] == city

@@ -4,18 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rules_account import NOW, flat, made, read_all
 
-from reconciler.rules import (
-    Account,
-    Behaviour,
-    Customer,
-    Order,
-    Paging,
-    Unique,
-    archive,
-    put,
-    remove,
-    restore,
-)
+from reconciler.rules import Account, Behaviour, Order, Paging, StoredCustomer, Unique, archive, put, remove, restore
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["create", "archive", "restore", "remove", "put"]), st.integers(0, 9), st.integers(0, 5)),
@@ -42,7 +31,7 @@ def test_lists_hold_exactly_the_customers_that_are_to_be_seen(
             case "remove" if one:
                 remove(account, one)
             case "put" if one:
-                put(account, Customer(one, moment, {"external_id": f"e{moment}"}, archived=bool(place % 2)))
+                put(account, StoredCustomer(one, moment, {"external_id": f"e{moment}"}, archived=bool(place % 2)))
     seen = flat(read_all(account, ways, limit="3"))
     expected = sorted(one.id for one in account.customers.values() if lists_archived or not one.archived)
     assert sorted(seen) == expected

@@ -3,17 +3,7 @@ from __future__ import annotations
 import pytest
 from rules_account import NOW, PLAIN, UNKNOWN, body, made
 
-from reconciler.rules import (
-    Account,
-    Behaviour,
-    ErrorBody,
-    Precision,
-    Reply,
-    Rewrite,
-    Unique,
-    Unset,
-    get,
-)
+from reconciler.rules import Account, Behaviour, ErrorBody, Precision, Rewrite, RuleReply, Unique, Unset, get
 
 
 @pytest.mark.parametrize(
@@ -34,7 +24,7 @@ def test_what_is_unset_is_shown_as_the_behaviour_says(unset: Unset, shown: dict[
     ],
 )
 def test_a_refusal_has_the_body_that_the_behaviour_says(shape: ErrorBody, expected: object) -> None:
-    assert get(Account(), Behaviour(error_body=shape), "no", NOW) == Reply(404, expected)
+    assert get(Account(), Behaviour(error_body=shape), "no", NOW) == RuleReply(404, expected)
 
 
 @pytest.mark.parametrize(

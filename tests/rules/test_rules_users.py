@@ -6,7 +6,7 @@ from rules_account import NOW, PLAIN, UNKNOWN, body, made
 from reconciler.rules import (
     Account,
     Behaviour,
-    Reply,
+    RuleReply,
     UserUnique,
     create_user,
     get,
@@ -22,7 +22,7 @@ def test_a_user_is_created_and_listed() -> None:
     sent = {"email": "jane@acme.example", "first_name": "Jane", "last_name": "Doe", "role": "admin"}
     reply = create_user(account, PLAIN, one, sent, NOW)
     shown = {"id": body(reply)["id"], "email": "jane@acme.example", "first_name": "Jane", "last_name": "Doe"}
-    assert reply == Reply(201, shown)
+    assert reply == RuleReply(201, shown)
     assert body(list_users(account, PLAIN, one, {}, NOW))["data"] == [shown]
 
 
@@ -62,9 +62,9 @@ def test_payment_methods_are_found_by_id_or_external_id() -> None:
     account = Account()
     one, other = made(account, external_id="acme"), made(account)
     account.payment_methods |= {"acme": [{"id": "pm_1", "type": "card"}], other: [{"id": "pm_2", "type": "bank"}]}
-    assert list_payment_methods(account, PLAIN, one, NOW) == Reply(200, {"data": [{"id": "pm_1", "type": "card"}]})
+    assert list_payment_methods(account, PLAIN, one, NOW) == RuleReply(200, {"data": [{"id": "pm_1", "type": "card"}]})
     bare = Behaviour(methods_bare=True)
-    assert list_payment_methods(account, bare, other, NOW) == Reply(200, [{"id": "pm_2", "type": "bank"}])
-    assert get_payment_method(account, PLAIN, one, "pm_1", NOW) == Reply(200, {"id": "pm_1", "type": "card"})
+    assert list_payment_methods(account, bare, other, NOW) == RuleReply(200, [{"id": "pm_2", "type": "bank"}])
+    assert get_payment_method(account, PLAIN, one, "pm_1", NOW) == RuleReply(200, {"id": "pm_1", "type": "card"})
     assert get_payment_method(account, PLAIN, one, "pm_2", NOW) == UNKNOWN
     assert body(get(account, PLAIN, one, NOW))["default_payment_method_id"] == "pm_1"
