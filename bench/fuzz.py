@@ -42,9 +42,9 @@ from reconciler.cli.main import run
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
 from reconciler.errors import ReconcilerError
-from reconciler.ledger.objects.memory import made, opened
+from reconciler.ledger.objects.replica import made, opened
 from reconciler.ledger.objects.segments import read_head, read_segment, read_snapshot, write_snapshot
-from reconciler.ledger.schema import shipped
+from reconciler.ledger.sqlite_file import shipped
 from reconciler.pipeline.sealed_plan import sealed
 from reconciler.rules import Account
 from reconciler.settings import Options, read_settings

@@ -18,9 +18,8 @@ from tempfile import TemporaryDirectory
 
 from workbench import table, told
 
-from reconciler.ledger.cipher import Cipher, read_keys
+from reconciler.ledger.encryption import Cipher, SealedLedger, read_keys
 from reconciler.ledger.open import open_ledger
-from reconciler.ledger.sealed import SealedLedger
 from reconciler.model.core import CustomerId
 from reconciler.model.ledger import Binding, BindingState, PutBinding, Via
 

@@ -79,7 +79,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "faker": ("synthetic",),
     "apprise": ("cli",),
     "sqlite3": ("ledger", "emulator"),
-    "cryptography": ("ledger.cipher",),
+    "cryptography": ("ledger.encryption",),
     "psycopg": ("ledger.postgres",),
     "obstore": ("ledger.objects",),
     # Sending. `api.origin` makes the one client, `api.client` has it.
@@ -249,15 +249,15 @@ def _use_fault(module: str, name: str) -> str:
 _PRIMITIVES = ("_http.send", "connection.commit", "connection.transaction", "store.put_new")
 # Commits that no run depends on, each with why.
 SILENT = {
-    "ledger.schema.migrate": "makes or migrates the format, before a run has written anything",
-    "ledger.postgres.opening._migrate": "the same in a database",
-    "ledger.postgres.lease.take": "the lease, which ends by itself",
-    "ledger.postgres.reading._at_once": "reads only",
-    "ledger.objects.opening._make": "makes a ledger, before a run has written anything",
-    "ledger.objects.opening.probe": "an object of its own, deleted again",
+    "ledger.sqlite_file.migrate": "makes or migrates the format, before a run has written anything",
+    "ledger.postgres.connect._migrate": "the same in a database",
+    "ledger.postgres.coordination.take": "the lease, which ends by itself",
+    "ledger.postgres.ledger._at_once": "reads only",
+    "ledger.objects.ledger._make": "makes a ledger, before a run has written anything",
+    "ledger.objects.ledger.probe": "an object of its own, deleted again",
     "ledger.objects.lease.take": "the lease, which ends by itself",
     "ledger.objects.replica.snapshot": "what it holds is durable in the log already",
-    "ledger.objects.sealing.end_log": "another run may commit no more; nothing is written for this one",
+    "ledger.objects.replica.end_log": "another run may commit no more; nothing is written for this one",
 }
 
 

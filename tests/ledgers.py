@@ -12,11 +12,10 @@ import object_server
 import postgres_server
 
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.ledger.cipher import Cipher, read_keys
+from reconciler.ledger.encryption import Cipher, SealedLedger, read_keys
 from reconciler.ledger.open import write_sqlite
-from reconciler.ledger.schema import shipped
-from reconciler.ledger.sealed import SealedLedger
 from reconciler.ledger.sqlite import SqliteLedger
+from reconciler.ledger.sqlite_file import shipped
 from reconciler.model.core import CustomerId
 from reconciler.model.ledger import Binding, BindingState, Via
 

@@ -18,7 +18,7 @@ import postgres_server
 from command_line import Online
 
 from reconciler.emulator.load import load
-from reconciler.ledger.schema import shipped, shipped_in
+from reconciler.ledger.sqlite_file import shipped, shipped_in
 from reconciler.rules import Account
 
 FOLDER = Path(__file__).parent / "fixtures" / "ledgers"

@@ -13,7 +13,7 @@ from world import BASE_URL
 
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder
-from reconciler.ledger.objects.opening import open_objects
+from reconciler.ledger.objects.ledger import open_objects
 
 EVERY = 11
 """So many steps lie between two deaths."""

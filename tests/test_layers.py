@@ -43,7 +43,7 @@ def test_a_module_keeps_to_the_house(module: str) -> None:
         ("live", "def send(client): return client.open('x')"),
         ("probe.session", "from reconciler.api.request import Request\ndef send(request: Request) -> None: ..."),
         ("", "def f():\n    from reconciler import scripting"),
-        ("ledger.schema", "from importlib.resources import files\nfiles('reconciler')"),
+        ("ledger.sqlite_file", "from importlib.resources import files\nfiles('reconciler')"),
     ],
 )
 def test_what_the_house_allows_passes(module: str, source: str) -> None:

@@ -10,7 +10,7 @@ from reconciler.cli.session import settings_of
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.ledger.base import Copy, Meta
-from reconciler.ledger.copies import read_copy, to_lines
+from reconciler.ledger.export import read_copy, to_lines
 from reconciler.pipeline import opening, writing
 from reconciler.settings import Environment, Options, Settings
 

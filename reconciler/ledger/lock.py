@@ -1,32 +1,67 @@
-"""
-One writing run per ledger, and per base URL and client id, on this machine.
-
-A lock is the operating system's, on a file in the user's state folder: it ends with the process that
-holds it, however that dies, so it is never stale. The file stays when the lock ends: removing it would
-let two runs hold two files of one name. Its text says who holds it, and means nothing without the lock.
-
-A run holds two: that of its ledger keeps two keys of one account apart, that of its key two ledgers of one. All
-take them in this order, so that no two runs wait for each other.
-"""
+"""What processes of this machine agree on: one writing run per ledger and per account, and the pace of a key."""
 
 from __future__ import annotations
 
 import getpass
 import hashlib
 import json
+import logging
 import os
+import platform
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.escape import visible
+from reconciler.pace import Pace, from_text, to_text
+
+
+def this_machine() -> str:
+    """
+    Return what tells this machine, since it started, from any other; "" where that is not known.
+
+    Host name, boot id, and the namespace that process numbers are counted in: two containers of one host
+    share all but that.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{os.uname().nodename} {boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no path of a file
+    except (OSError, AttributeError):
+        return ""
+
+
+def process_key() -> str:
+    """Return number and start of this process, `pid:ticks`: a number alone is used again."""
+    return f"{os.getpid()}:{_started(os.getpid()) or ''}"
+
+
+def died(machine: str, process: str) -> bool:
+    """Say whether a process is known to have died: False on another machine, or where it cannot be told."""
+    if not machine or machine != this_machine():
+        return False
+    number, _, started = process.partition(":")
+    if not number.isdecimal() or not started:
+        return False
+    return _started(int(number)) != started
+
+
+def _started(number: int) -> str | None:
+    """Return when a process started, in ticks since the machine did; None where there is none, or a dead one."""
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The name stands in brackets and may hold any character; state is the third field, start the 22nd.
+    state, *rest = stat.rpartition(")")[2].split()
+    return None if state in ("Z", "X") else rest[18]
+
 
 if sys.platform == "win32":
     import msvcrt
@@ -260,3 +295,94 @@ def rfc3339(now_s: float) -> str:
     '1970-01-01T00:00:00Z'
     """
     return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger("reconciler.ledger")
+
+_ASK_PACE_EVERY_S = 0.002
+_ASKED = 500
+_LONGEST_PACE_FILE = 1 << 20
+
+
+class PaceFile:
+    """
+    A board of `api.limit` in a file; where it cannot be used, the pace of this process alone.
+
+    A run that may not write there (a read-only disk, no home) goes on at its own pace: a 429 is obeyed, and
+    nothing is lost by it.
+    """
+
+    def __init__(self, base_url: str, client_id: str, clock: Clock, folder: Path | None = None) -> None:
+        state = folder or state_folder()
+        self._file = state / f"{account_key(base_url, f'{client_id}@{platform.node()}')}.pace"
+        self._clock = clock
+        self._own = Pace()
+        self._usable = state.is_absolute()
+
+    async def change(self, move: Callable[[Pace], tuple[Pace, Result]]) -> Result:
+        """Replace the pace and return what `move` says."""
+        descriptor = await self._locked()
+        if descriptor is None:
+            self._own, result = move(self._own)
+            return result
+        try:
+            self._own, result = move(_read_pace(descriptor, self._clock.monotonic()))
+            _write(descriptor, self._own)
+        except OSError as error:
+            self._give_up(error.strerror)
+        finally:
+            os.close(descriptor)
+        return result
+
+    async def _locked(self) -> int | None:
+        """Return the file, open and locked; None where there is none, or somebody was stopped while he held it."""
+        descriptor = self._opened()
+        if descriptor is None:
+            return None
+        try:
+            for _ in range(_ASKED):
+                if try_lock(descriptor):
+                    return descriptor
+                await self._clock.sleep(_ASK_PACE_EVERY_S)
+        except LedgerFailed as error:
+            self._give_up(str(error))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return None
+
+    def _opened(self) -> int | None:
+        """Return the file, open; None where it cannot be written."""
+        if not self._usable:
+            return None
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            self._give_up(error.strerror)
+            return None
+
+    def close(self) -> None:
+        """Leave it: nothing is kept open."""
+
+    def _give_up(self, why: str | None) -> None:
+        """Go on at this process's own pace."""
+        self._usable = False
+        _log.debug("the pace is not shared with other processes: %s", why)
+
+
+def _read_pace(descriptor: int, now_s: float) -> Pace:
+    """Return the pace that the file holds; a new one where it holds none of this start of the machine."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return from_text(os.read(descriptor, _LONGEST_PACE_FILE), now_s)
+
+
+def _write(descriptor: int, pace: Pace) -> None:
+    """Put a pace into the file. Not synced: what a machine's end takes away is worth nothing after it."""
+    text = to_text(pace).encode()
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, text)
+    os.ftruncate(descriptor, len(text))

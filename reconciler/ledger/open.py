@@ -1,27 +1,174 @@
-"""From a path or a URL to an open ledger: the file made, checked, migrated, or found missing."""
+"""From a path or a URL to an open ledger, for every kind of storage: made, checked, migrated, or missing."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from reconciler.clock import Clock
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed
 from reconciler.escape import visible
-from reconciler.ledger.base import Ledger
-from reconciler.ledger.durable import make_durable, on_network
-from reconciler.ledger.empty import EmptyLedger
-from reconciler.ledger.faults import primary, told
-from reconciler.ledger.schema import Connect, hardened, make_private, migrate, shipped, version_of
-from reconciler.ledger.shared import open_shared
+from reconciler.ledger.base import EmptyLedger, Ledger, Meta
+from reconciler.ledger.encryption import Cipher, SealedLedger
+from reconciler.ledger.lock import Holder, PaceFile, account_key, may_write
 from reconciler.ledger.sqlite import SqliteLedger
-from reconciler.ledger.whose import meta_of, named, refuse_anothers
+from reconciler.ledger.sqlite_file import (
+    Connect,
+    hardened,
+    ledger_errors,
+    make_durable,
+    make_private,
+    meta_of,
+    migrate,
+    named,
+    on_network,
+    primary,
+    refuse_anothers,
+    shipped,
+    shipped_in,
+    version_of,
+)
+from reconciler.model.ledger import Records, Run
+from reconciler.resources import to_install
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from reconciler.ledger.postgres.coordination import PaceTable
+
+
+class StorageKind(StrEnum):
+    """What a ledger is stored in."""
+
+    FILE = "file"
+    DATABASE = "postgresql"
+    STORE = "objects"
+
+
+_KINDS = {
+    **dict.fromkeys(("postgresql", "postgres"), StorageKind.DATABASE),
+    **dict.fromkeys(("s3", "gs", "az"), StorageKind.STORE),
+}
+
+
+def kind_of(url_or_path: str) -> StorageKind:
+    """
+    Return what a ledger is stored in; LedgerFailed for a URL that names nothing of it.
+
+    >>> str(kind_of("postgresql://db.example/state")), str(kind_of("s3://bucket/state")), str(kind_of("ledger.db"))
+    ('postgresql', 'objects', 'file')
+    """
+    scheme, colon, _ = url_or_path.partition("://")
+    if not colon:
+        return StorageKind.FILE
+    if scheme not in _KINDS:
+        # Not the rest of the URL: it may hold a password.
+        raise LedgerFailed(
+            f"{visible(scheme)}:// ledgers are not supported by this version",
+            "give the path of a file, or a postgresql://, s3://, gs:// or az:// URL, in `state:` or RECONCILER_STATE",
+        )
+    return _KINDS[scheme]
+
+
+def is_shared(url_or_path: str) -> bool:
+    """
+    Say whether a ledger is shared, and its lock a lease.
+
+    >>> is_shared("postgresql://db.example/state"), is_shared("s3://bucket/state"), is_shared("ledger.db")
+    (True, True, False)
+    """
+    return url_or_path.partition("://")[0] in _KINDS and "://" in url_or_path
+
+
+def open_shared(
+    url: str,
+    *,
+    environment: str,
+    base_url: str,
+    writable: bool,
+    create: bool,
+    lineage: str | None,
+    step: Step = no_hook,
+) -> Ledger:
+    """Return the ledger that a URL names, open (see `open.open_ledger`)."""
+    opening = _opening(url)
+    opened = opening.open_postgres if kind_of(url) is StorageKind.DATABASE else opening.open_objects
+    ledger: Ledger = opened(
+        url,
+        environment=environment,
+        base_url=base_url,
+        writable=writable,
+        create=create,
+        lineage=lineage,
+        step=step,
+    )
+    return ledger
+
+
+def usable(url: str) -> tuple[int, bool]:
+    """Return the format of the ledgers at a URL, 0 for none, and whether they may be written, or made."""
+    found: tuple[int, bool] = _opening(url).usable(url)
+    return found
+
+
+def known_format(url: str) -> int:
+    """Return the format that this version writes at a URL."""
+    return len(shipped_in("reconciler.ledger.postgres")) if kind_of(url) is StorageKind.DATABASE else len(shipped())
+
+
+def lease_holder(url: str, account: str) -> Holder | None:
+    """Return who holds the lease of an account (`lock.account_key`), None for nobody."""
+    holder: Holder | None = _opening(url).lease_holder(url, account)
+    return holder
+
+
+def shared_pace(url_or_path: str, base_url: str, client_id: str, clock: Clock) -> PaceFile | PaceTable:
+    """Return where the pace of a key is kept: in the ledger's database if it has one, else on this machine."""
+    own = PaceFile(base_url, client_id, clock)
+    if not is_shared(url_or_path) or kind_of(url_or_path) is not StorageKind.DATABASE:
+        return own
+    try:
+        from reconciler.ledger.postgres.coordination import PaceTable  # noqa: PLC0415
+    except ImportError:
+        return own  # whoever opens the ledger says what to install
+    return PaceTable(url_or_path, account_key(base_url, client_id), clock, own)
+
+
+def end_lease(url: str, account: str) -> None:
+    """End the lease of an account, whoever holds it: that run writes and sends nothing more."""
+    _opening(url).end_lease(url, account)
+
+
+def _opening(url: str) -> ModuleType:
+    """Return the module that opens such ledgers."""
+    if kind_of(url) is StorageKind.DATABASE:
+        with _driver("PostgreSQL", "postgres"):
+            from reconciler.ledger.postgres import connect as database  # noqa: PLC0415 - most ledgers are files
+        return database
+    with _driver("object storage", "objects"):
+        from reconciler.ledger.objects import ledger as objects  # noqa: PLC0415
+    return objects
+
+
+@contextmanager
+def _driver(where: str, extra: str) -> Iterator[None]:
+    """Raise LedgerFailed, with what to install, where the driver is not there."""
+    try:
+        yield
+    except ImportError as error:
+        raise LedgerFailed(f"a ledger in {where} needs a driver that is not installed", to_install(extra)) from error
+
 
 _SMALLEST = 512  # bytes: the smallest page of an SQLite file
 _ELSEWHERE = "name another file in `state:` or RECONCILER_STATE"
@@ -90,7 +237,7 @@ def write_sqlite(
 ) -> Ledger:
     """Return a ledger that can be written, made or migrated where it must be (see `open_ledger`)."""
     migrations = shipped() if migrations is None else migrations
-    with told(path):
+    with ledger_errors(path):
         if not _is_there(path):
             if not create:
                 return EmptyLedger(str(path))
@@ -127,7 +274,7 @@ def read_sqlite(
 ) -> Ledger:
     """Return a ledger that can be read, an empty one where there is none (see `open_ledger`)."""
     migrations = shipped() if migrations is None else migrations
-    with told(path):
+    with ledger_errors(path):
         if not _is_there(path):
             return EmptyLedger(str(path))
         connection = connect_to_read(path, connect)
@@ -201,3 +348,68 @@ def _in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
             memory.close()
             raise
     return memory
+
+
+FEW_BYTES = 64 * 1024**2
+"""With less free space than this a ledger may soon find the disk full."""
+
+_ANY = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """
+    Where a ledger lies, whether or not there is one.
+
+    - `format`: that of what is there, 0 for nothing; `known`: that which this version writes.
+    - `private`: nobody else on this machine may read it. `free_bytes`: None where that is not this machine's matter.
+    """
+
+    kind: StorageKind
+    format: int
+    known: int
+    writable: bool
+    private: bool = True
+    free_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a ledger holds: `meta` is None where there is none yet."""
+
+    meta: Meta | None
+    records: Records
+    runs: tuple[Run, ...]
+
+
+def storage_of(url_or_path: str) -> Storage:
+    """Return where a ledger lies; LedgerFailed where that cannot be looked at."""
+    if "://" in url_or_path:
+        version, writable = usable(url_or_path)
+        return Storage(kind_of(url_or_path), format=version, known=known_format(url_or_path), writable=writable)
+    path = Path(url_or_path)
+    with ledger_errors(path):
+        file = path.resolve()
+        there = file.is_file()
+        # SQLite writes a journal beside the file, so the folder must be writable too.
+        return Storage(
+            kind=StorageKind.FILE,
+            format=_format(file) if there and file.stat().st_size else 0,
+            known=len(shipped()),
+            writable=may_write(file) and may_write(file.parent),
+            private=not (there and os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077),
+            free_bytes=shutil.disk_usage(next(one for one in file.parents if one.exists())).free,
+        )
+
+
+def contents_of(url_or_path: str, *, environment: str, base_url: str, cipher: Cipher | None = None) -> Contents:
+    """Return what a ledger holds; raises as opening and reading it do."""
+    with open_ledger(url_or_path, environment=environment, base_url=base_url, writable=False) as held:
+        ledger = SealedLedger(held, cipher or Cipher())
+        return Contents(ledger.meta, ledger.records(), ledger.runs())
+
+
+def _format(file: Path) -> int:
+    """Return the format of a file, also one that is newer than this program; LedgerFailed where it is no ledger."""
+    with closing(connect_to_read(file)) as connection:
+        return version_of(connection, file, known=_ANY)

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.errors import Invalid, ReconcilerError
-from reconciler.ledger.health import FEW_BYTES, Contents, Storage, contents_of, storage_of
 from reconciler.ledger.lock import lock_folder
-from reconciler.ledger.shared import Kind, is_shared
+from reconciler.ledger.open import FEW_BYTES, Contents, Storage, StorageKind, contents_of, is_shared, storage_of
 from reconciler.model.ledger import Learned
 from reconciler.model.reports import YES, Check, Fact, Facts, Finding, ProbeQuestion, Verdict, answers_of, skipped
 from reconciler.pipeline.opening import cipher_of
@@ -50,7 +49,7 @@ def _state(environment: Environment) -> tuple[Contents | None, Finding]:
     return contents, state_of(place, storage, contents)
 
 
-_KINDS = {Kind.DATABASE: "PostgreSQL", Kind.STORE: "object storage"}
+_KINDS = {StorageKind.DATABASE: "PostgreSQL", StorageKind.STORE: "object storage"}
 
 
 def state_of(place: str, storage: Storage, contents: Contents) -> Finding:

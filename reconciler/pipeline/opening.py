@@ -10,10 +10,9 @@ from reconciler.clock import Clock, RealClock
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import Invalid
 from reconciler.ledger.base import Ledger
-from reconciler.ledger.cipher import Cipher, read_keys
+from reconciler.ledger.encryption import Cipher, SealedLedger, read_keys
 from reconciler.ledger.open import open_ledger as open_ledger_at
-from reconciler.ledger.sealed import SealedLedger
-from reconciler.ledger.shared import shared_pace
+from reconciler.ledger.open import shared_pace
 from reconciler.model.policy import UNBOUNDED, Allowance
 from reconciler.settings import Environment
 

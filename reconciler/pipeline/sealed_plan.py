@@ -11,7 +11,7 @@ import json
 
 from reconciler.errors import Invalid, LedgerFailed, Problem, Refused, Source
 from reconciler.escape import visible
-from reconciler.ledger.cipher import Cipher, is_sealed, read_keys, sealed_by
+from reconciler.ledger.encryption import Cipher, is_sealed, read_keys, sealed_by
 from reconciler.plan.saved import AGAIN
 from reconciler.settings import Environment
 

@@ -15,9 +15,8 @@ from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed, Locked, TakenOver
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.lock import Holder, Lock, account_key, lock_holder, rfc3339, take_lock, this_process
-from reconciler.ledger.open import connect_sqlite
-from reconciler.ledger.schema import copy_beside
-from reconciler.ledger.shared import end_lease, is_shared, lease_holder
+from reconciler.ledger.open import connect_sqlite, end_lease, is_shared, lease_holder
+from reconciler.ledger.sqlite_file import copy_beside
 from reconciler.pipeline.opening import open_ledger, real_clock
 from reconciler.settings import Environment
 

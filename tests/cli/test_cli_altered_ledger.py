@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import Online, raw
 
-from reconciler.ledger.schema import shipped
+from reconciler.ledger.sqlite_file import shipped
 
 pytest_plugins = ("command_fixtures",)
 

@@ -15,7 +15,7 @@ from command_line import ONE, Online, Place, Ran, answers, fits, raw, variables_
 from reconciler.clock import RealClock
 from reconciler.ledger.lock import take_lock
 from reconciler.ledger.objects.store import open_store
-from reconciler.ledger.schema import shipped
+from reconciler.ledger.sqlite_file import shipped
 
 pytest_plugins = ("command_fixtures",)
 

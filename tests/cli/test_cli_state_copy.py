@@ -14,7 +14,7 @@ from command_line import ONE, THREE, Online
 
 from reconciler.ledger import Holder
 from reconciler.ledger.lock import account_key
-from reconciler.ledger.postgres.opening import open_postgres
+from reconciler.ledger.postgres.connect import open_postgres
 
 pytest_plugins = ("command_fixtures",)
 

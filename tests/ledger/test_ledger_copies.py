@@ -14,7 +14,7 @@ from ledgers import OPENERS, bound
 
 from reconciler.errors import Invalid, LedgerTooNew
 from reconciler.ledger.base import Copy, Meta
-from reconciler.ledger.copies import read_copy, to_lines
+from reconciler.ledger.export import read_copy, to_lines
 from reconciler.model.core import Action, Address, CustomerId, Status
 from reconciler.model.ledger import (
     Intent,

@@ -10,11 +10,10 @@ from ledgers import LATER, WHERE, bound, mode, sqlite_ledger
 
 from reconciler.errors import LedgerFailed, LedgerTooNew, Refused
 from reconciler.ledger import open_ledger
-from reconciler.ledger.durable import file_system, on_network
-from reconciler.ledger.empty import EmptyLedger
+from reconciler.ledger.base import EmptyLedger
 from reconciler.ledger.open import connect_sqlite, read_sqlite, write_sqlite
-from reconciler.ledger.schema import shipped
 from reconciler.ledger.sqlite import SqliteLedger
+from reconciler.ledger.sqlite_file import file_system, on_network, shipped
 from reconciler.model.ledger import PutBinding
 
 NOW = len(shipped())

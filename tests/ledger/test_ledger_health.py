@@ -11,10 +11,9 @@ import pytest
 from ledgers import WHERE, bound, open_postgres, sqlite_ledger
 
 from reconciler.errors import LedgerFailed
-from reconciler.ledger.health import Storage, contents_of, storage_of
 from reconciler.ledger.lock import lock_folder, may_write
-from reconciler.ledger.schema import shipped, shipped_in
-from reconciler.ledger.shared import Kind
+from reconciler.ledger.open import Storage, StorageKind, contents_of, storage_of
+from reconciler.ledger.sqlite_file import shipped, shipped_in
 from reconciler.model.ledger import PutBinding
 
 KNOWN = len(shipped())
@@ -63,7 +62,7 @@ def test_a_database_says_its_format_and_that_it_may_be_written(tmp_path: Path) -
     with open_postgres(tmp_path):
         pass
     known = len(shipped_in("reconciler.ledger.postgres"))
-    assert storage_of(postgres_server.url()) == Storage(Kind.DATABASE, format=known, known=known, writable=True)
+    assert storage_of(postgres_server.url()) == Storage(StorageKind.DATABASE, format=known, known=known, writable=True)
 
 
 def test_a_url_of_no_known_kind_is_refused_without_its_password() -> None:

@@ -12,7 +12,7 @@ from ledgers import WHERE, bound, mode
 
 from reconciler.errors import LedgerFailed
 from reconciler.ledger import open_ledger
-from reconciler.ledger.objects.memory import shrink
+from reconciler.ledger.objects.replica import shrink
 from reconciler.ledger.open import connect_sqlite
 from reconciler.model.core import CustomerId
 from reconciler.model.ledger import PutBinding, PutRun, Run

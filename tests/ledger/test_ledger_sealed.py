@@ -12,8 +12,7 @@ from ledgers import KEY, bound, open_sqlite
 
 from reconciler.errors import LedgerFailed, Source
 from reconciler.ledger import Ledger
-from reconciler.ledger.cipher import Cipher, is_sealed, read_keys
-from reconciler.ledger.sealed import SealedLedger
+from reconciler.ledger.encryption import Cipher, SealedLedger, is_sealed, read_keys
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
 from reconciler.model.ledger import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, PutUsers, Run, SeenUser
 

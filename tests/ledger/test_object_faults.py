@@ -17,10 +17,9 @@ from store_proxy import Fault, Proxy, proxy
 
 from reconciler.errors import LedgerFailed, LedgerTooNew, Refused
 from reconciler.ledger import Holder, Ledger, open_ledger
-from reconciler.ledger.empty import EmptyLedger
-from reconciler.ledger.objects.ledger import ObjectLedger
-from reconciler.ledger.objects.opening import lease_holder, open_objects
-from reconciler.ledger.objects.store import Store, open_store
+from reconciler.ledger.base import EmptyLedger
+from reconciler.ledger.objects.ledger import ObjectLedger, lease_holder, open_objects
+from reconciler.ledger.objects.store import ObjectStore, open_store
 from reconciler.model.ledger import DropBinding, PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
@@ -175,9 +174,9 @@ def test_the_ledger_of_another_environment_is_refused(url: str) -> None:
         open_ledger(url, environment="another", base_url="https://api.example")
 
 
-def _moved(store: Store, *, to: str) -> None:
+def _moved(store: ObjectStore, *, to: str) -> None:
     """Copy a ledger to where that of another environment lies."""
-    from reconciler.ledger.objects.opening import folder_of  # noqa: PLC0415 - here alone
+    from reconciler.ledger.objects.ledger import folder_of  # noqa: PLC0415 - here alone
 
     old, new = folder_of(**WHERE), folder_of("another", "https://api.example")
     assert new.startswith(to)

@@ -16,8 +16,8 @@ from object_leases import expire, lasts_s
 
 from reconciler.errors import LedgerFailed, Locked, ReconcilerError, TakenOver
 from reconciler.ledger import Holder, Ledger
-from reconciler.ledger.objects.opening import end_lease, lease_holder
-from reconciler.ledger.objects.opening import open_objects as open_url
+from reconciler.ledger.objects.ledger import end_lease, lease_holder
+from reconciler.ledger.objects.ledger import open_objects as open_url
 from reconciler.model.ledger import PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
@@ -199,7 +199,7 @@ def test_a_killed_run_leaves_no_lease_to_wait_for_on_its_own_machine(tmp_path: P
     begun = f"""
 import sys
 from reconciler.ledger import Holder
-from reconciler.ledger.objects.opening import open_objects
+from reconciler.ledger.objects.ledger import open_objects
 ledger = open_objects({object_server.url()!r}, environment="demo {tmp_path}", base_url="https://api.example")
 ledger.begin(Holder("ana@host 7", "", "apply"), account={str(tmp_path)!r})
 print("begun", flush=True)

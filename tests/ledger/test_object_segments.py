@@ -12,8 +12,8 @@ from reconciler.errors import LedgerFailed, LedgerTooNew
 from reconciler.ledger.lock import Holder
 from reconciler.ledger.objects.segments import (
     Head,
-    Kind,
     Segment,
+    SegmentKind,
     Writer,
     read_head,
     read_segment,
@@ -21,13 +21,12 @@ from reconciler.ledger.objects.segments import (
     write_head,
     write_segment,
 )
-from reconciler.ledger.rows import statements
-from reconciler.ledger.tables import RUN_COLUMNS, Statement
+from reconciler.ledger.rows import RUN_COLUMNS, Statement, statements
 from reconciler.model.ledger import PutRun, Run
 
 WRITER = Writer("run_1", "ab", Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply"))
 RUN = Run("run_1", "2026-01-01T00:00:00.000000Z", "apply", who="ana@host 7")
-SEGMENT = Segment(Kind.COMMIT, "1", WRITER, tuple(statements([PutRun(RUN)])))
+SEGMENT = Segment(SegmentKind.COMMIT, "1", WRITER, tuple(statements([PutRun(RUN)])))
 
 
 def test_a_segment_and_a_head_are_read_back() -> None:

@@ -13,7 +13,7 @@ import pytest
 from clocks import VirtualClock, run
 
 from reconciler.api.limit import Board, Limiter
-from reconciler.ledger.pace_file import PaceFile
+from reconciler.ledger.lock import PaceFile
 from reconciler.pace import HAIR, Pace, Slot, reserve
 
 MINUTE_S = 60.0

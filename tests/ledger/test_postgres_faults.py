@@ -18,9 +18,8 @@ from postgres_leases import ask
 from reconciler.errors import LedgerFailed
 from reconciler.escape import visible
 from reconciler.ledger import Holder, Ledger, open_ledger
-from reconciler.ledger.postgres.faults import refused
-from reconciler.ledger.postgres.opening import open_postgres as open_url
-from reconciler.ledger.postgres.session import _parts
+from reconciler.ledger.postgres.connect import open_postgres as open_url
+from reconciler.ledger.postgres.session import _parts, refused
 from reconciler.model.ledger import PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")

@@ -15,9 +15,9 @@ from postgres_leases import ask, expire, lasts_s
 
 from reconciler.errors import LedgerFailed, Locked, ReconcilerError, TakenOver
 from reconciler.ledger import Holder, Ledger
-from reconciler.ledger.postgres.opening import end_lease, lease_holder
-from reconciler.ledger.postgres.opening import open_postgres as open_url
-from reconciler.ledger.process import died, this_machine, this_process
+from reconciler.ledger.lock import died, process_key, this_machine
+from reconciler.ledger.postgres.connect import end_lease, lease_holder
+from reconciler.ledger.postgres.connect import open_postgres as open_url
 from reconciler.model.ledger import PutBinding
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
@@ -149,7 +149,7 @@ def test_a_killed_run_leaves_no_lease_to_wait_for_on_its_own_machine(tmp_path: P
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
 from reconciler.ledger import Holder
-from reconciler.ledger.postgres.opening import open_postgres
+from reconciler.ledger.postgres.connect import open_postgres
 ledger = open_postgres({postgres_server.url()!r}, environment="demo {tmp_path}", base_url="https://api.example")
 ledger.begin(Holder("ana@host 7", "", "apply"), account={str(tmp_path)!r})
 print("begun", flush=True)
@@ -168,7 +168,7 @@ sys.stdin.read()
 
 
 def test_this_process_lives() -> None:
-    assert died(this_machine(), this_process()) is False
+    assert died(this_machine(), process_key()) is False
 
 
 def test_a_process_that_ended_and_was_not_waited_for_has_died() -> None:
@@ -179,7 +179,7 @@ def test_a_process_that_ended_and_was_not_waited_for_has_died() -> None:
 
 
 def test_a_number_that_another_process_has_now_is_one_that_died() -> None:
-    number = this_process().partition(":")[0]
+    number = process_key().partition(":")[0]
     assert died(this_machine(), f"{number}:1") is (this_machine() != "")
 
 

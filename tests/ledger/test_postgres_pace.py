@@ -16,8 +16,8 @@ from clocks import EPOCH_S, VirtualClock, run
 
 from reconciler.api.limit import Limiter
 from reconciler.ledger import open_ledger
-from reconciler.ledger.pace_file import PaceFile
-from reconciler.ledger.postgres.pace import Ahead, PaceTable
+from reconciler.ledger.lock import PaceFile
+from reconciler.ledger.postgres.coordination import Ahead, PaceTable
 from reconciler.pace import HAIR, Pace
 
 MINUTE_S = 60.0

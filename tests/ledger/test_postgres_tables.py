@@ -14,10 +14,10 @@ from postgres_leases import ask
 
 from reconciler.errors import LedgerFailed, LedgerTooNew, Locked
 from reconciler.ledger import Holder, Ledger
-from reconciler.ledger.empty import EmptyLedger
+from reconciler.ledger.base import EmptyLedger
+from reconciler.ledger.postgres.connect import open_postgres as open_url
 from reconciler.ledger.postgres.ledger import PostgresLedger
-from reconciler.ledger.postgres.opening import open_postgres as open_url
-from reconciler.ledger.schema import shipped_in
+from reconciler.ledger.sqlite_file import shipped_in
 from reconciler.model.core import Action, Address, CustomerId
 from reconciler.model.ledger import DropBinding, Intent, PutBinding, PutIntent, PutTaken, PutUsers, SeenUser
 

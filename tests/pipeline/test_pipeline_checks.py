@@ -11,8 +11,7 @@ from clocks import EPOCH_S, VirtualClock, run
 
 from reconciler.api.client import Client
 from reconciler.ledger.base import Meta
-from reconciler.ledger.health import Contents, Storage
-from reconciler.ledger.shared import Kind
+from reconciler.ledger.open import Contents, Storage, StorageKind
 from reconciler.model.core import Action, Address
 from reconciler.model.ledger import Intent, Learned, Records, Run
 from reconciler.model.reports import Verdict
@@ -99,7 +98,7 @@ def test_a_date_of_the_same_second_agrees() -> None:
     assert clock_of(asked(granted(headers=date), page(date))).verdict is Verdict.OK
 
 
-STORAGE = Storage(Kind.FILE, format=5, known=5, writable=True, free_bytes=10**10)
+STORAGE = Storage(StorageKind.FILE, format=5, known=5, writable=True, free_bytes=10**10)
 CONTENTS = Contents(Meta("demo", API, "0f" * 16, "2026-01-01T00:00:00Z", 7), Records(known=True), ())
 
 
@@ -111,8 +110,8 @@ CONTENTS = Contents(Meta("demo", API, "0f" * 16, "2026-01-01T00:00:00Z", 7), Rec
         (replace(STORAGE, private=False), Verdict.WARNING, "personal data"),
         (replace(STORAGE, free_bytes=10**7), Verdict.WARNING, "9 MiB left"),
         (replace(STORAGE, format=4), Verdict.WARNING, "this version writes format 5"),
-        (replace(STORAGE, kind=Kind.DATABASE, free_bytes=None), Verdict.OK, "in PostgreSQL"),
-        (replace(STORAGE, kind=Kind.STORE, free_bytes=None), Verdict.OK, "in object storage"),
+        (replace(STORAGE, kind=StorageKind.DATABASE, free_bytes=None), Verdict.OK, "in PostgreSQL"),
+        (replace(STORAGE, kind=StorageKind.STORE, free_bytes=None), Verdict.OK, "in object storage"),
     ],
 )
 def test_what_a_ledger_lacks_is_said(storage: Storage, verdict: Verdict, words: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from clocks import VirtualClock, run
 
 from reconciler.errors import LedgerFailed, TakenOver
-from reconciler.ledger.empty import EmptyLedger
+from reconciler.ledger.base import EmptyLedger
 from reconciler.pipeline.writing import kept
 
 LOST = LedgerFailed("the connection was lost")

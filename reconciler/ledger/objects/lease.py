@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reconciler.errors import LedgerFailed, TakenOver
-from reconciler.ledger.faults import locked, taken_over
-from reconciler.ledger.lock import LEASE_S, Holder
+from reconciler.ledger.lock import LEASE_S, Holder, process_key, this_machine
 from reconciler.ledger.objects.segments import damaged
-from reconciler.ledger.objects.store import Store
-from reconciler.ledger.process import this_machine, this_process
+from reconciler.ledger.objects.store import ObjectStore
+from reconciler.ledger.sqlite_file import locked, taken_over
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
@@ -39,7 +38,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class LeaseObject:
     """
     Who may write: `run` tells one run from any other, `ledger` is the folder that it writes to.
 
@@ -58,12 +57,12 @@ class Lease:
 
 
 @dataclass(slots=True)
-class Held:
+class HeldLease:
     """A lease that this run holds, in its newest version."""
 
-    store: Store
+    store: ObjectStore
     account: str
-    lease: Lease
+    lease: LeaseObject
     version: UpdateVersion
 
     def renew(self) -> None:
@@ -88,7 +87,7 @@ class Held:
             self.lease, self.version = found[0], found[1]
 
 
-def read(store: Store, account: str) -> tuple[Lease, UpdateVersion, float] | None:
+def read(store: ObjectStore, account: str) -> tuple[LeaseObject, UpdateVersion, float] | None:
     """Return the lease of an account, its version, and when it was written; None where it never was."""
     got = store.get(key_of(account))
     if got is None:
@@ -96,12 +95,14 @@ def read(store: Store, account: str) -> tuple[Lease, UpdateVersion, float] | Non
     try:
         said = json.loads(got.content)
         said |= {"holder": Holder(**said["holder"]), "state": State(said["state"])}
-        return Lease(**said), got.version, got.written_at
+        return LeaseObject(**said), got.version, got.written_at
     except (KeyError, ValueError, TypeError) as error:
         raise damaged(store.place) from error
 
 
-def take(store: Store, wanted: Lease, *, account: str, died: Died, seal: Callable[[Lease], None]) -> Held:
+def take(
+    store: ObjectStore, wanted: LeaseObject, *, account: str, died: Died, seal: Callable[[LeaseObject], None]
+) -> HeldLease:
     """
     Return the lease of an account, taken; Locked where another run has it.
 
@@ -113,7 +114,7 @@ def take(store: Store, wanted: Lease, *, account: str, died: Died, seal: Callabl
         if store.put_new(key_of(account), _bytes(wanted)):
             held = read(store, account)
             if held is not None and held[0].run == wanted.run:
-                return Held(store, account, held[0], held[1])
+                return HeldLease(store, account, held[0], held[1])
         raise locked(Holder(), LEASE_S)
     lease, version, written_at = found
     if is_live(store, lease, written_at, died):
@@ -125,17 +126,17 @@ def take(store: Store, wanted: Lease, *, account: str, died: Died, seal: Callabl
     if newer is None:
         winner = read(store, account)
         raise locked(Holder() if winner is None else winner[0].holder, LEASE_S)
-    return Held(store, account, wanted, newer)
+    return HeldLease(store, account, wanted, newer)
 
 
-def is_live(store: Store, lease: Lease, written_at: float, died: Died) -> bool:
+def is_live(store: ObjectStore, lease: LeaseObject, written_at: float, died: Died) -> bool:
     """Say whether a lease is held now, by a process that is not known to be dead."""
     if lease.state is not State.HELD or died(lease.machine, lease.process):
         return False
     return store.now(_CLOCK) - written_at <= lease.lasts_s + _ROUNDED_S
 
 
-def holder_now(store: Store, account: str, died: Died) -> Holder | None:
+def holder_now(store: ObjectStore, account: str, died: Died) -> Holder | None:
     """Return who holds the lease of an account now, None for nobody."""
     found = read(store, account)
     if found is None:
@@ -148,7 +149,7 @@ def holder_now(store: Store, account: str, died: Died) -> Holder | None:
     return lease.holder if live else None
 
 
-def end_by_hand(store: Store, account: str) -> Lease | None:
+def end_by_hand(store: ObjectStore, account: str) -> LeaseObject | None:
     """End the lease of an account whoever holds it, and return it; None where nobody does."""
     while (found := read(store, account)) is not None and found[0].state is State.HELD:
         ended = replace(found[0], state=State.BY_HAND, count=found[0].count + 1)
@@ -157,12 +158,12 @@ def end_by_hand(store: Store, account: str) -> Lease | None:
     return None
 
 
-def wanted(holder: Holder, ledger: str, run: str) -> Lease:
+def wanted(holder: Holder, ledger: str, run: str) -> LeaseObject:
     """Return the lease that this process asks for."""
-    return Lease(run, holder, ledger, this_machine(), this_process())
+    return LeaseObject(run, holder, ledger, this_machine(), process_key())
 
 
-def lost(place: str, now: Lease | None, run: str) -> TakenOver:
+def lost(place: str, now: LeaseObject | None, run: str) -> TakenOver:
     """Return why a run holds its lease no more: `now` is the one that stands there."""
     if now is not None and now.run != run:
         return taken_over(place, str(now.holder), now.holder.since)
@@ -182,6 +183,6 @@ def key_of(account: str) -> str:
     return f"locks/{quote(account, safe='').replace('%', '_')}"
 
 
-def _bytes(lease: Lease) -> bytes:
+def _bytes(lease: LeaseObject) -> bytes:
     """Return a lease as bytes."""
     return json.dumps(asdict(lease)).encode()

@@ -1,16 +1,10 @@
-"""
-A working copy of the ledger in memory, kept as the log in the store says.
-
-The log is a sequence of objects with numbers, each written only where there is none of its number. So there is one
-order that all agree on, and whoever has not read the newest object cannot write the next one: that is the fence.
-The head names the newest snapshot and the last number that is in it. What the snapshot holds of commits is deleted
-from the log; what says that a run began or ended is not, for a run that wakes up after years must still find it.
-"""
+"""A working copy of the ledger in memory, kept as the log in the store says; nothing of it stays on the machine."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from threading import RLock, Thread
 from typing import TYPE_CHECKING
@@ -18,14 +12,12 @@ from uuid import uuid4
 
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed
-from reconciler.ledger.faults import told
 from reconciler.ledger.lock import Holder
-from reconciler.ledger.objects.memory import opened, shrink
 from reconciler.ledger.objects.segments import (
     NO_RUN,
     Head,
-    Kind,
     Segment,
+    SegmentKind,
     Writer,
     damaged,
     log_key,
@@ -37,11 +29,68 @@ from reconciler.ledger.objects.segments import (
     write_segment,
     write_snapshot,
 )
-from reconciler.ledger.objects.store import Got, Store
+from reconciler.ledger.objects.store import Got, ObjectStore
 from reconciler.ledger.sqlite import SqliteLedger, nothing
+from reconciler.ledger.sqlite_file import hardened, ledger_errors, meta_of, migrate, named, version_of
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
+
+
+def made(place: str, whose: tuple[str, str], migrations: tuple[str, ...], lineage: str) -> bytes:
+    """Return the database of a ledger that knows nothing, of the environment and base URL `whose`."""
+    with ledger_errors(place), closing(_empty()) as connection:
+        migrate(connection, place, migrations, None)
+        named(connection, *whose, lineage)
+        return connection.serialize()
+
+
+def opened(
+    database: bytes, place: str, whose: tuple[str, str], migrations: tuple[str, ...]
+) -> tuple[SqliteLedger, bool]:
+    """Return a ledger over a database, brought to today's format, and whether it had an older one."""
+    connection = _empty()
+    try:
+        with ledger_errors(place):
+            connection.deserialize(database)
+            older = version_of(connection, place, known=len(migrations)) < len(migrations)
+            migrate(connection, place, migrations, None)
+            meta = meta_of(connection, place, *whose)
+    except BaseException:
+        connection.close()
+        raise
+    if meta is None:
+        connection.close()
+        raise damaged(place)
+    return SqliteLedger(place, meta, writable=True, connection=connection), older
+
+
+def shrink(connection: sqlite3.Connection) -> None:
+    """Give back the free pages of a database where they are most of it: a snapshot of them would pass for a bomb."""
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    if free * 2 > connection.execute("PRAGMA page_count").fetchone()[0]:
+        connection.execute("VACUUM")
+
+
+def _empty() -> sqlite3.Connection:
+    """Return an empty database; whoever uses it in several threads lets one at a time."""
+    connection = hardened(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
+    # What is overwritten or deleted is personal data, and must not stay in free pages of a snapshot.
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+def end_log(store: ObjectStore, folder: str, run: str, holder: Holder, *, known: int) -> None:
+    """Write at the end of a ledger's log that `run` may commit no more: `holder` took over, or nobody."""
+    segment = write_segment(Segment(SegmentKind.END, uuid4().hex, Writer(run), by=holder), known)
+    while (got := store.get(f"{folder}/head")) is not None:
+        number = read_head(got.content, store.place).number
+        keys = store.keys(f"{folder}/log", after=f"{folder}/{log_key(number)}")
+        if keys:
+            number = number_of(keys[-1])
+        if store.put_new(f"{folder}/{log_key(number + 1)}", segment):
+            return
+
 
 _TRIES = 5  # a snapshot that is replaced while it is read is not replaced again so soon
 NO_HEAD = Head("", 0, NO_RUN, 0)
@@ -61,7 +110,7 @@ class Replica:
     may be called from several threads.
     """
 
-    store: Store
+    store: ObjectStore
     folder: str
     whose: tuple[str, str]
     migrations: tuple[str, ...]
@@ -142,7 +191,7 @@ class Replica:
         """
         with self.lock:
             number, commits, writer = self.number, tuple(self.commits), self.writer
-            with told(self.store.place):
+            with ledger_errors(self.store.place):
                 shrink(self.local.connection)
                 database = self.local.connection.serialize()
         head = Head(f"snapshots/{number:012d}-{uuid4().hex}", number, writer, len(self.migrations))
@@ -221,19 +270,19 @@ class Replica:
     def _do(self, segment: Segment, then: Callable[[], None]) -> None:
         """Do to the copy what a segment says, and `then`: what that raises undoes it."""
         match segment.kind:
-            case Kind.COMMIT | Kind.NOTE:
+            case SegmentKind.COMMIT | SegmentKind.NOTE:
                 self.local.write(segment.rows, then=then)
-            case Kind.OVERWRITE:
+            case SegmentKind.OVERWRITE:
                 self.local.replace_all(segment.lineage, segment.serial, segment.rows, then=then)
-            case Kind.BEGIN | Kind.END:
+            case SegmentKind.BEGIN | SegmentKind.END:
                 then()
 
     def _read(self, segment: Segment) -> None:
         """Remember that a segment was read."""
         self.number += 1
-        if segment.kind is Kind.BEGIN:
+        if segment.kind is SegmentKind.BEGIN:
             self.writer = segment.writer
-        elif segment.kind is Kind.END:
+        elif segment.kind is SegmentKind.END:
             self.ended[segment.writer.run] = segment.by
-        elif segment.kind in (Kind.COMMIT, Kind.OVERWRITE):
+        elif segment.kind in (SegmentKind.COMMIT, SegmentKind.OVERWRITE):
             self.commits.append(self.number)

@@ -15,13 +15,12 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.errors import LedgerFailed, LedgerTooNew
-from reconciler.ledger.copies import lacking
+from reconciler.ledger.export import lacking
 from reconciler.ledger.lock import Holder
-from reconciler.ledger.rows import Row
-from reconciler.ledger.tables import PUTS, Statement
+from reconciler.ledger.rows import PUTS, Row, Statement
 
 
-class Kind(StrEnum):
+class SegmentKind(StrEnum):
     """What a segment is."""
 
     COMMIT = "commit"  # of a run that has begun
@@ -66,7 +65,7 @@ class Segment:
     OVERWRITE replaces all by.
     """
 
-    kind: Kind
+    kind: SegmentKind
     id: str
     writer: Writer
     rows: tuple[tuple[Statement, Row], ...] = ()
@@ -117,7 +116,7 @@ def read_segment(content: bytes, known: int, place: str) -> Segment:
         raise too_new(place, document["format"], known)
     try:
         return Segment(
-            kind=Kind(document["kind"]),
+            kind=SegmentKind(document["kind"]),
             id=document["id"],
             writer=_writer(document["writer"]),
             rows=tuple(_rows(document["rows"])),

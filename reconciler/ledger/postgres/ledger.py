@@ -14,16 +14,146 @@ import psycopg
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed, TakenOver
 from reconciler.ledger.base import Copy, Meta
-from reconciler.ledger.faults import altered, locked, taken_over
-from reconciler.ledger.lock import LEASE_S, Holder
-from reconciler.ledger.postgres import lease as leases
-from reconciler.ledger.postgres import reading, sql
-from reconciler.ledger.postgres.faults import told
-from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connection, Lost, Session
-from reconciler.ledger.process import died
-from reconciler.ledger.rows import statements
-from reconciler.ledger.tables import TABLES
+from reconciler.ledger.lock import LEASE_S, Holder, died
+from reconciler.ledger.postgres import coordination as leases
+from reconciler.ledger.postgres import sql
+from reconciler.ledger.postgres.session import (
+    BEGIN_READING,
+    BEGIN_WRITING,
+    SETTINGS,
+    Connection,
+    DatabaseSession,
+    Lost,
+    ledger_errors,
+)
+from reconciler.ledger.postgres.sql import loaded, stored
+from reconciler.ledger.rows import (
+    BINDING_COLUMNS,
+    INTENT_COLUMNS,
+    LEARNED_COLUMNS,
+    RUN_COLUMNS,
+    TABLES,
+    Row,
+    SeenUsers,
+    read_binding,
+    read_intent,
+    read_lacked,
+    read_learned,
+    read_run,
+    statements,
+    writes_of,
+)
+from reconciler.ledger.sqlite_file import altered, locked, taken_over
+from reconciler.model.core import CustomerId
 from reconciler.model.ledger import Binding, Intent, Records, Run, Tally, Write
+
+
+def _select(columns: LiteralString, rest: LiteralString) -> LiteralString:
+    """Return the statement that reads `columns` of one ledger."""
+    return f"SELECT {columns} FROM reconciler.{rest}"  # noqa: S608 - all of it is in our own files
+
+
+_BINDINGS = _select(BINDING_COLUMNS, "bindings WHERE ledger = %s")
+_BINDING = f"{_BINDINGS} AND external_id = %s"
+_USERS = _select("id, users_json", "users WHERE ledger = %s")
+_TAKEN = _select("external_id, words", "taken WHERE ledger = %s")
+_LACKED = _select("external_id, at, held", "lacked WHERE ledger = %s")
+_OPEN = _select(INTENT_COLUMNS, "intents WHERE ledger = %s AND status IS NULL ORDER BY opened_at, run, seq")
+_LEARNED = _select(LEARNED_COLUMNS, "learned WHERE ledger = %s")
+_FINISHED = _select("1", "runs WHERE ledger = %s AND outcome <> '' LIMIT 1")
+_ACCOUNT = _select("account", "ledgers WHERE id = %s")
+_RECORDS = (_BINDINGS, _USERS, _TAKEN, _LACKED, _OPEN, _LEARNED, _FINISHED, _ACCOUNT)
+
+_RUNS = _select(RUN_COLUMNS, "runs WHERE ledger = %s ORDER BY position")
+_INTENTS = _select(INTENT_COLUMNS, "intents WHERE ledger = %s AND run = %s ORDER BY seq")
+_ALL_INTENTS = _select(INTENT_COLUMNS, "intents WHERE ledger = %s ORDER BY run, seq")
+_TALLIES = _select("run, count(*), count(*) FILTER (WHERE status = 'done')", "intents WHERE ledger = %s GROUP BY run")
+_HISTORY = _select(
+    INTENT_COLUMNS,
+    """intents WHERE ledger = %(ledger)s AND (external_id = %(name)s OR id = %(name)s OR id IN (
+        SELECT id FROM reconciler.intents WHERE ledger = %(ledger)s AND external_id = %(name)s
+        UNION SELECT id FROM reconciler.bindings WHERE ledger = %(ledger)s AND external_id = %(name)s
+    )) ORDER BY opened_at, run, seq""",
+)
+_META = _select("environment, base_url, lineage, created_at, serial", "ledgers WHERE id = %s")
+_WRITER = "SELECT token, taken_by, taken_at FROM reconciler.ledgers WHERE id = %s"
+_OTHER = """
+    SELECT l.who, l.since, l.doing FROM reconciler.leases AS l
+    WHERE l.account = %s OR (%s = '' AND l.token = (SELECT g.token FROM reconciler.ledgers AS g WHERE g.id = %s))
+"""
+
+
+def records(connection: Connection, ledger: int) -> Records:
+    """Return all that planning asks."""
+    return _records(_at_once(connection, _RECORDS, ledger))
+
+
+def copy(connection: Connection, ledger: int) -> Copy:
+    """Return all that there is."""
+    *first, every, ran, meta = _at_once(connection, (*_RECORDS, _ALL_INTENTS, _RUNS, _META), ledger)
+    return Copy(Meta(*meta[0]), writes_of(_records(first), map(read_intent, every), map(read_run, ran)))
+
+
+def binding(connection: Connection, ledger: int, external_id: str) -> Binding | None:
+    """Return one customer's row."""
+    row = connection.execute(_BINDING, (ledger, *stored((external_id,)))).fetchone()
+    return None if row is None else read_binding(loaded(row))
+
+
+def runs(connection: Connection, ledger: int) -> tuple[Run, ...]:
+    """Return every run, in the order in which they began."""
+    return tuple(read_run(loaded(row)) for row in connection.execute(_RUNS, (ledger,)).fetchall())
+
+
+def intents(connection: Connection, ledger: int, run: str) -> tuple[Intent, ...]:
+    """Return the intents of one run, in the order of their seq."""
+    rows = connection.execute(_INTENTS, (ledger, *stored((run,)))).fetchall()
+    return tuple(read_intent(loaded(row)) for row in rows)
+
+
+def tallies(connection: Connection, ledger: int) -> dict[str, Tally]:
+    """Return what the intents of each run come to, by its id."""
+    return {run: Tally(sent, done) for run, sent, done in connection.execute(_TALLIES, (ledger,)).fetchall()}
+
+
+def history(connection: Connection, ledger: int, name: str) -> tuple[Intent, ...]:
+    """Return the intents of every run about one customer and its users, oldest first."""
+    (text,) = stored((name,))
+    rows = connection.execute(_HISTORY, {"ledger": ledger, "name": text}).fetchall()
+    return tuple(read_intent(loaded(row)) for row in rows)
+
+
+def writer(connection: Connection, ledger: int, account: str) -> tuple[int, str, str, tuple[Any, ...] | None]:
+    """Return the token of whoever began last, who that was, when, and the lease of `account` ("": the ledger's own)."""
+    token, who, since = connection.execute(_WRITER, (ledger,)).fetchone() or (0, "", "")
+    return token, who, since, connection.execute(_OTHER, (account, account, ledger)).fetchone()
+
+
+def _at_once(connection: Connection, questions: tuple[LiteralString, ...], ledger: int) -> list[list[Row]]:
+    """Return the rows of several questions about one ledger, as one commit left them, in one round trip."""
+    with connection.pipeline():
+        connection.execute(BEGIN_READING)
+        cursors = [connection.execute(question, (ledger,)) for question in questions]
+        connection.execute("COMMIT")
+    return [[loaded(row) for row in cursor.fetchall()] for cursor in cursors]
+
+
+def _records(answers: list[list[Row]]) -> Records:
+    """Return the answers to `_RECORDS` as nouns."""
+    bound, users, taken, lacked, opened, learned, finished, account = answers
+    bindings = {binding.external_id: binding for binding in map(read_binding, bound)}
+    seen: dict[CustomerId, str] = {CustomerId(customer): text for customer, text in users}
+    return Records(
+        bindings=bindings,
+        users=SeenUsers(seen),
+        taken={row[0]: row[1] for row in taken},
+        lacked=read_lacked(lacked),
+        intents=tuple(map(read_intent, opened)),
+        learned=read_learned(learned[0] if learned else None),
+        known=bool(bindings) or bool(finished),
+        account=account[0][0] if account else "",
+    )
+
 
 First = tuple[LiteralString, tuple[Any, ...]]
 
@@ -42,12 +172,12 @@ class PostgresLedger:
     breaks is done again where it is known not to have happened.
     """
 
-    session: Session
+    session: DatabaseSession
     number: int
     meta: Meta
     writable: bool
     known: int
-    lease: leases.Lease | None = None
+    lease: leases.LeaseRow | None = None
     died: leases.Died = died
     step: Step = no_hook
 
@@ -67,38 +197,38 @@ class PostgresLedger:
 
     def records(self) -> Records:
         """Return all that planning asks, as one commit left it."""
-        with told(self.session.place), altered(self.session.place):
-            return self.session.once_more(lambda connection: reading.records(connection, self.number))
+        with ledger_errors(self.session.place), altered(self.session.place):
+            return self.session.once_more(lambda connection: records(connection, self.number))
 
     def binding(self, external_id: str) -> Binding | None:
         """Return one customer's row."""
-        with told(self.session.place), altered(self.session.place):
-            return self.session.once_more(lambda connection: reading.binding(connection, self.number, external_id))
+        with ledger_errors(self.session.place), altered(self.session.place):
+            return self.session.once_more(lambda connection: binding(connection, self.number, external_id))
 
     def runs(self) -> tuple[Run, ...]:
         """Return every run, in the order in which they began."""
-        with told(self.session.place):
-            return self.session.once_more(lambda connection: reading.runs(connection, self.number))
+        with ledger_errors(self.session.place):
+            return self.session.once_more(lambda connection: runs(connection, self.number))
 
     def intents(self, run: str) -> tuple[Intent, ...]:
         """Return the intents of one run, in the order of their seq."""
-        with told(self.session.place), altered(self.session.place):
-            return self.session.once_more(lambda connection: reading.intents(connection, self.number, run))
+        with ledger_errors(self.session.place), altered(self.session.place):
+            return self.session.once_more(lambda connection: intents(connection, self.number, run))
 
     def tallies(self) -> Mapping[str, Tally]:
         """Return what the intents of each run come to, by its id; a run without any is left out."""
-        with told(self.session.place):
-            return self.session.once_more(lambda connection: reading.tallies(connection, self.number))
+        with ledger_errors(self.session.place):
+            return self.session.once_more(lambda connection: tallies(connection, self.number))
 
     def history(self, name: str) -> tuple[Intent, ...]:
         """Return the intents of every run about one customer and its users, oldest first."""
-        with told(self.session.place), altered(self.session.place):
-            return self.session.once_more(lambda connection: reading.history(connection, self.number, name))
+        with ledger_errors(self.session.place), altered(self.session.place):
+            return self.session.once_more(lambda connection: history(connection, self.number, name))
 
     def copy(self) -> Copy:
         """Return all that it holds, as one commit left it."""
-        with told(self.session.place), altered(self.session.place):
-            return self.session.once_more(lambda connection: reading.copy(connection, self.number))
+        with ledger_errors(self.session.place), altered(self.session.place):
+            return self.session.once_more(lambda connection: copy(connection, self.number))
 
     def commit(self, writes: Iterable[Write]) -> None:
         """
@@ -123,12 +253,12 @@ class PostgresLedger:
         self._writable()
         run = uuid4().hex
 
-        def take(connection: Connection) -> leases.Lease:
+        def take(connection: Connection) -> leases.LeaseRow:
             return leases.take(
                 connection, self.number, holder, account=account, run=run, known=self.known, died=self.died
             )
 
-        with told(self.session.place):
+        with ledger_errors(self.session.place):
             return replace(self, lease=self.session.once_more(take))
 
     @property
@@ -146,7 +276,7 @@ class PostgresLedger:
         lease = self.lease
         if lease is None:
             return
-        with told(self.session.place):
+        with ledger_errors(self.session.place):
             if not self.session.once_more(lambda connection: leases.renew(connection, lease)):
                 raise self._taken_over()
 
@@ -158,7 +288,7 @@ class PostgresLedger:
     def _commit(self, first: Sequence[First], steps: list[sql.Step]) -> None:
         """Commit, and once more where the connection broke and nothing was written."""
         self._writable()
-        with told(self.session.place):
+        with ledger_errors(self.session.place):
             try:
                 with self.session.watched() as connection:
                     done = self._transact(connection, first, steps)
@@ -240,7 +370,7 @@ class PostgresLedger:
         """Return why this run may not write, with what is known of the one that may."""
         account = "" if self.lease is None else self.lease.account
         with self.session.plain() as connection:
-            token, who, since, other = reading.writer(connection, self.number, account)
+            token, who, since, other = writer(connection, self.number, account)
         if self.lease is None:
             return locked(Holder(*(other or ())), LEASE_S)
         if token != self.lease.token:

@@ -7,8 +7,7 @@ from itertools import count, groupby
 from operator import itemgetter
 
 from reconciler.ledger.postgres.session import Connection
-from reconciler.ledger.rows import Row
-from reconciler.ledger.tables import PUTS, Put, Statement
+from reconciler.ledger.rows import PUTS, Put, Row, Statement
 
 BULK = 200
 """From so many rows of one table on, COPY is the quicker way."""

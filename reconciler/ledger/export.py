@@ -15,8 +15,7 @@ from typing import Any
 from reconciler.errors import Invalid, LedgerFailed, LedgerTooNew, Problem, Source
 from reconciler.escape import inert
 from reconciler.ledger.base import Copy, Meta
-from reconciler.ledger.rows import Row, SeenUsers, read_binding, read_intent, read_learned, read_run, statements
-from reconciler.ledger.tables import PUTS
+from reconciler.ledger.rows import PUTS, Row, SeenUsers, read_binding, read_intent, read_learned, read_run, statements
 from reconciler.model.ledger import (
     Binding,
     PutAccount,

@@ -9,17 +9,14 @@ from uuid import uuid4
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed, LedgerTooNew
 from reconciler.escape import visible
-from reconciler.ledger.base import Ledger, Meta
-from reconciler.ledger.empty import EmptyLedger
-from reconciler.ledger.faults import locked
+from reconciler.ledger.base import EmptyLedger, Ledger, Meta
 from reconciler.ledger.lock import LEASE_S, Holder
-from reconciler.ledger.postgres import lease as leases
-from reconciler.ledger.postgres.faults import told
+from reconciler.ledger.lock import died as process_died
+from reconciler.ledger.postgres import coordination as leases
 from reconciler.ledger.postgres.ledger import PostgresLedger
-from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connection, Session
-from reconciler.ledger.process import died as process_died
-from reconciler.ledger.schema import shipped_in
-from reconciler.ledger.tables import TABLES
+from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connection, DatabaseSession, ledger_errors
+from reconciler.ledger.rows import TABLES
+from reconciler.ledger.sqlite_file import locked, shipped_in
 
 _MIGRATION_LOCK = 0x5265636E
 _READY = "SELECT to_regclass('reconciler.format') IS NOT NULL"
@@ -55,9 +52,9 @@ def open_postgres(
 ) -> Ledger:
     """Return the ledger of one environment in a database, open (see `open.open_ledger`)."""
     migrations = shipped_in("reconciler.ledger.postgres") if migrations is None else migrations
-    session = Session(url)
+    session = DatabaseSession(url)
     try:
-        with told(session.place):
+        with ledger_errors(session.place):
             _check_encoding(session)
             version = session.once_more(lambda connection: _version(connection, session.place, len(migrations)))
             if writable and version < len(migrations) and (version or create):
@@ -77,9 +74,9 @@ def open_postgres(
 
 def usable(url: str) -> tuple[int, bool]:
     """Return the format of the tables in a database, 0 for none, and whether this user may write, or make them."""
-    session = Session(url)
+    session = DatabaseSession(url)
     try:
-        with told(session.place):
+        with ledger_errors(session.place):
             return session.once_more(lambda connection: (_written(connection), _may_write(connection)))
     finally:
         session.close()
@@ -87,9 +84,9 @@ def usable(url: str) -> tuple[int, bool]:
 
 def lease_holder(url: str, account: str) -> Holder | None:
     """Return who holds the lease of an account in a database, None for nobody."""
-    session = Session(url)
+    session = DatabaseSession(url)
     try:
-        with told(session.place):
+        with ledger_errors(session.place):
             return session.once_more(
                 lambda connection: leases.holder_now(connection, account) if _ready(connection) else None
             )
@@ -99,9 +96,9 @@ def lease_holder(url: str, account: str) -> Holder | None:
 
 def end_lease(url: str, account: str) -> None:
     """End the lease of an account, whoever holds it: that run writes and sends nothing more."""
-    session = Session(url)
+    session = DatabaseSession(url)
     try:
-        with told(session.place):
+        with ledger_errors(session.place):
             session.once_more(lambda connection: leases.end_by_hand(connection, account))
     finally:
         session.close()
@@ -116,7 +113,7 @@ def _find(connection: Connection, environment: str, base_url: str, lineage: str 
     return row
 
 
-def _check_format(session: Session, version: int, known: int) -> None:
+def _check_format(session: DatabaseSession, version: int, known: int) -> None:
     """Raise LedgerFailed where the tables are older than what this program reads."""
     if 0 < version < known:
         raise LedgerFailed(
@@ -125,7 +122,7 @@ def _check_format(session: Session, version: int, known: int) -> None:
         )
 
 
-def _check_encoding(session: Session) -> None:
+def _check_encoding(session: DatabaseSession) -> None:
     """Raise LedgerFailed where the database cannot hold every text."""
     encoding = session.connection().info.parameter_status("server_encoding")
     if encoding not in ("UTF8", None):
