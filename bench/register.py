@@ -31,7 +31,7 @@ from typing import Any
 from virtual import Virtual, virtual
 from workbench import KINDS, Listing, Server, emulator, next_listing, table, told
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.clock import RealClock
 from reconciler.desired.load import load_desired
 from reconciler.desired.write import Written, write_customers
@@ -320,7 +320,7 @@ class Bench:
         """Run `coroutine` in the time that this bench lives in."""
         return self.virtual.run(coroutine) if self.virtual else asyncio.run(coroutine)
 
-    def _client(self) -> Client:
+    def _client(self) -> ApiClient:
         """Return a client, not entered yet."""
         if self.virtual:
             return self.virtual.client(self.environment)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx
 from workbench import Server
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.emulator.calls import Call
 from reconciler.emulator.control import control
 from reconciler.emulator.service import Emulator
@@ -60,10 +60,10 @@ class Virtual:
         """Run `coroutine` to its end, and return its result."""
         return self.runner.run(coroutine)
 
-    def client(self, environment: Environment) -> Client:
+    def client(self, environment: Environment) -> ApiClient:
         """Return a client of the emulator, not entered yet; how long it backs off is the same in each run."""
         credentials = environment.credentials()
-        return Client(
+        return ApiClient(
             base_url=environment.base_url(),
             client_id=credentials.client_id,
             client_secret=credentials.client_secret.reveal(),

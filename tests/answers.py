@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from clocks import VirtualClock
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
@@ -66,7 +66,7 @@ class Server:
         return answer(request)
 
 
-def talk(server: Callable[..., Any], **options: object) -> Client:
+def talk(server: Callable[..., Any], **options: object) -> ApiClient:
     """Return a client of `server`: without a rate, and its back-off without jitter, unless told."""
     settings: dict[str, Any] = {
         "base_url": BASE_URL,
@@ -78,4 +78,4 @@ def talk(server: Callable[..., Any], **options: object) -> Client:
         "transport": httpx.MockTransport(server),
     }
     settings.update(options)
-    return Client(**settings)
+    return ApiClient(**settings)

@@ -84,15 +84,15 @@ ALONE: dict[str, tuple[str, ...]] = {
     "obstore": ("ledger.objects",),
     # Sending. `api.origin` makes the one client, `api.client` has it.
     "httpx": ("api", "emulator", "pipeline"),
-    **dict.fromkeys(("httpx.AsyncClient", "httpx.AsyncHTTPTransport"), ("api.origin",)),
+    **dict.fromkeys(("httpx.AsyncClient", "httpx.AsyncHTTPTransport"), ("api.transport",)),
     **dict.fromkeys(("httpx.Client", "httpx.HTTPTransport", "httpx.request", "httpx.stream", "httpx.get"), ()),
     **dict.fromkeys(("httpx.post", "httpx.put", "httpx.patch", "httpx.delete", "httpx.head", "httpx.options"), ()),
-    "reconciler.api.origin.connect": ("api.client",),
+    "reconciler.api.transport.connect": ("api.client",),
     # With parentheses: who may make a request, not who may hold one.
     "reconciler.api.request.Request()": ("api", "endpoints"),
     **dict.fromkeys(("urllib.request", "http.client", "requests", "aiohttp"), ()),
-    "socket": ("emulator", "ledger.lock", "api.reach"),
-    **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.proxy",)),
+    "socket": ("emulator", "ledger.lock", "api.reachability"),
+    **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.transport",)),
     "ssl": ("api", "ledger.postgres"),
     # The disk, and what the process was given.
     **dict.fromkeys(("builtins.open", "os", "shutil", "tempfile", "glob"), ("desired.files", "ledger", "settings")),
@@ -111,7 +111,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "uuid": ("ledger", "pipeline"),
     # An exception group leaves no function: callers catch what it would hide.
     **dict.fromkeys(("asyncio.TaskGroup", "anyio", "builtins.ExceptionGroup"), ()),
-    "builtins.BaseExceptionGroup": ("api.reach",),
+    "builtins.BaseExceptionGroup": ("api.reachability",),
     # Words to the user.
     "builtins.print": ("report",),
     "builtins.input": (),

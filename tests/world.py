@@ -18,8 +18,8 @@ from clocks import EPOCH_S, VirtualClock
 from clocks import run as in_virtual_time
 from contract_watch import hold
 
-from reconciler.api.budget import Budget
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
+from reconciler.api.limit import Budget
 from reconciler.crash_points import Step, no_hook
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger
@@ -132,9 +132,9 @@ class World:
         finally:
             self.passed_s += self._ended_s
 
-    def _client(self) -> Client:
+    def _client(self) -> ApiClient:
         clock = VirtualClock(EPOCH_S + self.passed_s)
-        return Client(
+        return ApiClient(
             base_url=BASE_URL,
             client_id="local",
             client_secret="local",

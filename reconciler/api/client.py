@@ -1,26 +1,24 @@
-"""The one client: the only file that sends. Pace, token, intent, request, answer; again where `retry` says so."""
+"""The one client, and the only file that sends: pace, token, intent, request, answer, retry."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
-from reconciler.api import faults, retry, times
-from reconciler.api.body import UnreadableError, read_body
-from reconciler.api.budget import Budget, Hold
-from reconciler.api.leaving import Intent, Leaving
-from reconciler.api.limit import Board, Limiter, Turn
-from reconciler.api.origin import JSON_TYPE, connect, origin
-from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent
-from reconciler.api.token import Basic, Credential, Granted, Tokens, read_granted, refusal
+from reconciler.api import faults, times
+from reconciler.api.limit import Board, Budget, Hold, Limiter, Turn
+from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent, UnreadableError, read_body
+from reconciler.api.token import Basic, Credential, TokenGrant, Tokens, read_grant, refusal
+from reconciler.api.transport import JSON_TYPE, connect, origin
 from reconciler.clock import Clock, sleep_unless
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import (
@@ -35,6 +33,137 @@ from reconciler.errors import (
     Unreachable,
 )
 from reconciler.pace import HAIR
+
+SENDINGS = 5
+"""How often a request is sent that has no answer, or no connection."""
+THROTTLED_SENDINGS = 10
+"""How often a request is sent that a 429 answers: it did no harm, and others may share the key."""
+LONGEST_WAIT_S = 120.0
+"""The longest Retry-After that is waited for; beyond it a person should know."""
+_FIRST_WAIT_S = 0.5
+_BACKOFF_CAP_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Send it again after `wait_s` seconds."""
+
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Do not send it again; `because` is for a person, empty where the failure says all."""
+
+    because: str = ""
+
+
+def after(
+    failure: ApiFailed, *, attempt: int, repeatable: bool, jitter: float = 1.0, retry_after_s: float | None = None
+) -> Wait | GiveUp:
+    """
+    Return what to do after `failure`, the `attempt`-th of its class in a row (from 1).
+
+    `repeatable` says that sending twice does what sending once does: true of GET, PATCH, archive and
+    restore; not of a create. `jitter` is between 0 and 1: a wait is between half and all of 0.5 s, 1 s,
+    2 s… `retry_after_s` is what the API asks for, None where it asks nothing (FAQ, "What is the API rate
+    limit?": space requests out evenly, back off exponentially).
+
+    >>> after(Unanswered("read timeout"), attempt=1, repeatable=False)
+    GiveUp(because='it may have happened; read the live state first')
+    >>> after(Unanswered("read timeout"), attempt=3, repeatable=True, jitter=0.5)
+    Wait(wait_s=1.5)
+    """
+    match failure:
+        case Unauthorized():
+            # The token may have been revoked: a new one, and this request once more.
+            return Wait(0.0) if attempt == 1 else GiveUp("a new token is refused too; is the key of this environment?")
+        case Throttled():
+            return _again(attempt, THROTTLED_SENDINGS, jitter, retry_after_s)
+        case Unreachable():
+            return _again(attempt, SENDINGS, jitter, None)
+        case Unanswered() if not repeatable:
+            return GiveUp("it may have happened; read the live state first")
+        case Unanswered():
+            return _again(attempt, SENDINGS, jitter, retry_after_s)
+        case _:
+            return GiveUp()
+
+
+def _again(attempt: int, sendings: int, jitter: float, retry_after_s: float | None) -> Wait | GiveUp:
+    """Return the wait before the next of `sendings`."""
+    if attempt >= sendings:
+        return GiveUp(f"tried {sendings} times; try again later")
+    if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
+        return GiveUp(f"the server asks to wait {retry_after_s:.0f} s; run again then")
+    backoff_s = min(_BACKOFF_CAP_S, _FIRST_WAIT_S * 2.0 ** (attempt - 1)) * (0.5 + jitter / 2)
+    return Wait(retry_after_s or backoff_s)
+
+
+LEAVES_WITHIN_S = 5.0
+"""
+A request leaves within this time of its intent's commit, or not at all.
+
+Whoever finds the intent of a dead or sleeping process knows by it when the request can no longer come.
+"""
+
+
+class IntentHook:
+    """
+    What `before` makes durable ahead of the first sending; made durable again where much time has passed.
+
+    A sending after a 429 that asked for a long wait would otherwise leave on an old commit.
+    """
+
+    def __init__(self, before: Callable[[], Awaitable[None]], clock: Clock, name: str) -> None:
+        self._before = before
+        self._clock = clock
+        self._name = name
+        self._committed_s = -math.inf
+
+    async def commit(self) -> None:
+        """Await `before`, unless it was less than half the allowed time ago."""
+        if self._age_s() > LEAVES_WITHIN_S / 2:
+            began_s = self._clock.monotonic()
+            await self._before()
+            self._committed_s = began_s
+
+    def check(self) -> None:
+        """Raise Unreachable where the commit is too old for the request to leave now."""
+        if self._age_s() > LEAVES_WITHIN_S:
+            raise Unreachable(f"{self._name}: held up for over {LEAVES_WITHIN_S:.0f} s before it left; it was not sent")
+
+    def _age_s(self) -> float:
+        """Return how long ago the commit began."""
+        return self._clock.monotonic() - self._committed_s
+
+
+class Departure:
+    """One sending's hook into the transport, called at the moment when its first byte is to be written."""
+
+    def __init__(self, turn: Turn, intent: IntentHook | None, left: Callable[[Turn], Awaitable[None]]) -> None:
+        self._turn = turn
+        self._intent = intent
+        self._left = left
+
+    async def now(self) -> None:
+        """Tell the limiter (`left`) that the request leaves; raise Unreachable where it may not any more."""
+        self._check()
+        await self._left(self._turn)
+        # Again, as the telling may have had to wait.
+        self._check()
+
+    def _check(self) -> None:
+        """Raise Unreachable where the intent is too old."""
+        if self._intent is not None:
+            self._intent.check()
+
+    async def trace(self, event: str, details: Mapping[str, Any]) -> None:
+        """Be httpcore's `trace` extension: a new connection may have taken seconds since the turn."""
+        # A proxy is first sent a CONNECT, which carries nothing of ours.
+        if event.endswith("send_request_headers.started") and details["request"].method != b"CONNECT":
+            await self.now()
+
 
 _log = logging.getLogger("reconciler.api")
 
@@ -56,7 +185,7 @@ class _Answer:
         return times.retry_after(self.headers.get("retry-after"), self.server_time_s)
 
 
-class Client:
+class ApiClient:
     """
     An asynchronous context manager that sends requests to one API with one key.
 
@@ -166,23 +295,23 @@ class Client:
         Raises an ApiFailed. Its `lost` says how many sendings stay unsettled; Unanswered, and `lost` not
         0, mean that it may have happened, anything else that it did not.
         """
-        intent = None if before is None else Intent(before, self._clock, request.name)
+        intent = None if before is None else IntentHook(before, self._clock, request.name)
         return await self._settled(request, request.content(), self._tokens, intent, hold, stop)
 
-    async def _ask_for_token(self) -> Granted:
+    async def _ask_for_token(self) -> TokenGrant:
         """Return a new token."""
         try:
             reply = await self._settled(_TOKEN, _TOKEN_FORM, self._basic)
         except Rejected as failure:
             raise refusal(failure) from failure
-        return read_granted(reply.body)
+        return read_grant(reply.body)
 
     async def _settled(
         self,
         request: Request,
         content: bytes | None,
         credential: Credential,
-        intent: Intent | None = None,
+        intent: IntentHook | None = None,
         hold: Hold | None = None,
         stop: asyncio.Event | None = None,
     ) -> Reply:
@@ -203,15 +332,15 @@ class Client:
             attempts += 1
             answer: _Answer | None = None
             try:
-                answer = await self._exchange(request, content, used, Leaving(turn, intent, self._limiter.left), hold)
+                answer = await self._exchange(request, content, used, Departure(turn, intent, self._limiter.left), hold)
                 secrets, location = (used.split()[-1], *self._basic.secrets()), answer.headers.get("location", "")
-                body = faults.settled(request, answer.status, answer.body, location=location, secrets=secrets)
+                body = faults.json_or_raise(request, answer.status, answer.body, location=location, secrets=secrets)
             except OverBudget as failure:
                 failure.lost = lost
                 raise
             except ApiFailed as failure:
                 failures[type(failure)] += 1
-                verdict = retry.after(
+                verdict = after(
                     failure,
                     attempt=failures[type(failure)],
                     repeatable=request.repeatable,
@@ -219,11 +348,11 @@ class Client:
                     retry_after_s=answer.retry_after_s() if answer else None,
                 )
                 if isinstance(failure, Unauthorized) and not credential.refused(used):
-                    verdict = retry.GiveUp()
+                    verdict = GiveUp()
                 if not self._patient and isinstance(failure, Unanswered | Unreachable):
-                    verdict = retry.GiveUp()
+                    verdict = GiveUp()
                 failure.lost = lost
-                if isinstance(verdict, retry.GiveUp):
+                if isinstance(verdict, GiveUp):
                     failure.hint = verdict.because
                     if lost and isinstance(failure, Unreachable):
                         raise _doubtful(failure, lost) from failure
@@ -242,7 +371,7 @@ class Client:
             await sleep_unless(self._clock, wait_s, stop)
 
     async def _exchange(
-        self, request: Request, content: bytes | None, authorization: str, leaving: Leaving, hold: Hold | None
+        self, request: Request, content: bytes | None, authorization: str, leaving: Departure, hold: Hold | None
     ) -> _Answer:
         """Send once and read the answer; raises Unanswered, Unreachable, NotTheApi or OverBudget."""
         outgoing = self._built(request, content, authorization, leaving)
@@ -271,7 +400,7 @@ class Client:
         self._step(f"answer {request.name}")
         return _Answer(status, response.headers, body, self._server_time(response.headers, sent_at_s))
 
-    def _built(self, request: Request, content: bytes | None, authorization: str, leaving: Leaving) -> httpx.Request:
+    def _built(self, request: Request, content: bytes | None, authorization: str, leaving: Departure) -> httpx.Request:
         """Return the request as httpx sends it."""
         # httpx resolves dot segments: an id of ".." would make another request of this one.
         if not {".", ".."}.isdisjoint(request.path.split("/")):

@@ -10,8 +10,7 @@ from itertools import islice
 
 import httpx
 
-from reconciler.api.body import UnreadableError, parse_json
-from reconciler.api.request import Request
+from reconciler.api.request import Request, UnreadableError, parse_json
 from reconciler.errors import (
     ApiFailed,
     Forbidden,
@@ -91,7 +90,9 @@ def _causes(error: BaseException | None) -> Sequence[BaseException]:
     return chain
 
 
-def settled(request: Request, status: int, body: bytes, *, location: str = "", secrets: Sequence[str] = ()) -> object:
+def json_or_raise(
+    request: Request, status: int, body: bytes, *, location: str = "", secrets: Sequence[str] = ()
+) -> object:
     """
     Return the JSON of a 2xx, None for an empty body; raise our error for anything else.
 

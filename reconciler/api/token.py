@@ -54,7 +54,7 @@ class Basic:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Granted:
+class TokenGrant:
     """
     A token, and how long it lives from the moment at which it was asked for.
 
@@ -75,7 +75,7 @@ class Tokens:
     `scopes` is what the last one may do, None where that was not said.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[Granted]], clock: Clock) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[TokenGrant]], clock: Clock) -> None:
         self._ask = ask
         self._clock = clock
         self._header = ""
@@ -121,11 +121,11 @@ class Tokens:
             await asyncio.gather(self._asking, return_exceptions=True)
 
 
-def read_granted(body: object) -> Granted:
+def read_grant(body: object) -> TokenGrant:
     """
     Return the token in a reply of `POST /oauth/token`; raises NotTheApi where there is none.
 
-    >>> read_granted({"access_token": "abc", "token_type": "bearer", "expires_in": 3600}).life_s
+    >>> read_grant({"access_token": "abc", "token_type": "bearer", "expires_in": 3600}).life_s
     3600.0
     """
     body = body if isinstance(body, dict) else {}
@@ -135,7 +135,7 @@ def read_granted(body: object) -> Granted:
         raise NotTheApi("POST /oauth/token: the reply holds no access_token; check the base URL")
     scope = body.get("scope")
     scopes = frozenset(scope.split()) if isinstance(scope, str) else None
-    return Granted(token, _life_s(body), scopes)
+    return TokenGrant(token, _life_s(body), scopes)
 
 
 def _life_s(body: Mapping[str, object]) -> float:

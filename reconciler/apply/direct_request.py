@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler import bookkeeping, endpoints
-from reconciler.api.client import Client
-from reconciler.api.pages import pages
+from reconciler.api.client import ApiClient
+from reconciler.api.pagination import pages
 from reconciler.api.request import Request
 from reconciler.api.times import rfc3339
 from reconciler.apply.execute import Steps
@@ -200,7 +200,7 @@ class CallSteps:
 
 
 async def _read(
-    client: Client, intent: Intent, others: AbstractSet[CustomerId]
+    client: ApiClient, intent: Intent, others: AbstractSet[CustomerId]
 ) -> tuple[Facts, Mapping[CustomerId, object]]:
     """
     Read what shows an open create: the customers since it, or the users of its customer; raises ApiFailed.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from reconciler.api.flight import in_flight
+from reconciler.api.limit import in_flight
 from reconciler.apply.events import Begun, Settling, Tell
 from reconciler.apply.sender import Halted, Sender
 from reconciler.errors import ApiFailed

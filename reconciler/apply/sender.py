@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.api.budget import Hold
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
+from reconciler.api.limit import Hold
 from reconciler.api.request import Reply, Request
 from reconciler.apply.journal import Journal
 from reconciler.clock import Clock, sleep_unless
@@ -59,7 +59,7 @@ class Sender:
         self,
         *,
         run: str,
-        client: Client,
+        client: ApiClient,
         journal: Journal,
         stop: asyncio.Event,
         clock: Clock,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from reconciler import endpoints
-from reconciler.api.origin import origin
-from reconciler.api.pages import whole
+from reconciler.api.pagination import whole
 from reconciler.api.request import Request
+from reconciler.api.transport import origin
 from reconciler.cli import output
 from reconciler.cli.api_options import How
 from reconciler.cli.session import Session, connected, settings_of

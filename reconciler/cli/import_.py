@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.cli import output
 from reconciler.cli.bind import COMMAND as BINDING
 from reconciler.cli.bind import bind
@@ -149,7 +149,7 @@ def _secret() -> str:
     return secret
 
 
-def _price(client: Client, users: int, rate_per_s: float) -> str:
+def _price(client: ApiClient, users: int, rate_per_s: float) -> str:
     """Return what is about to be paid."""
     time = f", {duration(users / rate_per_s)}" if rate_per_s else ""
     sent = count(client.requests, "request")

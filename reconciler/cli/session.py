@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     # What `validate` and `fmt` need not: they ask no server.
     import asyncio
 
-    from reconciler.api.client import Client
+    from reconciler.api.client import ApiClient
     from reconciler.api.request import Sent
     from reconciler.report.progress import Progress
 
@@ -38,7 +38,7 @@ class Session:
     environment: Environment
     clock: Clock
     runner: asyncio.Runner
-    client: Client
+    client: ApiClient
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run `coroutine` to its end; Ctrl-C cancels it, unless it handles that itself."""

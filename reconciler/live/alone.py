@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.api.client import Client
-from reconciler.api.flight import in_flight
+from reconciler.api.client import ApiClient
+from reconciler.api.limit import in_flight
 from reconciler.api.times import from_rfc3339
 from reconciler.live.listing import PAGE
 from reconciler.live.ranges import Range
@@ -16,7 +16,7 @@ from reconciler.model.core import Live, Seek
 Window = tuple[float, float]
 
 
-async def alone(client: Client, seeks: Sequence[Seek], *, page_limit: int = PAGE) -> Live | None:
+async def alone(client: ApiClient, seeks: Sequence[Seek], *, page_limit: int = PAGE) -> Live | None:
     """
     Return what the narrowed lists hold, as a `Live` that is `narrowed`; None where a created_at is no time.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from reconciler.api.client import Client
-from reconciler.api.flight import in_flight
+from reconciler.api.client import ApiClient
+from reconciler.api.limit import in_flight
 from reconciler.live.listing import PAGE
 from reconciler.live.reads import Found
 from reconciler.model.core import ListUsers, Live
@@ -15,7 +15,7 @@ _AT_ONCE = 3
 """So few that pages keep a share of the pace, and the users last as long as the pages do."""
 
 
-async def with_users(client: Client, listing: Awaitable[Live], reads: Sequence[ListUsers]) -> Live:
+async def with_users(client: ApiClient, listing: Awaitable[Live], reads: Sequence[ListUsers]) -> Live:
     """
     Return the listing with the users that could be listed before its end; what is left is for whoever asks then.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.api.client import Client
-from reconciler.api.flight import in_flight
+from reconciler.api.client import ApiClient
+from reconciler.api.limit import in_flight
 from reconciler.api.times import rfc3339
 from reconciler.errors import Rejected
 from reconciler.kinds.wire import Keep
@@ -24,7 +24,7 @@ _NOT_TAKEN = (400, 422)
 
 
 async def listing_by(
-    client: Client, learned: Learned, *, progress: Progress | None = None, keep: Keep | None = None
+    client: ApiClient, learned: Learned, *, progress: Progress | None = None, keep: Keep | None = None
 ) -> Live:
     """Return every customer that the list holds, as `listing` does, in the way that is best by what was learned."""
     known = learned.page_limit
@@ -41,7 +41,7 @@ async def listing_by(
 
 
 async def listing(
-    client: Client,
+    client: ApiClient,
     *,
     page_limit: int = PAGE,
     larger: int = 0,
@@ -106,7 +106,7 @@ def _merged(lists: Sequence[Turned]) -> Mapping[CustomerId, LiveCustomer]:
 
 
 async def _in_ranges(
-    client: Client, limit: int, cuts: Sequence[int], progress: Progress | None, keep: Keep | None
+    client: ApiClient, limit: int, cuts: Sequence[int], progress: Progress | None, keep: Keep | None
 ) -> tuple[Turned, ...] | None:
     """Return the ranges, each read to its end; None where the server refuses them, or lists others in them too."""
 

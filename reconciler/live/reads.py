@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler import endpoints
-from reconciler.api.client import Client
-from reconciler.api.flight import in_flight
-from reconciler.api.pages import pages
+from reconciler.api.client import ApiClient
+from reconciler.api.limit import in_flight
+from reconciler.api.pagination import pages
 from reconciler.api.times import from_rfc3339, was_there
 from reconciler.errors import Incomplete, NotFound, NotTheApi
 from reconciler.kinds import wire
@@ -36,7 +36,7 @@ SEEK_S = 2.0
 
 
 async def answer(
-    client: Client, live: Live, reads: Sequence[Read], *, page_limit: int = PAGE, progress: Progress | None = None
+    client: ApiClient, live: Live, reads: Sequence[Read], *, page_limit: int = PAGE, progress: Progress | None = None
 ) -> Live:
     """
     Return `live` with what `reads` ask for added; `progress` counts reads.
@@ -77,7 +77,7 @@ async def answer(
     )
 
 
-async def _listed_again(client: Client, live: Live, page_limit: int, full: int) -> Live:
+async def _listed_again(client: ApiClient, live: Live, page_limit: int, full: int) -> Live:
     """
     Return `live` with its listing taken anew, in one; the caller counts the requests.
 
@@ -116,7 +116,7 @@ def _lacked(earlier: Live, newer: Live) -> bool:
     )
 
 
-async def _with_successors(client: Client, live: Live, ends: Sequence[End], page_limit: int) -> Live:
+async def _with_successors(client: ApiClient, live: Live, ends: Sequence[End], page_limit: int) -> Live:
     """Return `live` with what follows the last pages, where they have a cursor."""
     lists = [Turned(client, page_limit, end.query, cursor=end.cursor) for end in ends if end.cursor]
     await in_flight(Turned.turn, lists)
@@ -139,7 +139,7 @@ class Found:
     payment_methods: dict[CustomerId, int]
     unaddressed: dict[CustomerId, int] = field(default_factory=dict)
 
-    async def read(self, client: Client, read: Seek | Get | ListUsers | ListPaymentMethods, page_limit: int) -> None:
+    async def read(self, client: ApiClient, read: Seek | Get | ListUsers | ListPaymentMethods, page_limit: int) -> None:
         """Perform one read."""
         match read:
             case Seek():
@@ -160,7 +160,7 @@ class Found:
                 assert_never(read)
 
 
-async def _seek(client: Client, read: Seek, page_limit: int) -> bool:
+async def _seek(client: ApiClient, read: Seek, page_limit: int) -> bool:
     """Say whether the list narrowed to the customer's created_at holds it; all its pages are read."""
     turned = Turned(client, page_limit, narrow(read))
     await turned.turn()
@@ -178,7 +178,7 @@ def narrow(read: Seek) -> tuple[tuple[str, str], ...]:
     return Range(created_s - SEEK_S, created_s + SEEK_S).query()
 
 
-async def _get(client: Client, customer: CustomerId) -> LiveCustomer | None:
+async def _get(client: ApiClient, customer: CustomerId) -> LiveCustomer | None:
     """Return one customer, None for a 404."""
     request = endpoints.get_customer(customer)
     try:
@@ -191,7 +191,7 @@ async def _get(client: Client, customer: CustomerId) -> LiveCustomer | None:
     return got
 
 
-async def _users(client: Client, customer: CustomerId, page_limit: int) -> tuple[tuple[LiveUser, ...] | None, int]:
+async def _users(client: ApiClient, customer: CustomerId, page_limit: int) -> tuple[tuple[LiveUser, ...] | None, int]:
     """
     Return a customer's users in the order of the list, each once, None for a 404; and how many more have no e-mail.
 
@@ -217,7 +217,7 @@ async def _users(client: Client, customer: CustomerId, page_limit: int) -> tuple
     return tuple(users.values()), unaddressed
 
 
-async def _count_payment_methods(client: Client, customer: CustomerId) -> int:
+async def _count_payment_methods(client: ApiClient, customer: CustomerId) -> int:
     """Return how many payment methods a customer has; 404 is none. A bare array or `data`: neither is documented."""
     request = endpoints.list_payment_methods(customer)
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reconciler import endpoints
-from reconciler.api.client import Client
-from reconciler.api.pages import read_page
+from reconciler.api.client import ApiClient
+from reconciler.api.pagination import read_page
 from reconciler.endpoints import Filters, PageQuery
 from reconciler.errors import Incomplete
 from reconciler.kinds.wire import read_customer
@@ -16,7 +16,7 @@ from reconciler.model.core import CustomerId, Get, ListUsers, Live, LiveCustomer
 class SingleReads:
     """Reads one thing at a time through a client."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: ApiClient) -> None:
         self._client = client
 
     async def seek(self, customer: CustomerId, created_at: str) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from reconciler.api.client import Client
-from reconciler.api.pages import pages
+from reconciler.api.client import ApiClient
+from reconciler.api.pagination import pages
 from reconciler.errors import Incomplete, NotTheApi
 from reconciler.kinds import wire
 from reconciler.live.ranges import Range
@@ -61,7 +61,7 @@ class Turned:
     values by equal ones that are in memory already.
     """
 
-    client: Client
+    client: ApiClient
     limit: int
     query: tuple[tuple[str, str], ...] = ()
     progress: Progress | None = None

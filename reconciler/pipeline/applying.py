@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.apply import recover
 from reconciler.apply.events import Tell
 from reconciler.apply.execute import Result, execute
@@ -76,7 +76,7 @@ def rfc3339_us(moment: datetime) -> str:
 
 
 async def carry_out(
-    client: Client,
+    client: ApiClient,
     ledger: Ledger,
     planned: Planned,
     terms: Terms,
@@ -129,7 +129,7 @@ def ended(run: Run, clock: Clock, outcome: str, *, requests: int, changes: int =
     return replace(run, finished_at=stamp(clock), outcome=outcome, requests=requests, changes=changes)
 
 
-def time_left(client: Client, planned: Planned, ended: int) -> float | None:
+def time_left(client: ApiClient, planned: Planned, ended: int) -> float | None:
     """
     Return in seconds how long a run takes yet of whose changes so many have ended; None where no rate is set.
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from reconciler import live as reading
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.apply import recover
 from reconciler.apply.direct_request import Call, CallSteps, change_of
 from reconciler.apply.events import Tell
@@ -68,7 +68,7 @@ class Called:
         return self.result.outcomes[0]
 
 
-async def prepare(client: Client, ledger: Ledger, call: Call, terms: Terms) -> Prepared:
+async def prepare(client: ApiClient, ledger: Ledger, call: Call, terms: Terms) -> Prepared:
     """
     Return `call` ready to be sent, the server's clock being known: windows go by it.
 
@@ -103,7 +103,7 @@ async def prepare(client: Client, ledger: Ledger, call: Call, terms: Terms) -> P
 
 
 async def carry_out(
-    client: Client,
+    client: ApiClient,
     ledger: Ledger,
     prepared: Prepared,
     terms: Terms,
@@ -148,7 +148,7 @@ async def carry_out(
     return Called(result, body, sender.failure)
 
 
-def _steps(client: Client, ledger: Ledger, prepared: Prepared, terms: Terms, sender: Sender) -> CallSteps:
+def _steps(client: ApiClient, ledger: Ledger, prepared: Prepared, terms: Terms, sender: Sender) -> CallSteps:
     """Return the steps of a call."""
     records, row = prepared.records, prepared.binding
     bound = CustomerSteps(
@@ -186,7 +186,7 @@ def _check_create(call: Call, records: Records) -> None:
         )
 
 
-async def _check_absent(client: Client, key: str, records: Records, terms: Terms) -> None:
+async def _check_absent(client: ApiClient, key: str, records: Records, terms: Terms) -> None:
     """Raise Refused where a live customer has the external_id, or it is not proven that none has."""
     unchecked = "`--unchecked` sends it anyway (in a script: unchecked=True)"
     learned, lag_s = records.learned, known_lag(records.learned, terms)

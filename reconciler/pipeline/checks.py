@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from reconciler import __version__
-from reconciler.api.client import Client
-from reconciler.api.origin import is_loopback, origin
+from reconciler.api.client import ApiClient
+from reconciler.api.transport import is_loopback, origin
 from reconciler.clock import Clock
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model.reports import Check, Facts, Finding, Verdict, skipped
@@ -137,11 +137,11 @@ def _given(environment: Environment) -> Finding | None:
     return None
 
 
-def _client(environment: Environment, clock: Clock, lacking: Finding | None) -> Client:
+def _client(environment: Environment, clock: Clock, lacking: Finding | None) -> ApiClient:
     """Return a client that asks once; without credentials one whose token is refused by whoever answers."""
     if lacking is None:
         return open_client(environment, clock, patient=False)
-    return Client(
+    return ApiClient(
         base_url=environment.base_url(),
         client_id="",
         client_secret="",

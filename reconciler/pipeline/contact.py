@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler import endpoints
-from reconciler.api.client import Client
-from reconciler.api.origin import origin
-from reconciler.api.pages import read_page
-from reconciler.api.reach import Stage, proxy_of, stage_of
+from reconciler.api.client import ApiClient
+from reconciler.api.pagination import read_page
+from reconciler.api.reachability import Stage, proxy_of, stage_of
+from reconciler.api.transport import origin
 from reconciler.clock import Clock
 from reconciler.endpoints import PageQuery
 from reconciler.errors import ApiFailed, Forbidden, Rejected, Throttled, Unanswered
@@ -50,7 +50,7 @@ class Contact:
     requests: int = 0
 
 
-async def contact(client: Client, clock: Clock) -> Contact:
+async def contact(client: ApiClient, clock: Clock) -> Contact:
     """Return what became of two requests, or of the first where that failed. Enters the client and leaves it."""
     made = Contact()
     began_s = clock.monotonic()

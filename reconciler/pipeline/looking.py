@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler import live as reading
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.endpoints import get_customer
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
@@ -26,7 +26,7 @@ class Sides:
     payment_methods: int | None
 
 
-async def sides(client: Client, ledger: Ledger, key: str, pin: CustomerId | None) -> Sides:
+async def sides(client: ApiClient, ledger: Ledger, key: str, pin: CustomerId | None) -> Sides:
     """
     Return what is known of one customer: its pin, else what the ledger binds, else the one with that external_id.
 
@@ -45,7 +45,7 @@ async def sides(client: Client, ledger: Ledger, key: str, pin: CustomerId | None
     return Sides(recorded, live, more.users.get(live.id), more.payment_methods[live.id])
 
 
-async def reply(client: Client, ledger: Ledger, key: str, pin: CustomerId | None) -> object:
+async def reply(client: ApiClient, ledger: Ledger, key: str, pin: CustomerId | None) -> object:
     """
     Return the API's reply to a get of one customer, as it came; which one is meant is as in `sides`.
 
@@ -61,7 +61,7 @@ async def reply(client: Client, ledger: Ledger, key: str, pin: CustomerId | None
     return (await client.send(get_customer(known))).body
 
 
-async def _carrier(client: Client, ledger: Ledger, key: str) -> LiveCustomer | None:
+async def _carrier(client: ApiClient, ledger: Ledger, key: str) -> LiveCustomer | None:
     """Return the live customer that carries an external_id, None for none; ReconcilerError where two do."""
     listed = (await reading.listing_by(client, ledger.records().learned)).listed.values()
     carriers = [customer for customer in listed if customer.external_id == key]
@@ -97,7 +97,7 @@ def _unheard(_: Sequence[LiveCustomer]) -> None:
 
 
 async def account(
-    client: Client,
+    client: ApiClient,
     records: Records,
     *,
     chosen: Callable[[LiveCustomer], bool],

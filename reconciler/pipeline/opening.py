@@ -17,7 +17,7 @@ from reconciler.model.policy import UNBOUNDED, Allowance
 from reconciler.settings import Environment
 
 if TYPE_CHECKING:
-    from reconciler.api.client import Client
+    from reconciler.api.client import ApiClient
     from reconciler.api.limit import Board
     from reconciler.api.request import Sent
 
@@ -38,7 +38,7 @@ def open_client(
     step: Step = no_hook,
     trace: Callable[[Sent], None] | None = None,
     patient: bool = True,
-) -> Client:
+) -> ApiClient:
     """
     Return the client of an environment, not entered yet; Invalid with all that is missing to reach it.
 
@@ -47,11 +47,11 @@ def open_client(
     answer is not sent again.
     """
     # Who only opens a ledger needs neither.
-    from reconciler.api.budget import Budget  # noqa: PLC0415
-    from reconciler.api.client import Client  # noqa: PLC0415
+    from reconciler.api.client import ApiClient  # noqa: PLC0415
+    from reconciler.api.limit import Budget  # noqa: PLC0415
 
     base_url, credentials = _asked(environment.base_url, environment.credentials)
-    return Client(
+    return ApiClient(
         base_url=base_url,
         client_id=credentials.client_id,
         client_secret=credentials.client_secret.reveal(),

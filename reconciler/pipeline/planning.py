@@ -8,7 +8,7 @@ from math import inf
 from typing import cast
 
 from reconciler import live as reading
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.clock import Clock
 from reconciler.errors import OverBudget
 from reconciler.gc_pause import without_collector
@@ -60,7 +60,7 @@ class Planned:
 
 
 async def make(
-    client: Client,
+    client: ApiClient,
     ledger: Ledger,
     desired: Desired,
     terms: Terms,
@@ -96,7 +96,7 @@ async def make(
 
 
 async def make_of(
-    client: Client,
+    client: ApiClient,
     ledger: Ledger,
     draft: Drafting,
     terms: Terms,
@@ -141,7 +141,7 @@ async def _waited(planned: Planned, patience: Clock, price: Say, *, doubts_s: fl
 
 
 async def _made(
-    client: Client,
+    client: ApiClient,
     ledger: Ledger,
     desired: Desired,
     draft_of: Drafting,
@@ -175,7 +175,7 @@ async def _made(
 
 
 async def _of_targets(
-    client: Client, records: Records, alone: Sequence[Seek], draft_of: Drafting, terms: Terms, say: Say
+    client: ApiClient, records: Records, alone: Sequence[Seek], draft_of: Drafting, terms: Terms, say: Say
 ) -> Planned | None:
     """Return the plan of customers that are read alone; None where only the whole account lets it be made."""
     live = await reading.alone(client, alone, page_limit=records.learned.page_limit or PAGE)
@@ -186,7 +186,7 @@ async def _of_targets(
     return planned if targets_alone.stands(planned.plan) else None
 
 
-async def _account(client: Client, desired: Desired, records: Records, terms: Terms, say: Say) -> Live:
+async def _account(client: ApiClient, desired: Desired, records: Records, terms: Terms, say: Say) -> Live:
     """Return the whole account, the users that are known to be needed listed beside its pages."""
     users = foreseen(desired, records, terms, client.server_now())
     pages = reading.listing_by(
@@ -232,7 +232,14 @@ def _settled(records: Records, live: Live, project: str) -> Records:
 
 
 async def planned_of(
-    client: Client, live: Live, records: Records, draft_of: Drafting, terms: Terms, *, say: Say, price: Say = _unpriced
+    client: ApiClient,
+    live: Live,
+    records: Records,
+    draft_of: Drafting,
+    terms: Terms,
+    *,
+    say: Say,
+    price: Say = _unpriced,
 ) -> Planned:
     """Return the plan that `draft_of` makes of an account whose listing was read, and of what it asks for besides."""
     while True:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.clock import Clock
@@ -55,7 +55,7 @@ def key_of(run: Run) -> str:
 
 
 async def probe(
-    client: Client, ledger: Ledger, terms: Terms, *, run: Run, clock: Clock, stop: asyncio.Event, tell: Say
+    client: ApiClient, ledger: Ledger, terms: Terms, *, run: Run, clock: Clock, stop: asyncio.Event, tell: Say
 ) -> Probed:
     """
     Probe the account, and write what was learned; `stop` set means no new request.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler import endpoints
-from reconciler.api.pages import Page, read_page
+from reconciler.api.pagination import Page, read_page
 from reconciler.api.times import rfc3339
 from reconciler.endpoints import Filters, PageQuery
 from reconciler.errors import Rejected

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler import endpoints
-from reconciler.api.pages import Page, read_page
+from reconciler.api.pagination import Page, read_page
 from reconciler.api.request import Reply, Request
 from reconciler.api.times import from_rfc3339, rfc3339
 from reconciler.apply.sender import Halted, Sender

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.apply.direct_request import Call
 from reconciler.clock import Clock
 from reconciler.errors import Interrupted, ReconcilerError, Refused, Unanswered
@@ -29,7 +29,7 @@ class Changes:
 
     environment: Environment
     options: Options
-    client: Client
+    client: ApiClient
     clock: Clock
     origin: Origin
     approved: frozenset[Action] = frozenset()

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from reconciler import endpoints
-from reconciler.api.client import Client as ApiClient
-from reconciler.api.pages import whole
+from reconciler.api.client import ApiClient
+from reconciler.api.pagination import whole
 from reconciler.apply import direct_request
 from reconciler.apply.direct_request import Call
 from reconciler.endpoints import Filters

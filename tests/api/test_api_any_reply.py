@@ -12,9 +12,9 @@ from clocks import run
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reconciler.api.pages import pages
+from reconciler.api.pagination import pages
 from reconciler.api.request import Reply, Request
-from reconciler.api.token import read_granted
+from reconciler.api.token import read_grant
 from reconciler.errors import ApiFailed, Incomplete, NotTheApi, Rejected, Unanswered, Unauthorized
 from reconciler.escape import visible
 
@@ -101,7 +101,7 @@ def test_any_reply_in_place_of_a_page_is_a_page_or_one_of_our_errors(instead: Wh
     ],
 )
 def test_a_life_that_is_no_number_of_seconds_is_the_documented_one(body: object, life_s: float) -> None:
-    assert read_granted(body).life_s == life_s
+    assert read_grant(body).life_s == life_s
 
 
 READ, CREATE, PATCH, ARCHIVE = REQUESTS

@@ -9,8 +9,7 @@ import pytest
 from answers import Server, talk
 from clocks import run
 
-from reconciler.api.body import UnreadableError, parse_json, read_body
-from reconciler.api.request import Request
+from reconciler.api.request import Request, UnreadableError, parse_json, read_body
 from reconciler.errors import Unanswered
 
 CREATE = Request("POST", "/customers", body={"name": "Acme"}, repeatable=False)

@@ -35,7 +35,7 @@ def _concrete(kind: type[httpx.TransportError]) -> Iterator[type[httpx.Transport
 def _failure(request: Request, status: int, body: bytes = b"", location: str = "") -> ApiFailed:
     """Return what a reply is settled as."""
     with pytest.raises(ApiFailed) as caught:
-        faults.settled(request, status, body, location=location, secrets=("s3cret",))
+        faults.json_or_raise(request, status, body, location=location, secrets=("s3cret",))
     return caught.value
 
 
@@ -157,4 +157,4 @@ def test_a_page_instead_of_json_is_not_the_api_for_a_read_and_a_doubt_for_a_writ
 
 
 def test_an_empty_body_of_a_2xx_is_none() -> None:
-    assert faults.settled(CREATE, 204, b"") is None
+    assert faults.json_or_raise(CREATE, 204, b"") is None

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from answers import talk
 
-from reconciler.api.leaving import Intent, Leaving
+from reconciler.api.client import Departure, IntentHook
 from reconciler.api.limit import Limiter, Turn
 from reconciler.api.request import Reply, Request
 from reconciler.clock import RealClock
@@ -83,7 +83,7 @@ def _nobody(_: httpx.Request) -> httpx.Response:
     raise AssertionError("the network is used here")
 
 
-def _left(leaving: Callable[[Turn], Awaitable[Leaving]]) -> tuple[float, BaseException | None, list[str]]:
+def _left(leaving: Callable[[Turn], Awaitable[Departure]]) -> tuple[float, BaseException | None, list[str]]:
     """Return when a request's turn was used, by a clock of the year 0, what it ended in and what the server heard."""
 
     async def leave() -> tuple[float, BaseException | None, list[str]]:
@@ -122,8 +122,8 @@ def test_a_port_where_nobody_listens_is_unreachable() -> None:
 
 
 def test_the_transport_says_when_a_request_really_leaves() -> None:
-    async def leaving(turn: Turn) -> Leaving:
-        return Leaving(turn, None, Limiter(RealClock(), 5.0).left)
+    async def leaving(turn: Turn) -> Departure:
+        return Departure(turn, None, Limiter(RealClock(), 5.0).left)
 
     left_s, ended, heard = _left(leaving)
     assert left_s > 0
@@ -131,11 +131,11 @@ def test_the_transport_says_when_a_request_really_leaves() -> None:
 
 
 def test_a_connection_made_too_late_for_the_intent_carries_nothing() -> None:
-    async def leaving(turn: Turn) -> Leaving:
+    async def leaving(turn: Turn) -> Departure:
         async def never() -> None:
             raise AssertionError
 
-        return Leaving(turn, Intent(never, RealClock(), "POST /customers"), Limiter(RealClock(), 5.0).left)
+        return Departure(turn, IntentHook(never, RealClock(), "POST /customers"), Limiter(RealClock(), 5.0).left)
 
     left_s, ended, heard = _left(leaving)
     assert (left_s, type(ended), heard) == (-1.0, Unreachable, [])

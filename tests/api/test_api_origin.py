@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.api.origin import origin
+from reconciler.api.transport import origin
 from reconciler.errors import Invalid
 
 

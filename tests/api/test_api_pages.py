@@ -5,7 +5,7 @@ import pytest
 from answers import Answer, Server, ok, page, talk
 from clocks import run
 
-from reconciler.api.pages import Page, pages, read_page
+from reconciler.api.pagination import Page, pages, read_page
 from reconciler.errors import Incomplete, NotTheApi, ReconcilerError
 
 

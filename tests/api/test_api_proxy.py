@@ -12,7 +12,7 @@ import httpx
 import pytest
 from command_line import Place, environment
 
-from reconciler.api.proxy import proxy_for
+from reconciler.api.transport import proxy_for
 
 pytest_plugins = ("command_fixtures",)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.api.retry import GiveUp, Wait, after
+from reconciler.api.client import GiveUp, Wait, after
 from reconciler.errors import (
     ApiFailed,
     Forbidden,

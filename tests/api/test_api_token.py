@@ -9,7 +9,7 @@ from answers import Server, ok, talk
 from clocks import VirtualClock, run
 
 from reconciler.api.request import Request
-from reconciler.api.token import Granted, Tokens, read_granted
+from reconciler.api.token import TokenGrant, Tokens, read_grant
 from reconciler.errors import Forbidden, NotTheApi, Rejected, Unanswered, Unauthorized
 
 READ = Request("GET", "/customers")
@@ -148,23 +148,23 @@ def test_another_refusal_of_the_token_keeps_its_words() -> None:
 )
 def test_a_reply_without_a_usable_token_is_not_the_api(body: object) -> None:
     with pytest.raises(NotTheApi):
-        read_granted(body)
+        read_grant(body)
 
 
 @pytest.mark.parametrize(
     ("expires_in", "life_s"), [(60, 60.0), ("60", 60.0), (None, 3600.0), ("soon", 3600.0), (0, 3600.0), (-1, 3600.0)]
 )
 def test_a_life_that_is_not_said_is_an_hour(expires_in: object, life_s: float) -> None:
-    assert read_granted({"access_token": "a", "expires_in": expires_in}) == Granted("a", life_s)
+    assert read_grant({"access_token": "a", "expires_in": expires_in}) == TokenGrant("a", life_s)
 
 
 def test_who_asked_first_may_be_cancelled_and_the_others_still_get_the_token() -> None:
     async def cancel() -> list[object]:
         clock = VirtualClock()
 
-        async def ask() -> Granted:
+        async def ask() -> TokenGrant:
             await clock.sleep(1)
-            return Granted("a", 60)
+            return TokenGrant("a", 60)
 
         tokens = Tokens(ask, clock)
         first = asyncio.create_task(tokens.current())
@@ -189,7 +189,7 @@ def test_a_token_request_takes_its_turn_at_the_limiter() -> None:
 
 
 def test_neither_the_credentials_nor_the_token_have_a_telling_repr() -> None:
-    assert "very" not in repr(Granted("very-secret", 1))
+    assert "very" not in repr(TokenGrant("very-secret", 1))
 
 
 def test_no_new_token_after_a_lost_answer_leaves_a_doubt() -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from clocks import EPOCH_S, VirtualClock, run
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.ledger.base import Meta
 from reconciler.ledger.open import Contents, Storage, StorageKind
 from reconciler.model.core import Action, Address
@@ -35,7 +35,7 @@ def asked(token: httpx.Response, page: httpx.Response | None = None, *, heard: l
 
     async def ask() -> Contact:
         clock = VirtualClock(EPOCH_S)
-        client = Client(
+        client = ApiClient(
             base_url=API,
             client_id="id",
             client_secret="secret",

@@ -9,8 +9,7 @@ from enum import StrEnum
 
 import httpx
 
-from reconciler.api.origin import is_loopback
-from reconciler.api.proxy import proxy_for
+from reconciler.api.transport import is_loopback, proxy_for
 from reconciler.escape import visible
 
 

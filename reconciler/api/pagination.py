@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from reconciler.api.client import Client
+from reconciler.api.client import ApiClient
 from reconciler.api.request import Request
 from reconciler.errors import Incomplete, NotTheApi
 
@@ -28,7 +28,7 @@ _MOST_BARREN = 3
 
 
 async def pages(
-    client: Client, path: str, query: tuple[tuple[str, str], ...] = (), *, limit: int = 100, after: str = ""
+    client: ApiClient, path: str, query: tuple[tuple[str, str], ...] = (), *, limit: int = 100, after: str = ""
 ) -> AsyncGenerator[Page, None]:
     """
     Yield the pages of a list from the cursor `after` ("" is its beginning) to its end, in order.
@@ -70,7 +70,7 @@ def _identity(row: object) -> int:
 
 
 async def whole(
-    client: Client, path: str, query: tuple[tuple[str, str], ...] = (), *, limit: int = 100, after: str = ""
+    client: ApiClient, path: str, query: tuple[tuple[str, str], ...] = (), *, limit: int = 100, after: str = ""
 ) -> AsyncGenerator[Page, None]:
     """
     Yield what `pages` does, and where the last page is full, what follows it: it may have ended the list too early.
