@@ -19,7 +19,7 @@ from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
 from reconciler.errors import LedgerFailed
 from reconciler.kinds.wire import with_record
-from reconciler.live.single_reads import SingleReads
+from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, Status
 from reconciler.model.ledger import (
     Binding,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reconciler import live
 from reconciler.errors import Forbidden, Incomplete
-from reconciler.live.ranges import MOST, PAGES_A_RANGE, Range, cuts_of, ranges_of
+from reconciler.live.listing import MOST, PAGES_A_RANGE, Range, cuts_of, ranges_of
 from reconciler.model.core import CustomerId, End, ListAgain, Live
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)

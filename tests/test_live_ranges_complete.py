@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from rules_account import NOW, body
 
 from reconciler import live
-from reconciler.live.ranges import cuts_of
+from reconciler.live.listing import cuts_of
 from reconciler.model.core import CustomerId, Live
 from reconciler.rules import (
     Account,

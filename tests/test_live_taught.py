@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.live import taught
+from reconciler.live import learned_from
 from reconciler.model.core import CustomerId, Live, LiveCustomer
 from reconciler.model.ledger import Learned
 
@@ -22,22 +22,22 @@ def _live(count: int, **said: object) -> Live:
 
 
 def test_a_small_listing_teaches_its_size_and_leaves_the_rest() -> None:
-    learned = taught(KNOWN, _live(3, longest_page=3))
+    learned = learned_from(KNOWN, _live(3, longest_page=3))
     assert learned == Learned(lists_archived=True, longest_page=100, how="seen", listed=3, told="d", page_limit=100)
 
 
 def test_another_limit_begins_the_length_of_pages_anew() -> None:
-    assert taught(KNOWN, _live(3, longest_page=3, page_limit=1000)).longest_page == 3
+    assert learned_from(KNOWN, _live(3, longest_page=3, page_limit=1000)).longest_page == 3
 
 
 @pytest.mark.parametrize(("known", "found", "then"), [(None, True, True), (True, None, True), (True, False, False)])
 def test_whether_lists_are_narrowed_is_kept_until_it_is_found_otherwise(
     known: bool | None, found: bool | None, then: bool
 ) -> None:
-    assert taught(Learned(narrows=known), _live(3, narrows=found)).narrows is then
+    assert learned_from(Learned(narrows=known), _live(3, narrows=found)).narrows is then
 
 
 def test_a_long_listing_teaches_where_to_cut_unless_ranges_are_of_no_use() -> None:
-    assert len(taught(Learned(), _live(200, longest_page=10)).cuts) == 1
-    assert taught(Learned(narrows=False, cuts=(1,)), _live(200, longest_page=10)).cuts == ()
-    assert taught(Learned(longest_page=100, cuts=(1,)), _live(200, longest_page=10)).cuts == ()
+    assert len(learned_from(Learned(), _live(200, longest_page=10)).cuts) == 1
+    assert learned_from(Learned(narrows=False, cuts=(1,)), _live(200, longest_page=10)).cuts == ()
+    assert learned_from(Learned(longest_page=100, cuts=(1,)), _live(200, longest_page=10)).cuts == ()

@@ -9,7 +9,7 @@ from reconciler import bookkeeping
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Doubt, Observed, Users, settle
 from reconciler.kinds.kind import canonical_email
-from reconciler.live.single_reads import SingleReads
+from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
 from reconciler.model.ledger import Binding, PutBinding, PutUsers, SeenUser
 from reconciler.model.plan import Change, Outcome

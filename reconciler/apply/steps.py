@@ -19,7 +19,7 @@ from reconciler.apply.settle import Ambiguous, Doubt, NotDone, Observed, Settlem
 from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer
-from reconciler.live.single_reads import SingleReads
+from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
 from reconciler.model.ledger import Binding, DropBinding, Intent, Learned, PutBinding, PutTaken, PutUsers, SeenUser
 from reconciler.model.plan import Change, Outcome

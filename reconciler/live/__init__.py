@@ -1,10 +1,17 @@
 """API pages to `Live`, with as few requests as the question needs. It reads; what the answers mean is the plan's."""
 
-from reconciler.live.alone import alone
-from reconciler.live.beside import with_users
-from reconciler.live.listing import LARGER, PAGE, listing, listing_by
-from reconciler.live.reads import answer, narrow
-from reconciler.live.taught import taught
-from reconciler.live.turned import sharing
+from reconciler.live.listing import LARGER, PAGE, learned_from, listing, listing_by, sharing
+from reconciler.live.reads import alone, answer, narrow, with_users
 
-__all__ = ["LARGER", "PAGE", "alone", "answer", "listing", "listing_by", "narrow", "sharing", "taught", "with_users"]
+__all__ = [
+    "LARGER",
+    "PAGE",
+    "alone",
+    "answer",
+    "learned_from",
+    "listing",
+    "listing_by",
+    "narrow",
+    "sharing",
+    "with_users",
+]

@@ -1,21 +1,21 @@
-"""What planning asks besides the listing, added to `Live`."""
+"""What planning reads besides the listing: users, customers by id, customers by when they were created."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler import endpoints
 from reconciler.api.client import ApiClient
 from reconciler.api.limit import in_flight
-from reconciler.api.pagination import pages
+from reconciler.api.pagination import pages, read_page
 from reconciler.api.times import from_rfc3339, was_there
+from reconciler.endpoints import Filters, PageQuery
 from reconciler.errors import Incomplete, NotFound, NotTheApi
 from reconciler.kinds import wire
-from reconciler.live.listing import PAGE, listing
-from reconciler.live.ranges import Range
-from reconciler.live.turned import Progress, Turned
+from reconciler.kinds.wire import read_customer
+from reconciler.live.listing import PAGE, ListReader, Progress, Range, listing
 from reconciler.model.core import (
     AskSuccessor,
     CustomerId,
@@ -60,7 +60,7 @@ async def answer(
             case _:
                 pass
     single = [read for read in dict.fromkeys(reads) if not isinstance(read, ListAgain | AskSuccessor)]
-    found = Found(dict(live.sought), dict(live.got), dict(live.users), dict(live.payment_methods))
+    found = ReadAnswers(dict(live.sought), dict(live.got), dict(live.users), dict(live.payment_methods))
 
     async def one(read: Seek | Get | ListUsers | ListPaymentMethods) -> None:
         await found.read(client, read, page_limit)
@@ -118,8 +118,8 @@ def _lacked(earlier: Live, newer: Live) -> bool:
 
 async def _with_successors(client: ApiClient, live: Live, ends: Sequence[End], page_limit: int) -> Live:
     """Return `live` with what follows the last pages, where they have a cursor."""
-    lists = [Turned(client, page_limit, end.query, cursor=end.cursor) for end in ends if end.cursor]
-    await in_flight(Turned.turn, lists)
+    lists = [ListReader(client, page_limit, end.query, cursor=end.cursor) for end in ends if end.cursor]
+    await in_flight(ListReader.turn, lists)
     return replace(
         live,
         listed=dict(live.listed) | {key: customer for one in lists for key, customer in one.customers.items()},
@@ -130,7 +130,7 @@ async def _with_successors(client: ApiClient, live: Live, ends: Sequence[End], p
 
 
 @dataclass(slots=True)
-class Found:
+class ReadAnswers:
     """What single reads have answered; each read writes its own key."""
 
     sought: dict[CustomerId, bool]
@@ -162,7 +162,7 @@ class Found:
 
 async def _seek(client: ApiClient, read: Seek, page_limit: int) -> bool:
     """Say whether the list narrowed to the customer's created_at holds it; all its pages are read."""
-    turned = Turned(client, page_limit, narrow(read))
+    turned = ListReader(client, page_limit, narrow(read))
     await turned.turn()
     return read.id in turned.customers
 
@@ -228,3 +228,124 @@ async def _count_payment_methods(client: ApiClient, customer: CustomerId) -> int
     if not isinstance(rows, list | None) or body is None:
         raise NotTheApi(f"{request.name}: the reply is no list of payment methods; check the base URL")
     return len(rows or ())
+
+
+Window = tuple[float, float]
+
+
+async def alone(client: ApiClient, seeks: Sequence[Seek], *, page_limit: int = PAGE) -> Live | None:
+    """
+    Return what the narrowed lists hold, as a `Live` that is `narrowed`; None where a created_at is no time.
+
+    Lists that overlap are one. `sought` says of each customer whether its list held it. Raises as `listing` does.
+    """
+    before = client.requests
+    moments = [from_rfc3339(seek.created_at) for seek in seeks]
+    if None in moments:
+        return None
+    lists = [
+        ListReader(client, page_limit, Range(begin_s, end_s).query())
+        for begin_s, end_s in _windows(moment for moment in moments if moment is not None)
+    ]
+    await in_flight(ListReader.turn, lists)
+    listed = {one: customer for turned in lists for one, customer in turned.customers.items()}
+    return Live(
+        listed=listed,
+        narrowed=True,
+        sought={seek.id: seek.id in listed for seek in seeks},
+        read_at=min(turned.began_at for turned in lists),
+        requests=client.requests - before,
+    )
+
+
+def _windows(moments: Iterable[float]) -> list[Window]:
+    """
+    Return what is to be listed around moments, overlapping windows made one.
+
+    >>> _windows([10.0, 30.0, 13.0])
+    [(8.0, 15.0), (28.0, 32.0)]
+    """
+    windows: list[Window] = []
+    for moment_s in sorted(moments):
+        begin_s, end_s = moment_s - SEEK_S, moment_s + SEEK_S
+        if windows and begin_s <= windows[-1][1]:
+            begin_s = windows.pop()[0]
+        windows.append((begin_s, end_s))
+    return windows
+
+
+_AT_ONCE = 3
+"""So few that pages keep a share of the pace, and the users last as long as the pages do."""
+
+
+async def with_users(client: ApiClient, listing: Awaitable[Live], reads: Sequence[ListUsers]) -> Live:
+    """
+    Return the listing with the users that could be listed before its end; what is left is for whoever asks then.
+
+    Users of a customer that turns out not to be listed say nothing, and are left out.
+    """
+    before = client.requests
+    found = ReadAnswers({}, {}, {}, {})
+    waiting = iter(reads)
+    listed: list[Live] = []
+
+    async def pages() -> None:
+        listed.append(await listing)
+
+    async def users() -> None:
+        for read in waiting:
+            if listed:
+                return
+            await found.read(client, read, PAGE)
+
+    async def begin(one: Callable[[], Awaitable[None]]) -> None:
+        await one()
+
+    await in_flight(begin, [pages, *[users] * _AT_ONCE], width=1 + _AT_ONCE)
+    (live,) = listed
+    return replace(
+        live,
+        got={customer: got for customer, got in found.got.items() if customer in live.listed},
+        users={customer: users for customer, users in found.users.items() if customer in live.listed},
+        unaddressed={customer: count for customer, count in found.unaddressed.items() if customer in live.listed},
+        requests=client.requests - before,
+    )
+
+
+class SingleReads:
+    """Reads one thing at a time through a client."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    async def seek(self, customer: CustomerId, created_at: str) -> bool:
+        """Say whether the list narrowed to `created_at` ± 2 s holds the customer."""
+        return (await self._read(Seek(customer, created_at))).sought[customer]
+
+    async def on_first_page(self, customer: CustomerId, created_at: str) -> bool | None:
+        """Say by one request whether the list narrowed to `created_at` holds the customer; None: it has more pages."""
+        filters = Filters(**dict(narrow(Seek(customer, created_at))))
+        request = endpoints.list_customers(PageQuery(limit=PAGE), filters)
+        page = read_page((await self._client.send(request)).body, request.name)
+        if any(live is not None and live.id == customer for live in map(read_customer, page.rows)):
+            return True
+        return None if page.has_next else False
+
+    async def get(self, customer: CustomerId) -> LiveCustomer | None:
+        """Return the customer, None for a 404."""
+        return (await self._read(Get(customer))).got[customer]
+
+    async def created_since(self, since: float) -> tuple[LiveCustomer, ...]:
+        """Return the customers that the list narrowed to `created_at_start` holds, all its pages read."""
+        return tuple((await listing(self._client, page_limit=PAGE, since=since)).listed.values())
+
+    async def users(self, customer: CustomerId) -> tuple[LiveUser, ...]:
+        """Return the customer's users."""
+        listed = (await self._read(ListUsers(customer))).users.get(customer)
+        if listed is None:
+            raise Incomplete(f"the users of {customer} cannot be listed yet", "run again in a minute")
+        return listed
+
+    async def _read(self, read: Read) -> Live:
+        """Return one read's answer."""
+        return await answer(self._client, Live(), (read,), page_limit=PAGE)

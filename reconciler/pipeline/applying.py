@@ -20,7 +20,7 @@ from reconciler.apply.steps import CustomerSteps
 from reconciler.clock import Clock
 from reconciler.errors import OverBudget
 from reconciler.ledger.base import Ledger
-from reconciler.live.single_reads import SingleReads
+from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, CustomerId, Status
 from reconciler.model.ledger import (
     Binding,

@@ -20,7 +20,7 @@ from reconciler.errors import ApiFailed, NotFound, Refused
 from reconciler.kinds.wire import customer_path
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
-from reconciler.live.single_reads import SingleReads
+from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
 from reconciler.model.ledger import Binding, PutRun, Records, Run
 from reconciler.model.plan import Change, Outcome, Plan

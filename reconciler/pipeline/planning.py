@@ -246,7 +246,7 @@ async def planned_of(
         settled = _settled(records, live, terms.project)
         draft = draft_of(live, settled)
         if not draft.reads:
-            learned = reading.taught(draft.learned, live)
+            learned = reading.learned_from(draft.learned, live)
             lag_s = known_lag(learned, terms)
             return Planned(draft.plan, live, settled, learned, _changed(records, settled), lag_s)
         say(_asked(draft.reads))

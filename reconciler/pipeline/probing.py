@@ -11,7 +11,7 @@ from reconciler.apply.journal import Journal
 from reconciler.apply.sender import Sender
 from reconciler.clock import Clock
 from reconciler.ledger.base import Ledger
-from reconciler.live.single_reads import SingleReads
+from reconciler.live.reads import SingleReads
 from reconciler.model.core import CustomerId
 from reconciler.model.ledger import PutAccount, PutIntent, PutLearned, PutRun, Run
 from reconciler.model.policy import Terms

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 
 from reconciler.apply.settle import BEFORE_S, NothingRead, Observed, TooEarly, settle
-from reconciler.live.single_reads import SingleReads
+from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, CustomerId, LiveCustomer, Status
 from reconciler.model.ledger import Intent
 from reconciler.probe.session import Made, ProbeSession
