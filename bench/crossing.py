@@ -17,9 +17,8 @@ from switched import SwitchedWorld
 from test_crash import Dead, Death, Killed, Mortal
 
 from reconciler.crash_points import no_hook
-from reconciler.desired.adopt import adopt
 from reconciler.desired.load import load_desired
-from reconciler.desired.write import write_customers
+from reconciler.desired.write import adopt, write_customers
 from reconciler.errors import Incomplete, Refused
 from reconciler.model.core import Desired
 from reconciler.model.ledger import Records

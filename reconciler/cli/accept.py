@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reconciler.cli import output
 from reconciler.cli.session import Session
-from reconciler.desired.accept import Left, accepted
+from reconciler.desired.accept import Left, accept_drift
 from reconciler.desired.files import read_files
 from reconciler.desired.write import Written, write_customers
 from reconciler.documents.edit import SetValue
@@ -24,7 +24,7 @@ def take_over(session: Session, desired: Desired, drift: Drift) -> int:
     """Write what drifted into the files, say what could not be, and return the exit code."""
     root = session.settings.root
     texts, overlays = _texts(root, desired), _overlays(root, session.environment.overlays)
-    done = accepted(drift, texts, overlays)
+    done = accept_drift(drift, texts, overlays)
     for name, text in done.texts.items():
         output.replace_file((root / name).resolve(), text.encode("utf-8"))
         output.report(visible(f"wrote {name}"))

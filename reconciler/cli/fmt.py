@@ -10,8 +10,8 @@ import click
 
 from reconciler.cli import output
 from reconciler.cli.session import settings_of, standard_input
-from reconciler.desired.canonical import formatted
-from reconciler.desired.files import STDIN, File, Found, read_files
+from reconciler.desired.files import STDIN, File, FoundFiles, read_files
+from reconciler.desired.format import format_text
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.escape import visible
 from reconciler.settings import Options
@@ -23,7 +23,7 @@ def run(ctx: click.Context, paths: tuple[str, ...], *, options: Options, check: 
     problems = list(found.problems)
     changed = 0
     for file in found.files:
-        after, wrong = formatted(file.content, file.name)
+        after, wrong = format_text(file.content, file.name)
         problems += wrong
         changed += after != file.content
         if diff:
@@ -43,7 +43,7 @@ def run(ctx: click.Context, paths: tuple[str, ...], *, options: Options, check: 
     ctx.exit(1 if check and changed else 0)
 
 
-def _found(options: Options, paths: tuple[str, ...]) -> tuple[Found, Path]:
+def _found(options: Options, paths: tuple[str, ...]) -> tuple[FoundFiles, Path]:
     """Return the files that are named, else the project's with its overlays, and where their names start."""
     stdin = standard_input() if "-" in paths else None
     typed = None if stdin is None else io.BytesIO(stdin.read())

@@ -15,8 +15,7 @@ from reconciler.cli.bind import COMMAND as BINDING
 from reconciler.cli.bind import bind
 from reconciler.cli.placing import Places
 from reconciler.cli.session import Session, connected, settings_of, shown_progress
-from reconciler.desired.adopt import adopt
-from reconciler.desired.write import Written
+from reconciler.desired.write import Written, adopt
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Live, LiveCustomer

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.desired.canonical import CUSTOMER_KEYS
+from reconciler.desired.format import CUSTOMER_KEYS
 from reconciler.documents.edit import Edit, EditResult, Remove, SetValue, apply_edits
 from reconciler.documents.parse import parse
 from reconciler.kinds import CUSTOMER
@@ -17,7 +17,7 @@ from reconciler.model.reports import Drift, DriftFinding, DriftKind
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TakenOver:
     """One value to be taken over: the entry's key, what of it, what it becomes (None: the key is taken out)."""
 
     finding: DriftFinding
@@ -36,7 +36,7 @@ class Left:
 
 
 @dataclass(slots=True)
-class Accepted:
+class AcceptResult:
     """The new texts of the files that change, how many values they take over, and what is left as it was."""
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -44,15 +44,15 @@ class Accepted:
     values: int = 0
 
 
-def accepted(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]) -> Accepted:
+def accept_drift(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]) -> AcceptResult:
     """
     Return the files with what drifted written into them.
 
     `files` are the texts by name, as the customers' sources name them, line ends kept; `overlays` are those of them
     that are merged over the others, the last one winning. No line of another value changes.
     """
-    done = Accepted()
-    by_file: dict[str, list[Wanted]] = {}
+    done = AcceptResult()
+    by_file: dict[str, list[TakenOver]] = {}
     trees = {name: _tree(text) for name, text in files.items()}
     for finding in drift.findings:
         for wanted in _wanted(finding, done.left):
@@ -67,7 +67,7 @@ def accepted(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]) ->
     return done
 
 
-def _write(name: str, text: str, several: Sequence[Wanted], done: Accepted) -> None:
+def _write(name: str, text: str, several: Sequence[TakenOver], done: AcceptResult) -> None:
     """Make the edits of one file."""
     result: EditResult = apply_edits(text, [one.edit for one in several], order=CUSTOMER_KEYS)
     refused = {id(one.edit): one.why for one in result.refused}
@@ -81,7 +81,7 @@ def _write(name: str, text: str, several: Sequence[Wanted], done: Accepted) -> N
         done.texts[name] = result.text
 
 
-def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[Wanted]:
+def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[TakenOver]:
     """Yield what of a finding can be taken over; what cannot goes to `left`."""
     path = ("customers", finding.address.external_id)
     match finding.kind:
@@ -93,20 +93,20 @@ def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[Wanted]:
                 elif one.name == "name" and not one.live.strip():
                     left.append(Left(finding, one.name, "a customer cannot be declared without a name"))
                 else:
-                    yield Wanted(finding, one.name, SetValue((*path, one.name), one.live or None))
+                    yield TakenOver(finding, one.name, SetValue((*path, one.name), one.live or None))
         case DriftKind.ARCHIVED | DriftKind.GONE:
-            yield Wanted(finding, "archived", SetValue((*path, "archived"), value=True))
+            yield TakenOver(finding, "archived", SetValue((*path, "archived"), value=True))
         case DriftKind.RESTORED if finding.source is not None:
-            yield Wanted(finding, "archived", Remove((*path, "archived")))
+            yield TakenOver(finding, "archived", Remove((*path, "archived")))
             for one in finding.fields:
-                yield Wanted(finding, one.name, SetValue((*path, one.name), one.live or None))
+                yield TakenOver(finding, one.name, SetValue((*path, one.name), one.live or None))
         case DriftKind.RESTORED | DriftKind.UNMANAGED:
             left.append(Left(finding, "", "no entry declares it: `reconciler import` writes one"))
         case DriftKind.DUPLICATED:
             left.append(Left(finding, "", "one of them has to go: `reconciler duplicates` plans that"))
 
 
-def _place(wanted: Wanted, trees: Mapping[str, object], overlays: Sequence[str]) -> str | None:
+def _place(wanted: TakenOver, trees: Mapping[str, object], overlays: Sequence[str]) -> str | None:
     """Return the file to edit: the last overlay that says this value, else the file where the entry stands."""
     _, key, name = wanted.edit.path
     for overlay in reversed(overlays):

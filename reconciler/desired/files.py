@@ -31,7 +31,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFiles:
     """What paths led to: the files in their order, what a file's absence would mean, and what went wrong."""
 
     files: tuple[File, ...]
@@ -46,7 +46,7 @@ def read_files(
     stdin: BinaryIO | None = None,
     without: Iterable[str | Path] = (),
     within: Sequence[Path] | None = None,
-) -> Found:
+) -> FoundFiles:
     """
     Return the files behind `paths`, each once, though several paths lead to it.
 
@@ -68,7 +68,7 @@ def read_files(
         globs=tuple(dict.fromkeys(search.globs)),
         left_out=tuple(dict.fromkeys(search.left_out)),
     )
-    return Found(tuple(search.files.values()), reading, tuple(dict.fromkeys(search.problems)))
+    return FoundFiles(tuple(search.files.values()), reading, tuple(dict.fromkeys(search.problems)))
 
 
 class _Search:

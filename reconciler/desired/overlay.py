@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from reconciler.desired.findings import Finding
+from reconciler.desired.schema_check import PathProblem
 from reconciler.documents.nodes import Again, KeyPath
 from reconciler.documents.parse import Document
 from reconciler.documents.scalars import did_you_mean
@@ -71,7 +71,7 @@ class Merged:
 
     entries: Mapping[str, Entry]
     absent: frozenset[str]
-    findings: tuple[Finding, ...]
+    findings: tuple[PathProblem, ...]
     repeated: tuple[Entry, ...] = ()
 
 
@@ -96,8 +96,8 @@ class _Layers:
 
     entries: dict[str, Entry] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
-    findings: list[Finding] = field(default_factory=list)
-    unknown: list[Finding] = field(default_factory=list)
+    findings: list[PathProblem] = field(default_factory=list)
+    unknown: list[PathProblem] = field(default_factory=list)
     repeated: list[Entry] = field(default_factory=list)
 
     def gather(self, document: Document) -> None:
@@ -112,11 +112,11 @@ class _Layers:
                 first = self.entries[key].layers[0]
                 message = f"this external_id is declared twice, first at {first.keys.get(key, first.name)}"
                 hint = "one external_id stands in one place; remove one, or merge the two"
-                self.findings.append(Finding(document, ("customers", key), message, hint, at_key=True))
+                self.findings.append(PathProblem(document, ("customers", key), message, hint, at_key=True))
                 self.repeated.append(Entry(key, record or _NOTHING, defaults, layers))
             elif record is None:
                 hint = "write {} to declare it with nothing but defaults, or remove it"
-                self.findings.append(Finding(document, ("customers", key), "this is empty", hint, at_key=True))
+                self.findings.append(PathProblem(document, ("customers", key), "this is empty", hint, at_key=True))
             else:
                 self.entries[key] = Entry(key, record, defaults, layers)
                 if "users" in record:
@@ -156,16 +156,18 @@ class _Layers:
             near = did_you_mean(key, self.entries) if len(self.unknown) < _SUGGESTIONS else ""
             hint = near or "declare it in a customers file, or give it a name here"
             message = "an overlay for a customer that no file declares"
-            self.unknown.append(Finding(overlay, ("customers", key), message, hint, at_key=True))
+            self.unknown.append(PathProblem(overlay, ("customers", key), message, hint, at_key=True))
 
 
-def _empty_users(document: Document, key: str, users: Mapping[str, Any], below: Mapping[str, Any]) -> Iterable[Finding]:
+def _empty_users(
+    document: Document, key: str, users: Mapping[str, Any], below: Mapping[str, Any]
+) -> Iterable[PathProblem]:
     """Yield a finding for each user that is null though there is none `below` to make absent."""
     known = {email.casefold() for email in below} if None in users.values() else set()
     for email, user in users.items():
         if user is None and email.casefold() not in known:
             hint = did_you_mean(email, below) or "write {} for a user without names, or remove the line"
-            yield Finding(document, ("customers", key, "users", email), "this is empty", hint, at_key=True)
+            yield PathProblem(document, ("customers", key, "users", email), "this is empty", hint, at_key=True)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,11 +1,17 @@
-"""Customers to canonical YAML, which `load_desired` reads back to exactly the same values."""
+"""Customers to canonical YAML, which `load_desired` reads back unchanged; and live customers as entries."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
-from reconciler.documents.scalars import scalar
+from reconciler.desired.schema_check import record_shape
+from reconciler.documents.scalars import quoted, scalar
+from reconciler.kinds import CUSTOMER, USER
+from reconciler.kinds.kind import by_address, canonical_email, nearly
+from reconciler.model.core import CustomerId, LiveCustomer, LiveUser
 
 SCHEMA_COMMENT = "# yaml-language-server: $schema="
 SCHEMA_PATH = "../schema/customers.schema.json"
@@ -83,3 +89,111 @@ def _opening(indent: int, key: str, *, empty: bool) -> list[str]:
     if len(name) <= _LONGEST_SIMPLE_KEY:
         return [f"{margin}{name}:{rest}"]
     return [f"{margin}? {name}", f"{margin}:{rest}"]
+
+
+_TORN = "holds half a character, which no file can hold"
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedEntries:
+    """Entries that plan to nothing, and in words what had to be left out of them."""
+
+    entries: tuple[Written, ...]
+    left_out: tuple[str, ...]
+
+
+def adopt(
+    customers: Iterable[LiveCustomer],
+    users: Mapping[CustomerId, tuple[LiveUser, ...]],
+    unaddressed: Mapping[CustomerId, int] = MappingProxyType({}),
+) -> AdoptedEntries:
+    """
+    Return an entry for each live customer, under its external_id.
+
+    One without an external_id, or with one that others have too or no file can hold, stands under its id with an
+    `id:` pin. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
+    `unaddressed`: how many users without an e-mail a customer has.
+    """
+    found = list(customers)
+    counts = Counter(customer.external_id for customer in found)
+    entries: list[Written] = []
+    left_out: list[str] = []
+    used = {external_id for external_id, count in counts.items() if external_id and count == 1}
+    alike: dict[str, str] = {}
+    for customer in found:
+        alone = bool(customer.external_id) and counts[customer.external_id] == 1 and _whole(customer.external_id)
+        key = customer.external_id if alone else _free(customer.id, used)
+        if not alone and customer.external_id:
+            shared = counts[customer.external_id]
+            why = f"{shared} customers have its external_id" if shared > 1 else f"its external_id {_TORN}"
+            left_out.append(f"{key}: {why}; it is pinned by id")
+        other = alike.setdefault(nearly(key), key)
+        entry = Written(
+            key=key,
+            distinct_from=(other,) if other != key else (),
+            fields={
+                field.name: customer.fields[field.name] for field in CUSTOMER.fields if field.name in customer.fields
+            },
+            id=None if alone else customer.id,
+            users={user.email: _names(user) for user in by_address(users.get(customer.id, ())).values()},
+        )
+        fitting, lost = _fitting(entry)
+        lost += _dropped(users.get(customer.id, ()), unaddressed.get(customer.id, 0))
+        entries.append(fitting)
+        left_out += [f"{key}: {words}" for words in lost]
+    return AdoptedEntries(tuple(entries), tuple(left_out))
+
+
+def _whole(text: str | None) -> bool:
+    """Say whether a text can stand in a file: JSON can hold half a character (a lone surrogate), UTF-8 cannot."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _free(key: str, used: set[str]) -> str:
+    """Return `key`, lengthened until it is nobody's, and take it."""
+    while key in used:
+        key += "-"
+    used.add(key)
+    return key
+
+
+def _names(user: LiveUser) -> dict[str, str | None]:
+    """Return the fields of a user that it has."""
+    return {field.name: user.fields[field.name] for field in USER.fields if field.name in user.fields}
+
+
+def _dropped(users: Iterable[LiveUser], unaddressed: int) -> Iterator[str]:
+    """Yield in words the users of a customer that no entry can name."""
+    kept = by_address(users)
+    for user in users:
+        one = kept[canonical_email(user.email)]
+        if one is not user:
+            why = f"it has the address of {quoted(one.email)}, as case does not count"
+            yield f"the user {quoted(user.email)} is left out: {why}"
+    if unaddressed:
+        what = "1 user is" if unaddressed == 1 else f"{unaddressed} users are"
+        yield f"{what} left out: without an e-mail address nobody can be declared"
+
+
+def _fitting(entry: Written) -> tuple[Written, list[str]]:
+    """Return `entry` without the values that a customers file may not hold, and what they were."""
+    fields = {name: value for name, value in entry.fields.items() if _whole(value)}
+    users = {email: names for email, names in entry.users.items() if all(map(_whole, (email, *names.values())))}
+    lost = [f"{name} is left out: it {_TORN}" for name in entry.fields if name not in fields]
+    lost += [f"a user is left out: it {_TORN}" for email in entry.users if email not in users]
+    tree = {**fields, "users": {email: dict(names) for email, names in users.items()}}
+    for misfit in record_shape().misfits(tree):
+        match misfit.path:
+            case ("users", str(email), *_):
+                users.pop(email, None)
+                lost.append(f"a user is left out: {misfit.message}")
+            case (str(name), *_):
+                fields.pop(name, None)
+                lost.append(f"{name} is left out: {misfit.message}")
+            case _:
+                lost.append(misfit.message)
+    return replace(entry, fields=fields, users=users), lost

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.desired.canonical import formatted
+from reconciler.desired.format import format_text
 from reconciler.desired.write import Written, write_customers
 from reconciler.documents.edit import read_comments
 from reconciler.documents.nodes import read_nodes
@@ -83,7 +83,7 @@ forget:
 
 
 def clean(text: str) -> str:
-    content, problems = formatted(text.encode(), "c.yaml")
+    content, problems = format_text(text.encode(), "c.yaml")
     assert problems == ()
     return content.decode()
 
@@ -152,7 +152,7 @@ def test_what_import_writes_needs_no_change() -> None:
     ],
 )
 def test_what_cannot_be_read_stays_as_it_is(text: str, problem: Problem) -> None:
-    assert formatted(text.encode(), "c.yaml") == (text.encode(), (problem,))
+    assert format_text(text.encode(), "c.yaml") == (text.encode(), (problem,))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
@@ -199,7 +199,7 @@ def documents(draw: st.DrawFn) -> str:
 
 @given(documents())
 def test_any_file_keeps_its_data_and_comments_and_is_changed_once_only(text: str) -> None:
-    content, problems = formatted(text.encode(), "c.yaml")
+    content, problems = format_text(text.encode(), "c.yaml")
     assert problems == ()
     before, after = parse(text.encode(), "c.yaml")[0], parse(content, "c.yaml")[0]
     assert before is not None
@@ -207,4 +207,4 @@ def test_any_file_keeps_its_data_and_comments_and_is_changed_once_only(text: str
     assert after.tree == before.tree
     old, new = (read_comments(one, read_nodes(one)) for one in (text, content.decode()))
     assert Counter(one.text for one in new) == Counter(one.text for one in old)
-    assert formatted(content, "c.yaml") == (content, ())
+    assert format_text(content, "c.yaml") == (content, ())

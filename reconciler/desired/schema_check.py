@@ -1,4 +1,4 @@
-"""The first check: whether a document has the shape of `schema/customers.schema.json`. What has not is cut out."""
+"""The first check: does a document fit `schema/customers.schema.json`? And how problems get their positions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,80 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from reconciler.desired.findings import Finding
-from reconciler.documents.nodes import Again, KeyPath
+from reconciler.documents.nodes import Again, KeyPath, Position, find_places
 from reconciler.documents.parse import Document
-from reconciler.documents.scalars import quoted
+from reconciler.documents.scalars import quoted, written
 from reconciler.documents.schema import Misfit, Shape
+from reconciler.errors import Problem, Severity, Source
 from reconciler.resources import schema
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PathProblem:
+    """
+    A problem at a path of a document.
+
+    `at_key` points at the path's key, not at its value. `also` is a second path that is concerned: its place stands
+    for `{also}` in the message.
+    """
+
+    document: Document
+    path: KeyPath
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+    at_key: bool = False
+    also: tuple[Document, KeyPath] | None = None
+
+
+def locate(findings: Iterable[PathProblem]) -> tuple[Problem, ...]:
+    """Return the findings as problems with line and column, sorted by file and line, each once."""
+    listed = tuple(findings)
+    places = places_of(pair for finding in listed for pair in _paths(finding))
+    problems = {_problem(finding, places): None for finding in listed}
+    return sort_problems(problems)
+
+
+def places_of(pairs: Iterable[tuple[Document, KeyPath]]) -> dict[str, dict[KeyPath, Position]]:
+    """Return the places of paths by document's name; each document is walked once."""
+    sought: dict[str, tuple[Document, set[KeyPath]]] = {}
+    for document, path in pairs:
+        sought.setdefault(document.name, (document, set()))[1].add(path)
+    return {name: find_places(document.data, paths) for name, (document, paths) in sought.items()}
+
+
+def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return `problems` by file, line and column."""
+    return tuple(sorted(problems, key=lambda problem: (problem.source, problem.path, problem.message)))
+
+
+def _paths(finding: PathProblem) -> Iterable[tuple[Document, KeyPath]]:
+    """Yield the paths whose place only the slow pass knows."""
+    if _known(finding) is None:
+        yield finding.document, finding.path
+    if finding.also is not None:
+        yield finding.also
+
+
+def _known(finding: PathProblem) -> Source | None:
+    """Return the place of a customer's key, which the fast pass keeps: nearly all warnings are about one."""
+    if finding.at_key and len(finding.path) == 2 and finding.path[0] == "customers":  # noqa: PLR2004 - customers.KEY
+        return finding.document.keys.get(finding.path[1])  # type: ignore[arg-type]
+    return None
+
+
+def _problem(finding: PathProblem, places: dict[str, dict[KeyPath, Position]]) -> Problem:
+    """Return a finding with its place."""
+    message = finding.message
+    if finding.also is not None:
+        document, path = finding.also
+        message = message.replace("{also}", str(Source(document.name, *places[document.name][path].key)))
+    source = _known(finding)
+    if source is None:
+        place = places[finding.document.name][finding.path]
+        source = Source(finding.document.name, *(place.key if finding.at_key else place.value))
+    return Problem(source, written(finding.path), message, finding.hint, finding.severity)
+
 
 _MARKED = "customers"
 _UNDER_CUSTOMERS = "write `customers:`, and the customers under it"
@@ -24,7 +92,7 @@ class Shaped:
     """A document whose tree fits the schema, what did not, and the keys of the customers that lost something by it."""
 
     document: Document
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[PathProblem, ...] = ()
     spoiled: frozenset[str] = frozenset()
 
 
@@ -51,7 +119,7 @@ def check_shape(document: Document) -> Shaped:
         return Shaped(document)
     if not isinstance(tree, dict):
         kind = "a list" if isinstance(tree, list) else "a single value"
-        return Shaped(replace(document, tree={}), (Finding(document, (), f"the file is {kind}", _UNDER_CUSTOMERS),))
+        return Shaped(replace(document, tree={}), (PathProblem(document, (), f"the file is {kind}", _UNDER_CUSTOMERS),))
     records = tree.get(_MARKED)
     many = dict(records) if isinstance(records, dict) else {}
     many |= {path[1]: value for path, value in document.again if _is_customer(path)}
@@ -78,14 +146,14 @@ def check_shape(document: Document) -> Shaped:
     return Shaped(replace(document, tree=fitting), findings, frozenset(spoiled))
 
 
-def _findings(document: Document, misfits: Iterable[Misfit], misplaced: Sequence[str]) -> Iterator[Finding]:
+def _findings(document: Document, misfits: Iterable[Misfit], misplaced: Sequence[str]) -> Iterator[PathProblem]:
     """Yield misfits as findings; for all fields that are `misplaced`, which are one mistake, one."""
     for misfit in misfits:
         if misfit.path[:1] != (_MARKED,) or misfit.path[1:2] not in [(key,) for key in misplaced]:
             yield _finding(document, misfit)
     if misplaced:
         message = f"{quoted(misplaced[0])} is a field, where an external_id is expected"
-        yield Finding(document, (_MARKED, misplaced[0]), message, _UNDER_A_KEY, at_key=True)
+        yield PathProblem(document, (_MARKED, misplaced[0]), message, _UNDER_A_KEY, at_key=True)
 
 
 def _is_customer(path: KeyPath) -> bool:
@@ -100,7 +168,7 @@ def _misplaced(records: Mapping[str, Any]) -> list[str]:
     return keys if any(not isinstance(records[key], dict | None) for key in keys) else []
 
 
-def _finding(document: Document, misfit: Misfit) -> Finding:
+def _finding(document: Document, misfit: Misfit) -> PathProblem:
     """Return a misfit as a finding, with a better hint where the mistake is a common one."""
     hint = misfit.hint
     match misfit.path:
@@ -114,7 +182,7 @@ def _finding(document: Document, misfit: Misfit) -> Finding:
             hint = f"the external_id is the key that the fields are under; {_UNDER_A_KEY}"
         case _:
             pass
-    return Finding(document, misfit.path, misfit.message, hint, at_key=misfit.at_key)
+    return PathProblem(document, misfit.path, misfit.message, hint, at_key=misfit.at_key)
 
 
 def _fitting(tree: Mapping[str, Any], misfits: Iterable[Misfit]) -> Mapping[str, Any]:
