@@ -26,7 +26,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.reports import Drift, DriftKind
 from reconciler.pipeline import looking
 from reconciler.plan.drift import drift_of
-from reconciler.plan.seen import Seen
+from reconciler.plan.scope import Seen
 from reconciler.rules import Behaviour
 
 STEPS = 90

@@ -31,7 +31,7 @@ from reconciler.model.core import (
 from reconciler.model.ledger import Binding, BindingState, Records, Via
 from reconciler.model.policy import Terms
 from reconciler.plan.make import make_plan
-from reconciler.plan.trial import tried
+from reconciler.plan.trial import try_plan
 
 TERMS = Terms(EnvironmentRef("bench", "http://127.0.0.1", "0" * 64))
 MOST_IDLE_S = 0.01
@@ -66,7 +66,7 @@ def measured(customers: int, changes: int) -> dict[str, float]:
         began = time.perf_counter()
         draft = make_plan(desired, live, records, TERMS)
         planned = time.perf_counter()
-        faults = tried(draft.plan, desired, live, records, TERMS, draft.learned)
+        faults = try_plan(draft.plan, desired, live, records, TERMS, draft.learned)
         ended = time.perf_counter()
     assert len(draft.plan.changes) == changes
     return {

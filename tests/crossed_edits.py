@@ -21,7 +21,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.reports import Drift, DriftKind
 from reconciler.pipeline import planning
 from reconciler.plan.drift import drift_of
-from reconciler.plan.seen import Seen
+from reconciler.plan.scope import Seen
 from reconciler.plan.undo import make_undo
 from reconciler.rules import Behaviour
 

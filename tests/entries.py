@@ -10,7 +10,7 @@ from story import Ran
 from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer
 from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import Change
-from reconciler.plan.ways import known_lag
+from reconciler.plan.server_behavior import known_lag
 
 
 def changes(ran: Ran, action: Action) -> list[Change]:

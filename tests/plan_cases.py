@@ -43,11 +43,10 @@ from reconciler.model.ledger import (
     reversals_json,
 )
 from reconciler.model.policy import Prune, Share, Terms
-from reconciler.plan.absence import held
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
-from reconciler.plan.saved import plan_to_json
-from reconciler.plan.saved_parts import users_to_json
+from reconciler.plan.presence import held
+from reconciler.plan.saved_plan import plan_to_json, users_to_json
 
 Json: TypeAlias = dict[str, Any]
 

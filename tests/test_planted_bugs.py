@@ -62,7 +62,7 @@ BUGS = (
     ),
     Planted(
         "it leaves alone what is declared null",
-        "plan.entry",
+        "plan.customer",
         "return dict(customer.fields)",
         "return {name: value for name, value in customer.fields.items() if value is not None}",
     ),
@@ -74,20 +74,20 @@ BUGS = (
     ),
     Planted(
         "it takes Acme for acme",
-        "plan.match",
+        "plan.identity",
         "candidates = {one.id: one for one in register.holders.get(customer.external_id, ())}",
         "candidates = {one.id: one for key in register.holders if key.lower() == customer.external_id.lower() "
         "for one in register.holders[key]}",
     ),
     Planted(
         "it adopts the first of two customers with one external_id",
-        "plan.match",
+        "plan.identity",
         "if len(candidates) > 1:",
         "if len(candidates) > 1 and not (candidates := dict([*candidates.items()][:1])):",
     ),
     Planted(
         "it creates anew what it should restore",
-        "plan.match",
+        "plan.identity",
         "return _unrivalled(customer, Known(bound, there, via, row, register.bindings.get(customer.external_id)), "
         "register)",
         "return Known(bound, there, via, row, None if moved else row) if isinstance(there, Active) else Nobody()",
@@ -106,7 +106,7 @@ BUGS = (
     ),
     Planted(
         "it does not limit the restores of what others archived",
-        "plan.guard",
+        "plan.safety_checks",
         '_over("max_restores", restores, terms.max_restores.of(base), terms),',
         "None,",
     ),

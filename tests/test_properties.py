@@ -24,7 +24,7 @@ from reconciler.errors import Source
 from reconciler.model.core import Action, Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status
 from reconciler.model.ledger import BindingState
 from reconciler.model.policy import Terms
-from reconciler.plan.ways import LAG_S
+from reconciler.plan.server_behavior import LAG_S
 
 ROUNDS = 8
 """A way out may uncover what was hidden behind the block: who it is, then what differs, then what the server keeps."""

@@ -21,7 +21,7 @@ from reconciler.errors import Incomplete, Refused, Source
 from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Move, Reading, SourceFile
 from reconciler.model.policy import Share, Terms
 from reconciler.pipeline import planning
-from reconciler.plan.ways import LEARNING
+from reconciler.plan.server_behavior import LEARNING
 
 FILE = "customers.yaml"
 KEYS = ("acme", "globex", "initech", "hooli", "umbrella")

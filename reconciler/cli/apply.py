@@ -17,7 +17,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired
 from reconciler.model.plan import Change
 from reconciler.pipeline import writing
-from reconciler.plan.saved import SavedPlan
+from reconciler.plan.saved_plan import SavedPlan
 from reconciler.settings import Options
 
 

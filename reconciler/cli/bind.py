@@ -14,9 +14,8 @@ from reconciler.model.core import Desired, Live
 from reconciler.model.ledger import PutRun, Records
 from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
-from reconciler.plan.draft import Draft
+from reconciler.plan.draft import Draft, without_requests
 from reconciler.plan.make import make_plan
-from reconciler.plan.quiet import quiet
 from reconciler.report.words import count
 
 COMMAND = "import --bind"
@@ -40,7 +39,7 @@ def bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) ->
 
     making = planning.planned_of(session.client, live, records, draft, terms, say=lambda _: None)
     planned = session.run(writing.kept(ledger, session.clock, making))
-    planned = replace(planned, plan=quiet(planned.plan, desired.customers.keys() - known))
+    planned = replace(planned, plan=without_requests(planned.plan, desired.customers.keys() - known))
     run = applying.new_run(session.clock, COMMAND, origin=origin_of_run(session.settings.root))
     done = applying.ended(run, session.clock, "done", requests=session.client.requests)
     ledger.commit([*applying.bookkeeping(planned, terms), PutRun(done)])

@@ -21,8 +21,8 @@ from reconciler.model.core import Status
 from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
-from reconciler.plan.danger import dangers
-from reconciler.plan.saved import AGAIN
+from reconciler.plan.limits import dangers
+from reconciler.plan.saved_plan import AGAIN
 from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.outcome_text import outcomes_json, outcomes_text
 from reconciler.report.plan_text import needed_text, plan_text

@@ -14,7 +14,7 @@ from reconciler.escape import visible
 from reconciler.model.core import Action
 from reconciler.model.plan import Exceeded, Plan
 from reconciler.model.policy import Window
-from reconciler.plan.windows import closed
+from reconciler.plan.limits import closed
 from reconciler.report.plan_text import question_text
 from reconciler.report.plan_words import limit_said, limit_way
 from reconciler.report.words import count

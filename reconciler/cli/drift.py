@@ -17,10 +17,8 @@ from reconciler.documents.scalars import quoted
 from reconciler.ledger.base import Ledger
 from reconciler.model.reports import Drift
 from reconciler.pipeline import opening
-from reconciler.plan.drift import drift_of
-from reconciler.plan.ignored import without_ignored
-from reconciler.plan.seen import Seen
-from reconciler.plan.selectors import NOBODY, rules_of_nobody
+from reconciler.plan.drift import drift_of, without_ignored
+from reconciler.plan.scope import NOBODY, Seen, rules_of_nobody
 from reconciler.report.drift_json import drift_json, drift_junit
 from reconciler.report.drift_page import drift_html, drift_markdown
 from reconciler.report.drift_text import drift_text

@@ -19,7 +19,7 @@ from reconciler.model.core import CustomerId
 from reconciler.model.plan import Doubles
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.runs import archived_by_runs
-from reconciler.plan.single_out import Choice, found_twice, make_single
+from reconciler.plan.deduplicate import Choice, found_twice, make_single
 from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
 from reconciler.settings import Options
 

@@ -11,7 +11,7 @@ from reconciler.documents.scalars import scalar
 from reconciler.escape import visible
 from reconciler.pipeline import looking, opening
 from reconciler.plan.lookalikes import NEAR, Lookalike
-from reconciler.plan.make import judged
+from reconciler.plan.make import plan_context
 from reconciler.report.price import reading_price
 from reconciler.report.words import count
 from reconciler.settings import Options
@@ -40,7 +40,7 @@ def run(*, options: Options, redact: bool) -> None:
             say=progress.planning,
         )
         account = session.run(reading)
-    found = judged(desired, account.live, records, environment.terms(options)).found.likes
+    found = plan_context(desired, account.live, records, environment.terms(options)).found.likes
     if found:
         place = "your files" if settings.pins_allowed else f"an overlay of {visible(environment.name)}"
         output.document("".join(f"{line}\n" for line in _lines(found, place, redact=redact)))

@@ -116,7 +116,7 @@ def report(text: str) -> None:
 def warn_of_nobody(selectors: Sequence[str], keys: Callable[[], Iterable[str]]) -> None:
     """Write to stderr which selectors of the command line select none of `keys`, with the key that may be meant."""
     from reconciler.documents.scalars import quoted
-    from reconciler.plan.selectors import MOST_NOTED, matching_nobody, nearest
+    from reconciler.plan.scope import MOST_NOTED, matching_nobody, nearest
 
     for one in matching_nobody(selectors, keys)[:MOST_NOTED]:
         hint = nearest(one, keys)

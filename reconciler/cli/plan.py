@@ -18,10 +18,10 @@ from reconciler.model.policy import Allowance
 from reconciler.pipeline import opening, planning, writing
 from reconciler.pipeline.planning import with_second_listing
 from reconciler.pipeline.sealed_plan import check_keys, sealed
-from reconciler.plan.evidence import evidence_of
-from reconciler.plan.fit import with_fit
-from reconciler.plan.saved import as_pieces, plan_to_json, save
-from reconciler.plan.ways import known_lag
+from reconciler.plan.account_evidence import evidence_of
+from reconciler.plan.limits import with_fit
+from reconciler.plan.saved_plan import as_pieces, plan_to_json, save
+from reconciler.plan.server_behavior import known_lag
 from reconciler.report.plan_text import plan_text
 from reconciler.report.redact import masked_plan
 from reconciler.settings import Options

@@ -7,7 +7,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired
 from reconciler.model.policy import Terms
 from reconciler.pipeline import planning, writing
-from reconciler.plan.absence import Lacked
+from reconciler.plan.presence import Lacked
 
 
 def made(

@@ -20,10 +20,10 @@ from reconciler.model.ledger import Pass
 from reconciler.model.plan import Change, StaleReason
 from reconciler.pipeline.planning import Planned
 from reconciler.pipeline.sealed_plan import unsealed
-from reconciler.plan.absence import Lacked, lacked_by
-from reconciler.plan.evidence import check_account
-from reconciler.plan.revalidate import Earlier, earlier_of, revalidated
-from reconciler.plan.saved import AGAIN, SavedPlan, load
+from reconciler.plan.account_evidence import check_account
+from reconciler.plan.presence import Lacked, lacked_by
+from reconciler.plan.revalidate import Earlier, earlier_of, revalidate
+from reconciler.plan.saved_plan import AGAIN, SavedPlan, load
 from reconciler.report.stale_text import stale_text
 from reconciler.report.words import count
 from reconciler.settings import Environment, Options, Settings
@@ -117,7 +117,7 @@ def approved(
     if not by_this_key(saved, terms.environment):
         lineage = "" if ledger.meta is None else ledger.meta.lineage
         check_account(saved.evidence, saved.changes, planned.live, planned.records, lineage, earlier.created)
-    made = revalidated(saved, planned.plan, earlier, desired, planned.live, planned.records, terms)
+    made = revalidate(saved, planned.plan, earlier, desired, planned.live, planned.records, terms)
     if not made.stale:
         return replace(planned, plan=made.plan), made.needed
     output.page(stale_text(made.stale, width=output.error_width(), redact=redact))

@@ -38,8 +38,15 @@ from reconciler.model.plan import BindingAction
 from reconciler.model.policy import UNBOUNDED, Allowance, Terms
 from reconciler.pipeline.origin import NOWHERE, Origin
 from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
-from reconciler.plan.absence import created_keys
-from reconciler.plan.ways import LEARNING, archives_to_learn_from, concluded, known_lag, known_ways, to_learn_from
+from reconciler.plan.presence import created_keys
+from reconciler.plan.server_behavior import (
+    LEARNING,
+    archives_to_learn_from,
+    concluded,
+    known_lag,
+    known_ways,
+    to_learn_from,
+)
 
 
 @dataclass(frozen=True, slots=True)

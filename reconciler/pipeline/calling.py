@@ -28,9 +28,9 @@ from reconciler.model.policy import Terms
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.runs import created_by_runs
 from reconciler.pipeline.settling import sent_again, settled_first
-from reconciler.plan.absence import LISTINGS, Proof, reads_for
+from reconciler.plan.presence import LISTINGS, Proof, reads_for
 from reconciler.plan.scope import protecting
-from reconciler.plan.ways import known_lag, known_ways
+from reconciler.plan.server_behavior import known_lag, known_ways
 
 _STATE_RM = "if it is gone for good, `reconciler state rm` forgets the binding"
 

@@ -20,14 +20,14 @@ from reconciler.model.ledger import Binding, Learned, PutLacked, PutLearned, Put
 from reconciler.model.plan import Note, Plan, unverified_text
 from reconciler.model.policy import Terms
 from reconciler.pipeline.trying import tried_first
-from reconciler.plan import alone as targets_alone
-from reconciler.plan.absence import Lacked, Proof, created_keys, lacked_by
+from reconciler.plan import prefetch as targets_alone
 from reconciler.plan.draft import Draft
-from reconciler.plan.foreseen import foreseen
 from reconciler.plan.make import make_plan
-from reconciler.plan.selectors import checked
+from reconciler.plan.prefetch import expected_reads
+from reconciler.plan.presence import Lacked, Proof, created_keys, lacked_by
+from reconciler.plan.scope import checked
+from reconciler.plan.server_behavior import LAG_S, known_lag
 from reconciler.plan.users import merged
-from reconciler.plan.ways import LAG_S, known_lag
 from reconciler.report.price import again_price, again_requests, reading_price, reading_requests
 from reconciler.report.words import until
 
@@ -155,7 +155,7 @@ async def _made(
     records = ledger.records()
     seeks = targets_alone.seeks(desired, records, terms) if alone else ()
     # This machine's clock may differ from the server's: what --refresh asks for is priced in any case.
-    users = len(foreseen(desired, records, terms, inf if terms.refresh_users else client.server_now()))
+    users = len(expected_reads(desired, records, terms, inf if terms.refresh_users else client.server_now()))
     price(reading_price(records.learned, users, terms.rate_per_s, alone=len(seeks)))
     say("reading the account")
     before = client.requests
@@ -188,7 +188,7 @@ async def _of_targets(
 
 async def _account(client: ApiClient, desired: Desired, records: Records, terms: Terms, say: Say) -> Live:
     """Return the whole account, the users that are known to be needed listed beside its pages."""
-    users = foreseen(desired, records, terms, client.server_now())
+    users = expected_reads(desired, records, terms, client.server_now())
     pages = reading.listing_by(
         client, records.learned, progress=lambda done, _: say(f"{done} customers read"), keep=_keep(desired, records)
     )

@@ -19,7 +19,7 @@ from reconciler.model.reports import ProbeAnswer, ProbeQuestion
 from reconciler.pipeline.applying import ended
 from reconciler.pipeline.planning import Say
 from reconciler.pipeline.runs import CLEANED, done_in, unfinished
-from reconciler.plan.ways import known_lag, probed
+from reconciler.plan.server_behavior import known_lag, probed
 from reconciler.probe import leftovers as earlier
 from reconciler.probe import run as probe_run
 from reconciler.probe.session import ProbeSession

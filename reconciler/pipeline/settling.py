@@ -17,7 +17,7 @@ from reconciler.model.ledger import Intent, PutIntent, Records
 from reconciler.model.plan import Change, Outcome
 from reconciler.model.policy import Terms
 from reconciler.pipeline.runs import doubted_users
-from reconciler.plan.ways import known_lag
+from reconciler.plan.server_behavior import known_lag
 
 
 async def settled_first(

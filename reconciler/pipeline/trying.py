@@ -11,8 +11,8 @@ from reconciler.model.core import Address, Desired, Live
 from reconciler.model.ledger import Learned, Records
 from reconciler.model.plan import Plan
 from reconciler.model.policy import Terms
-from reconciler.plan.saved import as_text, plan_to_json
-from reconciler.plan.trial import Fault, tried
+from reconciler.plan.saved_plan import as_text, plan_to_json
+from reconciler.plan.trial import TrialFailure, try_plan
 from reconciler.report.redact import masked_address, masked_plan
 
 _SHOWN = 3
@@ -21,7 +21,7 @@ _SHOWN = 3
 
 def tried_first(plan: Plan, desired: Desired, live: Live, records: Records, terms: Terms, learned: Learned) -> None:
     """Raise PlanFaulty where `plan`, made of the rest, would not do in memory what it says."""
-    faults = tried(plan, desired, live, records, terms, learned)
+    faults = try_plan(plan, desired, live, records, terms, learned)
     if not faults:
         return
     shown = "; ".join(f"{masked_address(fault.address)}: {fault.text}" for fault in faults[:_SHOWN])
@@ -34,7 +34,7 @@ def tried_first(plan: Plan, desired: Desired, live: Live, records: Records, term
     )
 
 
-def _report(plan: Plan, faults: Sequence[Fault]) -> str:
+def _report(plan: Plan, faults: Sequence[TrialFailure]) -> str:
     """Return the faults and what the plan holds of their customers as JSON, every personal value masked."""
     keys = {fault.address.external_id for fault in faults}
 

@@ -19,11 +19,10 @@ from reconciler.model.core import NO_FILE, Action, Address, CustomerId, Desired,
 from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import BindingAction, Blocked, Note, Rename
 from reconciler.model.policy import Terms
+from reconciler.plan.identity import Identified, Identity, Known, Nobody, Register
 from reconciler.plan.lookalikes import NEAR, STRONG, STRONG_IF_DISPOSABLE, Lookalike, Unclaimed, lookalikes
-from reconciler.plan.match import Identity, Known, Nobody, Register
 from reconciler.plan.part import Part
 from reconciler.plan.presence import Active, Hidden, active, as_recorded
-from reconciler.plan.rivals import Identified
 from reconciler.plan.scope import spellings
 
 MOST_NOTED = 20

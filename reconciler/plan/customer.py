@@ -3,19 +3,141 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from reconciler.errors import Incomplete
 from reconciler.escape import cited
 from reconciler.kinds.kind import CUSTOMER_FIELDS, fingerprint
+from reconciler.kinds.wire import compact, with_record
 from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, LiveCustomer, Reason
-from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.ledger import Binding, BindingState, Intent, Records, Trouble, Via
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
+from reconciler.model.policy import Terms
+from reconciler.model.reports import YES, ProbeQuestion, answers_of
 from reconciler.plan.diff import Diff, diff
-from reconciler.plan.entry import Here, compared, external_ids_of, known_entry, new_entry, recorded_protected
-from reconciler.plan.match import Known, taken_archived
+from reconciler.plan.identity import Identity, Known, Nobody, Register, carried_external_id, taken_archived
 from reconciler.plan.part import NOTHING, Part
-from reconciler.plan.presence import Active, Elsewhere, Hidden, Shelved, as_recorded
-from reconciler.plan.reversals import reversed_again
+from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Unread, as_recorded
+from reconciler.plan.safety_checks import reversed_again
+from reconciler.plan.scope import protecting
+from reconciler.plan.users import doubtful, known_users, new_users
+
+
+def compared(customer: DesiredCustomer) -> dict[str, str | None]:
+    """Return the declared fields that are compared: all but those of `ignore_changes`."""
+    if not customer.ignore_changes:
+        return dict(customer.fields)
+    return {name: value for name, value in customer.fields.items() if name not in customer.ignore_changes}
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Whose entries are planned, and from where; `place` is "" where that is not known."""
+
+    project: str
+    place: str = ""
+
+
+def new_entry(customer: DesiredCustomer, here: Here) -> Binding:
+    """Return the row that the ledger shall hold once `customer` is created: what is applied is what is declared."""
+    applied = compared(customer)
+    return Binding(
+        external_id=customer.external_id,
+        id=None,
+        live_external_id=customer.external_id,
+        created_at="",
+        state=BindingState.ACTIVE,
+        project=here.project,
+        source=customer.source.file,
+        protected=bool(customer.protect),
+        via=Via.CREATED,
+        applied_hash=fingerprint(applied),
+        applied_json=compact(applied),
+        place=here.place,
+    )
+
+
+def known_entry(
+    customer: DesiredCustomer,
+    known: Known,
+    live: LiveCustomer,
+    here: Here,
+    *,
+    state: BindingState = BindingState.ACTIVE,
+    found: Diff | None = None,
+) -> Binding:
+    """Return the ledger's row as it should be before any change; `found` None keeps what is recorded."""
+    row = known.row
+    entry = Binding(
+        external_id=customer.external_id,
+        id=known.id,
+        live_external_id=live.external_id,
+        created_at=live.created_at or (row.created_at if row else ""),
+        state=state,
+        project=here.project,
+        source=customer.source.file,
+        protected=_protected(customer, known),
+        via=known.via,
+        written_at=row.written_at if row else 0.0,
+        applied_hash=row.applied_hash if row else fingerprint({}),
+        applied_json=row.applied_json if row else "{}",
+        observed_json=row.observed_json if row else None,
+        trouble_json=row.trouble_json if row else None,
+        place=here.place or (row.place if row else ""),
+        reversals_json=_reversals(customer, row, state) if row else None,
+        recent_json=row.recent_json if row else None,
+    )
+    if found is None:
+        return entry
+    return with_record(entry, found.applied, found.observed, _still(entry.trouble(), compared(customer)))
+
+
+def _reversals(customer: DesiredCustomer, row: Binding, state: BindingState) -> str | None:
+    """
+    Return what is kept of our archives or restores of a customer whose state is `state` by now.
+
+    They are forgotten once the file wants the other state, and once it is as declared by someone else's doing.
+    """
+    former = row.reversals()
+    if former is None:
+        return None
+    archived = former.made is BindingState.ARCHIVED
+    by_others = (
+        row.state is BindingState.ACTIVE and state is not BindingState.ACTIVE
+        if archived
+        else row.state is BindingState.ABSENT and state is BindingState.ACTIVE
+    )
+    return None if customer.archived is not archived or by_others else row.reversals_json
+
+
+def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None]) -> dict[str, Trouble]:
+    """Return the trouble of the fields that are still declared as they were when it was met."""
+    kept: dict[str, Trouble] = {}
+    for name, row in trouble.items():
+        if name not in declared:
+            continue
+        field, value = CUSTOMER_FIELDS[name], declared[name]
+        refused = row.refused if row.refused is not None and field.same(row.refused[0], value) else None
+        patched = row.runs > 0 and field.same(row.patched, value)
+        if refused is not None or patched:
+            kept[name] = replace(row, refused=refused) if patched else Trouble(refused=refused)
+    return kept
+
+
+def _protected(customer: DesiredCustomer, known: Known) -> bool:
+    """Return whether the row is protected once this plan is applied: it outlives a missing `protect` line."""
+    return recorded_protected(known.row, known.own) if customer.protect is None else customer.protect
+
+
+def recorded_protected(*rows: Binding | None) -> bool:
+    """Say whether the ledger holds a customer, or the key that is to be its, as protected."""
+    return any(row is not None and row.protected for row in rows)
+
+
+def external_ids_of(customer: DesiredCustomer, known: Known) -> tuple[str, ...]:
+    """Return each external_id that a declared customer has: its key, and those of its row and of the account."""
+    recorded = () if known.row is None else (known.row.external_id, known.row.live_external_id)
+    return (customer.external_id, *recorded, carried_external_id(known.presence) or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +189,7 @@ def plan_known(customer: DesiredCustomer, known: Known, means: Means) -> Part:
     match known.presence:
         case Active(live):
             return _plan_active(customer, known, live, means)
-        case Shelved(live, doubted):
+        case ArchivedByUs(live, doubted):
             note = Part(notes=(taken_archived(customer.external_id),)) if doubted else NOTHING
             return note + _plan_dormant(customer, known, live, Reason.OURS, means)
         case Elsewhere(live):
@@ -233,3 +355,80 @@ def _released(customer: DesiredCustomer, known: Known, live: LiveCustomer) -> Pa
 def _blocked(customer: DesiredCustomer, reason: str, hint: str, *, field: str | None = None) -> Part:
     """Return that nothing is sent for `customer`."""
     return Part(blocked=(Blocked(Address(customer.external_id), reason, hint, field=field, source=customer.source),))
+
+
+def open_creates(records: Records) -> dict[Address, Intent]:
+    """Return the latest open intent of each create, of a customer or a user, by its address."""
+    return {
+        intent.address: intent for intent in records.intents if intent.action in (Action.CREATE, Action.CREATE_USER)
+    }
+
+
+def means_of(records: Records, terms: Terms) -> Means:
+    """Return what planning a customer needs besides itself."""
+    wants_email = answers_of(records.learned.answers).get(ProbeQuestion.EMAIL_REQUIRED) == YES
+    return Means(Here(terms.project, terms.place), terms.equal, records.taken, protecting(terms.protect), wants_email)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What planning each declared customer has in common."""
+
+    register: Register
+    records: Records
+    terms: Terms
+    means: Means
+    open_creates: Mapping[Address, Intent]
+
+    def part(self, customer: DesiredCustomer, identity: Identity) -> Part:
+        """Return what one declared customer and its users need."""
+        match identity:
+            case Unread(read):
+                return Part(reads=(read,))
+            case Blocked():
+                return Part(blocked=(identity,))
+            case Nobody():
+                intent = self._open_create(Address(customer.external_id))
+                if intent is not None and not customer.archived:
+                    return Part(blocked=(doubtful(intent.address, customer.source),))
+                part = plan_nobody(customer, self.means)
+                return part + new_users(customer, None) if part.changes else part
+            case Known():
+                part = plan_known(customer, identity, self.means)
+                return part if customer.archived else part + self._users(customer, identity, part)
+
+    def _users(self, customer: DesiredCustomer, known: Known, part: Part) -> Part:
+        """Return what the users of a known customer need."""
+        recorded = self.records.users.get(known.id)
+        if not isinstance(known.presence, Active):
+            restore = next((change for change in part.changes if change.action is Action.RESTORE), None)
+            if restore is None:
+                return NOTHING
+            if restore.otherwise is not None or recorded is None:
+                return new_users(customer, known.id, unless_listed=True)
+        if not customer.users and not recorded:
+            return NOTHING
+        live = self.register.sight.live
+        seen = isinstance(known.presence, Active) and not known.presence.unseen
+        if seen and known.id in live.got and live.got[known.id] is None:
+            raise Incomplete(
+                f"the users of {known.id}, which this tool wrote a moment ago, cannot be listed yet; nothing was sent",
+                "run again in a minute",
+            )
+        doubted = any(Address(customer.external_id, user.email) in self.open_creates for user in customer.users)
+        return known_users(
+            customer,
+            known.id,
+            recorded,
+            live.users.get(known.id),
+            read_again=self.terms.refresh_users or doubted,
+            listable=seen,
+            fresh=known.row is not None and self.register.sight.fresh(known.row),
+            in_doubt=lambda address: self._open_create(address) is not None,
+        )
+
+    def _open_create(self, address: Address) -> Intent | None:
+        """Return the create of `address` that was not answered and may still come to be seen, None without one."""
+        intent = self.open_creates.get(address)
+        sight = self.register.sight
+        return intent if intent is not None and intent.unseen_until(sight.lag_s) > sight.live.read_at else None

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from reconciler.model.core import Action, Desired, ListPaymentMethods, Live, Read
 from reconciler.model.ledger import Learned, Records
 from reconciler.model.plan import BindingChange, Change, Cost, Note, Plan, Unverified, unverified_text
 from reconciler.model.policy import Terms
-from reconciler.plan import guard, order
-from reconciler.plan.absence import created_keys, pass_of, reads_for
+from reconciler.plan import safety_checks
 from reconciler.plan.part import Part
-from reconciler.plan.ways import LEARNING, archives_to_learn_from, known_ways, to_learn_from
+from reconciler.plan.presence import created_keys, pass_of, reads_for
+from reconciler.plan.server_behavior import LEARNING, archives_to_learn_from, known_ways, to_learn_from
+
+_RANK = {Action.RESTORE: 0, Action.PATCH: 1, Action.CREATE: 2, Action.CREATE_USER: 2, Action.ARCHIVE: 3}
+
+
+def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return `changes` in the order in which they are sent; within a rank by external_id, a create before its users."""
+    return tuple(sorted(changes, key=_key))
+
+
+def _key(change: Change) -> tuple[int, str, bool, str]:
+    """Return the sort key of one change."""
+    return (
+        _RANK[change.action],
+        change.address.external_id,
+        change.action is Action.CREATE_USER,
+        change.address.email or "",
+    )
+
 
 _NO_LEDGER = "which customers were archived and which of them this project managed, as there is no ledger yet"
 
@@ -90,14 +109,14 @@ def _last_reads(part: Part, live: Live, learned: Learned, *, again: bool) -> tup
 
 def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Part) -> Plan:
     """Return the parts as a plan: in order, held against the limits."""
-    changes = order.ordered(_counted(change, live) for change in part.changes)
+    changes = ordered(_counted(change, live) for change in part.changes)
     return Plan(
         environment=terms.environment,
         project=terms.project,
         changes=changes,
         bindings=_sorted_bindings(part.bindings),
         blocked=tuple(sorted(part.blocked, key=lambda row: (row.address.external_id, row.address.email or ""))),
-        limits=guard.limits(changes, records, live, len(desired.customers), terms),
+        limits=safety_checks.limits(changes, records, live, len(desired.customers), terms),
         notes=part.notes,
         unknown=() if records.known else (_NO_LEDGER,),
         files=desired.reading.files,
@@ -144,3 +163,17 @@ def _fingerprint(plan: Plan) -> str:
     for change in plan.changes:
         digest.update(repr((change.action, change.address, change.id, change.fields)).encode())
     return digest.hexdigest()
+
+
+def without_requests(plan: Plan, keys: AbstractSet[str]) -> Plan:
+    """
+    Return what `plan` writes into the ledger for those of `keys` that it neither changes nor holds back.
+
+    Nothing else of it stays: no change, and no binding that ends or goes to another key.
+    """
+    busy = {one.address.external_id for one in plan.changes} | {one.address.external_id for one in plan.blocked}
+    entries = tuple(row for row in plan.entries if row.external_id in keys - busy and row.id is not None)
+    ids = {row.id for row in entries}
+    return replace(
+        plan, changes=(), bindings=(), entries=entries, users=tuple(row for row in plan.users if row.id in ids)
+    )

@@ -1,28 +1,57 @@
-"""
-A plan read as drift: which of its changes answer a change of the live side, and which are edits of ours.
-
-Each difference is the plan's own; here it is only sorted by who moved. What no plan shows (customers that appeared,
-external_ids that are carried twice) is read off the listing.
-"""
+"""A plan read as drift: which of its changes answer a change of the live side; less what the ignore file hides."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
+from fnmatch import fnmatchcase
 
 from reconciler.kinds import CUSTOMER
 from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action, Address, Cause, CustomerId, LiveCustomer, Reason
 from reconciler.model.ledger import BindingState
 from reconciler.model.plan import BindingAction, Blocked, Change, FieldChange, Plan
-from reconciler.model.reports import Drift, DriftFinding, DriftKind, Moved, Pending
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Rule
+from reconciler.plan.customer import compared
 from reconciler.plan.diff import cause_of
-from reconciler.plan.entry import compared
-from reconciler.plan.reversals import FIELD as LIFECYCLE
-from reconciler.plan.seen import Seen, managed_in, observed_of, row_of, state_of, targeted, there, unobservable
-from reconciler.plan.ways import sight_of
+from reconciler.plan.safety_checks import FIELD as LIFECYCLE
+from reconciler.plan.scope import Seen, managed_in, observed_of, row_of, state_of, targeted, there, unobservable
+from reconciler.plan.server_behavior import sight_of
+
+
+def without_ignored(drift: Drift, rules: Iterable[Rule], today: date) -> Drift:
+    """Return `drift` without what `rules` hide; those whose day has passed hide nothing, and are named."""
+    given = tuple(rules)
+    standing = [rule for rule in given if rule.until >= today]
+    findings: list[DriftFinding] = []
+    ignored: list[Ignored] = []
+    for finding in drift.findings:
+        left: DriftFinding | None = finding
+        for rule in standing:
+            if left is None:
+                break
+            left, hidden = _split(left, rule)
+            ignored += [Ignored(hidden, rule)] if hidden is not None else []
+        findings += [left] if left is not None else []
+    expired = tuple(rule for rule in given if rule.until < today)
+    return replace(drift, findings=tuple(findings), ignored=tuple(ignored), expired=expired)
+
+
+def _split(finding: DriftFinding, rule: Rule) -> tuple[DriftFinding | None, DriftFinding | None]:
+    """Return what a rule leaves of a finding, and what it hides; None for nothing."""
+    if not fnmatchcase(finding.address.external_id, rule.key) or (rule.kinds and finding.kind not in rule.kinds):
+        return finding, None
+    if not rule.fields:
+        return None, finding
+    hidden = tuple(one for one in finding.fields if one.name in rule.fields)
+    if not hidden:
+        return finding, None
+    left = tuple(one for one in finding.fields if one.name not in rule.fields)
+    # What was restored by hand is drift, whatever became of its fields.
+    kept = left or finding.kind is not DriftKind.CHANGED
+    return replace(finding, fields=left) if kept else None, replace(finding, fields=hidden)
 
 
 def drift_of(plan: Plan, seen: Seen) -> Drift:

@@ -1,30 +1,191 @@
-"""
-Why a customer is planned as it is: rule by rule, with the evidence. Pure.
-
-The evidence is read off `make.Judged`, which planning works with, and the outcome is cut from the plan itself, so
-that neither can tell another story than the plan.
-"""
+"""Why a customer is planned as it is: rule by rule, with the evidence. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import assert_never
 
-from reconciler.kinds.kind import canonical_email
+from reconciler.kinds import Field
+from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email
 from reconciler.model.core import Address, Desired, DesiredCustomer, Live, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Records, Via
 from reconciler.model.plan import Blocked, Plan
-from reconciler.model.policy import Terms
-from reconciler.model.reports import Archived, Explanation, Row
-from reconciler.plan.compared import compared_rows
-from reconciler.plan.make import Judged, judged
-from reconciler.plan.match import Known, Nobody
-from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Unread, as_recorded, presence
+from reconciler.model.policy import Prune, Terms
+from reconciler.model.reports import Archived, Explanation, Row, RuleCheck, UserSides
+from reconciler.plan.customer import Means, difference, external_ids_of, recorded_protected
+from reconciler.plan.identity import Identity, Known, Nobody
+from reconciler.plan.make import PlanContext, plan_context
+from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Presence, Unread, as_recorded, presence
 from reconciler.plan.scope import Scope
-from reconciler.plan.sides import user_sides
-from reconciler.plan.spared import checks
+
+
+def user_sides(
+    customer: DesiredCustomer | None, customer_id: str | None, live: Live, records: Records
+) -> tuple[UserSides, ...]:
+    """Return the users that any side has, those declared first."""
+    listed = next((users for one, users in live.users.items() if one == customer_id), None)
+    recorded = next((users for one, users in records.users.items() if one == customer_id), ())
+    there = None if listed is None else {canonical_email(one.email) for one in listed}
+    seen = {canonical_email(one.email) for one in recorded}
+    named: dict[str, tuple[str, str | None]] = {}
+    for one in () if customer is None else customer.users:
+        named[canonical_email(one.email)] = (one.email, str(one.source))
+    for email in (*(row.email for row in recorded), *(row.email for row in listed or ())):
+        named.setdefault(canonical_email(email), (email, None))
+    return tuple(
+        UserSides(email, source, folded in seen, None if there is None else folded in there)
+        for folded, (email, source) in named.items()
+    )
+
+
+def compared_rows(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> tuple[Row, ...]:
+    """Return a row for each field that is declared or recorded, in the order of the fields."""
+    found = difference(customer, known, live, means)
+    causes = {one.name: one.cause for one in found.changed}
+    kept = {one.field for one in found.kept}
+    applied = known.row.applied() if known.row else {}
+    observed = known.row.observed() if known.row else {}
+    rows = []
+    for name, field in CUSTOMER_FIELDS.items():
+        if name not in customer.fields and name not in applied:
+            continue
+        now = live.fields.get(name, "")
+        recorded = (applied[name], observed.get(name, "")) if name in applied else None
+        sides: list[tuple[str, str | None]] = []
+        if name in customer.fields:
+            sides.append(("declared", customer.fields[name]))
+        if recorded is not None:
+            sides += [("applied", recorded[0]), ("observed", recorded[1])]
+        sides.append(("live", now))
+        if name not in customer.fields:
+            rule, then = "not declared any more", "released: it stays as it is"
+        elif name in customer.ignore_changes:
+            rule, then = "`ignore_changes` names it", "not compared"
+        else:
+            rule = _rule(field, customer.fields[name], recorded, now, means.equal.get(name))
+            then = "blocked" if name in kept else "unchanged"
+            then = f"patch ({causes[name].value})" if name in causes else then
+        rows.append(Row(name, tuple(sides), rule, then, causes.get(name)))
+    return tuple(rows)
+
+
+def _rule(
+    field: Field,
+    declared: str | None,
+    recorded: tuple[str | None, str] | None,
+    live: str,
+    equal: Mapping[str, str] | None,
+) -> str:
+    """Return the row of the table that decides, in words."""
+    same = field.same(declared, live, equal)
+    ends = f"live {_is(same=same)} declared"
+    if recorded is None:
+        return f"nothing recorded, {ends}"
+    moved = f"declared {_is(same=field.same(declared, recorded[0], equal))} applied"
+    return f"{moved}, {ends}, live {_is(same=field.same(live, recorded[1], equal))} observed"
+
+
+def _is(*, same: bool) -> str:
+    """Return how two values compare."""
+    return "is as" if same else "differs from"
+
+
+_GONE = (
+    "it is managed here, its file was read, and its entry is not there; "
+    "to keep it, declare it again, or name it under `forget:`"
+)
+
+
+def checks(
+    key: str,
+    customer: DesiredCustomer | None,
+    row: Binding | None,
+    identity: Identity | None,
+    holders: tuple[LiveCustomer, ...],
+    known: PlanContext,
+) -> Iterator[RuleCheck]:
+    """Yield the rules that this kind of plan archives by, then what keeps the customer; `row` is that of its key."""
+    wanted = customer is not None and customer.archived
+    yield RuleCheck(
+        "declared", wanted, "`archived: true` is declared" if wanted else "`archived: true` is not declared"
+    )
+    why = _why_not_gone(key, customer, row, known)
+    yield RuleCheck("entry_gone", not why, why or _GONE)
+    why = _why_not_owned(key, customer, row, holders, known)
+    yield RuleCheck("owned", not why, why or "`prune: all`, `owns` matches its external_id, and nobody declares it")
+    yield from _keepers(key, customer, row, identity, known)
+
+
+def _why_not_gone(key: str, customer: DesiredCustomer | None, row: Binding | None, known: PlanContext) -> str:
+    """Return why its entry has not gone, "" where it has."""
+    scope, pruning = known.register.scope, known.pruning
+    if customer is not None:
+        return "it is declared"
+    if row is None:
+        return "the ledger does not have it, so it is not managed"
+    if row.project != scope.project:
+        return f"it is of project {row.project!r}"
+    if not scope.here(key):
+        return "the environment's `include` and `exclude` leave it out"
+    if not scope.read(row.source):
+        return f"the file of its entry was not read: {row.source or 'none'}"
+    if pruning.prune is Prune.NONE:
+        return "`prune: none`"
+    if row.state is not BindingState.ACTIVE:
+        return f"the ledger holds it as {row.state.value}"
+    return ""
+
+
+def _why_not_owned(
+    key: str,
+    customer: DesiredCustomer | None,
+    row: Binding | None,
+    holders: tuple[LiveCustomer, ...],
+    known: PlanContext,
+) -> str:
+    """Return why it is not archived as owned, "" where it is."""
+    pruning = known.pruning
+    if pruning.prune is not Prune.ALL:
+        return f"`prune: {pruning.prune.value}`, not `all`"
+    if customer is not None:
+        return "it is declared"
+    if not pruning.owned(key):
+        return "no pattern of `owns` matches its external_id"
+    if not pruning.scope.here(key):
+        return "the environment's `include` and `exclude` leave it out"
+    if not holders:
+        return "it is not listed"
+    if row is not None and row.source:
+        return "the ledger has it, so only `entry_gone` decides"
+    return ""
+
+
+def _keepers(
+    key: str, customer: DesiredCustomer | None, row: Binding | None, identity: Identity | None, known: PlanContext
+) -> Iterator[RuleCheck]:
+    """Yield what keeps a customer from being archived."""
+    pruning = known.pruning
+    found = identity if isinstance(identity, Known) else None
+    recorded = recorded_protected(row, None if found is None else found.row)
+    declared = customer is not None and customer.protect is True
+    why = "the ledger holds it as protected" if recorded else "the ledger does not hold it as protected"
+    yield RuleCheck(
+        "protected", recorded or declared, "`protect: true` is declared" if declared else why, archives=False
+    )
+    names: tuple[str, ...] = (key,) if row is None else (key, row.live_external_id)
+    if customer is not None and found is not None:
+        names = external_ids_of(customer, found)
+    policy = pruning.protected(*names)
+    where = f" ({pruning.protect_at})" if policy and pruning.protect_at is not None else ""
+    why = f"a pattern matches it{where}" if policy else "no pattern matches it"
+    yield RuleCheck("policy.protect", policy, why, archives=False)
+    if key in pruning.forget:
+        yield RuleCheck("forget", True, f"`forget` names it ({pruning.forget[key]})", archives=False)  # noqa: FBT003
+    if customer is None and row is not None and row.id in pruning.claimed:
+        yield RuleCheck("claimed", True, f"{row.id} is, or may be, a declared customer", archives=False)  # noqa: FBT003
+
 
 _VIA = {
     Via.PIN: "its `id` line names it",
@@ -53,7 +214,7 @@ def explain(
     holders = tuple(one for one in live.listed.values() if one.external_id == key)
     if customer is None and row is None and not holders and key not in _other_keys(desired):
         return None
-    known = judged(desired, live, records, terms)
+    known = plan_context(desired, live, records, terms)
     identity = next((found for one, found in known.identities if one.external_id == key), None)
     users = user_sides(customer, _id(identity, row), live, records)
     if address.email is not None:
@@ -61,7 +222,7 @@ def explain(
         if not users:
             return None
     there = _there(identity, row, known)
-    shelved = address.email is None and isinstance(there, Shelved)
+    shelved = address.email is None and isinstance(there, ArchivedByUs)
     asked = address.email is None and not shelved
     return Explanation(
         address=address,
@@ -111,7 +272,7 @@ def _other_keys(desired: Desired) -> set[str]:
 
 
 def _declared(
-    customer: DesiredCustomer | None, key: str, row: Binding | None, desired: Desired, known: Judged
+    customer: DesiredCustomer | None, key: str, row: Binding | None, desired: Desired, known: PlanContext
 ) -> Iterator[str]:
     """Yield where the customer is declared, or why its entry is not there."""
     for move in desired.moved:
@@ -178,7 +339,7 @@ def _id(identity: object, row: Binding | None) -> str | None:
     return None if row is None else row.id
 
 
-def _there(identity: object, row: Binding | None, known: Judged) -> Presence | None:
+def _there(identity: object, row: Binding | None, known: PlanContext) -> Presence | None:
     """Return whether the customer is active, as planning took it; None where nobody is it."""
     if isinstance(identity, Known):
         return identity.presence
@@ -188,7 +349,7 @@ def _there(identity: object, row: Binding | None, known: Judged) -> Presence | N
 
 
 def _presence(
-    there: Presence | None, customer_id: str | None, row: Binding | None, live: Live, known: Judged
+    there: Presence | None, customer_id: str | None, row: Binding | None, live: Live, known: PlanContext
 ) -> Iterator[str]:
     """Yield what was listed, sought and got, and what that means."""
     if there is None or customer_id is None:
@@ -211,12 +372,12 @@ def _presence(
         yield "this tool had archived it, so someone has restored it since"
 
 
-def _meaning(there: Presence, known: Judged) -> Iterator[str]:
+def _meaning(there: Presence, known: PlanContext) -> Iterator[str]:
     """Yield what follows from what was read."""
     match there:
         case Active(unseen=unseen):
             yield "so it counts as active" if unseen else "so it is active"
-        case Shelved(doubted=doubted):
+        case ArchivedByUs(doubted=doubted):
             lists = known.register.sight.lists_archived
             words = {None: "is not known", True: "is known: it does", False: "is known: it does not"}[lists]
             how = known.declared.records.learned.how
@@ -233,7 +394,7 @@ def _meaning(there: Presence, known: Judged) -> Iterator[str]:
 
 
 def _fields(
-    customer: DesiredCustomer | None, identity: object, there: Presence | None, known: Judged
+    customer: DesiredCustomer | None, identity: object, there: Presence | None, known: PlanContext
 ) -> tuple[Row, ...]:
     """Return the three-way table; empty where nothing is compared."""
     if customer is None or not isinstance(identity, Known) or customer.archived:

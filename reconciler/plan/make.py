@@ -9,25 +9,23 @@ from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, 
 from reconciler.model.ledger import BindingState, Records
 from reconciler.model.plan import Blocked, Note
 from reconciler.model.policy import Prune, Terms
-from reconciler.plan import collisions, guard
-from reconciler.plan.absence import LISTINGS, Lacked, Proof, created_keys, without
-from reconciler.plan.declared import Declared, means_of, open_creates
+from reconciler.plan import collisions, safety_checks
+from reconciler.plan.customer import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
-from reconciler.plan.match import Identity, Known, Register, identify
+from reconciler.plan.identity import Identity, Known, Register, identify, without_rivals
 from reconciler.plan.part import Part, joined
-from reconciler.plan.presence import Shelved, Sight, unverified
+from reconciler.plan.presence import LISTINGS, ArchivedByUs, Lacked, Proof, Sight, created_keys, unverified, without
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
-from reconciler.plan.rivals import unrivalled
 from reconciler.plan.scope import Scope, matcher, protecting, scope_of
+from reconciler.plan.server_behavior import known_lag, learned_from, sight_of
 from reconciler.plan.unchanged import to_be_planned
-from reconciler.plan.ways import known_lag, learned_from, sight_of
 
 _NAMED = 3
 """So many keys a note names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class PlanContext:
     """
     What planning knows before it plans a key: both sides indexed, who everybody is, what may be archived.
 
@@ -67,17 +65,17 @@ def make_plan(
     learned = learned_from(records, live, terms)
     scope = scope_of(desired, terms)
     sight = sight_of(live, learned, terms)
-    lacking = guard.lacking(sight, records.bindings, scope)
+    lacking = safety_checks.lacking(sight, records.bindings, scope)
     active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
-    reads = guard.complete(live, lacking, active) if lacking else ()
+    reads = safety_checks.complete(live, lacking, active) if lacking else ()
     if reads:
         return not_yet(reads, terms, learned)
-    notes = guard.of_this_account(records, live, terms, desired)
+    notes = safety_checks.of_this_account(records, live, terms, desired)
     register = _register(desired, records, scope, sight)
     each = desired.customers.values() if each_in_full else to_be_planned(desired, register, records.users, terms.place)
-    known = _judged(desired, records, terms, register, each)
+    known = _plan_context(desired, records, terms, register, each)
     part, unchanged = _all_parts(desired, terms, known)
-    guard.of_this_place(part, desired, records, terms)
+    safety_checks.of_this_place(part, desired, records, terms)
     unproven: tuple[str, ...] = ()
     if lacked is not None and not live.narrowed and not part.reads:
         proof = Proof(live, records, lacked, known_lag(learned, terms))
@@ -102,7 +100,7 @@ def make_plan(
     )
 
 
-def _unconfirmed(known: Judged) -> tuple[Note, ...]:
+def _unconfirmed(known: PlanContext) -> tuple[Note, ...]:
     """Return a note of who should be archived and is listed, where archived ones are: no list says whether it is."""
     sight = known.register.sight
     if not sight.lists_archived:
@@ -113,7 +111,7 @@ def _unconfirmed(known: Judged) -> tuple[Note, ...]:
         if customer.archived
         and known.register.scope.targeted(customer.external_id)
         and isinstance(identity, Known)
-        and isinstance(identity.presence, Shelved)
+        and isinstance(identity.presence, ArchivedByUs)
         and identity.presence.customer is not None
         and not (identity.row is not None and sight.fresh(identity.row))
     ]
@@ -124,22 +122,22 @@ def _unconfirmed(known: Judged) -> tuple[Note, ...]:
     return (Note(f"{text} declare `archived: true`: {named}"),)
 
 
-def judged(desired: Desired, live: Live, records: Records, terms: Terms) -> Judged:
+def plan_context(desired: Desired, live: Live, records: Records, terms: Terms) -> PlanContext:
     """Return what `make_plan` knows of the same values before it plans a key; everything it asks for must be read."""
     sight = sight_of(live, learned_from(records, live, terms), terms)
     register = _register(desired, records, scope_of(desired, terms), sight)
-    return _judged(desired, records, terms, register, desired.customers.values())
+    return _plan_context(desired, records, terms, register, desired.customers.values())
 
 
-def _judged(
+def _plan_context(
     desired: Desired, records: Records, terms: Terms, register: Register, each: Iterable[DesiredCustomer]
-) -> Judged:
+) -> PlanContext:
     """Return who `each` is, and what may be archived without an entry."""
     # Outside the targets too: what is another key's customer there must be neither taken over nor archived here.
-    identities = unrivalled([(customer, identify(customer, register)) for customer in each])
+    identities = without_rivals([(customer, identify(customer, register)) for customer in each])
     found = collisions.collisions(identities, desired, register, terms)
     declared = Declared(register, records, terms, means_of(records, terms), open_creates(records))
-    return Judged(register, found, declared, _pruning(desired, terms, register, found.identities))
+    return PlanContext(register, found, declared, _pruning(desired, terms, register, found.identities))
 
 
 def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) -> Register:
@@ -154,7 +152,7 @@ def _register(desired: Desired, records: Records, scope: Scope, sight: Sight) ->
     )
 
 
-def _all_parts(desired: Desired, terms: Terms, known: Judged) -> tuple[Part, int]:
+def _all_parts(desired: Desired, terms: Terms, known: PlanContext) -> tuple[Part, int]:
     """Return all that is planned, in no order yet, and how many declared customers need nothing."""
     register, pruning, held = known.register, known.pruning, known.found.held
     parts: list[Part] = []

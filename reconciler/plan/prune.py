@@ -17,9 +17,9 @@ from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Rea
 from reconciler.model.ledger import Binding, BindingState, Via
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Note
 from reconciler.model.policy import Prune
-from reconciler.plan.match import broken, carried_external_id, taken_archived
+from reconciler.plan.identity import broken, carried_external_id, taken_archived
 from reconciler.plan.part import NOTHING, Part, joined
-from reconciler.plan.presence import Active, Shelved, Sight, Unread, presence
+from reconciler.plan.presence import Active, ArchivedByUs, Sight, Unread, presence
 from reconciler.plan.scope import Scope
 
 
@@ -53,7 +53,7 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
     if isinstance(there, Unread):
         return Part(reads=(there.read,)) if binding.state is BindingState.ACTIVE else NOTHING
     if not isinstance(there, Active):
-        return _inactive(binding, doubted=isinstance(there, Shelved) and there.doubted)
+        return _inactive(binding, doubted=isinstance(there, ArchivedByUs) and there.doubted)
     if not pruning.scope.gone(binding) or pruning.prune is Prune.NONE:
         return NOTHING
     if binding.state is not BindingState.ACTIVE:

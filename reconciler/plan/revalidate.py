@@ -15,8 +15,8 @@ from reconciler.model.core import Action, Address, CustomerId, Desired, Live, St
 from reconciler.model.ledger import Binding, Intent, PutUsers, Records
 from reconciler.model.plan import BindingChange, Blocked, Change, Plan, Stale, StaleReason
 from reconciler.model.policy import Terms
-from reconciler.plan import guard
-from reconciler.plan.saved import SavedPlan, row_digest, users_digest
+from reconciler.plan import safety_checks
+from reconciler.plan.saved_plan import SavedPlan, row_digest, users_digest
 from reconciler.plan.scope import Scope, scope_of
 
 Key = tuple[Action, Address]
@@ -66,7 +66,7 @@ def earlier_of(intents: Iterable[Intent]) -> Earlier:
     return Earlier(ended.get(Status.DONE, frozenset()), ended.get(None, frozenset()), tried, created)
 
 
-def revalidated(
+def revalidate(
     saved: SavedPlan, now: Plan, earlier: Earlier, desired: Desired, live: Live, records: Records, terms: Terms
 ) -> Revalidated:
     """
@@ -229,7 +229,7 @@ def _narrowed(
         now,
         changes=changes,
         bindings=bindings,
-        limits=guard.limits(changes, records, live, len(desired.customers), terms),
+        limits=safety_checks.limits(changes, records, live, len(desired.customers), terms),
         notes=tuple(one for one in now.notes if one.address is None or one.address.external_id not in elsewhere),
         cost=replace(now.cost, requests=len(changes)),
         fingerprint=saved.fingerprint,

@@ -1,16 +1,25 @@
-"""What this plan may speak of: targets, the environment's patterns, this project's entries, what was read."""
+"""What a plan may touch: targets and patterns, this project's entries; and what it was made from, as readers ask it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from reconciler.model.core import Address, Desired
-from reconciler.model.ledger import Binding
+from reconciler.documents.scalars import did_you_mean, quoted
+from reconciler.errors import ReconcilerError
+from reconciler.kinds.kind import nearly
+from reconciler.model.core import Address, CustomerId, Desired, Live, LiveCustomer
+from reconciler.model.ledger import Binding, BindingState, Learned, Records
+from reconciler.model.plan import BindingAction, Note, Plan
 from reconciler.model.policy import Terms
+from reconciler.plan.server_behavior import known_ways, sight_of
+
+if TYPE_CHECKING:
+    from reconciler.model.reports import Rule
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
@@ -114,3 +123,194 @@ def scope_of(desired: Desired, terms: Terms) -> Scope:
         declared=desired.customers.__contains__,
         reset=terms.reset,
     )
+
+
+MOST_NOTED = 20
+"""So many selectors that match nobody are named in a plan."""
+
+NOBODY = "matches no customer that is declared, managed or live"
+
+_MOST_COMPARED = 20_000  # comparing a word with more takes seconds
+_GLOB = frozenset("*?[")
+
+
+def _address(key: str) -> str:
+    """Return a key as plans print it."""
+    return str(Address(key))
+
+
+def matching_nobody(selectors: Iterable[str], keys: Callable[[], Iterable[str]]) -> tuple[str, ...]:
+    """Return the selectors of a command line that select none of `keys`."""
+    return tuple(one for one in dict.fromkeys(selectors) if not any(map(selecting((one,)), keys())))
+
+
+def nearest(selector: str, keys: Callable[[], Iterable[str]], *, written: Callable[[str], str] = _address) -> str:
+    """
+    Return the hint that names the key that is nearly a selector, "" where none is, or it is a pattern.
+
+    A key is named as it is `written`: on a command line as an address.
+    """
+    if _GLOB & set(selector):
+        return ""
+    sought = {nearly(one) for one in spellings(selector)}
+    near = next((key for key in keys() if nearly(key) in sought), None)
+    if near is None:
+        known = tuple(dict.fromkeys(keys()))
+        return did_you_mean(selector, known) if len(known) <= _MOST_COMPARED else ""
+    return f"did you mean {quoted(written(near))}?"
+
+
+def keys_of(desired: Desired, live: Live, records: Records) -> Callable[[], Iterable[str]]:
+    """Return what yields the keys that are declared, bound or live, those of before a move among them."""
+    former = [move.origin for move in desired.moved]
+    return lambda: filter(
+        None,
+        chain(
+            desired.customers,
+            records.bindings,
+            former,
+            (customer.external_id for customer in live.listed.values()),
+            (row.live_external_id for row in records.bindings.values()),
+        ),
+    )
+
+
+def checked(desired: Desired, live: Live, records: Records, terms: Terms) -> tuple[Note, ...]:
+    """
+    Return a note for each pattern that matches nobody, in the project file, of `--exclude` or `--allow-recreate`.
+
+    Raises ReconcilerError for a `--target` that does: what it should have narrowed the plan to is not there.
+    """
+    keys = keys_of(desired, live, records)
+    missed = matching_nobody(terms.targets, keys)
+    if missed:
+        raise ReconcilerError(f"--target {_shown(missed)} {NOBODY}; nothing was sent", _hint(missed[0], desired, keys))
+    insisted = tuple(_insisted(desired, records, terms.recreate)) if terms.recreate else ()
+    if live.narrowed:
+        return insisted  # who else is live is not known
+
+    def everybody() -> Iterable[str]:
+        return chain(keys(), desired.left_out)
+
+    at = terms.places.get("protect")
+    protect = f"`policy.protect` ({at})" if at is not None else "`policy.protect`"
+    rules = ((protect, terms.protect), ("`owns`", terms.owns), ("`include`", desired.include))
+    missed_rules = [
+        (where, one)
+        for where, patterns in (*rules, ("`exclude`", desired.exclude))
+        for one in dict.fromkeys(patterns)
+        if not any(map(matcher((one,)), everybody()))
+    ]
+    missed_rules += [("--exclude", one) for one in matching_nobody(terms.excludes, everybody)]
+    notes = [
+        Note(f"{where}: {quoted(one)} {NOBODY}{_suffix(nearest(one, everybody, written=str))}")
+        for where, one in missed_rules[:MOST_NOTED]
+    ]
+    rest = len(missed_rules) - len(notes)
+    return (*insisted, *notes, *([Note(f"the same holds for {rest} more patterns")] if rest else ()))
+
+
+def _insisted(desired: Desired, records: Records, recreate: Iterable[str]) -> Iterator[Note]:
+    """Yield a note for each key of `--allow-recreate`, which takes no patterns, that is nobody's."""
+    former = (move.origin for move in desired.moved)
+    known = dict.fromkeys((*desired.customers, *desired.left_out, *records.bindings, *former))
+    for one in dict.fromkeys(recreate):
+        if known.keys().isdisjoint(spellings(one)):
+            hint = _suffix(nearest(one, lambda: known, written=str))
+            yield Note(f"--allow-recreate: {quoted(one)} matches no customer that is declared or managed{hint}")
+
+
+def rules_of_nobody(
+    rules: Iterable[Rule], desired: Desired, live: Live, records: Records
+) -> tuple[tuple[Rule, str], ...]:
+    """Return the rules of an ignore file that hide the drift of nobody, each with the key that may be meant."""
+    keys = keys_of(desired, live, records)
+    missed = [rule for rule in rules if not any(map(matcher((rule.key,)), keys()))]
+    return tuple((rule, nearest(rule.key, keys, written=str)) for rule in missed[:MOST_NOTED])
+
+
+def _hint(missed: str, desired: Desired, keys: Callable[[], Iterable[str]]) -> str:
+    """Return what to do about a target that matches nobody."""
+    if any(map(selecting((missed,)), desired.left_out)):
+        return "the environment's `include` and `exclude` leave it out"
+    return nearest(missed, keys) or "check the key; `reconciler state list` shows those that are managed"
+
+
+def _shown(selectors: Sequence[str]) -> str:
+    """Return selectors for a message."""
+    more = f" and {len(selectors) - 3} more" if len(selectors) > 3 else ""  # noqa: PLR2004 - as many are named
+    return ", ".join(map(quoted, selectors[:3])) + more
+
+
+def _suffix(hint: str) -> str:
+    """Return a hint behind a sentence."""
+    return f"; {hint}" if hint else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a plan was made from. `since` is the RFC 3339 time of the last applying run's start, "" for none."""
+
+    desired: Desired
+    live: Live
+    records: Records
+    learned: Learned
+    terms: Terms
+    since: str = ""
+
+
+def there(seen: Seen) -> dict[CustomerId, LiveCustomer]:
+    """Return the listed customers that are active, as far as that can be told: those that we archived are not."""
+    sight = sight_of(seen.live, seen.learned, seen.terms)
+    shelved = {
+        row.bound_id
+        for row in seen.records.bindings.values()
+        if row.state is BindingState.ARCHIVED and (sight.lists_archived is not False or sight.moving(row))
+    }
+    return {one.id: one for one in seen.live.listed.values() if one.id not in shelved}
+
+
+def managed_in(plan: Plan, seen: Seen) -> set[CustomerId]:
+    """Return the ids of live customers that the ledger binds, whoever's, or that a declared one is found to be."""
+    ids = {row.bound_id for row in seen.records.bindings.values()}
+    ids |= {row.id for row in plan.entries if row.id is not None and row.external_id in seen.desired.customers}
+    ids |= {one.id for one in plan.bindings if one.action is BindingAction.ADOPT}
+    return ids & there(seen).keys()
+
+
+def targeted(plan: Plan, key: str, seen: Seen) -> bool:
+    """Say whether the plan was to look at a key."""
+    return not (plan.targets or plan.excludes) or scope_of(seen.desired, seen.terms).targeted(key)
+
+
+def unobservable(seen: Seen) -> Iterator[str]:
+    """Yield what cannot be observed on this server."""
+    lists = known_ways(seen.learned, seen.terms)[0]
+    ours = [row for row in seen.records.bindings.values() if row.state is BindingState.ARCHIVED]
+    listed = sum(row.bound_id in seen.live.listed for row in ours)
+    if lists:
+        yield "whether somebody archived a customer: archived ones are listed here, and nothing tells them apart"
+    if ours and lists:
+        yield f"whether somebody restored one of the {len(ours)} customers that we archived, for the same reason"
+    elif listed and lists is None:
+        yield (
+            f"whether somebody restored {listed} of the customers that we archived: they are listed, and it is not "
+            "known yet whether archived ones are"
+        )
+
+
+def row_of(address: Address, seen: Seen) -> Binding | None:
+    """Return the ledger's row of a key."""
+    return seen.records.bindings.get(address.external_id)
+
+
+def state_of(address: Address, seen: Seen) -> BindingState | None:
+    """Return how the ledger holds a customer, None where it does not."""
+    row = row_of(address, seen)
+    return row.state if row is not None else None
+
+
+def observed_of(address: Address, seen: Seen) -> dict[str, str]:
+    """Return what the server held after our last write, by field."""
+    row = row_of(address, seen)
+    return row.observed() if row is not None else {}

@@ -1,27 +1,121 @@
-"""
-A plan is tried in memory before it is shown: it must do what it says, and leave nothing to plan. Pure.
-
-What is found is our bug, not the user's. So what the trial cannot know is left out: a customer that we
-wrote so lately that a read need not show it, and one of which an earlier run left something unanswered.
-"""
+"""A plan is tried in memory before it is shown: it must do what it says, and leave nothing to plan. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.errors import Incomplete, Refused
 from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email
-from reconciler.model.core import Action, Address, Desired, DesiredCustomer, Live
+from reconciler.model.core import Action, Address, CustomerId, Desired, DesiredCustomer, Live
 from reconciler.model.ledger import Binding, Learned, Records
 from reconciler.model.plan import Change, Plan
 from reconciler.model.policy import Terms
 from reconciler.plan.make import make_plan
-from reconciler.plan.trial_share import Chains, Inputs, chains_of, knowable, narrowed, some_of
+from reconciler.plan.server_behavior import known_lag, known_ways, sight_of
 from reconciler.plan.trial_world import LATER_S, World, begin, carry, live_of, records_of, world_of
-from reconciler.plan.ways import known_lag, known_ways, sight_of
 from reconciler.rules import StoredCustomer
+
+Chains = Mapping[str, Sequence[Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the planner is given, as far as the trial is about it; `before` are the ledger's rows by customer id."""
+
+    desired: Desired
+    live: Live
+    records: Records
+    terms: Terms
+    before: Mapping[str, Binding] = field(default_factory=dict)
+
+
+def chains_of(changes: Iterable[Change]) -> dict[str, list[Change]]:
+    """Return the changes of each customer, in their order."""
+    chains: dict[str, list[Change]] = {}
+    for change in changes:
+        chains.setdefault(change.address.external_id, []).append(change)
+    return chains
+
+
+def knowable(chains: Chains, given: Inputs) -> Chains:
+    """Return the chains of customers of which nothing is open or too young to be seen."""
+    sight = sight_of(given.live, given.records.learned, given.terms)
+    touched = {change.id for chain in chains.values() for change in chain}
+    unknown = {intent.address.external_id for intent in given.records.intents}
+    rows = (row for key, row in given.records.bindings.items() if key in chains or row.id in touched)
+    fresh = {name for row in rows if sight.fresh(row) for name in (row.external_id, row.id)}
+    return {
+        key: chain
+        for key, chain in chains.items()
+        if key not in unknown and key not in fresh and not any(change.id in fresh for change in chain)
+    }
+
+
+def narrowed(given: Inputs, chains: Chains) -> Inputs:
+    """Return the inputs without the customers that have nothing to do with `chains`."""
+    desired, live, records = given.desired, given.live, given.records
+    names, ids = _near(given, chains)
+    ids |= {records.bindings[name].bound_id for name in names if name in records.bindings}
+    listed = {one: customer for one, customer in live.listed.items() if one in ids or customer.external_id in names}
+    ids |= listed.keys()
+    bindings = {key: row for key, row in records.bindings.items() if key in names or row.id in ids}
+    ids |= {row.bound_id for row in bindings.values()}
+    keys = chains.keys() | bindings.keys()
+    return Inputs(
+        replace(desired, customers={key: desired.customers[key] for key in keys if key in desired.customers}),
+        Live(
+            listed=listed,
+            sought={one: live.sought[one] for one in ids if one in live.sought},
+            got={one: live.got[one] for one in ids if one in live.got},
+            users={one: live.users[one] for one in ids if one in live.users},
+            read_at=live.read_at,
+        ),
+        replace(
+            records,
+            bindings=bindings,
+            users={one: records.users[one] for one in ids if one in records.users},
+            intents=(),
+            learned=replace(records.learned, lists_archived=None),
+            account="",
+        ),
+        given.terms,
+        before={row.bound_id: row for row in bindings.values()},
+    )
+
+
+def _near(given: Inputs, chains: Chains) -> tuple[set[str], set[CustomerId]]:
+    """Return the external_ids and the ids that the customers of `chains` are, were, or are told apart from."""
+    former, names = given.desired.former_keys(), set(chains)
+    names |= {name for key in chains for name in former.get(key, ())}
+    ids = {change.id for chain in chains.values() for change in chain if change.id is not None}
+    rows = [given.records.bindings[name] for name in names if name in given.records.bindings]
+    ids |= {row.bound_id for row in rows}
+    names |= {row.live_external_id for row in rows}
+    names |= {given.live.listed[one].external_id for one in ids if one in given.live.listed}
+    return names - {""}, ids
+
+
+def some_of(chains: Chains, given: Inputs, most: int) -> Chains:
+    """Return `most` chains of each shape: the same actions on the same fields, declared in the same way."""
+    counted: dict[tuple[object, ...], int] = {}
+    some: dict[str, Sequence[Change]] = {}
+    for key, chain in chains.items():
+        wanted, row = given.desired.customers.get(key), given.records.bindings.get(key)
+        how = () if wanted is None else (wanted.id is None, wanted.ignore_changes, wanted.archived)
+        shape = (*dict.fromkeys(map(_shape, chain)), *how, None if row is None else (row.state, row.via))
+        counted[shape] = counted.get(shape, 0) + 1
+        if counted[shape] <= most:
+            some[key] = chain
+    return some
+
+
+def _shape(change: Change) -> tuple[object, ...]:
+    """Return what of a change planning branches on."""
+    fields = tuple((one.name, one.cause, bool(one.after)) for one in change.fields)
+    return change.action, change.reason, change.otherwise, change.unless_listed, fields
+
 
 ALIKE = 500
 """So many customers are tried that need the same done to the same fields: a bug that one has, all of them have."""
@@ -31,7 +125,7 @@ CUT_OFF = 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class TrialFailure:
     """
     What a plan would do wrong, at an address. `text` names fields and actions, never a value.
 
@@ -43,9 +137,9 @@ class Fault:
     done: int | None = None
 
 
-def tried(
+def try_plan(
     plan: Plan, desired: Desired, live: Live, records: Records, terms: Terms, learned: Learned
-) -> tuple[Fault, ...]:
+) -> tuple[TrialFailure, ...]:
     """
     Return what is wrong with `plan`, nothing where it keeps its word.
 
@@ -82,13 +176,13 @@ def _begun(plan: Plan, chains: Chains, given: Inputs) -> World:
     return world
 
 
-def _carried(world: World, chains: Chains, at: float, first: int | None = None) -> Iterator[Fault]:
+def _carried(world: World, chains: Chains, at: float, first: int | None = None) -> Iterator[TrialFailure]:
     """Do the `first` changes of each customer, and yield what goes wrong; a customer's rest is then left."""
     for chain in chains.values():
         for change in chain[:first]:
             wrong = carry(world, change, at)
             if wrong:
-                yield Fault(change.address, wrong)
+                yield TrialFailure(change.address, wrong)
                 break
 
 
@@ -100,7 +194,7 @@ def _again(world: World, given: Inputs, read_at: float) -> Plan:
     return draft.plan
 
 
-def _whole(plan: Plan, chains: Chains, given: Inputs) -> Iterator[Fault]:
+def _whole(plan: Plan, chains: Chains, given: Inputs) -> Iterator[TrialFailure]:
     """Yield what is wrong once all is done."""
     world, at = _begun(plan, chains, given), given.live.read_at + 1.0
     yield from _carried(world, chains, at)
@@ -119,18 +213,18 @@ def _whole(plan: Plan, chains: Chains, given: Inputs) -> Iterator[Fault]:
             and one.field not in left.get(one.address, ())
             and not _rivals(world, key)
         ):
-            yield Fault(one.address, f"it would then be blocked{f' by {one.field}' if one.field else ''}")
+            yield TrialFailure(one.address, f"it would then be blocked{f' by {one.field}' if one.field else ''}")
 
 
-def _unfinished(again: Plan, chains: Chains, done: int | None = None) -> Iterator[Fault]:
+def _unfinished(again: Plan, chains: Chains, done: int | None = None) -> Iterator[TrialFailure]:
     """Yield each change that is planned once more."""
     for change in again.changes:
         if change.address.external_id in chains:
             names = f" of {', '.join(one.name for one in change.fields)}" if change.fields else ""
-            yield Fault(change.address, f"the next plan has its {change.action}{names} again", done)
+            yield TrialFailure(change.address, f"the next plan has its {change.action}{names} again", done)
 
 
-def _cut_off(plan: Plan, chains: Chains, given: Inputs) -> Iterator[Fault]:
+def _cut_off(plan: Plan, chains: Chains, given: Inputs) -> Iterator[TrialFailure]:
     """Yield what stays undone where a run ends after so many changes of each customer, and another one follows."""
     longest = max(len(chain) for chain in chains.values())
     at = given.live.read_at + 1.0
@@ -148,30 +242,30 @@ def _cut_off(plan: Plan, chains: Chains, given: Inputs) -> Iterator[Fault]:
 
 def _not_as_declared(
     key: str, chain: Sequence[Change], world: World, given: Inputs, blocked: AbstractSet[str | None]
-) -> Iterator[Fault]:
+) -> Iterator[TrialFailure]:
     """Yield in what a customer is not as declared, what is blocked apart."""
     wanted, row = given.desired.customers.get(key), world.rows.get(key)
     there = world.account.customers.get(row.id) if row is not None and row.id is not None else None
     address = Address(key)
     if row is None or there is None:
-        yield Fault(address, "the ledger would bind no customer to it")
+        yield TrialFailure(address, "the ledger would bind no customer to it")
         return
     if wanted is None or wanted.archived:
         if not there.archived:
-            yield Fault(address, "it would stay active")
+            yield TrialFailure(address, "it would stay active")
         return
     if there.archived:
-        yield Fault(address, "it would be archived")
+        yield TrialFailure(address, "it would be archived")
         return
     if any(change.action is Action.CREATE for change in chain) and len(_active(world, key)) != 1:
-        yield Fault(address, "several active customers would have its external_id")
+        yield TrialFailure(address, "several active customers would have its external_id")
     for name in _differing(wanted, there, given.before.get(there.id), given.terms):
         if name not in blocked:
-            yield Fault(address, f"{name} would not be as declared")
+            yield TrialFailure(address, f"{name} would not be as declared")
     emails = {canonical_email(user.email) for user in world.account.users.get(there.id, ())}
     for user in wanted.users:
         if canonical_email(user.email) not in emails:
-            yield Fault(Address(key, user.email), "the user would not be there")
+            yield TrialFailure(Address(key, user.email), "the user would not be there")
 
 
 def _rivals(world: World, key: str) -> bool:

@@ -18,7 +18,17 @@ from reconciler.kinds.wire import read_customer, read_user
 from reconciler.model.core import Action, CustomerId, Live, LiveCustomer, LiveUser
 from reconciler.model.ledger import Binding, Records, SeenUser
 from reconciler.model.plan import BindingAction, Change, Plan
-from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Sight, Unread, as_recorded, presence
+from reconciler.plan.presence import (
+    Active,
+    ArchivedByUs,
+    Elsewhere,
+    Hidden,
+    Presence,
+    Sight,
+    Unread,
+    as_recorded,
+    presence,
+)
 from reconciler.plan.users import merged
 from reconciler.rules import (
     Account,
@@ -97,7 +107,7 @@ def _found(there: Presence, row: Binding | None) -> LiveCustomer | None:
     match there:
         case Active(customer) | Elsewhere(customer):
             return customer
-        case Shelved(customer):
+        case ArchivedByUs(customer):
             return customer or (None if row is None else as_recorded(row))
         case Hidden():
             # Hidden or gone: it is tried as hidden, as only the server can say which.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from reconciler.model.core import CustomerId, Desired, DesiredCustomer
 from reconciler.model.ledger import Binding, BindingState, SeenUser
-from reconciler.plan.match import Register
+from reconciler.plan.identity import Register
 
 
 def to_be_planned(

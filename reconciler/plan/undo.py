@@ -15,14 +15,14 @@ from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Li
 from reconciler.model.ledger import Binding, BindingState, Intent, Records
 from reconciler.model.plan import Blocked, Change, FieldChange, Note
 from reconciler.model.policy import Terms
-from reconciler.plan import guard
+from reconciler.plan import safety_checks
 from reconciler.plan.diff import quoted
 from reconciler.plan.draft import Draft, draft_of, not_yet
-from reconciler.plan.match import broken
+from reconciler.plan.identity import broken
 from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, Sight, Unread, by_external_id, presence, unverified
 from reconciler.plan.scope import Scope, protecting
-from reconciler.plan.ways import learned_from, sight_of
+from reconciler.plan.server_behavior import learned_from, sight_of
 
 AGAIN = (
     "an undo changes no file: what the files still say is done again by the next apply; change them too, before it runs"
@@ -41,12 +41,12 @@ def make_undo(intents: Sequence[Intent], live: Live, records: Records, terms: Te
     # What the run did not touch is neither asked for nor counted as lacking.
     touched = {by_id[one.id].external_id for one in intents if one.id is not None and one.id in by_id}
     scope = Scope(touched.__contains__, lambda _: True, lambda _: False, terms.project, lambda _: False)
-    lacked = guard.lacking(sight, records.bindings, scope)
+    lacked = safety_checks.lacking(sight, records.bindings, scope)
     active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
-    reads = guard.complete(live, lacked, active) if lacked else ()
+    reads = safety_checks.complete(live, lacked, active) if lacked else ()
     if reads:
         return not_yet(reads, terms, learned)
-    notes = guard.of_this_account(records, live, terms, Desired())
+    notes = safety_checks.of_this_account(records, live, terms, Desired())
     undoing = _Undoing(sight, by_id, by_external_id(sight, by_id), terms, _created(intents))
     part = joined(undoing.part(intent) for intent in _last_of_each(intents))
     if part.changes:

@@ -14,7 +14,7 @@ from reconciler.model.core import Action, Status
 from reconciler.pipeline import applying, calling, writing
 from reconciler.pipeline.calling import Called, Prepared
 from reconciler.pipeline.origin import Origin
-from reconciler.plan.windows import closed
+from reconciler.plan.limits import closed
 from reconciler.report.plan_words import limit_said, limit_way
 from reconciler.settings import Environment, Options
 

@@ -12,8 +12,8 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.core import Action, Address, CustomerId, ListPaymentMethods, ListUsers, Live, LiveUser, Reason
 from reconciler.model.ledger import BindingState, Records
 from reconciler.model.plan import Change
+from reconciler.plan.deduplicate import Choice, found_twice, make_single
 from reconciler.plan.draft import Draft
-from reconciler.plan.single_out import Choice, found_twice, make_single
 
 ONE, TWO, THREE = CustomerId("cus_1"), CustomerId("cus_2"), CustomerId("cus_3")
 PAIR = (there("cus_1", "acme"), there("cus_2", "acme"))

@@ -12,7 +12,7 @@ from reconciler.errors import Source
 from reconciler.model.core import CustomerId, Desired, DesiredUser, ListUsers
 from reconciler.model.ledger import Binding, BindingState, Records, SeenUser
 from reconciler.model.policy import Terms
-from reconciler.plan.foreseen import foreseen
+from reconciler.plan.prefetch import expected_reads
 
 JANE = DesiredUser("jane@acme.example", {}, Source(FILE, 4))
 ID = CustomerId("cus_1")
@@ -29,7 +29,7 @@ def _foreseen(
     now_s: float = NOW_S,
 ) -> tuple[ListUsers, ...]:
     records = Records(bindings={row.external_id: row}, users=users or {}, known=True)
-    return foreseen(desired, records, terms, now_s)
+    return expected_reads(desired, records, terms, now_s)
 
 
 def test_users_of_a_bound_customer_that_were_never_listed_are_asked_for() -> None:

@@ -13,7 +13,7 @@ from reconciler.model.core import Action, Address, CustomerId, Get, ListAgain, L
 from reconciler.model.ledger import BindingState
 from reconciler.model.plan import Change, Exceeded, Note
 from reconciler.model.policy import Prune, Share
-from reconciler.plan import guard
+from reconciler.plan import safety_checks
 from reconciler.plan.scope import scope_of
 
 ROWS = [bound(f"k{number}", f"cus_{number}") for number in range(8)]
@@ -33,49 +33,49 @@ SEEKS = tuple(Seek(CustomerId(f"cus_{number}"), CREATED_AT) for number in range(
 def test_more_than_three_and_more_than_one_in_a_hundred_take_a_second_pass_first(
     lacking: int, active: int, reads: tuple
 ) -> None:
-    assert guard.complete(account(), ROWS[:lacking], active) == reads
+    assert safety_checks.complete(account(), ROWS[:lacking], active) == reads
 
 
 def test_after_two_equal_passes_the_lacking_ones_are_sought() -> None:
-    assert guard.complete(account(listings=2), ROWS[:5], 10) == SEEKS[:5]
+    assert safety_checks.complete(account(listings=2), ROWS[:5], 10) == SEEKS[:5]
 
 
 def test_all_lacking_ones_are_sought_before_any_is_got() -> None:
     sought = {CustomerId("cus_0"): False, CustomerId("cus_1"): False}
 
-    assert guard.complete(account(listings=2, sought=sought), ROWS[:3], 10) == (SEEKS[2],)
+    assert safety_checks.complete(account(listings=2, sought=sought), ROWS[:3], 10) == (SEEKS[2],)
 
 
 def test_those_that_the_narrow_lists_lack_are_got_once() -> None:
     sought = {CustomerId(f"cus_{number}"): False for number in range(3)}
     live = account(sought=sought, got={CustomerId("cus_1"): None})
 
-    assert guard.complete(live, ROWS[:3], 10) == (Get(CustomerId("cus_0")), Get(CustomerId("cus_2")))
+    assert safety_checks.complete(live, ROWS[:3], 10) == (Get(CustomerId("cus_0")), Get(CustomerId("cus_2")))
 
 
 def test_one_without_a_created_at_cannot_be_sought_and_is_got() -> None:
-    assert guard.complete(account(), [bound("a", "cus_1", created_at="")], 10) == (Get(CustomerId("cus_1")),)
+    assert safety_checks.complete(account(), [bound("a", "cus_1", created_at="")], 10) == (Get(CustomerId("cus_1")),)
 
 
 def test_a_second_pass_that_is_short_too_is_refused_and_names_one() -> None:
     live = account(listings=2, sought={CustomerId("cus_0"): True, CustomerId("cus_1"): True})
 
     with pytest.raises(Incomplete, match="cus_0 and 1 more"):
-        guard.complete(live, ROWS[:2], 10)
+        safety_checks.complete(live, ROWS[:2], 10)
 
 
 @pytest.mark.parametrize("listings", [2, 3])
 def test_while_many_are_lacking_and_two_passes_differ_another_one_is_taken(listings: int) -> None:
-    assert guard.complete(account(listings=listings, passes_differ=True), ROWS[:5], 10) == (ListAgain(),)
+    assert safety_checks.complete(account(listings=listings, passes_differ=True), ROWS[:5], 10) == (ListAgain(),)
 
 
 def test_four_passes_of_which_no_two_in_a_row_agree_are_refused() -> None:
     with pytest.raises(Incomplete, match="4 listings"):
-        guard.complete(account(listings=4, passes_differ=True), ROWS[:5], 10)
+        safety_checks.complete(account(listings=4, passes_differ=True), ROWS[:5], 10)
 
 
 def test_a_pass_that_holds_all_that_an_earlier_one_lacked_is_good() -> None:
-    assert guard.complete(account(listings=2, passes_differ=True), [], 400) == ()
+    assert safety_checks.complete(account(listings=2, passes_differ=True), [], 400) == ()
 
 
 def test_what_was_archived_was_absent_or_was_just_written_is_not_lacking() -> None:
@@ -88,7 +88,7 @@ def test_what_was_archived_was_absent_or_was_just_written_is_not_lacking() -> No
     ]
     bindings = ledger(*rows).bindings
 
-    found = guard.lacking(sight(account(there("cus_5", "listed"))), bindings, scope_of(declared(), TERMS))
+    found = safety_checks.lacking(sight(account(there("cus_5", "listed"))), bindings, scope_of(declared(), TERMS))
 
     assert [row.external_id for row in found] == ["lacking"]
 
@@ -103,14 +103,14 @@ def live_of(external_ids: Mapping[str, str]) -> Live:
 def test_half_of_the_bindings_broken_is_not_yet_another_account() -> None:
     live = live_of({"cus_0": "x", "cus_1": "x", "cus_2": "k2", "cus_3": "k3"})
 
-    assert guard.of_this_account(ledger(*ROWS[:4]), live, TERMS, declared()) == ()
+    assert safety_checks.of_this_account(ledger(*ROWS[:4]), live, TERMS, declared()) == ()
 
 
 def test_more_than_half_of_the_bindings_broken_is_another_account() -> None:
     live = live_of({"cus_0": "x", "cus_1": "x", "cus_2": "x", "cus_3": "k3"})
 
     with pytest.raises(Refused, match="3 of 4 bound customers") as caught:
-        guard.of_this_account(ledger(*ROWS[:4]), live, TERMS, declared())
+        safety_checks.of_this_account(ledger(*ROWS[:4]), live, TERMS, declared())
 
     assert caught.value.exit_code == 3
 
@@ -119,19 +119,19 @@ def test_a_customer_that_a_get_shows_counts_as_seen() -> None:
     live = account(got={CustomerId("cus_0"): there("cus_0", "x")})
 
     with pytest.raises(Refused):
-        guard.of_this_account(ledger(ROWS[0]), live, TERMS, declared())
+        safety_checks.of_this_account(ledger(ROWS[0]), live, TERMS, declared())
 
 
 def test_a_binding_that_an_id_line_answers_for_does_not_count_as_broken() -> None:
     desired = declared(customer("k0", id=CustomerId("cus_0")))
 
-    assert guard.of_this_account(ledger(ROWS[0]), live_of({"cus_0": "x"}), TERMS, desired) == ()
+    assert safety_checks.of_this_account(ledger(ROWS[0]), live_of({"cus_0": "x"}), TERMS, desired) == ()
 
 
 def test_a_binding_that_a_moved_line_answers_for_does_not_count_as_broken() -> None:
     desired = declared(customer("x"), moved={"k0": "x"})
 
-    assert guard.of_this_account(ledger(ROWS[0]), live_of({"cus_0": "x"}), TERMS, desired) == ()
+    assert safety_checks.of_this_account(ledger(ROWS[0]), live_of({"cus_0": "x"}), TERMS, desired) == ()
 
 
 @pytest.mark.parametrize(
@@ -155,20 +155,20 @@ def test_a_new_client_id_needs_half_of_the_customers_and_three_or_all(rows: int,
 
     if not accepted:
         with pytest.raises(Refused, match=f"only {held} of its {rows} customers are live"):
-            guard.of_this_account(records, live, TERMS, declared())
+            safety_checks.of_this_account(records, live, TERMS, declared())
         return
     text = (
         f"the API key is not that of the last apply; {held} of {rows} bound customers are live as recorded, "
         "so it is the same account's"
     )
-    assert guard.of_this_account(records, live, TERMS, declared()) == (Note(text),)
+    assert safety_checks.of_this_account(records, live, TERMS, declared()) == (Note(text),)
 
 
 def test_the_same_client_id_and_a_ledger_without_customers_need_no_proof() -> None:
     same = ledger(*ROWS, account=TERMS.environment.account)
 
-    assert guard.of_this_account(same, account(), TERMS, declared()) == ()
-    assert guard.of_this_account(ledger(account="another"), account(), TERMS, declared()) == ()
+    assert safety_checks.of_this_account(same, account(), TERMS, declared()) == ()
+    assert safety_checks.of_this_account(ledger(account="another"), account(), TERMS, declared()) == ()
 
 
 # --- limits ---------------------------------------------------------------------------------------------
@@ -182,8 +182,8 @@ MANY = ledger(*(bound(f"k{number}", f"cus_{number}") for number in range(39)))
 
 
 def test_the_default_limit_is_a_tenth_of_the_active_bindings_rounded_down() -> None:
-    assert guard.limits(changes(Action.ARCHIVE, 3), MANY, account(), 39, TERMS) == ()
-    assert guard.limits(changes(Action.ARCHIVE, 4), MANY, account(), 39, TERMS) == (
+    assert safety_checks.limits(changes(Action.ARCHIVE, 3), MANY, account(), 39, TERMS) == ()
+    assert safety_checks.limits(changes(Action.ARCHIVE, 4), MANY, account(), 39, TERMS) == (
         Exceeded("max_archives", 4, 3, "--max-archives 4"),
     )
 
@@ -191,8 +191,8 @@ def test_the_default_limit_is_a_tenth_of_the_active_bindings_rounded_down() -> N
 def test_one_is_always_within_a_percentage_but_not_within_none() -> None:
     none = replace(TERMS, max_archives=Share(0, percent=True))
 
-    assert guard.limits(changes(Action.ARCHIVE, 1), ledger(), account(), 0, TERMS) == ()
-    assert guard.limits(changes(Action.ARCHIVE, 1), ledger(), account(), 0, none) == (
+    assert safety_checks.limits(changes(Action.ARCHIVE, 1), ledger(), account(), 0, TERMS) == ()
+    assert safety_checks.limits(changes(Action.ARCHIVE, 1), ledger(), account(), 0, none) == (
         Exceeded("max_archives", 1, 0, "--max-archives 1"),
     )
 
@@ -200,14 +200,16 @@ def test_one_is_always_within_a_percentage_but_not_within_none() -> None:
 def test_archived_bindings_are_no_part_of_the_share() -> None:
     rows = [replace(row, state=BindingState.ARCHIVED) for row in MANY.bindings.values()]
 
-    assert [one.allowed for one in guard.limits(changes(Action.ARCHIVE, 2), ledger(*rows), account(), 39, TERMS)] == [1]
+    assert [
+        one.allowed for one in safety_checks.limits(changes(Action.ARCHIVE, 2), ledger(*rows), account(), 39, TERMS)
+    ] == [1]
 
 
 def test_with_prune_all_the_share_is_of_what_is_listed() -> None:
     live = account(*(there(f"cus_{number}", f"k{number}") for number in range(20)))
     terms = replace(TERMS, prune=Prune.ALL)
 
-    assert guard.limits(changes(Action.ARCHIVE, 3, Reason.OWNED), MANY, live, 0, terms) == (
+    assert safety_checks.limits(changes(Action.ARCHIVE, 3, Reason.OWNED), MANY, live, 0, terms) == (
         Exceeded("max_archives", 3, 2, "--max-archives 3"),
     )
 
@@ -216,7 +218,7 @@ def test_with_prune_all_the_share_is_of_what_is_listed() -> None:
     ("reason", "limited"), [(Reason.OURS, False), (Reason.ELSEWHERE, True), (Reason.HIDDEN_OR_GONE, True)]
 )
 def test_only_restores_of_what_others_archived_are_limited(reason: Reason, limited: bool) -> None:
-    found = guard.limits(changes(Action.RESTORE, 4, reason), MANY, account(), 39, TERMS)
+    found = safety_checks.limits(changes(Action.RESTORE, 4, reason), MANY, account(), 39, TERMS)
 
     assert found == ((Exceeded("max_restores", 4, 3, "--max-restores 4"),) if limited else ())
 
@@ -226,6 +228,10 @@ def test_all_changes_count_for_max_changes_by_the_larger_of_declared_and_live() 
     live = account(*(there(f"cus_{number}", f"k{number}") for number in range(4)))
     planned = [*changes(Action.CREATE, 2), *changes(Action.CREATE_USER, 1)]
 
-    assert guard.limits(planned, ledger(), live, 6, terms) == ()
-    assert guard.limits(planned, ledger(), live, 5, terms) == (Exceeded("max_changes", 3, 2, "--max-changes 3"),)
-    assert guard.limits(planned, ledger(), live, 0, terms) == (Exceeded("max_changes", 3, 2, "--max-changes 3"),)
+    assert safety_checks.limits(planned, ledger(), live, 6, terms) == ()
+    assert safety_checks.limits(planned, ledger(), live, 5, terms) == (
+        Exceeded("max_changes", 3, 2, "--max-changes 3"),
+    )
+    assert safety_checks.limits(planned, ledger(), live, 0, terms) == (
+        Exceeded("max_changes", 3, 2, "--max-changes 3"),
+    )

@@ -16,7 +16,7 @@ from reconciler.model.policy import Prune, Share, Terms
 from reconciler.plan.collisions import MOST_NOTED
 from reconciler.plan.explain import explain
 from reconciler.plan.make import make_plan
-from reconciler.plan.saved import as_text, load, plan_to_json, save
+from reconciler.plan.saved_plan import as_text, load, plan_to_json, save
 from reconciler.report.plan_html import plan_html
 from reconciler.report.plan_markdown import plan_markdown
 from reconciler.report.plan_text import plan_text

@@ -9,7 +9,7 @@ from plan_parts import CREATED_AT, NOW_S, account, bound, sight, there
 
 from reconciler.model.core import CustomerId, Get, Live, Seek
 from reconciler.model.ledger import Binding, BindingState, Recent, RecentWrite
-from reconciler.plan.presence import Active, Elsewhere, Hidden, Presence, Shelved, Unread, as_recorded, presence
+from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Presence, Unread, as_recorded, presence
 
 ID = CustomerId("cus_1")
 ACME = there("cus_1", "acme")
@@ -38,9 +38,9 @@ GONE = replace(ROW, state=BindingState.ABSENT)
         (GONE, LISTED, Active(ACME)),
         (GONE, ABSENT, Unread(Get(ID))),
         (GONE, replace(ABSENT, got={ID: None}), Hidden()),
-        (ARCHIVED, ABSENT, Shelved(None)),
+        (ARCHIVED, ABSENT, ArchivedByUs(None)),
         (ARCHIVED, LISTED, Active(ACME)),
-        (replace(ARCHIVED, written_at=NOW_S - 9), LISTED, Shelved(ACME)),
+        (replace(ARCHIVED, written_at=NOW_S - 9), LISTED, ArchivedByUs(ACME)),
     ],
 )
 def test_where_archived_ones_are_not_listed_reading_tells_what_a_customer_is(
@@ -50,7 +50,8 @@ def test_where_archived_ones_are_not_listed_reading_tells_what_a_customer_is(
 
 
 @pytest.mark.parametrize(
-    ("lists_archived", "expected"), [(True, Shelved(ACME)), (None, Shelved(ACME, doubted=True)), (False, Active(ACME))]
+    ("lists_archived", "expected"),
+    [(True, ArchivedByUs(ACME)), (None, ArchivedByUs(ACME, doubted=True)), (False, Active(ACME))],
 )
 def test_a_listed_customer_that_we_archived_is_what_the_server_makes_of_it(
     lists_archived: bool | None, expected: Presence

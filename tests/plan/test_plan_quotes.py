@@ -12,7 +12,7 @@ from reconciler.kinds.wire import with_record
 from reconciler.model.ledger import Binding, Trouble
 from reconciler.model.plan import Blocked
 from reconciler.plan.make import make_plan
-from reconciler.plan.saved import plan_to_json
+from reconciler.plan.saved_plan import plan_to_json
 from reconciler.report.redact import masked_plan
 
 

@@ -11,8 +11,8 @@ from plan_parts import TERMS, account, bound, customer, declared, ledger, there
 from reconciler.model.core import Action, Address, CustomerId, Desired, Reason, Status
 from reconciler.model.ledger import Binding, Intent, PutUsers, Records, SeenUser
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Plan, StaleReason
-from reconciler.plan.revalidate import Earlier, Revalidated, earlier_of, revalidated
-from reconciler.plan.saved import SavedPlan, row_digest, users_digest
+from reconciler.plan.revalidate import Earlier, Revalidated, earlier_of, revalidate
+from reconciler.plan.saved_plan import SavedPlan, row_digest, users_digest
 from reconciler.report.stale_text import stale_text
 
 NOTHING_YET = Earlier()
@@ -52,7 +52,7 @@ def held(
     )
     live = account(there("cus_1", "a"), there("cus_2", "b"))
     desired = declared(customer("a"), customer("b")) if desired is None else desired
-    return revalidated(plan, made, earlier, desired, live, records or ledger(bound("a", "cus_1")), TERMS)
+    return revalidate(plan, made, earlier, desired, live, records or ledger(bound("a", "cus_1")), TERMS)
 
 
 def intents(*ended: tuple[Change, Status | None]) -> Earlier:

@@ -14,7 +14,7 @@ from reconciler.errors import Refused, Source
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
 from reconciler.model.ledger import Binding, BindingState, PutUsers, SeenUser, Via
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
-from reconciler.plan.saved import SavedPlan, load, plan_to_json, row_digest, save, users_digest
+from reconciler.plan.saved_plan import SavedPlan, load, plan_to_json, row_digest, save, users_digest
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schema" / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -13,7 +13,7 @@ from reconciler.errors import Source
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
 from reconciler.model.ledger import Binding, BindingState, Via
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
-from reconciler.plan.saved import load, plan_to_json, save
+from reconciler.plan.saved_plan import load, plan_to_json, save
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schema" / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -32,7 +32,7 @@ from reconciler.model.policy import Prune, Terms
 from reconciler.pipeline.trying import tried_first
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
-from reconciler.plan.trial import Fault, tried
+from reconciler.plan.trial import TrialFailure, try_plan
 
 JANE = DesiredUser("jane@x.example", {"first_name": "Jane"}, Source("customers.yaml", 4, 5))
 FOLDERS = sorted(path.parent for path in plan_cases.CASES.glob("*/desired.yaml"))
@@ -79,9 +79,9 @@ def broken(key: str, action: Action, change: Break) -> Plan:
     return replace(plan, changes=tuple(changes))
 
 
-def trial(plan: Plan) -> tuple[Fault, ...]:
+def trial(plan: Plan) -> tuple[TrialFailure, ...]:
     """Return what the trial finds."""
-    return tried(plan, DESIRED, LIVE, RECORDS, TERMS, right().learned)
+    return try_plan(plan, DESIRED, LIVE, RECORDS, TERMS, right().learned)
 
 
 def test_the_right_plan_of_all_actions_keeps_its_word() -> None:
@@ -98,8 +98,8 @@ def test_the_right_plan_of_all_actions_keeps_its_word() -> None:
 def test_a_patch_that_lacks_a_field_is_found() -> None:
     plan = broken("moved-house", Action.PATCH, lambda one: (replace(one, fields=one.fields[:1]),))
     assert trial(plan) == (
-        Fault(Address("moved-house"), "state would not be as declared"),
-        Fault(Address("moved-house"), "the next plan has its patch of state again"),
+        TrialFailure(Address("moved-house"), "state would not be as declared"),
+        TrialFailure(Address("moved-house"), "the next plan has its patch of state again"),
     )
 
 
@@ -107,53 +107,53 @@ def test_a_create_that_carries_another_value_is_found() -> None:
     plan = broken(
         "new", Action.CREATE, lambda one: (replace(one, fields=tuple(replace(f, after="x") for f in one.fields)),)
     )
-    assert trial(plan) == (Fault(Address("new"), "name would not be as declared"),)
+    assert trial(plan) == (TrialFailure(Address("new"), "name would not be as declared"),)
 
 
 def test_a_create_that_is_doubled_is_found() -> None:
     plan = broken("new", Action.CREATE, lambda one: (one, one))
-    assert Fault(Address("new"), "several active customers would have its external_id") in trial(plan)
+    assert TrialFailure(Address("new"), "several active customers would have its external_id") in trial(plan)
 
 
 def test_an_archive_of_the_wrong_customer_is_found() -> None:
     plan = broken("closed", Action.ARCHIVE, lambda one: (replace(one, id=CustomerId("cus_4")),))
-    assert trial(plan)[-1] == Fault(Address("closed"), "the next plan has its archive again")
-    assert Fault(Address("closed"), "archive: its id is not the one that the ledger would bind") in trial(plan)
+    assert trial(plan)[-1] == TrialFailure(Address("closed"), "the next plan has its archive again")
+    assert TrialFailure(Address("closed"), "archive: its id is not the one that the ledger would bind") in trial(plan)
 
 
 def test_an_archive_of_a_customer_that_is_declared_active_is_found() -> None:
     wrong = Change(Action.ARCHIVE, Address("same"), CustomerId("cus_4"), Reason.ENTRY_GONE)
     plan = broken("closed", Action.ARCHIVE, lambda one: (one, wrong))
     assert trial(plan) == (
-        Fault(Address("same"), "it would be archived"),
-        Fault(Address("same"), "the next plan has its restore again"),
+        TrialFailure(Address("same"), "it would be archived"),
+        TrialFailure(Address("same"), "the next plan has its restore again"),
     )
 
 
 def test_a_patch_before_the_restore_of_its_customer_is_found() -> None:
     patch = Change(Action.PATCH, Address("back"), CustomerId("cus_3"), Reason.DECLARED)
     plan = broken("back", Action.RESTORE, lambda one: (patch, one))
-    assert Fault(Address("back"), "patch: the API's rules refuse it with 404") in trial(plan)
+    assert TrialFailure(Address("back"), "patch: the API's rules refuse it with 404") in trial(plan)
 
 
 def test_a_create_whose_row_is_missing_is_found() -> None:
     plan = right().plan
     plan = replace(plan, entries=tuple(entry for entry in plan.entries if entry.external_id != "new"))
-    assert Fault(Address("new"), "create: the ledger would have no row for it") in trial(plan)
+    assert TrialFailure(Address("new"), "create: the ledger would have no row for it") in trial(plan)
 
 
 def test_a_user_that_is_left_out_beside_its_customer_is_found() -> None:
     plan = broken("new", Action.CREATE_USER, lambda _: ())
     assert trial(plan) == (
-        Fault(Address("new", "jane@x.example"), "the next plan has its create_user of email, first_name again"),
-        Fault(Address("new", "jane@x.example"), "the user would not be there"),
+        TrialFailure(Address("new", "jane@x.example"), "the next plan has its create_user of email, first_name again"),
+        TrialFailure(Address("new", "jane@x.example"), "the user would not be there"),
     )
 
 
 def test_a_row_that_would_record_a_project_of_others_is_found_as_blocked_after_it() -> None:
     plan = right().plan
     entries = tuple(replace(row, project="others") if row.external_id == "new" else row for row in plan.entries)
-    assert Fault(Address("new"), "it would then be blocked") in trial(replace(plan, entries=entries))
+    assert TrialFailure(Address("new"), "it would then be blocked") in trial(replace(plan, entries=entries))
 
 
 def test_what_we_wrote_a_moment_ago_is_left_out() -> None:
@@ -162,7 +162,7 @@ def test_what_we_wrote_a_moment_ago_is_left_out() -> None:
     draft = make_plan(desired, live, records, TERMS)
     plan = replace(draft.plan, changes=tuple(replace(one, fields=()) for one in draft.plan.changes))
     assert len(plan.changes) == 1
-    assert tried(plan, desired, live, records, TERMS, draft.learned) == ()
+    assert try_plan(plan, desired, live, records, TERMS, draft.learned) == ()
 
 
 def test_a_faulty_plan_is_refused_as_our_bug_and_its_report_holds_no_personal_value() -> None:
@@ -181,7 +181,7 @@ def test_a_faulty_plan_is_refused_as_our_bug_and_its_report_holds_no_personal_va
 @pytest.mark.parametrize("folder", WHOLE, ids=lambda folder: folder.name)
 def test_the_plan_of_a_case_keeps_its_word(folder: Path) -> None:
     draft = plan_cases.drafted(folder)
-    assert tried(draft.plan, *plan_cases.inputs(folder), draft.learned) == ()
+    assert try_plan(draft.plan, *plan_cases.inputs(folder), draft.learned) == ()
 
 
 # --- no false alarm, for any declared and live state ---------------------------------------------------
@@ -254,4 +254,4 @@ def test_no_right_plan_is_found_wrong(given_inputs: tuple[Desired, Live, Records
     except (Incomplete, Refused):
         return
     if not draft.reads:
-        assert tried(draft.plan, desired, live, records, under, draft.learned) == ()
+        assert try_plan(draft.plan, desired, live, records, under, draft.learned) == ()

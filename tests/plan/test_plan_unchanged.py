@@ -34,7 +34,7 @@ from reconciler.model.ledger import (
 from reconciler.model.policy import Prune, Terms
 from reconciler.pipeline import planning
 from reconciler.plan.draft import Draft
-from reconciler.plan.make import judged, make_plan
+from reconciler.plan.make import make_plan, plan_context
 from reconciler.plan.unchanged import to_be_planned
 
 KEYS = ("ann", "ben", "cat", "dan")
@@ -161,7 +161,7 @@ def test_the_quick_way_plans_what_the_long_way_plans(
     assert quickly(*given_sides, lacked=lacked) == full
     desired, live, records, under = given_sides
     if isinstance(full, Draft) and not full.reads:
-        left = to_be_planned(desired, judged(desired, live, records, under).register, records.users, under.place)
+        left = to_be_planned(desired, plan_context(desired, live, records, under).register, records.users, under.place)
         event(f"{len(desired.customers) - len(left)} of {len(desired.customers)} need nothing")
 
 
@@ -196,7 +196,7 @@ def test_in_any_history_the_quick_way_plans_what_the_long_way_plans(
 def left(entry: DesiredCustomer, live: LiveCustomer, row: Binding, **under: Any) -> list[DesiredCustomer]:  # noqa: ANN401
     """Return who of one customer is left to be planned."""
     desired, records = declared(entry), ledger(row)
-    register = judged(desired, account(live), records, replace(TERMS, **under)).register
+    register = plan_context(desired, account(live), records, replace(TERMS, **under)).register
     return to_be_planned(desired, register, records.users, under.get("place", ""))
 
 

@@ -9,7 +9,7 @@ from plan_parts import NOW_S, TERMS, account, bound, ledger, there
 
 from reconciler.model.core import Live
 from reconciler.model.ledger import Binding, BindingState, Learned
-from reconciler.plan.ways import MANY, concluded, known_ways, learned_from, to_learn_from
+from reconciler.plan.server_behavior import MANY, concluded, known_ways, learned_from, to_learn_from
 
 LISTS = Learned(lists_archived=True, gets_archived=True, longest_page=100, empties="null", how="from cus_1")
 HIDES = replace(LISTS, lists_archived=False)

@@ -12,8 +12,8 @@ from reconciler.errors import Source
 from reconciler.model.core import Action, Address, Reason
 from reconciler.model.plan import Change, Exceeded
 from reconciler.model.policy import Terms, Window
+from reconciler.plan.limits import closed, is_open, opens_at
 from reconciler.plan.make import make_plan
-from reconciler.plan.windows import closed, is_open, opens_at
 
 EVERY_DAY = frozenset(range(7))
 BERLIN = ZoneInfo("Europe/Berlin")

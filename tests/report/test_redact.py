@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reconciler.kinds import CUSTOMER, USER
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Plan
-from reconciler.plan.saved import plan_to_json
+from reconciler.plan.saved_plan import plan_to_json
 from reconciler.report.redact import masked, masked_plan, masked_text
 
 ACME = CustomerId("cus_1")

@@ -1,14 +1,16 @@
-"""When changes are allowed: windows of the week, by the clocks of a place. Pure: the hour is given."""
+"""What a plan is held against besides its content: changes in number, runs of bounded length, change windows."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from math import ceil, inf
 
 from reconciler.model.core import Action
-from reconciler.model.plan import Change, Exceeded
-from reconciler.model.policy import Window
+from reconciler.model.plan import Change, Exceeded, Fit, Plan
+from reconciler.model.policy import UNBOUNDED, Allowance, Window
 
 WINDOWS = "windows"
 """The name of the limit."""
@@ -69,3 +71,46 @@ def _closed(action: Action, planned: int, windows: Sequence[Window], now_s: floa
         " or ".join(window.said for window in named),
         "" if opens_s is None else datetime.fromtimestamp(opens_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+
+
+SPACING = 1.005
+"""How much further apart requests leave than the rate says; see `api.limit.HAIR`."""
+
+
+def with_fit(plan: Plan, allowance: Allowance, lag_s: float) -> Plan:
+    """
+    Return `plan` with its cost saying in how many runs under `allowance` it fits; `plan` itself without a bound.
+
+    Each run pays the overhead again. One that creates keeps a request, and the lag bound `lag_s`, to settle a
+    create whose answer is lost.
+    """
+    if allowance == UNBOUNDED:
+        return plan
+    cost = plan.cost
+    creates = any(change.action in (Action.CREATE, Action.CREATE_USER) for change in plan.changes)
+    most = inf if allowance.max_requests is None else allowance.max_requests - creates
+    if allowance.max_duration_s is not None and cost.rate_per_s:
+        most = min(most, int((allowance.max_duration_s - lag_s * creates) * cost.rate_per_s / SPACING))
+    room = most - cost.overhead
+    windows = ceil(cost.requests / room) if room > 0 else 0
+    fit = Fit(max(windows, int(not cost.requests)), allowance.max_requests, allowance.max_duration_s)
+    return replace(plan, cost=replace(cost, fit=fit))
+
+
+MANY_CREATES = 20
+"""More creates than these are seldom meant in production: a ledger or an external_id that was lost looks so."""
+
+
+def dangers(plan: Plan, *, production: bool, disposable: bool) -> tuple[Action, ...]:
+    """
+    Return the actions of `plan` that a person should name: archives, restores, and many creates in production.
+
+    An archive ends what somebody pays, a restore begins it anew, and a create may be the second of one customer.
+    In a `disposable` environment nothing is dangerous.
+    """
+    if disposable:
+        return ()
+    found = [action for action in (Action.ARCHIVE, Action.RESTORE) if plan.count(action)]
+    if production and plan.count(Action.CREATE) > MANY_CREATES:
+        found.append(Action.CREATE)
+    return tuple(found)

@@ -1,22 +1,43 @@
-"""
-Whether the customers that `--target` names can be read alone, and whether a plan made of them may stand.
-
-A list narrowed to a customer's created_at shows it as the whole listing does. What it cannot show is everybody
-else: another customer with the same external_id, beside whom a create or a restore would make a duplicate. So
-such a plan stands only where all that it does is to customers that the ledger binds and that were seen to be
-active; else the account is read as always.
-"""
+"""What to read beside the listing, and when targets can be read alone."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from math import ceil
 
-from reconciler.model.core import Action, Desired, Seek
+from reconciler.model.core import Action, Desired, ListUsers, Seek
 from reconciler.model.ledger import Binding, BindingState, Records
 from reconciler.model.plan import Plan
 from reconciler.model.policy import Prune, Terms
 from reconciler.plan.scope import scope_of
+from reconciler.plan.server_behavior import known_lag
+from reconciler.plan.users import to_be_listed
+
+
+def expected_reads(desired: Desired, records: Records, terms: Terms, now_s: float) -> tuple[ListUsers, ...]:
+    """
+    Return the user listings that a plan for `desired` needs, as far as files and ledger tell without a listing.
+
+    `now_s` is the server's clock, or nearly, in seconds since 1970: what we wrote within the lag bound is left out, as
+    no list need show it yet. One that turns out to be archived or gone was asked in vain.
+    """
+    return tuple(_foreseen(desired, records, terms, now_s))
+
+
+def _foreseen(desired: Desired, records: Records, terms: Terms, now_s: float) -> Iterator[ListUsers]:
+    """Yield them."""
+    targeted = scope_of(desired, terms).targeted
+    seen_by_s = now_s - known_lag(records.learned, terms)
+    for key, customer in desired.customers.items():
+        row = records.bindings.get(key) if customer.users and not customer.archived else None
+        if row is None or row.state is not BindingState.ACTIVE or not targeted(key):
+            continue
+        if customer.id not in (None, row.id) or row.written_at > seen_by_s:
+            continue
+        if to_be_listed(customer, records.users.get(row.bound_id), read_again=terms.refresh_users):
+            yield ListUsers(row.bound_id)
+
 
 _GLOB = frozenset("*?[")
 _TO_THE_SECOND = len("2026-01-01T00:00:00")

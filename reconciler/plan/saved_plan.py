@@ -1,10 +1,4 @@
-"""
-Plan <-> JSON: the public form (`schema/plan.schema.json`), and the file that `apply PLAN` takes.
-
-The same plan gives the same bytes. A digest over the content shows accident, not malice: a file that
-was edited, cut or put together is refused, each with its own message. Malice gains nothing: of a file
-only what was shown to its reader is loaded, and all of it is planned again before anything is sent.
-"""
+"""Plan <-> JSON: the public form (`schema/plan.schema.json`), and the file that `apply PLAN` takes."""
 
 from __future__ import annotations
 
@@ -16,12 +10,180 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from reconciler.errors import Refused
-from reconciler.model.core import Action, CustomerId, EnvironmentRef
+from reconciler.errors import Refused, Source
+from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason
 from reconciler.model.ledger import Binding, PutUsers
-from reconciler.model.plan import BindingChange, Change, Plan
-from reconciler.plan import saved_parts as parts
-from reconciler.plan.evidence import NO_EVIDENCE, Evidence
+from reconciler.model.plan import (
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    Cost,
+    Exceeded,
+    FieldChange,
+    Fit,
+    Note,
+    Plan,
+    Unverified,
+)
+from reconciler.plan.account_evidence import NO_EVIDENCE, Evidence
+
+Json = dict[str, Any]
+
+
+def change_to_json(change: Change) -> Json:
+    """Return the JSON of a change; `id` is null where the plan creates the customer."""
+    return {
+        "action": change.action.value,
+        "address": str(change.address),
+        "external_id": change.address.external_id,
+        "id": change.id,
+        "reason": change.reason.value,
+        "fields": [
+            {"name": one.name, "before": one.before, "after": one.after, "cause": one.cause.value}
+            for one in change.fields
+        ],
+        **_said("otherwise", change.otherwise),
+        **_said("unless_listed", change.unless_listed or None),
+        **_said("payment_methods", change.payment_methods),
+        **_source_to_json(change.source),
+    }
+
+
+def change_from_json(row: Mapping[str, Any]) -> Change:
+    """Return the change of its JSON, as far as it was shown to be done: where it was declared stays out."""
+    return Change(
+        action=Action(row["action"]),
+        address=Address.parse(text(row["address"])),
+        id=None if row["id"] is None else CustomerId(text(row["id"])),
+        reason=Reason(row["reason"]),
+        fields=tuple(map(_field_from_json, row["fields"])),
+        otherwise=Action(row["otherwise"]) if "otherwise" in row else None,
+        unless_listed=row.get("unless_listed", False) is True,
+        payment_methods=_number(row.get("payment_methods")),
+    )
+
+
+def _field_from_json(row: Mapping[str, Any]) -> FieldChange:
+    """Return one field of a change of its JSON."""
+    after = None if row["after"] is None else text(row["after"])
+    return FieldChange(text(row["name"]), text(row["before"]), after, Cause(row["cause"]))
+
+
+def binding_to_json(binding: BindingChange) -> Json:
+    """Return the JSON of a binding that begins, moves or ends; `from` is the former key of a move."""
+    return {
+        "action": binding.action.value,
+        "address": str(binding.address),
+        "id": binding.id,
+        **_said("from", binding.origin),
+    }
+
+
+def binding_from_json(row: Mapping[str, Any]) -> BindingChange:
+    """Return the binding change of its JSON."""
+    origin = text(row["from"]) if "from" in row else None
+    return BindingChange(
+        BindingAction(row["action"]), Address.parse(text(row["address"])), CustomerId(text(row["id"])), origin
+    )
+
+
+def text(value: object) -> str:
+    """Return a value that is a text; ValueError where it is not."""
+    if isinstance(value, str):
+        return value
+    raise ValueError("it is no text")
+
+
+def _number(value: object) -> int | None:
+    """Return a value that is a whole number or nothing; ValueError where it is not."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError("it is no whole number")
+
+
+def blocked_to_json(one: Blocked) -> Json:
+    """Return the JSON of what is blocked."""
+    return {
+        "address": str(one.address),
+        **_said("field", one.field),
+        "reason": one.reason,
+        "hint": one.hint,
+        **_said("ids", list(one.ids) or None),
+        **({} if one.moved is None else {"moved": {"from": one.moved.origin, "to": one.moved.to}}),
+        **_source_to_json(one.source),
+        **_values_to_json(one.values),
+    }
+
+
+def note_to_json(note: Note) -> Json:
+    """Return the JSON of a note; without `address` it is about the whole plan."""
+    address = None if note.address is None else str(note.address)
+    return {"text": note.text, **_said("address", address), **_values_to_json(note.values)}
+
+
+def cost_to_json(cost: Cost) -> Json:
+    """Return the JSON of the price; `seconds` is what the requests take at the rate."""
+    # 5.0 is written 5: the rate is a number that people read.
+    rate = int(cost.rate_per_s) if cost.rate_per_s.is_integer() else cost.rate_per_s
+    seconds = round(cost.seconds, 3)
+    price = {"requests": cost.requests, "seconds": seconds, "rate_per_second": rate, "overhead": cost.overhead}
+    return price | _fit(cost.fit)
+
+
+def _fit(fit: Fit | None) -> Json:
+    """Return in how many runs the plan fits under `fits_in`, nothing where that was not asked."""
+    if fit is None:
+        return {}
+    bounds = {**_said("max_requests", fit.max_requests), **_said("max_duration_seconds", fit.max_duration_s)}
+    return {"fits_in": {"windows": fit.windows, **bounds}}
+
+
+def unverified_to_json(one: Unverified) -> Json:
+    """Return the JSON of a customer whose state cannot be verified yet."""
+    times = {"written_seconds_ago": round(one.ago_s, 3), "verifiable_in_seconds": round(one.left_s, 3)}
+    return {"address": str(one.address), "id": one.id, **times}
+
+
+def _said(key: str, value: object) -> Json:
+    """Return `value` under its key, nothing for None."""
+    return {} if value is None else {key: value}
+
+
+def limit_to_json(limit: Exceeded) -> Json:
+    """Return the JSON of an exceeded limit."""
+    counted = {"name": limit.name, "planned": limit.planned, "allowed": limit.allowed, "flag": limit.flag}
+    return {
+        **counted,
+        **_source_to_json(limit.source),
+        **_said("action", limit.action),
+        **_said("rule", limit.rule or None),
+        **_said("opens_at", limit.opens_at or None),
+    }
+
+
+def _source_to_json(source: Source | None) -> Json:
+    """Return the place of a declaration under `source`, nothing where there is none."""
+    return {} if source is None else {"source": source.as_json()}
+
+
+def _values_to_json(values: tuple[tuple[str, str], ...]) -> Json:
+    """Return the values that a text quotes under `values`."""
+    return {"values": [{"field": name, "value": value} for name, value in values]} if values else {}
+
+
+def users_to_json(row: PutUsers) -> dict[str, Any]:
+    """Return the users that the ledger shall know of one customer, for their digest."""
+    users = [
+        {
+            "email": user.email,
+            "fields": dict(user.fields),
+            "applied": None if user.applied is None else dict(user.applied),
+        }
+        for user in row.users
+    ]
+    return {"id": row.id, "users": users}
+
 
 FORMAT_VERSION = "1"
 """The version of the public form."""
@@ -88,19 +250,19 @@ def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> d
             "blocked": len(shown.blocked),
             "unchanged": shown.unchanged,
         },
-        "cost": parts.cost_to_json(shown.cost),
-        "changes": [parts.change_to_json(change) for change in shown.changes],
-        "bindings": [parts.binding_to_json(binding) for binding in shown.bindings],
-        "limits": [parts.limit_to_json(limit) for limit in shown.limits],
-        "blocked": [parts.blocked_to_json(one) for one in shown.blocked],
-        "notes": [parts.note_to_json(note) for note in shown.notes],
+        "cost": cost_to_json(shown.cost),
+        "changes": [change_to_json(change) for change in shown.changes],
+        "bindings": [binding_to_json(binding) for binding in shown.bindings],
+        "limits": [limit_to_json(limit) for limit in shown.limits],
+        "blocked": [blocked_to_json(one) for one in shown.blocked],
+        "notes": [note_to_json(note) for note in shown.notes],
         "out_of_scope": shown.out_of_scope,
         "fingerprint": shown.fingerprint,
         "files": [{"name": file.name, "sha256": file.sha256} for file in shown.files],
         **{name: list(texts) for name, texts in _asked(shown).items() if texts},
     }
     if shown.unverified:
-        document["unverified"] = [parts.unverified_to_json(one) for one in shown.unverified]
+        document["unverified"] = [unverified_to_json(one) for one in shown.unverified]
     return document if mask is None else document | {"redacted": True}
 
 
@@ -142,7 +304,7 @@ def row_digest(entry: Binding) -> str:
 
 def users_digest(row: PutUsers) -> str:
     """Return a digest of the users that the ledger shall know of one customer."""
-    return _digest(parts.users_to_json(row))
+    return _digest(users_to_json(row))
 
 
 def as_pieces(document: Mapping[str, Any]) -> Iterator[str]:
@@ -212,8 +374,8 @@ def _asked(plan: Plan) -> Mapping[str, tuple[str, ...]]:
 def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
     """Return the plan of a whole document; KeyError, TypeError and the like where it is none."""
     environment = document["environment"]
-    name, base_url, account = (parts.text(environment[key]) for key in ("name", "base_url", "account"))
-    fingerprint, read_at = parts.text(document["fingerprint"]), document["saved"]["read_at"]
+    name, base_url, account = (text(environment[key]) for key in ("name", "base_url", "account"))
+    fingerprint, read_at = text(document["fingerprint"]), document["saved"]["read_at"]
     if not _HEX.fullmatch(fingerprint) or not isinstance(read_at, float) or not math.isfinite(read_at):
         raise ValueError("it is no fingerprint, or no time")
     return SavedPlan(
@@ -221,19 +383,19 @@ def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
         name=digest,
         fingerprint=fingerprint,
         read_at=read_at,
-        changes=tuple(map(parts.change_from_json, _items(document, "changes"))),
-        bindings=tuple(map(parts.binding_from_json, _items(document, "bindings"))),
-        files=tuple(parts.text(row["name"]) for row in _items(document, "files")),
-        folders=tuple(map(parts.text, _items(document, "folders"))),
-        globs=tuple(map(parts.text, _items(document, "globs"))),
-        targets=tuple(map(parts.text, _items(document, "targets"))),
-        excludes=tuple(map(parts.text, _items(document, "excludes"))),
+        changes=tuple(map(change_from_json, _items(document, "changes"))),
+        bindings=tuple(map(binding_from_json, _items(document, "bindings"))),
+        files=tuple(text(row["name"]) for row in _items(document, "files")),
+        folders=tuple(map(text, _items(document, "folders"))),
+        globs=tuple(map(text, _items(document, "globs"))),
+        targets=tuple(map(text, _items(document, "targets"))),
+        excludes=tuple(map(text, _items(document, "excludes"))),
         refresh_users=document["saved"].get("refresh_users") is True,
-        recreate=tuple(map(parts.text, _items(document, "allow_recreate"))),
-        rows={parts.text(row["external_id"]): parts.text(row["digest"]) for row in _items(document, "rows")},
-        users={CustomerId(parts.text(row["id"])): parts.text(row["digest"]) for row in _items(document, "users")},
-        held=parts.text(document["saved"].get("held", "")),
-        evidence=Evidence(*(parts.text(document["saved"].get(name, "")) for name in ("ledger", "listed"))),
+        recreate=tuple(map(text, _items(document, "allow_recreate"))),
+        rows={text(row["external_id"]): text(row["digest"]) for row in _items(document, "rows")},
+        users={CustomerId(text(row["id"])): text(row["digest"]) for row in _items(document, "users")},
+        held=text(document["saved"].get("held", "")),
+        evidence=Evidence(*(text(document["saved"].get(name, "")) for name in ("ledger", "listed"))),
     )
 
 

@@ -14,8 +14,8 @@ from reconciler.errors import Refused
 from reconciler.model.core import Action, CustomerId, Live
 from reconciler.model.ledger import Records
 from reconciler.model.plan import Change
-from reconciler.plan.absence import digest_of
-from reconciler.plan.guard import PROOF, as_recorded
+from reconciler.plan.presence import digest_of
+from reconciler.plan.safety_checks import PROOF, as_recorded
 
 
 @dataclass(frozen=True, slots=True)
