@@ -18,7 +18,7 @@ from reconciler.api.request import Request
 from reconciler.api.times import rfc3339
 from reconciler.apply.execute import Steps
 from reconciler.apply.recover import doubt_text
-from reconciler.apply.replies import outcome_of
+from reconciler.apply.requests import outcome_of
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Facts, Observed, Users, settle
 from reconciler.errors import Unanswered

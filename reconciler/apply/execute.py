@@ -1,13 +1,4 @@
-"""
-Plan to outcomes: each change is an intent, a request, and an outcome, in that order and durable each.
-
-Customers are independent and in flight together; the changes of one go one after the other, and
-archives come when all else has ended. What happened to one change is a value; what stops the run (403,
-the wrong host, a ledger that cannot be written, five refusals in a row, the user) is its `halt`.
-
-A create whose answer was lost waits with all that hangs on it until the lag bound has passed; then one
-look settles all that are in doubt: those that are there are taken, the others are sent again.
-"""
+"""Plan to outcomes: each change is an intent, a request and an outcome, in that order; and the events of a run."""
 
 from __future__ import annotations
 
@@ -16,11 +7,30 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.api.limit import in_flight
-from reconciler.apply.events import Begun, Settling, Tell
 from reconciler.apply.sender import Halted, Sender
 from reconciler.errors import ApiFailed
 from reconciler.model.core import Action, Address, Status
 from reconciler.model.plan import Change, Outcome, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A change is taken up; once more where its answer was lost and reading found that it did not happen."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """So many creates are in doubt, and are looked for after `wait_s` seconds."""
+
+    in_doubt: int
+    wait_s: float
+
+
+ApplyEvent = Begun | Settling | Outcome
+Tell = Callable[[ApplyEvent], None]
+
 
 SETTLING_ROUNDS = 5
 """So often what is in doubt is looked for and sent again; what is in doubt then is left to the next run."""

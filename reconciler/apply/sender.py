@@ -1,17 +1,16 @@
-"""One run's sending: the intent before the request, its outcome after, and the rule that stops the run."""
+"""One run's sending: the intent before the request, its outcome after, each durable; and what stops the run."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from reconciler.api.client import ApiClient
 from reconciler.api.limit import Hold
 from reconciler.api.request import Reply, Request
-from reconciler.apply.journal import Journal
 from reconciler.clock import Clock, sleep_unless
 from reconciler.errors import (
     ApiFailed,
@@ -25,9 +24,71 @@ from reconciler.errors import (
     Unauthorized,
     Unreachable,
 )
+from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Address, CustomerId, Status
 from reconciler.model.ledger import Intent, PutIntent, Write
 from reconciler.model.plan import Change
+
+_Waiting = tuple[tuple[Write, ...], asyncio.Future[None]]
+
+
+class Journal:
+    """One run's way to its ledger. After a failed commit every write raises LedgerFailed."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._waiting: list[_Waiting] = []
+        self._beside: asyncio.Task[None] | None = None
+
+    async def write(self, *writes: Write) -> None:
+        """Make `writes` durable, all or none; raises LedgerFailed where that cannot be had."""
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((writes, written))
+        if self._ledger.remote:
+            if self._beside is None or self._beside.done():
+                self._beside = loop.create_task(self._commit_beside())
+        elif len(self._waiting) == 1:
+            loop.call_soon(self._commit)
+        await written
+
+    def _commit(self) -> None:
+        """Commit all that waits."""
+        waiting, self._waiting = self._waiting, []
+        failed: Exception | None = None
+        try:
+            self._ledger.commit(_together(waiting))
+        except Exception as exc:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            failed = exc
+        _tell(waiting, failed)
+
+    async def _commit_beside(self) -> None:
+        """Commit all that waits, and what comes meanwhile, in a thread."""
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            failed: Exception | None = None
+            try:
+                await asyncio.to_thread(self._ledger.commit, _together(waiting))
+            except Exception as exc:  # noqa: BLE001 - as above
+                failed = exc
+            _tell(waiting, failed)
+
+
+def _together(waiting: Sequence[_Waiting]) -> list[Write]:
+    """Return the writes of all that wait, in their order."""
+    return [write for writes, _ in waiting for write in writes]
+
+
+def _tell(waiting: Sequence[_Waiting], failed: Exception | None) -> None:
+    """Tell all that wait that their writes are durable, or why not."""
+    for _, written in waiting:
+        if written.cancelled():
+            continue
+        if failed is None:
+            written.set_result(None)
+        else:
+            written.set_exception(failed)
+
 
 REFUSALS = 5
 """So many refusals of one status and code in a row stop the run; lost answers and 5xx do not count."""

@@ -9,7 +9,7 @@ import click
 
 from reconciler.apply import direct_request
 from reconciler.apply.direct_request import Call
-from reconciler.apply.events import ApplyEvent, Settling
+from reconciler.apply.execute import ApplyEvent, Settling
 from reconciler.cli import consent, output
 from reconciler.cli.api_options import Asking, How
 from reconciler.cli.api_reads import shown

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import assert_never
 
-from reconciler.apply.events import ApplyEvent, Begun, Settling
+from reconciler.apply.execute import ApplyEvent, Begun, Settling
 from reconciler.cli import consent, output
 from reconciler.cli.asked import Asked
 from reconciler.cli.events import Events

@@ -11,10 +11,8 @@ from uuid import uuid4
 
 from reconciler.api.client import ApiClient
 from reconciler.apply import recover
-from reconciler.apply.events import Tell
-from reconciler.apply.execute import Result, execute
-from reconciler.apply.journal import Journal
-from reconciler.apply.sender import Sender
+from reconciler.apply.execute import Result, Tell, execute
+from reconciler.apply.sender import Journal, Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
 from reconciler.clock import Clock

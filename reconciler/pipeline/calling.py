@@ -9,10 +9,8 @@ from reconciler import live as reading
 from reconciler.api.client import ApiClient
 from reconciler.apply import recover
 from reconciler.apply.direct_request import Call, CallSteps, change_of
-from reconciler.apply.events import Tell
-from reconciler.apply.execute import Result, execute
-from reconciler.apply.journal import Journal
-from reconciler.apply.sender import Sender
+from reconciler.apply.execute import Result, Tell, execute
+from reconciler.apply.sender import Journal, Sender
 from reconciler.apply.settle import Ways
 from reconciler.apply.steps import CustomerSteps
 from reconciler.clock import Clock

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.api.client import ApiClient
-from reconciler.apply.journal import Journal
-from reconciler.apply.sender import Sender
+from reconciler.apply.sender import Journal, Sender
 from reconciler.clock import Clock
 from reconciler.ledger.base import Ledger
 from reconciler.live.reads import SingleReads
@@ -20,8 +19,8 @@ from reconciler.pipeline.applying import ended
 from reconciler.pipeline.planning import Say
 from reconciler.pipeline.runs import CLEANED, done_in, unfinished
 from reconciler.plan.server_behavior import known_lag, probed
-from reconciler.probe import leftovers as earlier
 from reconciler.probe import run as probe_run
+from reconciler.probe import session as earlier
 from reconciler.probe.session import ProbeSession
 
 KEY = "Reconciler-probe-"

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from reconciler.apply import recover
 from reconciler.apply.direct_request import CallSteps
-from reconciler.apply.events import Settling, Tell
-from reconciler.apply.execute import Result
+from reconciler.apply.execute import Result, Settling, Tell
 from reconciler.apply.sender import Sender
 from reconciler.apply.settle import NothingRead, Observed, TooEarly, settle
 from reconciler.ledger.base import Ledger

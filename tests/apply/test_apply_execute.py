@@ -22,7 +22,7 @@ from carried_out import (
     row,
 )
 
-from reconciler.apply.events import ApplyEvent, Begun
+from reconciler.apply.execute import ApplyEvent, Begun
 from reconciler.errors import LedgerFailed
 from reconciler.model.core import CustomerId, Status
 from reconciler.model.ledger import BindingState, PutIntent

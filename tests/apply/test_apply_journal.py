@@ -10,7 +10,7 @@ import pytest
 from carried_out import Book, row
 from clocks import run
 
-from reconciler.apply.journal import Journal
+from reconciler.apply.sender import Journal
 from reconciler.errors import LedgerFailed
 from reconciler.model.ledger import DropBinding, PutBinding, Write
 
