@@ -15,7 +15,7 @@ from typing import Any
 
 from workbench import Server, emulator, measured, program, table, told
 
-from reconciler.synthetic.generate import generated
+from reconciler.synthetic.people import generate_customers
 
 BATCHES = ("north-*", "south-*", "east-*", "west-*", "")
 """By the external_id; the last takes the customers that have none."""
@@ -45,7 +45,7 @@ def _fill(server: Server, number: int) -> None:
     """Put customers with two users each into the account, every second one without an external_id."""
     sides = [pattern.removesuffix("*") for pattern in BATCHES if pattern]
     customers = []
-    for place, one in enumerate(generated(number, 2, 1)):
+    for place, one in enumerate(generate_customers(number, 2, 1)):
         users = [{"email": email, **names} for email, names in one.users.items()]
         named = {} if place % 2 else {"external_id": f"{sides[place // 2 % len(sides)]}{one.key}"}
         customers.append({**one.fields, **named, "users": users})

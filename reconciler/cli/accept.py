@@ -17,7 +17,7 @@ from reconciler.errors import Refused
 from reconciler.escape import visible
 from reconciler.model.core import Desired, DesiredCustomer
 from reconciler.model.reports import Drift
-from reconciler.report.words import count
+from reconciler.report.layout import count
 
 
 def take_over(session: Session, desired: Desired, drift: Drift) -> int:

@@ -16,7 +16,7 @@ from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plan.draft import Draft, without_requests
 from reconciler.plan.make import make_plan
-from reconciler.report.words import count
+from reconciler.report.layout import count
 
 COMMAND = "import --bind"
 _NAMED = 3

@@ -23,12 +23,12 @@ from reconciler.pipeline import applying, planning, writing
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.plan.limits import dangers
 from reconciler.plan.saved_plan import AGAIN
-from reconciler.report.events import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
-from reconciler.report.outcome_text import outcomes_json, outcomes_text
+from reconciler.report.layout import count, until
+from reconciler.report.outcome import outcomes_json, outcomes_text
 from reconciler.report.plan_text import needed_text, plan_text
-from reconciler.report.plan_words import bindings_said
+from reconciler.report.plan_words import bindings_phrase
+from reconciler.report.progress import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
 from reconciler.report.redact import uncited
-from reconciler.report.words import count, until
 from reconciler.settings import Environment
 from reconciler.settings.trust import bills
 
@@ -119,7 +119,7 @@ def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], sec
         # stdout is for the events, where they go there.
         (output.result if asked.form == "text" else output.page)(text)
     elif plan.bindings and asked.form == "text":
-        output.report(f"Recorded {bindings_said(plan)}.")
+        output.report(f"Recorded {bindings_phrase(plan)}.")
     if carried.result.halt and carried.result.halt not in {one.message for one in outcomes}:
         output.say(f"The run was stopped: {_halt(carried, redact=asked.redact)}")
     elif carried.result.halt:

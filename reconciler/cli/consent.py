@@ -15,9 +15,9 @@ from reconciler.model.core import Action
 from reconciler.model.plan import Exceeded, Plan
 from reconciler.model.policy import Window
 from reconciler.plan.limits import closed
+from reconciler.report.layout import count
 from reconciler.report.plan_text import question_text
-from reconciler.report.plan_words import limit_said, limit_way
-from reconciler.report.words import count
+from reconciler.report.plan_words import limit_phrase, limit_way
 
 _NAMED = 3
 """So many customers stand in a refusal by name."""
@@ -44,7 +44,7 @@ def within_windows(plan: Plan, windows: Sequence[Window], now_s: float) -> None:
 
 def _refuse(plan: Plan, limits: Sequence[Exceeded]) -> None:
     """Raise Refused with what is exceeded, the changes that a closed window concerns, and what allows them."""
-    over = "; ".join(map(limit_said, limits))
+    over = "; ".join(map(limit_phrase, limits))
     shut = {row.action for row in limits}
     keys = list(dict.fromkeys(one.address.external_id for one in plan.changes if one.action in shut))
     more = f" and {count(len(keys) - _NAMED, 'customer')} more" if len(keys) > _NAMED else ""

@@ -18,8 +18,7 @@ from reconciler.pipeline import checks, contact
 from reconciler.pipeline.checks_of_ledger import LEDGERS, of_the_ledger
 from reconciler.pipeline.opening import real_clock
 from reconciler.pipeline.probing import Probed
-from reconciler.report.doctor import diagnosis_json, diagnosis_text
-from reconciler.report.probe import answers_json, answers_text, left_text
+from reconciler.report.doctor import answers_json, answers_text, diagnosis_json, diagnosis_text, left_text
 from reconciler.settings import Environment, Options, Settings
 
 

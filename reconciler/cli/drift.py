@@ -19,9 +19,8 @@ from reconciler.model.reports import Drift
 from reconciler.pipeline import opening
 from reconciler.plan.drift import drift_of, without_ignored
 from reconciler.plan.scope import NOBODY, Seen, rules_of_nobody
-from reconciler.report.drift_json import drift_json, drift_junit
+from reconciler.report.drift import drift_json, drift_junit, drift_text
 from reconciler.report.drift_page import drift_html, drift_markdown
-from reconciler.report.drift_text import drift_text
 from reconciler.settings import Options
 from reconciler.settings.project import read_rules
 

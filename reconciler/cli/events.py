@@ -14,7 +14,7 @@ from reconciler.cli import output
 from reconciler.clock import Clock
 from reconciler.errors import ReconcilerError
 from reconciler.pipeline.applying import stamp
-from reconciler.report.events import Event, Throttled, event_line
+from reconciler.report.progress import Event, RequestThrottled, event_line
 
 STDOUT = "-"
 
@@ -55,7 +55,7 @@ class Events:
     def sent(self, sent: Sent) -> None:
         """Tell of a request that the server found one too many."""
         if sent.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self.tell(Throttled(sent.shown))
+            self.tell(RequestThrottled(sent.shown))
 
 
 def events_to(ctx: click.Context, target: str | None, clock: Clock, *, redact: bool) -> Events:

@@ -11,8 +11,8 @@ from reconciler.pipeline import opening
 from reconciler.pipeline.runs import last_archive
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.saved_plan import plan_to_json
-from reconciler.report.explain import explanation_json, explanation_text
 from reconciler.report.redact import masked_plan
+from reconciler.report.show import explanation_json, explanation_text
 from reconciler.settings import Options
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler.errors import ReconcilerError
 from reconciler.escape import visible
-from reconciler.report.words import count
+from reconciler.report.layout import count
 
 # Lower case only: on some file systems `Acme` and `acme` are one name.
 _PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9_-])?", re.ASCII)

@@ -21,7 +21,7 @@ from reconciler.pipeline.opening import real_clock
 from reconciler.pipeline.pruning import Pruning, pruning
 from reconciler.pipeline.runs import named_run
 from reconciler.report.history import changes_json, life_text, run_text, runs_json, runs_text
-from reconciler.report.words import count
+from reconciler.report.layout import count
 from reconciler.settings import Options
 
 

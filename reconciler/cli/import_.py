@@ -21,8 +21,8 @@ from reconciler.ledger.base import Ledger
 from reconciler.model.core import Live, LiveCustomer
 from reconciler.pipeline import looking, opening, writing
 from reconciler.plan.scope import selecting
-from reconciler.report.price import reading_price
-from reconciler.report.words import count, duration
+from reconciler.report.layout import count, duration
+from reconciler.report.plan_words import reading_price
 from reconciler.settings import Options
 
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"
@@ -129,12 +129,12 @@ def _entries(account: looking.Account, secret: str) -> tuple[Written, ...]:
             output.say(f"warning: {words}")
         return adopted.entries
     # Only here: Faker takes half a second to load.
-    from reconciler.synthetic.anonymise import anonymised
+    from reconciler.synthetic.people import anonymize_customers
 
     if adopted.left_out:
         # What it was names whom it was of.
         output.say(f"warning: {count(len(adopted.left_out), 'value')} that no file can hold, left out")
-    return tuple(anonymised(adopted.entries, secret))
+    return tuple(anonymize_customers(adopted.entries, secret))
 
 
 def _secret() -> str:

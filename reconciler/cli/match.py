@@ -12,8 +12,8 @@ from reconciler.escape import visible
 from reconciler.pipeline import looking, opening
 from reconciler.plan.lookalikes import NEAR, Lookalike
 from reconciler.plan.make import plan_context
-from reconciler.report.price import reading_price
-from reconciler.report.words import count
+from reconciler.report.layout import count
+from reconciler.report.plan_words import reading_price
 from reconciler.settings import Options
 
 _HEAD = """\

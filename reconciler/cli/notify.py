@@ -14,7 +14,7 @@ from reconciler.model.ledger import PutLearned
 from reconciler.model.reports import Drift
 from reconciler.pipeline import writing
 from reconciler.pipeline.planning import Planned
-from reconciler.report.drift_message import Message, message_of, state_of
+from reconciler.report.drift import Message, message_of, state_of
 from reconciler.resources import to_install
 
 NOTIFY = "RECONCILER_NOTIFY"

@@ -12,7 +12,7 @@ from reconciler.cli.folder import check_place, write_folder
 from reconciler.desired.write import Written, write_customers
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.escape import visible
-from reconciler.report.words import count
+from reconciler.report.layout import count
 from reconciler.settings import Environment, Settings
 from reconciler.settings.project import PROJECT_FILE
 

@@ -14,7 +14,7 @@ from reconciler.pipeline.checks import key_name
 from reconciler.pipeline.origin import origin_of_run
 from reconciler.pipeline.runs import PROBING
 from reconciler.probe.run import REQUESTS
-from reconciler.report.words import duration
+from reconciler.report.layout import duration
 from reconciler.settings import Environment, Options, Settings
 
 

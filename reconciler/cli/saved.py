@@ -24,8 +24,8 @@ from reconciler.plan.account_evidence import check_account
 from reconciler.plan.presence import Lacked, lacked_by
 from reconciler.plan.revalidate import Earlier, earlier_of, revalidate
 from reconciler.plan.saved_plan import AGAIN, SavedPlan, load
-from reconciler.report.stale_text import stale_text
-from reconciler.report.words import count
+from reconciler.report.layout import count
+from reconciler.report.outcome import stale_text
 from reconciler.settings import Environment, Options, Settings
 
 

@@ -21,7 +21,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Desired, DesiredCustomer
 from reconciler.model.policy import Prune, Terms
 from reconciler.pipeline import writing
-from reconciler.report.words import count
+from reconciler.report.layout import count
 from reconciler.settings import Environment, Options, Settings
 from reconciler.settings.trust import bills
 
@@ -88,9 +88,9 @@ def _desired(settings: Settings, environment: Environment, wanted: Generated | N
     if wanted is None:
         return declared(settings, environment, redact=redact).desired
     # Only here: Faker takes half a second to load.
-    from reconciler.synthetic.generate import generated
+    from reconciler.synthetic.people import generate_customers
 
-    text = write_customers(generated(wanted.customers, wanted.users, wanted.seed))
+    text = write_customers(generate_customers(wanted.customers, wanted.users, wanted.seed))
     bare = replace(environment, overlays=())
     made = declared(settings, bare, paths=("-",), stdin=io.BytesIO(text.encode("utf-8"))).desired
     source = Source("generated")

@@ -18,7 +18,7 @@ from reconciler.model.ledger import Binding, DropBinding, PutBinding, PutUsers, 
 from reconciler.pipeline import opening, writing
 from reconciler.pipeline.pruning import forgetting
 from reconciler.plan.scope import matcher, protecting, spellings
-from reconciler.report.corrected import (
+from reconciler.report.corrections import (
     Follows,
     after_erasing,
     after_forgetting,
@@ -27,8 +27,7 @@ from reconciler.report.corrected import (
     after_unblocking,
     after_unprotecting,
 )
-from reconciler.report.layout import line, page
-from reconciler.report.words import MOST, count, more
+from reconciler.report.layout import MOST, count, line, more, page
 from reconciler.settings import Environment, Options, Settings
 
 After = Callable[[Binding, Follows], Iterator[str]]

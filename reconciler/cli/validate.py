@@ -12,7 +12,7 @@ from reconciler.cli.lines import again, lines_of
 from reconciler.cli.session import settings_of, standard_input
 from reconciler.desired.load import load_desired
 from reconciler.errors import Invalid, Problem, Severity, Source
-from reconciler.report.words import count
+from reconciler.report.layout import count
 from reconciler.settings import Options, Settings
 
 

@@ -13,7 +13,7 @@ from reconciler.model.reports import YES, Check, Fact, Facts, Finding, ProbeQues
 from reconciler.pipeline.opening import cipher_of
 from reconciler.pipeline.runs import unfinished
 from reconciler.pipeline.writing import holder_now
-from reconciler.report.words import count
+from reconciler.report.layout import count
 from reconciler.settings import Environment, Server
 
 LEDGERS = (Check.STATE, Check.LOCK, Check.LEARNED)

@@ -15,7 +15,7 @@ from reconciler.clock import Clock
 from reconciler.endpoints import PageQuery
 from reconciler.errors import ApiFailed, Forbidden, Rejected, Throttled, Unanswered
 from reconciler.model.reports import Check, Fact, Finding, Verdict, skipped
-from reconciler.report.words import duration
+from reconciler.report.layout import duration
 
 REQUESTS = 2
 """What a contact takes: a token, and a list of one customer."""

@@ -28,8 +28,8 @@ from reconciler.plan.presence import Lacked, Proof, created_keys, lacked_by
 from reconciler.plan.scope import checked
 from reconciler.plan.server_behavior import LAG_S, known_lag
 from reconciler.plan.users import merged
-from reconciler.report.price import again_price, again_requests, reading_price, reading_requests
-from reconciler.report.words import until
+from reconciler.report.layout import until
+from reconciler.report.plan_words import again_price, again_requests, reading_price, reading_requests
 
 Say = Callable[[str], None]
 

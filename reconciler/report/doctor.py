@@ -1,14 +1,14 @@
-"""What `doctor` found, as text and as a value for JSON; and both fit to be shown to anybody."""
+"""What `doctor` and its probe found, as text and as values for JSON, fit to be shown to anyone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from reconciler.escape import visible
-from reconciler.model.reports import Diagnosis, Fact, Finding, Verdict
-from reconciler.report.layout import BLANK, Line, Part, line, padded, page
-from reconciler.report.words import count
+from reconciler.model.reports import Diagnosis, Fact, Finding, ProbeAnswer, ProbeQuestion, Verdict
+from reconciler.report.layout import BLANK, Line, Span, count, line, padded, page
+from reconciler.rules.questions import ASKED, QUESTIONS
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "red", Verdict.SKIPPED: "dim"}
 _SERVERS = ("production", "demo")
@@ -20,7 +20,7 @@ def diagnosis_text(found: Diagnosis, *, width: int, color: bool, report: bool = 
 
     As a `report` it holds closed words, numbers and versions alone: no path, no host, no name, no key.
     """
-    return page(_lines(found, report=report), width=width, color=color)
+    return page(_finding_lines(found, report=report), width=width, color=color)
 
 
 def diagnosis_json(found: Diagnosis, *, report: bool = False) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _check(one: Finding, *, report: bool) -> dict[str, Any]:
     return {"check": one.check.value, "verdict": one.verdict.value, **sentences, "facts": dict(one.facts)}
 
 
-def _lines(found: Diagnosis, *, report: bool) -> Iterator[Line]:
+def _finding_lines(found: Diagnosis, *, report: bool) -> Iterator[Line]:
     """Yield the lines of a diagnosis."""
     if report:
         yield line(", ".join(f"{name} {value}" for name, value in found.program.items()))
@@ -61,12 +61,12 @@ def _lines(found: Diagnosis, *, report: bool) -> Iterator[Line]:
     word_size = max(len(one.value) for one in Verdict)
     for one in found.findings:
         head = (
-            Part(padded(one.verdict.value, word_size), _STYLES[one.verdict]),
-            Part(f"  {padded(one.check.value, name_size)}  "),
+            Span(padded(one.verdict.value, word_size), _STYLES[one.verdict]),
+            Span(f"  {padded(one.check.value, name_size)}  "),
         )
         said = _facts(one) if report else visible(one.said)
         hang = word_size + name_size + 4
-        yield Line((*head, Part(said)), hang=hang)
+        yield Line((*head, Span(said)), hang=hang)
         if one.mend and not report:
             yield line(f"mend: {visible(one.mend)}", indent=hang)
     yield BLANK
@@ -92,3 +92,59 @@ def _sum(found: Diagnosis) -> str:
     parts += [count(numbers[Verdict.WARNING], "warning")] if numbers[Verdict.WARNING] else []
     parts += [f"{numbers[Verdict.SKIPPED]} not looked at"] if numbers[Verdict.SKIPPED] else []
     return f"{', '.join(parts) or 'All is well'}."
+
+
+_UNKNOWN = "not known"
+
+
+def answers_text(answers: Sequence[ProbeAnswer], *, width: int, color: bool, report: bool = False) -> str:
+    """
+    Return a line for each question, its answer before it, and what no probe asks.
+
+    As a `report` it holds closed words alone: nothing that quotes the server.
+    """
+    return page(_probe_lines(answers, report=report), width=width, color=color)
+
+
+def answers_json(answers: Iterable[ProbeAnswer], *, report: bool = False) -> list[dict[str, Any]]:
+    """Return each question with its answer; as a `report` without what may quote the server."""
+    return [
+        {
+            "question": one.question.value,
+            "asked": ASKED[one.question],
+            "answer": one.found or None,
+            **({} if report else {"why": one.why}),
+        }
+        for one in answers
+    ]
+
+
+def left_text(
+    made: int, cleaned: int, *, key: str, left: Sequence[str], width: int, color: bool, report: bool = False
+) -> str:
+    """Return what a probe made, and what became of it; `left` are the ids that are active yet."""
+    text = f"It made {count(made, 'customer')}" + ("" if report else f" with the external_id {key}")
+    if left:
+        which = str(len(left)) if report else ", ".join(left)
+        text += f"; active yet: {which}: the next probe archives what it finds so, or the dashboard does."
+    else:
+        text += ", archived again." if made else "."
+    if cleaned:
+        text += f" {count(cleaned, 'customer')} that an earlier probe had left active were archived first."
+    return page([BLANK, line(visible(text), hang=0)], width=width, color=color)
+
+
+def _probe_lines(answers: Sequence[ProbeAnswer], *, report: bool) -> Iterator[Line]:
+    """Yield the lines of the answers."""
+    size = max(len(one.found or _UNKNOWN) for one in answers)
+    for one in answers:
+        found = padded(visible(one.found or _UNKNOWN), size)
+        told = "" if report or (one.found and one.question is not ProbeQuestion.EXTRA_FIELDS) else visible(one.why)
+        why = f" ({told})" if told else ""
+        yield Line((Span(found, "bold" if one.found else "dim"), Span(f"  {ASKED[one.question]}{why}")), hang=size + 2)
+    if not report:
+        yield BLANK
+        yield line("Not asked:", "bold")
+        for question in QUESTIONS:
+            if question.not_asked:
+                yield line(f"{question.words} {question.not_asked}", indent=2)

@@ -7,19 +7,9 @@ from html import escape
 
 from reconciler.escape import visible
 from reconciler.model.reports import Drift, DriftFinding, DriftKind
-from reconciler.report.drift_words import (
-    BLOCKED,
-    CAUSES,
-    EXPIRED,
-    IGNORED,
-    PENDING,
-    TITLES,
-    UNSEEN,
-    masked_drift,
-    summary,
-)
-from reconciler.report.markdown import code, prose
-from reconciler.report.words import shown
+from reconciler.report.drift import BLOCKED, CAUSES, EXPIRED, IGNORED, PENDING, TITLES, UNSEEN, masked_drift, summary
+from reconciler.report.layout import shown
+from reconciler.report.plan_markdown import code, prose
 
 MOST_BYTES = 65_000
 """An issue's body on GitHub takes fewer than 65,536 characters, and none has less than a byte."""

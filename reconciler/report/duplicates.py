@@ -8,9 +8,8 @@ from typing import Any
 from reconciler.escape import visible
 from reconciler.model.core import LiveCustomer
 from reconciler.model.plan import Candidate, Doubles, DuplicateGroup, Twins
-from reconciler.report.layout import BLANK, Line, Part, line, page
+from reconciler.report.layout import BLANK, Line, Span, count, line, page, shown
 from reconciler.report.redact import masked
-from reconciler.report.words import count, shown
 
 MOST_GROUPS = 20
 MOST_MEMBERS = 5
@@ -107,8 +106,8 @@ def _group(group: DuplicateGroup, *, redact: bool) -> Iterator[Line]:
         kept = one is group.kept
         why = f" ({group.why})" if kept else ""
         facts = ", ".join(_facts(one, redact=redact))
-        verb = Part("keep     ", "green") if kept else Part("archive  ", "red")
-        yield Line((verb, Part(visible(one.customer.id), "bold"), Part(f"{why}  {facts}")), indent=4, hang=9)
+        verb = Span("keep     ", "green") if kept else Span("archive  ", "red")
+        yield Line((verb, Span(visible(one.customer.id), "bold"), Span(f"{why}  {facts}")), indent=4, hang=9)
 
 
 def _facts(one: Candidate, *, redact: bool) -> Iterator[str]:
@@ -129,7 +128,7 @@ def _twins(twins: Twins, *, redact: bool) -> Iterator[Line]:
     for one in twins.customers[:MOST_MEMBERS]:
         key = shown(one.external_id) if one.external_id else "no external_id"
         facts = f"  {key}, {_name(one, redact=redact)}, created {visible(one.created_at)}"
-        yield Line((Part(visible(one.id), "bold"), Part(facts)), indent=4)
+        yield Line((Span(visible(one.id), "bold"), Span(facts)), indent=4)
     left = len(twins.customers) - MOST_MEMBERS
     if left > 0:
         yield line(f"and {left} more", indent=4)

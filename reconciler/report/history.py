@@ -10,9 +10,8 @@ from reconciler.api.times import rfc3339
 from reconciler.escape import visible
 from reconciler.model.core import Reason, Status
 from reconciler.model.ledger import Intent, Run, Tally
-from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
+from reconciler.report.layout import BLANK, REASONS, Line, Span, address, aligned, count, line, page, shown
 from reconciler.report.redact import masked, masked_address, masked_text, uncited
-from reconciler.report.words import REASONS, address, count, shown
 
 _SHORT = 8
 """How many letters of a run's id are shown, where they are enough."""
@@ -131,7 +130,7 @@ def _runs(runs: Sequence[Run], tallies: Tallies, width: int) -> Iterator[Line]:
         yield from table
         return
     for short, started, command, outcome, changes, requests in rows:
-        yield Line((Part(short, "bold"), Part(f"  {started}")))
+        yield Line((Span(short, "bold"), Span(f"  {started}")))
         facts = count(int(changes), "change"), count(int(requests), "request")
         yield line(f"{command}: {outcome}, {', '.join(facts)}", indent=2)
 
@@ -204,7 +203,7 @@ def _head(one: Intent) -> Line:
     verb = one.action.value.replace("_", " ")
     customer = f"  {visible(one.id)}" if one.id else ""
     ended = status.value.replace("_", " ")
-    return Line((Part(f"{verb} "), Part(address(one.address), "bold"), Part(f"{customer}  "), Part(ended, style)), 2)
+    return Line((Span(f"{verb} "), Span(address(one.address), "bold"), Span(f"{customer}  "), Span(ended, style)), 2)
 
 
 def _details(one: Intent) -> Iterator[Line]:

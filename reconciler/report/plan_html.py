@@ -20,17 +20,17 @@ from markupsafe import Markup
 from reconciler.escape import visible
 from reconciler.model.core import Action
 from reconciler.model.plan import BindingChange, Blocked, Change, Exceeded, FieldChange, Note, Plan
+from reconciler.report.layout import REASONS, address, count, shown
 from reconciler.report.plan_words import (
     TITLES,
-    cost_said,
-    left_out_said,
-    limit_said,
+    cost_phrase,
+    left_out_phrase,
+    limit_phrase,
     limit_way,
     summary_line,
-    users_said,
+    users_phrase,
 )
 from reconciler.report.redact import masked_plan
-from reconciler.report.words import REASONS, address, count, shown
 
 _TITLES = {"blocked": "Blocked"} | {action.value: TITLES[action] for action in Action}
 _TITLES |= {Action.CREATE_USER.value: "Create user"}
@@ -52,7 +52,7 @@ def plan_html(plan: Plan, *, redact: bool = False) -> str:
             data=_data({"titles": _TITLES, "rows": rows}),
             total=len(rows),
             summary=summary_line(whole),
-            cost=cost_said(whole.cost),
+            cost=cost_phrase(whole.cost),
             unknown=[visible(text) for text in whole.unknown],
             environment=visible(whole.environment.name),
             base_url=visible(whole.environment.base_url),
@@ -61,7 +61,7 @@ def plan_html(plan: Plan, *, redact: bool = False) -> str:
             bindings=[_binding(one) for one in whole.bindings],
             notes=[
                 *map(_note, whole.notes),
-                *(("", text) for text in (users_said(whole), left_out_said(whole)) if text),
+                *(("", text) for text in (users_phrase(whole), left_out_phrase(whole)) if text),
             ],
         )
     )
@@ -159,7 +159,7 @@ def _field(one: FieldChange) -> tuple[str, str, str, str]:
 def _limit(one: Exceeded) -> tuple[str, str, str]:
     """Return a limit: what is exceeded, what allows it, and the option to copy."""
     way = "to allow it once:" if one.flag else limit_way(one)
-    return visible(limit_said(one)), visible(way), visible(one.flag)
+    return visible(limit_phrase(one)), visible(way), visible(one.flag)
 
 
 def _binding(one: BindingChange) -> tuple[str, str, str, str]:

@@ -1,31 +1,90 @@
-"""
-A plan as Markdown, for a comment on a pull request: what matters first, the rest in sections that open.
-
-It is cut to a size by whole entries, and says so. Values stand in code only (`report.markdown`).
-"""
+"""A plan as Markdown, for a comment on a pull request; and text from elsewhere written so that it stays text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from reconciler.escape import MAX_BYTES, visible
 from reconciler.model.core import Action
 from reconciler.model.plan import BindingChange, Blocked, Change, Exceeded, FieldChange, Note, Plan
-from reconciler.report.change_text import facts
-from reconciler.report.markdown import code, fence, prose
+from reconciler.report.layout import address, shown
+from reconciler.report.plan_text import facts
 from reconciler.report.plan_words import (
     TITLES,
-    cost_said,
-    left_out_said,
-    limit_said,
+    cost_phrase,
+    left_out_phrase,
+    limit_phrase,
     limit_way,
     sections,
     summary_line,
-    users_said,
+    users_phrase,
 )
 from reconciler.report.redact import masked_plan
-from reconciler.report.words import address, shown
+
+_TICKS = re.compile("`+")
+# Words and numbers: no digit beside a letter, no dot within, no number that would begin a list. What else there is may
+# be a link to somebody: hosts, issues of trackers (GH-1), hashes of commits.
+_PLAIN = re.compile(r"\(?[A-Za-z]+(?:['-][A-Za-z]+)*\)?[,.;:]?|\(?[0-9]{1,6}[,;:]?", re.ASCII)
+# Our own sentences quote what is to be typed like this.
+_QUOTED = re.compile("`([^`]+)`")
+_HASH = re.compile(r"[0-9a-f]{7,}", re.IGNORECASE)
+
+
+def code(text: str) -> str:
+    r"""
+    Return `text` as a code span of one line.
+
+    >>> code("New York"), code("a`b"), code("`"), code(" a "), code("")
+    ('`New York`', '``a`b``', '`` ` ``', '`  a  `', '` `')
+    """
+    shown = visible(text) or " "
+    fence = "`" * (_longest(shown) + 1)
+    # One blank at each end is taken off where there is one at both and something between.
+    bare = shown.strip(" ") == "" or not (shown[0] in " `" or shown[-1] in " `")
+    return f"{fence}{shown}{fence}" if bare else f"{fence} {shown} {fence}"
+
+
+def prose(text: str) -> str:
+    """
+    Return a sentence: plain words as they are, all else in code spans.
+
+    >>> prose("no longer managed, stays @bob #1 <b>")
+    'no longer managed, stays `@bob #1 <b>`'
+    """
+    tokens = [token for token in visible(text).split(" ") if token]
+    stretches = ((plain, " ".join(stretch)) for plain, stretch in groupby(tokens, _is_plain))
+    return " ".join(stretch if plain else _apart(stretch) for plain, stretch in stretches)
+
+
+def fence(text: str) -> str:
+    """
+    Return the marks around a block of code that holds `text`, longer than any in it.
+
+    >>> fence("a"), fence("a ```` b")
+    ('```', '`````')
+    """
+    return "`" * max(3, _longest(text) + 1)
+
+
+def _apart(stretch: str) -> str:
+    """Return a code span; the sentence's own comma or colon at its end stands after it."""
+    inner = stretch[:-1] if stretch[-1] in ",;:" and len(stretch) > 1 else stretch
+    quoted = _QUOTED.fullmatch(inner)
+    return code(quoted[1] if quoted else inner) + stretch[len(inner) :]
+
+
+def _is_plain(token: str) -> bool:
+    """Say whether a word is one that no reader of Markdown, and no forge, makes anything of."""
+    return _PLAIN.fullmatch(token) is not None and _HASH.search(token) is None
+
+
+def _longest(text: str) -> int:
+    """Return the length of the longest run of backticks."""
+    return max(map(len, _TICKS.findall(text)), default=0)
+
 
 _DANGER = (Action.ARCHIVE, Action.RESTORE, Action.PATCH, Action.CREATE, Action.CREATE_USER)
 _NOTICE_BYTES = 200
@@ -98,7 +157,7 @@ def _head(plan: Plan) -> str:
     names = plan.environment.name, plan.environment.base_url, plan.project
     name, url, project = (code(_cut(text, _NAME_LETTERS)) for text in names)
     where = f"Environment {name} at {url}, project {project}."
-    return f"{unknown}### {summary_line(plan)}\n\n{cost_said(plan.cost)}\n{where}\n"
+    return f"{unknown}### {summary_line(plan)}\n\n{cost_phrase(plan.cost)}\n{where}\n"
 
 
 def _cut(text: str, most: int) -> str:
@@ -123,7 +182,7 @@ def _sections(plan: Plan) -> Iterator[_Section]:
     if plan.bindings:
         yield _Section("In the ledger only", [_binding(one) for one in plan.bindings], len(plan.bindings))
     notes = [_note(note) for note in plan.notes]
-    notes += [f"- {prose(text)}\n" for text in (users_said(plan), left_out_said(plan)) if text]
+    notes += [f"- {prose(text)}\n" for text in (users_phrase(plan), left_out_phrase(plan)) if text]
     if notes:
         yield _Section("Notes", notes, len(notes))
 
@@ -131,7 +190,7 @@ def _sections(plan: Plan) -> Iterator[_Section]:
 def _limit(one: Exceeded) -> str:
     """Return a limit, and what allows it; an option whole, as it is to be copied."""
     way = f"to allow it once: {code(one.flag)}" if one.flag else prose(limit_way(one))
-    return f"- {prose(limit_said(one))}; {way}\n"
+    return f"- {prose(limit_phrase(one))}; {way}\n"
 
 
 def _blocked(one: Blocked) -> str:

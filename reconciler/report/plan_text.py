@@ -1,33 +1,130 @@
-"""
-A plan as text: what cannot be known, the changes by action, what is blocked and why, price, one summary line.
-
-The most important stands last, where a terminal ends: blocked, limits, price, summary.
-"""
+"""A plan as text: what cannot be known, the changes by action, what is blocked and why, price, one summary line."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import assert_never
 
 from reconciler.escape import visible
 from reconciler.model.core import Action
-from reconciler.model.plan import BindingChange, Blocked, Change, Exceeded, Note, Plan
-from reconciler.report.change_text import change_lines
-from reconciler.report.layout import BLANK, Line, Part, aligned, line, page
+from reconciler.model.plan import BindingChange, Blocked, Change, Exceeded, FieldChange, Note, Plan
+from reconciler.report.layout import (
+    BLANK,
+    MOST,
+    REASONS,
+    Line,
+    Span,
+    address,
+    aligned,
+    columns,
+    count,
+    line,
+    more,
+    padded,
+    page,
+    shown,
+)
 from reconciler.report.plan_words import (
     TITLES,
-    changes_said,
-    cost_said,
-    left_out_said,
-    limit_said,
+    changes_phrase,
+    cost_phrase,
+    left_out_phrase,
+    limit_phrase,
     limit_way,
     sections,
     summary_line,
-    users_said,
+    users_phrase,
 )
 from reconciler.report.redact import masked_change, masked_plan
-from reconciler.report.words import MOST, REASONS, address, count, more
+
+_MARKS = {
+    Action.RESTORE: ("^", "cyan"),
+    Action.PATCH: ("~", "yellow"),
+    Action.CREATE: ("+", "green"),
+    Action.CREATE_USER: ("+", "green"),
+    Action.ARCHIVE: ("-", "red"),
+}
+_NARROW = 60
+"""Below this width old and new stand below each other."""
+
+
+def change_lines(change: Change, *, width: int, nested: bool = False) -> Iterator[Line]:
+    """Yield the lines of `change`; `nested` is a user below the customer that is created with it."""
+    indent = 6 if nested else 2
+    yield _head(change, indent, nested=nested)
+    inner = indent + 4
+    match change.action:
+        case Action.PATCH:
+            yield from _compared(change.fields, width, inner)
+        case Action.RESTORE:
+            if change.otherwise is not None:
+                yield line("if the API does not know it (404), it is created with:", indent=inner)
+                yield from _valued(change.fields, inner + 2)
+        case Action.CREATE:
+            yield from _valued(change.fields, inner)
+        case Action.CREATE_USER:
+            # Its e-mail stands in its address.
+            yield from _valued(tuple(one for one in change.fields if one.name != "email"), inner)
+            if change.unless_listed:
+                yield line("unless the customer has it already, which its restore will show", indent=inner)
+        case Action.ARCHIVE:
+            pass
+        case _:
+            assert_never(change.action)
+
+
+def facts(change: Change, *, nested: bool = False) -> str:
+    """Return its id, reason, payment methods and place, as far as there are any; safe to show."""
+    known = [] if nested else [REASONS[change.reason]]
+    if change.id is not None:
+        known.insert(0, visible(change.id))
+    if change.payment_methods is not None:
+        known.append(count(change.payment_methods, "payment method"))
+    where = visible(str(change.source)) if change.source else ""
+    return "  ".join(filter(None, (", ".join(known), where)))
+
+
+def _head(change: Change, indent: int, *, nested: bool) -> Line:
+    """Return the first line: mark, address, facts."""
+    mark, style = _MARKS[change.action]
+    text = visible(change.address.email or "") if nested else address(change.address)
+    rest = facts(change, nested=nested)
+    return Line((Span(f"{mark} ", style), Span(text, f"bold {style}"), Span(f"  {rest}" if rest else "")), indent)
+
+
+def _valued(fields: tuple[FieldChange, ...], indent: int) -> Iterator[Line]:
+    """Yield each field with its value, the values below each other."""
+    size = max((columns(one.name) for one in fields), default=0)
+    for one in fields:
+        yield line(f"{padded(visible(one.name), size)}  {shown(one.after)}", indent=indent, hang=size + 2)
+
+
+def _compared(fields: tuple[FieldChange, ...], width: int, indent: int) -> Iterator[Line]:
+    """Yield each field's old and new value: side by side where all fit, else below each other."""
+    rows = [(visible(one.name), shown(one.before), shown(one.after), one.cause.value) for one in fields]
+    names, befores, afters, causes = (
+        [max(map(columns, cells), default=0) for cells in zip(*rows, strict=True)] if rows else [0, 0, 0, 0]
+    )
+    beside = width >= _NARROW and indent + names + befores + afters + causes + len("   ->   ()") <= width
+    for name, before, after, cause in rows:
+        if beside:
+            yield Line(
+                (
+                    Span(f"{padded(name, names)}  "),
+                    Span(padded(before, befores), "red"),
+                    Span(" -> "),
+                    Span(after, "green"),
+                    Span(" " * (afters - columns(after)) + f"  ({cause})"),
+                ),
+                indent,
+            )
+        else:
+            yield line(f"{name} ({cause})", indent=indent)
+            yield line(f"- {before}", "red", indent=indent + 2)
+            yield line(f"+ {after}", "green", indent=indent + 2)
+
 
 _NAMED = 5
 """So many customers stand by name above the question for consent."""
@@ -50,7 +147,7 @@ def needed_text(needed: Sequence[Change], *, width: int, color: bool, redact: bo
 def question_text(plan: Plan, dangers: Sequence[Action], *, width: int) -> str:
     """Return what stands above the question for consent: where, how much, and whom the `dangers` concern."""
     where = f"{visible(plan.environment.name)} ({visible(plan.environment.base_url)})"
-    lines = [line(f"{where}: {changes_said(plan)}")]
+    lines = [line(f"{where}: {changes_phrase(plan)}")]
     for action in dangers:
         changes = [change for change in plan.changes if change.action is action]
         names = ", ".join(address(change.address) for change in changes[:_NAMED])
@@ -69,7 +166,7 @@ def _lines(plan: Plan, width: int) -> Iterator[Line]:
     yield line(f"Environment {where}, project {visible(plan.project)}", "bold")
     yield BLANK
     yield from outcome_lines(plan, width)
-    yield line(cost_said(plan.cost))
+    yield line(cost_phrase(plan.cost))
     yield line(summary_line(plan), "bold")
 
 
@@ -140,7 +237,7 @@ def _notes(notes: tuple[Note, ...]) -> Iterator[Line]:
 
 def _warnings(plan: Plan) -> Iterator[Line]:
     """Yield what every plan of its kind warns of."""
-    users, left_out = users_said(plan), left_out_said(plan)
+    users, left_out = users_phrase(plan), left_out_phrase(plan)
     if users:
         yield line(users, "yellow", indent=2)
     if left_out:
@@ -152,7 +249,7 @@ def _blocked(blocked: tuple[Blocked, ...]) -> Iterator[Line]:
     for one in blocked:
         field = f" {visible(one.field)}" if one.field else ""
         where = f"  {visible(str(one.source))}" if one.source else ""
-        yield Line((Part("! ", "yellow"), Part(address(one.address), "bold"), Part(field + where)), indent=2)
+        yield Line((Span("! ", "yellow"), Span(address(one.address), "bold"), Span(field + where)), indent=2)
         yield line(visible(one.reason), indent=6)
         yield line(f"way out: {visible(one.hint)}", indent=6)
         if one.ids:
@@ -162,5 +259,5 @@ def _blocked(blocked: tuple[Blocked, ...]) -> Iterator[Line]:
 def _limits(limits: tuple[Exceeded, ...]) -> Iterator[Line]:
     """Yield the limits that are exceeded, each with where it is written and what allows it."""
     for one in limits:
-        text = f"{limit_said(one)}; {limit_way(one)}"
-        yield Line((Part("! ", "red"), Part(visible(text))), indent=2)
+        text = f"{limit_phrase(one)}; {limit_way(one)}"
+        yield Line((Span("! ", "red"), Span(visible(text))), indent=2)

@@ -1,13 +1,75 @@
-"""What every rendering of a plan says in the same words, and how it groups the changes. Not made visible here."""
+"""What every form of a plan says in the same words, its price included, and how it groups the changes."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from math import ceil
 
-from reconciler.model.core import Action
+from reconciler.model.core import Action, Live
+from reconciler.model.ledger import Learned
 from reconciler.model.plan import BindingAction, Change, Cost, Exceeded, Plan
-from reconciler.report.words import count, duration
+from reconciler.report.layout import count, duration
+
+
+def reading_requests(learned: Learned) -> int | None:
+    """
+    Return how many requests a token and one listing take by what the last one held; None where none is known.
+
+    Ranges are cut so that they take one more together, nearly always.
+
+    >>> reading_requests(Learned(longest_page=100, listed=5_950)), reading_requests(Learned())
+    (61, None)
+    """
+    if not learned.longest_page:
+        return None
+    return 1 + max(1, ceil(learned.listed / learned.longest_page)) + bool(learned.cuts)
+
+
+def again_requests(customers: int, longest_page: int) -> int:
+    """
+    Return how many requests it takes to list the account once more, in one; a full last page is asked for another.
+
+    >>> again_requests(350, 100), again_requests(300, 100), again_requests(0, 0)
+    (4, 4, 1)
+    """
+    return 1 if not longest_page else max(1, ceil(customers / longest_page) + (customers % longest_page == 0))
+
+
+def again_price(live: Live, rate_per_s: float) -> str:
+    """Return what it costs to list the account once more, in one line; without a limit nothing worth a line: ""."""
+    if not rate_per_s:
+        return ""
+    requests = again_requests(len(live.listed), live.longest_page)
+    price = f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+    return f"listing the account once more, to be sure of who is not there: {price}"
+
+
+def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int = 0) -> str:
+    """
+    Return what reading the account costs, in one line; the users of so many customers are listed besides.
+
+    `alone` is how many targets are read instead of it, 0 for the account. Without a limit, which only an emulator
+    has, it costs nothing worth a line: "".
+
+    >>> reading_price(Learned(longest_page=100, listed=5_950), 0, 5.0)
+    'reading the account: about 61 requests, 12.2 s at 5 per second'
+    >>> reading_price(Learned(longest_page=100, listed=5_950), 0, 5.0, alone=2)
+    'reading 2 targets alone: about 3 requests, 0.6 s at 5 per second, and not the 61 of the account'
+    >>> reading_price(Learned(), 0, 5.0)
+    'reading the account: its size is not known yet'
+    """
+    account = reading_requests(learned)
+    if not rate_per_s:
+        return ""
+    if account is None:
+        return "reading the account: its size is not known yet"
+    requests = users + (1 + alone if alone else account)
+    price = f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+    if alone:
+        return f"reading {count(alone, 'target')} alone: {price}, and not the {account + users} of the account"
+    return f"reading the account: {price}"
+
 
 TITLES = {
     Action.RESTORE: "Restore",
@@ -37,7 +99,7 @@ def summary_line(plan: Plan) -> str:
     if plan.empty and not plan.blocked:
         as_declared = f" {count(plan.unchanged, 'customer is', 'customers are')} as declared." if plan.unchanged else ""
         if plan.bindings:
-            return f"No changes to the account.{as_declared} Run apply to record {bindings_said(plan)}."
+            return f"No changes to the account.{as_declared} Run apply to record {bindings_phrase(plan)}."
         return f"Nothing to do.{as_declared}"
     users = plan.count(Action.CREATE_USER)
     return (
@@ -47,27 +109,27 @@ def summary_line(plan: Plan) -> str:
     )
 
 
-def bindings_said(plan: Plan) -> str:
+def bindings_phrase(plan: Plan) -> str:
     """
     Return in a few words what a plan changes in the ledger alone.
 
     >>> from reconciler.model.plan import BindingChange
     >>> from reconciler.model.core import Address, CustomerId, EnvironmentRef
     >>> one = BindingChange(BindingAction.ADOPT, Address("acme"), CustomerId("cus_1"))
-    >>> bindings_said(Plan(EnvironmentRef("demo", "", ""), "default", bindings=(one,)))
+    >>> bindings_phrase(Plan(EnvironmentRef("demo", "", ""), "default", bindings=(one,)))
     '1 adoption'
     """
     numbers = Counter(one.action for one in plan.bindings)
     return ", ".join(count(numbers[action], noun) for action, noun in _BINDINGS.items() if numbers[action])
 
 
-def changes_said(plan: Plan) -> str:
+def changes_phrase(plan: Plan) -> str:
     """
     Return in a few words what a plan sends, and its price.
 
     >>> from reconciler.model.core import Address, EnvironmentRef, Reason
     >>> one = Change(Action.ARCHIVE, Address("acme"), None, Reason.DECLARED)
-    >>> changes_said(Plan(EnvironmentRef("demo", "", ""), "default", changes=(one,), cost=Cost(1, 3, 5.0)))
+    >>> changes_phrase(Plan(EnvironmentRef("demo", "", ""), "default", changes=(one,), cost=Cost(1, 3, 5.0)))
     '1 to archive; 1 request, 0.2 s'
     """
     parts = []
@@ -79,11 +141,11 @@ def changes_said(plan: Plan) -> str:
     return f"{', '.join(parts)}; {count(plan.cost.requests, 'request')}{time}"
 
 
-def limit_said(limit: Exceeded) -> str:
+def limit_phrase(limit: Exceeded) -> str:
     """
     Return what a plan exceeds, in words; not made visible.
 
-    >>> limit_said(Exceeded("max_archives", 3, 1, "--max-archives 3"))
+    >>> limit_phrase(Exceeded("max_archives", 3, 1, "--max-archives 3"))
     'max_archives: 3 planned, 1 allowed'
     """
     written = f" ({limit.source})" if limit.source is not None else ""
@@ -104,7 +166,7 @@ def limit_way(limit: Exceeded) -> str:
     return f"it opens at {limit.opens_at}" if limit.opens_at else "it does not open within two weeks"
 
 
-def users_said(plan: Plan) -> str:
+def users_phrase(plan: Plan) -> str:
     """Return what creating users brings about; "" where the plan creates none."""
     users = plan.count(Action.CREATE_USER)
     if not users:
@@ -112,7 +174,7 @@ def users_said(plan: Plan) -> str:
     return f"{count(users, 'user is', 'users are')} created: each probably gets an e-mail from the vendor"
 
 
-def left_out_said(plan: Plan) -> str:
+def left_out_phrase(plan: Plan) -> str:
     """Return how many customers the plan does not judge, and why; "" for none."""
     if not plan.out_of_scope:
         return ""
@@ -120,11 +182,11 @@ def left_out_said(plan: Plan) -> str:
     return f"{left_out} left out: of another project, or of a file that was not read now"
 
 
-def cost_said(cost: Cost) -> str:
+def cost_phrase(cost: Cost) -> str:
     """
     Return the price in requests and time.
 
-    >>> cost_said(Cost(12, 3, 5.0))
+    >>> cost_phrase(Cost(12, 3, 5.0))
     'Cost: 12 requests, 2.4 s at 5/s; 3 more for the token, planning and learning.'
     """
     rest = f"; {cost.overhead} more for the token, planning and learning" if cost.overhead else ""

@@ -11,9 +11,8 @@ from rich.cells import cell_len
 
 from reconciler.errors import Problem, Severity, Source
 from reconciler.escape import visible
-from reconciler.report.layout import Line, Part, page, painted
+from reconciler.report.layout import Line, Span, count, page, painted
 from reconciler.report.redact import masked_problem
-from reconciler.report.words import count
 
 Written = Callable[[Source], str]
 """Returns the line of a file at a place, as it is written; "" where it is not to be shown."""
@@ -84,7 +83,7 @@ def _line(one: Problem) -> Line:
     text = visible(str(one))
     where = visible(str(one.source))
     style = "bold red" if one.severity is Severity.ERROR else "bold yellow"
-    return Line((Part(where, style), Part(text[len(where) :])))
+    return Line((Span(where, style), Span(text[len(where) :])))
 
 
 def _without_ein(text: str, path: str) -> str:

@@ -15,7 +15,7 @@ from reconciler.pipeline import applying, calling, writing
 from reconciler.pipeline.calling import Called, Prepared
 from reconciler.pipeline.origin import Origin
 from reconciler.plan.limits import closed
-from reconciler.report.plan_words import limit_said, limit_way
+from reconciler.report.plan_words import limit_phrase, limit_way
 from reconciler.settings import Environment, Options
 
 
@@ -72,7 +72,7 @@ class Changes:
         if action in policy.require_approval_for and action not in self.approved:
             raise Refused(f"the policy wants {action} approved; nothing was sent", f"give approve=[{action.value!r}]")
         for row in closed(prepared.plan.changes, policy.windows, self.client.server_now()):
-            raise Refused(f"outside a window: {limit_said(row)}; nothing was sent", limit_way(row))
+            raise Refused(f"outside a window: {limit_phrase(row)}; nothing was sent", limit_way(row))
 
 
 def _body(called: Called) -> object:

@@ -13,7 +13,7 @@ from reconciler.model.ledger import Binding, Intent, PutUsers, Records, SeenUser
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Plan, StaleReason
 from reconciler.plan.revalidate import Earlier, Revalidated, earlier_of, revalidate
 from reconciler.plan.saved_plan import SavedPlan, row_digest, users_digest
-from reconciler.report.stale_text import stale_text
+from reconciler.report.outcome import stale_text
 
 NOTHING_YET = Earlier()
 ONE, TWO = CustomerId("cus_1"), CustomerId("cus_2")

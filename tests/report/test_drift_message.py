@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.model.core import Address, Cause, CustomerId, EnvironmentRef
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, Moved
-from reconciler.report.drift_message import message_of, state_of
+from reconciler.report.drift import message_of, state_of
 
 MOVED = Moved("city", "Boston", "Dover", "Boston", Cause.DRIFT)
 FINDING = DriftFinding(DriftKind.CHANGED, Address("acme"), CustomerId("cus_1"), "moved", (MOVED,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.model.core import Address, Cause, CustomerId, EnvironmentRef
 from reconciler.model.plan import Blocked
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, Moved
-from reconciler.report.drift_words import masked_drift
+from reconciler.report.drift import masked_drift
 
 WHERE = EnvironmentRef("demo", "https://api.example", "")
 

@@ -11,14 +11,14 @@ from command_line import fits
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, Cost, Exceeded, FieldChange, Outcome, Plan
-from reconciler.report.events import (
+from reconciler.report.progress import (
     ChangeEnded,
     ChangeStarted,
     Event,
     PlanMade,
+    RequestThrottled,
     RunEnded,
     RunStarted,
-    Throttled,
     Waiting,
     event_line,
 )
@@ -89,7 +89,7 @@ EVENTS: tuple[tuple[Event, dict[str, object]], ...] = (
         },
     ),
     (Waiting(2, 10.0), {"event": "waiting", "because": "in_doubt", "changes": 2, "seconds": 10.0}),
-    (Throttled("POST /customers"), {"event": "throttled", "request": "POST /customers"}),
+    (RequestThrottled("POST /customers"), {"event": "throttled", "request": "POST /customers"}),
     (
         RunEnded(RUN, (FAILED, replace(FAILED, status=Status.DONE)), "no scope"),
         {

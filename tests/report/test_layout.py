@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.report.layout import Line, Part, aligned, columns, line, page
+from reconciler.report.layout import Line, Span, aligned, columns, line, page
 
 words = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf"]), max_size=30)
 
@@ -23,7 +23,7 @@ def test_a_continuation_with_no_room_starts_further_left() -> None:
 
 
 def test_each_row_of_a_painted_line_is_painted_by_itself() -> None:
-    painted = page([Line((Part("one two ", "red"), Part("three")))], width=8, color=True)
+    painted = page([Line((Span("one two ", "red"), Span("three")))], width=8, color=True)
     assert painted == "\x1b[31mone two\x1b[0m\n  three\n"
 
 
@@ -34,6 +34,6 @@ def test_rows_that_do_not_fit_are_not_aligned() -> None:
 
 @given(parts=st.lists(words, max_size=4), indent=st.integers(0, 6), width=st.integers(12, 60))
 def test_wrapping_loses_nothing_but_blanks_and_keeps_the_width(parts: list[str], indent: int, width: int) -> None:
-    shown = page([Line(tuple(Part(one, "") for one in parts), indent)], width=width, color=False)
+    shown = page([Line(tuple(Span(one, "") for one in parts), indent)], width=width, color=False)
     assert "".join(shown.split()) == "".join("".join(parts).split())
     assert max(map(columns, shown.split("\n"))) <= width

@@ -3,7 +3,7 @@ from __future__ import annotations
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, FieldChange, Outcome
-from reconciler.report.outcome_text import outcomes_json, outcomes_text
+from reconciler.report.outcome import outcomes_json, outcomes_text
 
 
 def change(action: Action, address: Address, id_: str | None = None, *fields: FieldChange) -> Change:

@@ -12,8 +12,7 @@ from markdown_read import read
 from test_plan_text_hostile import hostile_plan
 
 from reconciler.escape import LEAST_BYTES, visible
-from reconciler.report.markdown import code, prose
-from reconciler.report.plan_markdown import plan_markdown
+from reconciler.report.plan_markdown import code, plan_markdown, prose
 
 PIECES = (
     "`", "```", "````", "~~~", "<script>", "</details>", "<!--", "-->", "<![CDATA[", "&lt;", "\\", "@octocat", "#123",

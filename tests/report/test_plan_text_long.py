@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
-from reconciler.report.outcome_text import outcomes_text
+from reconciler.report.outcome import outcomes_text
 from reconciler.report.plan_text import plan_text
 
 REF = EnvironmentRef("test", "https://api.example.com", "0" * 64)

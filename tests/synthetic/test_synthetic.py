@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.desired.write import Written
-from reconciler.synthetic.anonymise import anonymised
-from reconciler.synthetic.generate import generated
+from reconciler.synthetic.people import anonymize_customers, generate_customers
 
 SECRET = "a secret of some length"
 ACME = Written(
@@ -38,29 +37,29 @@ def texts(entry: Written) -> list[str]:
 
 
 def mask(*entries: Written, secret: str = SECRET) -> list[Written]:
-    return list(anonymised(entries, secret))
+    return list(anonymize_customers(entries, secret))
 
 
 def test_a_seed_gives_the_same_customers_again() -> None:
-    assert list(generated(5, 2, 7)) == list(generated(5, 2, 7))
+    assert list(generate_customers(5, 2, 7)) == list(generate_customers(5, 2, 7))
 
 
 def test_another_seed_gives_others() -> None:
-    assert [one.fields for one in generated(5, 0, 7)] != [one.fields for one in generated(5, 0, 8)]
+    assert [one.fields for one in generate_customers(5, 0, 7)] != [one.fields for one in generate_customers(5, 0, 8)]
 
 
 def test_a_larger_number_holds_the_smaller_one() -> None:
-    assert list(islice(generated(50, 1, 7), 5)) == list(generated(5, 1, 7))
+    assert list(islice(generate_customers(50, 1, 7), 5)) == list(generate_customers(5, 1, 7))
 
 
 def test_keys_and_addresses_are_each_ones_own() -> None:
-    entries = list(generated(300, 3, 1))
+    entries = list(generate_customers(300, 3, 1))
     assert len({one.key for one in entries}) == 300
     assert len({email for one in entries for email in one.users}) == 900
 
 
 def test_every_address_of_a_person_is_of_an_example_domain() -> None:
-    found = [text for one in generated(100, 2, 1) for text in texts(one) if "@" in text]
+    found = [text for one in generate_customers(100, 2, 1) for text in texts(one) if "@" in text]
     assert [text for text in found if not text.endswith(".example")] == []
     assert len(found) == 300
 

@@ -1,4 +1,4 @@
-"""What became of each change, as text and as a value for JSON: what needs a reader's eye stands last."""
+"""What became of each change, and why a change of a saved plan was not applied, as text and JSON values."""
 
 from __future__ import annotations
 
@@ -8,10 +8,56 @@ from typing import Any
 from reconciler.escape import visible
 from reconciler.model.core import Action, Reason, Status
 from reconciler.model.ledger import Run
-from reconciler.model.plan import Change, Outcome
-from reconciler.report.layout import BLANK, Line, Part, line, page
-from reconciler.report.redact import masked_change, masked_outcome
-from reconciler.report.words import MOST, address, count, duration, more
+from reconciler.model.plan import Change, Outcome, Stale, StaleReason
+from reconciler.report.layout import BLANK, MOST, REASONS, Line, Span, address, count, duration, line, more, page
+from reconciler.report.redact import masked_address, masked_blocked, masked_change, masked_outcome
+
+_WHY = {
+    StaleReason.BLOCKED: "{blocked}",
+    StaleReason.CUSTOMER: "it is for another customer now: {id}",
+    StaleReason.DECLARED: "it is declared again",
+    StaleReason.FIELDS: "changed since the plan was saved: {names}",
+    StaleReason.FORGOTTEN: "`forget:` names it now",
+    StaleReason.INSTEAD: "{action} is needed instead",
+    StaleReason.LEFT_OUT: "--target or --exclude leaves it out",
+    StaleReason.MOVED: "its key is {names} now",
+    StaleReason.NOT_DECLARED: "no file that was read declares it",
+    StaleReason.NOT_NEEDED: "it is not needed any more",
+    StaleReason.NOT_READ: "the file of its entry was not read: {names}",
+    StaleReason.PAYMENT_METHODS: "it has {methods} now, and not {then} as when the plan was saved",
+    StaleReason.REASON: "its reason is another one now: {why}",
+    StaleReason.UNKNOWN: "the ledger does not know it",
+    StaleReason.WAITS: "it needs {action} first, which is not in the plan",
+}
+
+
+def stale_text(stale: Sequence[Stale], *, width: int, redact: bool = False) -> str:
+    """Return a line for each change that is stale, as text of at most `width` columns."""
+    lines = []
+    for one in stale[:MOST]:
+        where = masked_address(one.change.address) if redact else one.change.address
+        verb = one.change.action.value.replace("_", " ")
+        lines.append(line(f"stale: {verb} {address(where)}: {visible(_why(one, redact=redact))}"))
+    if len(stale) > MOST:
+        lines.append(line(f"... and {len(stale) - MOST} more"))
+    return page(lines, width=width, color=False)
+
+
+def _why(one: Stale, *, redact: bool) -> str:
+    """Return why a change is stale."""
+    now, blocked = one.now or one.change, one.blocked
+    if redact and blocked is not None:
+        blocked = masked_blocked(blocked)
+    return _WHY[one.reason].format(
+        action=now.action.value.replace("_", " "),
+        blocked="" if blocked is None else blocked.reason,
+        id=now.id or "a new one",
+        methods=count(now.payment_methods or 0, "payment method"),
+        names=", ".join(one.names) or "none",
+        then=one.change.payment_methods or 0,
+        why=REASONS[now.reason],
+    )
+
 
 _TITLES = {
     Status.DONE: ("Done", "green"),
@@ -149,7 +195,7 @@ def _outcome(one: Outcome, style: str) -> Iterator[Line]:
     customer = one.change.id if one.id is None else one.id
     verb = one.change.action.value.replace("_", " ")
     facts = f"  {visible(customer)}" if customer else ""
-    yield Line((Part(f"{verb} ", style), Part(address(one.change.address)), Part(facts)), indent=2)
+    yield Line((Span(f"{verb} ", style), Span(address(one.change.address)), Span(facts)), indent=2)
     if one.message:
         yield line(visible(one.message), indent=6)
 

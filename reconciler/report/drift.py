@@ -1,0 +1,340 @@
+"""Drift in words: as text, as a message to someone, as JSON and as JUnit XML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reconciler.escape import visible
+from reconciler.model.core import Cause
+from reconciler.model.plan import unverified_text
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Rule
+from reconciler.report.layout import BLANK, Line, Span, address, count, line, page, shown
+from reconciler.report.redact import masked, masked_address, masked_blocked, masked_text
+
+TITLES = {
+    DriftKind.CHANGED: "Changed",
+    DriftKind.ARCHIVED: "Archived by somebody else",
+    DriftKind.RESTORED: "Restored by somebody else",
+    DriftKind.GONE: "Hidden or gone",
+    DriftKind.DUPLICATED: "There more than once",
+    DriftKind.UNMANAGED: "Appeared, and not managed",
+}
+PENDING = "Edits that are not applied yet: no drift"
+IGNORED = "Ignored"
+EXPIRED = "Rules that have ended, and hide nothing"
+BLOCKED = "Blocked, for another reason"
+UNSEEN = "Not observable on this server"
+CAUSES = {
+    Cause.DRIFT: "the live side moved",
+    Cause.BOTH: "the live side and the file moved",
+    Cause.UNKNOWN: "no record of who moved",
+    Cause.CONFIG: "the file moved",
+}
+
+
+def summary(drift: Drift) -> str:
+    """
+    Return the drift in one line.
+
+    >>> from reconciler.model.core import EnvironmentRef
+    >>> summary(Drift(EnvironmentRef("demo", "https://api.example", ""), "default", managed=3, live=4))
+    'No drift. 3 of 4 customers are managed (75 %).'
+    """
+    kinds = [f"{drift.count(kind)} {kind}" for kind in DriftKind if drift.count(kind)]
+    heads = [f"Drift: {', '.join(kinds)}."] if kinds else []
+    heads += [f"{unverified_text(drift.unverified)}."] if drift.unverified else []
+    head = " ".join(heads) or "No drift."
+    waiting = f" {count(len(drift.pending), 'edit is', 'edits are')} not applied yet." if drift.pending else ""
+    hidden = f" {len(drift.ignored)} ignored." if drift.ignored else ""
+    return f"{head}{waiting}{hidden} {coverage(drift)}"
+
+
+def coverage(drift: Drift) -> str:
+    """Return how much of the account is managed."""
+    share = f" ({100 * drift.managed / drift.live:.0f} %)" if drift.live else ""
+    return f"{drift.managed} of {count(drift.live, 'customer is', 'customers are')} managed{share}."
+
+
+def masked_drift(drift: Drift) -> Drift:
+    """Return `drift` with every personal value masked, by the type of its field; external_ids and ids stay."""
+    return replace(
+        drift,
+        findings=tuple(map(_masked, drift.findings)),
+        ignored=tuple(Ignored(_masked(one.finding), one.rule) for one in drift.ignored),
+        pending=tuple(_masked_pending(one) for one in drift.pending),
+        blocked=tuple(map(masked_blocked, drift.blocked)),
+    )
+
+
+def _masked(one: DriftFinding) -> DriftFinding:
+    """Return a finding, masked."""
+    values = [(field.name, value) for field in one.fields for value in (field.applied, field.live, field.declared)]
+    return replace(
+        one,
+        address=masked_address(one.address),
+        text=masked_text(one.text, [(name, value) for name, value in values if value]),
+        fields=tuple(map(_masked_field, one.fields)),
+    )
+
+
+def _masked_field(one: Moved) -> Moved:
+    """Return a field, masked; what is empty, or not known, stays."""
+    applied = None if one.applied is None else masked(one.name, one.applied)
+    declared = None if one.declared is None else masked(one.name, one.declared)
+    return replace(one, applied=applied, live=masked(one.name, one.live), declared=declared)
+
+
+def _masked_pending(one: Pending) -> Pending:
+    """Return an edit, masked."""
+    return replace(one, address=masked_address(one.address))
+
+
+def drift_text(drift: Drift, *, width: int, color: bool, redact: bool = False) -> str:
+    """Return `drift` as text of at most `width` columns; `redact` masks personal values."""
+    return page(_lines(masked_drift(drift) if redact else drift), width=width, color=color)
+
+
+def _lines(drift: Drift) -> Iterator[Line]:
+    """Yield the lines of a report."""
+    for text in drift.unknown:
+        yield line(f"Not known: {visible(text)}", "yellow")
+    where = f"{visible(drift.environment.name)} ({visible(drift.environment.base_url)})"
+    yield line(f"Environment {where}, project {visible(drift.project)}", "bold")
+    yield BLANK
+    for kind in DriftKind:
+        members = [one for one in drift.findings if one.kind is kind]
+        yield from _section(TITLES[kind], [row for one in members for row in _finding_lines(one)], len(members), "red")
+    pending = [_pending(f"{one.action.value} {address(one.address)}", one.fields) for one in drift.pending]
+    yield from _section(PENDING, pending, len(pending))
+    yield from _section(IGNORED, [*_ignored(drift)], len(drift.ignored))
+    yield from _section(EXPIRED, [*_expired(drift)], len(drift.expired), "yellow")
+    blocked = [row for one in drift.blocked for row in _blocked(address(one.address), one.field, one.reason, one.hint)]
+    yield from _section(BLOCKED, blocked, len(drift.blocked), "yellow")
+    unseen = [line(visible(text), indent=2) for text in drift.unobservable]
+    yield from _section(UNSEEN, unseen, len(unseen))
+    yield line(summary(drift), "bold")
+
+
+def _section(title: str, lines: list[Line], number: int, style: str = "") -> Iterator[Line]:
+    """Yield a section and a blank line after it; nothing where it has nothing."""
+    if not number:
+        return
+    yield line(f"{title} ({number})", f"bold {style}".strip())
+    yield from lines
+    yield BLANK
+
+
+def _finding_lines(one: DriftFinding) -> Iterator[Line]:
+    """Yield whom and where, what happened in words, and each field."""
+    identity = f"  {visible(one.id)}" if one.id else ""
+    where = f"  {visible(str(one.source))}" if one.source else ""
+    yield Line((Span("~ ", "red"), Span(address(one.address), "bold"), Span(identity + where)), indent=2)
+    yield line(visible(one.text), indent=6)
+    for field in one.fields:
+        yield line(field_said(field), indent=6)
+    if one.ids:
+        yield line(f"ids: {', '.join(map(visible, one.ids))}", indent=6)
+
+
+def field_said(field: Moved) -> str:
+    """Return what became of a field, safe to show."""
+    applied = "not recorded" if field.applied is None else shown(field.applied)
+    declared = f"; declared {shown(field.declared)}" if (field.declared or "") != (field.applied or "") else ""
+    return f"{visible(field.name)}: applied {applied}, live {shown(field.live)}{declared}  [{CAUSES[field.cause]}]"
+
+
+def _pending(what: str, fields: tuple[str, ...]) -> Line:
+    """Return one edit."""
+    names = f": {', '.join(map(visible, fields))}" if fields else ""
+    return line(what + names, indent=2)
+
+
+def _ignored(drift: Drift) -> Iterator[Line]:
+    """Yield one line for each finding that a rule hides."""
+    for one in drift.ignored:
+        names = f" ({', '.join(visible(field.name) for field in one.finding.fields)})" if one.finding.fields else ""
+        said = f"{one.finding.kind} {address(one.finding.address)}{names}, until {one.rule.until}: "
+        yield line(said + visible(one.rule.reason), indent=2)
+
+
+def _expired(drift: Drift) -> Iterator[Line]:
+    """Yield one line for each rule whose day has passed."""
+    for rule in drift.expired:
+        yield line(f"{visible(str(rule.source))}: {visible(rule.key)}, until {rule.until}", indent=2)
+
+
+def _blocked(whom: str, field: str | None, reason: str, hint: str) -> Iterator[Line]:
+    """Yield what is blocked, and the way out."""
+    name = f" {visible(field)}" if field else ""
+    yield Line((Span("! ", "yellow"), Span(whom, "bold"), Span(name)), indent=2)
+    yield line(visible(reason), indent=6)
+    yield line(f"way out: {visible(hint)}", indent=6)
+
+
+_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent, in plain text."""
+
+    title: str
+    body: str
+
+
+def message_of(drift: Drift) -> Message:
+    """Return the message that tells of `drift`, or that there is none any more."""
+    where = visible(drift.environment.name)
+    if not drift.findings:
+        return Message(f"No drift any more in {where}", summary(drift))
+    keys = [f"- {finding.kind}: {visible(str(masked_address(finding.address)))}" for finding in drift.findings]
+    more = [f"- and {len(keys) - _NAMED} more"] if len(keys) > _NAMED else []
+    return Message(f"Drift in {where}", "\n".join([summary(drift), *keys[:_NAMED], *more]))
+
+
+def state_of(drift: Drift) -> str:
+    """
+    Return a hash that differs where the drift does, "" for none: of whom it is about, and of the values.
+
+    It holds no value itself, and no one can be tried out from it but with all the others.
+    """
+    if not drift.findings:
+        return ""
+    rows = [
+        [one.kind, str(one.address), one.id, [[field.name, field.live] for field in one.fields], one.ids]
+        for one in drift.findings
+    ]
+    return hashlib.sha256(json.dumps(rows).encode("ascii")).hexdigest()
+
+
+FORMAT_VERSION = "1"
+
+
+def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
+    """Return `drift` as a value for JSON; `redact` masks personal values."""
+    one = masked_drift(drift) if redact else drift
+    return {
+        "format_version": FORMAT_VERSION,
+        "environment": {
+            "name": one.environment.name,
+            "base_url": one.environment.base_url,
+            "account": one.environment.account,
+        },
+        "project": one.project,
+        "drifted": bool(one.findings),
+        "summary": {
+            **{kind.value: one.count(kind) for kind in DriftKind},
+            "pending": len(one.pending),
+            "ignored": len(one.ignored),
+            "blocked": len(one.blocked),
+        },
+        "coverage": {
+            "managed": one.managed,
+            "live": one.live,
+            "share": round(one.managed / one.live, 4) if one.live else None,
+        },
+        "findings": [_finding_json(finding) for finding in one.findings],
+        "pending": [
+            {
+                "action": edit.action.value,
+                "address": str(edit.address),
+                "fields": list(edit.fields),
+                "source": edit.source.as_json() if edit.source else None,
+            }
+            for edit in one.pending
+        ],
+        "ignored": [{"finding": _finding_json(hid.finding), "rule": _rule(hid.rule)} for hid in one.ignored],
+        "expired": [_rule(rule) for rule in one.expired],
+        "blocked": [
+            {"address": str(row.address), "field": row.field, "reason": row.reason, "hint": row.hint}
+            for row in one.blocked
+        ],
+        "unknown": list(one.unknown),
+        "unobservable": list(one.unobservable),
+        "unverified": [
+            {
+                "address": str(row.address),
+                "id": row.id,
+                "written_seconds_ago": round(row.ago_s, 3),
+                "verifiable_in_seconds": round(row.left_s, 3),
+            }
+            for row in one.unverified
+        ],
+        "requests": one.requests,
+    }
+
+
+def drift_junit(drift: Drift, *, redact: bool = False) -> str:
+    """
+    Return `drift` as JUnit XML: a failed test for each finding, a skipped one for each that is ignored.
+
+    A passed one stands for all the managed customers that did not drift.
+    """
+    one = masked_drift(drift) if redact else drift
+    suite = ET.Element(
+        "testsuite",
+        name=_xml(f"drift of {one.environment.name}"),
+        tests=str(len(one.findings) + len(one.ignored) + 1),
+        failures=str(len(one.findings)),
+        skipped=str(len(one.ignored)),
+        errors="0",
+    )
+    for finding in one.findings:
+        failure = ET.SubElement(_case(suite, finding), "failure", type=finding.kind.value, message=_xml(finding.text))
+        failure.text = _xml("; ".join(field_said(field) for field in finding.fields)) or None
+    for hid in one.ignored:
+        said = _xml(f"until {hid.rule.until}: {hid.rule.reason}")
+        ET.SubElement(_case(suite, hid.finding), "skipped", message=said)
+    ET.SubElement(suite, "testcase", classname="drift", name=_xml(summary(one)))
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
+
+
+def _xml(text: str) -> str:
+    """Return `text` as it is shown, without the two characters that XML 1.0 cannot hold (its rule 2, Char)."""
+    return visible(text).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+
+
+def _case(suite: ET.Element, finding: DriftFinding) -> ET.Element:
+    """Return the test of a finding."""
+    name = _xml(f"{finding.address} {finding.kind}")
+    return ET.SubElement(suite, "testcase", classname=f"drift.{finding.kind}", name=name)
+
+
+def _finding_json(one: DriftFinding) -> dict[str, Any]:
+    """Return one finding."""
+    return {
+        "kind": one.kind.value,
+        "address": str(one.address),
+        "external_id": one.address.external_id,
+        "id": one.id,
+        "text": one.text,
+        "fields": [
+            {
+                "name": field.name,
+                "applied": field.applied,
+                "live": field.live,
+                "declared": field.declared,
+                "cause": field.cause.value,
+            }
+            for field in one.fields
+        ],
+        "ids": list(one.ids),
+        "source": one.source.as_json() if one.source else None,
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    """Return one rule."""
+    return {
+        "key": rule.key,
+        "kinds": sorted(kind.value for kind in rule.kinds),
+        "fields": sorted(rule.fields),
+        "until": rule.until.isoformat(),
+        "reason": rule.reason,
+        "source": str(rule.source),
+    }
