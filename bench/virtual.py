@@ -17,8 +17,8 @@ from workbench import Server
 from reconciler.api.client import ApiClient
 from reconciler.emulator.calls import Call
 from reconciler.emulator.control import control
+from reconciler.emulator.server import EmulatorTransport
 from reconciler.emulator.service import Emulator
-from reconciler.emulator.transport import EmulatorTransport
 from reconciler.settings import Environment
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tests are no package

@@ -25,9 +25,8 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.emulator.load import load
 from reconciler.emulator.server import running
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.service import Emulator, load
 
 SCREENS = Path(__file__).resolve().parent / "screens"
 COLUMNS = 92

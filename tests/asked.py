@@ -16,8 +16,7 @@ from clocks import EPOCH_S
 from emulated import Stopped
 
 from reconciler.emulator.calls import Answer, Call
-from reconciler.emulator.limits import Key
-from reconciler.emulator.service import LOCAL, Emulator
+from reconciler.emulator.service import LOCAL, ApiKey, Emulator
 from reconciler.rules import Behaviour
 
 
@@ -37,7 +36,7 @@ class Caller:
         assert isinstance(answer, Answer)
         return answer
 
-    def token(self, key: Key = LOCAL) -> str:
+    def token(self, key: ApiKey = LOCAL) -> str:
         """Return a new token of a key."""
         pair = base64.b64encode(f"{key.client_id}:{key.secret}".encode()).decode()
         answer = self.served.answer(Call("POST", "/oauth/token", "", f"Basic {pair}", b"grant_type=client_credentials"))

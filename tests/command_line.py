@@ -18,8 +18,7 @@ from typing import Any
 import jsonschema
 
 from reconciler.cli.main import run
-from reconciler.emulator.load import load
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.service import Emulator, load
 
 OURS = (
     "AP_",

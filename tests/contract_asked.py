@@ -13,9 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from reconciler.emulator.load import load
 from reconciler.emulator.server import running
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.service import Emulator, load
 from reconciler.resources import shipped
 from reconciler.rules import Behaviour
 

@@ -10,10 +10,9 @@ from contract_watch import Watch
 
 from reconciler.clock import Clock
 from reconciler.emulator.faults import Faults
-from reconciler.emulator.limits import Key
-from reconciler.emulator.service import LOCAL, Emulator
-from reconciler.emulator.store import Store
-from reconciler.emulator.transport import EmulatorTransport
+from reconciler.emulator.server import EmulatorTransport
+from reconciler.emulator.service import LOCAL, ApiKey, Emulator
+from reconciler.emulator.store import AccountFile
 from reconciler.rules import Behaviour
 
 Steps = Callable[[httpx.AsyncClient], Awaitable[None]]
@@ -24,9 +23,9 @@ def emulator(
     behaviour: Behaviour | None = None,
     faults: Faults | None = None,
     rate: float = 0,
-    keys: Sequence[Key] = (LOCAL,),
+    keys: Sequence[ApiKey] = (LOCAL,),
     token_life_s: float = 3600,
-    store: Store | None = None,
+    store: AccountFile | None = None,
     clock: Clock | None = None,
 ) -> Emulator:
     """Return an emulator; `against` holds what it answers to the contract."""

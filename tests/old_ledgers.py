@@ -17,7 +17,7 @@ from typing import Any
 import postgres_server
 from command_line import Online
 
-from reconciler.emulator.load import load
+from reconciler.emulator.service import load
 from reconciler.ledger.sqlite_file import shipped, shipped_in
 from reconciler.rules import Account
 

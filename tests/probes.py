@@ -12,9 +12,8 @@ from deaths import Dead, Killed
 from emulated import Stopped
 from world import REF, World
 
-from reconciler.emulator.load import load
-from reconciler.emulator.service import Emulator
-from reconciler.emulator.transport import EmulatorTransport
+from reconciler.emulator.server import EmulatorTransport
+from reconciler.emulator.service import Emulator, load
 from reconciler.model.core import CustomerId
 from reconciler.model.policy import Terms
 from reconciler.model.reports import NO, YES, ProbeQuestion

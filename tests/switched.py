@@ -14,9 +14,8 @@ from api_routes import Seen
 from contract_watch import hold_call
 from world import Stages, World
 
-from reconciler.emulator.load import load
-from reconciler.emulator.service import Emulator
-from reconciler.emulator.transport import EmulatorTransport
+from reconciler.emulator.server import EmulatorTransport
+from reconciler.emulator.service import Emulator, load
 from reconciler.rules import Behaviour
 
 

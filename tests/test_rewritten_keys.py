@@ -11,8 +11,7 @@ from story import TERMS
 from switched import SwitchedWorld
 
 from reconciler.apply import direct_request
-from reconciler.emulator.faults import Fault, On
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.faults import Fault, On, Scripted
 from reconciler.model.core import Status
 from reconciler.rules import Behaviour, ExternalIds, Unique
 

@@ -16,8 +16,7 @@ from console import blocks
 
 import reconciler
 from reconciler import Client
-from reconciler.emulator.faults import Fault, On
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.faults import Fault, On, Scripted
 from reconciler.errors import Forbidden, NotFound, Refused, Rejected, Unanswered
 from reconciler.kinds import CUSTOMER
 from reconciler.rules import Behaviour

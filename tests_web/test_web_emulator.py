@@ -9,8 +9,7 @@ from command_line import raw
 from conftest import Emulated, Opened
 from test_web_plan import HOSTILE
 
-from reconciler.emulator.load import load
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.service import Emulator, load
 from reconciler.rules import archive
 
 EPOCH_S = 1_767_225_600.0

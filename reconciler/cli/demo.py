@@ -13,9 +13,8 @@ import click
 
 from reconciler.cli import main as program
 from reconciler.cli import output
-from reconciler.emulator.load import load
 from reconciler.emulator.server import running
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.service import Emulator, load
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.pipeline.opening import real_clock
 from reconciler.resources import shipped

@@ -12,8 +12,7 @@ from typing import Any
 import click
 
 from reconciler.cli import output
-from reconciler.emulator.catalogue import Row, amount_rows, fault_rows, switch_rows
-from reconciler.emulator.reading import read_flags, seconds
+from reconciler.emulator.fault_settings import Row, amount_rows, fault_rows, read_flags, seconds, switch_rows
 from reconciler.emulator.server import run
 from reconciler.emulator.service import Logged
 from reconciler.rules import Behaviour

@@ -154,7 +154,7 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
         return
     from reconciler.emulator.server import PORT, listens, running
     from reconciler.emulator.service import Emulator
-    from reconciler.emulator.store import Store
+    from reconciler.emulator.store import AccountFile
 
     if listens(PORT):
         yield
@@ -162,7 +162,7 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
     data = root / ".reconciler" / "emulator.db"
     data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     output.note(f"no emulator runs at {url}: one runs for this command, its account in .reconciler/emulator.db")
-    with Store(data) as store, running(Emulator(account=store.read(), store=store), port=PORT):
+    with AccountFile(data) as store, running(Emulator(account=store.read(), store=store), port=PORT):
         yield
 
 

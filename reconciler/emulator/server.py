@@ -1,4 +1,4 @@
-"""The emulator on a port: `running` for tests and the demo, `run` for the command."""
+"""The emulator on a port (`running` for tests and the demo, `run` for the command), or behind an httpx transport."""
 
 from __future__ import annotations
 
@@ -8,24 +8,190 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
+from urllib.parse import urlsplit
 
+import httpx
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from reconciler.emulator.app import CONNECTION, create_app
-from reconciler.emulator.load import read_payment_methods
-from reconciler.emulator.odds import Odds, RandomFaults
-from reconciler.emulator.service import Emulator, Logged
-from reconciler.emulator.store import Store
+from reconciler.clock import Clock
+from reconciler.emulator.calls import Answer, Call, Dropped
+from reconciler.emulator.control import BrowserOrigin, control, is_page, page
+from reconciler.emulator.faults import Odds, RandomFaults
+from reconciler.emulator.service import Emulator, Logged, is_control, read_payment_methods
+from reconciler.emulator.store import AccountFile
 from reconciler.errors import Invalid, Problem, ReconcilerError, Source
 from reconciler.escape import visible
 from reconciler.rules import Account, Behaviour
+
+
+class EmulatorTransport(httpx.AsyncBaseTransport):
+    """
+    Answers each request of an `httpx.AsyncClient` at once, in the order in which they are sent.
+
+    A lost answer is an `httpx.ReadError`, after the change was made where the fault says so. An answer
+    that is slower than the request's read timeout is an `httpx.ReadTimeout`; waiting is the emulator's clock's.
+    A body that dribbles or is cut is a stream that does so, and raises what a socket's would.
+    """
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the response, or raise what a socket would have made httpx raise."""
+        path, _, query = request.url.raw_path.decode("ascii").partition("?")
+        body = await request.aread()
+        sent = request.headers
+        call = Call(request.method, path, query, sent.get("authorization", ""), body, sent.get("content-type", ""))
+        answer = control(self.emulator, call) if is_control(call) else self.emulator.answer(call)
+        timeout_s = request.extensions.get("timeout", {}).get("read")
+        if answer.delay_s:
+            await _wait(self.emulator.clock, answer.delay_s, timeout_s)
+        if isinstance(answer, Dropped):
+            raise httpx.ReadError("the emulator closed the connection", request=request)
+        headers = [("date", self.emulator.date()), *answer.headers]
+        if answer.body:
+            headers.append(("content-type", answer.content_type))
+        if answer.whole:
+            return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
+        headers.append(("content-length", str(len(answer.body))))
+        stream = _Pieces(answer, self.emulator.clock, timeout_s)
+        return httpx.Response(answer.status, headers=headers, stream=stream, request=request)
+
+
+class _Pieces(httpx.AsyncByteStream):
+    """A body that comes bit by bit, or not to its end."""
+
+    def __init__(self, answer: Answer, clock: Clock, timeout_s: float | None) -> None:
+        self._answer = answer
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the pieces, each after its wait."""
+        pieces = self._answer.pieces
+        for piece in pieces:
+            await _wait(self._clock, self._answer.over_s / len(pieces), self._timeout_s)
+            yield piece
+        if self._answer.cut:
+            # In the words of httpx over a socket.
+            received, expected = sum(map(len, pieces)), len(self._answer.body)
+            raise httpx.RemoteProtocolError(
+                "peer closed connection without sending complete message body "
+                f"(received {received} bytes, expected {expected})"
+            )
+
+
+async def _wait(clock: Clock, wait_s: float, timeout_s: float | None) -> None:
+    """Wait, no longer than a reader does: httpx.ReadTimeout then."""
+    late = timeout_s is not None and wait_s >= timeout_s
+    await clock.sleep(timeout_s if late and timeout_s is not None else wait_s)
+    if late:
+        raise httpx.ReadTimeout("the emulator answered too late")
+
+
+_MISDIRECTED = "the emulator listens on this machine, and answers to localhost and 127.0.0.1 alone"
+
+CONNECTION = "connection"
+"""Under this name `server` leaves each connection's transport in the state of its requests."""
+
+
+def create_app(emulator: Emulator, *, local: bool = False) -> ASGIApp:
+    """
+    Return the application that serves `emulator`, for any ASGI server or `httpx.ASGITransport`.
+
+    With `local` it answers for this machine alone: a page in a browser could else have its own name lead here, and
+    read and write the account.
+
+    It takes every request itself: Starlette's router has no match for a path with a line break.
+    """
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        call = Call(
+            method=request.method,
+            path=scope["raw_path"].partition(b"?")[0].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            authorization=request.headers.get("authorization", ""),
+            body=await request.body(),
+            content_type=request.headers.get("content-type", ""),
+        )
+        answer: Answer | Dropped
+        if local and not is_this_machine(request.headers.get("host", "")):
+            answer = Answer(421, json.dumps({"code": "misdirected_request", "message": _MISDIRECTED}).encode())
+        elif is_page(call):
+            answer = page(
+                emulator, call, BrowserOrigin(request.headers.get("origin", ""), request.headers.get("host", ""))
+            )
+        elif not is_control(call):
+            answer = emulator.answer(call)
+        elif "origin" in request.headers:
+            answer = Answer(403)
+        else:
+            answer = control(emulator, call)
+        if answer.delay_s:
+            await emulator.clock.sleep(answer.delay_s)
+        if isinstance(answer, Dropped):
+            await _drop(request)
+            return
+        headers = {"date": emulator.date(), **dict(answer.headers)}
+        response = Response(
+            answer.body, answer.status, headers, media_type=answer.content_type if answer.body else None
+        )
+        if answer.whole:
+            await response(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": answer.status, "headers": response.raw_headers})
+            await _send_pieces(emulator, request, answer, send)
+
+    return endpoint
+
+
+def is_this_machine(host: str) -> bool:
+    """
+    Say whether a Host header names this machine as it is always named, and not by a name that leads here.
+
+    >>> [is_this_machine(host) for host in ("localhost:8085", "127.0.0.1", "[::1]:80", "evil.example:8085", "")]
+    [True, True, True, False, False]
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+async def _send_pieces(emulator: Emulator, request: Request, answer: Answer, send: Send) -> None:
+    """Send a body bit by bit, and close the connection in the middle of it where it is cut."""
+    pieces = answer.pieces
+    for piece in pieces:
+        await emulator.clock.sleep(answer.over_s / len(pieces))
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    if answer.cut:
+        await _drop(request)
+    else:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _drop(request: Request) -> None:
+    """Close the connection; in a process of its own caller, raise what the caller would see."""
+    connection = getattr(request.state, CONNECTION, None)
+    if connection is None:
+        raise httpx.ReadError("the emulator closed the connection")
+    connection.close()
+    # The server takes a request without an answer for a fault of the application unless it knows of the end.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
 
 LOCALHOST = "127.0.0.1"
 PORT = 8085
@@ -102,7 +268,7 @@ def run(
     # Not an Event: a signal may come while the thread that waits holds its lock.
     stop: SimpleQueue[int] = SimpleQueue()
     with ExitStack() as stack:
-        store = stack.enter_context(Store(data_file)) if data_file is not None else None
+        store = stack.enter_context(AccountFile(data_file)) if data_file is not None else None
         account = store.read() if store is not None else Account()
         if payment_methods is not None:
             account.payment_methods |= _read_file(payment_methods)

@@ -4,26 +4,177 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from typing import assert_never
 from urllib.parse import parse_qs, unquote_plus
 
 from reconciler.clock import Clock, RealClock
-from reconciler.emulator.calls import CONTROL, TOKEN, Answer, Call, Dropped, answer_of
-from reconciler.emulator.faults import Fault, Faults
-from reconciler.emulator.harm import after, before, elsewhere, limit_headers, retry_after
-from reconciler.emulator.limits import Key, Rate, Tokens
-from reconciler.emulator.odds import RandomFaults
-from reconciler.emulator.routes import reply_to, rules_of
-from reconciler.emulator.store import Store
-from reconciler.rules import Account, Behaviour, LagOn, RetryAfter, refusal
-from reconciler.rules.account import age
+from reconciler.emulator.calls import CONTROL, TOKEN, Answer, Call, Dropped, NotAnObject, answer_of, reply_to, rules_of
+from reconciler.emulator.faults import Fault, Faults, RandomFaults, after, before, elsewhere, limit_headers, retry_after
+from reconciler.emulator.store import AccountFile
+from reconciler.rules import (
+    Account,
+    Behaviour,
+    LagOn,
+    Limiter,
+    RetryAfter,
+    StoredCustomer,
+    StoredUser,
+    add_user,
+    put,
+    refusal,
+)
+from reconciler.rules.account import CREATABLE, USER_FIELDS, age, microseconds
 
-LOCAL = Key("local", "local")
-READ_ONLY = Key("read-only", "read-only", frozenset({"customers:read"}))
+_FIELDS = (*CREATABLE, "customer_integration_id")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def load(account: Account, customers: Iterable[object], now: float) -> list[str]:
+    """
+    Put customers, each an object of the API's fields, into the account; return their ids, in their order.
+
+    Besides the fields: `created_at`, `archived`, `users`, and `id`: where a customer has it already, only
+    what is given changes, as when somebody edits it in the dashboard. ValueError says what is wrong with one.
+    """
+    return [_load(account, customer, microseconds(now)) for customer in customers]
+
+
+def read_payment_methods(read: object) -> dict[str, Sequence[Mapping[str, object]]]:
+    """Return the payment methods of `{customer id or external_id: [{"id": …}, …]}`; ValueError for another shape."""
+    if not isinstance(read, Mapping) or not all(
+        isinstance(methods, list) and all(isinstance(one, Mapping) for one in methods) for methods in read.values()
+    ):
+        raise ValueError("payment methods are an object: customer id or external_id to a list of objects")
+    return {str(key): list(methods) for key, methods in read.items()}
+
+
+def _load(account: Account, one: object, now_us: int) -> str:
+    """Put or change one customer."""
+    if not isinstance(one, Mapping):
+        raise NotAnObject("a customer is an object")
+    customer_id = str(one.get("id") or account.next_id("cus_"))
+    former = account.customers.get(customer_id, StoredCustomer(customer_id, now_us, {}))
+    fields = {**former.fields, **{name: str(one[name] or "") for name in _FIELDS if name in one}}
+    customer = StoredCustomer(
+        customer_id,
+        _moment(one["created_at"]) if one.get("created_at") else former.created_us,
+        {name: text for name, text in fields.items() if text},
+        bool(one.get("archived", former.archived)),
+    )
+    put(account, customer)
+    for user in one.get("users") or ():
+        if not isinstance(user, Mapping):
+            raise NotAnObject("a user is an object")
+        texts = {name: str(user[name]) for name in USER_FIELDS if user.get(name)}
+        add_user(account, customer_id, StoredUser(str(user.get("id") or account.next_id("usr_")), now_us, texts))
+    return customer_id
+
+
+def _moment(text: object) -> int:
+    """Return the microseconds since 1970 of a created_at."""
+    try:
+        return (datetime.fromisoformat(str(text)) - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, TypeError) as exc:
+        raise ValueError("created_at is not a moment in RFC 3339") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One API key; `scopes` is None for a key that may do everything."""
+
+    client_id: str
+    secret: str
+    scopes: frozenset[str] | None = None
+
+
+class IssuedTokens:
+    """The tokens that were given, each for one key and for `life_s` seconds."""
+
+    def __init__(self, keys: Mapping[str, ApiKey], life_s: float) -> None:
+        self.keys = dict(keys)
+        self.life_s = life_s
+        self._given: dict[str, tuple[ApiKey, float]] = {}
+        self._count = 0
+
+    def give(self, client_id: str, secret: str, now_s: float) -> str | None:
+        """Return a new token, None where the credentials are wrong."""
+        key = self.keys.get(client_id)
+        if key is None or key.secret != secret:
+            return None
+        self._count += 1
+        token = "emu_" + hashlib.blake2b(f"{client_id}/{self._count}".encode(), digest_size=18).hexdigest()
+        self._given[token] = (key, now_s + self.life_s)
+        return token
+
+    def holder(self, token: str, now_s: float) -> ApiKey | None:
+        """Return whose token it is, None where it was never given or has expired."""
+        key, until_s = self._given.get(token, (None, 0.0))
+        return key if now_s < until_s else None
+
+    def expire(self) -> None:
+        """End every token now."""
+        self._given.clear()
+
+
+class Rate:
+    """How many requests each key may send a second; 0 is no limit."""
+
+    def __init__(self, per_s: float) -> None:
+        self.per_s = per_s
+        self._second: dict[str, tuple[int, int]] = {}
+        self._recent: dict[str, deque[float]] = {}
+        self._bucket: dict[str, tuple[float, float]] = {}
+
+    def wait_s(self, client_id: str, limiter: Limiter, now_s: float) -> float:
+        """Count a request: 0 where it may pass, else how long the key must wait for the next."""
+        if not self.per_s:
+            return 0.0
+        match limiter:
+            case Limiter.SECOND:
+                return self._by_second(client_id, now_s)
+            case Limiter.SLIDING:
+                return self._sliding(client_id, now_s)
+            case Limiter.BUCKET:
+                return self._by_bucket(client_id, now_s)
+        assert_never(limiter)
+
+    def _by_second(self, client_id: str, now_s: float) -> float:
+        """Count within the second of the clock."""
+        second, count = self._second.get(client_id, (0, 0))
+        if second != int(now_s):
+            count = 0
+        self._second[client_id] = (int(now_s), count + 1)
+        return int(now_s) + 1 - now_s if count >= self.per_s else 0.0
+
+    def _sliding(self, client_id: str, now_s: float) -> float:
+        """Count within the second that ends now; what is refused does not count."""
+        recent = self._recent.setdefault(client_id, deque())
+        while recent and recent[0] <= now_s - 1:
+            recent.popleft()
+        if len(recent) >= self.per_s:
+            return recent[0] + 1 - now_s
+        recent.append(now_s)
+        return 0.0
+
+    def _by_bucket(self, client_id: str, now_s: float) -> float:
+        """Take a drop of the bucket."""
+        size = max(1.0, self.per_s)
+        left, at_s = self._bucket.get(client_id, (size, now_s))
+        left = min(size, left + (now_s - at_s) * self.per_s)
+        passes = left >= 1
+        self._bucket[client_id] = (left - 1 if passes else left, now_s)
+        return 0.0 if passes else (1 - left) / self.per_s
+
+
+LOCAL = ApiKey("local", "local")
+READ_ONLY = ApiKey("read-only", "read-only", frozenset({"customers:read"}))
 """A key as it is given to a pull request's job."""
 _KEPT_LINES = 200_000
 
@@ -55,12 +206,12 @@ class Emulator:
         *,
         behaviour: Behaviour | None = None,
         rate: float = 5,
-        keys: Iterable[Key] = (LOCAL, READ_ONLY),
+        keys: Iterable[ApiKey] = (LOCAL, READ_ONLY),
         token_life_s: float = 3600,
         faults: Faults | None = None,
         clock: Clock | None = None,
         account: Account | None = None,
-        store: Store | None = None,
+        store: AccountFile | None = None,
         log: Callable[[Logged], None] | None = None,
         witness: Callable[[Call, Answer | Dropped, Fault | None], None] | None = None,
         offset_s: float = 0.0,
@@ -71,7 +222,7 @@ class Emulator:
         self.account = account if account is not None else Account()
         self.store = store
         self.faults: Faults = faults if faults is not None else RandomFaults()
-        self.tokens = Tokens({key.client_id: key for key in keys}, token_life_s)
+        self.tokens = IssuedTokens({key.client_id: key for key in keys}, token_life_s)
         self.rate = Rate(rate)
         self.requests: deque[Logged] = deque(maxlen=_KEPT_LINES)
         self.counts: Counter[str] = Counter()
@@ -185,7 +336,7 @@ class Emulator:
         given = {"access_token": token, "token_type": "Bearer", "expires_in": int(self.tokens.life_s)}
         return Answer(200, json.dumps(given).encode("ascii"), headers=(("cache-control", "no-store"),))
 
-    def _limited(self, key: Key) -> Answer | None:
+    def _limited(self, key: ApiKey) -> Answer | None:
         """Count a request of a key; return the 429 where it is one too many."""
         wait_s = self.rate.wait_s(key.client_id, self.behaviour.limiter, self.clock.monotonic())
         if not wait_s:

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS made (one INTEGER PRIMARY KEY CHECK (one = 1), count 
 _APPLICATION = 0x656D_7531  # "emu1"
 
 
-class Store:
+class AccountFile:
     """
     One file, open; a context manager. A change is in the file before its answer leaves.
 

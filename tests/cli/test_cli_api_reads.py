@@ -9,8 +9,7 @@ import pytest
 from command_line import Online, Place, answers, raw, variables_of, web_server
 
 from reconciler import __version__
-from reconciler.emulator.faults import Fault, On
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.faults import Fault, On, Scripted
 from reconciler.rules import Behaviour
 
 pytest_plugins = ("command_fixtures",)

@@ -12,7 +12,7 @@ import pytest
 from command_line import ONE, Online
 from workflow_job import WHEEL, Runner
 
-from reconciler.emulator.limits import Key
+from reconciler.emulator.service import ApiKey
 
 pytest_plugins = ("command_fixtures",)
 
@@ -59,8 +59,8 @@ class Repository:
             "env.HAS_KEY == 'true'": "true",
         }
         shop.emulator.tokens.keys |= {
-            "reader": Key("reader", "reader", READS),
-            "writer": Key("writer", "writer", READS | {"customers:write", "users:write"}),
+            "reader": ApiKey("reader", "reader", READS),
+            "writer": ApiKey("writer", "writer", READS | {"customers:write", "users:write"}),
         }
         self.folder.mkdir()
         self.git("init", "--quiet", "--initial-branch", "main")

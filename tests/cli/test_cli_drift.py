@@ -187,7 +187,7 @@ def test_a_customer_that_appeared_since_the_last_apply_is_drift_and_an_older_one
 
 def load_now(shop: Online, *customers: dict[str, object]) -> None:
     """Put customers into the account as if they were created now."""
-    from reconciler.emulator.load import load  # noqa: PLC0415
+    from reconciler.emulator.service import load  # noqa: PLC0415
 
     load(shop.emulator.account, customers, shop.emulator.now())
 

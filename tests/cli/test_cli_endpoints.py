@@ -11,8 +11,7 @@ from command_line import Online, Reply, web_server
 from store_proxy import Fault, proxy
 
 from reconciler.emulator.faults import Fault as ApiFault
-from reconciler.emulator.faults import On
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.faults import On, Scripted
 
 pytest_plugins = ("command_fixtures",)
 

@@ -10,9 +10,8 @@ from typing import Any
 
 from command_line import ONE, PATIENCE_S, THREE, Online, fits
 
-from reconciler.emulator.faults import Fault
-from reconciler.emulator.limits import Key
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.faults import Fault, Scripted
+from reconciler.emulator.service import ApiKey
 
 pytest_plugins = ("command_fixtures",)
 
@@ -122,7 +121,7 @@ def test_what_does_nothing_has_no_events(shop: Online) -> None:
 def test_events_hold_no_secret_whatever_the_server_says(shop: Online) -> None:
     shop.write("customers.yaml", ONE)
     secret = "marked-secret"
-    shop.emulator.tokens.keys["marked"] = Key("marked", secret, frozenset({"customers:read"}))
+    shop.emulator.tokens.keys["marked"] = ApiKey("marked", secret, frozenset({"customers:read"}))
     key = {"AP_CLIENT_ID": "marked", "AP_CLIENT_SECRET": secret}
     ran = shop.run("apply", "-f", "customers.yaml", "--auto-approve", "--json-events", "-", **key)
     del shop.emulator.tokens.keys["marked"]

@@ -7,7 +7,7 @@ import re
 import pytest
 from command_line import ONE, Online, Ran, fits, raw
 
-from reconciler.emulator.limits import Key
+from reconciler.emulator.service import ApiKey
 
 pytest_plugins = ("command_fixtures",)
 
@@ -103,7 +103,7 @@ def test_where_something_is_wrong_nothing_is_probed(shop: Online) -> None:
 
 def test_a_key_that_may_only_read_stops_the_probe_before_anything_is_made(shop: Online) -> None:
     disposable(shop)
-    shop.emulator.tokens.keys["reader"] = Key("reader", "reader", frozenset({"customers:read"}))
+    shop.emulator.tokens.keys["reader"] = ApiKey("reader", "reader", frozenset({"customers:read"}))
     ran = probe(shop, "--auto-approve", AP_CLIENT_ID="reader", AP_CLIENT_SECRET="reader")
     assert (ran.code, shop.account()) == (1, {})
     assert "customers:write" in ran.err
@@ -129,7 +129,7 @@ def test_a_new_key_for_the_account_is_accepted_after_a_probe(shop: Online) -> No
     disposable(shop)
     shop.applied(ONE)
     probe(shop, "--auto-approve")
-    shop.emulator.tokens.keys["newer"] = Key("newer", "newer")
+    shop.emulator.tokens.keys["newer"] = ApiKey("newer", "newer")
     ran = shop.run("plan", AP_CLIENT_ID="newer", AP_CLIENT_SECRET="newer")
     assert (ran.code, "the API key is not that of the last apply" in ran.out) == (0, True), ran.all
 

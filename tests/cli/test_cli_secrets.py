@@ -9,9 +9,8 @@ import pytest
 from command_line import THREE, Place, Reply, answers, variables_of, web_server
 from contract_watch import Watch
 
-from reconciler.emulator.limits import Key
 from reconciler.emulator.server import running
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.service import ApiKey, Emulator
 
 pytest_plugins = ("command_fixtures",)
 
@@ -23,7 +22,7 @@ FILE = THREE.replace("    city: Boston", "    city: Boston\n    ein: 12-3456789"
 
 def test_a_whole_run_at_debug_level_shows_no_secret_and_no_value(tmp_path: Path) -> None:
     watch = Watch()
-    emulator = Emulator(rate=0, keys=[Key(CLIENT, SECRET)], witness=watch)
+    emulator = Emulator(rate=0, keys=[ApiKey(CLIENT, SECRET)], witness=watch)
     with running(emulator) as url:
         place = Place(tmp_path, {**variables_of(url), "AP_CLIENT_ID": CLIENT, "AP_CLIENT_SECRET": SECRET})
         place.write("customers.yaml", FILE)

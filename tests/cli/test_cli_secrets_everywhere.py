@@ -12,10 +12,8 @@ from command_line import EPOCH_S, PATIENCE_S, Place, variables_of
 from contract_watch import Watch
 
 from reconciler.cli.main import cli
-from reconciler.emulator.limits import Key
-from reconciler.emulator.load import load
 from reconciler.emulator.server import running
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.service import ApiKey, Emulator, load
 from reconciler.settings.project import local_place
 
 SECRET, CLIENT = "marked-secret", "marked-client"
@@ -151,7 +149,7 @@ def test_every_command_and_every_form_has_a_case() -> None:
 
 def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) -> None:
     watch = Watch()
-    emulator = Emulator(rate=0, keys=[Key(CLIENT, SECRET)], witness=watch)
+    emulator = Emulator(rate=0, keys=[ApiKey(CLIENT, SECRET)], witness=watch)
     with running(emulator) as url:
         emulator.account.payment_methods["acme"] = [{"id": "pm_1", "type": "card", "holder": "Markedjane Doe"}]
         place = Place(tmp_path, {**variables_of(url), "AP_CLIENT_ID": CLIENT, "AP_CLIENT_SECRET": SECRET, **ENCRYPTED})

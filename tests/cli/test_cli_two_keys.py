@@ -8,8 +8,7 @@ import pytest
 from command_line import EPOCH_S, ONE, THREE, Online, Ran
 
 from reconciler.clock import RealClock
-from reconciler.emulator.limits import Key
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.service import ApiKey, Emulator
 from reconciler.ledger.lock import take_lock
 from reconciler.rules import archive
 
@@ -27,8 +26,8 @@ SINCE = "customers were created or archived since, and not by this plan; nothing
 @pytest.fixture
 def two_keys(shop: Online) -> Online:
     """Return the shop, with a key that can only read and one that can also write."""
-    shop.emulator.tokens.keys["reader"] = Key("reader", "reader", READS)
-    shop.emulator.tokens.keys["writer"] = Key("writer", "writer", WRITES)
+    shop.emulator.tokens.keys["reader"] = ApiKey("reader", "reader", READS)
+    shop.emulator.tokens.keys["writer"] = ApiKey("writer", "writer", WRITES)
     return shop
 
 

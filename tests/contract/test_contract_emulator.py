@@ -9,13 +9,10 @@ import pytest
 from contract_read import OPERATIONS, Operation
 from emulated import Stopped, against, emulator
 
-from reconciler.emulator.calls import Answer, Call
-from reconciler.emulator.faults import Fault
-from reconciler.emulator.limits import Key
-from reconciler.emulator.routes import RULES
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.calls import RULES, Answer, Call
+from reconciler.emulator.faults import Fault, Scripted
 from reconciler.emulator.server import running
-from reconciler.emulator.service import LOCAL, Emulator
+from reconciler.emulator.service import LOCAL, ApiKey, Emulator
 from reconciler.rules import (
     Account,
     Behaviour,
@@ -98,7 +95,7 @@ def test_the_emulator_reads_the_fields_of_the_contract(
 
 # --- answers ---------------------------------------------------------------------------------------------
 
-NO_SCOPE = Key("none", "none", frozenset())
+NO_SCOPE = ApiKey("none", "none", frozenset())
 REFUSING = Behaviour(
     larger_limit=LargerLimit.REFUSE,
     patch_identity=PatchIdentity.REFUSE,
@@ -146,14 +143,14 @@ SENDINGS: Mapping[str, list[tuple[str, object]]] = {
 }
 
 
-def emulators() -> Iterator[tuple[Emulator, Key]]:
+def emulators() -> Iterator[tuple[Emulator, ApiKey]]:
     """Yield emulators that answer in each way, with a key: one account each, so that no request changes another's."""
     clock = Stopped(lambda: NOW)
     for ways in (Behaviour(), REFUSING):
         yield emulator(behaviour=ways, clock=clock), LOCAL
     for status in (403, 404):
         yield emulator(keys=(NO_SCOPE,), behaviour=Behaviour(scope_status=status), clock=clock), NO_SCOPE
-    yield emulator(clock=clock), Key("local", "wrong")
+    yield emulator(clock=clock), ApiKey("local", "wrong")
     yield emulator(rate=1, behaviour=Behaviour(token_counts=True), clock=clock), LOCAL
     yield emulator(faults=Scripted({1: Fault.STATUS_500_AFTER}), clock=clock), LOCAL
 
@@ -171,7 +168,7 @@ def answered(operation: Operation) -> set[int]:
     return statuses
 
 
-def status_of(served: Emulator, operation: Operation, key: Key, target: str, body: object) -> int:
+def status_of(served: Emulator, operation: Operation, key: ApiKey, target: str, body: object) -> int:
     path, _, query = target.partition("?")
     if operation.security == "basic":
         authorization = "Basic " + base64.b64encode(f"{key.client_id}:{key.secret}".encode()).decode()

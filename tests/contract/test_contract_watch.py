@@ -15,10 +15,9 @@ from emulated import sign_in
 from world import World
 
 from reconciler.api.request import Request
-from reconciler.emulator.faults import Fault
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.faults import Fault, Scripted
+from reconciler.emulator.server import EmulatorTransport
 from reconciler.emulator.service import Emulator
-from reconciler.emulator.transport import EmulatorTransport
 from reconciler.kinds.wire import customer_path, payment_methods_path, restore_path, users_path
 from reconciler.model.core import CustomerId
 

@@ -6,8 +6,7 @@ import httpx
 import pytest
 from emulated import against, emulator, sign_in
 
-from reconciler.emulator.limits import Key
-from reconciler.emulator.service import LOCAL
+from reconciler.emulator.service import LOCAL, ApiKey
 from reconciler.rules import Behaviour, Limiter, RetryAfter
 
 FORM = {"grant_type": "client_credentials"}
@@ -67,7 +66,7 @@ def test_a_key_without_a_scope_answers_403_and_names_it() -> None:
         answer = await client.post("/customers", json={})
         assert (answer.status_code, answer.json()["message"]) == (403, "The key lacks the scope customers:write")
 
-    against(emulator(keys=[LOCAL, Key("reader", "local", frozenset({"customers:read"}))]), steps)
+    against(emulator(keys=[LOCAL, ApiKey("reader", "local", frozenset({"customers:read"}))]), steps)
 
 
 async def statuses(client: httpx.AsyncClient, count: int) -> list[int]:
@@ -130,7 +129,7 @@ def test_each_key_has_its_own_rate() -> None:
         await sign_in(client, "other")
         assert first + await statuses(client, 2) == [200, 429, 200, 429]
 
-    against(emulator(rate=1, keys=[LOCAL, Key("other", "local")]), steps)
+    against(emulator(rate=1, keys=[LOCAL, ApiKey("other", "local")]), steps)
 
 
 @pytest.mark.parametrize(("token_counts", "expected"), [(False, [200, 200]), (True, [200, 429])])

@@ -7,10 +7,8 @@ import httpx
 import pytest
 from emulated import against, emulator
 
-from reconciler.emulator.faults import AMOUNTS, MEANINGS, Amounts, Fault, On
-from reconciler.emulator.odds import RandomFaults
-from reconciler.emulator.reading import read_odds
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.fault_settings import read_odds
+from reconciler.emulator.faults import AMOUNTS, MEANINGS, Amounts, Fault, On, RandomFaults, Scripted
 from reconciler.emulator.service import Emulator
 from reconciler.rules import Behaviour, Order, PageShape, RetryAfter
 

@@ -8,10 +8,8 @@ import pytest
 from emulated import against, emulator
 
 from reconciler.emulator.calls import TOKEN, Call
-from reconciler.emulator.faults import Amounts, Fault, On
-from reconciler.emulator.odds import Odds, RandomFaults, Strike
-from reconciler.emulator.reading import read_flags, read_odds
-from reconciler.emulator.scripted import Scripted
+from reconciler.emulator.fault_settings import read_flags, read_odds
+from reconciler.emulator.faults import Amounts, Fault, Odds, On, RandomFaults, Scripted, Strike
 
 READ, WRITE, SIGN_IN = Call("GET", "/customers"), Call("POST", "/customers"), Call("POST", TOKEN)
 ONE, USERS = Call("GET", "/customers/a"), Call("GET", "/customers/a/users")

@@ -7,10 +7,9 @@ import asyncio
 import httpx
 import pytest
 
-from reconciler.emulator.app import create_app
 from reconciler.emulator.faults import Fault
-from reconciler.emulator.load import load
-from reconciler.emulator.service import Emulator
+from reconciler.emulator.server import create_app
+from reconciler.emulator.service import Emulator, load
 from reconciler.rules import archive
 
 HERE = "http://127.0.0.1:8085"

@@ -8,8 +8,7 @@ import pytest
 
 from reconciler.cli.commands.tools import emulator as command
 from reconciler.emulator import control
-from reconciler.emulator.catalogue import amount_rows, fault_rows, switch_rows
-from reconciler.emulator.reading import read_flags, read_odds
+from reconciler.emulator.fault_settings import amount_rows, fault_rows, read_flags, read_odds, switch_rows
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "emulator.md").read_text(encoding="utf-8")
 

@@ -15,12 +15,9 @@ import pytest
 from clocks import run as in_virtual_time
 from command_line import PATIENCE_S
 
-from reconciler.emulator.app import create_app
-from reconciler.emulator.faults import Amounts, Fault, On
-from reconciler.emulator.odds import RandomFaults
-from reconciler.emulator.reading import read_odds
-from reconciler.emulator.scripted import Scripted
-from reconciler.emulator.server import run, running
+from reconciler.emulator.fault_settings import read_odds
+from reconciler.emulator.faults import Amounts, Fault, On, RandomFaults, Scripted
+from reconciler.emulator.server import create_app, run, running
 from reconciler.emulator.service import Emulator
 from reconciler.errors import Invalid, ReconcilerError
 

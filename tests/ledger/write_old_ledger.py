@@ -29,8 +29,8 @@ import old_ledgers
 import postgres_server
 from command_line import Online, Ran, variables_of
 
-from reconciler.emulator.odds import RandomFaults
-from reconciler.emulator.reading import read_flags
+from reconciler.emulator.fault_settings import read_flags
+from reconciler.emulator.faults import RandomFaults
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
 

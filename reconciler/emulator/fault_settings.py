@@ -1,15 +1,17 @@
-"""Odds as a JSON object or as flags say them; ValueError names what cannot be."""
+"""What can be set of the emulator: odds as JSON or flags, and the list of all that there is to set."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, fields
+from enum import StrEnum
 from typing import Any
 
-from reconciler.emulator.faults import Amounts, Fault, On
-from reconciler.emulator.odds import Odds, Strike
+from reconciler.emulator import faults
+from reconciler.emulator.faults import Amounts, Fault, Odds, On, Strike
+from reconciler.rules import Behaviour, Rewrite, behaviour, questions
 
 _NEXT: Mapping[str, On] = {"next_requests": On.ALL, "next_reads": On.READS, "next_writes": On.WRITES}
 _DEFAULTS: Mapping[str, int | float] = asdict(Amounts())
@@ -155,3 +157,50 @@ def _whole(name: str, value: object, *, least: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _LARGEST:
         raise ValueError(f"{name} is a whole number, not below {least}")
     return value
+
+
+Row = tuple[str, str, str]
+
+
+def switch_rows() -> Iterator[Row]:
+    """
+    Yield each switch's name, its default and what it is, with the values where they are few.
+
+    >>> next(row for row in switch_rows() if row[0] == "page_shape")
+    ('page_shape', 'flat', 'where a page keeps its cursors: beside data, or in pagination (flat, nested)')
+    """
+    for field in fields(Behaviour):
+        yield field.name, _text(field.default), questions.MEANINGS[field.name] + _choices(field.name, field.default)
+
+
+def fault_rows() -> Iterator[Row]:
+    """Yield each fault's name, nothing, and what it is."""
+    for fault in faults.Fault:
+        yield fault, "", faults.MEANINGS[fault]
+
+
+def amount_rows() -> Iterator[Row]:
+    """Yield each amount's name, its default and what it is."""
+    for name, default in asdict(faults.Amounts()).items():
+        yield name, f"{default:g}", faults.AMOUNTS[name]
+
+
+def _text(default: object) -> str:
+    """Return a default as `--set` takes it; nothing for an empty list."""
+    match default:
+        case frozenset():
+            return ",".join(sorted(default))
+        case bool():
+            return json.dumps(default)
+        case _:
+            return f"{default}"
+
+
+def _choices(name: str, default: object) -> str:
+    """Return the values that a switch may have, where it has not any number or text."""
+    words: tuple[object, ...] = behaviour.CHOICES.get(name, ())
+    if isinstance(default, StrEnum):
+        words = tuple(type(default))
+    elif name == "rewrites":
+        words = tuple(Rewrite)
+    return f" ({', '.join(map(str, words))})" if words else ""
