@@ -32,7 +32,7 @@ from workbench import Server, emulator, measured, program, table, told
 from reconciler.clock import RealClock
 from reconciler.desired.load import load_desired
 from reconciler.ledger.open import open_ledger
-from reconciler.pipeline import applying, opening, planning, writing
+from reconciler.pipeline import apply, plan, resources
 from reconciler.settings import Options, read_settings
 
 LATER_S = 60
@@ -184,13 +184,13 @@ async def _dying(variables: Mapping[str, str], folder: Path, at: int) -> None:
     environment, clock = settings.environment(), RealClock()
     desired = load_desired(["customers.yaml"], root=folder).desired
     terms = environment.terms(options)
-    async with opening.open_client(environment, clock, step=step) as client:
-        with await writing.begin(environment, clock, doing="apply", step=step) as ledger:
-            planned = await planning.make(client, ledger, desired, terms, say=_silent, patience=clock)
+    async with resources.open_client(environment, clock, step=step) as client:
+        with await resources.begin(environment, clock, doing="apply", step=step) as ledger:
+            planned = await plan.make(client, ledger, desired, terms, say=_silent, patience=clock)
             if planned.plan.blocked or planned.plan.limits:
                 raise RuntimeError(f"not all can be done: {planned.plan.blocked} {planned.plan.limits}")
-            run = applying.new_run(clock, "apply")
-            await applying.carry_out(
+            run = apply.new_run(clock, "apply")
+            await apply.carry_out(
                 client, ledger, planned, terms, run=run, clock=clock, stop=asyncio.Event(), tell=_silent
             )
 

@@ -24,7 +24,7 @@ from reconciler.model.core import Desired
 from reconciler.model.ledger import Records
 from reconciler.model.plan import Plan
 from reconciler.model.reports import Drift, DriftKind
-from reconciler.pipeline import looking
+from reconciler.pipeline import inspect
 from reconciler.plan.drift import drift_of
 from reconciler.plan.scope import Seen
 from reconciler.rules import Behaviour
@@ -48,9 +48,9 @@ class Crossing(Mortal, SwitchedWorld):
         (folder / "customers.yaml").write_text(write_customers(entries), encoding="utf-8")
         return load_desired(["customers.yaml"], root=folder).desired
 
-    async def _account(self) -> looking.Account:
+    async def _account(self) -> inspect.LiveAccount:
         async with self._client() as client:
-            return await looking.account(client, Records(), chosen=lambda _: True, users=True, say=_unsaid)
+            return await inspect.account(client, Records(), chosen=lambda _: True, users=True, say=_unsaid)
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ from reconciler.desired.write import Written, write_customers
 from reconciler.errors import ApiFailed
 from reconciler.model.core import Action, Desired, Status
 from reconciler.model.plan import Outcome, Plan
-from reconciler.pipeline import applying, opening, planning
+from reconciler.pipeline import apply, plan, resources
 from reconciler.settings import Environment, Options, read_settings
 
 WANTED = {"create": 1210, "archive": 1360, "restore": 353, "patch": 9051, "patch after restore": 74, "ever": 7542}
@@ -324,7 +324,7 @@ class Bench:
         """Return a client, not entered yet."""
         if self.virtual:
             return self.virtual.client(self.environment)
-        return opening.open_client(self.environment, self.clock)
+        return resources.open_client(self.environment, self.clock)
 
     def _planned(self, desired: Desired) -> Plan:
         """Return a plan; with faults, one that the account was not read for is made again."""
@@ -342,28 +342,28 @@ class Bench:
         """Return a plan, made when the server's clock has passed the lag bound, so that it is from what is live."""
         self.server.wait(BETWEEN_S)
         async with self._client() as client:
-            with opening.open_ledger(self.environment, writable=False) as ledger:
+            with resources.open_ledger(self.environment, writable=False) as ledger:
                 terms = self.environment.terms(Options())
-                return (await planning.make(client, ledger, desired, terms, say=silent)).plan
+                return (await plan.make(client, ledger, desired, terms, say=silent)).plan
 
     async def _apply(self, desired: Desired) -> tuple[Plan, tuple[Outcome, ...], str]:
         """Plan and apply once, and return the plan, the outcomes, and why it stopped early, if it did."""
         self.server.wait(BETWEEN_S)
         terms = self.environment.terms(Options())
         async with self._client() as client:
-            with opening.open_ledger(self.environment, writable=True) as ledger:
+            with resources.open_ledger(self.environment, writable=True) as ledger:
                 began = time.perf_counter()
-                planned = await planning.make(client, ledger, desired, terms, say=silent, lacked={})
+                planned = await plan.make(client, ledger, desired, terms, say=silent, lacked={})
                 made = time.perf_counter()
                 self.stages["plan"] += made - began
                 if not planned.plan.applicable:
                     return planned.plan, (), ""
-                carried = await applying.carry_out(
+                carried = await apply.carry_out(
                     client,
                     ledger,
                     planned,
                     terms,
-                    run=applying.new_run(self.clock, "apply"),
+                    run=apply.new_run(self.clock, "apply"),
                     clock=self.clock,
                     stop=asyncio.Event(),
                     tell=silent,

@@ -12,8 +12,8 @@ from reconciler.apply.direct_request import Call
 from reconciler.crash_points import no_hook
 from reconciler.errors import ReconcilerError
 from reconciler.model.policy import Terms
-from reconciler.pipeline import applying, calling
-from reconciler.pipeline.calling import Called
+from reconciler.pipeline import api_change, apply
+from reconciler.pipeline.api_change import RequestResult
 
 
 class Killed(KeyboardInterrupt):
@@ -42,7 +42,7 @@ class Death:
 class CallingWorld(World):
     """A world in which single requests are made too."""
 
-    def call(self, call: Call, terms: Terms | None = None) -> Called:
+    def call(self, call: Call, terms: Terms | None = None) -> RequestResult:
         """Make a call, as the command does under its lock; raises what it raises."""
         return self._run(self._call(call, terms or Terms(REF, rate_per_s=0.0)))
 
@@ -57,18 +57,18 @@ class CallingWorld(World):
             self.step = no_hook
         return death.taken >= at
 
-    async def _call(self, call: Call, terms: Terms) -> Called:
+    async def _call(self, call: Call, terms: Terms) -> RequestResult:
         clock = VirtualClock(EPOCH_S + self.passed_s)
         try:
             with self.ledger() as ledger:
                 async with self._client() as client:
-                    prepared = await calling.prepare(client, ledger, call, terms)
-                    return await calling.carry_out(
+                    prepared = await api_change.prepare(client, ledger, call, terms)
+                    return await api_change.carry_out(
                         client,
                         ledger,
                         prepared,
                         terms,
-                        run=applying.new_run(clock, call.name),
+                        run=apply.new_run(clock, call.name),
                         clock=clock,
                         stop=asyncio.Event(),
                         tell=lambda _: None,

@@ -19,7 +19,7 @@ from switched import SwitchedWorld
 from reconciler.model.core import Action, Desired
 from reconciler.model.plan import Plan
 from reconciler.model.reports import Drift, DriftKind
-from reconciler.pipeline import planning
+from reconciler.pipeline import plan
 from reconciler.plan.drift import drift_of
 from reconciler.plan.scope import Seen
 from reconciler.plan.undo import make_undo
@@ -34,7 +34,7 @@ SEEN_S = 0.01
 class EditedWorld(SwitchedWorld):
     """A world whose drift, and the undo of whose last run, can be planned at any moment."""
 
-    def planned(self, desired: Desired) -> planning.Planned:
+    def planned(self, desired: Desired) -> plan.Planned:
         """Return the plan, and what it was made from."""
         return self._run(self._plan(desired, UNDER))[0]
 
@@ -47,11 +47,11 @@ class EditedWorld(SwitchedWorld):
         """Return the plan that undoes the last run."""
         return self._run(self._undo()).plan
 
-    async def _undo(self) -> planning.Planned:
+    async def _undo(self) -> plan.Planned:
         with self.ledger() as ledger:
             intents = ledger.intents(ledger.runs()[-1].id)
             async with self._client() as client:
-                return await planning.make_of(
+                return await plan.make_of(
                     client, ledger, lambda live, records: make_undo(intents, live, records, UNDER), UNDER, say=_unsaid
                 )
 

@@ -50,8 +50,8 @@ def planted(bug: Planted | None) -> Iterator[Stages]:
     finder = _Finder(name, bug)
     sys.meta_path.append(finder)
     try:
-        made = importlib.import_module(f"{name}.pipeline.planning")
-        carried = importlib.import_module(f"{name}.pipeline.applying")
+        made = importlib.import_module(f"{name}.pipeline.plan")
+        carried = importlib.import_module(f"{name}.pipeline.apply")
         if bug is not None and not finder.planted:
             raise LookupError(f"{bug}: {bug.module} was not imported")
         yield Stages(made.make, carried.carry_out, carried.new_run)

@@ -17,8 +17,8 @@ from reconciler.emulator.service import Emulator, load
 from reconciler.model.core import CustomerId
 from reconciler.model.policy import Terms
 from reconciler.model.reports import NO, YES, ProbeQuestion
-from reconciler.pipeline import applying, probing
-from reconciler.pipeline.runs import PROBING
+from reconciler.pipeline import apply, doctor
+from reconciler.pipeline.history import PROBING
 from reconciler.rules import Behaviour, Clears, LagOn, LargerLimit, Order, Precision, Unique, UserUnique
 from reconciler.rules.account import StoredCustomer
 
@@ -47,18 +47,18 @@ class Probed(World):
         ]
         load(self.emulator.account, rows, 0.0)
 
-    def probe(self, terms: Terms = TERMS) -> probing.Probed:
+    def probe(self, terms: Terms = TERMS) -> doctor.ProbeResult:
         """Probe the account."""
         return self._run(self._probe(terms))
 
-    async def _probe(self, terms: Terms) -> probing.Probed:
+    async def _probe(self, terms: Terms) -> doctor.ProbeResult:
         clock, stop = VirtualClock(self._now()), asyncio.Event()
         with self.ledger() as ledger:
             async with self._client() as client:
-                run = applying.new_run(clock, PROBING)
+                run = apply.new_run(clock, PROBING)
                 given = {"run": run, "clock": clock, "stop": stop, "tell": lambda text: self.tell(text, stop)}
                 try:
-                    return await probing.probe(client, ledger, terms, **given)
+                    return await doctor.probe(client, ledger, terms, **given)
                 except Killed:
                     raise Dead from None
 

@@ -25,7 +25,7 @@ from reconciler.crash_points import no_hook
 from reconciler.errors import Incomplete, Source
 from reconciler.model.core import Desired, DesiredUser
 from reconciler.model.policy import Terms
-from reconciler.pipeline import planning
+from reconciler.pipeline import plan
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a commit then costs nothing
 
@@ -98,9 +98,9 @@ EXPECTED = {
 }
 
 
-async def patient(*args: Any, **how: Any) -> planning.Planned:  # noqa: ANN401 - those of `planning.make`
+async def patient(*args: Any, **how: Any) -> plan.Planned:  # noqa: ANN401 - those of `planning.make`
     """Plan as `apply` does: wait where a create of the dead run may still come to be seen."""
-    return await planning.make(*args, **{"patience": VirtualClock(), **how})
+    return await plan.make(*args, **{"patience": VirtualClock(), **how})
 
 
 def ready(folder: Path, ways: Ways, kind: type[Mortal] = Mortal) -> Mortal:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.git import git
-from reconciler.pipeline.origin import origin_of_run
+from reconciler.pipeline.resources import origin_of_run
 
 
 def prepared(folder: Path, *words: str) -> str:

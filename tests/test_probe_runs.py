@@ -14,7 +14,7 @@ from probes import TERMS, Probed
 
 from reconciler.model.core import Status
 from reconciler.model.reports import ProbeQuestion
-from reconciler.pipeline.probing import Probed as What
+from reconciler.pipeline.doctor import ProbeResult as What
 from reconciler.rules import Behaviour
 
 EMPTY = {"name": "Acme", "email": "billing@acme.example"}

@@ -20,12 +20,12 @@ from world import REF, Stages, World, done
 from reconciler.errors import Incomplete, Refused, Source
 from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Move, Reading, SourceFile
 from reconciler.model.policy import Share, Terms
-from reconciler.pipeline import planning
+from reconciler.pipeline import plan
 from reconciler.plan.server_behavior import LEARNING
 
 FILE = "customers.yaml"
 KEYS = ("acme", "globex", "initech", "hooli", "umbrella")
-ALONE, WHOLE = Stages(make=partial(planning.make, alone=True)), Stages()
+ALONE, WHOLE = Stages(make=partial(plan.make, alone=True)), Stages()
 READING = Reading(files=(SourceFile(FILE, "0" * 64),))
 
 

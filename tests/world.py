@@ -26,7 +26,7 @@ from reconciler.ledger.open import open_ledger
 from reconciler.model.core import Desired, EnvironmentRef
 from reconciler.model.plan import Outcome, Plan
 from reconciler.model.policy import UNBOUNDED, Terms
-from reconciler.pipeline import applying, planning
+from reconciler.pipeline import apply, plan
 
 BASE_URL = "http://127.0.0.1:8085"
 REF = EnvironmentRef("test", BASE_URL, "0" * 64)
@@ -56,9 +56,9 @@ class Applied:
 class Stages:
     """The stages of a run, so that a variant of them can be tried: `planning.make`, `applying.carry_out`, `new_run`."""
 
-    make: Callable[..., Any] = planning.make
-    carry_out: Callable[..., Any] = applying.carry_out
-    new_run: Callable[..., Any] = applying.new_run
+    make: Callable[..., Any] = plan.make
+    carry_out: Callable[..., Any] = apply.carry_out
+    new_run: Callable[..., Any] = apply.new_run
 
 
 class World:
@@ -146,12 +146,12 @@ class World:
             budget=Budget(clock, self.allowance),
         )
 
-    async def _plan(self, desired: Desired, terms: Terms, *, keep: bool = False) -> tuple[planning.Planned, int]:
+    async def _plan(self, desired: Desired, terms: Terms, *, keep: bool = False) -> tuple[plan.Planned, int]:
         with self.ledger() as ledger:
             async with self._client() as client:
                 planned = await self.stages.make(client, ledger, desired, terms, say=_silent)
                 if keep:
-                    planning.keep_learned(ledger, planned)
+                    plan.keep_learned(ledger, planned)
                 return planned, client.requests
 
     async def _apply(self, desired: Desired, terms: Terms) -> Applied:
@@ -167,7 +167,7 @@ class World:
 
                 def told(one: object) -> None:
                     if isinstance(one, Outcome):
-                        ended.append((clock.monotonic(), applying.time_left(client, planned, len(ended) + 1)))
+                        ended.append((clock.monotonic(), apply.time_left(client, planned, len(ended) + 1)))
 
                 carried = await self.stages.carry_out(
                     client,

@@ -18,9 +18,9 @@ from reconciler.cli.session import Session, connected, settings_of
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, CustomerId, Status
-from reconciler.pipeline import applying, calling, writing
-from reconciler.pipeline.calling import Called, Prepared
-from reconciler.pipeline.origin import origin_of_run
+from reconciler.pipeline import api_change, apply, resources
+from reconciler.pipeline.api_change import PreparedRequest, RequestResult
+from reconciler.pipeline.resources import origin_of_run
 from reconciler.report.redact import masked_outcome
 from reconciler.report.replies import reply_text
 from reconciler.settings import Options
@@ -68,15 +68,17 @@ def called(call: Call, ask: Asking, how: How, options: Options) -> None:
         shown(environment, call.request, how)
         return
     with connected(settings, options, environment) as session:
-        beginning = writing.begin(environment, session.clock, doing=call.name, timeout_s=ask.lock_timeout_s)
+        beginning = resources.begin(environment, session.clock, doing=call.name, timeout_s=ask.lock_timeout_s)
         with session.run(beginning) as ledger:
             _print(_agreed_and_called(session, ledger, call, ask), redact=how.redact)
 
 
-def _agreed_and_called(session: Session, ledger: Ledger, call: Call, ask: Asking) -> Called:
+def _agreed_and_called(session: Session, ledger: Ledger, call: Call, ask: Asking) -> RequestResult:
     """Return what became of a call that the policy allows."""
     terms = session.environment.terms(session.options)
-    prepared = session.run(writing.kept(ledger, session.clock, calling.prepare(session.client, ledger, call, terms)))
+    prepared = session.run(
+        resources.with_renewed_lease(ledger, session.clock, api_change.prepare(session.client, ledger, call, terms))
+    )
     policy = session.environment.policy
     consent.given(
         prepared.plan,
@@ -87,19 +89,19 @@ def _agreed_and_called(session: Session, ledger: Ledger, call: Call, ask: Asking
         wanted_at=policy.places.get("require_approval_for"),
     )
     consent.within_windows(prepared.plan, policy.windows, session.client.server_now())
-    return session.run(writing.kept(ledger, session.clock, _carried(session, ledger, prepared)))
+    return session.run(resources.with_renewed_lease(ledger, session.clock, _carried(session, ledger, prepared)))
 
 
-async def _carried(session: Session, ledger: Ledger, prepared: Prepared) -> Called:
+async def _carried(session: Session, ledger: Ledger, prepared: PreparedRequest) -> RequestResult:
     """Send the call; the first Ctrl-C stops it in good order."""
     stop = asyncio.Event()
     with stopped_by_signals(stop):
-        return await calling.carry_out(
+        return await api_change.carry_out(
             session.client,
             ledger,
             prepared,
             session.environment.terms(session.options),
-            run=applying.new_run(session.clock, prepared.call.name, origin=origin_of_run(session.settings.root)),
+            run=apply.new_run(session.clock, prepared.call.name, origin=origin_of_run(session.settings.root)),
             clock=session.clock,
             stop=stop,
             tell=_waiting,
@@ -117,7 +119,7 @@ def _waiting(told: ApplyEvent) -> None:
             pass
 
 
-def _print(called: Called, *, redact: bool) -> None:
+def _print(called: RequestResult, *, redact: bool) -> None:
     """Print the reply to a call that was done; raise what it ended in otherwise."""
     outcome = masked_outcome(called.outcome) if redact else called.outcome
     if outcome.status is not Status.DONE:

@@ -16,7 +16,7 @@ from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired
 from reconciler.model.plan import Change
-from reconciler.pipeline import writing
+from reconciler.pipeline import resources
 from reconciler.plan.saved_plan import SavedPlan
 from reconciler.settings import Options
 
@@ -45,7 +45,7 @@ def run(
         saving.same_environment(saved, environment.ref())
     with (
         connected(settings, options, environment, trace=asked.events.sent) as session,
-        session.run(writing.begin(environment, session.clock, doing="apply", timeout_s=ask.lock_timeout_s)) as ledger,
+        session.run(resources.begin(environment, session.clock, doing="apply", timeout_s=ask.lock_timeout_s)) as ledger,
     ):
         ctx.exit(_apply(session, ledger, desired, saved, plan, asked))
 

@@ -10,7 +10,7 @@ from reconciler.cli import events as streaming
 from reconciler.cli.events import Events
 from reconciler.cli.options import Ask
 from reconciler.model.core import Action
-from reconciler.pipeline.opening import real_clock
+from reconciler.pipeline.resources import real_clock
 
 
 @dataclass(frozen=True, slots=True)

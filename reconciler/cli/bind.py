@@ -12,8 +12,8 @@ from reconciler.desired.load import load_desired
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, Live
 from reconciler.model.ledger import PutRun, Records
-from reconciler.pipeline import applying, planning, writing
-from reconciler.pipeline.origin import origin_of_run
+from reconciler.pipeline import apply, plan, resources
+from reconciler.pipeline.resources import origin_of_run
 from reconciler.plan.draft import Draft, without_requests
 from reconciler.plan.make import make_plan
 from reconciler.report.layout import count
@@ -37,12 +37,12 @@ def bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) ->
     def draft(read: Live, settled: Records) -> Draft:
         return make_plan(desired, read, settled, terms)
 
-    making = planning.planned_of(session.client, live, records, draft, terms, say=lambda _: None)
-    planned = session.run(writing.kept(ledger, session.clock, making))
+    making = plan.planned_of(session.client, live, records, draft, terms, say=lambda _: None)
+    planned = session.run(resources.with_renewed_lease(ledger, session.clock, making))
     planned = replace(planned, plan=without_requests(planned.plan, desired.customers.keys() - known))
-    run = applying.new_run(session.clock, COMMAND, origin=origin_of_run(session.settings.root))
-    done = applying.ended(run, session.clock, "done", requests=session.client.requests)
-    ledger.commit([*applying.bookkeeping(planned, terms), PutRun(done)])
+    run = apply.new_run(session.clock, COMMAND, origin=origin_of_run(session.settings.root))
+    done = apply.finished_run(run, session.clock, "done", requests=session.client.requests)
+    ledger.commit([*apply.bookkeeping(planned, terms), PutRun(done)])
     bound = {row.external_id for row in planned.plan.entries}
     output.note(f"{count(len(bound), 'customer')} bound")
     if known:

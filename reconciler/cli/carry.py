@@ -19,8 +19,8 @@ from reconciler.errors import LedgerFailed, OverBudget, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Status
 from reconciler.model.plan import Change, Outcome, Plan
-from reconciler.pipeline import applying, planning, writing
-from reconciler.pipeline.origin import origin_of_run
+from reconciler.pipeline import apply, plan, resources
+from reconciler.pipeline.resources import origin_of_run
 from reconciler.plan.limits import dangers
 from reconciler.plan.saved_plan import AGAIN
 from reconciler.report.layout import count, until
@@ -38,7 +38,7 @@ _LAST_WORDS = "stopped at once; the next run settles the requests that were in f
 def agreed_and_done(
     session: Session,
     ledger: Ledger,
-    planned: planning.Planned,
+    planned: plan.Planned,
     asked: Asked,
     *,
     name: str,
@@ -89,7 +89,7 @@ def is_production(environment: Environment) -> bool:
     return environment.name == "production" or bills(environment.base_url())
 
 
-def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], seconds: float, asked: Asked) -> None:
+def _report(plan: Plan, carried: apply.ApplyResult, needed: Sequence[Change], seconds: float, asked: Asked) -> None:
     """Print what became of the plan; `seconds` is how long planning and applying took."""
     outcomes = carried.result.outcomes
     if asked.form == "json":
@@ -136,18 +136,16 @@ def _report(plan: Plan, carried: applying.Carried, needed: Sequence[Change], sec
         output.say(f"{number} needed since the plan was saved, not approved, and not done; {AGAIN}")
 
 
-def _carry_out(
-    session: Session, ledger: Ledger, planned: planning.Planned, name: str, events: Events
-) -> applying.Carried:
+def _carry_out(session: Session, ledger: Ledger, planned: plan.Planned, name: str, events: Events) -> apply.ApplyResult:
     """Do the plan, with progress on stderr; the first Ctrl-C stops it in good order."""
     total = len(planned.plan.changes)
     stop = asyncio.Event()
     ended = 0
-    run = applying.new_run(session.clock, name, origin=origin_of_run(session.settings.root))
+    run = apply.new_run(session.clock, name, origin=origin_of_run(session.settings.root))
 
-    async def carry() -> applying.Carried:
+    async def carry() -> apply.ApplyResult:
         with stopped_by_signals(stop):
-            return await applying.carry_out(
+            return await apply.carry_out(
                 session.client,
                 ledger,
                 planned,
@@ -174,16 +172,16 @@ def _carry_out(
                     )
                 case Outcome():
                     ended += 1
-                    progress.advance(ended, total, applying.time_left(session.client, planned, ended))
+                    progress.advance(ended, total, apply.time_left(session.client, planned, ended))
                     events.tell(ChangeEnded(told, ended, total))
                 case _:
                     assert_never(told)
 
         if total:
-            progress.advance(0, total, applying.time_left(session.client, planned, 0))
+            progress.advance(0, total, apply.time_left(session.client, planned, 0))
         try:
             events.tell(RunStarted(run, total))
-            carried = session.run(writing.kept(ledger, session.clock, carry()))
+            carried = session.run(resources.with_renewed_lease(ledger, session.clock, carry()))
         except LedgerFailed as exc:
             raise LedgerFailed(
                 f"{exc.message}; the run stopped when {ended} of {total} changes had ended",
@@ -209,14 +207,14 @@ def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
         yield
 
 
-def _halt(carried: applying.Carried, *, redact: bool = False) -> str:
+def _halt(carried: apply.ApplyResult, *, redact: bool = False) -> str:
     """Return why the run stopped early, "" where it did not, or where the user stopped it."""
     if carried.result.spent and not carried.result.halt:
         return f"the run's budget is used up: {carried.allowance}"
     return uncited(carried.result.halt) if redact else carried.result.halt
 
 
-def _code(plan: Plan, carried: applying.Carried, needed: Sequence[Change]) -> int:
+def _code(plan: Plan, carried: apply.ApplyResult, needed: Sequence[Change]) -> int:
     """Return the exit code: interrupted, then what failed, then what is blocked, then what is left to do."""
     if carried.result.interrupted:
         return 130

@@ -16,7 +16,7 @@ from reconciler.cli import output
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator, load
 from reconciler.errors import Interrupted, ReconcilerError
-from reconciler.pipeline.opening import real_clock
+from reconciler.pipeline.resources import real_clock
 from reconciler.resources import shipped
 
 

@@ -14,10 +14,10 @@ from reconciler.cli.session import local_emulator, settings_of
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model.core import EnvironmentRef
 from reconciler.model.reports import Check, Diagnosis, Finding, skipped
-from reconciler.pipeline import checks, contact
-from reconciler.pipeline.checks_of_ledger import LEDGERS, of_the_ledger
-from reconciler.pipeline.opening import real_clock
-from reconciler.pipeline.probing import Probed
+from reconciler.pipeline import doctor
+from reconciler.pipeline.doctor import ProbeResult
+from reconciler.pipeline.ledger_checks import LEDGERS, of_the_ledger
+from reconciler.pipeline.resources import real_clock
 from reconciler.report.doctor import answers_json, answers_text, diagnosis_json, diagnosis_text, left_text
 from reconciler.settings import Environment, Options, Settings
 
@@ -58,7 +58,7 @@ def run(
     ctx.exit(130 if what.interrupted else 1 if what.stopped or what.left else 0)
 
 
-def _print(found: Diagnosis, what: Probed | None, form: str, *, report: bool) -> None:
+def _print(found: Diagnosis, what: ProbeResult | None, form: str, *, report: bool) -> None:
     """Print what was found, and what a probe found."""
     if form == "json":
         document = diagnosis_json(found, report=report)
@@ -76,7 +76,7 @@ def _print(found: Diagnosis, what: Probed | None, form: str, *, report: bool) ->
         output.say(f"the probe stopped before its end: {what.stopped}")
 
 
-def _probe_json(what: Probed, *, report: bool) -> dict[str, Any]:
+def _probe_json(what: ProbeResult, *, report: bool) -> dict[str, Any]:
     """Return what a probe found as a value for JSON."""
     named = {} if report else {"external_id": what.key, "stopped": what.stopped, "left_ids": list(what.left)}
     return {
@@ -92,21 +92,21 @@ def _probe_json(what: Probed, *, report: bool) -> dict[str, Any]:
 
 def examined(options: Options) -> Diagnosis:
     """Return what is found; nothing that is wrong raises."""
-    settings, environment, project = checks.project(lambda: settings_of(options))
+    settings, environment, project = doctor.project(lambda: settings_of(options))
     if settings is None or environment is None:
         unclear = [skipped(check, "which environment is meant is not clear") for check in list(Check)[1:]]
-        return Diagnosis((project, *unclear), program=checks.program())
+        return Diagnosis((project, *unclear), program=doctor.program())
     output.note(_price(environment))
     asked, requests = _asked(settings, environment)
     found = (project, *asked, *of_the_ledger(environment))
-    return Diagnosis(found, _ref(environment), checks.server_of(environment), requests, checks.program())
+    return Diagnosis(found, _ref(environment), doctor.server_of(environment), requests, doctor.program())
 
 
 def _price(environment: Environment) -> str:
     """Return what it costs, before it is paid."""
     rate = environment.rate_per_s
-    seconds = f", {contact.REQUESTS / rate:g} s at {rate:g} a second" if rate else ""
-    return f"asking the API: {contact.REQUESTS} requests at most{seconds}; nothing is changed"
+    seconds = f", {doctor.REQUESTS / rate:g} s at {rate:g} a second" if rate else ""
+    return f"asking the API: {doctor.REQUESTS} requests at most{seconds}; nothing is changed"
 
 
 def _asked(settings: Settings, environment: Environment) -> tuple[list[Finding], int]:
@@ -117,7 +117,7 @@ def _asked(settings: Settings, environment: Environment) -> tuple[list[Finding],
         except (ReconcilerError, OSError) as error:
             # Not to be reached, then, and that is what will be found.
             output.say(f"no emulator could be started: {error}")
-        return asyncio.run(checks.of_the_api(environment, real_clock()))
+        return asyncio.run(doctor.of_the_api(environment, real_clock()))
 
 
 def _ref(environment: Environment) -> EnvironmentRef | None:

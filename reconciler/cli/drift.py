@@ -16,7 +16,7 @@ from reconciler.cli.session import connected, declared, settings_of
 from reconciler.documents.scalars import quoted
 from reconciler.ledger.base import Ledger
 from reconciler.model.reports import Drift
-from reconciler.pipeline import opening
+from reconciler.pipeline import resources
 from reconciler.plan.drift import drift_of, without_ignored
 from reconciler.plan.scope import NOBODY, Seen, rules_of_nobody
 from reconciler.report.drift import drift_json, drift_junit, drift_text
@@ -48,7 +48,7 @@ def run(
         raise click.UsageError("--accept prints what it does as text: leave --format out")
     with (
         connected(settings, options, environment) as session,
-        opening.open_ledger(environment, writable=False) as ledger,
+        resources.open_ledger(environment, writable=False) as ledger,
     ):
         planned = made(session, ledger, loaded.desired, terms)
         since = _since(ledger)

@@ -17,8 +17,8 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import CustomerId
 from reconciler.model.plan import Doubles
-from reconciler.pipeline import opening, planning, writing
-from reconciler.pipeline.runs import archived_by_runs
+from reconciler.pipeline import plan, resources
+from reconciler.pipeline.history import archived_by_runs
 from reconciler.plan.deduplicate import Choice, found_twice, make_single
 from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
 from reconciler.settings import Options
@@ -47,12 +47,12 @@ def run(
     environment = settings.environment()
     with connected(settings, options, environment, trace=asked.events.sent) as session:
         if not archive:
-            with opening.open_ledger(environment, writable=False) as ledger:
+            with resources.open_ledger(environment, writable=False) as ledger:
                 choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))
                 found = _found(session, _planned(session, ledger, choice), choice)
             _told(found, form, out, redact=redact)
             return
-        beginning = writing.begin(environment, session.clock, doing="duplicates", timeout_s=ask.lock_timeout_s)
+        beginning = resources.begin(environment, session.clock, doing="duplicates", timeout_s=ask.lock_timeout_s)
         with session.run(beginning) as ledger:
             began_s = session.clock.monotonic()
             choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))
@@ -65,13 +65,13 @@ def run(
     ctx.exit(code)
 
 
-def _planned(session: Session, ledger: Ledger, choice: Choice) -> planning.Planned:
+def _planned(session: Session, ledger: Ledger, choice: Choice) -> plan.Planned:
     """Return the plan that keeps one of each."""
     terms = session.environment.terms(session.options)
     return drafted(session, ledger, lambda live, records: make_single(choice, live, records, terms))
 
 
-def _found(session: Session, planned: planning.Planned, choice: Choice) -> Doubles:
+def _found(session: Session, planned: plan.Planned, choice: Choice) -> Doubles:
     """Return what the plan was made of."""
     return found_twice(choice, planned.live, planned.records, session.environment.terms(session.options))
 

@@ -13,7 +13,7 @@ from reconciler.api.request import Sent
 from reconciler.cli import output
 from reconciler.clock import Clock
 from reconciler.errors import ReconcilerError
-from reconciler.pipeline.applying import stamp
+from reconciler.pipeline.apply import stamp
 from reconciler.report.progress import Event, RequestThrottled, event_line
 
 STDOUT = "-"

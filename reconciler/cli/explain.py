@@ -7,8 +7,8 @@ from reconciler.cli.planned import made
 from reconciler.cli.session import connected, declared, settings_of
 from reconciler.errors import ReconcilerError
 from reconciler.model.core import Address
-from reconciler.pipeline import opening
-from reconciler.pipeline.runs import last_archive
+from reconciler.pipeline import resources
+from reconciler.pipeline.history import last_archive
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.saved_plan import plan_to_json
 from reconciler.report.redact import masked_plan
@@ -30,7 +30,7 @@ def run(
     terms = environment.terms(options)
     with (
         connected(settings, options, environment) as session,
-        opening.open_ledger(environment, writable=False) as ledger,
+        resources.open_ledger(environment, writable=False) as ledger,
     ):
         planned = made(session, ledger, desired, terms)
         address = Address.parse(key)

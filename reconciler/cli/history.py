@@ -16,10 +16,9 @@ from reconciler.kinds.kind import canonical_email
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Address
 from reconciler.model.ledger import Intent, Run
-from reconciler.pipeline import opening, writing
-from reconciler.pipeline.opening import real_clock
-from reconciler.pipeline.pruning import Pruning, pruning
-from reconciler.pipeline.runs import named_run
+from reconciler.pipeline import resources
+from reconciler.pipeline.history import Retention, named_run, retention
+from reconciler.pipeline.resources import real_clock
 from reconciler.report.history import changes_json, life_text, run_text, runs_json, runs_text
 from reconciler.report.layout import count
 from reconciler.settings import Options
@@ -31,7 +30,7 @@ def listed(run: str | None, key: str | None, form: str, *, options: Options, red
     if run is not None and key is not None:
         raise click.UsageError("give a run or --key, not both")
     how: dict[str, Any] = {"width": output.width(), "color": output.color()}
-    with opening.open_ledger(environment, writable=False) as ledger:
+    with resources.open_ledger(environment, writable=False) as ledger:
         tallies = ledger.tallies()
         if key is not None:
             runs, intents = _life(ledger, key)
@@ -69,13 +68,13 @@ def _life(ledger: Ledger, key: str) -> tuple[tuple[Run, ...], tuple[Intent, ...]
 
 def prune(days: int, *, options: Options, auto_approve: bool) -> None:
     """Remove the values of runs that began more than `days` days ago."""
-    from reconciler.pipeline.applying import rfc3339_us
+    from reconciler.pipeline.apply import rfc3339_us
 
     environment = settings_of(options).environment()
     now = datetime.fromtimestamp(real_clock().now(), UTC)
     before = now - timedelta(days=days)
-    with writing.locked_ledger(environment, doing="history prune") as ledger:
-        found = pruning(ledger, before=rfc3339_us(before), now=rfc3339_us(now))
+    with resources.locked_ledger(environment, doing="history prune") as ledger:
+        found = retention(ledger, before=rfc3339_us(before), now=rfc3339_us(now))
         for run in found.in_doubt:
             output.say(f"run {run.id} is left as it is: the next run that writes settles what it left in doubt")
         if not found.runs:
@@ -89,7 +88,7 @@ def prune(days: int, *, options: Options, auto_approve: bool) -> None:
     output.report(f"Removed the values of {_told(found)}.")
 
 
-def _agreed(found: Pruning, before: str) -> None:
+def _agreed(found: Retention, before: str) -> None:
     """Ask; Refused where there is no consent."""
     if not output.is_terminal(sys.stdin):
         raise Refused("there is no terminal to ask for consent on; nothing was removed", "give --auto-approve")
@@ -98,6 +97,6 @@ def _agreed(found: Pruning, before: str) -> None:
         raise Refused("nothing was removed")
 
 
-def _told(found: Pruning) -> str:
+def _told(found: Retention) -> str:
     """Return in words what is removed."""
     return f"{count(len(found.runs), 'run')} ({count(found.changes, 'change')})"

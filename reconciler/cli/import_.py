@@ -19,7 +19,7 @@ from reconciler.desired.write import Written, adopt
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Live, LiveCustomer
-from reconciler.pipeline import looking, opening, writing
+from reconciler.pipeline import inspect, resources
 from reconciler.plan.scope import selecting
 from reconciler.report.layout import count, duration
 from reconciler.report.plan_words import reading_price
@@ -79,13 +79,13 @@ def _bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) -
 def _ledger(session: Session, *, writable: bool) -> AbstractContextManager[Ledger]:
     """Return the ledger, held for writing where it is to be written."""
     if writable:
-        return session.run(writing.begin(session.environment, session.clock, doing=BINDING))
-    return opening.open_ledger(session.environment, writable=False)
+        return session.run(resources.begin(session.environment, session.clock, doing=BINDING))
+    return resources.open_ledger(session.environment, writable=False)
 
 
 def _read(
     session: Session, ledger: Ledger, patterns: tuple[str, ...], places: Places | None, *, users: bool
-) -> looking.Account:
+) -> inspect.LiveAccount:
     """
     Return what is live and matches, its price said before it is paid.
 
@@ -104,7 +104,7 @@ def _read(
                 progress.note(_price(session.client, len(customers), rate_per_s))
 
         progress.note(reading_price(records.learned, 0, rate_per_s))
-        reading = looking.account(
+        reading = inspect.account(
             session.client,
             records,
             chosen=lambda one: not patterns or matches(one.external_id),
@@ -112,12 +112,14 @@ def _read(
             say=progress.planning,
             listed=listed,
         )
-        account = session.run(writing.kept(ledger, session.clock, reading) if ledger.writable else reading)
+        account = session.run(
+            resources.with_renewed_lease(ledger, session.clock, reading) if ledger.writable else reading
+        )
     output.warn_of_nobody(patterns, lambda: [one.external_id for one in account.live.listed.values()])
     return account
 
 
-def _entries(account: looking.Account, secret: str) -> tuple[Written, ...]:
+def _entries(account: inspect.LiveAccount, secret: str) -> tuple[Written, ...]:
     """Return the entries, without their people where there is a secret, and say what had to be left out."""
     if account.archived:
         output.say(

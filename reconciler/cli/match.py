@@ -9,7 +9,7 @@ from reconciler.cli.session import connected, declared, settings_of, shown_progr
 from reconciler.desired.write import key_line
 from reconciler.documents.scalars import scalar
 from reconciler.escape import visible
-from reconciler.pipeline import looking, opening
+from reconciler.pipeline import inspect, resources
 from reconciler.plan.lookalikes import NEAR, Lookalike
 from reconciler.plan.make import plan_context
 from reconciler.report.layout import count
@@ -28,11 +28,11 @@ def run(*, options: Options, redact: bool) -> None:
     settings = settings_of(options)
     environment = settings.environment()
     desired = declared(settings, environment, redact=redact).desired
-    with opening.open_ledger(environment, writable=False) as ledger:
+    with resources.open_ledger(environment, writable=False) as ledger:
         records = ledger.records()
     with connected(settings, options, environment) as session, shown_progress(session.clock) as progress:
         progress.note(reading_price(records.learned, 0, environment.rate_per_s))
-        reading = looking.account(
+        reading = inspect.account(
             session.client,
             records,
             chosen=lambda _: True,

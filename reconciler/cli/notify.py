@@ -12,8 +12,8 @@ from reconciler.cli.session import Session
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.model.ledger import PutLearned
 from reconciler.model.reports import Drift
-from reconciler.pipeline import writing
-from reconciler.pipeline.planning import Planned
+from reconciler.pipeline import resources
+from reconciler.pipeline.plan import Planned
 from reconciler.report.drift import Message, message_of, state_of
 from reconciler.resources import to_install
 
@@ -58,7 +58,7 @@ def _sent(urls: Sequence[str], message: Message) -> bool:
 def _remember(session: Session, planned: Planned, state: str) -> None:
     """Write what was told; where that cannot be, it is told once more."""
     try:
-        with session.run(writing.note(session.environment, session.clock, doing="drift")) as ledger:
+        with session.run(resources.note(session.environment, session.clock, doing="drift")) as ledger:
             ledger.commit([PutLearned(replace(planned.learned, told=state))])
     except (Locked, LedgerFailed) as exc:
         output.say(f"warning: that this drift was told could not be written, so that it is told again: {exc}")

@@ -15,8 +15,8 @@ from reconciler.errors import LedgerFailed, Locked
 from reconciler.escape import MAX_BYTES
 from reconciler.model.plan import Plan
 from reconciler.model.policy import Allowance
-from reconciler.pipeline import opening, planning, writing
-from reconciler.pipeline.planning import with_second_listing
+from reconciler.pipeline import plan, resources
+from reconciler.pipeline.plan import with_second_listing
 from reconciler.pipeline.sealed_plan import check_keys, sealed
 from reconciler.plan.account_evidence import evidence_of
 from reconciler.plan.limits import with_fit
@@ -50,7 +50,7 @@ def run(
         check_keys(environment)
     loaded = declared(settings, environment, strict=strict, redact=redact)
     with connected(settings, options, environment) as session:
-        with opening.open_ledger(environment, writable=False) as ledger:
+        with resources.open_ledger(environment, writable=False) as ledger:
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
             lineage = "" if ledger.meta is None else ledger.meta.lineage
         kept = keep_learned(session, planned)
@@ -88,16 +88,16 @@ def wants_eyes(plan: Plan) -> bool:
     return bool(plan.blocked or plan.limits or plan.unverified)
 
 
-def keep_learned(session: Session, planned: planning.Planned) -> bool:
+def keep_learned(session: Session, planned: plan.Planned) -> bool:
     """Write what the plan learned, where there is a ledger and nobody writes to it now; say whether that was done."""
     if not planned.records.known:
         return False
-    if planned.plan.listing is None and not planning.learned_writes(planned):
+    if planned.plan.listing is None and not plan.learned_writes(planned):
         return True
     environment = session.environment
     try:
-        with session.run(writing.note(environment, session.clock, doing="plan")) as ledger:
-            planning.keep_learned(ledger, planned)
+        with session.run(resources.note(environment, session.clock, doing="plan")) as ledger:
+            plan.keep_learned(ledger, planned)
     except Locked:
         return False
     except LedgerFailed as exc:

@@ -6,7 +6,7 @@ from reconciler.cli.session import Session, shown_progress
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired
 from reconciler.model.policy import Terms
-from reconciler.pipeline import planning, writing
+from reconciler.pipeline import plan, resources
 from reconciler.plan.presence import Lacked
 
 
@@ -19,7 +19,7 @@ def made(
     patient: bool = False,
     alone: bool = False,
     lacked: Lacked | None = None,
-) -> planning.Planned:
+) -> plan.Planned:
     """
     Return the plan that leads to `desired`; the lease is kept meanwhile where `ledger` is written to.
 
@@ -27,7 +27,7 @@ def made(
     an earlier listing lacked, None for a plan that is only shown.
     """
     with shown_progress(session.clock) as progress:
-        making = planning.make(
+        making = plan.make(
             session.client,
             ledger,
             desired,
@@ -39,14 +39,14 @@ def made(
             lacked=lacked,
         )
         # Looking holds no lock that would have to be kept.
-        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
+        return session.run(resources.with_renewed_lease(ledger, session.clock, making) if ledger.writable else making)
 
 
-def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> planning.Planned:
+def drafted(session: Session, ledger: Ledger, draft: plan.Drafting) -> plan.Planned:
     """Return the plan that `draft` makes of the account, as `made` does; patient where `ledger` is written to."""
     terms = session.environment.terms(session.options)
     with shown_progress(session.clock) as progress:
-        making = planning.make_of(
+        making = plan.make_of(
             session.client,
             ledger,
             draft,
@@ -55,4 +55,4 @@ def drafted(session: Session, ledger: Ledger, draft: planning.Drafting) -> plann
             price=progress.note,
             patience=session.clock if ledger.writable else None,
         )
-        return session.run(writing.kept(ledger, session.clock, making) if ledger.writable else making)
+        return session.run(resources.with_renewed_lease(ledger, session.clock, making) if ledger.writable else making)

@@ -9,10 +9,10 @@ from reconciler.cli.carry import stopped_by_signals
 from reconciler.cli.session import connected
 from reconciler.errors import Refused
 from reconciler.escape import visible
-from reconciler.pipeline import applying, probing, writing
-from reconciler.pipeline.checks import key_name
-from reconciler.pipeline.origin import origin_of_run
-from reconciler.pipeline.runs import PROBING
+from reconciler.pipeline import apply, doctor, resources
+from reconciler.pipeline.doctor import key_name
+from reconciler.pipeline.history import PROBING
+from reconciler.pipeline.resources import origin_of_run
 from reconciler.probe.run import REQUESTS
 from reconciler.report.layout import duration
 from reconciler.settings import Environment, Options, Settings
@@ -39,14 +39,14 @@ def said_before(environment: Environment) -> str:
     return (
         f"The probe works in {key_name(environment)} at {environment.base_url()}. It sends {REQUESTS} requests at most"
         f"{seconds}, a few more for what is slow, and waits 5 s. It creates a customer whose external_id begins with "
-        f"{probing.KEY}, with users at example.com, patches, archives and restores it, and leaves it archived: nothing "
+        f"{doctor.KEY}, with users at example.com, patches, archives and restores it, and leaves it archived: nothing "
         "can delete it. Where the server takes an external_id twice it leaves a second one, archived too."
     )
 
 
 def probed(
     settings: Settings, options: Options, environment: Environment, *, auto_approve: bool, lock_timeout_s: float
-) -> probing.Probed:
+) -> doctor.ProbeResult:
     """Say what will be done, ask, and do it; the first Ctrl-C stops it in good order."""
     # Whoever is asked sees what for.
     (output.note if auto_approve else output.say)(said_before(environment))
@@ -54,13 +54,13 @@ def probed(
         consent.yes("Probe this account? [y/N]: ")
     with connected(settings, options, environment) as session:
         stop = asyncio.Event()
-        run = applying.new_run(session.clock, PROBING, origin=origin_of_run(settings.root))
-        begun = writing.begin(environment, session.clock, doing=PROBING, timeout_s=lock_timeout_s)
+        run = apply.new_run(session.clock, PROBING, origin=origin_of_run(settings.root))
+        begun = resources.begin(environment, session.clock, doing=PROBING, timeout_s=lock_timeout_s)
         with session.run(begun) as ledger:
 
-            async def probe() -> probing.Probed:
+            async def probe() -> doctor.ProbeResult:
                 with stopped_by_signals(stop):
-                    return await probing.probe(
+                    return await doctor.probe(
                         session.client,
                         ledger,
                         environment.terms(options),
@@ -70,4 +70,4 @@ def probed(
                         tell=output.note,
                     )
 
-            return session.run(writing.kept(ledger, session.clock, probe()))
+            return session.run(resources.with_renewed_lease(ledger, session.clock, probe()))

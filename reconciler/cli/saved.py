@@ -18,7 +18,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, EnvironmentRef
 from reconciler.model.ledger import Pass
 from reconciler.model.plan import Change, StaleReason
-from reconciler.pipeline.planning import Planned
+from reconciler.pipeline.plan import Planned
 from reconciler.pipeline.sealed_plan import unsealed
 from reconciler.plan.account_evidence import check_account
 from reconciler.plan.presence import Lacked, lacked_by

@@ -20,7 +20,7 @@ from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Desired, DesiredCustomer
 from reconciler.model.policy import Prune, Terms
-from reconciler.pipeline import writing
+from reconciler.pipeline import resources
 from reconciler.report.layout import count
 from reconciler.settings import Environment, Options, Settings
 from reconciler.settings.trust import bills
@@ -67,7 +67,7 @@ def run(
         _nobodys(desired)
     with (
         connected(settings, options, environment, trace=asked.events.sent) as session,
-        session.run(writing.begin(environment, session.clock, doing="seed", timeout_s=ask.lock_timeout_s)) as ledger,
+        session.run(resources.begin(environment, session.clock, doing="seed", timeout_s=ask.lock_timeout_s)) as ledger,
     ):
         ctx.exit(_fill(session, ledger, desired, asked, reset=reset))
 

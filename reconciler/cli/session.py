@@ -130,7 +130,7 @@ def connected(
     import asyncio
 
     from reconciler.model.policy import Allowance
-    from reconciler.pipeline.opening import open_client, real_clock
+    from reconciler.pipeline.resources import open_client, real_clock
 
     clock = real_clock()
     allowance = Allowance(options.max_requests, options.max_duration_s)

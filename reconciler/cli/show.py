@@ -6,7 +6,7 @@ from reconciler.cli import output
 from reconciler.cli.session import connected, declared, settings_of
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model.core import Address, DesiredCustomer
-from reconciler.pipeline import looking, opening
+from reconciler.pipeline import inspect, resources
 from reconciler.report.replies import reply_text
 from reconciler.report.show import CustomerView, customer_json, customer_text
 from reconciler.settings import Environment, Options, Settings
@@ -27,14 +27,14 @@ def run(
     customer = _declared(settings, environment, external_id, redact=redact)
     with (
         connected(settings, options, environment) as session,
-        opening.open_ledger(environment, writable=False) as ledger,
+        resources.open_ledger(environment, writable=False) as ledger,
     ):
         pin = customer.id if customer is not None else None
         if raw:
-            body = session.run(looking.reply(session.client, ledger, external_id, pin))
+            body = session.run(inspect.reply(session.client, ledger, external_id, pin))
             output.result(reply_text(body, redact=redact))
             return
-        sides = session.run(looking.sides(session.client, ledger, external_id, pin))
+        sides = session.run(inspect.sides(session.client, ledger, external_id, pin))
     if customer is None and sides.recorded is None and sides.live is None:
         raise ReconcilerError(
             f"{key}: no such customer is declared, live or recorded",

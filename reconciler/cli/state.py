@@ -7,14 +7,14 @@ from reconciler.cli.session import settings_of
 from reconciler.cli.state_change import matching
 from reconciler.errors import ReconcilerError
 from reconciler.model.core import Address
-from reconciler.pipeline import opening
+from reconciler.pipeline import resources
 from reconciler.report.show import CustomerView, binding_json, bindings_text, customer_json, customer_text
 from reconciler.settings import Options
 
 
 def listed(patterns: tuple[str, ...], form: str, *, options: Options) -> None:
     """Print the customers that the ledger binds."""
-    with opening.open_ledger(settings_of(options).environment(), writable=False) as ledger:
+    with resources.open_ledger(settings_of(options).environment(), writable=False) as ledger:
         rows = matching(ledger, patterns)
         if not rows:
             output.warn_of_nobody(patterns, lambda: ledger.records().bindings)
@@ -27,7 +27,7 @@ def listed(patterns: tuple[str, ...], form: str, *, options: Options) -> None:
 def show(key: str, form: str, *, options: Options, redact: bool) -> None:
     """Print what the ledger holds of one customer."""
     external_id = Address.parse(key).external_id
-    with opening.open_ledger(settings_of(options).environment(), writable=False) as ledger:
+    with resources.open_ledger(settings_of(options).environment(), writable=False) as ledger:
         row = ledger.binding(external_id)
     if row is None:
         raise ReconcilerError(f"{key}: the ledger does not hold it", "`reconciler state list` shows what it holds")

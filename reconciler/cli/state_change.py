@@ -15,8 +15,8 @@ from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Address, Desired
 from reconciler.model.ledger import Binding, DropBinding, PutBinding, PutUsers, Via, Write
-from reconciler.pipeline import opening, writing
-from reconciler.pipeline.pruning import forgetting
+from reconciler.pipeline import resources
+from reconciler.pipeline.history import erasure
 from reconciler.plan.scope import matcher, protecting, spellings
 from reconciler.report.corrections import (
     Follows,
@@ -89,7 +89,7 @@ def forget(key: str, *, options: Options, care: Care) -> None:
     """Erase what the ledger holds of a person."""
     with _correcting(options, care, "state forget") as correction:
         row = _one(correction.ledger, _customer(key))
-        found = forgetting(correction.ledger, row)
+        found = erasure(correction.ledger, row)
         if found.in_doubt:
             raise Refused(
                 f"{_named(row)}: run {found.in_doubt[0].id} left a change of it in doubt; nothing was erased",
@@ -155,9 +155,9 @@ def _correcting(options: Options, care: Care, doing: str) -> Iterator[_Correctio
     settings = settings_of(options)
     environment = settings.environment()
     holding = (
-        opening.open_ledger(environment, writable=False)
+        resources.open_ledger(environment, writable=False)
         if care.dry_run
-        else writing.locked_ledger(environment, doing=doing)
+        else resources.locked_ledger(environment, doing=doing)
     )
     with holding as ledger:
         yield _Correction(ledger, settings, environment, care)

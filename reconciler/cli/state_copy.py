@@ -11,13 +11,13 @@ from reconciler.errors import ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.export import read_copy, to_lines
-from reconciler.pipeline import opening, writing
+from reconciler.pipeline import resources
 from reconciler.settings import Environment, Options, Settings
 
 
 def pull(out: Path | None, *, options: Options) -> None:
     """Print the whole ledger as JSON lines."""
-    with opening.open_ledger(settings_of(options).environment(), writable=False) as ledger:
+    with resources.open_ledger(settings_of(options).environment(), writable=False) as ledger:
         text = "".join(to_lines(ledger.copy()))
     if out is None:
         output.result(text)
@@ -31,7 +31,7 @@ def push(file: Path, backup: Path | None, *, options: Options, force: bool) -> N
     environment = settings.environment()
     copy = read_copy(visible(str(file)), output.read_text(file).encode())
     _same_api(copy.meta, environment)
-    with writing.locked_ledger(environment, doing="state push") as ledger:
+    with resources.locked_ledger(environment, doing="state push") as ledger:
         now = ledger.copy()
         if now.writes:
             if not force:
@@ -48,7 +48,7 @@ def rekey(*, options: Options) -> None:
     environment = settings_of(options).environment()
     if not environment.state_keys().reveal():
         raise ReconcilerError("no key is given", "set RECONCILER_STATE_KEY, as `openssl rand -base64 32` prints one")
-    with writing.locked_ledger(environment, doing="state rekey") as ledger:
+    with resources.locked_ledger(environment, doing="state rekey") as ledger:
         copy = ledger.copy()
         ledger.overwrite(copy)
     output.note(f"written again: {len(copy.writes)} rows")
@@ -90,7 +90,7 @@ def _other_environment(theirs: Meta, environment: Environment) -> Refused:
 def _kept(settings: Settings, environment: Environment, now: Copy, backup: Path | None) -> str:
     """Keep the ledger as it was, and return where; ReconcilerError where that cannot be."""
     if backup is None:
-        beside = writing.copy_of_file(environment)
+        beside = resources.copy_of_file(environment)
         if beside is not None:
             return str(beside)
         folder = settings.root / ".reconciler"

@@ -9,20 +9,20 @@ import click
 from reconciler.cli import output
 from reconciler.cli.session import settings_of
 from reconciler.errors import Refused
-from reconciler.pipeline import writing
+from reconciler.pipeline import resources
 from reconciler.settings import Options
 
 
 def unlock(*, options: Options, force: bool) -> None:
     """End the lock that another run holds, and say who held it."""
     environment = settings_of(options).environment()
-    holder = writing.holder_now(environment)
+    holder = resources.holder_now(environment)
     if holder is None:
         output.report("nobody holds the lock")
         return
     if not force:
         _agreed(str(holder))
-    writing.end_by_hand(environment)
+    resources.end_by_hand(environment)
     output.report(f"the lock is ended; it was held: {holder}")
 
 

@@ -13,8 +13,8 @@ from reconciler.cli.planned import drafted
 from reconciler.cli.session import Session, connected, settings_of
 from reconciler.ledger.base import Ledger
 from reconciler.model.ledger import Run
-from reconciler.pipeline import opening, planning, writing
-from reconciler.pipeline.runs import named_run, undoable
+from reconciler.pipeline import plan, resources
+from reconciler.pipeline.history import named_run, undoable
 from reconciler.plan.undo import AGAIN, make_undo
 from reconciler.settings import Options
 
@@ -38,14 +38,14 @@ def run(
     settings = settings_of(options)
     environment = settings.environment()
     # Before any request, and before a lock is waited for.
-    with opening.open_ledger(environment, writable=False) as ledger:
+    with resources.open_ledger(environment, writable=False) as ledger:
         named = undoable(named_run(ledger, run))
     with connected(settings, options, environment, trace=asked.events.sent) as session:
         if dry_run:
-            with opening.open_ledger(environment, writable=False) as ledger:
+            with resources.open_ledger(environment, writable=False) as ledger:
                 show(_planned(session, ledger, named).plan, form, redact=redact)
             return
-        beginning = writing.begin(environment, session.clock, doing=f"undo {named.id}", timeout_s=ask.lock_timeout_s)
+        beginning = resources.begin(environment, session.clock, doing=f"undo {named.id}", timeout_s=ask.lock_timeout_s)
         with session.run(beginning) as ledger:
             began_s = session.clock.monotonic()
             planned = _planned(session, ledger, named)
@@ -56,7 +56,7 @@ def run(
     ctx.exit(code)
 
 
-def _planned(session: Session, ledger: Ledger, run: Run) -> planning.Planned:
+def _planned(session: Session, ledger: Ledger, run: Run) -> plan.Planned:
     """Return the plan that undoes `run`."""
     terms = session.environment.terms(session.options)
     intents = ledger.intents(run.id)

@@ -1,38 +1,207 @@
-"""The client of scripts: the account of one key, every endpoint as a method."""
+"""The client of scripts: the account of one key, every endpoint as a method, each change journalled."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 from reconciler import endpoints
 from reconciler.api.client import ApiClient
 from reconciler.api.pagination import whole
 from reconciler.apply import direct_request
 from reconciler.apply.direct_request import Call
+from reconciler.clock import Clock
 from reconciler.endpoints import Filters
-from reconciler.errors import NotTheApi, Problem, Source
+from reconciler.errors import Interrupted, NotTheApi, Problem, ReconcilerError, Refused, Source, Unanswered
+from reconciler.kinds import wire
 from reconciler.kinds.wire import CUSTOMERS, users_path
-from reconciler.model.core import Action
-from reconciler.pipeline import opening
-from reconciler.pipeline.origin import origin_of_run
-from reconciler.scripting.changes import Changes
-from reconciler.scripting.values import (
-    CreateFields,
-    Customer,
-    PatchFields,
-    User,
-    customer_in,
-    given,
-    id_of,
-    user_in,
-)
+from reconciler.ledger.base import Ledger
+from reconciler.model.core import Action, CustomerId, Status
+from reconciler.pipeline import api_change, apply, resources
+from reconciler.pipeline.api_change import PreparedRequest, RequestResult
+from reconciler.pipeline.resources import Origin, origin_of_run
+from reconciler.plan.limits import closed
+from reconciler.report.plan_words import limit_phrase, limit_way
 from reconciler.settings import Access, Environment, Options, Secret, read_settings
 from reconciler.settings.environment import RATE_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """
+    A customer: `fields` holds the documented ones that are not empty, `raw` the whole reply.
+
+    `external_id` is "" for none, `created_at` RFC 3339.
+    """
+
+    id: str
+    external_id: str
+    created_at: str
+    fields: Mapping[str, str]
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A customer's user: `fields` holds its names that are not empty, `raw` the whole reply."""
+
+    id: str
+    email: str
+    fields: Mapping[str, str]
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+class PatchFields(TypedDict, total=False):
+    """What a patch may carry; None is sent as null."""
+
+    name: str | None
+    legal_name: str | None
+    ein: str | None
+    street_address: str | None
+    sub_premise: str | None
+    city: str | None
+    state: str | None
+    postal_code: str | None
+    country: str | None
+
+
+class CreateFields(TypedDict, total=False):
+    """What a create may carry; `external_id` and `email` cannot be changed later."""
+
+    external_id: str
+    name: str
+    legal_name: str
+    ein: str
+    email: str
+    street_address: str
+    sub_premise: str
+    city: str
+    state: str
+    postal_code: str
+    country: str
+
+
+def customer_in(body: object, name: str) -> Customer:
+    """Return the customer in a reply to the request called `name`; NotTheApi where it holds none."""
+    live = wire.read_customer(body)
+    if live is None or not isinstance(body, dict):
+        raise NotTheApi(f"{name}: the reply holds no customer; check the base URL")
+    return Customer(live.id, live.external_id, live.created_at, live.fields, body)
+
+
+def user_in(body: object, name: str) -> User:
+    """Return the user in a reply to the request called `name`; NotTheApi where it holds none."""
+    live = wire.read_user(body)
+    if live is None or not isinstance(body, dict):
+        raise NotTheApi(f"{name}: the reply holds no user; check the base URL")
+    return User(live.id, live.email, live.fields, body)
+
+
+def id_of(text: str) -> CustomerId:
+    """
+    Return an id that may stand in a path; ValueError where another request would be made of it.
+
+    >>> id_of("cus_1")
+    'cus_1'
+    """
+    if not text.strip(". "):
+        raise ValueError(f"{text!r} is no id of the API")
+    return CustomerId(text)
+
+
+def given(fields: Mapping[str, object], known: type[CreateFields | PatchFields]) -> dict[str, str | None]:
+    """
+    Return the fields of a request; ValueError where there are none, TypeError for one that the API does not take.
+
+    >>> given({"city": "Boston"}, PatchFields)
+    {'city': 'Boston'}
+    """
+    if not fields:
+        raise ValueError("give at least one field")
+    empties = known is PatchFields
+    values: dict[str, str | None] = {}
+    for name, value in fields.items():
+        if name not in known.__annotations__:
+            raise TypeError(f"{name}: the API does not take this field; it takes {', '.join(known.__annotations__)}")
+        if not isinstance(value, str) and not (value is None and empties):
+            raise TypeError(f"{name}: a text is wanted, not {value!r}")
+        values[name] = value
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """
+    What changes one account, a call at a time: this process's own lock would refuse a second one.
+
+    `approved` are actions that the policy wants approved; another run is waited for `lock_timeout_s`.
+    """
+
+    environment: Environment
+    options: Options
+    client: ApiClient
+    clock: Clock
+    origin: Origin
+    approved: frozenset[Action] = frozenset()
+    lock_timeout_s: float = 0.0
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def made(self, call: Call) -> object:
+        """
+        Make a call and return the reply's body, None where none came.
+
+        Raises Refused where the policy, the lock or the ledger is against it, Unanswered where it stays in doubt, and
+        what the request failed with.
+        """
+        async with self._one_at_a_time:
+            doing = f"a script: {call.name}"
+            begun = await resources.begin(self.environment, self.clock, doing=doing, timeout_s=self.lock_timeout_s)
+            with begun as ledger:
+                called = await resources.with_renewed_lease(ledger, self.clock, self._carried(ledger, call))
+        return _body(called)
+
+    async def _carried(self, ledger: Ledger, call: Call) -> RequestResult:
+        """Prepare a call, check it against the policy, and send it."""
+        terms = self.environment.terms(self.options)
+        prepared = await api_change.prepare(self.client, ledger, call, terms)
+        self._check(prepared)
+        return await api_change.carry_out(
+            self.client,
+            ledger,
+            prepared,
+            terms,
+            run=apply.new_run(self.clock, call.name, origin=self.origin),
+            clock=self.clock,
+            stop=asyncio.Event(),
+            tell=lambda _: None,
+        )
+
+    def _check(self, prepared: PreparedRequest) -> None:
+        """Raise Refused where the policy wants an approval that is not given, or holds a window closed."""
+        policy, action = self.environment.policy, prepared.change.action
+        if action in policy.require_approval_for and action not in self.approved:
+            raise Refused(f"the policy wants {action} approved; nothing was sent", f"give approve=[{action.value!r}]")
+        for row in closed(prepared.plan.changes, policy.windows, self.client.server_now()):
+            raise Refused(f"outside a window: {limit_phrase(row)}; nothing was sent", limit_way(row))
+
+
+def _body(called: RequestResult) -> object:
+    """Return the body of the reply to a call that was done; raise what it ended in otherwise."""
+    match called.outcome.status:
+        case Status.DONE:
+            return called.body
+        case Status.IN_DOUBT:
+            raise Unanswered(called.outcome.message)
+        case Status.SKIPPED:
+            raise Interrupted(called.outcome.message)
+        case Status.FAILED:
+            raise called.failure or ReconcilerError(called.outcome.message)
 
 
 class Client:
@@ -117,8 +286,8 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Return itself, ready to send; raises Invalid with all that is missing to reach the account."""
-        clock = opening.real_clock()
-        self._sender: ApiClient = await self._open.enter_async_context(opening.open_client(self._environment, clock))
+        clock = resources.real_clock()
+        self._sender: ApiClient = await self._open.enter_async_context(resources.open_client(self._environment, clock))
         self._changes = Changes(
             self._environment,
             self._options,

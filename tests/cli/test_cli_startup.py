@@ -32,7 +32,7 @@ OF_HELP = {
     "reconciler.kinds.kind",
     "reconciler.escape",
 }
-OF_A_SERVER = {"httpx", "reconciler.api.client", "reconciler.pipeline.planning", "rich.progress"}
+OF_A_SERVER = {"httpx", "reconciler.api.client", "reconciler.pipeline.plan", "rich.progress"}
 OF_A_LEDGER = {"asyncio", "reconciler.ledger", "sqlite3"}
 
 

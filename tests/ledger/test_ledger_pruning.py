@@ -13,8 +13,7 @@ from reconciler.errors import Source
 from reconciler.ledger import Ledger
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
 from reconciler.model.ledger import Intent, PutBinding, PutIntent, PutRun, Recent, RecentWrite, Run
-from reconciler.pipeline.pruning import pruning
-from reconciler.pipeline.runs import archived_by_runs
+from reconciler.pipeline.history import archived_by_runs, retention
 
 OLD = Run("old", "2025-01-01T00:00:00.000000Z", "apply", "done", "2025-01-01T00:00:01.000000Z", 3, 2, "ana@host 1")
 NEW = Run("new", "2026-01-01T00:00:00.000000Z", "apply", "done", "2026-01-01T00:00:01.000000Z", 3, 1)
@@ -72,7 +71,7 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def test_the_values_of_an_old_run_go_and_what_it_did_stays(ledger: Ledger) -> None:
-    found = pruning(ledger, before=BEFORE, now=NOW)
+    found = retention(ledger, before=BEFORE, now=NOW)
     ledger.commit(found.writes)
     gone = {"before": {}, "after": {}, "message": "", "payload_hash": ""}
     assert (found.runs, found.changes, found.in_doubt) == ((OLD,), 3, ())
@@ -89,31 +88,31 @@ def test_the_values_from_before_old_writes_go_too_and_those_of_newer_ones_stay(l
     old = replace(bound(2), written_at=10.0, recent_json=recent)
     new = replace(bound(3), written_at=1_780_000_000.0, recent_json=recent)
     ledger.commit([PutBinding(old), PutBinding(new)])
-    ledger.commit(pruning(ledger, before=BEFORE, now=NOW).writes)
+    ledger.commit(retention(ledger, before=BEFORE, now=NOW).writes)
     rows = ledger.records().bindings
     assert (rows["key-2"], rows["key-3"]) == (replace(old, recent_json=None), new)
 
 
 def test_a_newer_run_and_the_records_keep_all_that_they_had(ledger: Ledger) -> None:
     before = ledger.records()
-    ledger.commit(pruning(ledger, before=BEFORE, now=NOW).writes)
+    ledger.commit(retention(ledger, before=BEFORE, now=NOW).writes)
     assert (ledger.records(), ledger.intents("new")) == (before, (LATER,))
 
 
 def test_what_we_archived_is_still_known(ledger: Ledger) -> None:
-    ledger.commit(pruning(ledger, before=BEFORE, now=NOW).writes)
+    ledger.commit(retention(ledger, before=BEFORE, now=NOW).writes)
     assert archived_by_runs(ledger) == {ACME}
 
 
 def test_a_run_whose_values_are_gone_is_not_pruned_again(ledger: Ledger) -> None:
-    ledger.commit(pruning(ledger, before=BEFORE, now=NOW).writes)
-    again = pruning(ledger, before=BEFORE, now=NOW)
+    ledger.commit(retention(ledger, before=BEFORE, now=NOW).writes)
+    again = retention(ledger, before=BEFORE, now=NOW)
     assert (again.runs, again.writes) == ((), ())
 
 
 def test_a_run_that_left_something_in_doubt_keeps_its_values(ledger: Ledger) -> None:
     ledger.commit([PutIntent(replace(PATCH, seq=4, status=None))])
-    found = pruning(ledger, before=BEFORE, now=NOW)
+    found = retention(ledger, before=BEFORE, now=NOW)
     assert (found.runs, found.in_doubt, found.writes) == ((), (OLD,), ())
 
 
@@ -123,6 +122,6 @@ def test_nothing_of_what_was_removed_stays_in_the_file(tmp_path: Path) -> None:
         ledger.commit([PutRun(OLD), PutIntent(PATCH), PutIntent(USER)])
     assert b"Boston" in path.read_bytes()
     with sqlite_ledger(path) as ledger:
-        ledger.commit(pruning(ledger, before=BEFORE, now=NOW).writes)
+        ledger.commit(retention(ledger, before=BEFORE, now=NOW).writes)
     held = path.read_bytes()
     assert [word for word in (b"Boston", b"Dover", b"Jane", b"jane@acme.example") if word in held] == []

@@ -15,9 +15,9 @@ from reconciler.ledger.open import Contents, Storage, StorageKind
 from reconciler.model.core import Action, Address
 from reconciler.model.ledger import Intent, Learned, Records, Run
 from reconciler.model.reports import Verdict
-from reconciler.pipeline.checks_of_ledger import learned, state_of
-from reconciler.pipeline.contact import Contact, clock_of, contact, credentials, reachability, scopes
-from reconciler.pipeline.runs import PROBING
+from reconciler.pipeline.doctor import Contact, clock_of, contact, credentials, reachability, scopes
+from reconciler.pipeline.history import PROBING
+from reconciler.pipeline.ledger_checks import learned, state_of
 from reconciler.settings import Access, Environment, Secret, Server
 
 API = "https://api.example"

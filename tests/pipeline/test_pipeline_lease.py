@@ -11,7 +11,7 @@ from clocks import VirtualClock, run
 
 from reconciler.errors import LedgerFailed, TakenOver
 from reconciler.ledger.base import EmptyLedger
-from reconciler.pipeline.writing import kept
+from reconciler.pipeline.resources import with_renewed_lease
 
 LOST = LedgerFailed("the connection was lost")
 TAKEN = TakenOver("another run has taken over")
@@ -52,13 +52,13 @@ def leased(*answers: LedgerFailed | None) -> Leased:
 
 def test_a_lease_is_renewed_at_once_and_every_five_seconds_while_the_run_works() -> None:
     ledger = leased()
-    assert run(kept(ledger, VirtualClock(), works(12))) == "done"
+    assert run(with_renewed_lease(ledger, VirtualClock(), works(12))) == "done"
     assert ledger.renewed_s == [0, 5, 10]
 
 
 def test_a_renewal_that_fails_is_tried_again_each_second() -> None:
     ledger = leased(None, LOST, LOST)
-    assert run(kept(ledger, VirtualClock(), works(12))) == "done"
+    assert run(with_renewed_lease(ledger, VirtualClock(), works(12))) == "done"
     assert ledger.renewed_s == [0, 5, 6, 7, 12]
 
 
@@ -73,7 +73,7 @@ def test_a_lease_that_cannot_be_kept_stops_the_work_five_seconds_before_it_ends(
 
     async def stopped() -> float:
         with pytest.raises(LedgerFailed):
-            await kept(ledger, VirtualClock(), works(60, said.append))
+            await with_renewed_lease(ledger, VirtualClock(), works(60, said.append))
         return asyncio.get_running_loop().time()
 
     assert (run(stopped()), said) == (stopped_s, ["cancelled"])
@@ -86,7 +86,7 @@ def test_what_the_work_raises_is_raised_and_ends_the_renewing() -> None:
 
     async def both() -> int:
         with pytest.raises(KeyError, match="ours"):
-            await kept(leased(), VirtualClock(), fails())
+            await with_renewed_lease(leased(), VirtualClock(), fails())
         return len(asyncio.all_tasks())
 
     assert run(both()) == 1
@@ -96,7 +96,7 @@ def test_a_stop_from_outside_stops_the_work() -> None:
     said: list[str] = []
 
     async def stopped() -> None:
-        task = asyncio.ensure_future(kept(leased(), VirtualClock(), works(60, said.append)))
+        task = asyncio.ensure_future(with_renewed_lease(leased(), VirtualClock(), works(60, said.append)))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -107,4 +107,4 @@ def test_a_stop_from_outside_stops_the_work() -> None:
 
 
 def test_a_lock_that_is_no_lease_is_not_renewed() -> None:
-    assert run(kept(EmptyLedger("here"), VirtualClock(), works(60))) == "done"
+    assert run(with_renewed_lease(EmptyLedger("here"), VirtualClock(), works(60))) == "done"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.pipeline.origin import origin_of_run
+from reconciler.pipeline.resources import origin_of_run
 
 
 def git(folder: Path, *words: str) -> str:

@@ -14,7 +14,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger
 from reconciler.model.core import Action, Address, CustomerId, Status
 from reconciler.model.ledger import BindingState, Intent, PutIntent, PutRun, Run
-from reconciler.pipeline.runs import archived_by_runs, named_run
+from reconciler.pipeline.history import archived_by_runs, named_run
 
 ACME = Address("acme")
 

@@ -19,7 +19,7 @@ from reconciler.model.core import Action, Address, Cause, CustomerId, Desired, D
 from reconciler.model.ledger import Binding, Records
 from reconciler.model.policy import Prune, Terms
 from reconciler.model.reports import Explanation, Row, UserSides
-from reconciler.pipeline import planning
+from reconciler.pipeline import plan
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.make import make_plan
 
@@ -65,10 +65,10 @@ def _another_story(told: Explanation) -> list[str]:
 def test_what_is_told_of_each_key_is_the_plan_of_that_key(
     server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Any], last: Desired
 ) -> None:
-    made: list[tuple[planning.Planned, Desired, Terms]] = []
+    made: list[tuple[plan.Planned, Desired, Terms]] = []
 
-    async def kept(client: Any, ledger: Any, desired: Desired, under: Terms, **said: Any) -> planning.Planned:  # noqa: ANN401
-        planned = await planning.make(client, ledger, desired, under, **said)
+    async def kept(client: Any, ledger: Any, desired: Desired, under: Terms, **said: Any) -> plan.Planned:  # noqa: ANN401
+        planned = await plan.make(client, ledger, desired, under, **said)
         made.append((planned, desired, under))
         return planned
 

@@ -29,7 +29,7 @@ from reconciler.model.core import (
 from reconciler.model.ledger import BindingState, Records
 from reconciler.model.plan import Change, Plan
 from reconciler.model.policy import Prune, Terms
-from reconciler.pipeline.trying import tried_first
+from reconciler.pipeline.plan import tried_first
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.trial import TrialFailure, try_plan

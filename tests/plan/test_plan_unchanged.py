@@ -32,7 +32,7 @@ from reconciler.model.ledger import (
     trouble_json,
 )
 from reconciler.model.policy import Prune, Terms
-from reconciler.pipeline import planning
+from reconciler.pipeline import plan
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan, plan_context
 from reconciler.plan.unchanged import to_be_planned
@@ -168,9 +168,9 @@ def test_the_quick_way_plans_what_the_long_way_plans(
 # --- any history ----------------------------------------------------------------------------------------
 
 
-async def _made_both_ways(*given: Any, **rest: Any) -> planning.Planned:  # noqa: ANN401
+async def _made_both_ways(*given: Any, **rest: Any) -> plan.Planned:  # noqa: ANN401
     """Plan as a run does, and once more in full."""
-    planned = await planning.make(*given, **rest)
+    planned = await plan.make(*given, **rest)
     _, _, desired, under = given
     lacked = rest.get("lacked")
     made = (desired, planned.live, planned.records, under)

@@ -10,9 +10,8 @@ from reconciler.ledger.lock import lock_folder
 from reconciler.ledger.open import FEW_BYTES, Contents, Storage, StorageKind, contents_of, is_shared, storage_of
 from reconciler.model.ledger import Learned
 from reconciler.model.reports import YES, Check, Fact, Facts, Finding, ProbeQuestion, Verdict, answers_of, skipped
-from reconciler.pipeline.opening import cipher_of
-from reconciler.pipeline.runs import unfinished
-from reconciler.pipeline.writing import holder_now
+from reconciler.pipeline.history import unfinished
+from reconciler.pipeline.resources import cipher_of, holder_now
 from reconciler.report.layout import count
 from reconciler.settings import Environment, Server
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from reconciler import live as reading
 from reconciler.api.client import ApiClient
 from reconciler.apply import recover
 from reconciler.apply.direct_request import Call, CallSteps, change_of
-from reconciler.apply.execute import Result, Tell, execute
+from reconciler.apply.execute import Result, Settling, Tell, execute
 from reconciler.apply.sender import Journal, Sender
-from reconciler.apply.settle import Ways
+from reconciler.apply.settle import NothingRead, Observed, TooEarly, Ways, settle
 from reconciler.apply.steps import CustomerSteps
 from reconciler.clock import Clock
 from reconciler.errors import ApiFailed, NotFound, Refused
@@ -20,21 +21,94 @@ from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
-from reconciler.model.ledger import Binding, PutRun, Records, Run
+from reconciler.model.ledger import Binding, Intent, PutIntent, PutRun, Records, Run
 from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.model.policy import Terms
-from reconciler.pipeline.applying import ended
-from reconciler.pipeline.runs import created_by_runs
-from reconciler.pipeline.settling import sent_again, settled_first
+from reconciler.pipeline.apply import finished_run
+from reconciler.pipeline.history import created_by_runs, doubted_users
 from reconciler.plan.presence import LISTINGS, Proof, reads_for
 from reconciler.plan.scope import protecting
 from reconciler.plan.server_behavior import known_lag, known_ways
+
+
+async def settled_first(
+    change: Change,
+    records: Records,
+    ledger: Ledger,
+    steps: CallSteps,
+    sender: Sender,
+    terms: Terms,
+    tell: Tell,
+) -> Result | None:
+    """
+    Settle what earlier calls left in doubt, this very one after a wait; return how it ended where it was done.
+
+    What is too young to be seen, and is another one, is left to a later run.
+    """
+    lag_s = known_lag(records.learned, terms)
+    for intent in _doubts(change, records, ledger):
+        same = _same(intent, change)
+        early = settle(intent, Observed(NothingRead(), sender.client.server_now(), lag_s))
+        if not _ours(intent, change, records) or (isinstance(early, TooEarly) and not same):
+            continue
+        if isinstance(early, TooEarly):
+            tell(Settling(1, early.left_s))
+            await sender.pause(early.left_s)
+            if sender.stopped:
+                return Result((Outcome(change, Status.SKIPPED, "interrupted before it was sent"),), interrupted=True)
+        run = f"run {intent.run[:8]}, whose answer was lost,"
+        outcome = await steps.settled(change, intent, f"{run} had done it")
+        if same and outcome is not None:
+            if outcome.status is Status.DONE and dict(intent.after) != _after(change):
+                outcome = Outcome(change, Status.FAILED, f"{run} had done it with other values", outcome.id)
+            return Result((outcome,))
+        steps.found = None
+    return None
+
+
+def _doubts(change: Change, records: Records, ledger: Ledger) -> tuple[Intent, ...]:
+    """Return what is open, and where a user is to be created, what a plan closed unread of the same one."""
+    if change.action is not Action.CREATE_USER:
+        return records.intents
+    return (*records.intents, *doubted_users(ledger, change.address))
+
+
+def _same(intent: Intent, change: Change) -> bool:
+    """Say whether an open intent may be what `change` asks for: of one key or e-mail, or where it has none, alike."""
+    named = bool(change.address.external_id) or dict(intent.after) == _after(change)
+    return intent.action is change.action and intent.address == change.address and named
+
+
+def _after(change: Change) -> dict[str, str | None]:
+    """Return the values that a change asks for."""
+    return {field.name: field.after for field in change.fields}
+
+
+def _ours(intent: Intent, change: Change, records: Records) -> bool:
+    """Say whether an open intent is one that a call settles: a create that binds nothing, or a user of its customer."""
+    match intent.action:
+        case Action.CREATE:
+            return not intent.binds
+        case Action.CREATE_USER:
+            return recover.apart(intent, records) or intent.address == change.address
+        case _:
+            return False
+
+
+def sent_again(change: Change, records: Records, sender: Sender) -> Iterator[PutIntent]:
+    """Yield the open intents of a change that is done now, closed: what they asked for is done with it."""
+    for intent in records.intents:
+        same = intent.action is change.action and intent.address == change.address and intent.id == change.id
+        if same and change.action not in (Action.CREATE, Action.CREATE_USER):
+            words = "its answer was lost; it was sent again"
+            yield PutIntent(replace(intent, status=Status.FAILED, message=words, closed_at=sender.client.server_now()))
+
 
 _STATE_RM = "if it is gone for good, `reconciler state rm` forgets the binding"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedRequest:
     """A call that may be sent: as a plan of its one change, and what the ledger holds of its customer."""
 
     call: Call
@@ -49,7 +123,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class RequestResult:
     """
     What became of a call, and the API's reply: the row of a list where reading settled it, None where none came.
 
@@ -66,7 +140,7 @@ class Called:
         return self.result.outcomes[0]
 
 
-async def prepare(client: ApiClient, ledger: Ledger, call: Call, terms: Terms) -> Prepared:
+async def prepare(client: ApiClient, ledger: Ledger, call: Call, terms: Terms) -> PreparedRequest:
     """
     Return `call` ready to be sent, the server's clock being known: windows go by it.
 
@@ -97,20 +171,20 @@ async def prepare(client: ApiClient, ledger: Ledger, call: Call, terms: Terms) -
             pass
     key = call.customer or "" if binding is None else binding.external_id
     plan = Plan(terms.environment, terms.project, changes=(change_of(call, key, before),))
-    return Prepared(call, plan, records, binding)
+    return PreparedRequest(call, plan, records, binding)
 
 
 async def carry_out(
     client: ApiClient,
     ledger: Ledger,
-    prepared: Prepared,
+    prepared: PreparedRequest,
     terms: Terms,
     *,
     run: Run,
     clock: Clock,
     stop: asyncio.Event,
     tell: Tell,
-) -> Called:
+) -> RequestResult:
     """
     Send a call, in a run of its own, and return what became of it.
 
@@ -135,18 +209,20 @@ async def carry_out(
     try:
         earlier = await settled_first(prepared.change, prepared.records, ledger, steps, sender, terms, tell)
     except ApiFailed:
-        ledger.commit([PutRun(ended(run, clock, "failed", requests=client.requests))])
+        ledger.commit([PutRun(finished_run(run, clock, "failed", requests=client.requests))])
         raise
     result = earlier or await execute(prepared.plan, sender, steps, tell, lag_s=lag_s)
     done = result.outcomes[0].status is Status.DONE
     repeated = sent_again(prepared.change, prepared.records, sender) if done else []
     changes = 1 if earlier is None and done else 0
-    ledger.commit([*repeated, PutRun(ended(run, clock, result.outcome, requests=client.requests, changes=changes))])
+    ledger.commit(
+        [*repeated, PutRun(finished_run(run, clock, result.outcome, requests=client.requests, changes=changes))]
+    )
     body = steps.found if steps.found is not None else (bodies[-1] if bodies and done else None)
-    return Called(result, body, sender.failure)
+    return RequestResult(result, body, sender.failure)
 
 
-def _steps(client: ApiClient, ledger: Ledger, prepared: Prepared, terms: Terms, sender: Sender) -> CallSteps:
+def _steps(client: ApiClient, ledger: Ledger, prepared: PreparedRequest, terms: Terms, sender: Sender) -> CallSteps:
     """Return the steps of a call."""
     records, row = prepared.records, prepared.binding
     bound = CustomerSteps(

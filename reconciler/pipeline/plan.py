@@ -1,4 +1,4 @@
-"""Reading and planning: the listing, what planning needs read, the plan. Writes nothing but what it learned."""
+"""Reading and planning: the listing, what planning needs read, the plan, its trial. Writes only what it learned."""
 
 from __future__ import annotations
 
@@ -7,29 +7,72 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import cast
 
+from reconciler import __version__
 from reconciler import live as reading
 from reconciler.api.client import ApiClient
 from reconciler.clock import Clock
-from reconciler.errors import OverBudget
+from reconciler.errors import OverBudget, PlanFaulty
 from reconciler.gc_pause import without_collector
 from reconciler.kinds.wire import Keep, Parts
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
-from reconciler.model.core import CustomerId, Desired, ListAgain, ListUsers, Live, Read, Seek
+from reconciler.model.core import Address, CustomerId, Desired, ListAgain, ListUsers, Live, Read, Seek
 from reconciler.model.ledger import Binding, Learned, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.model.plan import Note, Plan, unverified_text
 from reconciler.model.policy import Terms
-from reconciler.pipeline.trying import tried_first
 from reconciler.plan import prefetch as targets_alone
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.prefetch import expected_reads
 from reconciler.plan.presence import Lacked, Proof, created_keys, lacked_by
+from reconciler.plan.saved_plan import as_text, plan_to_json
 from reconciler.plan.scope import checked
 from reconciler.plan.server_behavior import LAG_S, known_lag
+from reconciler.plan.trial import TrialFailure, try_plan
 from reconciler.plan.users import merged
 from reconciler.report.layout import until
 from reconciler.report.plan_words import again_price, again_requests, reading_price, reading_requests
+from reconciler.report.redact import masked_address, masked_plan
+
+_SHOWN = 3
+"""So many faults stand in the message; the report has all."""
+
+
+def tried_first(plan: Plan, desired: Desired, live: Live, records: Records, terms: Terms, learned: Learned) -> None:
+    """Raise PlanFaulty where `plan`, made of the rest, would not do in memory what it says."""
+    faults = try_plan(plan, desired, live, records, terms, learned)
+    if not faults:
+        return
+    shown = "; ".join(f"{masked_address(fault.address)}: {fault.text}" for fault in faults[:_SHOWN])
+    more = f" (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
+    raise PlanFaulty(
+        f"this is a bug in reconciler {__version__}: the plan, tried in memory, does not do what it says; "
+        f"nothing was sent: {shown}{more}",
+        "`--exclude` leaves these customers out until it is mended",
+        report=_report(plan, faults),
+    )
+
+
+def _report(plan: Plan, faults: Sequence[TrialFailure]) -> str:
+    """Return the faults and what the plan holds of their customers as JSON, every personal value masked."""
+    keys = {fault.address.external_id for fault in faults}
+
+    def about(address: Address | None) -> bool:
+        return address is not None and address.external_id in keys
+
+    part = replace(
+        plan,
+        changes=tuple(one for one in plan.changes if about(one.address)),
+        bindings=tuple(one for one in plan.bindings if about(one.address)),
+        blocked=tuple(one for one in plan.blocked if about(one.address)),
+        notes=tuple(one for one in plan.notes if about(one.address)),
+    )
+    rows = [
+        {"address": str(masked_address(fault.address)), "fault": fault.text, "after_changes": fault.done}
+        for fault in faults
+    ]
+    return as_text({"reconciler": __version__, "faults": rows, "plan": plan_to_json(part, mask=masked_plan)})
+
 
 Say = Callable[[str], None]
 

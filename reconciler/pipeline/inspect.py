@@ -13,7 +13,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.model.core import CustomerId, Get, ListPaymentMethods, ListUsers, Live, LiveCustomer, LiveUser
 from reconciler.model.ledger import Binding, BindingState, Records
-from reconciler.pipeline.planning import Say
+from reconciler.pipeline.plan import Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def _carrier(client: ApiClient, ledger: Ledger, key: str) -> LiveCustomer 
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class LiveAccount:
     """
     The active customers that are listed and wanted, the users of each where they were asked for, and all read.
 
@@ -104,7 +104,7 @@ async def account(
     users: bool,
     say: Say,
     listed: Callable[[Sequence[LiveCustomer]], None] = _unheard,
-) -> Account:
+) -> LiveAccount:
     """
     Return the customers that `chosen` takes, in the order of their external_ids, those that we archived left out.
 
@@ -119,9 +119,9 @@ async def account(
     customers.sort(key=lambda one: (one.external_id or one.id, one.id))
     listed(customers)
     if not users:
-        return Account(tuple(customers), live, left)
+        return LiveAccount(tuple(customers), live, left)
     reads = tuple(ListUsers(one.id) for one in customers)
     live = await reading.answer(
         client, live, reads, page_limit=PAGE, progress=lambda done, total: say(f"users of {done} of {total} read")
     )
-    return Account(tuple(customers), live, left)
+    return LiveAccount(tuple(customers), live, left)

@@ -34,8 +34,8 @@ from reconciler.model.ledger import (
 )
 from reconciler.model.plan import BindingAction
 from reconciler.model.policy import UNBOUNDED, Allowance, Terms
-from reconciler.pipeline.origin import NOWHERE, Origin
-from reconciler.pipeline.planning import Planned, lacked_writes, learned_writes, users_of
+from reconciler.pipeline.plan import Planned, lacked_writes, learned_writes, users_of
+from reconciler.pipeline.resources import NOWHERE, Origin
 from reconciler.plan.presence import created_keys
 from reconciler.plan.server_behavior import (
     LEARNING,
@@ -48,7 +48,7 @@ from reconciler.plan.server_behavior import (
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class ApplyResult:
     """What an apply did: the outcomes, the requests that were sent in all, and what it was allowed to send."""
 
     result: Result
@@ -90,7 +90,7 @@ async def carry_out(
     clock: Clock,
     stop: asyncio.Event,
     tell: Tell,
-) -> Carried:
+) -> ApplyResult:
     """
     Apply a plan: the ledger's bookkeeping, the changes, and what is learned of the server at the end.
 
@@ -122,14 +122,14 @@ async def carry_out(
         with suppress(OverBudget):
             await _learn(ledger, reads, planned, terms, result)
     did = sum(one.status is Status.DONE for one in result.outcomes)
-    done = ended(run, clock, result.outcome, requests=client.requests, changes=did)
+    done = finished_run(run, clock, result.outcome, requests=client.requests, changes=did)
     # Whoever goes on with what was not begun need not prove again that nobody is there.
     left = created_keys(one.change for one in result.outcomes if one.status is Status.SKIPPED)
     ledger.commit([*lacked_writes(planned, left), PutRun(done)])
-    return Carried(result, client.requests, done, client.budget.allowance)
+    return ApplyResult(result, client.requests, done, client.budget.allowance)
 
 
-def ended(run: Run, clock: Clock, outcome: str, *, requests: int, changes: int = 0) -> Run:
+def finished_run(run: Run, clock: Clock, outcome: str, *, requests: int, changes: int = 0) -> Run:
     """Return `run` as it has ended, now."""
     return replace(run, finished_at=stamp(clock), outcome=outcome, requests=requests, changes=changes)
 
