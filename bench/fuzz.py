@@ -38,7 +38,7 @@ from typing import Any
 from workbench import table
 
 from reconciler import cli
-from reconciler.cli.main import run
+from reconciler.cli.app import run
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
 from reconciler.errors import ReconcilerError

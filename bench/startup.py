@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 from workbench import Measure, Server, emulator, measured, program, table, told
 
-from reconciler.cli.main import cli
+from reconciler.cli.app import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = "the libraries"

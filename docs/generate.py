@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli.main import cli
+from reconciler.cli.app import cli
 from reconciler.resources import schema
 
 REFERENCE = Path(__file__).resolve().parent / "reference"

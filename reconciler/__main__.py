@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from reconciler.cli.interruption import Interruption, interrupt
+from reconciler.cli.terminal import Interruption, interrupt
 
 _YOUNG = 100_000
 """More objects than starting makes: nearly all of them are modules and what is in them, which stay."""
@@ -18,8 +18,8 @@ def main() -> None:
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     try:
         # After that: a signal may come while they are loaded.
-        from reconciler.cli.main import run  # noqa: PLC0415
-        from reconciler.cli.pipes import outlive_readers  # noqa: PLC0415
+        from reconciler.cli.app import run  # noqa: PLC0415
+        from reconciler.cli.terminal import outlive_readers  # noqa: PLC0415
 
         outlive_readers()
         with interruption.first(interrupt):

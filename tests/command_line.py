@@ -17,7 +17,7 @@ from typing import Any
 
 import jsonschema
 
-from reconciler.cli.main import run
+from reconciler.cli.app import run
 from reconciler.emulator.service import Emulator, load
 
 OURS = (

@@ -15,7 +15,7 @@ import pytest
 from console import Block, blocks, fits, played
 
 from reconciler import errors
-from reconciler.cli.main import cli, run
+from reconciler.cli.app import cli, run
 from reconciler.documents.parse import parse
 from reconciler.documents.schema import Shape
 from reconciler.resources import schema

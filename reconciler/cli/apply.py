@@ -1,24 +1,181 @@
-"""`apply`: plan, consent, changes, report."""
+"""`apply`: a plan, or a saved one held against the plan of now; then consent, changes, report."""
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 
-from reconciler.cli import consent
-from reconciler.cli import saved as saving
-from reconciler.cli.asked import Asked, asked_of
-from reconciler.cli.carry import agreed_and_done
+from reconciler.cli import consent, output
+from reconciler.cli.carry_out import Asked, agreed_and_done, asked_of
 from reconciler.cli.options import Ask
-from reconciler.cli.planned import made
+from reconciler.cli.plan import made
 from reconciler.cli.session import Session, connected, declared, settings_of
+from reconciler.errors import Invalid, ReconcilerError, Refused
+from reconciler.escape import visible
+from reconciler.input_file import read_file
 from reconciler.ledger.base import Ledger
-from reconciler.model.core import Desired
-from reconciler.model.plan import Change
+from reconciler.model.core import Desired, EnvironmentRef
+from reconciler.model.ledger import Pass
+from reconciler.model.plan import Change, StaleReason
 from reconciler.pipeline import resources
-from reconciler.plan.saved_plan import SavedPlan
-from reconciler.settings import Options
+from reconciler.pipeline.plan import Planned
+from reconciler.pipeline.sealed_plan import unsealed
+from reconciler.plan.account_evidence import check_account
+from reconciler.plan.presence import Lacked, lacked_by
+from reconciler.plan.revalidate import Earlier, earlier_of, revalidate
+from reconciler.plan.saved_plan import AGAIN, SavedPlan, load
+from reconciler.report.layout import count
+from reconciler.report.outcome import stale_text
+from reconciler.settings import Environment, Options, Settings
+
+
+def read_plan(path: Path, environment: Environment) -> SavedPlan:
+    """
+    Return a saved plan, unsealed; ReconcilerError where the file cannot be read, Refused where it is no whole plan.
+
+    Refused, too, where it is not sealed as the keys of `environment` ask for.
+    """
+    if path.is_dir() or path.suffix in (".yaml", ".yml"):
+        shown = visible(str(path))
+        raise Refused(
+            f"{shown}: an argument of apply is a saved plan, and this is where customers are declared",
+            f"reconciler apply -f {shown}",
+        )
+    try:
+        # A byte that is no UTF-8 is damage like any other.
+        text = read_file(path).decode(errors="replace")
+    except OSError as exc:
+        raise ReconcilerError(f"{path}: it cannot be read: {exc.strerror}", "check the path") from exc
+    return load(unsealed(text, environment))
+
+
+def narrowed(options: Options, saved: SavedPlan) -> Options:
+    """Return the options of an apply, narrowed as the saved plan was where they do not say how."""
+    return replace(
+        options,
+        targets=options.targets or saved.targets,
+        excludes=options.excludes or saved.excludes,
+        refresh_users=options.refresh_users or saved.refresh_users,
+        recreate=options.recreate or saved.recreate,
+    )
+
+
+def same_environment(saved: SavedPlan, here: EnvironmentRef) -> None:
+    """Raise Refused where a saved plan is of another environment or base URL."""
+    for name, theirs, ours in (
+        ("environment", saved.environment.name, here.name),
+        ("base URL", saved.environment.base_url, here.base_url),
+    ):
+        if theirs != ours:
+            raise Refused(
+                f"the plan is for the {name} {theirs}, and this is {ours}; nothing was sent", "name it with -e"
+            )
+
+
+def by_this_key(saved: SavedPlan | None, here: EnvironmentRef) -> bool:
+    """Say whether a saved plan was made with the key that applies it, or there is none: it is of this account then."""
+    return saved is None or saved.environment.account == here.account
+
+
+def files_named(saved: SavedPlan, path: Path, settings: Settings) -> None:
+    """Raise ReconcilerError where neither the project nor -f says which files to read: a saved plan never does."""
+    try:
+        settings.files()
+    except Invalid as exc:
+        raise ReconcilerError(
+            "no customers files are named, and the saved plan does not choose what is read; nothing was sent",
+            f"name them as for the plan: {_command(path, saved, settings)}",
+        ) from exc
+
+
+def run_name(saved: SavedPlan | None) -> str:
+    """Return what a run is called in the ledger: a saved plan's own name, so that its next run knows what it did."""
+    return "apply" if saved is None else f"apply of plan {saved.name[:16]}"
+
+
+def lacked_of(saved: SavedPlan) -> Lacked:
+    """Return what the listing that a saved plan was made from lacked."""
+    return lacked_by(saved.changes, Pass(saved.read_at, saved.held) if saved.held else None)
+
+
+def approved(
+    saved: SavedPlan,
+    path: Path,
+    planned: Planned,
+    desired: Desired,
+    ledger: Ledger,
+    session: Session,
+    *,
+    redact: bool,
+) -> tuple[Planned, tuple[Change, ...]]:
+    """
+    Return of what is planned now that which the saved plan approves, and the changes that it does not.
+
+    Raises Refused, after each change is named on stderr, where one is not planned again as it was saved.
+    """
+    terms, earlier = session.environment.terms(session.options), _earlier(saved, ledger)
+    if not by_this_key(saved, terms.environment):
+        lineage = "" if ledger.meta is None else ledger.meta.lineage
+        check_account(saved.evidence, saved.changes, planned.live, planned.records, lineage, earlier.created)
+    made = revalidate(saved, planned.plan, earlier, desired, planned.live, planned.records, terms)
+    if not made.stale:
+        return replace(planned, plan=made.plan), made.needed
+    output.page(stale_text(made.stale, width=output.error_width(), redact=redact))
+    raise Refused(
+        f"the plan is stale: {len(made.stale)} of {count(len(saved.changes), 'change')} "
+        f"{'is' if len(made.stale) == 1 else 'are'} not planned again as saved; nothing was sent",
+        _hint(saved, path, desired, session.settings, {one.reason for one in made.stale}),
+    )
+
+
+def _hint(saved: SavedPlan, path: Path, desired: Desired, settings: Settings, reasons: Iterable[StaleReason]) -> str:
+    """Return what to do about a stale plan."""
+    reading = desired.reading
+    read = {*(file.name for file in reading.files), *reading.folders, *reading.globs}
+    unread = [name for name in _paths(saved, settings) if name not in read]
+    if unread and not {StaleReason.NOT_DECLARED, StaleReason.NOT_READ}.isdisjoint(reasons):
+        return f"the plan was made from files that were not read now: {_command(path, saved, settings)}; or {AGAIN}"
+    return AGAIN
+
+
+def _earlier(saved: SavedPlan, ledger: Ledger) -> Earlier:
+    """Return what earlier runs of a saved plan did; Refused where the values of one were removed from the history."""
+    name = run_name(saved)
+    runs = [run for run in ledger.runs() if run.command == name]
+    for run in runs:
+        if run.pruned_at:
+            # Which users it created is not known any more.
+            raise Refused(
+                f"the values of run {run.id}, which applied this plan, were removed at {run.pruned_at}; "
+                "nothing was sent",
+                AGAIN,
+            )
+    return earlier_of(intent for run in runs for intent in ledger.intents(run.id))
+
+
+def _paths(saved: SavedPlan, settings: Settings) -> tuple[str, ...]:
+    """Return the paths that a saved plan was made from; files that a folder or a glob found, and overlays, left out."""
+    overlays = {Path(os.path.normpath(path)).as_posix() for path in settings.overlays}
+
+    def found(name: str) -> bool:
+        below = any(Path(name).is_relative_to(folder) for folder in saved.folders)
+        return below or any(fnmatchcase(name, pattern) for pattern in saved.globs)
+
+    alone = (name for name in saved.files if name not in overlays and not found(name))
+    # Standard input is no file of a plan.
+    return (*saved.folders, *saved.globs, *alone) or ("-",)
+
+
+def _command(path: Path, saved: SavedPlan, settings: Settings) -> str:
+    """Return the command that applies a saved plan with the files that it was made from, from the folder one is in."""
+    names = (one if one == "-" else os.path.relpath(settings.root / one) for one in _paths(saved, settings))
+    return shlex.join(["reconciler", "apply", str(path), *(word for name in names for word in ("-f", name))])
 
 
 def run(
@@ -34,15 +191,15 @@ def run(
     """Plan, ask, do it, report; of a saved `plan`, what it approves."""
     settings = settings_of(options)
     environment = settings.environment()
-    saved = None if plan is None else saving.read_plan(plan, environment)
+    saved = None if plan is None else read_plan(plan, environment)
     consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
     if saved is not None and plan is not None:
-        options = saving.narrowed(options, saved)
-        saving.files_named(saved, plan, settings)
+        options = narrowed(options, saved)
+        files_named(saved, plan, settings)
     desired = declared(settings, environment, strict=strict, redact=redact).desired
     if saved is not None:
-        saving.same_environment(saved, environment.ref())
+        same_environment(saved, environment.ref())
     with (
         connected(settings, options, environment, trace=asked.events.sent) as session,
         session.run(resources.begin(environment, session.clock, doing="apply", timeout_s=ask.lock_timeout_s)) as ledger,
@@ -56,14 +213,12 @@ def _apply(
     """Plan, ask and do it, and return the exit code; of a saved plan, read from `path`, only what it approves."""
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
-    lacked = {} if saved is None else saving.lacked(saved)
+    lacked = {} if saved is None else lacked_of(saved)
     # Whose account it is shows in the whole listing alone.
-    alone = saving.by_this_key(saved, terms.environment)
+    alone = by_this_key(saved, terms.environment)
     planned = made(session, ledger, desired, terms, patient=True, alone=alone, lacked=lacked)
     planned_s = session.clock.monotonic() - began_s
     needed: tuple[Change, ...] = ()
     if saved is not None and path is not None:
-        planned, needed = saving.approved(saved, path, planned, desired, ledger, session, redact=asked.redact)
-    return agreed_and_done(
-        session, ledger, planned, asked, name=saving.run_name(saved), planned_s=planned_s, needed=needed
-    )
+        planned, needed = approved(saved, path, planned, desired, ledger, session, redact=asked.redact)
+    return agreed_and_done(session, ledger, planned, asked, name=run_name(saved), planned_s=planned_s, needed=needed)

@@ -1,28 +1,146 @@
-"""`drift`: what the live side changed since we applied. It reads, and writes nothing but what it learned."""
+"""`drift`: what the live side changed since we applied; accepted into the files, or reported to someone."""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from reconciler.cli import output
-from reconciler.cli.accept import take_over
-from reconciler.cli.notify import notify
-from reconciler.cli.plan import keep_learned
-from reconciler.cli.planned import made
-from reconciler.cli.session import connected, declared, settings_of
+from reconciler.cli.plan import keep_learned, made
+from reconciler.cli.session import Session, connected, declared, settings_of
+from reconciler.desired.accept import Left, accept_drift
+from reconciler.desired.files import read_files
+from reconciler.desired.write import Written, write_customers
+from reconciler.documents.edit import SetValue
 from reconciler.documents.scalars import quoted
+from reconciler.errors import LedgerFailed, Locked, Refused
+from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
+from reconciler.model.core import Desired, DesiredCustomer
+from reconciler.model.ledger import PutLearned
 from reconciler.model.reports import Drift
 from reconciler.pipeline import resources
+from reconciler.pipeline.plan import Planned
 from reconciler.plan.drift import drift_of, without_ignored
 from reconciler.plan.scope import NOBODY, Seen, rules_of_nobody
-from reconciler.report.drift import drift_json, drift_junit, drift_text
+from reconciler.report.drift import Message, drift_json, drift_junit, drift_text, message_of, state_of
 from reconciler.report.drift_page import drift_html, drift_markdown
+from reconciler.report.layout import count
+from reconciler.resources import to_install
 from reconciler.settings import Options
 from reconciler.settings.project import read_rules
+
+NOTIFY = "RECONCILER_NOTIFY"
+
+
+def notify(session: Session, planned: Planned, drift: Drift) -> None:
+    """
+    Tell the URLs in RECONCILER_NOTIFY of `drift`, where it is not what was told last; nothing without URLs.
+
+    The ledger remembers what was told. Without one, drift is told each time, and the end of it never; nor is it while
+    some customers cannot be verified yet. What cannot be sent is a warning: the exit code is the drift's.
+    """
+    urls = os.environ.get(NOTIFY, "").split()
+    state = state_of(drift)
+    if not urls or state == planned.learned.told or (drift.unverified and not drift.findings):
+        return
+    if _sent(urls, message_of(drift)) and planned.records.known:
+        _remember(session, planned, state)
+
+
+def _sent(urls: Sequence[str], message: Message) -> bool:
+    """Send a message to every URL, and say whether each took it; no URL is shown, as it holds a password."""
+    try:
+        # Only here: an extra, and slow to load.
+        import apprise
+    except ImportError:
+        output.say(f"warning: {NOTIFY} is set, and Apprise is not installed: {to_install('notify')}")
+        return False
+    # What it logs may hold parts of a URL.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    sender = apprise.Apprise()
+    unknown = [number for number, url in enumerate(urls, start=1) if not sender.add(url)]
+    for number in unknown:
+        output.say(f"warning: URL {number} of {NOTIFY} is none that Apprise knows; nothing was sent to it")
+    sent = bool(sender.notify(title=message.title, body=message.body, body_format=apprise.NotifyFormat.TEXT))
+    if not sent:
+        output.say(f"warning: not every URL of {NOTIFY} took the notification")
+    return sent and not unknown
+
+
+def _remember(session: Session, planned: Planned, state: str) -> None:
+    """Write what was told; where that cannot be, it is told once more."""
+    try:
+        with session.run(resources.note(session.environment, session.clock, doing="drift")) as ledger:
+            ledger.commit([PutLearned(replace(planned.learned, told=state))])
+    except (Locked, LedgerFailed) as exc:
+        output.say(f"warning: that this drift was told could not be written, so that it is told again: {exc}")
+
+
+def take_over(session: Session, desired: Desired, drift: Drift) -> int:
+    """Write what drifted into the files, say what could not be, and return the exit code."""
+    root = session.settings.root
+    texts, overlays = _texts(root, desired), _overlays(root, session.environment.overlays)
+    done = accept_drift(drift, texts, overlays)
+    for name, text in done.texts.items():
+        output.replace_file((root / name).resolve(), text.encode("utf-8"))
+        output.report(visible(f"wrote {name}"))
+    output.report(
+        f"{count(done.values, 'value')} taken over; {count(len(done.left), 'is left', 'are left')} as declared."
+    )
+    for one in done.left:
+        what = f"{one.finding.address} {one.name}".rstrip()
+        output.sentence(visible(f"not taken over: {what}: {one.why}"))
+        if one.edit is not None:
+            output.result(_patch(one, desired.customers.get(one.finding.address.external_id)))
+    return 2 if done.left else 0
+
+
+def _texts(root: Path, desired: Desired) -> dict[str, str]:
+    """Return the files that were read, by name; Refused where one is not what was read any more."""
+    texts: dict[str, str] = {}
+    for file in desired.reading.files:
+        content = (root / file.name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise Refused(f"{visible(file.name)}: it was written by somebody else meanwhile", "run it again")
+        texts[file.name] = content.decode("utf-8")
+    return texts
+
+
+def _overlays(root: Path, paths: Sequence[str | Path]) -> tuple[str, ...]:
+    """Return the names of the overlays' files, in the order in which they are merged."""
+    return tuple(file.name for file in read_files(paths, root=root).files)
+
+
+def _patch(one: Left, customer: DesiredCustomer | None) -> str:
+    """Return the edit that was not made as a unified diff of the entry in its canonical layout."""
+    fields: Mapping[str, str | None] = {} if customer is None else customer.fields
+    key = one.finding.address.external_id
+    archived = customer is not None and customer.archived
+    before = Written(key, fields, archived=archived)
+    match one.edit:
+        case SetValue(_, bool()):
+            after = Written(key, fields, archived=True)
+        case SetValue((*_, name), value):
+            after = Written(key, {**fields, name: None if value is None else str(value)}, archived=archived)
+        case _:
+            after = Written(key, fields, archived=False)
+    lines: Iterable[str] = difflib.unified_diff(_lines(before), _lines(after), "declared", "live", lineterm="")
+    return "\n".join(visible(line) for line in lines)
+
+
+def _lines(entry: Written) -> list[str]:
+    """Return an entry's lines, without what stands above it in a file."""
+    return write_customers([entry]).splitlines()[2:]
+
 
 APPLYING = ("apply", "undo", "duplicates", "seed")
 """Commands whose runs make the account as it is declared; what was created before the last of them did not appear."""

@@ -1,29 +1,338 @@
-"""`import`: live customers and their users as YAML that plans to nothing."""
+"""`import` and `match`: live customers as YAML that plans to nothing, to stdout, a file or a folder; who is there."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from reconciler.api.client import ApiClient
 from reconciler.cli import output
-from reconciler.cli.bind import COMMAND as BINDING
-from reconciler.cli.bind import bind
-from reconciler.cli.placing import Places
-from reconciler.cli.session import Session, connected, settings_of, shown_progress
-from reconciler.desired.write import Written, adopt
-from reconciler.errors import ReconcilerError
+from reconciler.cli.session import Session, connected, declared, settings_of, shown_progress
+from reconciler.desired.load import load_desired
+from reconciler.desired.write import Written, adopt, key_line, write_customers
+from reconciler.documents.scalars import scalar
+from reconciler.errors import Invalid, ReconcilerError
+from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
-from reconciler.model.core import Live, LiveCustomer
-from reconciler.pipeline import inspect, resources
+from reconciler.model.core import Desired, Live, LiveCustomer
+from reconciler.model.ledger import PutRun, Records
+from reconciler.pipeline import apply, inspect, plan, resources
+from reconciler.pipeline.resources import origin_of_run
+from reconciler.plan.draft import Draft, without_requests
+from reconciler.plan.lookalikes import NEAR, Lookalike
+from reconciler.plan.make import make_plan, plan_context
 from reconciler.plan.scope import selecting
 from reconciler.report.layout import count, duration
 from reconciler.report.plan_words import reading_price
-from reconciler.settings import Options
+from reconciler.settings import Environment, Options, Settings
+from reconciler.settings.project import PROJECT_FILE
+
+# Lower case only: on some file systems `Acme` and `acme` are one name.
+_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9_-])?", re.ASCII)
+# Windows opens a device under these, whatever follows the first dot.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII)
+_LONGEST_START = 40
+_SHOWN = 3
+
+
+def file_name(key: str) -> str:
+    """
+    Return the file name for a key: always the same for one key, another for another one, on any file system.
+
+    What is not plain stands as its plain characters and, after a `~` that no plain key has, a hash of the key.
+
+    >>> file_name("acme"), file_name("../Acme")
+    ('acme.yaml', 'acme~e7eb7adca53e.yaml')
+    """
+    if _PLAIN.fullmatch(key) and not _DEVICE.fullmatch(key):
+        return f"{key}.yaml"
+    start = re.sub(r"[^a-z0-9]+", "-", key.lower(), flags=re.ASCII)[:_LONGEST_START].strip("-")
+    return f"{start or 'customer'}~{hashlib.sha256(key.encode()).hexdigest()[:12]}.yaml"
+
+
+def check_place(folder: Path) -> None:
+    """Raise ReconcilerError where no folder of this path can be filled, before anything is asked of the account."""
+    if folder.exists() and not folder.is_dir():
+        raise ReconcilerError(f"{visible(str(folder))}: it is a file", "choose another path")
+    if not folder.parent.is_dir():
+        raise ReconcilerError(f"{visible(str(folder.parent))}: there is no such folder", "make it first")
+
+
+def write_folder(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """
+    Write each key's text to its file, for their owner alone; none where one cannot be, or is there already.
+
+    Return the files.
+
+    The files are made in a hidden folder, which plans pass over, and get their names when all are whole.
+    """
+    names = {file_name(key): text for key, text in texts.items()}
+    there = {one.name.lower() for one in folder.iterdir()} if folder.exists() else set()
+    if taken := sorted(names.keys() & there):
+        more = f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
+        raise ReconcilerError(
+            f"{visible(str(folder))}: {count(len(taken), 'file')} would be overwritten, nothing is written: "
+            f"{', '.join(taken[:_SHOWN])}{more}",
+            "choose another folder, or remove them",
+        )
+    try:
+        _write(folder, names)
+    except OSError as exc:
+        words = f"{visible(str(folder))}: it cannot be written: {exc.strerror}"
+        raise ReconcilerError(words, "choose another path") from exc
+    return [folder / name for name in names]
+
+
+def _write(folder: Path, names: Mapping[str, str]) -> None:
+    """Write the files beside their place, then move them there; OSError where that cannot be, and none stays."""
+    new = not folder.exists()
+    stage = Path(tempfile.mkdtemp(dir=folder.parent if new else folder, prefix=".import-"))
+    given: list[Path] = []
+    try:
+        for name, text in names.items():
+            descriptor = os.open(stage / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode())
+        if new:
+            stage.rename(folder)
+            return
+        for name in names:
+            # Not a rename, which would replace what another put there meanwhile.
+            (folder / name).hardlink_to(stage / name)
+            given.append(folder / name)
+    except BaseException:
+        for one in given:
+            one.unlink(missing_ok=True)
+        raise
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+SCHEMA = "schema/customers.schema.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Paths of a new file or a folder: `out`, None for stdout, and `pinned` for entries with an `id` line, if apart."""
+
+    out: str | None
+    pinned: str | None
+
+    def check(self) -> None:
+        """Raise ReconcilerError where nothing new can be written, before anything is asked of the account."""
+        if self.out is not None:
+            _check("-o", self.out)
+        if self.pinned is not None:
+            _check("--pinned", self.pinned)
+            if self.out is not None and Path(self.out).resolve() == Path(self.pinned).resolve():
+                raise ReconcilerError("-o and --pinned: they are one path", "name two")
+
+    def check_apart(self, settings: Settings) -> None:
+        """
+        Raise ReconcilerError where the project reads what is written: a plan would create it beside its originals.
+
+        That concerns customers who are made up of those of this account.
+        """
+        try:
+            read = settings.files()
+        except Invalid:  # the project names no files
+            return
+        if self.out is not None and _is_read(self.out, read, settings):
+            raise ReconcilerError(
+                f"{visible(self.out)}: every environment of this project reads it, so a plan for this one would "
+                "create who is made up beside the originals",
+                "write it elsewhere, -o demo/ say, and name it with -f when you seed",
+            )
+
+    def check_pins(self, entries: Sequence[Written], settings: Settings, environment: Environment) -> str:
+        """
+        Return why a plan would refuse the `id` lines where they are to be written, "" where it takes them.
+
+        In a project of several environments it takes them in an overlay, as an id belongs to one account.
+        """
+        number = sum(entry.id is not None for entry in entries)
+        place = self.out if self.pinned is None else self.pinned
+        if not number or settings.pins_allowed or (place is not None and _is_overlay(place, settings, environment)):
+            return ""
+        name = visible(environment.name)
+        stand = count(number, "customer stands", "customers stand")
+        return (
+            f"{stand} with an `id:` line, which a project of several environments takes in an overlay alone: write "
+            f"`overlays: [overlays/{name}.yaml]` under {name} in the project file, and give "
+            f"--pinned overlays/{name}.yaml"
+        )
+
+    def write(self, entries: Sequence[Written]) -> list[Path]:
+        """Write all entries, and return the files; none for stdout."""
+        if self.pinned is None:
+            return _write_text(self.out, entries)
+        apart = _write_text(self.pinned, [entry for entry in entries if entry.id is not None])
+        return [*apart, *_write_text(self.out, [entry for entry in entries if entry.id is None])]
+
+
+def _check(option: str, path: str) -> None:
+    """Raise ReconcilerError where nothing new can be written to a path."""
+    if not path:
+        raise ReconcilerError(f"{option}: an empty path", "name a new file, or a folder")
+    if _is_folder(path):
+        check_place(Path(path))
+        return
+    output.check_new(Path(path))
+    if not Path(path).absolute().parent.is_dir():
+        raise ReconcilerError(f"{visible(str(Path(path).parent))}: there is no such folder", "make it first")
+
+
+def _is_folder(path: str) -> bool:
+    """Say whether a path is written as a folder's, or is one."""
+    return path.endswith(("/", os.sep)) or Path(path).is_dir()
+
+
+def schema_from(folder: Path) -> str:
+    """Return the path of the project's schema for editors, from a folder of the project; "" where there is none."""
+    here = folder.resolve()
+    for above in (here, *here.parents):
+        if (above / SCHEMA).is_file():
+            return Path(os.path.relpath(above / SCHEMA, here)).as_posix()
+        if (above / PROJECT_FILE).exists() or (above / ".git").exists():
+            break
+    return ""
+
+
+def _is_read(path: str, read: Sequence[str], settings: Settings) -> bool:
+    """Say whether a file at a path would be read for one of the project's paths: a file, a folder, or a glob."""
+    full = Path(path).resolve()
+    return any(
+        full.is_relative_to((settings.root / one).resolve()) or full.match(str(settings.root.resolve() / one))
+        for one in read
+    )
+
+
+def _is_overlay(path: str, settings: Settings, environment: Environment) -> bool:
+    """Say whether a path is, or is in, one that the environment has for an overlay."""
+    full = Path(path).resolve()
+    return any(full.is_relative_to((settings.root / one).resolve()) for one in environment.overlays)
+
+
+def _write_text(path: str | None, entries: Sequence[Written]) -> list[Path]:
+    """Write entries to stdout, to one file, or to one file each; return the files."""
+    if path is not None and _is_folder(path):
+        schema = schema_from(Path(path))
+        return write_folder(Path(path), {one.key: write_customers([one], schema=schema) for one in entries})
+    schema = "" if path is None else schema_from(Path(path).parent)
+    output.document_to(None if path is None else Path(path), write_customers(entries, schema=schema))
+    return [] if path is None else [Path(path)]
+
+
+COMMAND = "import --bind"
+_NAMED = 3
+
+
+def bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) -> None:
+    """
+    Bind what the files declare and `live` holds, and say what could not be bound.
+
+    `ledger` is held for writing since before the account was read. What it binds already stays as it is: another
+    file may be its entry's. So does what is not as declared, as then a plan has something to show.
+    """
+    desired = _written(session, paths)
+    records = ledger.records()
+    known = desired.customers.keys() & records.bindings.keys()
+    terms = session.environment.terms(session.options)
+
+    def draft(read: Live, settled: Records) -> Draft:
+        return make_plan(desired, read, settled, terms)
+
+    making = plan.planned_of(session.client, live, records, draft, terms, say=lambda _: None)
+    planned = session.run(resources.with_renewed_lease(ledger, session.clock, making))
+    planned = replace(planned, plan=without_requests(planned.plan, desired.customers.keys() - known))
+    run = apply.new_run(session.clock, COMMAND, origin=origin_of_run(session.settings.root))
+    done = apply.finished_run(run, session.clock, "done", requests=session.client.requests)
+    ledger.commit([*apply.bookkeeping(planned, terms), PutRun(done)])
+    bound = {row.external_id for row in planned.plan.entries}
+    output.note(f"{count(len(bound), 'customer')} bound")
+    if known:
+        output.note(f"{count(len(known), 'is', 'are')} bound already: left as before")
+    if left := sorted(desired.customers.keys() - known - bound):
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        output.say(f"not bound: {', '.join(left[:_NAMED])}{more}; the next plan says why")
+
+
+def _written(session: Session, paths: Sequence[Path]) -> Desired:
+    """
+    Return what was just written, as it is written: an overlay may want it otherwise, which the next plan shows.
+
+    The environment's patterns hold, as they say whose customers it has.
+    """
+    environment = session.environment
+    return load_desired(
+        [path.absolute() for path in paths],
+        root=session.settings.root,
+        include=environment.include,
+        exclude=environment.exclude,
+    ).desired
+
+
+_HEAD = """\
+# For review. Nothing is bound by this: copy the id: lines that are right into {place}.
+# What is commented is one of several that are alike.
+"""
+_LONGEST_NAME = 60
+
+
+def match(*, options: Options, redact: bool) -> None:
+    """Print id: lines for review."""
+    settings = settings_of(options)
+    environment = settings.environment()
+    desired = declared(settings, environment, redact=redact).desired
+    with resources.open_ledger(environment, writable=False) as ledger:
+        records = ledger.records()
+    with connected(settings, options, environment) as session, shown_progress(session.clock) as progress:
+        progress.note(reading_price(records.learned, 0, environment.rate_per_s))
+        reading = inspect.account(
+            session.client,
+            records,
+            chosen=lambda _: True,
+            users=False,
+            say=progress.planning,
+        )
+        account = session.run(reading)
+    found = plan_context(desired, account.live, records, environment.terms(options)).found.likes
+    if found:
+        place = "your files" if settings.pins_allowed else f"an overlay of {visible(environment.name)}"
+        output.document("".join(f"{line}\n" for line in _lines(found, place, redact=redact)))
+    output.note(f"{count(len(found), 'declared customer')} may be live already")
+
+
+def _lines(found: Mapping[str, tuple[Lookalike, ...]], place: str, *, redact: bool) -> Iterator[str]:
+    """Yield the lines of the fragment; `place` is where its lines belong, in words."""
+    sure = any(like.alone for likes in found.values() for like in likes)
+    yield _HEAD.format(place=place) + ("customers:" if sure else "# customers:")
+    for key, likes in found.items():
+        # The key too: one with nothing below it is null, and in an overlay that says the customer is absent.
+        mark = "" if likes[0].alone else "# "
+        yield from (mark + line for line in key_line(key))
+        for like in likes:
+            name = "" if redact else scalar(like.customer.fields.get("name", "")[:_LONGEST_NAME])
+            yield f"    # {_agrees(like)}" + (f"; its name is {name}" if name else "")
+            yield f"{mark}    id: {scalar(like.customer.id)}"
+
+
+def _agrees(like: Lookalike) -> str:
+    """Return in words, for a comment, what agrees, and which key had the customer."""
+    near = f"its external_id is {scalar(like.customer.external_id)}" if NEAR in like.signs else ""
+    same = ", ".join(sign for sign in like.signs if sign != NEAR)
+    had = f"it was {scalar(like.found.key)} in the ledger" if like.found.key is not None else ""
+    return "; ".join(filter(None, (near, same and f"the same {same}", had)))
+
 
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"
 SHORTEST_SECRET = 16
@@ -79,7 +388,7 @@ def _bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) -
 def _ledger(session: Session, *, writable: bool) -> AbstractContextManager[Ledger]:
     """Return the ledger, held for writing where it is to be written."""
     if writable:
-        return session.run(resources.begin(session.environment, session.clock, doing=BINDING))
+        return session.run(resources.begin(session.environment, session.clock, doing=COMMAND))
     return resources.open_ledger(session.environment, writable=False)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.complete import FilePath
+from reconciler.cli.completion import FilePath
 
 if TYPE_CHECKING:
     from reconciler.model.policy import Share

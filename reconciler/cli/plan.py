@@ -1,4 +1,4 @@
-"""`plan`: what apply would do. It reads, and writes nothing but what it learned of the server."""
+"""`plan`: what apply would do; and planning with progress on stderr, for every command that makes a plan."""
 
 from __future__ import annotations
 
@@ -9,22 +9,72 @@ from uuid import uuid4
 import click
 
 from reconciler.cli import output
-from reconciler.cli.planned import made
-from reconciler.cli.session import Session, connected, declared, settings_of
+from reconciler.cli.session import Session, connected, declared, settings_of, shown_progress
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.escape import MAX_BYTES
+from reconciler.ledger.base import Ledger
+from reconciler.model.core import Desired
 from reconciler.model.plan import Plan
-from reconciler.model.policy import Allowance
+from reconciler.model.policy import Allowance, Terms
 from reconciler.pipeline import plan, resources
 from reconciler.pipeline.plan import with_second_listing
 from reconciler.pipeline.sealed_plan import check_keys, sealed
 from reconciler.plan.account_evidence import evidence_of
 from reconciler.plan.limits import with_fit
+from reconciler.plan.presence import Lacked
 from reconciler.plan.saved_plan import as_pieces, plan_to_json, save
 from reconciler.plan.server_behavior import known_lag
 from reconciler.report.plan_text import plan_text
 from reconciler.report.redact import masked_plan
 from reconciler.settings import Options
+
+
+def made(
+    session: Session,
+    ledger: Ledger,
+    desired: Desired,
+    terms: Terms,
+    *,
+    patient: bool = False,
+    alone: bool = False,
+    lacked: Lacked | None = None,
+) -> plan.Planned:
+    """
+    Return the plan that leads to `desired`; the lease is kept meanwhile where `ledger` is written to.
+
+    `patient` waits for what an earlier run left in doubt, `alone` lets the targets be read alone. `lacked` is what
+    an earlier listing lacked, None for a plan that is only shown.
+    """
+    with shown_progress(session.clock) as progress:
+        making = plan.make(
+            session.client,
+            ledger,
+            desired,
+            terms,
+            say=progress.planning,
+            price=progress.note,
+            patience=session.clock if patient else None,
+            alone=alone,
+            lacked=lacked,
+        )
+        # Looking holds no lock that would have to be kept.
+        return session.run(resources.with_renewed_lease(ledger, session.clock, making) if ledger.writable else making)
+
+
+def drafted(session: Session, ledger: Ledger, draft: plan.Drafting) -> plan.Planned:
+    """Return the plan that `draft` makes of the account, as `made` does; patient where `ledger` is written to."""
+    terms = session.environment.terms(session.options)
+    with shown_progress(session.clock) as progress:
+        making = plan.make_of(
+            session.client,
+            ledger,
+            draft,
+            terms,
+            say=progress.planning,
+            price=progress.note,
+            patience=session.clock if ledger.writable else None,
+        )
+        return session.run(resources.with_renewed_lease(ledger, session.clock, making) if ledger.writable else making)
 
 
 def run(

@@ -1,18 +1,19 @@
-"""`seed`: fills an environment that is not production, and goes on where it stopped."""
+"""`seed` and `generate`: customers who do not exist, printed or created in an environment that is not production."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import click
 
-from reconciler.cli import consent
-from reconciler.cli.asked import Asked, asked_of
-from reconciler.cli.carry import agreed_and_done
+from reconciler.cli import consent, output
+from reconciler.cli.carry_out import Asked, agreed_and_done, asked_of
+from reconciler.cli.import_ import schema_from
 from reconciler.cli.options import Ask
-from reconciler.cli.planned import made
+from reconciler.cli.plan import made
 from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.desired.write import write_customers
 from reconciler.errors import Refused, Source
@@ -24,6 +25,19 @@ from reconciler.pipeline import resources
 from reconciler.report.layout import count
 from reconciler.settings import Environment, Options, Settings
 from reconciler.settings.trust import bills
+from reconciler.synthetic.people import generate_customers
+
+
+def generate(customers: int, users: int, seed: int, out: Path | None) -> None:
+    """Write customers who do not exist."""
+    if out is not None:
+        output.check_new(out)
+    text = write_customers(
+        generate_customers(customers, users, seed), schema="" if out is None else schema_from(out.parent)
+    )
+    output.document_to(out, text)
+    output.note(f"{count(customers, 'customer')} written, {count(customers * users, 'user')}")
+
 
 NOBODYS = ("example", "test", "invalid", "localhost")
 """Top-level domains that nobody can own (RFC 2606), so that no mail reaches a person."""

@@ -1,30 +1,64 @@
-"""A command's way from options to what it works with: settings, declared customers, client, ledger."""
+"""What a command works with, from its options: settings, declared customers, client, ledger."""
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from reconciler.cli import output
-from reconciler.cli.interruption import first_signal, interrupt
-from reconciler.cli.lines import again, lines_of
+from reconciler.cli.terminal import first_signal, interrupt
 from reconciler.clock import Clock
+from reconciler.desired.files import read_files
 from reconciler.desired.load import Loaded, load_desired
-from reconciler.errors import Invalid
+from reconciler.errors import Invalid, Source
 from reconciler.settings import Environment, Options, Settings, read_settings
 
 if TYPE_CHECKING:
-    # What `validate` and `fmt` need not: they ask no server.
     import asyncio
 
     from reconciler.api.client import ApiClient
     from reconciler.api.request import Sent
     from reconciler.report.progress import Progress
+
+
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts lines by
+
+
+def again(typed: bytes | None) -> io.BytesIO | None:
+    """Return standard input once more, as it was read; None where it was closed or is not asked for."""
+    return None if typed is None else io.BytesIO(typed)
+
+
+def lines_of(
+    paths: Sequence[str | Path], *, root: Path, typed: bytes | None, within: Sequence[Path] | None
+) -> Callable[[Source], str]:
+    """
+    Return what gives the line of a customers file at a place, "" for one of another file.
+
+    Only of what is read as customers: a line of the project file may be a secret that was written by mistake.
+    """
+    found = read_files(paths, root=root, stdin=again(typed), within=within)
+    contents = {file.name: file.content for file in found.files}
+
+    @cache
+    def lines(name: str) -> list[str]:
+        text = contents.get(name, b"").decode("utf-8-sig", "replace")
+        return _BREAK.split(text)
+
+    def line(source: Source) -> str:
+        known = lines(source.file)
+        return known[source.line - 1] if 0 < source.line <= len(known) else ""
+
+    return line
+
 
 Result = TypeVar("Result")
 

@@ -1,15 +1,58 @@
-"""`show KEY`: one customer as it is declared, live and recorded."""
+"""`show` and `explain`: one customer as declared, live and recorded, and why it is planned as it is."""
 
 from __future__ import annotations
 
 from reconciler.cli import output
+from reconciler.cli.plan import made
 from reconciler.cli.session import connected, declared, settings_of
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model.core import Address, DesiredCustomer
 from reconciler.pipeline import inspect, resources
+from reconciler.pipeline.history import last_archive
+from reconciler.plan.explain import alike, explain
+from reconciler.plan.saved_plan import plan_to_json
+from reconciler.report.redact import masked_plan
 from reconciler.report.replies import reply_text
-from reconciler.report.show import CustomerView, customer_json, customer_text
+from reconciler.report.show import CustomerView, customer_json, customer_text, explanation_json, explanation_text
 from reconciler.settings import Environment, Options, Settings
+
+
+def explain_key(
+    key: str,
+    form: str,
+    *,
+    options: Options,
+    redact: bool,
+) -> None:
+    """Print the rules that were asked about `key`, and their evidence."""
+    settings = settings_of(options)
+    environment = settings.environment()
+    desired = declared(settings, environment, redact=redact).desired
+    terms = environment.terms(options)
+    with (
+        connected(settings, options, environment) as session,
+        resources.open_ledger(environment, writable=False) as ledger,
+    ):
+        planned = made(session, ledger, desired, terms)
+        address = Address.parse(key)
+        row = planned.records.bindings.get(address.external_id)
+        archived = None if row is None else last_archive(ledger, row)
+        former = row is None and bool(ledger.history(address.external_id))
+    told = explain(address, planned.plan, desired, planned.live, planned.records, terms, archived)
+    if told is None:
+        near = alike(address.external_id, desired, planned.records)
+        hint = "check it: an external_id is compared as it is, and a / in it is written %2F"
+        if address.external_id not in near and near:
+            hint = f"did you mean {' or '.join(str(Address(one)) for one in near)}?"
+        if former:
+            hint = f"the history has it: `reconciler history --key {Address(address.external_id)}`"
+        what = "customer" if address.email is None else "user"
+        raise ReconcilerError(f"{key}: no such {what} is declared, live or recorded", hint)
+    if form == "json":
+        plan = plan_to_json(told.outcome, mask=masked_plan if redact else None)
+        output.json_result(explanation_json(told, plan, redact=redact))
+    else:
+        output.result(explanation_text(told, width=output.width(), color=output.color(), redact=redact))
 
 
 def run(

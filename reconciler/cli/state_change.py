@@ -1,10 +1,15 @@
-"""`state rm`, `move`, `unprotect`, `unblock`, `forget`: the ledger corrected, after what follows from it was seen."""
+"""`state` where it changes or copies the ledger: each correction after what follows from it was seen."""
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
 
 from reconciler.cli import consent, output
 from reconciler.cli.commands.state import Care
@@ -12,7 +17,8 @@ from reconciler.cli.session import settings_of
 from reconciler.desired.load import load_desired
 from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.escape import visible
-from reconciler.ledger.base import Ledger
+from reconciler.ledger.base import Copy, Ledger, Meta
+from reconciler.ledger.export import read_copy, to_lines
 from reconciler.model.core import Address, Desired
 from reconciler.model.ledger import Binding, DropBinding, PutBinding, PutUsers, Via, Write
 from reconciler.pipeline import resources
@@ -29,6 +35,125 @@ from reconciler.report.corrections import (
 )
 from reconciler.report.layout import MOST, count, line, more, page
 from reconciler.settings import Environment, Options, Settings
+
+
+def unlock(*, options: Options, force: bool) -> None:
+    """End the lock that another run holds, and say who held it."""
+    environment = settings_of(options).environment()
+    holder = resources.holder_now(environment)
+    if holder is None:
+        output.report("nobody holds the lock")
+        return
+    if not force:
+        _agreed(str(holder))
+    resources.end_by_hand(environment)
+    output.report(f"the lock is ended; it was held: {holder}")
+
+
+def _agreed(holder: str) -> None:
+    """Ask; Refused where there is no consent."""
+    if not sys.stdin.isatty():
+        raise Refused(
+            f"the lock is held: {holder}; there is no terminal to ask on, and nothing was done",
+            "make sure that this run is dead, then give --force",
+        )
+    question = f"The lock is held: {holder}\nIs that run dead? It could write nothing more. End its lock?"
+    if not click.confirm(question, default=False, err=True):
+        raise Refused("the lock was left as it is")
+
+
+def pull(out: Path | None, *, options: Options) -> None:
+    """Print the whole ledger as JSON lines."""
+    with resources.open_ledger(settings_of(options).environment(), writable=False) as ledger:
+        text = "".join(to_lines(ledger.copy()))
+    if out is None:
+        output.result(text)
+    else:
+        output.write_private(out, text)
+
+
+def push(file: Path, backup: Path | None, *, options: Options, force: bool) -> None:
+    """Replace the ledger by what `state pull` wrote."""
+    settings = settings_of(options)
+    environment = settings.environment()
+    copy = read_copy(visible(str(file)), output.read_text(file).encode())
+    _same_api(copy.meta, environment)
+    with resources.locked_ledger(environment, doing="state push") as ledger:
+        now = ledger.copy()
+        if now.writes:
+            if not force:
+                _newer(copy.meta, now.meta, environment)
+            output.note(f"the ledger as it was is kept in {_kept(settings, environment, now, backup)}")
+        elif copy.meta.environment != environment.name and not force:
+            raise _other_environment(copy.meta, environment)
+        ledger.overwrite(copy)
+    output.note(f"pushed: {len(copy.writes)} rows")
+
+
+def rekey(*, options: Options) -> None:
+    """Write all of the ledger again with the first key."""
+    environment = settings_of(options).environment()
+    if not environment.state_keys().reveal():
+        raise ReconcilerError("no key is given", "set RECONCILER_STATE_KEY, as `openssl rand -base64 32` prints one")
+    with resources.locked_ledger(environment, doing="state rekey") as ledger:
+        copy = ledger.copy()
+        ledger.overwrite(copy)
+    output.note(f"written again: {len(copy.writes)} rows")
+
+
+def _same_api(theirs: Meta, environment: Environment) -> None:
+    """Raise Refused where the copy is of another API's ledger: its ids mean nothing here."""
+    if theirs.base_url != environment.base_url():
+        raise Refused(
+            f"the copy is of a ledger for {visible(theirs.base_url)}, and this is {visible(environment.base_url())}",
+            "name its environment with -e",
+        )
+
+
+def _newer(theirs: Meta, ours: Meta, environment: Environment) -> None:
+    """Raise Refused unless the copy is of this ledger and not older than it."""
+    if theirs.environment != environment.name:
+        raise _other_environment(theirs, environment)
+    if theirs.lineage != ours.lineage:
+        raise Refused(
+            f"the copy is of another ledger (lineage {visible(theirs.lineage)}, here {visible(ours.lineage)})",
+            "give --force to replace this one by it",
+        )
+    if theirs.serial < ours.serial:
+        raise Refused(
+            f"the copy is older than the ledger (serial {theirs.serial}, here {ours.serial})",
+            "pull again, or give --force to go back to it: what was applied since is then forgotten",
+        )
+
+
+def _other_environment(theirs: Meta, environment: Environment) -> Refused:
+    """Return that the copy is of another environment's ledger."""
+    return Refused(
+        f"the copy is of the environment {visible(theirs.environment)!r}, and this is {visible(environment.name)!r}",
+        "give --force where the environment was renamed",
+    )
+
+
+def _kept(settings: Settings, environment: Environment, now: Copy, backup: Path | None) -> str:
+    """Keep the ledger as it was, and return where; ReconcilerError where that cannot be."""
+    if backup is None:
+        beside = resources.copy_of_file(environment)
+        if beside is not None:
+            return str(beside)
+        folder = settings.root / ".reconciler"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names = (f"{_slug(environment.name)}.before-push{f'.{n}' if n else ''}.jsonl" for n in itertools.count())
+        backup = next(path for name in names if not (path := folder / name).exists())
+    elif backup.exists():
+        raise ReconcilerError(f"{backup}: it is there already", "name another file for --backup")
+    output.write_private(backup, "".join(to_lines(now)))
+    return str(backup)
+
+
+def _slug(name: str) -> str:
+    """Return a name that may be a file's."""
+    return "".join(char if char.isalnum() or char in "-_" else "_" for char in name)
+
 
 After = Callable[[Binding, Follows], Iterator[str]]
 """Returns in words what follows from the correction of a row."""

@@ -1,25 +1,31 @@
-"""`undo`: the inverse of one run, as a plan, and then done."""
+"""The commands that repair: `undo`, the inverse of a run as a plan, and `duplicates`, the plan that keeps one."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import click
 
 from reconciler.cli import consent, output
-from reconciler.cli.asked import asked_of
-from reconciler.cli.carry import agreed_and_done
+from reconciler.cli.carry_out import agreed_and_done, asked_of
 from reconciler.cli.options import Ask
-from reconciler.cli.plan import show
-from reconciler.cli.planned import drafted
+from reconciler.cli.plan import drafted, show
 from reconciler.cli.session import Session, connected, settings_of
+from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
+from reconciler.model.core import CustomerId
 from reconciler.model.ledger import Run
+from reconciler.model.plan import Doubles
 from reconciler.pipeline import plan, resources
-from reconciler.pipeline.history import named_run, undoable
+from reconciler.pipeline.history import archived_by_runs, named_run, undoable
+from reconciler.plan.deduplicate import Choice, found_twice, make_single
 from reconciler.plan.undo import AGAIN, make_undo
+from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
 from reconciler.settings import Options
 
 
-def run(
+def undo(
     ctx: click.Context,
     run: str,
     form: str,
@@ -43,12 +49,12 @@ def run(
     with connected(settings, options, environment, trace=asked.events.sent) as session:
         if dry_run:
             with resources.open_ledger(environment, writable=False) as ledger:
-                show(_planned(session, ledger, named).plan, form, redact=redact)
+                show(_planned_undo(session, ledger, named).plan, form, redact=redact)
             return
         beginning = resources.begin(environment, session.clock, doing=f"undo {named.id}", timeout_s=ask.lock_timeout_s)
         with session.run(beginning) as ledger:
             began_s = session.clock.monotonic()
-            planned = _planned(session, ledger, named)
+            planned = _planned_undo(session, ledger, named)
             planned_s = session.clock.monotonic() - began_s
             code = agreed_and_done(session, ledger, planned, asked, name=f"undo {named.id}", planned_s=planned_s)
         if planned.plan.changes:
@@ -56,8 +62,76 @@ def run(
     ctx.exit(code)
 
 
-def _planned(session: Session, ledger: Ledger, run: Run) -> plan.Planned:
+def _planned_undo(session: Session, ledger: Ledger, run: Run) -> plan.Planned:
     """Return the plan that undoes `run`."""
     terms = session.environment.terms(session.options)
     intents = ledger.intents(run.id)
     return drafted(session, ledger, lambda live, records: make_undo(intents, live, records, terms))
+
+
+def duplicates(
+    ctx: click.Context,
+    keep: tuple[str, ...],
+    out: Path | None,
+    form: str,
+    *,
+    options: Options,
+    archive: bool,
+    redact: bool,
+    ask: Ask,
+) -> None:
+    """Print what is there twice, or archive it after a plan and consent."""
+    if archive and out is not None:
+        raise ReconcilerError("--out and --archive do not go together", "look first, then archive")
+    if ask.events is not None and not archive:
+        raise click.UsageError("--json-events tells what a run does: give --archive")
+    if archive:
+        consent.can_be_asked(auto_approve=ask.auto_approve)
+    asked = asked_of(ctx, ask, form, redact=redact)
+    settings = settings_of(options)
+    environment = settings.environment()
+    with connected(settings, options, environment, trace=asked.events.sent) as session:
+        if not archive:
+            with resources.open_ledger(environment, writable=False) as ledger:
+                choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))
+                found = _found(session, _planned_choice(session, ledger, choice), choice)
+            _told(found, form, out, redact=redact)
+            return
+        beginning = resources.begin(environment, session.clock, doing="duplicates", timeout_s=ask.lock_timeout_s)
+        with session.run(beginning) as ledger:
+            began_s = session.clock.monotonic()
+            choice = Choice(frozenset(map(CustomerId, keep)), archived_by_runs(ledger))
+            planned = _planned_choice(session, ledger, choice)
+            planned_s = session.clock.monotonic() - began_s
+            found = _found(session, planned, choice)
+            if form == "text" and found.groups and not (output.quiet() and ask.auto_approve):
+                output.result(groups_text(found, width=output.width(), color=output.color(), redact=redact))
+            code = agreed_and_done(session, ledger, planned, asked, name="duplicates", planned_s=planned_s)
+    ctx.exit(code)
+
+
+def _planned_choice(session: Session, ledger: Ledger, choice: Choice) -> plan.Planned:
+    """Return the plan that keeps one of each."""
+    terms = session.environment.terms(session.options)
+    return drafted(session, ledger, lambda live, records: make_single(choice, live, records, terms))
+
+
+def _found(session: Session, planned: plan.Planned, choice: Choice) -> Doubles:
+    """Return what the plan was made of."""
+    return found_twice(choice, planned.live, planned.records, session.environment.terms(session.options))
+
+
+def _told(found: Doubles, form: str, out: Path | None, *, redact: bool) -> None:
+    """Print what is there twice, or write it to a file that only its owner may read."""
+    if form == "json":
+        document = duplicates_json(found, redact=redact)
+        if out is None:
+            output.json_result(document)
+        else:
+            output.write_private(out, json.dumps(document, indent=2) + "\n")
+    elif out is None and output.quiet() and not (found.groups or found.twins):
+        return
+    elif out is None:
+        output.result(duplicates_text(found, width=output.width(), color=output.color(), redact=redact))
+    else:
+        output.write_private(out, duplicates_text(found, width=output.PIPE_COLUMNS, color=False, redact=redact))

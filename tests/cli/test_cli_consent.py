@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from command_line import ONE, THREE, Online, Place, Ran
 
-from reconciler.cli.carry import is_production
+from reconciler.cli.carry_out import is_production
 from reconciler.settings import Options, read_settings
 
 pytest_plugins = ("command_fixtures",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from command_line import Online
 
-from reconciler.cli.folder import file_name
+from reconciler.cli.import_ import file_name
 
 pytest_plugins = ("command_fixtures",)
 

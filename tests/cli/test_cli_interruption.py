@@ -74,7 +74,7 @@ def test_an_apply_that_is_interrupted_at_any_moment_ends_with_130(at: int, count
 
 IGNORED = """
 import signal
-from reconciler.cli.interruption import Interruption
+from reconciler.cli.terminal import Interruption
 Interruption().install()
 print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)
 """
@@ -89,7 +89,7 @@ def test_a_signal_is_ignored_where_whoever_started_the_process_ignores_it(shop: 
 IMPORTING = """
 import signal
 import sys
-from reconciler.cli.interruption import Interruption, interrupt
+from reconciler.cli.terminal import Interruption, interrupt
 class Finder:
     @staticmethod
     def find_spec(name, path, target=None):

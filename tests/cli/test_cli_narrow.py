@@ -13,8 +13,7 @@ import click
 import pytest
 from command_line import PATIENCE_S, Place, environment
 
-from reconciler.cli.help import Context
-from reconciler.cli.main import cli
+from reconciler.cli.app import Context, cli
 
 pytest_plugins = ("command_fixtures",)
 

@@ -12,7 +12,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 from command_line import Online
 
-from reconciler.cli.streams import inert_output
+from reconciler.cli.terminal import inert_output
 from reconciler.documents.parse import parse
 from reconciler.documents.scalars import canonical, literal, scalar
 from reconciler.escape import inert

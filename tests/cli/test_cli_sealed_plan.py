@@ -182,7 +182,7 @@ def test_an_empty_key_of_the_ledger_is_an_error_too(shop: Online) -> None:
 
 def test_what_encrypts_is_loaded_only_where_a_key_is_given(here: Place) -> None:
     here.write("customers.yaml", ONE)
-    code = "import sys; from reconciler.cli.main import run; run(['validate', '-f', 'customers.yaml']); "
+    code = "import sys; from reconciler.cli.app import run; run(['validate', '-f', 'customers.yaml']); "
     code += "import reconciler.cli.plan, reconciler.cli.apply; print('cryptography' in sys.modules)"
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, cwd=here.folder, env=here.given(), capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ import click
 from command_line import EPOCH_S, PATIENCE_S, Place, variables_of
 from contract_watch import Watch
 
-from reconciler.cli.main import cli
+from reconciler.cli.app import cli
 from reconciler.emulator.server import running
 from reconciler.emulator.service import ApiKey, Emulator, load
 from reconciler.settings.project import local_place

@@ -10,7 +10,7 @@ import pytest
 from command_line import ONE, Place
 
 from reconciler.cli import options
-from reconciler.cli.main import cli
+from reconciler.cli.app import cli
 from reconciler.model.core import Action
 from reconciler.settings import Options
 
@@ -21,12 +21,10 @@ MOST_FOR_HELP = 60
 OF_HELP = {
     "reconciler",
     "reconciler.cli",
-    "reconciler.cli.api_options",
-    "reconciler.cli.complete",
-    "reconciler.cli.help",
-    "reconciler.cli.main",
+    "reconciler.cli.completion",
+    "reconciler.cli.app",
     "reconciler.cli.options",
-    "reconciler.cli.streams",
+    "reconciler.cli.terminal",
     "reconciler.errors",
     "reconciler.kinds",
     "reconciler.kinds.kind",
@@ -38,7 +36,7 @@ OF_A_LEDGER = {"asyncio", "reconciler.ledger", "sqlite3"}
 
 def _imported(here: Place, *commands: str) -> set[str]:
     """Return the modules that a process imports that runs these commands, beside those of click."""
-    code = "import sys, click; before = set(sys.modules); from reconciler.cli.main import run\n"
+    code = "import sys, click; before = set(sys.modules); from reconciler.cli.app import run\n"
     code += f"for words in {commands!r}: assert run(words.split()) == 0, words\n"
     code += "print(*sys.modules.keys() - before, file=sys.stderr)"
     ran = subprocess.run(

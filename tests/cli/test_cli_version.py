@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler import __version__
-from reconciler.cli.version import version
+from reconciler.cli.files import version
 
 
 def git(folder: Path, *words: str) -> str:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from reconciler.cli.commands.tools import emulator as command
+from reconciler.cli.commands.files import emulator as command
 from reconciler.emulator.fault_settings import Row, amount_rows, fault_rows, switch_rows
 from reconciler.emulator.faults import AMOUNTS, Fault
 from reconciler.rules import Behaviour

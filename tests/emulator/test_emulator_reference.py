@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.commands.tools import emulator as command
+from reconciler.cli.commands.files import emulator as command
 from reconciler.emulator import control
 from reconciler.emulator.fault_settings import amount_rows, fault_rows, read_flags, read_odds, switch_rows
 

@@ -1,18 +1,165 @@
-"""
-`api`: every endpoint, thin.
-
-What a command does is in the module of its name, which is imported when it runs.
-"""
+"""The commands of `api`: every endpoint, its fields and options."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli import api_options as own
+from reconciler.cli import completion
 from reconciler.cli import options as shared
-from reconciler.kinds.kind import CUSTOMER, USER
+from reconciler.kinds.kind import CUSTOMER, USER, Field
+
+if TYPE_CHECKING:
+    from reconciler.endpoints import Filters, PageQuery
+
+
+PATCHABLE = tuple(field for field in CUSTOMER.fields if field.patchable)
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a request is sent and its reply printed; with `dry_run` it is printed itself, and not sent."""
+
+    redact: bool
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a call that changes the account is given: which actions are approved, how long a lock is waited for."""
+
+    approved: tuple[str, ...]
+    lock_timeout_s: float
+
+
+class ValueType(click.ParamType[str]):
+    """A text of a field: what the terminal gave that is no UTF-8 cannot be sent."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text."""
+        text = str(value)
+        if text != text.encode("utf-8", "ignore").decode():
+            self.fail("this is not UTF-8 text", param, ctx)
+        return text
+
+
+class IdType(ValueType):
+    """An id of the API, which stands in a path: an empty one would make another request of it, and so would dots."""
+
+    name = "ID"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id."""
+        text = super().convert(value, param, ctx)
+        if text.strip(".") == "" or text != text.strip():
+            self.fail(f"{text!r} is no id", param, ctx)
+        return text
+
+
+class CustomerIdType(IdType, completion.Customer):
+    """The API's id of a customer; a shell is offered those that are recorded."""
+
+    name = "ID"
+
+
+class MomentType(click.ParamType[str]):
+    """A time in RFC 3339, as the API takes it."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the time as it was written."""
+        from reconciler.api.times import from_rfc3339
+
+        text = str(value)
+        if _MOMENT.fullmatch(text) is None or from_rfc3339(text.upper()) is None:
+            self.fail(f"{text!r} is no time such as 2026-01-31T00:00:00Z", param, ctx)
+        return text
+
+
+customer_id = click.argument("customer", metavar="CUSTOMER_ID", type=CustomerIdType())
+sending = shared.settings(
+    click.option("--dry-run", is_flag=True, help="Print the request, its secret masked, and send nothing."),
+    shared.redact,
+    shared.rate,
+    shared.gathered("how", How, "redact", "dry_run"),
+)
+"""`--dry-run` and `--redact`, as the parameter `how`, and `--rate`."""
+asking = shared.together(
+    shared.lock_timeout,
+    shared.approve,
+    shared.gathered("ask", Asking, "approved", "lock_timeout_s"),
+)
+"""`--approve` and `--lock-timeout`, as the parameter `ask`."""
+
+
+def _paging(limit: int | None, after: str | None, before: str | None) -> PageQuery:
+    """Return which page is asked for."""
+    from reconciler.endpoints import PageQuery
+
+    return PageQuery(limit, after, before)
+
+
+def _filters(created_at_start: str | None, created_at_end: str | None, company_name: str | None) -> Filters:
+    """Return which customers are asked for."""
+    from reconciler.endpoints import Filters
+
+    return Filters(created_at_start, created_at_end, company_name)
+
+
+paging = shared.together(
+    click.option("--limit", type=click.IntRange(min=1), help="Rows in a page; the server's default is 100."),
+    click.option("--after", type=ValueType(), metavar="CURSOR", help="The page after this end_cursor."),
+    click.option("--before", type=ValueType(), metavar="CURSOR", help="The page before this start_cursor."),
+    click.option("--all", "every", is_flag=True, help='Read all pages; print one {"data": […]}.'),
+    shared.gathered("paging", _paging, "limit", "after", "before"),
+)
+"""`--limit`, `--after`, `--before` and `--all`, as the parameters `paging` and `every`."""
+filters = shared.together(
+    click.option("--created-at-start", type=MomentType(), help="Created from then on."),
+    click.option("--created-at-end", type=MomentType(), help="Created until then."),
+    click.option("--company-name", type=ValueType(), help="Filter by the customer's name."),
+    shared.gathered("filters", _filters, "created_at_start", "created_at_end", "company_name"),
+)
+"""The filters of a list of customers, as the parameter `filters`."""
+
+
+def values(fields: Sequence[Field | str]) -> shared.Part:
+    """Return what adds an option for each field, and hands those that were given to the command as `values`."""
+    names = [one if isinstance(one, str) else one.name for one in fields]
+
+    def given(*texts: str | None) -> Mapping[str, str]:
+        return {name: text for name, text in zip(names, texts, strict=True) if text is not None}
+
+    options = [
+        click.option(f"--{name.replace('_', '-')}", name, type=ValueType(), help=_WORDS.get(name, "")) for name in names
+    ]
+    return shared.together(*options, shared.gathered("values", given, *names))
+
+
+_WORDS = {
+    "external_id": "Your own id of the customer; it cannot be changed later.",
+    "name": "The company's name.",
+    "legal_name": "The company's legal name.",
+    "ein": "The employer identification number: 12-3456789.",
+    "email": "The e-mail address; it cannot be changed later.",
+    "street_address": "Street and number.",
+    "sub_premise": "Flat, suite or floor.",
+    "city": "The city.",
+    "state": "The state or province.",
+    "postal_code": "The ZIP or postal code.",
+    "country": "The country.",
+    "first_name": "The user's first name.",
+    "last_name": "The user's last name.",
+}
 
 
 @click.group("api", short_help="Ask any endpoint of the API, thin")
@@ -64,10 +211,10 @@ def payment_methods() -> None:
 
 
 @customers.command("list", short_help="List customers: a page, or all")
-@own.filters
-@own.paging
+@filters
+@paging
 @shared.budget
-@own.sending
+@sending
 def list_customers(**given: Any) -> None:
     """
     Print a page of customers as the API replies; with --all every page, as one list.
@@ -77,14 +224,14 @@ def list_customers(**given: Any) -> None:
       reconciler api customers list --limit 10
       reconciler api customers list --all --created-at-start 2026-01-01T00:00:00Z
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_reads import list_customers
+    from reconciler.cli.api import list_customers
 
     list_customers(**given)
 
 
 @customers.command("get")
-@own.customer_id
-@own.sending
+@customer_id
+@sending
 def get_customer(**given: Any) -> None:
     """
     Print one customer as the API replies.
@@ -93,16 +240,16 @@ def get_customer(**given: Any) -> None:
     Example:
       reconciler api customers get cus_9f3
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_reads import get_customer
+    from reconciler.cli.api import get_customer
 
     get_customer(**given)
 
 
 @users.command("list")
-@own.customer_id
-@own.paging
+@customer_id
+@paging
 @shared.budget
-@own.sending
+@sending
 def list_users(**given: Any) -> None:
     """
     Print a page of a customer's users as the API replies; with --all every page, as one list.
@@ -111,14 +258,14 @@ def list_users(**given: Any) -> None:
     Example:
       reconciler api users list cus_9f3 --all
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_reads import list_users
+    from reconciler.cli.api import list_users
 
     list_users(**given)
 
 
 @payment_methods.command("list")
-@own.customer_id
-@own.sending
+@customer_id
+@sending
 def list_payment_methods(**given: Any) -> None:
     """
     Print a customer's payment methods as the API replies.
@@ -127,15 +274,15 @@ def list_payment_methods(**given: Any) -> None:
     Example:
       reconciler api payment-methods list cus_9f3
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_reads import list_payment_methods
+    from reconciler.cli.api import list_payment_methods
 
     list_payment_methods(**given)
 
 
 @payment_methods.command("get")
-@own.customer_id
-@click.argument("method", metavar="METHOD_ID", type=own.IdType())
-@own.sending
+@customer_id
+@click.argument("method", metavar="METHOD_ID", type=IdType())
+@sending
 def get_payment_method(**given: Any) -> None:
     """
     Print one payment method as the API replies.
@@ -144,16 +291,16 @@ def get_payment_method(**given: Any) -> None:
     Example:
       reconciler api payment-methods get cus_9f3 pm_1
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_reads import get_payment_method
+    from reconciler.cli.api import get_payment_method
 
     get_payment_method(**given)
 
 
 @customers.command("create")
-@own.values((CUSTOMER.identity, *CUSTOMER.fields))
+@values((CUSTOMER.identity, *CUSTOMER.fields))
 @click.option("--unchecked", is_flag=True, help="Send it without a look whether the external_id is in use.")
-@own.asking
-@own.sending
+@asking
+@sending
 def create_customer(**given: Any) -> None:
     """
     Create one customer, and print it as the API replies. It is not managed: no plan will change or archive it.
@@ -166,23 +313,23 @@ def create_customer(**given: Any) -> None:
     Example:
       reconciler api customers create --name "Acme Corp" --email billing@acme.example --external-id acme
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_writes import create_customer
+    from reconciler.cli.api import create_customer
 
     create_customer(**given)
 
 
 @customers.command("patch")
-@own.customer_id
-@own.values(own.PATCHABLE)
+@customer_id
+@values(PATCHABLE)
 @click.option(
     "--null",
     "nulls",
     multiple=True,
-    type=click.Choice([field.name for field in own.PATCHABLE]),
+    type=click.Choice([field.name for field in PATCHABLE]),
     help="Send null for this field; repeatable.",
 )
-@own.asking
-@own.sending
+@asking
+@sending
 def patch_customer(**given: Any) -> None:
     """
     Patch one customer, and print it as the API replies. Where it is managed, the next plan shows it as drift.
@@ -191,15 +338,15 @@ def patch_customer(**given: Any) -> None:
     Example:
       reconciler api customers patch cus_9f3 --city "New York" --sub-premise ""
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_writes import patch_customer
+    from reconciler.cli.api import patch_customer
 
     patch_customer(**given)
 
 
 @customers.command("archive")
-@own.customer_id
-@own.asking
-@own.sending
+@customer_id
+@asking
+@sending
 def archive_customer(**given: Any) -> None:
     """
     Archive one customer, and print the API's reply. One that is protected is refused.
@@ -208,15 +355,15 @@ def archive_customer(**given: Any) -> None:
     Example:
       reconciler api customers archive cus_9f3
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_writes import archive_customer
+    from reconciler.cli.api import archive_customer
 
     archive_customer(**given)
 
 
 @customers.command("restore")
-@own.customer_id
-@own.asking
-@own.sending
+@customer_id
+@asking
+@sending
 def restore_customer(**given: Any) -> None:
     """
     Restore one customer, and print the API's reply.
@@ -225,16 +372,16 @@ def restore_customer(**given: Any) -> None:
     Example:
       reconciler api customers restore cus_9f3
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_writes import restore_customer
+    from reconciler.cli.api import restore_customer
 
     restore_customer(**given)
 
 
 @users.command("create")
-@own.customer_id
-@own.values((USER.identity, *USER.fields))
-@own.asking
-@own.sending
+@customer_id
+@values((USER.identity, *USER.fields))
+@asking
+@sending
 def create_user(**given: Any) -> None:
     """
     Create one user of a customer, and print it as the API replies. The user probably gets an e-mail of the vendor.
@@ -243,6 +390,6 @@ def create_user(**given: Any) -> None:
     Example:
       reconciler api users create cus_9f3 --email jane@acme.example --first-name Jane
     """  # noqa: D301 - click's mark
-    from reconciler.cli.api_writes import create_user
+    from reconciler.cli.api import create_user
 
     create_user(**given)

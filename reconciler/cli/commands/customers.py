@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from reconciler.cli import complete
+from reconciler.cli import completion
 from reconciler.cli import options as shared
-from reconciler.cli.complete import FilePath
+from reconciler.cli.completion import FilePath
 
 
 @click.command("import", short_help="Write live customers as YAML that plans to nothing")
@@ -100,13 +100,13 @@ def match(**given: Any) -> None:
     Example:
       reconciler match -f customers.yaml
     """  # noqa: D301 - click's mark
-    from reconciler.cli.match import run
+    from reconciler.cli.import_ import match
 
-    run(**given)
+    match(**given)
 
 
 @click.command("show", short_help="Show one customer: declared, live and recorded")
-@click.argument("key", type=complete.Key())
+@click.argument("key", type=completion.Key())
 @shared.settings(shared.files, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
@@ -150,6 +150,6 @@ def duplicates(ctx: click.Context, /, **given: Any) -> None:
       reconciler duplicates
       reconciler duplicates --archive --keep cus_9f3
     """  # noqa: D301 - click's mark
-    from reconciler.cli.duplicates import run
+    from reconciler.cli.undo import duplicates
 
-    run(ctx, **given)
+    duplicates(ctx, **given)

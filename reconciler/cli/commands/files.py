@@ -1,8 +1,4 @@
-"""
-`init`, `validate`, `fmt`, `generate`, `schema`: files on this machine, and no request.
-
-What a command does is in the module of its name, which is imported when it runs.
-"""
+"""The commands that need no account, and those that serve one on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import Any
 import click
 
 from reconciler.cli import options as shared
-from reconciler.cli.complete import FilePath
+from reconciler.cli.completion import FilePath
 
 SCHEMAS = (
     "customers",
@@ -41,9 +37,9 @@ def init(**given: Any) -> None:
     Example:
       reconciler init billing && cd billing && reconciler -e local plan
     """  # noqa: D301 - click's mark
-    from reconciler.cli.init import run
+    from reconciler.cli.files import init
 
-    run(**given)
+    init(**given)
 
 
 @click.command("validate", short_help="Check customers files and project file, offline")
@@ -63,9 +59,9 @@ def validate(ctx: click.Context, /, **given: Any) -> None:
     Example:
       reconciler validate -f customers/ --strict
     """  # noqa: D301 - click's mark
-    from reconciler.cli.validate import run
+    from reconciler.cli.files import validate
 
-    run(ctx, **given)
+    validate(ctx, **given)
 
 
 @click.command("fmt", short_help="Write customers files in their canonical layout")
@@ -87,9 +83,9 @@ def fmt(ctx: click.Context, /, **given: Any) -> None:
       reconciler fmt customers/
       reconciler fmt --check
     """  # noqa: D301 - click's mark
-    from reconciler.cli.fmt import run
+    from reconciler.cli.files import fmt
 
-    run(ctx, **given)
+    fmt(ctx, **given)
 
 
 @click.command("generate", short_help="Write synthetic customers, to fill an environment")
@@ -108,9 +104,9 @@ def generate(**given: Any) -> None:
     Example:
       reconciler generate --customers 300 --users 2 -o customers/synthetic.yaml
     """  # noqa: D301 - click's mark
-    from reconciler.cli.generate import run
+    from reconciler.cli.seed import generate
 
-    run(**given)
+    generate(**given)
 
 
 @click.command("schema", short_help="Print a JSON Schema")
@@ -128,6 +124,112 @@ def schema(**given: Any) -> None:
     Example:
       reconciler schema customers > customers.schema.json
     """  # noqa: D301 - click's mark
-    from reconciler.cli.schema import run
+    from reconciler.cli.files import print_schema
 
-    run(**given)
+    print_schema(**given)
+
+
+@click.command("doctor", short_help="Look whether all is well: credentials, network, clock, ledger, lock")
+@click.option("--report", is_flag=True, help="Leave out all that is a secret or personal, so that it can be shared.")
+@click.option("--probe", is_flag=True, help="Find out what the documentation leaves open, with a customer of its own.")
+@click.option("--account", metavar="KEY", help="Allow --probe on this account, which is not marked disposable.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask before the probe.")
+@click.option(
+    "--lock-timeout",
+    "lock_timeout_s",
+    type=shared.DurationType(),
+    default="0",
+    show_default=True,
+    help="With --probe, wait so long for another run to end: 30s, 5m.",
+)
+@shared.settings(shared.rate)
+@shared.output_format("text", "json")
+@click.pass_context
+def doctor(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Look at credentials, reachability, scopes, clock, ledger and lock, and say what mends what is wrong.
+
+    It sends two requests, a token's and a list of one customer, and changes nothing. Exit code 1 where
+    something is wrong.
+
+    --probe finds out, on an environment that is marked disposable or named with --account, what the API's
+    documentation leaves open: it makes a customer, tries it, and archives it. The answers go into the ledger.
+
+    \b
+    Example:
+      reconciler -e production doctor
+      reconciler doctor --report > report.txt
+      reconciler -e demo doctor --probe
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.doctor import run
+
+    run(ctx, **given)
+
+
+@click.command("emulator", short_help="Run the API on this machine")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8085, show_default=True, help="The port; 0 takes a free one.")
+@click.option("--data", type=FilePath(dir_okay=False, path_type=Path), help="Keep the account in this SQLite file.")
+@click.option(
+    "--rate", "rate_per_s", type=shared.RateType(), default="5", show_default=True, help="Its limit; 0: none."
+)
+@click.option("--payment-methods", type=FilePath(dir_okay=False, path_type=Path), help="A JSON file, by customer id.")
+@click.option("--set", "switches", multiple=True, metavar="NAME=VALUE", help="A switch of its behaviour; repeatable.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME=WHEN", help="A fault, and when; repeatable. `help` lists them."
+)
+@click.option("--seed", default=0, help="The same seed and requests give the same faults.")
+@click.option(
+    "--clock-offset", "offset_s", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead."
+)
+@click.option("--log", is_flag=True, help="Write each request to stderr.")
+@click.option("--switches", "list_switches", is_flag=True, help="Print the switches of its behaviour, and end.")
+def emulator(**given: Any) -> None:
+    """
+    Run the API on this machine: every endpoint, its rate limit, and its open questions as switches.
+
+    Credentials: client id "local", secret "local"; "read-only", twice, is a key that may only read. SIGTERM or
+    Ctrl-C ends it.
+
+    \b
+    Example:
+      reconciler emulator --data account.db
+      reconciler emulator --set lists_archived=true --fault lost_after=0.1,writes
+      reconciler emulator --fault slow=next:3 --fault slow_s=40 --fault expired_token=at:20
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.emulator import serve
+
+    serve(**given)
+
+
+@click.command("completion", short_help="Print what makes a shell complete commands, keys and runs")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Print the script that makes a shell complete commands, options, environments, keys and runs.
+
+    Put `eval "$(reconciler completion bash)"` into ~/.bashrc, the same with zsh into ~/.zshrc, or
+    `reconciler completion fish | source` into ~/.config/fish/config.fish.
+
+    \b
+    Example:
+      reconciler completion bash
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.files import print_completion
+
+    print_completion(ctx, **given)
+
+
+@click.command("demo", short_help="Plan and apply the examples on an emulator, in one go")
+def demo() -> None:
+    """
+    Plan and apply the examples on an emulator, in one go: create, patch, archive, restore.
+
+    \b
+    Example:
+      reconciler demo
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.emulator import play
+
+    play()

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from reconciler.cli import complete
+from reconciler.cli import completion
 from reconciler.cli import options as shared
-from reconciler.cli.complete import FilePath
+from reconciler.cli.completion import FilePath
 from reconciler.escape import LEAST_BYTES, MAX_BYTES
 
 
@@ -108,7 +108,7 @@ def drift(ctx: click.Context, /, **given: Any) -> None:
 
 
 @click.command("explain", short_help="Tell why a customer is planned as it is")
-@click.argument("key", type=complete.Key())
+@click.argument("key", type=completion.Key())
 @shared.settings(shared.files, shared.limits, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
@@ -122,13 +122,13 @@ def explain(**given: Any) -> None:
     Example:
       reconciler explain acme -f customers.yaml
     """  # noqa: D301 - click's mark
-    from reconciler.cli.explain import run
+    from reconciler.cli.show import explain_key
 
-    run(**given)
+    explain_key(**given)
 
 
 @click.command("undo", short_help="Undo one run")
-@click.argument("run", type=complete.Run())
+@click.argument("run", type=completion.Run())
 @shared.settings(shared.limits, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
@@ -148,6 +148,6 @@ def undo(ctx: click.Context, /, **given: Any) -> None:
       reconciler undo 3f2a91c0
       reconciler undo 3f2a91c0 --auto-approve --max-archives 20
     """  # noqa: D301 - click's mark
-    from reconciler.cli.undo import run
+    from reconciler.cli.undo import undo
 
-    run(ctx, **given)
+    undo(ctx, **given)

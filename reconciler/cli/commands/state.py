@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from reconciler.cli import complete
+from reconciler.cli import completion
 from reconciler.cli import options as shared
-from reconciler.cli.complete import FilePath
+from reconciler.cli.completion import FilePath
 
 
 class _History(click.Group):
@@ -74,7 +74,7 @@ def history() -> None:
 
 @history.command("list")
 @click.argument("run", required=False)
-@click.option("--key", type=complete.Key(), help="The changes of one customer in all runs: its external_id or id.")
+@click.option("--key", type=completion.Key(), help="The changes of one customer in all runs: its external_id or id.")
 @shared.redact
 @shared.output_format("text", "json")
 @shared.settings()
@@ -293,7 +293,7 @@ def state_pull(**given: Any) -> None:
     Example:
       reconciler state pull -o ledger.jsonl
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_copy import pull
+    from reconciler.cli.state_change import pull
 
     pull(**given)
 
@@ -318,7 +318,7 @@ def state_push(**given: Any) -> None:
     Example:
       RECONCILER_STATE=postgresql://db.example/state reconciler state push ledger.jsonl
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_copy import push
+    from reconciler.cli.state_change import push
 
     push(**given)
 
@@ -336,7 +336,7 @@ def state_rekey(**given: Any) -> None:
     Example:
       RECONCILER_STATE_KEY="$new $old" reconciler state rekey
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_copy import rekey
+    from reconciler.cli.state_change import rekey
 
     rekey(**given)
 
@@ -355,6 +355,6 @@ def state_unlock(**given: Any) -> None:
     Example:
       reconciler -e production state unlock
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_lock import unlock
+    from reconciler.cli.state_change import unlock
 
     unlock(**given)

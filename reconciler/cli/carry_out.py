@@ -1,36 +1,131 @@
-"""A plan on its way to being done: shown, agreed to, carried out, reported. For every command that changes things."""
+"""A plan carried out: shown, agreed to, done, reported; its events; and what such commands are asked for alike."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import assert_never
+from http import HTTPStatus
+from typing import Protocol, assert_never
 
+import click
+
+from reconciler.api.request import Sent
 from reconciler.apply.execute import ApplyEvent, Begun, Settling
 from reconciler.cli import consent, output
-from reconciler.cli.asked import Asked
-from reconciler.cli.events import Events
-from reconciler.cli.interruption import first_signal, interrupted
+from reconciler.cli.options import Ask
 from reconciler.cli.plan import show, wants_eyes
 from reconciler.cli.session import Session, shown_progress
-from reconciler.errors import LedgerFailed, OverBudget, Refused
+from reconciler.cli.terminal import first_signal, interrupted
+from reconciler.clock import Clock
+from reconciler.errors import LedgerFailed, OverBudget, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
-from reconciler.model.core import Status
+from reconciler.model.core import Action, Status
 from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.pipeline import apply, plan, resources
-from reconciler.pipeline.resources import origin_of_run
+from reconciler.pipeline.apply import stamp
+from reconciler.pipeline.resources import origin_of_run, real_clock
 from reconciler.plan.limits import dangers
 from reconciler.plan.saved_plan import AGAIN
 from reconciler.report.layout import count, until
 from reconciler.report.outcome import outcomes_json, outcomes_text
 from reconciler.report.plan_text import needed_text, plan_text
 from reconciler.report.plan_words import bindings_phrase
-from reconciler.report.progress import ChangeEnded, ChangeStarted, PlanMade, RunEnded, RunStarted, Waiting
+from reconciler.report.progress import (
+    ChangeEnded,
+    ChangeStarted,
+    Event,
+    PlanMade,
+    RequestThrottled,
+    RunEnded,
+    RunStarted,
+    Waiting,
+    event_line,
+)
 from reconciler.report.redact import uncited
 from reconciler.settings import Environment
 from reconciler.settings.trust import bills
+
+STDOUT = "-"
+
+
+class ByteSink(Protocol):
+    """What takes bytes, and gives them on at once."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write."""
+
+    def flush(self) -> None:
+        """Give on what was written."""
+
+
+class Events:
+    """
+    A stream of events; without a stream they are dropped.
+
+    Where it cannot be written (a full disk, a reader that went), a warning says so once, and the run goes on.
+    """
+
+    def __init__(self, stream: ByteSink | None, clock: Clock, *, redact: bool) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._redact = redact
+
+    def tell(self, event: Event) -> None:
+        """Write one event."""
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(event_line(event, at=stamp(self._clock), redact=self._redact).encode("ascii"))
+            self._stream.flush()
+        except OSError as error:
+            self._stream = None
+            output.say(f"warning: the events cannot be written: {error.strerror}; the run goes on without them")
+
+    def sent(self, sent: Sent) -> None:
+        """Tell of a request that the server found one too many."""
+        if sent.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self.tell(RequestThrottled(sent.shown))
+
+
+def events_to(ctx: click.Context, target: str | None, clock: Clock, *, redact: bool) -> Events:
+    """Return the stream that `--json-events` names, closed with the command; ReconcilerError where it cannot be."""
+    if target is None:
+        return Events(None, clock, redact=redact)
+    if target == STDOUT:
+        return Events(sys.stdout.buffer, clock, redact=redact)
+    try:
+        # It names people, as the plan does: its owner's alone.
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise ReconcilerError(f"{target}: it cannot be written: {error.strerror}", "name another file") from error
+    return Events(ctx.with_resource(os.fdopen(descriptor, "wb", buffering=0)), clock, redact=redact)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options say of consent and of how to print."""
+
+    auto_approve: bool
+    approved: frozenset[Action]
+    form: str
+    redact: bool
+    events: Events
+
+
+def asked_of(ctx: click.Context, ask: Ask, form: str, *, redact: bool) -> Asked:
+    """Return what the options say; the stream of events ends with the command."""
+    if ask.events == STDOUT:
+        if form != "text":
+            raise click.UsageError("--json-events - and --format json would both write to stdout: name a file")
+        form = "events"
+    stream = events_to(ctx, ask.events, real_clock(), redact=redact)
+    return Asked(ask.auto_approve, frozenset(map(Action, ask.approved)), form, redact, stream)
+
 
 _LAST_WORDS = "stopped at once; the next run settles the requests that were in flight"
 

@@ -1,24 +1,114 @@
-"""
-Ctrl-C, once or often: exit code 130 and no traceback, at any moment.
-
-The first does what the work at hand has asked for: it unwinds, or lets requests in flight finish. Each later one ends
-the process at once, and so does the first where there is nothing to unwind. Nothing is lost by that, as the ledger
-has what is sent before it leaves. SIGTERM counts as Ctrl-C.
-"""
+"""The process at a terminal: Ctrl-C, once or often; output whose reader may go away, or that a CI host obeys."""
 
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
+
+from reconciler.escape import inert, line_so_far
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
+
+    from _typeshed import ReadableBuffer
+
+
+def outlive_readers() -> None:
+    """Let this process's standard output and error take what is written to them after their reader has gone."""
+    sys.stdout = _outliving(sys.stdout)
+    sys.stderr = _outliving(sys.stderr)
+
+
+class _Pipe(io.RawIOBase):
+    """A stream that drops what it is given once nobody reads it any more."""
+
+    def __init__(self, raw: io.RawIOBase | io.FileIO) -> None:
+        super().__init__()
+        self._raw = raw
+        self._unread = False
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor of the stream below."""
+        return self._raw.fileno()
+
+    def isatty(self) -> bool:
+        """Say whether the stream below is a terminal."""
+        return self._raw.isatty()
+
+    def write(self, data: ReadableBuffer) -> int | None:
+        """Write to the stream below while it has a reader."""
+        if self._unread:
+            return memoryview(data).nbytes
+        try:
+            return self._raw.write(data)
+        except BrokenPipeError:
+            self._unread = True
+            return memoryview(data).nbytes
+
+
+def _outliving(stream: TextIO) -> TextIO:
+    """Return a stream that outlives its reader; one that is closed, or no plain text stream, as it is."""
+    buffer = getattr(stream, "buffer", None)
+    # Without buffering (PYTHONUNBUFFERED) the raw stream stands in the buffer's place.
+    raw = getattr(buffer, "raw", buffer)
+    if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.RawIOBase):
+        return stream
+    pipe = _Pipe(raw)
+    return io.TextIOWrapper(
+        pipe if raw is buffer else io.BufferedWriter(pipe),  # type: ignore[type-var]
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+class InertStream:
+    """A text stream that escapes one letter of each command; all but writing is the stream's own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        """Write `text`, and return its length."""
+        self._stream.write(inert(text, before=self._line))
+        self._line = line_so_far(self._line + text)
+        return len(text)
+
+    def writelines(self, texts: Iterable[str]) -> None:
+        """Write each of `texts`."""
+        for text in texts:
+            self.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the stream has."""
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def inert_output() -> Iterator[None]:
+    """Let stdout and stderr be inert inside; a closed one (`<&-`) is None."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (
+        cast("TextIO", stream if stream is None else InertStream(stream)) for stream in (sys.stdout, sys.stderr)
+    )
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
 
 EXIT_CODE = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

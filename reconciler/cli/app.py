@@ -1,22 +1,106 @@
-"""The command group, and the one place where an exception becomes a message and an exit code."""
+"""The command group, how `--help` is laid out, and the one place where an exception becomes an exit code."""
 
 from __future__ import annotations
 
 import logging
+import re
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import click
+from click.formatting import wrap_text
 
-from reconciler.cli import complete
-from reconciler.cli.commands import api, customers, files, plans, state, tools
-from reconciler.cli.help import Context, laid_out
+from reconciler.cli import completion
+from reconciler.cli.commands import api, customers, files, plans, state
 from reconciler.cli.options import REDACTED, Chosen
-from reconciler.cli.streams import inert_output
+from reconciler.cli.terminal import inert_output
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.escape import visible
+
+NARROW = 60
+"""Below so many columns an option and its help do not stand side by side."""
+
+_LEAST = 20
+
+
+class Formatter(click.HelpFormatter):
+    """
+    click's, that takes a terminal of fewer than 50 columns as it is.
+
+    There each term stands on a line of its own, what it means below it, and an example goes on after a backslash,
+    as a shell reads it.
+    """
+
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        super().__init__(indent_increment, width, max_width)
+        columns = shutil.get_terminal_size().columns
+        if width is None and columns - 2 < self.width:
+            self.width = max(columns - 1, _LEAST)
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write the usage line."""
+        if self.width >= NARROW:
+            super().write_usage(prog, args, prefix)
+        else:
+            self.write(wrap_text(f"{prefix or 'Usage: '}{prog} {args}", self.width, "", "    ") + "\n")
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs; a line of an example that is too long goes on below."""
+        before = len(self.buffer)
+        super().write_text(text)
+        written = "".join(self.buffer[before:])
+        self.buffer[before:] = [
+            "\n".join(part for line in written.split("\n") for part in _continued(line, self.width))
+        ]
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write terms and what they mean."""
+        rows = list(rows)
+        if self.width >= NARROW or max((len(term) for term, _ in rows), default=0) <= self.width // 3:
+            super().write_dl(rows, col_max, col_spacing)
+            return
+        margin = " " * self.current_indent
+        for term, meaning in rows:
+            # Choices may stand on several lines.
+            parted = wrap_text(term.replace("|", "| "), self.width, margin, margin + "    ")
+            self.write(parted.replace("| ", "|") + "\n")
+            if meaning:
+                self.write(wrap_text(meaning, self.width, margin + "  ", margin + "  ") + "\n")
+
+
+class Context(click.Context):
+    """click's, with our layout."""
+
+    formatter_class = Formatter
+
+
+def lay_out(command: click.Command) -> click.Command:
+    """Return `command`, which lays out its help and that of its subcommands in our way."""
+    command.context_class = Context
+    if command.short_help is None and command.help:
+        # click's own cuts a sentence where it likes, and ends it with dots.
+        command.short_help = re.split(r"[.;](?:\s|$)", " ".join(command.help.split("\n\n")[0].split()))[0]
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            lay_out(one)
+    return command
+
+
+def _continued(line: str, width: int) -> Iterable[str]:
+    """Return a line as lines of a shell, where it is too long for `width` and can be parted."""
+    below = " " * (len(line) - len(line.lstrip()) + 2)
+    while len(line) > width:
+        begin = len(line) - len(line.lstrip())
+        at = line.rfind(" ", begin, width - 1)
+        if at < begin:
+            break
+        yield f"{line[:at]} \\"
+        line = below + line[at + 1 :]
+    yield line
+
 
 LINE_FEED = "\n"
 _ASCII = ("ascii", "us-ascii", "ansi_x3.4-1968", "646")
@@ -60,7 +144,7 @@ class Commands(click.Group):
 def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     """Write the version and end, where it was asked for."""
     if value and not ctx.resilient_parsing:
-        from reconciler.cli.version import version
+        from reconciler.cli.files import version
 
         click.echo(f"reconciler, version {version()}")
         ctx.exit()
@@ -72,7 +156,7 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
         click.Option(
             ["-p", "--project", "project_file"],
             metavar="FILE",
-            type=complete.FilePath(readable=False),
+            type=completion.FilePath(readable=False),
             help="The project file; default: reconciler.yaml here, or in a folder above.",
             hidden=hidden,
             expose_value=False,
@@ -81,7 +165,7 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
         click.Option(
             ["-e", "--environment"],
             metavar="ENVIRONMENT",
-            type=complete.Environment(),
+            type=completion.Environment(),
             help="The environment; default: AP_ENVIRONMENT.",
             hidden=hidden,
             expose_value=False,
@@ -175,14 +259,14 @@ for _command in (
     plans.undo,
     customers.duplicates,
     state.state,
-    tools.doctor,
+    files.doctor,
     api.api,
     files.schema,
-    tools.emulator,
-    tools.completion,
-    tools.demo,
+    files.emulator,
+    files.completion,
+    files.demo,
 ):
-    cli.add_command(laid_out(with_common_options(_command)))
+    cli.add_command(lay_out(with_common_options(_command)))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -252,7 +336,7 @@ def _told(exc: BaseException) -> int:
             if exc.hint:
                 _say(exc.hint, indent=2)
             if isinstance(exc, PlanFaulty):
-                from reconciler.cli.faulty import written
+                from reconciler.cli.files import written
 
                 _say(written(exc), indent=2)
             return exc.exit_code
@@ -261,7 +345,7 @@ def _told(exc: BaseException) -> int:
             _say(f"error: {where}{exc.strerror or exc}")
             return 1
         case _:
-            from reconciler.cli.version import version
+            from reconciler.cli.files import version
 
             logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
             _say(
