@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tests are no package
 
-from crossed_rules import impossible
 from story import Story
-from switched import SwitchedWorld
+from switch_matrix import impossible
 from test_crash import Dead, Death, Killed, Mortal
+from world import SwitchedWorld
 
 from reconciler.crash_points import no_hook
 from reconciler.desired.load import load_desired

@@ -181,8 +181,7 @@ def in_file(folder: Path, _: float) -> AbstractContextManager[Place]:
 def in_postgres(folder: Path, _: float) -> Iterator[Place]:
     """Yield an empty database of the server that the tests use."""
     servers()
-    from cut_wire import upstream  # noqa: PLC0415 - the other ledgers need no driver
-    from postgres_server import database  # noqa: PLC0415
+    from postgres_server import database, upstream  # noqa: PLC0415 - the other ledgers need no driver
 
     url = database(f"bench_{'applied' if folder.name == 'applied' else 'filled'}")
     name = url.partition("?")[0].rpartition("/")[2]

@@ -3,10 +3,10 @@ Whether runs reach what is declared on servers in which each pair of ways of two
 
 python bench/matrix.py [--json] [--plain] [--strength 3] [--rows N]
 
-On each server of a covering array (`tests/crossed.py`) a history is told: customers found and created, edited on both
-sides, archived, brought back, the ledger lost. Besides, before each phase a run dies at a step that is another each
+On each server of a covering array (`tests/switch_matrix.py`) a history is told: customers found and created, edited
+on both sides, archived, brought back, the ledger lost. Besides, before each phase a run dies at a step that is another each
 time, and after it drift and an import are read; and apart from the history somebody edits right after a run
-(`tests/crossed_edits.py`). `--plain` leaves that out: it is what the tests do. With `--strength 3` the questions on
+(`tests/edits_by_hand.py`). `--plain` leaves that out: it is what the tests do. With `--strength 3` the questions on
 which most depends meet three by three.
 """
 
@@ -26,10 +26,9 @@ from workbench import table, told
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tests are no package
 
-from crossed import Told, behaviour_of, history, rows
-from crossed_edits import wrong_at_once
-from crossed_rules import stuck, wrong
 from crossing import Befalls, Crossing
+from edits_by_hand import wrong_at_once
+from switch_matrix import Told, behaviour_of, history, rows, stuck, wrong
 
 from reconciler.rules.questions import QUESTIONS
 

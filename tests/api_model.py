@@ -1,9 +1,4 @@
-"""
-A model of the API, for property tests: small, plain, and written from the API's reference alone.
-
-It imports nothing of the package, so that it shares no mistake with it, and prefers a scan over an index.
-What the reference leaves open is a `Ways`. Use it as `httpx.MockTransport(api.handler)`.
-"""
+"""A model of the API, small and plain, written from its reference alone. Imports nothing of the package."""
 
 from __future__ import annotations
 
@@ -12,14 +7,179 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import formatdate
+from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
-from api_account import Account, Customer, User, nth_id
-from api_pages import BadQuery, Place, page, place
-from api_replies import Reply, microseconds, refusal, response, shown, shown_user, stored
-from api_routes import BODIES, LIST_QUERY, Endpoint, Seen, route
-from api_ways import Empties, Fault, Hook, UserEmails, Ways, Witness, alone, healthy
+from api_account import BODIES, CUSTOMER_FIELDS, LIST_QUERY, Account, Customer, Endpoint, Seen, User, nth_id, route
+from api_ways import Empties, ErrorBody, Fault, Hook, Order, Rewrite, Unset, UserEmails, Ways, Witness, alone, healthy
+
+Place = list[Any]
+"""What a list is sorted by: no two rows have the same."""
+
+
+class BadQuery(Exception):
+    """A page cannot be given; `foolish` where no right client asks so."""
+
+    def __init__(self, message: str, *, foolish: bool) -> None:
+        super().__init__(message)
+        self.foolish = foolish
+
+
+def place(number: int, changed_at: float, customer: Customer, order: Order) -> Place:
+    """Return where the `number`-th customer stands in a list of customers."""
+    match order:
+        case Order.NEWEST:
+            return [-customer.created_us, -number]
+        case Order.OLDEST:
+            return [customer.created_us, number]
+        case Order.UPDATED:
+            return [changed_at, number]
+        case Order.ID:
+            return [customer.id]
+
+
+def page(rows: Sequence[tuple[Place, object]], query: Mapping[str, str], ways: Ways) -> dict[str, object]:
+    """Return the page of `rows`, in their order, that `query` asks for; BadQuery."""
+    limit = query.get("limit", "100")
+    if not (limit.isascii() and limit.isdecimal() and int(limit)):
+        raise BadQuery(f"limit is {limit!r}", foolish=True)
+    if ways.larger_refused and int(limit) > max(100, ways.page_max):
+        raise BadQuery("limit is too large", foolish=False)
+    size = min(int(limit), ways.page_max)
+    marks = [[number] if ways.cursor_counts else place for number, (place, _) in enumerate(rows)]
+    after, before = (_mark(query.get(name, "")) for name in ("after", "before"))
+    if after is None and before is not None:
+        stop = sum(mark < before for mark in marks)
+        start = max(0, stop - size)
+    else:
+        start = 0 if after is None else sum(mark <= after for mark in marks)
+        if ways.page_uneven and start // size % 2 and size > 1:
+            size -= 1
+        stop = min(len(rows), start + size)
+    data = [row for _, row in rows[start:stop]]
+    ends = (_cursor(marks[start]), _cursor(marks[stop - 1])) if data else ("", "")
+    if ways.page_nested:
+        return {"data": data, "pagination": {"has_next_page": stop < len(rows), "end_cursor": ends[1]}}
+    return {
+        "data": data,
+        "start_cursor": ends[0],
+        "end_cursor": ends[1],
+        "has_next_page": stop < len(rows),
+        "has_previous_page": start > 0,
+    }
+
+
+def _cursor(mark: Place) -> str:
+    """Return an opaque text; it holds `+`, so that one which is not percent-encoded comes back broken."""
+    return "g+" + base64.b64encode(json.dumps(mark).encode()).decode()
+
+
+def _mark(cursor: str) -> Place | None:
+    """Return the mark in a cursor, None for an empty one; BadQuery for what is no cursor of ours."""
+    if not cursor:
+        return None
+    try:
+        mark = json.loads(base64.b64decode(cursor.removeprefix("g+"), validate=True))
+    except ValueError:
+        mark = None
+    if not cursor.startswith("g+") or not isinstance(mark, list):
+        raise BadQuery(f"{cursor!r} is no cursor of this list", foolish=True)
+    return mark
+
+
+_TIMESPEC = {0: "seconds", 3: "milliseconds", 6: "microseconds"}
+
+Reply = tuple[int, object]
+"""A status and a body: None is an empty one, a text is HTML."""
+
+
+def stored(name: str, value: str, ways: Ways) -> str:
+    """Return what the server makes of the value of a field; an external_id stays as it is."""
+    if name == "external_id":
+        return value
+    if Rewrite.TRIM in ways.rewrites:
+        value = value.strip()
+    if name == "country" and Rewrite.COUNTRY in ways.rewrites:
+        value = {"USA": "US", "United States": "US"}.get(value, value)
+    if name == "ein" and Rewrite.EIN in ways.rewrites:
+        value = value.replace("-", "")
+    if name == "state" and Rewrite.STATE in ways.rewrites:
+        value = value.upper()
+    if name == "email" and Rewrite.EMAIL in ways.rewrites:
+        value = value.lower()
+    if name == "street_address" and Rewrite.ADDRESS in ways.rewrites:
+        value = " ".join("Street" if word in ("St", "St.") else word for word in value.split())
+    return value
+
+
+def shown(customer: Customer, ways: Ways) -> dict[str, object]:
+    """Return a customer as a reply has it. That it is archived is not in it."""
+    texts = {
+        "external_id": customer.external_id,
+        "customer_integration_id": customer.integration_id,
+        "default_payment_method_id": "",
+        **{name: customer.fields.get(name, "") for name in CUSTOMER_FIELDS},
+    }
+    seconds, microseconds = divmod(customer.created_us, 1_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+    created_at = moment.isoformat(timespec=_TIMESPEC[ways.created_digits]).replace("+00:00", "Z")
+    return {"id": customer.id, "created_at": created_at, **_with_unset(texts, ways), **_extra(ways)}
+
+
+def shown_user(user: User, ways: Ways) -> dict[str, object]:
+    """Return a user as a reply has it."""
+    texts = {"email": user.email, "first_name": user.first_name, "last_name": user.last_name}
+    return {"id": user.id, **_with_unset(texts, ways), **_extra(ways)}
+
+
+def refusal(status: int, message: str, ways: Ways, fields: Mapping[str, str] | None = None) -> Reply:
+    """Return a refusal in this server's form."""
+    match ways.error_body:
+        case ErrorBody.EMPTY:
+            return status, None
+        case ErrorBody.OTHER:
+            return status, {"error": {"text": message, "fields": fields or {}}}
+        case ErrorBody.HTTP_ERROR:
+            code = "bad_request" if status == 400 else "error"
+            return status, {"code": code, "message": message, **({"validation_errors": fields} if fields else {})}
+
+
+def response(reply: Reply, ways: Ways, now: float) -> httpx.Response:
+    """Return the response that carries `reply`."""
+    status, body = reply
+    headers = {"Date": formatdate(now, usegmt=True)}
+    if status == 429 and ways.retry_after:
+        headers["Retry-After"] = "1"
+    if body is None:
+        return httpx.Response(status, headers=headers)
+    if isinstance(body, str):
+        return httpx.Response(status, headers=headers, html=body)
+    return httpx.Response(status, headers=headers, json=body)
+
+
+def microseconds(text: str | None) -> int | None:
+    """Return an RFC 3339 time in microseconds since 1970, None for none; ValueError for another text."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
+
+
+def _with_unset(texts: Mapping[str, str], ways: Ways) -> dict[str, object]:
+    """Return texts with those that are empty in this server's way."""
+    if ways.unset is Unset.ABSENT:
+        return {name: text for name, text in texts.items() if text}
+    return {name: text or (None if ways.unset is Unset.NULL else "") for name, text in texts.items()}
+
+
+def _extra(ways: Ways) -> dict[str, object]:
+    return {"tags": [], "origin": {"kind": "api"}} if ways.extra_fields else {}
+
 
 __all__ = ["Account", "Customer", "Endpoint", "Fault", "ModelApi", "Seen", "User", "Ways", "nth_id"]
 

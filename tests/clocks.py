@@ -1,16 +1,36 @@
-"""
-Virtual time: an event loop whose waits cost nothing, and a clock that reads it.
-
-`run(coroutine)` runs it under the loop: where a real one would block until the next timer, this one moves
-its time there. Nothing is patched; real sockets do not belong under it.
-"""
+"""Virtual time: an event loop whose waits cost nothing, and its clock; and the death of a process at any step."""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+
+class Killed(KeyboardInterrupt):
+    """The process is dead. An event loop lets no other kind through at once."""
+
+
+class Dead(Exception):
+    """What is left of a run after `Killed`: an event loop would let that through again, and leave tasks behind."""
+
+
+@dataclass(slots=True)
+class Death:
+    """A `Step` at whose `at`-th call the process dies; a dead process takes no further step."""
+
+    at: int
+    taken: int = 0
+
+    def __call__(self, step: str) -> None:
+        self.taken += 1
+        if self.taken == self.at:
+            raise Killed(step)
+        if self.taken > self.at:
+            raise asyncio.CancelledError
+
 
 Result = TypeVar("Result")
 

@@ -1,19 +1,4 @@
-"""
-A folder of `cases/` to the inputs of the planner, and its draft to `plan.json`. Short: what is as usual is left out.
-
-- `desired.yaml` (and what other files `terms.json` names) goes through our own reader.
-- `live.json`: `customers` (id: the API's reply), and what else of `Live` the case is about. Where it says nothing
-  of payment methods, everybody has none. `last_page`: how many customers stood on the last page.
-- `ledger.json`: rows of `bindings` by key, `users`, `taken`, `intents`, `learned`, `account`. Without the file there
-  is no ledger. `written_s_ago` is how long before the listing we wrote; with `earlier`, the fields that this write
-  changed and the values that they had before ({} for a user), else it created, archived or restored the customer.
-  `reversals` with `s_ago` when we archived, or restored, the customer in a row. `lacked`: for a key, how long ago a
-  listing lacked it, and where that held others than this one, `others: true`.
-- `terms.json`: fields of `Terms`, with `files`, `include` and `exclude` of the reading. With `applied: true` the plan
-  is made to be applied; else it is only shown.
-- `plan.json`: the plan in its public form, without environment and digests. Rows of the ledger (`entries`) are written
-  as in ledger.json. While something must be read first there is no plan: only `reads`, or `refused`.
-"""
+"""Customers files loaded for a test, and a folder of `cases/` as the inputs of the planner."""
 
 from __future__ import annotations
 
@@ -23,8 +8,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from reconciler.desired.load import load_desired
-from reconciler.errors import ReconcilerError
+import pytest
+
+from reconciler.desired.load import Loaded, load_desired
+from reconciler.errors import Invalid, ReconcilerError
 from reconciler.kinds.wire import compact, read_customer, read_user, with_record
 from reconciler.model.core import Action, Address, CustomerId, Desired, End, EnvironmentRef, Live, LiveCustomer, Read
 from reconciler.model.ledger import (
@@ -47,6 +34,36 @@ from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.presence import held
 from reconciler.plan.saved_plan import plan_to_json, users_to_json
+
+YAML_FILE = "customers.yaml"
+Option: TypeAlias = Any  # what load_desired takes by name
+
+
+def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write `files` below `folder`."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def load(folder: Path, files: str | bytes | Mapping[str, str | bytes], *paths: str, **options: Option) -> Loaded:
+    """Return what `files` (or one FILE) declare; `paths` are read, FILE without any."""
+    write(folder, files if isinstance(files, Mapping) else {YAML_FILE: files})
+    return load_desired(paths or (YAML_FILE,), root=folder, **options)
+
+
+def problems(folder: Path, files: str | bytes | Mapping[str, str | bytes], *paths: str, **options: Option) -> list[str]:
+    """Return what is wrong with `files`, as the user reads it."""
+    with pytest.raises(Invalid) as caught:
+        load(folder, files, *paths, **options)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def warnings(folder: Path, files: str | Mapping[str, str | bytes], *paths: str, **options: Option) -> list[str]:
+    """Return the warnings of files that are no error."""
+    return [str(problem) for problem in load(folder, files, *paths, **options).warnings]
+
 
 Json: TypeAlias = dict[str, Any]
 

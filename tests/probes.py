@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from clocks import VirtualClock
-from deaths import Dead, Killed
+from clocks import Dead, Killed, VirtualClock
 from emulated import Stopped
 from world import REF, World
 

@@ -1,10 +1,4 @@
-"""
-What a run of ours must never do, and what it must reach: each rule stated from the specification alone.
-
-A rule is a function of a `Ran` that returns complaints, none where the rule was kept. It looks at the requests that
-the model of the API saw, at the account around the run and at the ledger before it, and shares no code with the
-planner.
-"""
+"""What a run of ours must never do, and what it must reach: each rule from the specification alone."""
 
 from __future__ import annotations
 
@@ -13,21 +7,154 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from api_account import Customer
-from api_routes import Endpoint
-from entries import candidates, changes, held, names_of, pins, row_of, rows_of, young
-from reached import (
-    canonical,
-    limits_name_what_exceeds_them,
-    patches_are_of_what_differs,
-    unchanged_counts_the_rest,
-    what_is_declared_is_reached,
-)
+from api_account import Customer, Endpoint
+from api_model import stored
 from story import Ran, ids_of
 
-from reconciler.model.core import Action
-from reconciler.model.ledger import BindingState
+from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Status
+from reconciler.model.ledger import Binding, BindingState
+from reconciler.model.plan import Change
 from reconciler.model.policy import Prune
+from reconciler.plan.server_behavior import known_lag
+
+
+def changes(ran: Ran, action: Action) -> list[Change]:
+    return [change for change in ran.applied.plan.changes if change.action is action]
+
+
+def row_of(ran: Ran, customer_id: str | None) -> Binding | None:
+    return next((row for row in ran.records.bindings.values() if row.id == customer_id), None)
+
+
+def held(row: Binding | None, state: BindingState) -> bool:
+    return row is not None and row.state is state
+
+
+def young(ran: Ran, customer_id: str) -> bool:
+    """Say whether our last write to a customer need not be seen yet."""
+    row = row_of(ran, customer_id)
+    return row is not None and row.written_at > ran.started_at - known_lag(ran.records.learned, ran.terms) - 1
+
+
+def pins(desired: Desired) -> set[str]:
+    return {one.id for one in desired.customers.values() if one.id is not None}
+
+
+def names_of(desired: Desired, key: str) -> set[str]:
+    """Return the key and its former keys."""
+    names = {key}
+    for _ in desired.moved:
+        names |= {move.origin for move in desired.moved if move.to in names}
+    return names
+
+
+def rows_of(ran: Ran, one: DesiredCustomer) -> list[Binding]:
+    """Return the ledger's rows of an entry's key and former keys."""
+    return [row for name in names_of(ran.desired, one.external_id) if (row := ran.records.bindings.get(name))]
+
+
+def candidates(ran: Ran, one: DesiredCustomer, among: Iterable[Customer] | None = None) -> set[CustomerId | str | None]:
+    """Return the ids that an entry may be, `among` the customers before the run unless told."""
+    if one.id is not None:
+        return {one.id}
+    there = ran.before if among is None else among
+    carried = {found.id for found in there if found.external_id in names_of(ran.desired, one.external_id)}
+    return {row.id for row in rows_of(ran, one)} | carried
+
+
+# --- what differs ---------------------------------------------------------------------------------------
+
+
+def patches_are_of_what_differs(ran: Ran) -> Iterator[str]:
+    """A patch carries declared fields alone, none that is ignored or the same in canonical form."""
+    for change in changes(ran, Action.PATCH):
+        one = ran.desired.customers[change.address.external_id]
+        for field in change.fields:
+            if field.name not in one.fields or field.name in one.ignore_changes:
+                yield f"{change.address}: {field.name} is patched and not managed"
+            elif field.after != one.fields[field.name] or field.name in ("email", "external_id"):
+                yield f"{change.address}: {field.name} is patched to {field.after!r}"
+            elif canonical(field.name, field.before) == canonical(field.name, field.after):
+                yield f"{change.address}: {field.name} is patched from {field.before!r} to {field.after!r}"
+
+
+def canonical(name: str, value: str | None) -> str:
+    """Return the form in which values compare: NFC, no outer blanks, EINs without hyphen, e-mails without case."""
+    text = unicodedata.normalize("NFC", value or "").strip()
+    return text.replace("-", "") if name == "ein" else text.casefold() if name == "email" else text
+
+
+def what_is_declared_is_reached(ran: Ran) -> Iterator[str]:
+    """Where every change was done, what is not blocked is as declared, as far as this server stores it."""
+    if ran.applied.halt or any(one.status != "done" for one in ran.applied.outcomes):
+        return
+    blocked = {(row.address.external_id, row.field) for row in ran.applied.plan.blocked}
+    after = {one.id: one for one in ran.after}
+    for key, one in ran.desired.customers.items():
+        ids = candidates(ran, one, ran.after)
+        if (key, None) in blocked or one.archived or _unfinished(ran, key):
+            continue
+        there = [
+            after[found] for found in ids if found in after and (not after[found].archived or ran.ways.lists_archived)
+        ]
+        if not there:
+            yield f"{key!r} is wanted and not there"
+        for name, value in one.fields.items():
+            wanted = {canonical(name, value), canonical(name, stored(name, value or "", ran.ways))}
+            if (key, name) in blocked or name in one.ignore_changes or not there:
+                continue
+            if not any(canonical(name, found.fields.get(name)) in wanted for found in there):
+                yield f"{key!r}: {name} is {[found.fields.get(name) for found in there]}, declared {value!r}"
+
+
+def _unfinished(ran: Ran, key: str) -> bool:
+    """Say whether a customer was restored now, or written so lately that what others did is not looked at yet."""
+    written = any(young(ran, row.id) for row in rows_of(ran, ran.desired.customers[key]))
+    return written or any(change.address.external_id == key for change in changes(ran, Action.RESTORE))
+
+
+def left(before: Ran, after: Ran) -> list[Change]:
+    """Return what `after` planned again although `before` had done it; what was refused or skipped is not done."""
+    refused = {
+        one.change.address.external_id
+        for one in before.ended(Status.FAILED)
+        if not one.message.startswith("the server did not take")
+    }
+    skipped = {(one.change.action, one.change.address) for one in before.ended(Status.SKIPPED)}
+    return [
+        change
+        for change in after.applied.plan.changes
+        if change.address.external_id not in refused and (change.action, change.address) not in skipped
+    ]
+
+
+# --- what is counted ------------------------------------------------------------------------------------
+
+
+def limits_name_what_exceeds_them(ran: Ran) -> Iterator[str]:
+    """Archives, and restores of what others archived, are held against a tenth of the active customers, at least 1."""
+    rows = ran.records.bindings.values()
+    active = sum(row.state is BindingState.ACTIVE for row in rows)
+    archives = len(changes(ran, Action.ARCHIVE))
+    restores = sum(not held(row_of(ran, one.id), BindingState.ARCHIVED) for one in changes(ran, Action.RESTORE))
+    if ran.terms.prune is Prune.ALL:
+        return
+    allowed = max(1, active // 10)
+    planned = {"max_archives": archives, "max_restores": restores}
+    wanted = {name: count for name, count in planned.items() if count > allowed}
+    found = {limit.name: limit.planned for limit in ran.applied.plan.limits}
+    if found != wanted:
+        yield f"the limits are {found}, exceeded are {wanted}"
+
+
+def unchanged_counts_the_rest(ran: Ran) -> Iterator[str]:
+    """`unchanged` counts the declared customers with no change and nothing blocked."""
+    plan = ran.applied.plan
+    touched = {row.address.external_id for row in (*plan.changes, *plan.blocked)}
+    rest = len(ran.desired.customers.keys() - touched)
+    if plan.unchanged != rest:
+        yield f"unchanged is {plan.unchanged}, it should be {rest}"
+
 
 Rule = Callable[[Ran], Iterator[str]]
 

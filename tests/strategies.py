@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import steps
+import story
 from api_account import nth_id
 from api_ways import Empties, ErrorBody, Fault, Order, Rewrite, Unique, Unset, UserEmails, Ways
 from hypothesis import strategies as st
@@ -131,10 +131,10 @@ def live_fields() -> st.SearchStrategy[dict[str, str]]:
     return st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in VALUES.items()})
 
 
-def live_creates() -> st.SearchStrategy[steps.Created]:
+def live_creates() -> st.SearchStrategy[story.Created]:
     """Return customers that somebody else made; several may have one external_id, or none."""
     return st.builds(
-        steps.Created,
+        story.Created,
         external_id=keys() | keys() | st.just(""),
         fields=live_fields(),
         users=st.lists(st.sampled_from(USER_EMAILS), max_size=1).map(tuple),
@@ -144,24 +144,24 @@ def live_creates() -> st.SearchStrategy[steps.Created]:
     )
 
 
-def live_edits() -> st.SearchStrategy[steps.LiveEdit]:
+def live_edits() -> st.SearchStrategy[story.LiveEdit]:
     """Return one thing that somebody else does to the account."""
     which = st.integers(min_value=0, max_value=4)
     edits = st.fixed_dictionaries(
         {}, optional={name: st.sampled_from([*values, None]) for name, values in VALUES.items()}
     )
     return st.one_of(
-        st.builds(steps.Edited, which, edits),
+        st.builds(story.Edited, which, edits),
         live_creates(),
-        st.builds(steps.Archived, which),
-        st.builds(steps.Restored, which),
-        st.builds(steps.AddUser, which, st.sampled_from(USER_EMAILS), st.sampled_from(["A", "B"])),
-        st.builds(steps.Edited, which, st.builds(lambda key: {"external_id": key}, keys() | st.just(""))),
-        st.builds(steps.Deleted, which),
+        st.builds(story.Archived, which),
+        st.builds(story.Restored, which),
+        st.builds(story.AddUser, which, st.sampled_from(USER_EMAILS), st.sampled_from(["A", "B"])),
+        st.builds(story.Edited, which, st.builds(lambda key: {"external_id": key}, keys() | st.just(""))),
+        st.builds(story.Deleted, which),
     )
 
 
-def live_states(*, max_customers: int = 4) -> st.SearchStrategy[tuple[steps.LiveEdit, ...]]:
+def live_states(*, max_customers: int = 4) -> st.SearchStrategy[tuple[story.LiveEdit, ...]]:
     """
     Return how an account came to be before we met it: customers, some of them archived since.
 
@@ -169,7 +169,7 @@ def live_states(*, max_customers: int = 4) -> st.SearchStrategy[tuple[steps.Live
     """
     which = st.integers(min_value=0, max_value=max_customers)
     creates = st.lists(live_creates(), max_size=max_customers)
-    archives = st.lists(st.builds(steps.Archived, which), max_size=2)
+    archives = st.lists(st.builds(story.Archived, which), max_size=2)
     return st.builds(lambda *parts: tuple(edit for part in parts for edit in part), creates, archives)
 
 
@@ -230,18 +230,18 @@ def fault_scripts(*, max_size: int = 4) -> st.SearchStrategy[tuple[Fault, ...]]:
 
 def histories(
     *, max_steps: int = 4, faults: bool = True, ledger_lost: bool = True
-) -> st.SearchStrategy[list[steps.Step]]:
+) -> st.SearchStrategy[list[story.Step]]:
     """Return what happens to an account: it begins with a declaration, and every run applies the last one."""
-    applies = st.builds(steps.Apply, fault_scripts() if faults else st.just(()))
+    applies = st.builds(story.Apply, fault_scripts() if faults else st.just(()))
     later = [
         applies,
-        st.builds(steps.Declared, desired_states()),
-        st.builds(steps.SomeoneEdits, st.lists(live_edits(), min_size=1, max_size=2).map(tuple)),
-        st.builds(steps.TimePasses, st.sampled_from([60.0, 1.0, 4000.0])),
-        *([st.just(steps.LedgerLost())] if ledger_lost else []),
+        st.builds(story.Declared, desired_states()),
+        st.builds(story.SomeoneEdits, st.lists(live_edits(), min_size=1, max_size=2).map(tuple)),
+        st.builds(story.TimePasses, st.sampled_from([60.0, 1.0, 4000.0])),
+        *([st.just(story.LedgerLost())] if ledger_lost else []),
     ]
     rests = st.lists(st.one_of(later), max_size=max_steps)
-    begun = st.builds(steps.Declared, desired_states())
+    begun = st.builds(story.Declared, desired_states())
     return st.builds(lambda first, apply, rest: [first, apply, *rest], begun, applies, rests)
 
 

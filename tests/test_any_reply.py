@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from any_replies import Changed, Instead, Whole, changed, looked, wholes
 from api_ways import Ways
+from hostile_replies import Changed, Instead, Meddled, Whole, begun, changed, looked, met, wholes
 from hypothesis import given
 from hypothesis import strategies as st
-from meddled import Meddled, begun, met
 
 SERVERS = (Ways(gets_archived=True), Ways(lists_archived=True, gets_archived=True, page_max=3))
 LAST = 28

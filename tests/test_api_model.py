@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from api_model import Ways, nth_id
-from api_server import Server
-from api_ways import Empties, Rewrite, Unique, Unset, UserEmails
+from api_account import nth_id
+from api_ways import Empties, Rewrite, Unique, Unset, UserEmails, Ways
+from emulated import Server
 
 
 def test_a_created_customer_is_answered_with_what_was_stored() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from api_model import Ways, nth_id
-from api_server import Server
-from api_ways import Order
+from api_account import nth_id
+from api_ways import Order, Ways
+from emulated import Server
 
 
 @pytest.mark.parametrize("ways", [Ways(), Ways(page_nested=True), Ways(cursor_counts=True), Ways(page_uneven=True)])

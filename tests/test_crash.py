@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 from api_ways import Unique, Ways
-from clocks import VirtualClock
-from deaths import Dead, Death, Killed
-from plan_parts import customer, declared
+from clocks import Dead, Death, Killed, VirtualClock
+from plan_values import customer, declared
 from world import Applied, Stages, World, done
 
 from reconciler.crash_points import no_hook

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-import object_leases
 import object_server
 from test_crash import WAYS, Mortal, converged, dies, ends, ready
 from world import BASE_URL
@@ -27,7 +26,7 @@ class Stored(Mortal):
     def ledger(self) -> Ledger:
         """Return the ledger as the run that begins now has it; virtual time waits for no thread."""
         self.url = self.url or object_server.url_of(object_server.bucket())
-        object_leases.expire("account", self.url)
+        object_server.expire("account", self.url)
         with ExitStack() as opened:
             opener = open_objects(self.url, environment="test", base_url=BASE_URL, step=self.step, remote=False)
             ledger = opened.enter_context(opener)

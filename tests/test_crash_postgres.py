@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
-import postgres_leases
 import postgres_server
 from test_crash import WAYS, Mortal, converged, dies, ends, ready
 from world import BASE_URL
@@ -26,9 +25,9 @@ class Shared(Mortal):
     def ledger(self) -> Ledger:
         """Return the ledger as the run that begins now has it."""
         account = str(self._folder)
-        postgres_leases.expire(account)
+        postgres_server.expire(account)
         with ExitStack() as opened:
-            opener = open_ledger(postgres_server.url(), environment=account, base_url=BASE_URL, step=self.step)
+            opener = open_ledger(postgres_server.server_url(), environment=account, base_url=BASE_URL, step=self.step)
             ledger = opened.enter_context(opener)
             begun = ledger.begin(Holder("somebody@host 1", "2026-01-01T00:00:00Z", "apply"), account=account)
             opened.pop_all()

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import pytest
-from console import Block, blocks, fits, played
+from markdown_blocks import Block, blocks, fits, played
 
 from reconciler import errors
 from reconciler.cli.app import cli, run

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import httpx
 import pytest
-from answers import Answer, Server, ok, page, talk
 from clocks import EPOCH_S, run
+from scripted_apply import Answer, Server, ok, page, talk
 
 from reconciler import live
 from reconciler.errors import Incomplete, NotTheApi, Unanswered

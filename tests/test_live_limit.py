@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from answers import Answer, Server, ok, page, talk
 from clocks import run
+from scripted_apply import Answer, Server, ok, page, talk
 
 from reconciler import live
 from reconciler.errors import Forbidden, Rejected

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from answers import Answer, Server, ok, page, talk
 from clocks import run
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_apply import Answer, Server, ok, page, talk
 
 from reconciler import live
 from reconciler.errors import Forbidden, Incomplete

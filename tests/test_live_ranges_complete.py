@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import httpx
-from answers import ok, talk
 from clocks import run
+from emulated import NOW, body
 from hypothesis import given
 from hypothesis import strategies as st
-from rules_account import NOW, body
+from scripted_apply import ok, talk
 
 from reconciler import live
 from reconciler.live.listing import cuts_of

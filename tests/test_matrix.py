@@ -10,9 +10,8 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from crossed import behaviour_of, history, rows
-from crossed_edits import MOMENTS_S, wrong_at_once
-from crossed_rules import wrong
+from edits_by_hand import MOMENTS_S, wrong_at_once
+from switch_matrix import behaviour_of, history, rows, wrong
 
 from reconciler.rules.questions import QUESTIONS
 

@@ -9,10 +9,9 @@ import pytest
 from api_ways import Rewrite, Ways
 from planted import Planted, planted
 from prices import PRICES
-from reached import left
-from rulebook import RULES, complaints
-from steps import AddUser, Apply, Archived, Created, Declared, Edited, SomeoneEdits, Step, TimePasses
-from story import Stages, Switched, story
+from rulebook import RULES, complaints, left
+from story import AddUser, Apply, Archived, Created, Declared, Edited, SomeoneEdits, Step, Switched, TimePasses, story
+from world import Stages
 
 from reconciler.errors import PlanFaulty, Source
 from reconciler.model.core import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from deaths import Dead, Death, Killed
+from clocks import Dead, Death, Killed
 from probes import Probed
 
 from reconciler.crash_points import no_hook

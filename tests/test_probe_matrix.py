@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from allpairspy import AllPairs
-from plan_parts import customer, declared
+from plan_values import customer, declared
 from probes import SWITCHES, UNSEEN, Probed, expected, lag_of
 
 from reconciler.model.core import DesiredCustomer, Status

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from plan_parts import customer, declared
+from plan_values import customer, declared
 from probes import TERMS, Probed
 
 from reconciler.model.core import Status

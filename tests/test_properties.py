@@ -13,12 +13,10 @@ from api_ways import Ways, healthy, scripted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prices import PRICES
-from reached import left
-from rulebook import RULES, complaints, nobody_is_doubled
-from steps import LiveEdit, SomeoneEdits, Step, TimePasses
-from story import TERMS, Ran, Story, Switched, story, switches, terms
+from remedies import follow
+from rulebook import RULES, complaints, left, nobody_is_doubled
+from story import TERMS, LiveEdit, Ran, SomeoneEdits, Step, Story, Switched, TimePasses, story, switches, terms
 from strategies import histories, live_states, ways
-from ways_out import follow
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status

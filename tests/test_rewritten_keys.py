@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from calling_world import CallingWorld
-from plan_parts import customer, declared
+from plan_values import customer, declared
 from story import TERMS
-from switched import SwitchedWorld
+from world import CallingWorld, SwitchedWorld
 
 from reconciler.apply import direct_request
 from reconciler.emulator.faults import Fault, On, Scripted

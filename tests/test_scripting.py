@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from command_line import Online, answers, environment, web_server, working_folder
-from console import blocks
+from markdown_blocks import blocks
 
 import reconciler
 from reconciler import Client

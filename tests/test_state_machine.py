@@ -21,8 +21,8 @@ from api_ways import Fault, Order, Unique, Ways, healthy, scripted
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from plan_parts import customer, declared
-from steps import AddUser, Archived, Created, Edited, LiveEdit, Restored
+from plan_values import customer, declared
+from story import AddUser, Archived, Created, Edited, LiveEdit, Restored
 from strategies import fault_scripts
 from test_crash import MEMORY, Dead, Death, Killed, patient
 from two_runners import Begun, TakenOverAt

@@ -7,7 +7,7 @@ from dataclasses import fields
 from api_account import Account
 from api_ways import Ways
 from hypothesis import Phase, find, given, settings
-from steps import Apply, Declared, LiveEdit
+from story import Apply, Declared, LiveEdit
 from strategies import desired_states, histories, live_states, ways
 
 from reconciler.model.core import Desired

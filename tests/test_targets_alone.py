@@ -13,7 +13,7 @@ from api_account import nth_id
 from api_ways import Ways
 from hypothesis import given
 from hypothesis import strategies as st
-from steps import Created, LiveEdit
+from story import Created, LiveEdit
 from strategies import desired_customers, live_edits, ways
 from world import REF, Stages, World, done
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
-from api_routes import Endpoint
+from api_account import Endpoint
 from api_ways import Ways
-from plan_parts import customer, declared
+from plan_values import customer, declared
 from world import World, done
 
 from reconciler.errors import ReconcilerError

@@ -8,9 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from command_line import raw
 from conftest import Open
+from plan_values import NOTHING, WHOLE
 from test_plan_markdown import patches
 from test_plan_text_hostile import hostile_plan
-from whole_plan import NOTHING, WHOLE
 
 from reconciler.errors import Source
 

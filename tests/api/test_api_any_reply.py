@@ -6,11 +6,11 @@ import asyncio
 
 import httpx
 import pytest
-from answers import ok, talk
-from any_replies import Whole, looked, wholes
 from clocks import run
+from hostile_replies import Whole, looked, wholes
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scripted_apply import ok, talk
 
 from reconciler.api.pagination import pages
 from reconciler.api.request import Reply, Request

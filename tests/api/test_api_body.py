@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from answers import Server, talk
 from clocks import run
+from scripted_apply import Server, talk
 
 from reconciler.api.request import Request, UnreadableError, parse_json, read_body
 from reconciler.errors import Unanswered

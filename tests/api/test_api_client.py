@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import httpx
 import pytest
-from answers import BASE_URL, Server, ok, talk
 from clocks import EPOCH_S, VirtualClock, run
+from scripted_apply import BASE_URL, Server, ok, talk
 
 from reconciler.api.request import Reply, Request, Sent
 from reconciler.errors import (

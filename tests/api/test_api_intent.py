@@ -4,8 +4,8 @@ import asyncio
 
 import httpx
 import pytest
-from answers import Server, ok, talk
 from clocks import VirtualClock, run
+from scripted_apply import Server, ok, talk
 
 from reconciler.api.request import Request
 from reconciler.errors import Unreachable

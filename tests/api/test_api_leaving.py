@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import httpx
 import pytest
-from answers import talk
+from scripted_apply import talk
 
 from reconciler.api.client import Departure, IntentHook
 from reconciler.api.limit import Limiter, Turn

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from answers import Answer, Server, ok, page, talk
 from clocks import run
+from scripted_apply import Answer, Server, ok, page, talk
 
 from reconciler.api.pagination import Page, pages, read_page
 from reconciler.errors import Incomplete, NotTheApi, ReconcilerError

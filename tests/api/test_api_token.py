@@ -5,8 +5,8 @@ import base64
 
 import httpx
 import pytest
-from answers import Server, ok, talk
 from clocks import VirtualClock, run
+from scripted_apply import Server, ok, talk
 
 from reconciler.api.request import Request
 from reconciler.api.token import TokenGrant, Tokens, read_grant

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import httpx
-from answers import Server, ok
-from carried_out import CarriedOut, carry_out, city, create, entry, live, patch, row
+from scripted_apply import CarriedOut, Server, carry_out, city, create, entry, live, ok, patch, row
 
 from reconciler.model.core import Cause, Status
 from reconciler.model.ledger import PutLearned, Trouble

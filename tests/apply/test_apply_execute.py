@@ -6,10 +6,11 @@ import asyncio
 
 import httpx
 import pytest
-from answers import Answer, Server, ok
-from carried_out import (
+from scripted_apply import (
     CREATED_AT,
+    Answer,
     Book,
+    Server,
     archive,
     carry_out,
     city,
@@ -17,6 +18,7 @@ from carried_out import (
     create_user,
     entry,
     live,
+    ok,
     patch,
     restore,
     row,

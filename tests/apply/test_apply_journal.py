@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from threading import Event
 
 import pytest
-from carried_out import Book, row
 from clocks import run
+from scripted_apply import Book, row
 
 from reconciler.apply.sender import Journal
 from reconciler.errors import LedgerFailed

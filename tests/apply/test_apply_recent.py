@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from api_ways import Ways
-from carried_out import row
-from plan_parts import customer, declared, there
+from plan_values import customer, declared, there
+from scripted_apply import row
 from world import World
 
 from reconciler import bookkeeping

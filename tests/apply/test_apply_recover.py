@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from carried_out import CREATED_AT, row
+from scripted_apply import CREATED_AT, row
 
 from reconciler import bookkeeping
 from reconciler.api.times import rfc3339

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import inf
 
 import pytest
-from api_server import NOON, Server
 from api_ways import Ways as Server_ways
 from api_ways import scripted
+from emulated import NOON, Server
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 
 import httpx
 import pytest
-from answers import Answer, Server, ok, page
-from carried_out import (
+from scripted_apply import (
     CREATED_AT,
+    Answer,
     CarriedOut,
+    Server,
     archive,
     carry_out,
     city,
     create,
     entry,
     live,
+    ok,
+    page,
     patch,
     restore,
     row,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import httpx
-from answers import Server, ok, page
-from carried_out import carry_out, create_user, live, restore, row
+from scripted_apply import Server, carry_out, create_user, live, ok, page, restore, row
 
 from reconciler.model.core import CustomerId, Status
 from reconciler.model.ledger import PutUsers, SeenUser

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from any_replies import Changed, Whole, changed, looked
 from command_line import Online, Ran, raw, renewed, variables_of
+from hostile_replies import Changed, Whole, changed, looked
 from hypothesis import given
 from hypothesis import strategies as st
 

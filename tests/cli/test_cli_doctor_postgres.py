@@ -17,7 +17,7 @@ def checks(shop: Online) -> dict[str, dict[str, object]]:
 
 def shared(shop: Online) -> str:
     """Let the ledger be in a database, under a base URL that no other test has."""
-    shop.variables["RECONCILER_STATE"] = url = postgres_server.url()
+    shop.variables["RECONCILER_STATE"] = url = postgres_server.server_url()
     shop.emulator.behaviour = shop.emulator.behaviour.changed({"gets_archived": False})
     return url
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import object_server
 import pytest
 from command_line import Online, Reply, web_server
-from store_proxy import Fault, proxy
+from object_server import Fault, proxy
 
 from reconciler.emulator.faults import Fault as ApiFault
 from reconciler.emulator.faults import On, Scripted

@@ -8,17 +8,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import old_ledgers
+import ledgers
 import pytest
 from command_line import Online
-from postgres_leases import ask
+from postgres_server import ask
 
 pytest_plugins = ("command_fixtures",)
 
 OLD_FILES, OLD_TABLES = (
-    [f"{kind}-{number}" for number in range(1, old_ledgers.SHIPPED[kind])] for kind in ("sqlite", "postgres")
+    [f"{kind}-{number}" for number in range(1, ledgers.SHIPPED[kind])] for kind in ("sqlite", "postgres")
 )
-WITH_A_COPY = [name for name in old_ledgers.ALL if (old_ledgers.FOLDER / name / "copy.jsonl").exists()]
+WITH_A_COPY = [name for name in ledgers.ALL if (ledgers.FOLDER / name / "copy.jsonl").exists()]
 
 
 def changes_of(document: dict[str, Any]) -> list[tuple[object, ...]]:
@@ -26,18 +26,18 @@ def changes_of(document: dict[str, Any]) -> list[tuple[object, ...]]:
 
 
 def saved_then(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(old_ledgers.kept(name, "next.plan", old_ledgers.ANY_URL))
+    document: dict[str, Any] = json.loads(ledgers.kept(name, "next.plan", ledgers.ANY_URL))
     return document
 
 
 def test_of_every_format_a_ledger_is_kept_or_one_is_to_be_written() -> None:
-    missing = [name for name in old_ledgers.ALL if not (old_ledgers.FOLDER / name / "ledger.sql").exists()]
+    missing = [name for name in ledgers.ALL if not (ledgers.FOLDER / name / "ledger.sql").exists()]
     assert missing == [], "run: python tests/ledger/write_old_ledger.py"
 
 
-@pytest.mark.parametrize("name", [one for one in old_ledgers.ALL if one not in OLD_TABLES])
+@pytest.mark.parametrize("name", [one for one in ledgers.ALL if one not in OLD_TABLES])
 def test_an_old_ledger_plans_what_its_own_program_planned(shop: Online, name: str) -> None:
-    old_ledgers.put_back(name, shop)
+    ledgers.put_back(name, shop)
     planned = shop.run("plan", "-f", "customers.yaml", "--format", "json")
     assert planned.code == 0, planned.err
     then = saved_then(name)
@@ -49,7 +49,7 @@ def test_an_old_ledger_plans_what_its_own_program_planned(shop: Online, name: st
 def test_old_tables_are_not_planned_with_and_the_refusal_says_what_brings_them_to_today(
     shop: Online, name: str
 ) -> None:
-    url = old_ledgers.put_back(name, shop)
+    url = ledgers.put_back(name, shop)
     assert isinstance(url, str)
     refused = shop.run("plan", "-f", "customers.yaml")
     assert (refused.code, "has the older format" in refused.err, "`reconciler state rm` or `apply`" in refused.err) == (
@@ -62,9 +62,9 @@ def test_old_tables_are_not_planned_with_and_the_refusal_says_what_brings_them_t
     assert changes_of(planned) == changes_of(saved_then(name))
 
 
-@pytest.mark.parametrize("name", old_ledgers.ALL)
+@pytest.mark.parametrize("name", ledgers.ALL)
 def test_an_old_ledger_is_applied_nobody_is_doubled_and_nothing_is_left(shop: Online, name: str) -> None:
-    old_ledgers.put_back(name, shop)
+    ledgers.put_back(name, shop)
     applied = shop.run("apply", "-f", "customers.yaml", "--auto-approve")
     assert applied.code == 0, applied.all
     keys = sorted(fields.get("external_id", "") for fields, archived, _ in shop.account().values() if not archived)
@@ -74,9 +74,9 @@ def test_an_old_ledger_is_applied_nobody_is_doubled_and_nothing_is_left(shop: On
     assert (again["changes"], again["bindings"], again["blocked"]) == ([], [], [])
 
 
-@pytest.mark.parametrize("name", old_ledgers.ALL)
+@pytest.mark.parametrize("name", ledgers.ALL)
 def test_the_history_of_an_old_ledger_stays(shop: Online, name: str) -> None:
-    old_ledgers.put_back(name, shop)
+    ledgers.put_back(name, shop)
     shop.run("state", "rm", "nobody")  # it opens the ledger to write
     runs = shop.run("history", "--format", "json").json["runs"]
     assert [(run["command"], run["outcome"], run["changes"], run["who"][:8]) for run in runs] == [
@@ -88,7 +88,7 @@ def test_the_history_of_an_old_ledger_stays(shop: Online, name: str) -> None:
 
 @pytest.mark.parametrize("name", OLD_FILES)
 def test_the_first_run_that_writes_keeps_the_old_file_beside(shop: Online, name: str) -> None:
-    path = old_ledgers.put_back(name, shop)
+    path = ledgers.put_back(name, shop)
     assert isinstance(path, Path)
     before = rows(path)
     assert shop.run("plan", "-f", "customers.yaml").code == 0
@@ -99,7 +99,7 @@ def test_the_first_run_that_writes_keeps_the_old_file_beside(shop: Online, name:
 
 @pytest.mark.parametrize("name", OLD_TABLES)
 def test_the_first_run_that_writes_keeps_the_old_tables_beside(shop: Online, name: str) -> None:
-    url = old_ledgers.put_back(name, shop)
+    url = ledgers.put_back(name, shop)
     assert isinstance(url, str)
     bindings = ask("SELECT external_id, id, applied_json FROM reconciler.bindings ORDER BY 1", url=url)
     assert shop.run("state", "rm", "acme").code == 0
@@ -110,21 +110,21 @@ def test_the_first_run_that_writes_keeps_the_old_tables_beside(shop: Online, nam
 
 @pytest.mark.parametrize("name", WITH_A_COPY)
 def test_a_copy_that_an_old_program_pulled_can_be_pushed(shop: Online, name: str) -> None:
-    old_ledgers.put_back(name, shop)
+    ledgers.put_back(name, shop)
     shop.variables["RECONCILER_STATE"] = str(shop.folder / "new.db")
-    shop.write("copy.jsonl", old_ledgers.copy_of(old_ledgers.kept(name, "copy.jsonl", shop.variables["AP_BASE_URL"])))
+    shop.write("copy.jsonl", ledgers.copy_of(ledgers.kept(name, "copy.jsonl", shop.variables["AP_BASE_URL"])))
     pushed = shop.run("state", "push", "copy.jsonl")
     assert pushed.code == 0, pushed.err
     planned = shop.run("plan", "-f", "customers.yaml", "--format", "json").json
     assert changes_of(planned) == changes_of(saved_then(name))
 
 
-@pytest.mark.parametrize("name", old_ledgers.ALL)
+@pytest.mark.parametrize("name", ledgers.ALL)
 def test_a_plan_that_another_version_saved_is_refused_and_one_of_this_version_does_what_it_showed(
     shop: Online, name: str
 ) -> None:
-    old_ledgers.put_back(name, shop)
-    shop.write("next.plan", old_ledgers.plan_of(name, shop.variables["AP_BASE_URL"]))
+    ledgers.put_back(name, shop)
+    shop.write("next.plan", ledgers.plan_of(name, shop.variables["AP_BASE_URL"]))
     applied = shop.run("apply", "next.plan", "-f", "customers.yaml", "--auto-approve")
     if "saved" not in saved_then(name):
         refused = "error: the plan was saved by another version of reconciler\n  make a new plan: "

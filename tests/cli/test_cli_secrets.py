@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import THREE, Place, Reply, answers, variables_of, web_server
-from contract_watch import Watch
+from contract import Watch
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import ApiKey, Emulator

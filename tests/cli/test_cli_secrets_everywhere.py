@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 from command_line import EPOCH_S, PATIENCE_S, Place, variables_of
-from contract_watch import Watch
+from contract import Watch
 
 from reconciler.cli.app import cli
 from reconciler.emulator.server import running

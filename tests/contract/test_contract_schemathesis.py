@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract_asked import WAYS, asked
+from contract import WAYS, asked
 
 FEW = ("--max-examples", "4", "--generation-deterministic")
 

@@ -9,8 +9,7 @@ from api_ways import Ways
 from clocks import VirtualClock
 from clocks import run as in_virtual_time
 from command_line import Online
-from contract_read import OPERATIONS
-from contract_watch import Heard, Said, Watch, of_reply, of_request, operation_of
+from contract import OPERATIONS, Heard, Said, Watch, of_reply, of_request, operation_of
 from emulated import sign_in
 from world import World
 

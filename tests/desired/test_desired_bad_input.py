@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yaml_files import load, problems
+from plan_cases import load, problems
 
 from reconciler.errors import Invalid
 

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from yaml_files import FILE, load
+from plan_cases import YAML_FILE, load
 
 from reconciler.errors import Source
 from reconciler.model.core import Desired, DesiredCustomer, DesiredUser, Move, Reading, SourceFile
@@ -64,31 +64,31 @@ def test_the_whole_layout_is_read(tmp_path: Path) -> None:
                     "state": "NY",
                     "postal_code": "02134",
                 },
-                Source(FILE, 6, 3),
+                Source(YAML_FILE, 6, 3),
                 users=(
                     DesiredUser(
                         "jane@acme.example",
                         {"first_name": "Jane", "last_name": "Doe"},
-                        Source(FILE, 17, 7),
+                        Source(YAML_FILE, 17, 7),
                         frozenset({"last_name"}),
                     ),
                 ),
             ),
             "globex": DesiredCustomer(
-                "globex", {"country": "USA", "name": "Globex"}, Source(FILE, 18, 3), archived=True
+                "globex", {"country": "USA", "name": "Globex"}, Source(YAML_FILE, 18, 3), archived=True
             ),
             "initech": DesiredCustomer(
                 "initech",
                 {"country": "USA", "name": "Initech", "email": "pay@initech.example"},
-                Source(FILE, 21, 3),
+                Source(YAML_FILE, 21, 3),
                 id="cus_9f3",  # type: ignore[arg-type]
                 protect=True,
                 ignore_changes=frozenset({"country"}),
             ),
         },
-        moved=(Move("old-key", "acme", Source(FILE, 29, 5)),),
-        forget={"hooli": Source(FILE, 30, 10)},
-        reading=Reading(files=(SourceFile(FILE, hashlib.sha256(WHOLE.encode()).hexdigest()),)),
+        moved=(Move("old-key", "acme", Source(YAML_FILE, 29, 5)),),
+        forget={"hooli": Source(YAML_FILE, 30, 10)},
+        reading=Reading(files=(SourceFile(YAML_FILE, hashlib.sha256(WHOLE.encode()).hexdigest()),)),
     )
 
 
@@ -100,12 +100,12 @@ def test_an_external_id_is_any_text_compared_as_it_is(tmp_path: Path, key: str) 
 
 def test_standard_input_is_one_more_file(tmp_path: Path) -> None:
     text = b"customers:\n  b: {email: b@x.example}\n"
-    desired = load(tmp_path, "customers:\n  a: {email: a@x.example}\n", FILE, "-", stdin=io.BytesIO(text)).desired
+    desired = load(tmp_path, "customers:\n  a: {email: a@x.example}\n", YAML_FILE, "-", stdin=io.BytesIO(text)).desired
     assert {key: customer.source for key, customer in desired.customers.items()} == {
-        "a": Source(FILE, 2, 3),
+        "a": Source(YAML_FILE, 2, 3),
         "b": Source("<stdin>", 2, 3),
     }
-    assert [file.name for file in desired.reading.files] == [FILE]
+    assert [file.name for file in desired.reading.files] == [YAML_FILE]
 
 
 def test_keys_of_other_environments_are_left_out_and_the_patterns_kept(tmp_path: Path) -> None:
@@ -124,4 +124,4 @@ def test_customers_behind_an_alias_are_customers_like_others(tmp_path: Path) -> 
     text = "customers:\n  a: &a {email: a@x.example, users: {j@x.example: {}}}\n  b: *a\n"
     customers = load(tmp_path, text).desired.customers
     assert customers["b"].fields == {"email": "a@x.example"}
-    assert customers["b"].users == (DesiredUser("j@x.example", {}, Source(FILE, 3, 3)),)
+    assert customers["b"].users == (DesiredUser("j@x.example", {}, Source(YAML_FILE, 3, 3)),)

@@ -11,7 +11,7 @@ import pytest
 from command_line import working_folder
 from hypothesis import given
 from hypothesis import strategies as st
-from yaml_files import write
+from plan_cases import write
 
 from reconciler.desired.files import STDIN, File, read_files
 from reconciler.model.core import Reading, SourceFile

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from yaml_files import FILE, load, problems
+from plan_cases import YAML_FILE, load, problems
 
 from reconciler.errors import Source
 from reconciler.model.core import DesiredCustomer, DesiredUser
@@ -22,12 +22,12 @@ customers:
 
 
 def over(tmp_path: Path, overlay: str, base: str = BASE) -> dict[str, DesiredCustomer]:
-    files = {FILE: base, "demo.yaml": overlay}
+    files = {YAML_FILE: base, "demo.yaml": overlay}
     return dict(load(tmp_path, files, overlays=["demo.yaml"], pins_allowed=False).desired.customers)
 
 
 def wrong(tmp_path: Path, overlay: str, base: str = BASE) -> list[str]:
-    return problems(tmp_path, {FILE: base, "demo.yaml": overlay}, overlays=["demo.yaml"])
+    return problems(tmp_path, {YAML_FILE: base, "demo.yaml": overlay}, overlays=["demo.yaml"])
 
 
 def test_defaults_are_merged_under_every_customer_of_their_file(tmp_path: Path) -> None:
@@ -73,10 +73,10 @@ customers:
     assert over(tmp_path, overlay)["acme"] == DesiredCustomer(
         external_id="acme",
         fields={"name": "Acme", "email": "a@acme.example", "city": "Salem", "state": "MA"},
-        source=Source(FILE, 2, 3),
+        source=Source(YAML_FILE, 2, 3),
         users=(
-            DesiredUser("jane@acme.example", {"first_name": "Jane", "last_name": "Doe"}, Source(FILE, 7, 7)),
-            DesiredUser("joe@acme.example", {}, Source(FILE, 8, 7)),
+            DesiredUser("jane@acme.example", {"first_name": "Jane", "last_name": "Doe"}, Source(YAML_FILE, 7, 7)),
+            DesiredUser("joe@acme.example", {}, Source(YAML_FILE, 8, 7)),
             DesiredUser("new@acme.example", {}, Source("demo.yaml", 8, 7)),
         ),
         id="cus_1",  # type: ignore[arg-type]
@@ -129,7 +129,11 @@ def test_a_users_list_of_an_overlay_replaces_the_one_below_it(tmp_path: Path) ->
 
 
 def test_a_later_overlay_wins(tmp_path: Path) -> None:
-    files = {FILE: BASE, "1.yaml": "customers: {acme: {city: One}}\n", "2.yaml": "customers: {acme: {city: Two}}\n"}
+    files = {
+        YAML_FILE: BASE,
+        "1.yaml": "customers: {acme: {city: One}}\n",
+        "2.yaml": "customers: {acme: {city: Two}}\n",
+    }
     assert load(tmp_path, files, overlays=["1.yaml", "2.yaml"]).desired.customers["acme"].fields["city"] == "Two"
 
 
@@ -172,7 +176,7 @@ def test_what_is_wrong_in_an_overlay_is_said_of_the_overlay(tmp_path: Path) -> N
 
 def test_moved_and_forget_of_overlays_are_joined_with_those_of_the_files(tmp_path: Path) -> None:
     files = {
-        FILE: BASE + "forget: [x]\nmoved: [{from: a, to: acme}]\n",
+        YAML_FILE: BASE + "forget: [x]\nmoved: [{from: a, to: acme}]\n",
         "demo.yaml": "forget: [y]\nmoved: [{from: g, to: globex}]\n",
     }
     desired = load(tmp_path, files, overlays=["demo.yaml"]).desired
@@ -183,12 +187,12 @@ def test_moved_and_forget_of_overlays_are_joined_with_those_of_the_files(tmp_pat
 
 
 def test_a_move_to_a_customer_that_is_absent_in_this_environment_is_left_out(tmp_path: Path) -> None:
-    files = {FILE: BASE + "moved: [{from: g, to: globex}]\n", "demo.yaml": "customers: {globex: null}\n"}
+    files = {YAML_FILE: BASE + "moved: [{from: g, to: globex}]\n", "demo.yaml": "customers: {globex: null}\n"}
     assert load(tmp_path, files, overlays=["demo.yaml"]).desired.moved == ()
 
 
 def test_a_customer_that_is_absent_in_this_environment_may_be_forgotten_there(tmp_path: Path) -> None:
-    files = {FILE: BASE, "demo.yaml": "customers: {globex: null}\nforget: [globex]\n"}
+    files = {YAML_FILE: BASE, "demo.yaml": "customers: {globex: null}\nforget: [globex]\n"}
     assert list(load(tmp_path, files, overlays=["demo.yaml"]).desired.forget) == ["globex"]
 
 

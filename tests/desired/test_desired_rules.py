@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from yaml_files import load, problems, warnings
+from plan_cases import load, problems, warnings
 
 from reconciler.errors import Source
 from reconciler.model.core import Move

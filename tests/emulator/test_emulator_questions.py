@@ -6,7 +6,7 @@ from dataclasses import fields
 from enum import StrEnum
 
 import pytest
-from asked_lists import ANSWERS
+from open_questions import ANSWERS
 
 from reconciler.cli.emulator import behaviour_of
 from reconciler.rules import Behaviour, Rewrite

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import object_leases
-import postgres_leases
+import object_server
+import postgres_server
 import pytest
 from ledgers import OPENERS, Open, bound, sqlite_ledger
 
@@ -24,7 +24,7 @@ def opener(request: pytest.FixtureRequest) -> Open:
 
 def begun(ledger: Ledger, holder: Holder, folder: Path) -> Ledger:
     """Let a run begin; a lease of an earlier one has expired by then."""
-    for leases in (postgres_leases, object_leases):
+    for leases in (postgres_server, object_server):
         leases.expire(str(folder))
     return ledger.begin(holder, account=str(folder))
 

@@ -62,7 +62,9 @@ def test_a_database_says_its_format_and_that_it_may_be_written(tmp_path: Path) -
     with open_postgres(tmp_path):
         pass
     known = len(shipped_in("reconciler.ledger.postgres"))
-    assert storage_of(postgres_server.url()) == Storage(StorageKind.DATABASE, format=known, known=known, writable=True)
+    assert storage_of(postgres_server.server_url()) == Storage(
+        StorageKind.DATABASE, format=known, known=known, writable=True
+    )
 
 
 def test_a_url_of_no_known_kind_is_refused_without_its_password() -> None:

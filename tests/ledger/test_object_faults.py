@@ -13,7 +13,7 @@ from typing import Any
 import object_server
 import pytest
 from ledgers import LATER, WHERE, bound
-from store_proxy import Fault, Proxy, proxy
+from object_server import Fault, Proxy, proxy
 
 from reconciler.errors import LedgerFailed, LedgerTooNew, Refused
 from reconciler.ledger import Holder, Ledger, open_ledger

@@ -12,7 +12,7 @@ from typing import Any
 import object_server
 import pytest
 from ledgers import bound, open_objects
-from object_leases import expire, lasts_s
+from object_server import expire, lasts_s
 
 from reconciler.errors import LedgerFailed, Locked, ReconcilerError, TakenOver
 from reconciler.ledger import Holder, Ledger
@@ -26,7 +26,7 @@ BEN = Holder("ben@other 8", "2026-01-01T00:00:20Z", "undo")
 
 def begin(folder: Path, holder: Holder = ANA, *, account: str | None = None, **how: Any) -> Ledger:  # noqa: ANN401
     given = {"environment": f"demo {folder}", "base_url": "https://api.example", **how}
-    ledger = open_url(object_server.url(), **given)
+    ledger = open_url(object_server.store_url(), **given)
     try:
         return ledger.begin(holder, account=account or str(folder))
     except ReconcilerError:
@@ -60,20 +60,20 @@ def test_two_client_ids_do_not_write_to_one_ledger_at_once(tmp_path: Path) -> No
 def test_a_refused_run_leaves_no_lease_behind(tmp_path: Path) -> None:
     with begin(tmp_path, account=f"{tmp_path} a"), pytest.raises(Locked):
         begin(tmp_path, BEN, account=f"{tmp_path} b")
-    assert lease_holder(object_server.url(), f"{tmp_path} b") is None
+    assert lease_holder(object_server.store_url(), f"{tmp_path} b") is None
 
 
 def test_a_lease_that_has_expired_is_taken_over(tmp_path: Path) -> None:
     with begin(tmp_path):
         expire(str(tmp_path))
         with begin(tmp_path, BEN):
-            assert lease_holder(object_server.url(), str(tmp_path)) == BEN
+            assert lease_holder(object_server.store_url(), str(tmp_path)) == BEN
 
 
 def test_leaving_ends_the_lease(tmp_path: Path) -> None:
     with begin(tmp_path):
-        held = lease_holder(object_server.url(), str(tmp_path))
-    assert (held, lease_holder(object_server.url(), str(tmp_path))) == (ANA, None)
+        held = lease_holder(object_server.store_url(), str(tmp_path))
+    assert (held, lease_holder(object_server.store_url(), str(tmp_path))) == (ANA, None)
 
 
 def test_a_late_run_that_leaves_does_not_end_the_lease_of_the_one_that_took_over(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_late_run_that_leaves_does_not_end_the_lease_of_the_one_that_took_over
     expire(str(tmp_path))
     with begin(tmp_path, BEN):
         late.__exit__(None, None, None)
-        assert lease_holder(object_server.url(), str(tmp_path)) == BEN
+        assert lease_holder(object_server.store_url(), str(tmp_path)) == BEN
 
 
 def test_a_late_run_that_leaves_does_not_take_the_log_back(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_run_on_another_ledger_of_the_account_takes_over_too(tmp_path: Path) -
 
 def test_a_run_whose_lock_was_ended_by_hand_writes_nothing_more(tmp_path: Path) -> None:
     with begin(tmp_path) as run:
-        end_lease(object_server.url(), str(tmp_path))
+        end_lease(object_server.store_url(), str(tmp_path))
         with pytest.raises(TakenOver, match="ended by hand; it writes and sends nothing more"):
             run.commit([PutBinding(bound(1))])
         with pytest.raises(TakenOver, match="ended by hand"):
@@ -200,7 +200,7 @@ def test_a_killed_run_leaves_no_lease_to_wait_for_on_its_own_machine(tmp_path: P
 import sys
 from reconciler.ledger import Holder
 from reconciler.ledger.objects.ledger import open_objects
-ledger = open_objects({object_server.url()!r}, environment="demo {tmp_path}", base_url="https://api.example")
+ledger = open_objects({object_server.store_url()!r}, environment="demo {tmp_path}", base_url="https://api.example")
 ledger.begin(Holder("ana@host 7", "", "apply"), account={str(tmp_path)!r})
 print("begun", flush=True)
 sys.stdin.read()
@@ -213,4 +213,4 @@ sys.stdin.read()
             begin(tmp_path, BEN)
         other.kill()
     with begin(tmp_path, BEN):
-        assert lease_holder(object_server.url(), str(tmp_path)) == BEN
+        assert lease_holder(object_server.store_url(), str(tmp_path)) == BEN

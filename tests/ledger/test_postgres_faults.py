@@ -11,9 +11,8 @@ from urllib.parse import quote
 import postgres_server
 import psycopg
 import pytest
-from cut_wire import Cut, Wire, wire
 from ledgers import bound, open_postgres
-from postgres_leases import ask
+from postgres_server import Cut, Wire, ask, wire
 
 from reconciler.errors import LedgerFailed
 from reconciler.escape import visible
@@ -174,7 +173,7 @@ def test_without_the_driver_it_is_told_what_to_install() -> None:
 def test_a_database_that_cannot_hold_every_text_is_refused() -> None:
     ask("DROP DATABASE IF EXISTS latin WITH (FORCE)")
     ask("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
-    url = postgres_server.url().replace("/postgres?", "/latin?")
+    url = postgres_server.server_url().replace("/postgres?", "/latin?")
     with pytest.raises(LedgerFailed, match="the database's encoding is LATIN1, and the ledger needs UTF8"):
         open_ledger(url, environment="demo", base_url="https://api.example")
 

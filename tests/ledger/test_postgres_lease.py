@@ -11,7 +11,7 @@ from typing import Any
 import postgres_server
 import pytest
 from ledgers import bound, open_postgres
-from postgres_leases import ask, expire, lasts_s
+from postgres_server import ask, expire, lasts_s
 
 from reconciler.errors import LedgerFailed, Locked, ReconcilerError, TakenOver
 from reconciler.ledger import Holder, Ledger
@@ -26,7 +26,7 @@ BEN = Holder("ben@other 8", "2026-01-01T00:00:20Z", "undo")
 
 def begin(folder: Path, holder: Holder = ANA, *, account: str | None = None, **how: Any) -> Ledger:  # noqa: ANN401
     given = {"environment": f"demo {folder}", "base_url": "https://api.example", **how}
-    ledger = open_url(postgres_server.url(), **given)
+    ledger = open_url(postgres_server.server_url(), **given)
     try:
         return ledger.begin(holder, account=account or str(folder))
     except ReconcilerError:
@@ -60,20 +60,20 @@ def test_two_client_ids_do_not_write_to_one_ledger_at_once(tmp_path: Path) -> No
 def test_a_refused_run_leaves_no_lease_behind(tmp_path: Path) -> None:
     with begin(tmp_path, account=f"{tmp_path} a"), pytest.raises(Locked):
         begin(tmp_path, BEN, account=f"{tmp_path} b")
-    assert lease_holder(postgres_server.url(), f"{tmp_path} b") is None
+    assert lease_holder(postgres_server.server_url(), f"{tmp_path} b") is None
 
 
 def test_a_lease_that_has_expired_is_taken_over(tmp_path: Path) -> None:
     with begin(tmp_path):
         expire(str(tmp_path))
         with begin(tmp_path, BEN):
-            assert lease_holder(postgres_server.url(), str(tmp_path)) == BEN
+            assert lease_holder(postgres_server.server_url(), str(tmp_path)) == BEN
 
 
 def test_leaving_ends_the_lease(tmp_path: Path) -> None:
     with begin(tmp_path):
-        held = lease_holder(postgres_server.url(), str(tmp_path))
-    assert (held, lease_holder(postgres_server.url(), str(tmp_path))) == (ANA, None)
+        held = lease_holder(postgres_server.server_url(), str(tmp_path))
+    assert (held, lease_holder(postgres_server.server_url(), str(tmp_path))) == (ANA, None)
 
 
 def test_a_late_run_that_leaves_does_not_end_the_lease_of_the_one_that_took_over(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_late_run_that_leaves_does_not_end_the_lease_of_the_one_that_took_over
     expire(str(tmp_path))
     with begin(tmp_path, BEN):
         late.__exit__(None, None, None)
-        assert lease_holder(postgres_server.url(), str(tmp_path)) == BEN
+        assert lease_holder(postgres_server.server_url(), str(tmp_path)) == BEN
 
 
 def test_a_lease_lasts_15_seconds_from_its_last_renewal_or_commit(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_run_on_another_ledger_of_the_account_takes_over_too(tmp_path: Path) -
 
 def test_a_run_whose_lock_was_ended_by_hand_writes_nothing_more(tmp_path: Path) -> None:
     with begin(tmp_path) as run:
-        end_lease(postgres_server.url(), str(tmp_path))
+        end_lease(postgres_server.server_url(), str(tmp_path))
         with pytest.raises(TakenOver, match="ended by hand; it writes and sends nothing more"):
             run.commit([PutBinding(bound(1))])
         assert run.records().bindings == {}
@@ -150,7 +150,7 @@ import sys, time
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
 from reconciler.ledger import Holder
 from reconciler.ledger.postgres.connect import open_postgres
-ledger = open_postgres({postgres_server.url()!r}, environment="demo {tmp_path}", base_url="https://api.example")
+ledger = open_postgres({postgres_server.server_url()!r}, environment="demo {tmp_path}", base_url="https://api.example")
 ledger.begin(Holder("ana@host 7", "", "apply"), account={str(tmp_path)!r})
 print("begun", flush=True)
 sys.stdin.read()
@@ -163,7 +163,7 @@ sys.stdin.read()
             begin(tmp_path, BEN)
         other.kill()
     with begin(tmp_path, BEN):
-        assert lease_holder(postgres_server.url(), str(tmp_path)) == BEN
+        assert lease_holder(postgres_server.server_url(), str(tmp_path)) == BEN
     assert ask("SELECT count(*) FROM reconciler.leases WHERE account = %s", str(tmp_path)) == [(0,)]
 
 

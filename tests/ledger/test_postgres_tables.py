@@ -10,7 +10,7 @@ from pathlib import Path
 import postgres_server
 import pytest
 from ledgers import bound, open_postgres
-from postgres_leases import ask
+from postgres_server import ask
 
 from reconciler.errors import LedgerFailed, LedgerTooNew, Locked
 from reconciler.ledger import Holder, Ledger

@@ -25,7 +25,7 @@ from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import old_ledgers
+import ledgers
 import postgres_server
 from command_line import Online, Ran, variables_of
 
@@ -49,7 +49,7 @@ def main(words: list[str]) -> None:
     for kind, folder in MIGRATIONS.items():
         number = len(list((program / folder).glob("*.sql")))
         if number:
-            target = old_ledgers.FOLDER / f"{kind}-{number}"
+            target = ledgers.FOLDER / f"{kind}-{number}"
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)
             with TemporaryDirectory() as place, running(emulator := Emulator(rate=0)) as url:
@@ -64,31 +64,29 @@ def _keep(kind: str, shop: Online, target: Path) -> None:
     _play(shop)
     texts = {
         "ledger.sql": _database(state) if kind == "postgres" else _file(state),
-        "account.json": json.dumps(old_ledgers.account_of(shop.emulator.account), indent=1) + "\n",
+        "account.json": json.dumps(ledgers.account_of(shop.emulator.account), indent=1) + "\n",
     }
     pulled = shop.spawn("state", "pull")
     if pulled.code == 0:  # the first format's program had no such command
         texts["copy.jsonl"] = pulled.out
     for name, text in texts.items():
-        ours = _of_nobody(text).replace(shop.variables["AP_BASE_URL"], old_ledgers.ANY_URL)
-        (target / name).write_text(old_ledgers.copy_of(ours) if name == "copy.jsonl" else ours, encoding="utf-8")
+        ours = _of_nobody(text).replace(shop.variables["AP_BASE_URL"], ledgers.ANY_URL)
+        (target / name).write_text(ledgers.copy_of(ours) if name == "copy.jsonl" else ours, encoding="utf-8")
     time.sleep(11)  # the intent of the run that was killed is older than the lag bound then
     _done(shop.spawn("plan", "-f", "customers.yaml", "--out", "next.plan"))
     plan = (shop.folder / "next.plan").read_text(encoding="utf-8")
-    (target / "next.plan").write_text(
-        plan.replace(shop.variables["AP_BASE_URL"], old_ledgers.ANY_URL), encoding="utf-8"
-    )
+    (target / "next.plan").write_text(plan.replace(shop.variables["AP_BASE_URL"], ledgers.ANY_URL), encoding="utf-8")
 
 
 def _play(shop: Online) -> None:
     """Apply twice, let somebody edit, and be killed in a create."""
     shop.load(*BEFORE)
     for number in (1, 2):
-        shop.write("customers.yaml", (old_ledgers.FOLDER / f"{number}.yaml").read_bytes())
+        shop.write("customers.yaml", (ledgers.FOLDER / f"{number}.yaml").read_bytes())
         _done(shop.spawn("apply", "-f", "customers.yaml", "--auto-approve", "--max-archives", "1"))
         shop.later()
     shop.load({"id": shop.id_of("acme"), "city": "Salem"})
-    shop.write("customers.yaml", (old_ledgers.FOLDER / "3.yaml").read_bytes())
+    shop.write("customers.yaml", (ledgers.FOLDER / "3.yaml").read_bytes())
     _killed(shop)
     shop.later()
 

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from api_ways import Fault, UserEmails, Ways, scripted
-from calling_world import CallingWorld
-from plan_parts import customer, declared
+from plan_values import customer, declared
+from world import CallingWorld
 
 from reconciler.apply import direct_request
 from reconciler.apply.direct_request import Call

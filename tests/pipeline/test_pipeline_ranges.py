@@ -9,11 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_account import Customer
-from api_routes import Endpoint
+from api_account import Customer, Endpoint
 from api_ways import Order, Ways
-from listings import is_narrow, window
-from prices import PRICES
+from prices import PRICES, is_narrow, window
 from rulebook import RULES, complaints
 from story import TERMS, Ran, Story
 from world import World

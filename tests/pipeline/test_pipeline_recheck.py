@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from api_routes import Endpoint
+from api_account import Endpoint
 from api_ways import Ways
-from plan_parts import customer, declared
+from plan_values import customer, declared
 from world import REF, World
 
 from reconciler.errors import Source

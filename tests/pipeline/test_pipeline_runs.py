@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plan_parts import NOW_S, account, bound, ledger
+from plan_values import NOW_S, account, bound, ledger
 
 from reconciler.apply.recover import recovered
 from reconciler.errors import ReconcilerError

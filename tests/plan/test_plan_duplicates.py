@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from plan_parts import TERMS, account, bound, ledger, there
+from plan_values import TERMS, account, bound, ledger, there
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.core import Action, Address, CustomerId, ListPaymentMethods, ListUsers, Live, LiveUser, Reason

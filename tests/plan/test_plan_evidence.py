@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from plan_parts import account, bound, ledger, there
+from plan_values import account, bound, ledger, there
 
 from reconciler.errors import Refused
 from reconciler.model.core import Action, Address, CustomerId, Live, Reason

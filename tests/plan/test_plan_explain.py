@@ -9,9 +9,8 @@ import pytest
 from api_ways import Ways
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_parts import TERMS, account, bound, customer, declared, ledger, there
-from steps import Apply, Declared, LiveEdit, SomeoneEdits, TimePasses
-from story import story, terms
+from plan_values import TERMS, account, bound, customer, declared, ledger, there
+from story import Apply, Declared, LiveEdit, SomeoneEdits, TimePasses, story, terms
 from strategies import desired_states, histories, live_states, ways
 from world import Stages
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from plan_parts import TERMS
+from plan_values import TERMS
 
 from reconciler.model.plan import Cost, Fit, Plan
 from reconciler.model.policy import Allowance

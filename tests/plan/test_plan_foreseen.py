@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import inf
 
 import pytest
-from plan_parts import FILE, NOW_S, TERMS, bound, customer, declared
+from plan_values import FILE, NOW_S, TERMS, bound, customer, declared
 
 from reconciler.errors import Source
 from reconciler.model.core import CustomerId, Desired, DesiredUser, ListUsers

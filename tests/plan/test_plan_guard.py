@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from plan_parts import CREATED_AT, TERMS, account, bound, customer, declared, ledger, sight, there
+from plan_values import CREATED_AT, TERMS, account, bound, customer, declared, ledger, sight, there
 
 from reconciler.errors import Incomplete, Refused
 from reconciler.model.core import Action, Address, CustomerId, Get, ListAgain, Live, Reason, Seek

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from plan_parts import FILE, TERMS, account, bound, customer, declared, ledger, there
+from plan_values import FILE, TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.errors import Source
 from reconciler.model.core import Address, Desired, Live

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from plan_parts import CREATED_AT, FILE, TERMS, account, bound, customer, declared, ledger, there
+from plan_values import CREATED_AT, FILE, TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Move

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from plan_parts import CREATED_AT, NOW_S, account, bound, sight, there
+from plan_values import CREATED_AT, NOW_S, account, bound, sight, there
 
 from reconciler.model.core import CustomerId, Get, Live, Seek
 from reconciler.model.ledger import Binding, BindingState, Recent, RecentWrite

@@ -6,7 +6,7 @@ import json
 
 import plan_cases
 import pytest
-from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+from plan_values import TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.kinds.wire import with_record
 from reconciler.model.ledger import Binding, Trouble

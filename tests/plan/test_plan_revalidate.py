@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+from plan_values import TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.model.core import Action, Address, CustomerId, Desired, Reason, Status
 from reconciler.model.ledger import Binding, Intent, PutUsers, Records, SeenUser

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from plan_parts import TERMS, bound, customer, declared
+from plan_values import TERMS, bound, customer, declared
 
 from reconciler.model.core import Desired, Reading, SourceFile
 from reconciler.plan.scope import scope_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+from plan_values import TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.kinds.wire import with_record
 from reconciler.model.ledger import Binding

@@ -11,7 +11,7 @@ import plan_cases
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_parts import TERMS, account, bound, customer, declared, ledger, there
+from plan_values import TERMS, account, bound, customer, declared, ledger, there
 from strategies import declared_fields, desired_states, keys, live_fields
 
 from reconciler.errors import Incomplete, PlanFaulty, Refused, Source

@@ -9,9 +9,8 @@ import pytest
 from api_ways import Ways
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from plan_parts import FILE, NOW_S, TERMS, account, bound, customer, declared, ledger, there
-from steps import LiveEdit, Step
-from story import Switched, story, switches, terms
+from plan_values import FILE, NOW_S, TERMS, account, bound, customer, declared, ledger, there
+from story import LiveEdit, Step, Switched, story, switches, terms
 from strategies import histories, live_states, ways
 from world import Stages
 

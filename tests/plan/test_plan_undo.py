@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from plan_parts import CREATED_AT, NOW_S, TERMS, account, bound, ledger, there
+from plan_values import CREATED_AT, NOW_S, TERMS, account, bound, ledger, there
 
 from reconciler.kinds.wire import with_record
 from reconciler.model.core import Action, Address, CustomerId, Live, Reason, Seek, Status

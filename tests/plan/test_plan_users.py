@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from plan_parts import FILE, customer
+from plan_values import FILE, customer
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, DesiredUser, ListUsers, LiveUser

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from plan_parts import NOW_S, TERMS, account, bound, ledger, there
+from plan_values import NOW_S, TERMS, account, bound, ledger, there
 
 from reconciler.model.core import Live
 from reconciler.model.ledger import Binding, BindingState, Learned

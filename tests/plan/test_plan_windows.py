@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from plan_parts import TERMS, account, customer, declared, ledger
+from plan_values import TERMS, account, customer, declared, ledger
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, Reason

@@ -11,9 +11,9 @@ from typing import Any
 from command_line import raw
 from hypothesis import given
 from hypothesis import strategies as st
+from plan_values import NOTHING, WHOLE
 from test_plan_markdown_hostile import HOSTILE
 from test_plan_text_hostile import hostile_plan
-from whole_plan import NOTHING, WHOLE
 
 from reconciler.report.plan_html import plan_html
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from markdown_read import read
-from whole_plan import NOTHING, WHOLE, at
+from markdown_blocks import read
+from plan_values import NOTHING, WHOLE, at
 
 from reconciler.escape import LEAST_BYTES, MAX_BYTES
 from reconciler.model.core import Action, Address, CustomerId, Reason

@@ -8,7 +8,7 @@ import pytest
 from command_line import raw
 from hypothesis import example, given
 from hypothesis import strategies as st
-from markdown_read import read
+from markdown_blocks import read
 from test_plan_text_hostile import hostile_plan
 
 from reconciler.escape import LEAST_BYTES, visible

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from whole_plan import NOTHING, WHOLE
+from plan_values import NOTHING, WHOLE
 
 from reconciler.model.core import Action, Address, CustomerId, Reason
 from reconciler.model.plan import Blocked, Change, Cost, FieldChange, Plan

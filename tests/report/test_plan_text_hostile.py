@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from whole_plan import NOTHING
+from plan_values import NOTHING
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason

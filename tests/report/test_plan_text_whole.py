@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from whole_plan import WHOLE
+from plan_values import WHOLE
 
 from reconciler.report.plan_text import plan_text
 

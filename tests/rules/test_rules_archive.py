@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from rules_account import NOW, UNKNOWN, ids, made
+from emulated import NOW, UNKNOWN, ids, made
 
 from reconciler.rules import Account, Behaviour, RuleReply, archive, get, list_customers, patch, restore
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from rules_account import NOW, PLAIN, UNKNOWN, USED, body, made
+from emulated import NOW, PLAIN, UNKNOWN, USED, body, made
 
 from reconciler.rules import (
     Account,

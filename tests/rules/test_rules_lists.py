@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from rules_account import NOW, PLAIN, UNKNOWN, body, flat, ids, made, numbered, read_all
+from emulated import NOW, PLAIN, UNKNOWN, body, flat, ids, made, numbered, read_all
 
 from reconciler.rules import (
     Account,

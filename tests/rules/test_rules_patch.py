@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rules_account import NOW, PLAIN, body, made
+from emulated import NOW, PLAIN, body, made
 
 from reconciler.rules import (
     Account,

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from emulated import NOW, flat, made, read_all
 from hypothesis import given
 from hypothesis import strategies as st
-from rules_account import NOW, flat, made, read_all
 
 from reconciler.rules import Account, Behaviour, Order, Paging, StoredCustomer, Unique, archive, put, remove, restore
 

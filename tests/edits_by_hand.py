@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from crossed import UNDER
-from plan_parts import customer, declared
-from switched import SwitchedWorld
+from plan_values import customer, declared
+from switch_matrix import UNDER
+from world import SwitchedWorld
 
 from reconciler.model.core import Action, Desired
 from reconciler.model.plan import Plan

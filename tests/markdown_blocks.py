@@ -1,12 +1,4 @@
-"""
-Fenced blocks of the docs: found, played against an emulator, compared with what they promise.
-
-A `console` block holds commands (`$ reconciler plan`) with their output: `…` stands for any text within a line,
-a line that is `…` alone for any number of lines. A block whose first line is a comment with a file's name
-(`# customers.yaml`) is that file. Other blocks (`sh`) are for the reader alone.
-
-`python tests/console.py docs/tutorial.md` writes the outputs as they are now into the page: read the difference.
-"""
+"""Markdown as its reader sees it; and fenced blocks of the docs, run against an emulator."""
 
 from __future__ import annotations
 
@@ -20,10 +12,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from contract_watch import Watch
+from contract import Watch
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What stands in a text: the kinds of its parts, its HTML, its words outside of code, and its code."""
+
+    kinds: frozenset[str]
+    html: tuple[str, ...]
+    words: tuple[str, ...]
+    code: tuple[str, ...]
+
+
+def read(text: str) -> Read:
+    tokens = list(_flat(MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)))
+    return Read(
+        frozenset(token.type for token in tokens),
+        tuple(token.content for token in tokens if token.type in ("html_block", "html_inline")),
+        tuple(token.content for token in tokens if token.type == "text" and token.content),
+        tuple(token.content for token in tokens if token.type in ("code_inline", "fence", "code_block")),
+    )
+
+
+def _flat(tokens: list[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield token
+        yield from _flat(token.children or [])
+
 
 ANY = "…"
 PAUSE_S = 30.0

@@ -1,26 +1,106 @@
-"""
-Who stands between a client and the API, and holds what both say to the contract (`schema/openapi.yaml`).
-
-A name that the contract does not offer is outside it in a request, and inside in a reply: new fields may come any
-day.
-"""
+"""The contract of the API (`schema/openapi.yaml`): read, and held against what a client and the API say."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
 import jsonschema_rs
-from contract_read import CONTRACT, OPERATIONS, Node, Operation, followed
+import yaml
 
 from reconciler.emulator.calls import Answer, Call, Dropped
 from reconciler.emulator.faults import Fault
+from reconciler.emulator.server import running
+from reconciler.emulator.service import Emulator, load
+from reconciler.resources import shipped
+from reconciler.rules import Behaviour
+
+Node = Mapping[str, Any]
+
+CONTRACT: Node = yaml.safe_load(shipped("schema/openapi.yaml").read_text(encoding="utf-8"))
+METHODS = ("get", "post", "patch", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    One request of the contract.
+
+    `body` is the schema of what it carries, `media` its type; both are empty where it carries nothing.
+    `security` is the scheme of its Authorization header, in small letters.
+    """
+
+    id: str
+    method: str
+    path: str
+    parameters: Mapping[str, Node]
+    media: str
+    body: Node
+    responses: Mapping[int, Node]
+    security: str
+
+    @property
+    def statuses(self) -> set[int]:
+        return set(self.responses)
+
+    @property
+    def query(self) -> dict[str, Node]:
+        """Return the parameters that stand in the query."""
+        return {name: one for name, one in self.parameters.items() if one["in"] == "query"}
+
+    def fields(self) -> set[str]:
+        """Return the names that its body may hold."""
+        return set(followed(self.body)["properties"])
+
+
+def followed(node: Node) -> Node:
+    """Return a part with its `$ref` followed; what stands beside the `$ref` wins."""
+    if "$ref" not in node:
+        return node
+    target: Node = CONTRACT
+    for step in node["$ref"].removeprefix("#/").split("/"):
+        target = target[step]
+    return {**followed(target), **{name: one for name, one in node.items() if name != "$ref"}}
+
+
+def _operation(method: str, path: str, item: Node) -> Operation:
+    node = item[method]
+    parameters = [followed(one) for one in (*item.get("parameters", ()), *node.get("parameters", ()))]
+    ((media, content),) = node.get("requestBody", {}).get("content", {"": {}}).items()
+    (needed,) = node.get("security", CONTRACT["security"])
+    (scheme,) = needed
+    return Operation(
+        node["operationId"],
+        method.upper(),
+        path,
+        {one["name"]: one for one in parameters},
+        media,
+        content.get("schema", {}),
+        {int(status): followed(one) for status, one in node["responses"].items()},
+        CONTRACT["components"]["securitySchemes"][scheme]["scheme"],
+    )
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    one.id: one
+    for path, item in CONTRACT["paths"].items()
+    for method in METHODS
+    if method in item
+    for one in [_operation(method, path, item)]
+}
+"""By operationId."""
+
 
 _WHOLE = re.compile(r"-?[0-9]+")
 _FORM = "application/x-www-form-urlencoded"
@@ -208,3 +288,81 @@ def _body(operation: str) -> jsonschema_rs.Validator:
 @cache
 def _reply(operation: str, status: int) -> jsonschema_rs.Validator:
     return _compiled(OPERATIONS[operation].responses[status]["content"]["application/json"]["schema"])
+
+
+# An archive is no deletion: an archived customer is restored, and then answers again.
+_NO_DELETION = ("--exclude-checks", "use_after_free")
+# By name, the emulator's switches, and what is not asked of it.
+WAYS: Mapping[str, tuple[Mapping[str, object], Sequence[str]]] = {
+    "as it is": ({}, _NO_DELETION),
+    "archived is gone": (
+        {"gets_archived": False, "patches_archived": False, "repeated_archive": 404},
+        # Without it an archive is like a deletion.
+        ("--exclude-operation-id", "restore_customer"),
+    ),
+    "other shapes": (
+        {
+            "error_body": "html",
+            "extra_fields": True,
+            "larger_limit": "refuse",
+            "methods_bare": True,
+            "order": "id",
+            "page_shape": "nested",
+            "precision": "s",
+            "repeated_archive": 400,
+            "repeated_restore": 400,
+            "unique": "none",
+            "unset": "null",
+        },
+        _NO_DELETION,
+    ),
+    "other values": (
+        {
+            "email_lowered": True,
+            "error_body": "other",
+            "order": "oldest",
+            "page_holds": 1,
+            "paging": "offset",
+            "precision": "ms",
+            "rewrites": "trim,country,ein,state,address",
+            "unset": "absent",
+            "user_unique": "account",
+        },
+        _NO_DELETION,
+    ),
+}
+SETTINGS = Path(__file__).parent / "contract" / "schemathesis.toml"
+_PROGRAM = "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())"
+_COUNT = re.compile(r"(\d+) generated")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a run ended (0: it found nothing), what it printed, and how many test cases it made."""
+
+    code: int
+    text: str
+    cases: int
+
+
+def asked(switches: Mapping[str, object], *options: str) -> Asked:
+    """Run Schemathesis with `options` against an emulator with these switches, which has a few customers already."""
+    served = Emulator(rate=0, behaviour=Behaviour().changed(switches))
+    # Those without an external_id, as most that a tool makes, have a payment method.
+    served.account.payment_methods[""] = [{"id": "pm_1", "type": "card"}]
+    load(served.account, [{"name": name, "users": [{"email": f"{name}@acme.example"}]} for name in "abc"], 0.0)
+    contract = str(shipped("schema/openapi.yaml"))
+    with running(served) as url, tempfile.TemporaryDirectory() as folder:
+        form = {"grant_type": "client_credentials"}
+        given = httpx.post(f"{url}/oauth/token", auth=("local", "local"), data=form)
+        ran = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, "--config-file", str(SETTINGS), "run", contract, "--url", url, *options],
+            cwd=folder,
+            env={**os.environ, "TOKEN": given.json()["access_token"], "NO_COLOR": "1", "COLUMNS": "120"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    text = ran.stdout.decode()
+    cases = _COUNT.search(text)
+    return Asked(ran.returncode, text, int(cases[1]) if cases else 0)
