@@ -4,8 +4,8 @@ Whether runs reach what is declared on servers in which each pair of ways of two
 python bench/matrix.py [--json] [--plain] [--strength 3] [--rows N]
 
 On each server of a covering array (`tests/switch_matrix.py`) a history is told: customers found and created, edited
-on both sides, archived, brought back, the ledger lost. Besides, before each phase a run dies at a step that is another each
-time, and after it drift and an import are read; and apart from the history somebody edits right after a run
+on both sides, archived, brought back, the ledger lost. Besides, before each phase a run dies at a step that is another
+each time, and after it drift and an import are read; and apart from the history somebody edits right after a run
 (`tests/edits_by_hand.py`). `--plain` leaves that out: it is what the tests do. With `--strength 3` the questions on
 which most depends meet three by three.
 """

@@ -192,7 +192,7 @@ def find_places(data: bytes, paths: Iterable[KeyPath]) -> dict[KeyPath, Position
     >>> places["a", "b"]
     Position(key=(2, 3), value=(2, 6))
     >>> places["a", "c"]
-    Place(key=(1, 1), value=(2, 3))
+    Position(key=(1, 1), value=(2, 3))
     """
     asked = set(paths)
     sought = {path[:length] for path in asked for length in range(len(path) + 1)}
