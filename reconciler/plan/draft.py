@@ -1,4 +1,19 @@
-"""Parts to a plan: in order, held against the limits, priced; and what must still be read before it is one."""
+"""
+From parts to a plan: ordered, held against the limits, priced. Or to the reads that it needs first.
+
+This is the heart of the design. Planning is pure, so it cannot look anything up. Where the listing does not settle a
+question (Is a customer archived that the list lacks? Which users does it have?), `make_plan` returns a `Draft` whose
+`reads` are not empty. Its caller, `pipeline/plan.py`, sends those reads, adds the answers to `Live`, and calls
+`make_plan` again with the same declared customers and records. That repeats until a draft asks for nothing:
+
+    draft = make_plan(desired, live, records, terms)
+    while draft.reads:
+        live = await answer(client, live, draft.reads)
+        draft = make_plan(desired, live, records, terms)
+
+So each rule asks for what it needs where it needs it, only what is needed is read, and the same values always give the
+same plan. It ends, as an answered read is never asked again.
+"""
 
 from __future__ import annotations
 
