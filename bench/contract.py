@@ -16,7 +16,7 @@ from workbench import table, told
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tests are no package
 
-from contract import WAYS, asked
+from api_contract import WAYS, asked
 
 COLUMNS = ("ways", "cases", "seconds", "found")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from api_contract import Watch
 from command_line import Online, Place, renewed, variables_of
-from contract import Watch
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
+from api_contract import Watch
 from api_model import ModelApi
 from api_ways import Hook, Ways, healthy
 from clocks import VirtualClock, run
-from contract import Watch
 
 from reconciler.clock import Clock
 from reconciler.emulator.faults import Faults

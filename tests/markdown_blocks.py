@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from contract import Watch
+from api_contract import Watch
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 

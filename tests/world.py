@@ -11,11 +11,11 @@ from typing import Any
 import api_ways
 import httpx
 from api_account import Customer, Seen, User
+from api_contract import hold, hold_call
 from api_model import ModelApi
 from api_ways import Hook, Ways, healthy
 from clocks import EPOCH_S, VirtualClock
 from clocks import run as in_virtual_time
-from contract import hold, hold_call
 
 from reconciler.api.client import ApiClient
 from reconciler.api.limit import Budget

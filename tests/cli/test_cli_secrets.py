@@ -6,8 +6,8 @@ import base64
 from pathlib import Path
 
 import pytest
+from api_contract import Watch
 from command_line import THREE, Place, Reply, answers, variables_of, web_server
-from contract import Watch
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import ApiKey, Emulator

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from api_contract import Watch
 from command_line import EPOCH_S, PATIENCE_S, Place, variables_of
-from contract import Watch
 
 from reconciler.cli.app import cli
 from reconciler.emulator.server import running

@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from contract import CONTRACT, METHODS, OPERATIONS, Node, followed
+from api_contract import CONTRACT, METHODS, OPERATIONS, Node, followed
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from reconciler.rules import account

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import httpx
 import pytest
-from contract import OPERATIONS, Operation
+from api_contract import OPERATIONS, Operation
 from emulated import Stopped, against, emulator
 
 from reconciler.emulator.calls import RULES, Answer, Call

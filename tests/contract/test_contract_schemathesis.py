@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract import WAYS, asked
+from api_contract import WAYS, asked
 
 FEW = ("--max-examples", "4", "--generation-deterministic")
 

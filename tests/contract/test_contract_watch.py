@@ -5,11 +5,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from api_contract import OPERATIONS, Heard, Said, Watch, of_reply, of_request, operation_of
 from api_ways import Ways
 from clocks import VirtualClock
 from clocks import run as in_virtual_time
 from command_line import Online
-from contract import OPERATIONS, Heard, Said, Watch, of_reply, of_request, operation_of
 from emulated import sign_in
 from world import World
 
