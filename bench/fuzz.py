@@ -181,7 +181,7 @@ JSON_VALUES = ('{"name": 7}', '{"name": {"patched": 1}}', '{"fields": {"name": [
 READERS = (
     ["plan", "-f", "customers.yaml"],
     ["drift", "-f", "customers.yaml"],
-    ["explain", "acme", "-f", "customers.yaml"],
+    ["show", "acme", "--why", "-f", "customers.yaml"],
     ["state", "show", "acme"],
 )
 

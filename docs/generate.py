@@ -100,9 +100,15 @@ def _purpose(room: str) -> str:
 
 
 def commands() -> str:
-    """Return every command with its arguments, its options and its example."""
+    """Return every command with its arguments, its options and its example, under the headings of `--help`."""
     ctx = click.Context(cli, info_name="reconciler", **cli.context_settings)
-    return "\n\n".join(_command(words, below) for words, below in walk(cli, ctx))
+    parts = [_command("reconciler", ctx, "##")]
+    for heading, below in cli.sections.items():
+        parts.append(f"## {heading}")
+        for one in below:
+            found = walk(one, click.Context(one, info_name=one.name, parent=ctx))
+            parts += [_command(words, of_one, "###") for words, of_one in found]
+    return "\n\n".join(parts)
 
 
 def walk(command: click.Command, ctx: click.Context) -> Iterator[tuple[str, click.Context]]:
@@ -115,12 +121,12 @@ def walk(command: click.Command, ctx: click.Context) -> Iterator[tuple[str, clic
                 yield from walk(below, click.Context(below, info_name=name, parent=ctx))
 
 
-def _command(words: str, ctx: click.Context) -> str:
+def _command(words: str, ctx: click.Context, level: str) -> str:
     """Return one command's section."""
     command = ctx.command
     prose, example = _help(command)
     usage = " ".join([words, *command.collect_usage_pieces(ctx)])
-    lines = [f"## {words}", "", prose, "", "```sh", usage, "```"]
+    lines = [f"{level} {words}", "", prose, "", "```sh", usage, "```"]
     if example:
         lines += ["", "Example:", "", "```sh", example, "```"]
     options = [record for one in command.params if (record := one.get_help_record(ctx)) is not None and record[1]]

@@ -93,7 +93,7 @@ def screens() -> Iterator[tuple[Path, str]]:
         yield screen("drift", here)
         (here / "customers.yaml").write_text(NEXT)
         yield screen("plan", here)
-        yield screen("explain", here, "globex")
+        yield screen("show", here, "globex", "--why")
 
 
 def screen(command: str, folder: Path, *words: str) -> tuple[Path, str]:

@@ -89,7 +89,7 @@ def test_the_generated_pages_are_up_to_date_or_make_docs_is_to_be_run() -> None:
 
 def test_every_command_and_every_option_stands_in_the_reference() -> None:
     page = PAGES["docs/reference/commands.md"]
-    sections = dict(re.findall(r"^## (reconciler[^\n]*)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^##+ (reconciler[^\n]*)\n(.*?)(?=^##+ |\Z)", page, re.MULTILINE | re.DOTALL))
     walk = _generator()["walk"]
     missing = [
         f"{words} {option}"

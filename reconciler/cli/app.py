@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -108,14 +109,34 @@ _ASCII = ("ascii", "us-ascii", "ansi_x3.4-1968", "646")
 NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
+FORMER_NAMES = {"explain": ("show", "--why"), "generate": ("seed", "--print"), "match": ("import", "--match")}
+"""Former commands, and the command and flag that do the same now."""
+WORDS = "reconciler.words"
+"""Where the context holds the words of the command line."""
+
+
 class Commands(click.Group):
-    """The commands, in the order in which a new user meets them."""
+    """The commands under headings, in the order in which a new user meets them."""
 
     context_class = Context
+    sections: Mapping[str, Sequence[click.Command]] = {}
+    """The commands by heading."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write the commands, with one width of names under all headings."""
+        longest = max(map(len, self.commands))
+        for heading, commands in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(str(one.name).ljust(longest), str(one.short_help)) for one in commands])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Return the words that are left for the command, and remember all of them."""
+        ctx.meta[WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -124,6 +145,11 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as exc:
+            if args[0] in FORMER_NAMES:
+                name, flag = FORMER_NAMES[args[0]]
+                before = ctx.meta[WORDS][: -len(args)]
+                line = shlex.join(["reconciler", *before, name, flag, *args[1:]])
+                raise click.UsageError(f"'{args[0]}' is now '{name} {flag}'; run `{line}`", ctx) from exc
             from reconciler.documents.scalars import did_you_mean
 
             hint = did_you_mean(args[0], self.commands)
@@ -242,31 +268,16 @@ def cli(ctx: click.Context) -> None:
     ctx.obj = ctx.obj or Chosen()
 
 
-for _command in (
-    files.init,
-    files.validate,
-    files.fmt,
-    plans.plan,
-    plans.apply,
-    plans.drift,
-    customers.import_,
-    customers.seed,
-    customers.match,
-    files.generate,
-    customers.show,
-    plans.explain,
-    state.history,
-    plans.undo,
-    customers.duplicates,
-    state.state,
-    files.doctor,
-    api.api,
-    files.schema,
-    files.emulator,
-    files.completion,
-    files.demo,
-):
-    cli.add_command(lay_out(with_common_options(_command)))
+SECTIONS: Mapping[str, Sequence[click.Command]] = {
+    "Main commands": (files.init, files.validate, files.fmt, plans.plan, plans.apply),
+    "Inspect": (customers.show, plans.drift, state.history, files.doctor),
+    "Adopt and repair": (customers.import_, customers.duplicates, plans.undo, state.state),
+    "Tools": (customers.seed, files.emulator, files.demo, api.api, files.schema, files.completion),
+}
+cli.sections = SECTIONS
+for _commands in SECTIONS.values():
+    for _command in _commands:
+        cli.add_command(lay_out(with_common_options(_command)))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`import` and `match`: live customers as YAML that plans to nothing, to stdout, a file or a folder; who is there."""
+"""`import`: live customers as YAML that plans to nothing, or `id:` lines for declared ones that may be live."""
 
 from __future__ import annotations
 

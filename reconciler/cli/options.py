@@ -7,13 +7,14 @@ is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from reconciler.cli.completion import FilePath
 
@@ -135,6 +136,35 @@ def settings(*parts: Part) -> Part:
         return together(*parts)(called)
 
     return adding
+
+
+def mode(flag: str, *, own: Sequence[str], both: Sequence[str]) -> Part:
+    """
+    Return what refuses, as a usage error, parameters that do not fit whether the command's `flag` was given.
+
+    With it only those in `own` and `both` may be given, without it all but `own`.
+    """
+
+    def guarding(command: Command) -> Command:
+        @wraps(command)
+        def called(*words: Any, **given: Any) -> Any:
+            ctx = click.get_current_context()
+            named = next(param for param in ctx.command.params if param.name == flag)
+            chosen = ctx.params[flag]
+            for param in ctx.command.params:
+                name = str(param.name)
+                typed = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+                # An argument that may be left out counts as typed.
+                if param is named or not typed or ctx.params.get(name) in (None, ()):
+                    continue
+                if name not in (*own, *both) if chosen else name in own:
+                    verb = "cannot be used with" if chosen else "needs"
+                    raise click.UsageError(f"{param.get_error_hint(ctx)} {verb} {named.get_error_hint(ctx)}", ctx)
+            return command(*words, **given)
+
+        return called
+
+    return guarding
 
 
 def together(*parts: Part) -> Part:

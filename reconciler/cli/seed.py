@@ -1,4 +1,4 @@
-"""`seed` and `generate`: customers who do not exist, printed or created in an environment that is not production."""
+"""`seed`: customers who do not exist, created in an environment that is not production, or printed."""
 
 from __future__ import annotations
 
@@ -27,11 +27,15 @@ from reconciler.settings import Environment, Options, Settings
 from reconciler.settings.trust import bills
 from reconciler.synthetic.people import generate_customers
 
+PRINTED = 10
+"""So many customers `--print` prints unless told how many."""
 
-def generate(customers: int, users: int, seed: int, out: Path | None) -> None:
+
+def print_generated(customers: int | None, users: int, seed: int, out: Path | None) -> None:
     """Write customers who do not exist."""
     if out is not None:
         output.check_new(out)
+    customers = PRINTED if customers is None else customers
     text = write_customers(
         generate_customers(customers, users, seed), schema="" if out is None else schema_from(out.parent)
     )

@@ -1,4 +1,4 @@
-"""`show` and `explain`: one customer as declared, live and recorded, and why it is planned as it is."""
+"""`show`: one customer as declared, live and recorded, or why it is planned as it is."""
 
 from __future__ import annotations
 

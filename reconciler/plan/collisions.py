@@ -26,7 +26,7 @@ from reconciler.plan.presence import Active, Hidden, active, as_recorded
 from reconciler.plan.scope import spellings
 
 MOST_NOTED = 20
-"""So many customers of a plan get a note of whom they look like; `match` lists all."""
+"""So many customers of a plan get a note of whom they look like; `import --match` lists all."""
 
 _MOST_EACH = 3
 _LONGEST = 60
@@ -198,7 +198,7 @@ def notes(likes: Mapping[str, tuple[Lookalike, ...]], begun: AbstractSet[str]) -
     said = [_note(key, likes[key]) for key in ranked[:MOST_NOTED]]
     if rest := len(ranked) - len(said):
         more = f"{rest} more look" if rest > 1 else "1 more looks"
-        said.append(Note(f"{more} like live customers that no key claims: `reconciler match` lists them"))
+        said.append(Note(f"{more} like live customers that no key claims: `reconciler import --match` lists them"))
     return tuple(said)
 
 

@@ -29,7 +29,7 @@ class PlanContext:
     """
     What planning knows before it plans a key: both sides indexed, who everybody is, what may be archived.
 
-    `explain` tells of a plan by the same value, so that it cannot tell another story.
+    `show --why` explains a plan by the same value, so that the two cannot differ.
     """
 
     register: Register

@@ -25,7 +25,7 @@ COMMANDS = (
     ("history", "--key", "acme"),
     ("state", "list"),
     ("state", "show", "acme"),
-    ("explain", "acme", "-f", "customers.yaml"),
+    ("show", "acme", "--why", "-f", "customers.yaml"),
     ("plan", "-f", "customers.yaml"),
     ("drift", "-f", "customers.yaml"),
 )

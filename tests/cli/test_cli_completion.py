@@ -32,7 +32,7 @@ def _offered(shop: Online, *words: str) -> list[str]:
 
 
 def test_commands_are_offered_by_how_they_begin(shop: Online) -> None:
-    assert _offered(shop, "ex") == ["explain"]
+    assert _offered(shop, "dri") == ["drift"]
 
 
 def test_environments_are_offered_after_the_command_too_by_the_project_file_that_it_names(shop: Online) -> None:
@@ -43,7 +43,7 @@ def test_environments_are_offered_after_the_command_too_by_the_project_file_that
 
 
 def test_the_options_of_a_command_are_offered(shop: Online) -> None:
-    assert _offered(shop, "explain", "--red") == ["--redact"]
+    assert _offered(shop, "show", "--red") == ["--redact"]
 
 
 def test_the_words_of_an_option_are_offered(shop: Online) -> None:
@@ -59,11 +59,11 @@ def test_environments_of_the_project_file_are_offered(shop: Online) -> None:
     assert _offered(shop, "-e", "pro") == ["production"]
 
 
-@pytest.mark.parametrize("command", ["show", "explain"])
-def test_declared_and_recorded_keys_are_offered(shop: Online, command: str) -> None:
+@pytest.mark.parametrize("command", [("show",), ("show", "--why")])
+def test_declared_and_recorded_keys_are_offered(shop: Online, command: tuple[str, ...]) -> None:
     shop.applied(THREE)
     shop.write("customers.yaml", "customers:\n  gamma: {name: Gamma}\n")
-    assert _offered(shop, command, "-f", "customers.yaml", "g") == ["gamma", "globex"]
+    assert _offered(shop, *command, "-f", "customers.yaml", "g") == ["gamma", "globex"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_declared_and_recorded_keys_are_offered(shop: Online, command: str) -> N
 def test_a_key_that_a_shell_would_expand_or_run_is_not_offered(shop: Online, key: str) -> None:
     quoted = key.replace("'", "''")
     shop.write("customers.yaml", f"customers:\n  '{quoted}': {{name: A}}\n  zürich-1.2@y: {{name: B}}\n")
-    assert _offered(shop, "explain", "-f", "customers.yaml", "") == ["zürich-1.2@y"]
+    assert _offered(shop, "show", "-f", "customers.yaml", "") == ["zürich-1.2@y"]
 
 
 def test_runs_are_offered_to_undo(shop: Online) -> None:
@@ -107,7 +107,7 @@ def test_the_ids_of_recorded_customers_are_offered_to_api(shop: Online) -> None:
 
 def test_files_that_cannot_be_read_offer_nothing(shop: Online) -> None:
     shop.write("customers.yaml", "customers: [\n")
-    assert _offered(shop, "explain", "-f", "customers.yaml", "a") == []
+    assert _offered(shop, "show", "-f", "customers.yaml", "a") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -120,7 +120,7 @@ def test_bash_itself_completes_with_the_script(shop: Online) -> None:
     script = shop.write("script.bash", shop.run("completion", "bash").out)
     asking = f"""
         source {script}
-        COMP_WORDS=(reconciler exp); COMP_CWORD=1
+        COMP_WORDS=(reconciler dri); COMP_CWORD=1
         _reconciler_completion $'{sys.executable}\\n-m\\nreconciler'
         echo "${{COMPREPLY[@]}}"
     """
@@ -131,4 +131,4 @@ def test_bash_itself_completes_with_the_script(shop: Online) -> None:
         text=True,
         check=False,
     )
-    assert (ran.stdout, ran.stderr) == ("explain\n", "")
+    assert (ran.stdout, ran.stderr) == ("drift\n", "")

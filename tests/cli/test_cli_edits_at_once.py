@@ -107,7 +107,9 @@ def test_a_plan_names_who_cannot_be_verified_yet_and_until_when(kept: Online) ->
     assert one["written_seconds_ago"] + one["verifiable_in_seconds"] == pytest.approx(10.0, abs=0.01)
     assert UNSURE in ran.json["notes"][0]["text"]
     assert UNSURE in kept.run("plan", "-f", "customers.yaml").out
-    assert "it is read as it was before" in " ".join(kept.run("explain", "acme", "-f", "customers.yaml").out.split())
+    assert "it is read as it was before" in " ".join(
+        kept.run("show", "acme", "--why", "-f", "customers.yaml").out.split()
+    )
 
 
 def test_an_absence_right_after_our_create_cannot_be_verified_and_is_seen_once_the_lag_has_passed(shop: Online) -> None:

@@ -68,7 +68,7 @@ def test_the_first_day_changes_nothing_that_was_not_wanted(
         before, _, rest = file.read_text().partition("  acct-7:\n")
         after = rest[rest.index("  acct-9:\n") :]
         file.write_text(before + after)
-        told = shop.run("-e", "production", "explain", "acct-7", "--format", "json").json
+        told = shop.run("-e", "production", "show", "acct-7", "--why", "--format", "json").json
         holds = [check["rule"] for check in told["archiving"] if check["archives"] and check["holds"]]
         assert ([one["action"] for one in told["changes"]], holds) == (["archive"], ["entry_gone"])
     assert shop.writes() == []

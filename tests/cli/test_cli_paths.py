@@ -78,7 +78,7 @@ def test_options_that_a_shell_left_as_they_are_name_the_home_folder(shop: Online
         shop.run("plan", "--file=~/customers.yaml"),
         shop.run("-p", "~/reconciler.yaml", "apply", "~/next.plan", "--auto-approve", "--json-events=~/events"),
         shop.run("import", "--output=~/live.yaml"),
-        shop.run("generate", "--customers", "1", "--output=~/made.yaml"),
+        shop.run("seed", "--print", "--customers", "1", "--output=~/made.yaml"),
         shop.run("init", "~/project"),
     ]
     assert [one.code for one in ran] == [0] * len(ran), [one.all for one in ran if one.code]
@@ -127,7 +127,7 @@ def test_a_variable_whose_path_no_shell_has_changed_is_refused(
 
 
 def test_an_option_with_the_home_folder_of_nobody_is_refused(here: Place) -> None:
-    refused = here.run("generate", "--output=~nobody-of-that-name/x.yaml")
+    refused = here.run("seed", "--print", "--output=~nobody-of-that-name/x.yaml")
     assert (refused.code, "is nobody's home folder" in " ".join(refused.err.split())) == (1, True), refused.err
 
 

@@ -1,4 +1,4 @@
-"""`explain` tells no other story than the plan: for any world, and for each rule that decides."""
+"""`show --why` tells no other story than the plan: for any world, and for each rule that decides."""
 
 from __future__ import annotations
 

@@ -326,7 +326,7 @@ def test_of_many_that_are_alike_the_first_are_told_and_the_rest_counted() -> Non
     plan = planned(desired, account(*(there(f"cus_{key}", "", name=key) for key in keys)))
     *told, last = plan.notes
     assert [note.address for note in told] == [Address(key) for key in keys[:MOST_NOTED]]
-    assert last == Note("5 more look like live customers that no key claims: `reconciler match` lists them")
+    assert last == Note("5 more look like live customers that no key claims: `reconciler import --match` lists them")
 
 
 def test_many_with_one_value_take_no_time_by_their_square() -> None:

@@ -162,10 +162,10 @@ _WORDS = {
 }
 
 
-@click.group("api", short_help="Ask any endpoint of the API, thin")
+@click.group("api", short_help="Call any API endpoint directly")
 def api() -> None:
     """
-    Ask any endpoint of the API, and print its reply as JSON, the fields that are not known too.
+    Call any API endpoint directly, and print its reply as JSON, including unknown fields.
 
     The key, the pace and the errors are those of every other command. What changes the account takes the lock,
     stands in the history, and manages nothing. --dry-run prints the request.

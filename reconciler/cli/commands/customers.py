@@ -1,12 +1,13 @@
 """
-`import`, `seed`, `match`, `show`, `duplicates`: the customers of an account.
+`import`, `seed`, `show`, `duplicates`: the customers of an account.
 
 What a command does is in the module of its name, which is imported when it runs.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,8 +15,11 @@ from reconciler.cli import completion
 from reconciler.cli import options as shared
 from reconciler.cli.completion import FilePath
 
+if TYPE_CHECKING:
+    from reconciler.settings import Options
 
-@click.command("import", short_help="Write live customers as YAML that plans to nothing")
+
+@click.command("import", short_help="Write live customers to YAML, or match declared ones to them")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
 @shared.out(
     "Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
@@ -34,8 +38,11 @@ from reconciler.cli.completion import FilePath
 )
 @click.option("--bind", "binds", is_flag=True, help="Bind them in the ledger too, so that the next plan is empty.")
 @click.option("--no-users", is_flag=True, help="Leave users out: they cost one request for each customer.")
-@shared.settings(shared.rate)
-def import_(**given: Any) -> None:
+@click.option("--match", "matches", is_flag=True, help="Print id: lines for declared customers that may be live.")
+@shared.settings(shared.files, shared.rate)
+@shared.redact
+@shared.mode("matches", own=("files", "redact"), both=("rate_per_s",))
+def import_(*, matches: bool, options: Options, redact: bool, **given: Any) -> None:
     """
     Write live customers and their users as YAML that plans to nothing: all, or those whose external_id matches.
 
@@ -46,29 +53,55 @@ def import_(**given: Any) -> None:
     With --anonymise no key, name, number, address or e-mail of the account is written: the same secret makes the
     same replacements again, and what was equal stays equal. Such a file is for another environment.
 
+    With --match it reads the customers files (-f), and prints id: lines for declared customers that may be live
+    without an external_id to identify them: each pair has the same EIN, email or name, or nearly the same external_id.
+    The reasons are comments. Nothing is written, neither to the account nor to the ledger.
+
     \b
     Example:
       reconciler import "west-*" -o customers.yaml
       reconciler import "east-*" -o customers/
+      reconciler import --match -f customers.yaml
     """  # noqa: D301 - click's mark
-    from reconciler.cli.import_ import run
+    from reconciler.cli.import_ import match, run
 
-    run(**given)
+    if matches:
+        match(options=options, redact=redact)
+    else:
+        run(options=options, **given)
 
 
-@click.command("seed", short_help="Fill an environment that is not production")
+@click.command("seed", short_help="Fill a test environment, or print synthetic customers")
 @shared.files
-@click.option("--customers", type=click.IntRange(min=1), help="Generate so many customers instead of reading files.")
-@click.option("--users", type=click.IntRange(min=0), default=0, show_default=True, help="Generate so many users each.")
+@click.option("--customers", type=click.IntRange(min=1), help="Generate N customers instead of reading files.")
+@click.option("--users", type=click.IntRange(min=0), default=0, show_default=True, help="Generate N users each.")
 @click.option("--seed", "number", type=int, default=1, show_default=True, help="Another number makes other customers.")
+@click.option(
+    "--print",
+    "prints",
+    is_flag=True,
+    help="Print the generated customers as YAML, 10 unless --customers says how many; create nothing.",
+)
+@shared.out("With --print, write them to a new file.")
 @click.option("--reset", is_flag=True, help="Archive all that is not declared: in a disposable environment only.")
 @click.option("--real-addresses", is_flag=True, help="Allow e-mail addresses that may be somebody's.")
 @shared.settings(shared.recreate, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
 @shared.consent
+@shared.mode("prints", own=("out",), both=("customers", "users", "number"))
 @click.pass_context
-def seed(ctx: click.Context, /, **given: Any) -> None:
+def seed(
+    ctx: click.Context,
+    /,
+    *,
+    prints: bool,
+    out: Path | None,
+    customers: int | None,
+    users: int,
+    number: int,
+    **given: Any,
+) -> None:
     """
     Fill an environment from files, or with generated customers; a run that stopped goes on where it stopped.
 
@@ -76,56 +109,58 @@ def seed(ctx: click.Context, /, **given: Any) -> None:
     archives every customer with an external_id that is not declared, where the project file marks the
     environment `disposable: true`.
 
+    The same --seed gives the same customers, and a larger number of them includes the smaller one. --print needs no
+    environment, account or ledger.
+
     \b
     Example:
       reconciler -e demo seed --customers 300 --users 2
+      reconciler seed --print --customers 300 --users 2 -o demo/synthetic.yaml
       reconciler -e demo seed -f profiles/small.yaml --reset
     """  # noqa: D301 - click's mark
-    from reconciler.cli.seed import run
+    from reconciler.cli.seed import print_generated, run
 
-    run(ctx, **given)
-
-
-@click.command("match", short_help="Print id: lines for declared customers that may be live already")
-@shared.settings(shared.files, shared.rate)
-@shared.redact
-def match(**given: Any) -> None:
-    """
-    Print id: lines for declared customers that may be live already, without an external_id to tell them by.
-
-    Each such pair agrees in EIN, e-mail or name, or nearly in external_id. On stdout stands YAML, with the reasons as
-    comments. Nothing is written, neither to the account nor to the ledger.
-
-    \b
-    Example:
-      reconciler match -f customers.yaml
-    """  # noqa: D301 - click's mark
-    from reconciler.cli.import_ import match
-
-    match(**given)
+    if prints:
+        print_generated(customers, users, number, out)
+    else:
+        run(ctx, customers, users, number, **given)
 
 
-@click.command("show", short_help="Show one customer: declared, live and recorded")
+@click.command("show", short_help="Show one customer, or with --why the reason for its changes")
 @click.argument("key", type=completion.Key())
-@shared.settings(shared.files, shared.rate)
+@click.option("--why", is_flag=True, help="Show why it is planned as it is: each rule, with its evidence.")
+@shared.settings(shared.files, shared.limits, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
 @click.option("--raw", is_flag=True, help="Print the API's own reply to a get of it, with fields that are not known.")
-def show(**given: Any) -> None:
+@shared.mode(
+    "why",
+    own=("max_archives", "max_restores", "max_changes"),
+    both=("key", "files", "rate_per_s", "redact", "form"),
+)
+def show(*, why: bool, raw: bool, **given: Any) -> None:
     """
     Show one customer by its external_id: declared, live, recorded, its users and payment methods.
+
+    With --why it shows why a customer (external_id) or a user (external_id/email) is planned as it is, with the
+    evidence. It makes the plan that `plan` would make, under the same limits, needs read access only, and writes
+    nothing.
 
     \b
     Example:
       reconciler show acme
       reconciler show acme --raw
+      reconciler show acme --why -f customers.yaml
     """  # noqa: D301 - click's mark
-    from reconciler.cli.show import run
+    from reconciler.cli.show import explain_key, run
 
-    run(**given)
+    if why:
+        explain_key(**given)
+    else:
+        run(raw=raw, **given)
 
 
-@click.command("duplicates", short_help="Find live customers that are there twice, and archive the others")
+@click.command("duplicates", short_help="Find customers that exist twice, and archive the extras")
 @click.option(
     "--keep", multiple=True, metavar="ID", help="Keep this one of those that share an external_id; repeatable."
 )

@@ -25,7 +25,7 @@ SCHEMAS = (
 )
 
 
-@click.command("init", short_help="Write a starter project into a folder")
+@click.command("init", short_help="Create a starter project")
 @click.argument("folder", default=".", type=FilePath(file_okay=False, path_type=Path))
 def init(**given: Any) -> None:
     """
@@ -42,7 +42,7 @@ def init(**given: Any) -> None:
     init(**given)
 
 
-@click.command("validate", short_help="Check customers files and project file, offline")
+@click.command("validate", short_help="Check customers files and the project file, offline")
 @shared.settings(shared.files)
 @shared.strict
 @shared.redact
@@ -50,7 +50,7 @@ def init(**given: Any) -> None:
 @click.pass_context
 def validate(ctx: click.Context, /, **given: Any) -> None:
     """
-    Check customers files and project file, offline.
+    Check customers files and the project file, offline.
 
     Every error of every file comes in one run. With a project file and no -e, each environment is checked
     with its overlays. Exit code 0 for no error, 1 for errors.
@@ -64,7 +64,7 @@ def validate(ctx: click.Context, /, **given: Any) -> None:
     validate(ctx, **given)
 
 
-@click.command("fmt", short_help="Write customers files in their canonical layout")
+@click.command("fmt", short_help="Format customers files")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; name the files that would change, exit code 1 for any.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
@@ -72,9 +72,9 @@ def validate(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def fmt(ctx: click.Context, /, **given: Any) -> None:
     """
-    Write customers files in their canonical layout.
+    Format customers files: one canonical layout.
 
-    Two blanks a level, keys in the order of the schema, quotes where they are needed; comments are kept, and so is
+    Two spaces a level, keys in the order of the schema, quotes where they are needed; comments are kept, and so is
     what the file says. PATH is a file, a folder, a glob, or - (standard input to standard output); without one, the
     project's files and overlays. The names of files that changed are printed.
 
@@ -86,27 +86,6 @@ def fmt(ctx: click.Context, /, **given: Any) -> None:
     from reconciler.cli.files import fmt
 
     fmt(ctx, **given)
-
-
-@click.command("generate", short_help="Write synthetic customers, to fill an environment")
-@click.option("--customers", type=click.IntRange(min=0), default=10, show_default=True, help="How many customers.")
-@click.option("--users", type=click.IntRange(min=0), default=0, show_default=True, help="How many users each has.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another number makes other customers.")
-@shared.out("Write it to a new file.")
-def generate(**given: Any) -> None:
-    """
-    Write synthetic customers and users as YAML, to fill an environment that is not production.
-
-    The same seed gives the same customers, and a larger number holds the smaller one. All addresses of people
-    are of example domains, since a created user may get an e-mail.
-
-    \b
-    Example:
-      reconciler generate --customers 300 --users 2 -o customers/synthetic.yaml
-    """  # noqa: D301 - click's mark
-    from reconciler.cli.seed import generate
-
-    generate(**given)
 
 
 @click.command("schema", short_help="Print a JSON Schema")
@@ -129,7 +108,7 @@ def schema(**given: Any) -> None:
     print_schema(**given)
 
 
-@click.command("doctor", short_help="Look whether all is well: credentials, network, clock, ledger, lock")
+@click.command("doctor", short_help="Check credentials, network, clock, ledger and lock")
 @click.option("--report", is_flag=True, help="Leave out all that is a secret or personal, so that it can be shared.")
 @click.option("--probe", is_flag=True, help="Find out what the documentation leaves open, with a customer of its own.")
 @click.option("--account", metavar="KEY", help="Allow --probe on this account, which is not marked disposable.")
@@ -147,7 +126,7 @@ def schema(**given: Any) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, /, **given: Any) -> None:
     """
-    Look at credentials, reachability, scopes, clock, ledger and lock, and say what mends what is wrong.
+    Check credentials, network, scopes, clock, ledger and lock, and say how to fix what is wrong.
 
     It sends two requests, a token's and a list of one customer, and changes nothing. Exit code 1 where
     something is wrong.
@@ -166,7 +145,7 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     run(ctx, **given)
 
 
-@click.command("emulator", short_help="Run the API on this machine")
+@click.command("emulator", short_help="Run an emulator of the API on this machine")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8085, show_default=True, help="The port; 0 takes a free one.")
 @click.option("--data", type=FilePath(dir_okay=False, path_type=Path), help="Keep the account in this SQLite file.")
@@ -186,7 +165,7 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
 @click.option("--switches", "list_switches", is_flag=True, help="Print the switches of its behaviour, and end.")
 def emulator(**given: Any) -> None:
     """
-    Run the API on this machine: every endpoint, its rate limit, and its open questions as switches.
+    Run an emulator of the API on this machine: every endpoint, its rate limit, and its open questions as switches.
 
     Credentials: client id "local", secret "local"; "read-only", twice, is a key that may only read. SIGTERM or
     Ctrl-C ends it.
@@ -202,12 +181,12 @@ def emulator(**given: Any) -> None:
     serve(**given)
 
 
-@click.command("completion", short_help="Print what makes a shell complete commands, keys and runs")
+@click.command("completion", short_help="Print the completion script for your shell")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, /, **given: Any) -> None:
     """
-    Print the script that makes a shell complete commands, options, environments, keys and runs.
+    Print the completion script for your shell: it completes commands, options, environments, keys and runs.
 
     Put `eval "$(reconciler completion bash)"` into ~/.bashrc, the same with zsh into ~/.zshrc, or
     `reconciler completion fish | source` into ~/.config/fish/config.fish.
@@ -221,10 +200,10 @@ def completion(ctx: click.Context, /, **given: Any) -> None:
     print_completion(ctx, **given)
 
 
-@click.command("demo", short_help="Plan and apply the examples on an emulator, in one go")
+@click.command("demo", short_help="Plan and apply example customers on an emulator")
 def demo() -> None:
     """
-    Plan and apply the examples on an emulator, in one go: create, patch, archive, restore.
+    Plan and apply example customers on an emulator, in one go: create, patch, archive, restore.
 
     \b
     Example:

@@ -1,5 +1,5 @@
 """
-`plan`, `apply`, `drift`, `explain`, `undo`: what the files say, held against the account.
+`plan`, `apply`, `drift`, `undo`: the files compared with the account, and the changes that follow.
 
 What a command does is in the module of its name, which is imported when it runs.
 """
@@ -17,7 +17,7 @@ from reconciler.cli.completion import FilePath
 from reconciler.escape import LEAST_BYTES, MAX_BYTES
 
 
-@click.command("plan", short_help="Show what apply would do")
+@click.command("plan", short_help="Show the changes that apply would make")
 @shared.plan
 @shared.strict
 @shared.redact
@@ -32,7 +32,7 @@ from reconciler.escape import LEAST_BYTES, MAX_BYTES
 @click.pass_context
 def plan(ctx: click.Context, /, **given: Any) -> None:
     """
-    Show what apply would do: creates, patches, archives, restores, and what is blocked.
+    Show the changes that apply would make: creates, patches, archives, restores, and what is blocked.
 
     It needs read access only. Exit code 0 whenever a plan could be made, unless --detailed-exitcode.
 
@@ -45,7 +45,7 @@ def plan(ctx: click.Context, /, **given: Any) -> None:
     run(ctx, **given)
 
 
-@click.command("apply", short_help="Make the account as declared")
+@click.command("apply", short_help="Make the account match the files")
 @click.argument("plan", required=False, type=FilePath(path_type=Path))
 @shared.plan
 @shared.strict
@@ -55,7 +55,7 @@ def plan(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def apply(ctx: click.Context, /, **given: Any) -> None:
     """
-    Make the account as declared: plan, ask, do it, report.
+    Make the account match the files: plan, ask, do it, report.
 
     With a saved PLAN it plans again, from today's files, ledger, policy and account, and makes the changes of PLAN if
     each is still needed exactly as shown; otherwise it sends nothing. What else is needed is listed, and not done.
@@ -74,7 +74,7 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
     run(ctx, **given)
 
 
-@click.command("drift", short_help="Tell what the live side changed since the last apply")
+@click.command("drift", short_help="Show what was changed outside Reconciler since the last apply")
 @shared.settings(shared.files, shared.targets, shared.rate)
 @shared.strict
 @shared.redact
@@ -89,7 +89,7 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def drift(ctx: click.Context, /, **given: Any) -> None:
     """
-    Tell what the live side changed since the last apply: for CI, each night.
+    Show what was changed outside Reconciler since the last apply: for CI, each night.
 
     What is live as it is declared is no drift, and edits that are not applied yet are listed apart. It needs
     read access only. Exit code 0 no drift, 1 an error, 2 drift.
@@ -107,27 +107,7 @@ def drift(ctx: click.Context, /, **given: Any) -> None:
     run(ctx, **given)
 
 
-@click.command("explain", short_help="Tell why a customer is planned as it is")
-@click.argument("key", type=completion.Key())
-@shared.settings(shared.files, shared.limits, shared.rate)
-@shared.redact
-@shared.output_format("text", "json")
-def explain(**given: Any) -> None:
-    """
-    Tell why a customer (external_id) or a user (external_id/email) is planned as it is, with the evidence.
-
-    It makes the plan that `plan` would make, needs read access only, and writes nothing.
-
-    \b
-    Example:
-      reconciler explain acme -f customers.yaml
-    """  # noqa: D301 - click's mark
-    from reconciler.cli.show import explain_key
-
-    explain_key(**given)
-
-
-@click.command("undo", short_help="Undo one run")
+@click.command("undo", short_help="Revert the changes of one run")
 @click.argument("run", type=completion.Run())
 @shared.settings(shared.limits, shared.budget, shared.rate)
 @shared.redact

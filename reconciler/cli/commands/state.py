@@ -56,7 +56,7 @@ _careful = shared.settings(
 )
 
 
-@click.group("history", cls=_History, short_help="List what each run did")
+@click.group("history", cls=_History, short_help="List past runs and their changes")
 def history() -> None:
     """
     List the runs that wrote to the account, show the changes of one or of a customer, or remove old values.
@@ -72,7 +72,7 @@ def history() -> None:
     """  # noqa: D301 - click's mark
 
 
-@history.command("list")
+@history.command("list", short_help="List the runs, or the changes of a run or customer")
 @click.argument("run", required=False)
 @click.option("--key", type=completion.Key(), help="The changes of one customer in all runs: its external_id or id.")
 @shared.redact
@@ -96,7 +96,7 @@ def history_list(**given: Any) -> None:
     listed(**given)
 
 
-@history.command("prune")
+@history.command("prune", short_help="Remove the values of old runs")
 @click.option("--older-than", "days", required=True, type=_DaysType(), help="Of runs that began so long ago: 400d.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @shared.settings()
@@ -116,10 +116,10 @@ def history_prune(**given: Any) -> None:
     prune(**given)
 
 
-@click.group("state", short_help="List, show and forget what the ledger holds")
+@click.group("state", short_help="Inspect, correct, copy and unlock the ledger")
 def state() -> None:
     """
-    Look at what the ledger holds, correct it, copy all of it, or end its lock.
+    Inspect what the ledger holds, correct it, copy all of it, or end its lock.
 
     \b
     Example:
@@ -182,7 +182,7 @@ def state_rm(**given: Any) -> None:
     rm(**given)
 
 
-@state.command("move")
+@state.command("move", short_help="Bind a customer to another key")
 @click.argument("old")
 @click.argument("new")
 @_careful
@@ -201,7 +201,7 @@ def state_move(**given: Any) -> None:
     move(**given)
 
 
-@state.command("unprotect")
+@state.command("unprotect", short_help="Lift the protection of a customer with no entry")
 @click.argument("key")
 @_careful
 def state_unprotect(**given: Any) -> None:
@@ -220,7 +220,7 @@ def state_unprotect(**given: Any) -> None:
     unprotect(**given)
 
 
-@state.command("unblock", short_help="Try again what a customer did not keep")
+@state.command("unblock", short_help="Retry changes that the account kept undoing")
 @click.argument("key")
 @_careful
 def state_unblock(**given: Any) -> None:
@@ -240,7 +240,7 @@ def state_unblock(**given: Any) -> None:
     unblock(**given)
 
 
-@state.command("forget", short_help="Erase a customer's values; that it is managed stays known")
+@state.command("forget", short_help="Erase a customer's values, and keep it managed")
 @click.argument("key")
 @_careful
 def state_forget(**given: Any) -> None:
@@ -260,7 +260,7 @@ def state_forget(**given: Any) -> None:
     forget(**given)
 
 
-@state.command("relocate", short_help="Take what was applied from another place for this project's")
+@state.command("relocate", short_help="Take over customers applied from another repository")
 @click.argument("place")
 @_careful
 def state_relocate(**given: Any) -> None:
@@ -280,7 +280,7 @@ def state_relocate(**given: Any) -> None:
     relocate(**given)
 
 
-@state.command("pull")
+@state.command("pull", short_help="Print the whole ledger as JSON lines")
 @shared.out("Write it to a file, not to stdout.")
 @shared.settings()
 def state_pull(**given: Any) -> None:
@@ -298,7 +298,7 @@ def state_pull(**given: Any) -> None:
     pull(**given)
 
 
-@state.command("push")
+@state.command("push", short_help="Replace the ledger by a copy that `state pull` wrote")
 @click.argument("file", type=FilePath(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Also a copy that is older, of another ledger, or of another environment.")
 @click.option(
@@ -323,7 +323,7 @@ def state_push(**given: Any) -> None:
     push(**given)
 
 
-@state.command("rekey", short_help="Write all of the ledger again with the first key")
+@state.command("rekey", short_help="Encrypt the whole ledger with the first key")
 @shared.settings()
 def state_rekey(**given: Any) -> None:
     """
@@ -341,7 +341,7 @@ def state_rekey(**given: Any) -> None:
     rekey(**given)
 
 
-@state.command("unlock")
+@state.command("unlock", short_help="End the lock of another run on a shared ledger")
 @click.option("--force", is_flag=True, help="Do not ask.")
 @shared.settings()
 def state_unlock(**given: Any) -> None:

@@ -1,4 +1,4 @@
-"""`generate`, and `import --anonymise`: an environment filled with nobody's customers."""
+"""`seed --print`, and `import --anonymise`: an environment filled with nobody's customers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SECRET = {"RECONCILER_ANONYMISE_KEY": "a secret of some length"}
 
 
 def test_generated_customers_are_valid_and_the_same_again(here: Place) -> None:
-    words = ("generate", "--customers", "20", "--users", "2", "--seed", "5")
+    words = ("seed", "--print", "--customers", "20", "--users", "2", "--seed", "5")
     ran = here.run(*words)
     here.write("customers.yaml", ran.out)
     assert (ran.code, here.run(*words).out == ran.out) == (0, True)
@@ -18,14 +18,14 @@ def test_generated_customers_are_valid_and_the_same_again(here: Place) -> None:
 
 
 def test_generated_customers_are_applied_and_then_plan_to_nothing(shop: Online) -> None:
-    assert shop.applied(shop.run("generate", "--customers", "5", "--users", "1").out).code == 0
+    assert shop.applied(shop.run("seed", "--print", "--customers", "5", "--users", "1").out).code == 0
     again = shop.run("plan", "-f", "customers.yaml", "--detailed-exitcode")
     assert (len(shop.account()), again.code) == (5, 0)
 
 
 def test_a_generated_file_is_never_written_over_another(here: Place) -> None:
     here.write("customers.yaml", THREE)
-    ran = here.run("generate", "-o", "customers.yaml")
+    ran = here.run("seed", "--print", "-o", "customers.yaml")
     assert (ran.code, (here.folder / "customers.yaml").read_text("utf-8")) == (1, THREE)
 
 
@@ -53,10 +53,10 @@ def test_an_anonymised_import_needs_a_secret_worth_the_name(shop: Online) -> Non
 def test_what_is_generated_points_editors_to_the_schema_of_the_project_and_to_none_where_there_is_none(
     here: Place,
 ) -> None:
-    assert "yaml-language-server" not in here.run("generate").out
-    here.run("generate", "-o", "apart.yaml")
+    assert "yaml-language-server" not in here.run("seed", "--print").out
+    here.run("seed", "--print", "-o", "apart.yaml")
     assert "yaml-language-server" not in (here.folder / "apart.yaml").read_text()
     here.run("init", "new")
-    here.run("generate", "-o", "new/customers/more.yaml")
+    here.run("seed", "--print", "-o", "new/customers/more.yaml")
     first = (here.folder / "new/customers/more.yaml").read_text().splitlines()[0]
     assert first == "# yaml-language-server: $schema=../schema/customers.schema.json"

@@ -1,4 +1,4 @@
-"""`explain`: what it says of a customer and of a user, and that it hides and changes nothing it should not."""
+"""`show --why`: what it says of a customer and of a user, and that it hides and changes nothing it should not."""
 
 from __future__ import annotations
 
@@ -21,67 +21,67 @@ Who is it?
 """
 
 
-def test_explain_tells_a_create_from_its_evidence(shop: Online) -> None:
+def test_show_why_tells_a_create_from_its_evidence(shop: Online) -> None:
     shop.write("customers.yaml", ONE)
-    ran = shop.run("explain", "acme", "-f", "customers.yaml")
+    ran = shop.run("show", "acme", "--why", "-f", "customers.yaml")
     assert (ran.code, ran.out.startswith(ACME), shop.writes()) == (0, True, [])
     assert "Create (1)\n  + acme  declared  customers.yaml:2:3" in ran.out
 
 
-def test_explain_as_json_names_the_changes_of_the_plan(shop: Online) -> None:
+def test_show_why_as_json_names_the_changes_of_the_plan(shop: Online) -> None:
     shop.applied(THREE)
     shop.load({"id": shop.id_of("acme"), "city": "Lima"})
     shop.later()
-    told = shop.run("explain", "acme", "-f", "customers.yaml", "--format", "json").json
+    told = shop.run("show", "acme", "--why", "-f", "customers.yaml", "--format", "json").json
     plan = shop.run("plan", "-f", "customers.yaml", "--format", "json").json
     assert (told["changes"], told["blocked"]) == (plan["changes"], [])
     assert [row["cause"] for row in told["fields"] if row["name"] == "city"] == ["drift"]
 
 
-def test_explain_redacts_personal_values(shop: Online) -> None:
+def test_show_why_redacts_personal_values(shop: Online) -> None:
     shop.applied(THREE)
     shop.load({"id": shop.id_of("acme"), "city": "Lima"})
     shop.later()
     for form in ("text", "json"):
-        out = shop.run("explain", "acme", "-f", "customers.yaml", "--redact", "--format", form).out
+        out = shop.run("show", "acme", "--why", "-f", "customers.yaml", "--redact", "--format", form).out
         assert [word for word in ("Lima", "Boston", "jane@", "billing@") if word in out] == []
 
 
-def test_explain_fits_forty_columns(shop: Online) -> None:
+def test_show_why_fits_forty_columns(shop: Online) -> None:
     shop.write("customers.yaml", THREE)
-    ran = shop.run("explain", "acme", "-f", "customers.yaml", COLUMNS="40")
+    ran = shop.run("show", "acme", "--why", "-f", "customers.yaml", COLUMNS="40")
     assert [row for row in ran.out.splitlines() if len(row) > 40] == []
 
 
-def test_explain_asks_whether_a_declared_key_was_meant(shop: Online) -> None:
+def test_show_why_asks_whether_a_declared_key_was_meant(shop: Online) -> None:
     shop.write("customers.yaml", ONE)
-    ran = shop.run("explain", "acne", "-f", "customers.yaml")
+    ran = shop.run("show", "acne", "--why", "-f", "customers.yaml")
     assert (ran.code, ran.out) == (1, "")
     assert "error: acne: no such customer is declared, live or recorded\n  did you mean acme?\n" in ran.err
 
 
-def test_explain_of_an_archived_customer_says_when_in_which_run_why_and_from_where(shop: Online) -> None:
+def test_show_why_of_an_archived_customer_says_when_in_which_run_why_and_from_where(shop: Online) -> None:
     shop.applied(THREE)
     run = shop.applied("customers: {}\n")
     assert run.code == 3
     shop.run("apply", "-f", "customers.yaml", "--auto-approve", "--max-archives", "3", GITHUB_SHA="5d1c2f0c7b")
     shop.later()
     name = shop.run("history", "--format", "json").json["runs"][-1]["id"]
-    ran = shop.run("explain", "globex", "-f", "customers.yaml")
+    ran = shop.run("show", "globex", "--why", "-f", "customers.yaml")
     assert re.search(
         r"Why is it archived\?\n  archived \S+ \S+Z: its entry was removed from customers.yaml\n"
         rf"  in run {name[:8]} \(apply\), \S+ \d+,\s+commit 5d1c2f0c7b\n",
         ran.out,
     )
     assert "May it be archived?" not in ran.out
-    told = shop.run("explain", "globex", "-f", "customers.yaml", "--format", "json").json
+    told = shop.run("show", "globex", "--why", "-f", "customers.yaml", "--format", "json").json
     assert (told["archived"]["run"], told["archived"]["reason"], told["archiving"]) == (name, "entry_gone", [])
 
 
-def test_explain_of_a_customer_that_only_the_history_has_leads_there(shop: Online) -> None:
+def test_show_why_of_a_customer_that_only_the_history_has_leads_there(shop: Online) -> None:
     shop.applied(ONE)
     shop.write("customers.yaml", "customers: {}\n")
     shop.run("apply", "-f", "customers.yaml", "--auto-approve")
     shop.run("state", "rm", "acme")
-    ran = shop.run("explain", "acme", "-f", "customers.yaml")
+    ran = shop.run("show", "acme", "--why", "-f", "customers.yaml")
     assert (ran.code, "the history has it: `reconciler history --key acme`" in ran.err) == (1, True)

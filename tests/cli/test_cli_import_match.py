@@ -1,4 +1,4 @@
-"""`match`: `id:` lines to review, for declared customers that may be live without an external_id."""
+"""`import --match`: `id:` lines to review, for declared customers that may be live without an external_id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAD += "# What is commented is one of several that are alike.\n"
 def test_a_pair_that_is_alike_is_offered_as_an_id_line_with_the_reason(shop: Online) -> None:
     (live,) = shop.load({"name": "ACME", "email": "Billing@acme.example"})
     shop.write("customers.yaml", "customers:\n  acme: {name: Acme, email: billing@acme.example}\n  other: {name: O}\n")
-    ran = shop.run("match", "-f", "customers.yaml")
+    ran = shop.run("import", "--match", "-f", "customers.yaml")
     lines = f"customers:\n  acme:\n    # the same email, name; its name is ACME\n    id: {live}\n"
     assert (ran.code, ran.out) == (0, HEAD + lines)
     assert shop.writes() == []
@@ -24,14 +24,14 @@ def test_where_a_project_has_several_environments_the_lines_are_for_an_overlay(s
     shop.load({"name": "Acme"})
     shop.write("reconciler.yaml", "version: 1\nenvironments:\n  default: {}\n  demo: {}\n")
     shop.write("customers.yaml", "customers:\n  acme: {name: Acme}\n")
-    ran = shop.run("-e", "default", "match", "-f", "customers.yaml")
+    ran = shop.run("-e", "default", "import", "--match", "-f", "customers.yaml")
     assert ran.out.startswith(HEAD.replace("your files", "an overlay of default"))
 
 
 def test_the_lines_that_are_offered_make_a_plan_that_creates_nothing(shop: Online) -> None:
     shop.load({"name": "Acme", "email": "billing@acme.example"})
     shop.write("customers.yaml", "customers:\n  acme: {name: Acme, email: billing@acme.example}\n")
-    offered = yaml.safe_load(shop.run("match", "-f", "customers.yaml").out)["customers"]["acme"]["id"]
+    offered = yaml.safe_load(shop.run("import", "--match", "-f", "customers.yaml").out)["customers"]["acme"]["id"]
     shop.write("pinned.yaml", f"customers:\n  acme: {{id: {offered}, name: Acme, email: billing@acme.example}}\n")
     assert shop.run("plan", "-f", "pinned.yaml", "--detailed-exitcode").code == 0
 
@@ -39,7 +39,7 @@ def test_the_lines_that_are_offered_make_a_plan_that_creates_nothing(shop: Onlin
 def test_between_several_that_are_alike_every_line_is_a_comment(shop: Online) -> None:
     one, two = shop.load({"name": "Acme"}, {"name": "acme"})
     shop.write("customers.yaml", "customers:\n  acme: {name: Acme}\n")
-    ran = shop.run("match", "-f", "customers.yaml", "--redact")
+    ran = shop.run("import", "--match", "-f", "customers.yaml", "--redact")
     reason = "    # the same name\n#     id: "
     assert ran.out == f"{HEAD}# customers:\n#   acme:\n{reason}{one}\n{reason}{two}\n"
 
@@ -53,7 +53,7 @@ def test_who_is_known_by_external_id_pin_or_ledger_is_not_offered(shop: Online) 
         f"customers:\n  a: {{id: {pinned}, name: Acme}}\n  b: {{name: Acme}}\n  c: {{name: Globex}}\n"
         "  globex: {name: Globex}\n  d: {name: Initech}\n  initech: {name: Initech}\n",
     )
-    ran = shop.run("match", "-f", "customers.yaml")
+    ran = shop.run("import", "--match", "-f", "customers.yaml")
     assert (ran.code, ran.out) == (0, "")
     assert "0 declared customers may be live already" in ran.err
 
@@ -61,5 +61,5 @@ def test_who_is_known_by_external_id_pin_or_ledger_is_not_offered(shop: Online) 
 def test_hostile_names_stay_inside_their_comment(shop: Online) -> None:
     shop.load({"name": "x\ncustomers: {}\u202e", "email": "a@acme.example"})
     shop.write("customers.yaml", "customers:\n  'a: #': {name: Acme, email: a@acme.example}\n")
-    ran = shop.run("match", "-f", "customers.yaml")
+    ran = shop.run("import", "--match", "-f", "customers.yaml")
     assert (raw(ran.all), list(yaml.safe_load(ran.out)["customers"])) == ([], ["a: #"])
