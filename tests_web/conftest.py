@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
 from reconciler.model.plan import Plan
+from reconciler.model.reports import Drift
+from reconciler.report.drift_page import drift_html
 from reconciler.report.plan_html import plan_html
 
 
@@ -49,12 +51,13 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def open_plan(plan: Plan, **how: Any) -> Opened:  # noqa: ANN401 - of a browser's context
-            file = tmp_path / "plan.html"
-            file.write_text(plan_html(plan), encoding="utf-8", errors="backslashreplace")
+        def open_report(of: Plan | Drift, **how: Any) -> Opened:  # noqa: ANN401 - of a browser's context
+            file = tmp_path / "report.html"
+            text = plan_html(of) if isinstance(of, Plan) else drift_html(of)
+            file.write_text(text, encoding="utf-8", errors="backslashreplace")
             return watched(browser, stack, file.as_uri(), lambda url: url == file.as_uri(), **how)
 
-        yield open_plan
+        yield open_report
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_it_shows_every_entry_of_the_plan_and_asks_nobody(opened: Open) -> None:
 
 
 def test_a_patch_shows_old_against_new_and_why(opened: Open) -> None:
-    rows = opened(WHOLE).page.locator(".patch tbody tr").all()
+    rows = opened(WHOLE).page.locator("[data-kind=patch] tbody tr").all()
     assert [row.locator("th, td").all_inner_texts() for row in rows] == [
         ["city", "before:\nBoston", "after:\nNew York", "config"],
         ["sub_premise", "before:\nApt 1", "after:\n(empty)", "drift"],

@@ -12,7 +12,8 @@ from markdown_blocks import read
 from test_plan_text_hostile import hostile_plan
 
 from reconciler.escape import LEAST_BYTES, visible
-from reconciler.report.plan_markdown import code, plan_markdown, prose
+from reconciler.report.markdown import code, prose
+from reconciler.report.plan_markdown import plan_markdown
 
 PIECES = (
     "`", "```", "````", "~~~", "<script>", "</details>", "<!--", "-->", "<![CDATA[", "&lt;", "\\", "@octocat", "#123",
@@ -28,7 +29,7 @@ KINDS = {
     *("bullet_list_open", "bullet_list_close", "list_item_open", "list_item_close"),
 }
 DETAILS = re.compile(
-    r"<details(?: open)?>\n<summary>[A-Z][A-Za-z ,]+ \(\d+(?:, of which \d+ (?:does|do) not fit here)?\)</summary>\n"
+    r"<details(?: open)?>\n<summary>[A-Z][A-Za-z ,:]+ \(\d+(?:, of which \d+ (?:does|do) not fit here)?\)</summary>\n"
     r"|</details>\n"
 )
 LINKS = re.compile(r"[@#<>&\[\]\\/$~|_*`]|www\.|\w\.\w|[A-Za-z]\d|\d[A-Za-z]|[0-9a-f]{7}")

@@ -1,11 +1,11 @@
 
 "use strict";
-// Every text of a plan goes into the page by textContent and as a value of an option: nothing here parses HTML.
+// Every text of a report goes into the page by textContent and as a value of an option: nothing here parses HTML.
 (() => {
   const PAGE = 100;
-  const { titles, rows } = JSON.parse(document.getElementById("data").textContent);
+  const { kinds, tables, rows } = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
-  const [search, cause, file, actions, list] = ["search", "cause", "file", "actions", "rows"].map(at);
+  const [search, cause, file, chips, list] = ["search", "cause", "file", "kinds", "rows"].map(at);
   let found = rows;
   let page = 0;
 
@@ -35,74 +35,90 @@
     }
   }
 
-  function chips() {
-    const counts = counted((row) => [row.action]);
-    for (const [action, title] of Object.entries(titles)) {
-      if (!counts.has(action)) continue;
+  function choices() {
+    const counts = counted((row) => [row.kind]);
+    for (const [kind, [title]] of Object.entries(kinds)) {
+      if (!counts.has(kind)) continue;
       const box = element("input");
       box.type = "checkbox";
-      box.value = action;
-      actions.append(add(element("label", "chip"), box, `${title} ${counts.get(action)}`));
+      box.value = kind;
+      chips.append(add(element("label", "chip"), box, `${title} ${counts.get(kind)}`));
     }
+  }
+
+  // Of each value of a field after its name: the title and the style of its column.
+  function columns(row) {
+    return tables[row.kind] || tables[""];
+  }
+
+  function cells(row, causes) {
+    const kept = columns(row).map(([, style]) => style.startsWith("cause") === causes);
+    return row.fields.flatMap(([, ...values]) => values.filter((_, place) => kept[place]));
   }
 
   function words(row) {
     // Made once, when it is first looked for.
     if (row.words === undefined) {
-      const fields = row.fields.flatMap(([name, before, after]) => [name, before, after]);
-      row.words = [row.address, row.id, row.at, titles[row.action], ...row.facts, ...row.said, ...fields].join("\n").toLowerCase();
+      const names = row.fields.map(([name]) => name);
+      row.words = [row.address, row.id, row.at, kinds[row.kind][0], ...row.facts, ...row.said, ...names, ...cells(row, false)].join("\n").toLowerCase();
     }
     return row.words;
   }
 
   function filter() {
     const wanted = search.value.toLowerCase().split(" ").filter(Boolean);
-    const only = new Set([...actions.querySelectorAll("input:checked")].map((box) => box.value));
+    const only = new Set([...chips.querySelectorAll("input:checked")].map((box) => box.value));
     found = rows.filter((row) =>
-      (!only.size || only.has(row.action)) &&
+      (!only.size || only.has(row.kind)) &&
       (!file.value || file.value === `=${row.file}`) &&
-      (!cause.value || row.fields.some((one) => cause.value === `=${one[3]}`)) &&
+      (!cause.value || cells(row, true).some((one) => cause.value === `=${one}`)) &&
       wanted.every((word) => words(row).includes(word)));
     page = 0;
     show();
   }
 
-  function value(kind, spoken, text) {
-    return add(element("td"), element("span", "gone", spoken), element("span", `mono ${kind}`, text));
+  function value(style, spoken, text) {
+    if (style.startsWith("cause")) return element("td", "cause", text);
+    return add(element("td"), element("span", "spoken", spoken), element("span", `mono ${style}`, text));
   }
 
   function table(row) {
-    const compared = row.action === "patch";
-    const headings = ["Field", ...(compared ? ["Before", "After", "Cause"] : ["Value"])];
+    const shown = [["Field", "field"], ...columns(row)];
     const head = element("tr");
-    for (const title of headings) {
+    for (const [title] of shown) {
       const cell = element("th", "", title);
       cell.scope = "col";
       head.append(cell);
     }
     const body = element("tbody");
-    for (const [name, before, after, why] of row.fields) {
+    for (const [name, ...values] of row.fields) {
       const cell = element("th", "mono", name);
       cell.scope = "row";
       const line = add(element("tr"), cell);
-      if (compared) line.append(value("old", "before: ", before));
-      line.append(value("new", compared ? "after: " : "", after));
-      if (compared) line.append(element("td", "cause", why));
+      for (const [place, text] of values.entries()) {
+        const [title, style] = shown[place + 1];
+        line.append(value(style, values.length > 1 ? `${title.toLowerCase()}: ` : "", text));
+      }
       body.append(line);
     }
-    const columns = headings.map((title) => element("col", title.toLowerCase()));
-    return add(element("table"), add(element("colgroup"), ...columns), add(element("thead", "gone"), head), body);
+    const widths = shown.map(([, style]) => element("col", style));
+    // What is old and what is new is seen by its colour; a third value needs its heading.
+    const apart = shown.some(([, style]) => style === "other") ? "apart" : "";
+    return add(element("table", apart), add(element("colgroup"), ...widths), add(element("thead"), head), body);
   }
 
   function card(row) {
-    const head = add(element("div", "head"), element("span", "tag", titles[row.action]), element("h3", "mono", row.address));
+    const [title, tone] = kinds[row.kind];
+    const head = add(element("div", "head"), element("span", `tag ${tone}`, title), element("h3", "mono", row.address));
     if (row.id) head.append(element("span", "facts mono", row.id));
     for (const fact of row.facts) head.append(element("span", "facts", fact));
     if (row.at) head.append(element("span", "at mono", row.at));
     const body = element("div", "body");
     for (const text of row.said) body.append(element("p", "", text));
     if (row.fields.length) body.append(table(row));
-    return add(element("li", `change ${row.action}`), head, body);
+    const item = add(element("li", "change"), head, body);
+    item.dataset.kind = row.kind;
+    return item;
   }
 
   function show(all) {
@@ -134,9 +150,9 @@
     }
   }
 
-  options(cause, counted((row) => (row.action === "patch" ? row.fields.map((one) => one[3]) : [])));
+  options(cause, counted((row) => cells(row, true)));
   options(file, counted((row) => [row.file]));
-  chips();
+  choices();
   at("filters").hidden = rows.length === 0;
   at("filters").addEventListener("submit", (event) => event.preventDefault());
   at("filters").addEventListener("input", filter);
