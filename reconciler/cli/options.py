@@ -197,16 +197,16 @@ recreate = click.option(
     "recreate",
     multiple=True,
     metavar="KEY",
-    help="Create this customer though the one of a key that is gone looks like it; repeatable.",
+    help="Create this customer although one whose key was removed looks like it; repeatable.",
 )
 limits = together(
-    click.option("--max-archives", type=ShareType(), help="Allow so many archives, in numbers or per cent."),
+    click.option("--max-archives", type=ShareType(), help="Allow up to N archives, or N%."),
     click.option(
         "--max-restores",
         type=ShareType(),
-        help="Allow so many restores of what others archived, in numbers or per cent.",
+        help="Allow up to N restores, or N%, of customers that others archived.",
     ),
-    click.option("--max-changes", type=ShareType(), help="Allow so many changes in all, in numbers or per cent."),
+    click.option("--max-changes", type=ShareType(), help="Allow up to N changes in all, or N%."),
 )
 targets = together(
     click.option("--target", "targets", multiple=True, metavar="KEY|GLOB", help="Only these customers; repeatable."),
@@ -228,13 +228,13 @@ budget = together(
         "--max-requests",
         type=click.IntRange(min=0),
         metavar="N",
-        help="Stop in good order before request N + 1, with exit code 2.",
+        help="Stop cleanly before request N + 1, with exit code 2.",
     ),
     click.option(
         "--max-duration",
         "max_duration_s",
         type=DurationType(),
-        help="Stop in good order after so long, with exit code 2: 90s, 30m, 2h.",
+        help="Stop cleanly after this time, with exit code 2: 90s, 30m, 2h.",
     ),
 )
 plan = settings(files, targets, limits, recreate, budget, rate)
@@ -252,7 +252,7 @@ def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
     return value
 
 
-strict = click.option("--strict", is_flag=True, help="Take warnings for errors.")
+strict = click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 redact = click.option(
     "--redact", is_flag=True, callback=_remember, help="Mask personal values, by field, and what the server says."
 )
@@ -273,14 +273,14 @@ lock_timeout = click.option(
     type=DurationType(),
     default="0",
     show_default=True,
-    help="Wait so long for another run to end: 30s, 5m.",
+    help="Wait up to this long for another run to end: 30s, 5m.",
 )
 approve = click.option(
     "--approve",
     "approved",
     multiple=True,
     type=click.Choice(ACTIONS),
-    help="Approve an action that the policy wants approved; repeatable.",
+    help="Approve an action for which the policy requires approval; repeatable.",
 )
 json_events = click.option(
     "--json-events",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--anonymise",
     is_flag=True,
-    help="Replace everything that is theirs, keyed by the secret in RECONCILER_ANONYMISE_KEY.",
+    help="Replace all personal data, keyed by the secret in RECONCILER_ANONYMISE_KEY.",
 )
 @click.option("--bind", "binds", is_flag=True, help="Bind them in the ledger too, so that the next plan is empty.")
 @click.option("--no-users", is_flag=True, help="Leave users out: they cost one request for each customer.")
@@ -46,7 +46,7 @@ def import_(*, matches: bool, options: Options, redact: bool, **given: Any) -> N
     """
     Write live customers and their users as YAML that plans to nothing: all, or those whose external_id matches.
 
-    On stdout stands the YAML alone. A customer without an external_id stands under its id, with an id: pin.
+    stdout gets the YAML alone. A customer without an external_id is written under its id, with an id: line.
 
     With --bind the ledger knows each of them from then on, as after an apply of that file; the account is only read.
 
@@ -83,8 +83,10 @@ def import_(*, matches: bool, options: Options, redact: bool, **given: Any) -> N
     help="Print the generated customers as YAML, 10 unless --customers says how many; create nothing.",
 )
 @shared.out("With --print, write them to a new file.")
-@click.option("--reset", is_flag=True, help="Archive all that is not declared: in a disposable environment only.")
-@click.option("--real-addresses", is_flag=True, help="Allow e-mail addresses that may be somebody's.")
+@click.option(
+    "--reset", is_flag=True, help="Archive every customer that is not declared: in a disposable environment only."
+)
+@click.option("--real-addresses", is_flag=True, help="Allow e-mail addresses that may be real.")
 @shared.settings(shared.recreate, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
@@ -103,9 +105,9 @@ def seed(
     **given: Any,
 ) -> None:
     """
-    Fill an environment from files, or with generated customers; a run that stopped goes on where it stopped.
+    Fill an environment from files, or with generated customers; an interrupted run resumes where it stopped.
 
-    Never production. Addresses must be of example domains, since a created user may get an e-mail. --reset
+    Production is refused. Addresses must be at example domains, since a created user may get an e-mail. --reset
     archives every customer with an external_id that is not declared, where the project file marks the
     environment `disposable: true`.
 

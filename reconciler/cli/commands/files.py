@@ -119,7 +119,7 @@ def schema(**given: Any) -> None:
     type=shared.DurationType(),
     default="0",
     show_default=True,
-    help="With --probe, wait so long for another run to end: 30s, 5m.",
+    help="With --probe, wait up to this long for another run to end: 30s, 5m.",
 )
 @shared.settings(shared.rate)
 @shared.output_format("text", "json")

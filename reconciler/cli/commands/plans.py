@@ -25,7 +25,7 @@ from reconciler.escape import LEAST_BYTES, MAX_BYTES
 @click.option(
     "--max-bytes",
     type=click.IntRange(min=LEAST_BYTES),
-    help=f"Cut --format markdown to so many bytes, by whole entries. Default: {MAX_BYTES}, which GitHub takes.",
+    help=f"Cut --format markdown to N bytes, by whole entries. Default: {MAX_BYTES}, the most that GitHub accepts.",
 )
 @shared.out("Save the plan for `apply PLAN`, sealed where RECONCILER_PLAN_KEY is set.")
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")

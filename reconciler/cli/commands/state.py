@@ -97,7 +97,9 @@ def history_list(**given: Any) -> None:
 
 
 @history.command("prune", short_help="Remove the values of old runs")
-@click.option("--older-than", "days", required=True, type=_DaysType(), help="Of runs that began so long ago: 400d.")
+@click.option(
+    "--older-than", "days", required=True, type=_DaysType(), help="Runs that began at least this long ago: 400d."
+)
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @shared.settings()
 def history_prune(**given: Any) -> None:
