@@ -84,13 +84,13 @@ def test_an_export_prints_the_yaml_alone(shop: Online) -> None:
         "state pull -o ledger.jsonl",
         "state unlock",
         "history prune --older-than 1d --auto-approve",
-        "match -f customers.yaml",
+        "import --match -f customers.yaml",
         "duplicates",
         "doctor",
         "validate -f customers.yaml",
         "fmt customers.yaml",
         "import -o live.yaml --bind",
-        "generate -o made.yaml",
+        "seed --print -o made.yaml",
     ],
 )
 def test_a_command_that_has_nothing_to_show_prints_nothing(shop: Online, words: str) -> None:
