@@ -38,19 +38,19 @@ BUGS = (
     Planted(
         "it archives another project's customers",
         "plan.scope",
-        "return binding.project == self.project and self.here(binding.external_id) and self.read(binding.source)",
-        "return self.here(binding.external_id) and self.read(binding.source)",
+        "if binding.project != self.project:",
+        "if False:",
     ),
     Planted(
         "it archives where the file of the entry was not read",
         "plan.scope",
-        "return binding.project == self.project and self.here(binding.external_id) and self.read(binding.source)",
-        "return binding.project == self.project and self.here(binding.external_id)",
+        "return None if self.read(binding.source) else NotGone.NOT_READ",
+        "return None",
     ),
     Planted(
         "it compares values as they are written",
         "plan.diff",
-        "cause = cause_of(field, value, recorded, now, equal.get(name)) if name in differing else None",
+        "cause = compare(field, value, recorded, now, equal.get(name)).cause if name in differing else None",
         'cause = None if (value or "") == now else Cause.UNKNOWN',
     ),
     Planted(

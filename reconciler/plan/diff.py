@@ -62,31 +62,49 @@ class Diff:
     observed: Mapping[str, str]
 
 
-def cause_of(
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The row of the table that decides a field; `recorded` says of (declared, live) whether each is as recorded."""
+
+    live_as_declared: bool
+    recorded: tuple[bool, bool] | None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Return the cause of a patch, None where nothing is to be patched."""
+        if self.live_as_declared:
+            return None
+        match self.recorded:
+            case None:
+                return Cause.UNKNOWN
+            case (True, True):
+                return None
+            case (True, False):
+                return Cause.DRIFT
+            case (False, True):
+                return Cause.CONFIG
+            case _:
+                return Cause.BOTH
+
+
+def compare(
     field: Field,
     declared: str | None,
     recorded: tuple[str | None, str] | None,
     live: str,
     equal: Mapping[str, str] | None,
-) -> Cause | None:
+) -> Comparison:
     """
-    Return the cause of a patch by the three-way table, None where nothing is to be patched.
-
-    `recorded` is (applied, observed), None where the ledger holds none.
+    Return how a field compares; `recorded` is (applied, observed), None where the ledger holds none.
 
     >>> from reconciler.kinds.kind import CUSTOMER_FIELDS
-    >>> cause_of(CUSTOMER_FIELDS["city"], "New York", ("Boston", "Boston"), "Boston", None)
+    >>> compare(CUSTOMER_FIELDS["city"], "New York", ("Boston", "Boston"), "Boston", None).cause
     <Cause.CONFIG: 'config'>
     """
-    if field.same(declared, live, equal):
-        return None
-    if recorded is None:
-        return Cause.UNKNOWN
-    applied, observed = recorded
-    as_observed = field.same(live, observed, equal)
-    if field.same(declared, applied, equal):
-        return None if as_observed else Cause.DRIFT
-    return Cause.CONFIG if as_observed else Cause.BOTH
+    same = None
+    if recorded is not None:
+        same = field.same(declared, recorded[0], equal), field.same(live, recorded[1], equal)
+    return Comparison(field.same(declared, live, equal), same)
 
 
 def diff(
@@ -110,7 +128,7 @@ def diff(
             continue
         value, now = declared[name], live.get(name, "")
         recorded = (applied[name], observed.get(name, "")) if name in applied else None
-        cause = cause_of(field, value, recorded, now, equal.get(name)) if name in differing else None
+        cause = compare(field, value, recorded, now, equal.get(name)).cause if name in differing else None
         if recorded is not None and (cause is not None or field.same(value, recorded[0], equal.get(name))):
             new_applied[name], new_observed[name] = recorded
         elif cause is None:

@@ -15,7 +15,7 @@ from reconciler.model.ledger import BindingState
 from reconciler.model.plan import BindingAction, Blocked, Change, FieldChange, Plan
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Rule
 from reconciler.plan.customer import compared
-from reconciler.plan.diff import cause_of
+from reconciler.plan.diff import compare
 from reconciler.plan.safety_checks import FIELD as LIFECYCLE
 from reconciler.plan.scope import Seen, managed_in, observed_of, row_of, state_of, targeted, there, unobservable
 from reconciler.plan.server_behavior import sight_of
@@ -114,7 +114,7 @@ def _edited_since(address: Address, customer: CustomerId | None, seen: Seen) -> 
     for name, declared in compared(wanted).items():
         recorded = (applied[name], observed.get(name, "")) if name in applied else None
         held = live.fields.get(name, "")
-        cause = cause_of(CUSTOMER_FIELDS[name], declared, recorded, held, seen.terms.equal.get(name))
+        cause = compare(CUSTOMER_FIELDS[name], declared, recorded, held, seen.terms.equal.get(name)).cause
         if cause is not None and cause is not Cause.CONFIG:
             moved.append(Moved(name, None if recorded is None else recorded[1], held, declared, cause))
     return tuple(moved)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import assert_never
 
-from reconciler.kinds import Field
 from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email
 from reconciler.model.core import Address, Desired, DesiredCustomer, Live, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Records, Via
 from reconciler.model.plan import Blocked, Plan
-from reconciler.model.policy import Prune, Terms
+from reconciler.model.policy import Terms
 from reconciler.model.reports import Archived, Explanation, Row, RuleCheck, UserSides
 from reconciler.plan.customer import Means, difference, external_ids_of, recorded_protected
+from reconciler.plan.diff import Comparison, compare
 from reconciler.plan.identity import Identity, Known, Nobody
 from reconciler.plan.make import PlanContext, plan_context
 from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Presence, Unread, as_recorded, presence
-from reconciler.plan.scope import Scope
+from reconciler.plan.prune import NotOwned, why_not_gone, why_not_owned
+from reconciler.plan.scope import NotGone, Scope
 
 
 def user_sides(
@@ -64,27 +65,20 @@ def compared_rows(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
         elif name in customer.ignore_changes:
             rule, then = "`ignore_changes` names it", "not compared"
         else:
-            rule = _rule(field, customer.fields[name], recorded, now, means.equal.get(name))
+            rule = _rule(compare(field, customer.fields[name], recorded, now, means.equal.get(name)))
             then = "blocked" if name in kept else "unchanged"
             then = f"patch ({causes[name].value})" if name in causes else then
         rows.append(Row(name, tuple(sides), rule, then, causes.get(name)))
     return tuple(rows)
 
 
-def _rule(
-    field: Field,
-    declared: str | None,
-    recorded: tuple[str | None, str] | None,
-    live: str,
-    equal: Mapping[str, str] | None,
-) -> str:
+def _rule(one: Comparison) -> str:
     """Return the row of the table that decides, in words."""
-    same = field.same(declared, live, equal)
-    ends = f"live {_is(same=same)} declared"
-    if recorded is None:
+    ends = f"live {_is(same=one.live_as_declared)} declared"
+    if one.recorded is None:
         return f"nothing recorded, {ends}"
-    moved = f"declared {_is(same=field.same(declared, recorded[0], equal))} applied"
-    return f"{moved}, {ends}, live {_is(same=field.same(live, recorded[1], equal))} observed"
+    applied, observed = one.recorded
+    return f"declared {_is(same=applied)} applied, {ends}, live {_is(same=observed)} observed"
 
 
 def _is(*, same: bool) -> str:
@@ -92,6 +86,7 @@ def _is(*, same: bool) -> str:
     return "is as" if same else "differs from"
 
 
+_LEFT_OUT = "the environment's `include` and `exclude` leave it out"
 _GONE = (
     "it is managed here, its file was read, and its entry is not there; "
     "to keep it, declare it again, or name it under `forget:`"
@@ -111,59 +106,61 @@ def checks(
     yield RuleCheck(
         "declared", wanted, "`archived: true` is declared" if wanted else "`archived: true` is not declared"
     )
-    why = _why_not_gone(key, customer, row, known)
+    why = "the ledger does not have it, so it is not managed" if row is None else _not_gone(row, known)
+    why = "it is declared" if customer is not None else why
     yield RuleCheck("entry_gone", not why, why or _GONE)
-    why = _why_not_owned(key, customer, row, holders, known)
+    why = _not_owned(key, holders, known)
     yield RuleCheck("owned", not why, why or "`prune: all`, `owns` matches its external_id, and nobody declares it")
-    yield from _keepers(key, customer, row, identity, known)
+    yield from _keepers(key, customer, row, identity, holders, known)
 
 
-def _why_not_gone(key: str, customer: DesiredCustomer | None, row: Binding | None, known: PlanContext) -> str:
-    """Return why its entry has not gone, "" where it has."""
-    scope, pruning = known.register.scope, known.pruning
-    if customer is not None:
-        return "it is declared"
-    if row is None:
-        return "the ledger does not have it, so it is not managed"
-    if row.project != scope.project:
-        return f"it is of project {row.project!r}"
-    if not scope.here(key):
-        return "the environment's `include` and `exclude` leave it out"
-    if not scope.read(row.source):
-        return f"the file of its entry was not read: {row.source or 'none'}"
-    if pruning.prune is Prune.NONE:
-        return "`prune: none`"
-    if row.state is not BindingState.ACTIVE:
-        return f"the ledger holds it as {row.state.value}"
-    return ""
+def _not_gone(row: Binding, known: PlanContext) -> str:
+    """Return why the entry of a row has not gone, "" where it has."""
+    match why_not_gone(row, known.pruning):
+        case None:
+            return ""
+        case NotGone.DECLARED:
+            return "it is declared"
+        case NotGone.OTHER_PROJECT:
+            return f"it is of project {row.project!r}"
+        case NotGone.LEFT_OUT:
+            return _LEFT_OUT
+        case NotGone.NOT_READ:
+            return f"the file of its entry was not read: {row.source or 'none'}"
+        case NotGone.NO_PRUNING:
+            return "`prune: none`"
+        case NotGone.NOT_ACTIVE:
+            return f"the ledger holds it as {row.state.value}"
 
 
-def _why_not_owned(
-    key: str,
-    customer: DesiredCustomer | None,
-    row: Binding | None,
-    holders: tuple[LiveCustomer, ...],
-    known: PlanContext,
-) -> str:
-    """Return why it is not archived as owned, "" where it is."""
-    pruning = known.pruning
-    if pruning.prune is not Prune.ALL:
-        return f"`prune: {pruning.prune.value}`, not `all`"
-    if customer is not None:
-        return "it is declared"
-    if not pruning.owned(key):
-        return "no pattern of `owns` matches its external_id"
-    if not pruning.scope.here(key):
-        return "the environment's `include` and `exclude` leave it out"
-    if not holders:
-        return "it is not listed"
-    if row is not None and row.source:
-        return "the ledger has it, so only `entry_gone` decides"
-    return ""
+def _not_owned(key: str, holders: tuple[LiveCustomer, ...], known: PlanContext) -> str:
+    """Return why none of those who carry a key is archived as owned, "" where one is."""
+    rows = [known.register.by_id.get(one.id) for one in holders]
+    reasons = [why_not_owned(key, row, known.pruning) for row in rows or [None]]
+    match reasons[0] if all(reasons) else None:
+        case None:
+            return "" if holders else "it is not listed"
+        case NotOwned.NO_PRUNING:
+            return f"`prune: {known.pruning.prune.value}`, not `all`"
+        case NotOwned.DECLARED:
+            return "it is declared"
+        case NotOwned.FORMER:
+            return "a `moved` line gives its customer another key"
+        case NotOwned.NO_PATTERN:
+            return "no pattern of `owns` matches its external_id"
+        case NotOwned.LEFT_OUT:
+            return _LEFT_OUT
+        case NotOwned.RECORDED:
+            return "the ledger has it, so only `entry_gone` decides"
 
 
 def _keepers(
-    key: str, customer: DesiredCustomer | None, row: Binding | None, identity: Identity | None, known: PlanContext
+    key: str,
+    customer: DesiredCustomer | None,
+    row: Binding | None,
+    identity: Identity | None,
+    holders: tuple[LiveCustomer, ...],
+    known: PlanContext,
 ) -> Iterator[RuleCheck]:
     """Yield what keeps a customer from being archived."""
     pruning = known.pruning
@@ -183,8 +180,9 @@ def _keepers(
     yield RuleCheck("policy.protect", policy, why, archives=False)
     if key in pruning.forget:
         yield RuleCheck("forget", True, f"`forget` names it ({pruning.forget[key]})", archives=False)  # noqa: FBT003
-    if customer is None and row is not None and row.id in pruning.claimed:
-        yield RuleCheck("claimed", True, f"{row.id} is, or may be, a declared customer", archives=False)  # noqa: FBT003
+    ids = dict.fromkeys(one.id for one in (row, *holders) if one is not None and one.id is not None)
+    for one in (one for one in ids if customer is None and one in pruning.claimed):
+        yield RuleCheck("claimed", True, f"{one} is, or may be, a declared customer", archives=False)  # noqa: FBT003
 
 
 _VIA = {
@@ -300,7 +298,7 @@ def _not_declared(key: str, row: Binding | None, scope: Scope) -> Iterator[str]:
     if row is not None and row.project != scope.project:
         yield f"it is of project {row.project!r}, not of {scope.project!r}"
     if not scope.here(key):
-        yield "the environment's `include` and `exclude` leave it out"
+        yield _LEFT_OUT
 
 
 def _identity(

@@ -167,11 +167,8 @@ def _all_parts(desired: Desired, terms: Terms, known: PlanContext) -> tuple[Part
         if key not in desired.customers and (binding.bound_id not in pruning.claimed or binding.bound_id in held):
             parts.append(plan_binding(binding, pruning))
     if terms.prune is Prune.ALL:
-        keys = desired.customers.keys() | {move.origin for move in desired.moved}
-        listed = register.sight.live.listed.values()
-        parts.append(
-            plan_owned(listed, keys, register.bindings, replace(pruning, claimed=pruning.claimed - held.keys()))
-        )
+        unheld = replace(pruning, claimed=pruning.claimed - held.keys())
+        parts.append(plan_owned(register.bindings, register.by_id, unheld))
     return collisions.held_back(joined(parts), held), unchanged
 
 
@@ -197,6 +194,7 @@ def _pruning(
         protected=protecting(terms.protect),
         forget=desired.forget,
         claimed=claimed,
+        former={move.origin for move in desired.moved},
         scope=register.scope,
         sight=register.sight,
         protect_at=terms.places.get("protect"),

@@ -7,9 +7,10 @@ bind, and never because something was not seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from reconciler.errors import Source
 from reconciler.kinds.kind import fingerprint
@@ -20,7 +21,7 @@ from reconciler.model.policy import Prune
 from reconciler.plan.identity import broken, carried_external_id, taken_archived
 from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, ArchivedByUs, Sight, Unread, presence
-from reconciler.plan.scope import Scope
+from reconciler.plan.scope import NotGone, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,9 @@ class Pruning:
     """
     What may be archived without an entry.
 
-    `claimed` are the ids that declared customers are; `forget` the keys that are to be left as they are;
-    `protected` is `protecting` of the policy, and `protect_at` is where `policy.protect` is written.
+    `claimed` are the ids that declared customers are, `former` their keys before a move; `forget` the keys that are
+    to be left as they are; `protected` is `protecting` of the policy, and `protect_at` is where `policy.protect` is
+    written.
     """
 
     prune: Prune
@@ -37,9 +39,44 @@ class Pruning:
     protected: Callable[..., bool]
     forget: Mapping[str, Source]
     claimed: AbstractSet[CustomerId]
+    former: AbstractSet[str]
     scope: Scope
     sight: Sight
     protect_at: Source | None = None
+
+
+class NotOwned(StrEnum):
+    """Why a listed customer is not one that the environment owns and nobody declares."""
+
+    NO_PRUNING = "no_pruning"
+    DECLARED = "declared"
+    FORMER = "former"
+    NO_PATTERN = "no_pattern"
+    LEFT_OUT = "left_out"
+    RECORDED = "recorded"
+
+
+def why_not_gone(binding: Binding, pruning: Pruning) -> NotGone | None:
+    """Return why a customer that is active is not archived as one whose entry has gone."""
+    why = pruning.scope.why_not_gone(binding)
+    if why is None and pruning.prune is Prune.NONE:
+        return NotGone.NO_PRUNING
+    return NotGone.NOT_ACTIVE if why is None and binding.state is not BindingState.ACTIVE else why
+
+
+def why_not_owned(key: str, row: Binding | None, pruning: Pruning) -> NotOwned | None:
+    """Return why a listed customer that carries `key`, and has `row` in the ledger, is not archived as owned."""
+    if pruning.prune is not Prune.ALL:
+        return NotOwned.NO_PRUNING
+    if pruning.scope.declared(key):
+        return NotOwned.DECLARED
+    if key in pruning.former:
+        return NotOwned.FORMER
+    if not key or not pruning.owned(key):
+        return NotOwned.NO_PATTERN
+    if not pruning.scope.here(key):
+        return NotOwned.LEFT_OUT
+    return None if row is None or _unfinished(row, pruning.scope.project) else NotOwned.RECORDED
 
 
 def plan_binding(binding: Binding, pruning: Pruning) -> Part:
@@ -54,11 +91,12 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
         return Part(reads=(there.read,)) if binding.state is BindingState.ACTIVE else NOTHING
     if not isinstance(there, Active):
         return _inactive(binding, doubted=isinstance(there, ArchivedByUs) and there.doubted)
-    if not pruning.scope.gone(binding) or pruning.prune is Prune.NONE:
-        return NOTHING
-    if binding.state is not BindingState.ACTIVE:
+    why = why_not_gone(binding, pruning)
+    if why is NotGone.NOT_ACTIVE:
         note = Note("somebody restored it and no entry declares it: it is left as it is", address)
         return Part(bindings=(BindingChange(BindingAction.RELEASE, address, customer),), notes=(note,))
+    if why is not None:
+        return NOTHING
     if carried_external_id(there) != binding.live_external_id:
         return Part(blocked=(broken(binding.external_id, binding, there.customer.external_id),))
     if binding.protected or pruning.protected(binding.external_id, binding.live_external_id):
@@ -75,7 +113,8 @@ def _forgotten(binding: Binding, pruning: Pruning) -> Part:
             notes=(Note("it was written a moment ago and is not listed yet: forgotten at a later run", address),)
         )
     carried = _carried(binding, pruning.sight)
-    if pruning.prune is Prune.ALL and carried != binding.external_id and _owned_by_nobody(carried, pruning):
+    spared = carried == binding.external_id or carried in pruning.forget or pruning.protected(carried)
+    if not spared and why_not_owned(carried, None, pruning) is None:
         return Part(blocked=(_owned_once_forgotten(binding, carried),))
     return Part(bindings=(BindingChange(BindingAction.FORGET, address, customer),))
 
@@ -84,12 +123,6 @@ def _carried(binding: Binding, sight: Sight) -> str:
     """Return the external_id that the customer of a row carries, as listed, else as it was bound."""
     listed = sight.live.listed.get(binding.bound_id)
     return binding.live_external_id if listed is None else listed.external_id
-
-
-def _owned_by_nobody(external_id: str, pruning: Pruning) -> bool:
-    """Say whether a customer of this external_id would be archived as owned, were it bound to no key."""
-    spared = external_id in pruning.forget or pruning.protected(external_id) or pruning.scope.declared(external_id)
-    return bool(external_id) and not spared and pruning.owned(external_id) and pruning.scope.here(external_id)
 
 
 def _owned_once_forgotten(binding: Binding, carried: str) -> Blocked:
@@ -133,33 +166,24 @@ def _protected(binding: Binding, protect_at: Source | None) -> Blocked:
     )
 
 
-def plan_owned(
-    listed: Iterable[LiveCustomer], declared: AbstractSet[str], bindings: Mapping[str, Binding], pruning: Pruning
-) -> Part:
+def plan_owned(bindings: Mapping[str, Binding], by_id: Mapping[CustomerId, Binding], pruning: Pruning) -> Part:
     """
     Return the archives of live customers that the environment owns and nobody declares.
 
-    `declared` are the keys and their former keys; what the ledger binds is planned by `plan_binding`. What
-    is archived so is bound, so that the next plan knows that we did it. Of several that carry one
-    external_id, or where the ledger binds it to another one or under another key, none is chosen.
+    What the ledger binds is planned by `plan_binding`. What is archived so is bound, so that the next plan knows that
+    we did it. Of several that carry one external_id, or where the ledger binds it to another one or under another
+    key, none is chosen.
     """
-    bound = {row.id: key for key, row in bindings.items()}
-    unfinished = {key for key, row in bindings.items() if _unfinished(row, pruning.scope.project)}
     owned: dict[str, list[LiveCustomer]] = {}
     renamed: list[Blocked] = []
-    for customer in listed:
-        key = customer.external_id
-        if not key or key in declared or customer.id in pruning.claimed:
+    for customer in pruning.sight.live.listed.values():
+        key, row = customer.external_id, by_id.get(customer.id)
+        if customer.id in pruning.claimed or why_not_owned(key, row, pruning) is not None:
             continue
-        if customer.id in bound and bound[customer.id] not in unfinished:
+        if not pruning.scope.targeted(key) or key in pruning.forget or pruning.protected(key):
             continue
-        if not pruning.owned(key) or not pruning.scope.targeted(key) or not pruning.scope.here(key):
-            continue
-        if key in pruning.forget or pruning.protected(key):
-            continue
-        former = bound.get(customer.id, key)
-        if former != key:
-            renamed.append(broken(former, bindings[former], key))
+        if row is not None and row.external_id != key:
+            renamed.append(broken(row.external_id, row, key))
             continue
         owned.setdefault(key, []).append(customer)
     parts = [_owned(key, tuple(ones), bindings.get(key), pruning.scope.project) for key, ones in owned.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from fnmatch import translate
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -64,6 +65,17 @@ def selecting(selectors: Iterable[str]) -> Callable[[str], bool]:
     return matcher(chain.from_iterable(map(spellings, selectors)))
 
 
+class NotGone(StrEnum):
+    """Why the entry of a row of the ledger has not gone, or why nothing follows from that."""
+
+    DECLARED = "declared"
+    OTHER_PROJECT = "other_project"
+    LEFT_OUT = "left_out"
+    NOT_READ = "not_read"
+    NO_PRUNING = "no_pruning"
+    NOT_ACTIVE = "not_active"
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """
@@ -82,15 +94,20 @@ class Scope:
     declared: Callable[[str], bool]
     reset: bool = False
 
-    def gone(self, binding: Binding) -> bool:
+    def why_not_gone(self, binding: Binding) -> NotGone | None:
         """
-        Say whether the entry of `binding` has gone: it is this project's, its file was read, and it is not there.
+        Return why the entry of `binding` has not gone; None: it is this project's, its file was read, it is not there.
 
         A file that is missing from a folder or glob that was read counts as read; standard input does not.
         """
+        if self.declared(binding.external_id):
+            return NotGone.DECLARED
         # A row without a source is there only because its customer was to be archived as owned: that goes on so.
-        there = (self.reset and binding.source != "") or self.ours(binding)
-        return there and not self.declared(binding.external_id)
+        return None if self.reset and binding.source != "" else self._why_unseen(binding)
+
+    def gone(self, binding: Binding) -> bool:
+        """Say whether the entry of `binding` has gone."""
+        return self.why_not_gone(binding) is None
 
     def concerns(self, binding: Binding) -> bool:
         """Say whether a plan of this scope is about the customer of `binding`."""
@@ -98,7 +115,15 @@ class Scope:
 
     def ours(self, binding: Binding) -> bool:
         """Say whether the entry of `binding` would be seen now if it stood."""
-        return binding.project == self.project and self.here(binding.external_id) and self.read(binding.source)
+        return self._why_unseen(binding) is None
+
+    def _why_unseen(self, binding: Binding) -> NotGone | None:
+        """Return why the entry of `binding` would not be seen now if it stood."""
+        if binding.project != self.project:
+            return NotGone.OTHER_PROJECT
+        if not self.here(binding.external_id):
+            return NotGone.LEFT_OUT
+        return None if self.read(binding.source) else NotGone.NOT_READ
 
     def left_out(self, bindings: Mapping[str, Binding]) -> int:
         """Return how many have no entry here as their project or file was not read; without a source none ever had."""

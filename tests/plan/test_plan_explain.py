@@ -52,8 +52,8 @@ def _another_story(told: Explanation) -> list[str]:
                     wrong.append(f"patched otherwise than {rows}")
             case _:
                 pass
-    if "entry_gone" in archiving and active and not kept and not told.outcome.changes and not told.outcome.blocked:
-        wrong.append("its entry has gone and nothing comes of it")
+    if archiving - {"declared"} and active and not kept and not told.outcome.changes and not told.outcome.blocked:
+        wrong.append(f"{archiving} hold, nothing keeps it, and nothing comes of it")
     patched = any(change.action is Action.PATCH for change in told.outcome.changes)
     if not patched and not told.outcome.blocked and any(row.cause is not None for row in told.fields):
         wrong.append("differs and is not patched")
@@ -140,6 +140,33 @@ def test_an_entry_of_a_file_that_was_not_read_is_no_reason() -> None:
 
     assert told.declared == ("not declared", "its entry stood in west.yaml, which was not read now")
     assert told.archiving[1].why == "the file of its entry was not read: west.yaml"
+
+
+@pytest.mark.parametrize(
+    ("desired", "row", "why"),
+    [
+        (declared(customer("acme", id="cus_1")), None, "cus_1 is, or may be, a declared customer"),
+        (declared(customer("acme"), moved={"old": "acme"}), None, "a `moved` line gives its customer another key"),
+        (declared(), bound("old", "cus_1", project="east"), "the ledger has it, so only `entry_gone` decides"),
+        (
+            declared(),
+            bound("old", "cus_1", source="", project="east"),
+            "the ledger has it, so only `entry_gone` decides",
+        ),
+        (
+            declared(),
+            bound("east", "cus_1", live_external_id="old", project="east"),
+            "the ledger has it, so only `entry_gone` decides",
+        ),
+    ],
+)
+def test_what_spares_a_live_customer_that_is_owned_is_told(desired: Desired, row: Binding | None, why: str) -> None:
+    under = replace(TERMS, prune=Prune.ALL, owns=("*",))
+    told = _told("old", desired, account(there("cus_1", "old")), ledger(*([] if row is None else [row])), under)
+    assert [change.action for change in told.outcome.changes if change.action is Action.ARCHIVE] == []
+    archives = [check for check in told.archiving if check.archives and check.holds]
+    keeps = [check for check in told.archiving if not check.archives and check.holds]
+    assert (bool(archives) and not keeps, why in {check.why for check in told.archiving}) == (False, True)
 
 
 def test_who_owns_and_protects_a_live_customer_is_told() -> None:
