@@ -30,6 +30,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.many import one_of_many
+
 
 class Severity(StrEnum):
     """How bad a `Problem` is; `--strict` makes each warning an error."""
@@ -38,7 +40,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@one_of_many(order=True)
 class Source:
     """
     Where something was written: a file's name as the user gave it, and a place in it.

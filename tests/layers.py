@@ -37,6 +37,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "pace",
         "git",
     ),
+    ("many",),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
@@ -53,6 +54,7 @@ MIDDLE = (
     "errors",
     "escape",
     "file_patterns",
+    "many",
     "pace",
     "api.times",
     "documents.scalars",
@@ -246,7 +248,7 @@ def _use_fault(module: str, name: str) -> str:
 
 
 # What sends or makes durable, by the end of its dotted name; so does any call that is given "COMMIT".
-_PRIMITIVES = ("_http.send", "connection.commit", "connection.transaction", "store.put_new")
+_PRIMITIVES = ("_http.handle_async_request", "connection.commit", "connection.transaction", "store.put_new")
 # Commits that no run depends on, each with why.
 SILENT = {
     "ledger.sqlite_file.migrate": "makes or migrates the format, before a run has written anything",

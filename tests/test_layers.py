@@ -120,7 +120,7 @@ def test_what_may_commit_in_silence_is_there() -> None:
         'connection.execute("COMMIT")',
         'self.step("commit"); self.connection.execute("COMMIT")',
         'self.step("commit"); self.connection.commit()',
-        "self._http.send(x)",
+        "self._http.handle_async_request(x)",
     ],
 )
 def test_a_commit_or_request_without_its_steps_is_found(body: str) -> None:

@@ -18,7 +18,7 @@ from reconciler.api import faults, times
 from reconciler.api.limit import Board, Budget, Hold, Limiter, Turn
 from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent, UnreadableError, read_body
 from reconciler.api.token import Basic, Credential, TokenGrant, Tokens, read_grant, refusal
-from reconciler.api.transport import JSON_TYPE, connect, origin
+from reconciler.api.transport import HEADERS, JSON_TYPE, connect, origin, patience
 from reconciler.clock import Clock, sleep_unless
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import (
@@ -220,10 +220,10 @@ class ApiClient:
     ) -> None:
         self.budget = budget or Budget(clock)
         self._origin = origin(base_url)
-        self._http = connect(self._origin, transport, timeout_s)
+        self._http = connect(self._origin, transport)
         self._clock = clock
         self._jitter = jitter
-        self._timeout_s = timeout_s
+        self._timeout_s, self._patience = timeout_s, patience(timeout_s)
         self._trace = trace
         self._step = step
         self._limiter = Limiter(clock, rate_per_s, board)
@@ -383,7 +383,7 @@ class ApiClient:
         self._step(f"send {request.name}")
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.send(outgoing, stream=True)
+                response = await self._http.handle_async_request(outgoing)
                 try:
                     status = response.status_code
                     body = await read_body(response)
@@ -405,16 +405,16 @@ class ApiClient:
         # httpx resolves dot segments: an id of ".." would make another request of this one.
         if not {".", ".."}.isdisjoint(request.path.split("/")):
             raise NotTheApi(f"{request.name}: an id of dots cannot stand in a path; nothing was sent")
-        headers = {"Authorization": authorization}
+        headers = {"Connection": "keep-alive", **HEADERS, "Authorization": authorization}
         if content is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded" if request is _TOKEN else JSON_TYPE
         try:
-            return self._http.build_request(
+            return httpx.Request(
                 request.method,
                 f"{self._origin}{request.target()}",
                 headers=headers,
                 content=content,
-                extensions={"trace": leaving.trace},
+                extensions={"trace": leaving.trace, "timeout": self._patience},
             )
         except httpx.InvalidURL as error:
             raise NotTheApi(f"{request.name}: {faults.shown(str(error))}; nothing was sent") from error

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -50,7 +51,7 @@ async def read_body(response: httpx.Response, most_bytes: int = MOST_BYTES) -> b
     inflater = None if encoding in ("identity", "") else zlib.decompressobj(_GZIP)
     chunks: list[bytes] = []
     left = most_bytes
-    async for raw in response.aiter_raw():
+    async for raw in cast("httpx.AsyncByteStream", response.stream):
         chunk = raw if inflater is None else _inflated(inflater, raw, left + 1)
         left -= len(chunk)
         if left < 0:

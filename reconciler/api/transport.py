@@ -148,28 +148,27 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def connect(url: httpx.URL, transport: httpx.AsyncBaseTransport | None, timeout_s: float) -> httpx.AsyncClient:
+def connect(url: httpx.URL, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncBaseTransport:
     """
-    Return the HTTP client for one origin; HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE are honoured.
+    Return what carries requests to one origin: `transport` if given, else HTTP by HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.
 
-    Requests to this machine never take a proxy. Raises Invalid where the proxy or the certificates that
-    the environment names cannot be used.
+    It is a transport, not one of httpx's clients: we use no redirects, cookies or authentication of theirs, and
+    checking for them takes a tenth of a request's CPU time. Requests to this machine never use a proxy.
+    Raises Invalid where the proxy or the certificates that the environment names cannot be used.
     """
-    proxy = "" if transport is not None or is_loopback(url.host) else proxy_for(url, warn=True)
+    if transport is not None:
+        return transport
+    proxy = "" if is_loopback(url.host) else proxy_for(url, warn=True)
     try:
-        return httpx.AsyncClient(
-            transport=transport,
+        return httpx.AsyncHTTPTransport(
             proxy=proxy or None,
             # Without TLS nothing is verified; an empty context spares reading the authorities.
-            verify=httpx.create_ssl_context() if url.scheme == "https" and transport is None else _no_authorities(),
+            verify=httpx.create_ssl_context() if url.scheme == "https" else _no_authorities(),
             # Its own reading of NO_PROXY fails at a network of addresses.
             trust_env=False,
-            follow_redirects=False,
-            timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s), pool=min(_POOL_S, timeout_s)),
             limits=httpx.Limits(
                 max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=_IDLE_S
             ),
-            headers=HEADERS,
         )
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
         raise Invalid(
@@ -182,6 +181,11 @@ def connect(url: httpx.URL, transport: httpx.AsyncBaseTransport | None, timeout_
                 )
             ]
         ) from error
+
+
+def patience(timeout_s: float) -> Mapping[str, float | None]:
+    """Return how long each part of a request may take at most, as a transport is told."""
+    return httpx.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s), pool=min(_POOL_S, timeout_s)).as_dict()
 
 
 def _no_authorities() -> ssl.SSLContext:

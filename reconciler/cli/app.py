@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import shlex
@@ -289,8 +290,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
             # Where ASCII is all that the locale knows, click would write UTF-8 past what makes text inert.
             encoding = "utf-8" if stream.encoding.lower() in _ASCII else None
             reconfigure(encoding=encoding, errors="backslashreplace")
-    with inert_output():
-        return _run(arguments)
+    try:
+        with inert_output():
+            return _run(arguments)
+    finally:
+        # What lasts as long as a command ends with it.
+        gc.unfreeze()
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -12,6 +12,7 @@ from reconciler.cli import output
 from reconciler.cli.session import Session, connected, declared, settings_of, shown_progress
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.escape import MAX_BYTES
+from reconciler.gc_pause import without_collector
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired
 from reconciler.model.plan import Plan
@@ -45,7 +46,7 @@ def made(
     `patient` waits for what an earlier run left in doubt, `alone` lets the targets be read alone. `lacked` is what
     an earlier listing lacked, None for a plan that is only shown.
     """
-    with shown_progress(session.clock) as progress:
+    with without_collector(lasting=True), shown_progress(session.clock) as progress:
         making = plan.make(
             session.client,
             ledger,

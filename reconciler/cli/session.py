@@ -19,6 +19,7 @@ from reconciler.clock import Clock
 from reconciler.desired.files import read_files
 from reconciler.desired.load import Loaded, load_desired
 from reconciler.errors import Invalid, Source
+from reconciler.gc_pause import without_collector
 from reconciler.settings import Environment, Options, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -129,20 +130,21 @@ def declared(
     stdin = stdin or standard_input()
     typed = stdin.read() if stdin is not None and "-" in paths else None
     try:
-        loaded = load_desired(
-            paths,
-            root=settings.root,
-            overlays=environment.overlays,
-            include=environment.include,
-            exclude=environment.exclude,
-            required=environment.policy.required,
-            required_at=environment.policy.places.get("required"),
-            strict=strict,
-            pins_allowed=settings.pins_allowed,
-            stdin=again(typed),
-            without=settings.overlays,
-            within=settings.within,
-        )
+        with without_collector(lasting=True):
+            loaded = load_desired(
+                paths,
+                root=settings.root,
+                overlays=environment.overlays,
+                include=environment.include,
+                exclude=environment.exclude,
+                required=environment.policy.required,
+                required_at=environment.policy.places.get("required"),
+                strict=strict,
+                pins_allowed=settings.pins_allowed,
+                stdin=again(typed),
+                without=settings.overlays,
+                within=settings.within,
+            )
     except Invalid as exc:
         written = lines_of((*paths, *environment.overlays), root=settings.root, typed=typed, within=settings.within)
         shown = output.problems_page(exc.problems, written, redact=redact)

@@ -15,6 +15,7 @@ from typing import NewType
 
 from reconciler.errors import Source
 from reconciler.file_patterns import is_below, path_pattern
+from reconciler.many import one_of_many
 
 CustomerId = NewType("CustomerId", str)
 """The API's id of a customer (`cus_9f3`): opaque. Its own type, as an external_id is a `str` too."""
@@ -94,7 +95,7 @@ class DesiredUser:
     ignore_changes: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@one_of_many()
 class DesiredCustomer:
     """
     A customer as declared, with the defaults and overlays of its files merged in.
@@ -204,7 +205,7 @@ def _traced(key: str, before: Mapping[str, list[str]]) -> tuple[str, ...]:
 # --- live --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@one_of_many()
 class LiveCustomer:
     """
     A customer as the API replied. `fields` lacks what is unset, null or ""; `external_id` is then "".

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from reconciler.errors import LedgerFailed, Source
 from reconciler.escape import visible
+from reconciler.many import one_of_many
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
 
 _DECODER = json.JSONDecoder()
@@ -121,7 +122,7 @@ def _decoded(read: Callable[[Binding], T]) -> Callable[[Binding], T]:
     return decoded
 
 
-@dataclass(frozen=True, slots=True)
+@one_of_many()
 class Binding:
     """
     What the ledger holds of one customer, or (as a plan's entry) will hold.

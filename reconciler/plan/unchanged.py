@@ -30,11 +30,12 @@ def to_be_planned(
     pinned = {one.id for one in desired.customers.values() if one.id is not None}
     moved = {key for move in desired.moved for key in (move.origin, move.to)}
     rows, live, project = register.bindings, register.sight.live, register.scope.project
+    listed, got, with_users = live.listed, live.got, frozenset(users)
     rest: list[DesiredCustomer] = []
     for customer in desired.customers.values():
         key = customer.external_id
         row = rows.get(key)
-        there = None if row is None else live.listed.get(row.bound_id)
+        there = None if row is None else listed.get(row.bound_id)
         if (
             row is None
             or there is None
@@ -49,8 +50,8 @@ def to_be_planned(
             or not _is_plain(customer, row)
             or key in moved
             or there.id in pinned
-            or there.id in live.got
-            or there.id in users
+            or there.id in got
+            or there.id in with_users
         ):
             rest.append(customer)
     return rest

@@ -54,6 +54,18 @@ def test_a_request_is_sent_as_it_is_written() -> None:
     assert reply == Reply(200, {"id": "1"}, attempts=1, lost=0, server_time_s=EPOCH_S)
 
 
+def test_a_cookie_that_the_server_sets_is_not_sent_back() -> None:
+    server = Server(httpx.Response(200, json={}, headers={"set-cookie": "visit=1"}), ok({}))
+
+    async def send() -> None:
+        async with talk(server) as client:
+            await client.send(READ)
+            await client.send(READ)
+
+    run(send())
+    assert [request.headers.get("cookie") for request in server.requests] == [None, None, None]
+
+
 def test_a_path_prefix_of_the_base_url_is_kept() -> None:
     server = Server()
     _send(server, READ, base_url="https://gateway.example.com/ap/")
