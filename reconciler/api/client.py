@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import sniffio
 
 from reconciler.api import faults, times
 from reconciler.api.limit import Board, Budget, Hold, Limiter, Turn
@@ -237,6 +238,8 @@ class ApiClient:
 
     async def __aenter__(self) -> Self:
         """Return itself, ready to send."""
+        # httpcore and anyio ask at each of their steps; unless it is set, they look for it anew.
+        sniffio.current_async_library_cvar.set("asyncio")
         await self._open.enter_async_context(self._http)
         self._open.push_async_callback(self._tokens.close)
         self._open.callback(self._limiter.close)
