@@ -1,4 +1,4 @@
-"""Values that a plan has a hundred thousand of. Imports nothing of ours."""
+"""How values that a plan has a hundred thousand of are declared. Imports nothing of ours."""
 
 from __future__ import annotations
 
