@@ -26,6 +26,7 @@ OF_HELP = {
     "reconciler.cli.options",
     "reconciler.cli.terminal",
     "reconciler.errors",
+    "reconciler.many",
     "reconciler.kinds",
     "reconciler.kinds.kind",
     "reconciler.escape",
