@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from reconciler.api.request import Request
+from reconciler.api.exchange import Request
 from reconciler.kinds import wire
 from reconciler.model.core import CustomerId
 

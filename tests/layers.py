@@ -91,7 +91,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("httpx.post", "httpx.put", "httpx.patch", "httpx.delete", "httpx.head", "httpx.options"), ()),
     "reconciler.api.transport.connect": ("api.client",),
     # With parentheses: who may make a request, not who may hold one.
-    "reconciler.api.request.Request()": ("api", "endpoints"),
+    "reconciler.api.exchange.Request()": ("api", "endpoints"),
     **dict.fromkeys(("urllib.request", "http.client", "requests", "aiohttp"), ()),
     "socket": ("emulator", "ledger.lock", "api.reachability"),
     **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.transport",)),

@@ -19,7 +19,7 @@ from clocks import run as in_virtual_time
 
 from reconciler.api.client import ApiClient
 from reconciler.api.limit import Budget
-from reconciler.apply.direct_request import Call
+from reconciler.apply.direct_request import DirectRequest
 from reconciler.crash_points import Step, no_hook
 from reconciler.emulator.server import EmulatorTransport
 from reconciler.emulator.service import Emulator, load
@@ -355,11 +355,11 @@ class Death:
 class CallingWorld(World):
     """A world in which single requests are made too."""
 
-    def call(self, call: Call, terms: Terms | None = None) -> RequestResult:
+    def call(self, call: DirectRequest, terms: Terms | None = None) -> RequestResult:
         """Make a call, as the command does under its lock; raises what it raises."""
         return self._run(self._call(call, terms or Terms(REF, rate_per_s=0.0)))
 
-    def dies(self, call: Call, at: int) -> bool:
+    def dies(self, call: DirectRequest, at: int) -> bool:
         """Make a call whose process dies at its `at`-th step; say whether it came so far."""
         self.step = death = Death(at)
         try:
@@ -370,7 +370,7 @@ class CallingWorld(World):
             self.step = no_hook
         return death.taken >= at
 
-    async def _call(self, call: Call, terms: Terms) -> RequestResult:
+    async def _call(self, call: DirectRequest, terms: Terms) -> RequestResult:
         clock = VirtualClock(EPOCH_S + self.passed_s)
         try:
             with self.ledger() as ledger:

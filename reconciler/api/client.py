@@ -15,11 +15,22 @@ from typing import Any, Self
 import httpx
 import sniffio
 
-from reconciler.api import faults, times
+from reconciler.api import exchange, times
+from reconciler.api.exchange import OAUTH_PATH, Reply, Request, Sent, UnreadableError, read_body
 from reconciler.api.limit import Board, Budget, Hold, Limiter, Turn
-from reconciler.api.request import OAUTH_PATH, Reply, Request, Sent, UnreadableError, read_body
-from reconciler.api.token import Basic, Credential, TokenGrant, Tokens, read_grant, refusal
-from reconciler.api.transport import HEADERS, JSON_TYPE, connect, origin, patience
+from reconciler.api.transport import (
+    HEADERS,
+    JSON_TYPE,
+    Basic,
+    Credential,
+    TokenGrant,
+    Tokens,
+    connect,
+    origin,
+    patience,
+    read_grant,
+    refusal,
+)
 from reconciler.clock import Clock, sleep_unless
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import (
@@ -337,7 +348,7 @@ class ApiClient:
             try:
                 answer = await self._exchange(request, content, used, Departure(turn, intent, self._limiter.left), hold)
                 secrets, location = (used.split()[-1], *self._basic.secrets()), answer.headers.get("location", "")
-                body = faults.json_or_raise(request, answer.status, answer.body, location=location, secrets=secrets)
+                body = exchange.json_or_raise(request, answer.status, answer.body, location=location, secrets=secrets)
             except OverBudget as failure:
                 failure.lost = lost
                 raise
@@ -395,9 +406,9 @@ class ApiClient:
         except TimeoutError as error:
             raise Unanswered(f"{request.name}: no answer within {self._timeout_s:g} s") from error
         except UnreadableError as error:
-            raise faults.unreadable(request, str(error), status) from error
+            raise exchange.unreadable(request, str(error), status) from error
         except (httpx.RequestError, OSError) as error:
-            raise faults.of_transport(error, request, self._origin.netloc.decode()) from error
+            raise exchange.of_transport(error, request, self._origin.netloc.decode()) from error
         finally:
             self._tell(request, status, self._clock.monotonic() - began_s)
         self._step(f"answer {request.name}")
@@ -420,7 +431,7 @@ class ApiClient:
                 extensions={"trace": leaving.trace, "timeout": self._patience},
             )
         except httpx.InvalidURL as error:
-            raise NotTheApi(f"{request.name}: {faults.shown(str(error))}; nothing was sent") from error
+            raise NotTheApi(f"{request.name}: {exchange.shown(str(error))}; nothing was sent") from error
 
     def _server_time(self, headers: httpx.Headers, sent_at_s: float) -> float:
         """Return the moment of a reply by the server's clock, and learn how far that is ahead of this one."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from reconciler.api.client import ApiClient
-from reconciler.api.request import Request
+from reconciler.api.exchange import Request
 from reconciler.errors import Incomplete, NotTheApi
 
 

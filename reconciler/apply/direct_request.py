@@ -13,8 +13,8 @@ from typing import assert_never
 
 from reconciler import bookkeeping, endpoints
 from reconciler.api.client import ApiClient
+from reconciler.api.exchange import Request
 from reconciler.api.pagination import pages
-from reconciler.api.request import Request
 from reconciler.api.times import rfc3339
 from reconciler.apply.execute import Steps
 from reconciler.apply.recover import doubt_text
@@ -30,7 +30,7 @@ from reconciler.model.plan import Change, FieldChange, Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class DirectRequest:
     """
     One request that changes the account, asked for by itself.
 
@@ -51,35 +51,35 @@ class Call:
         return self.values.get("external_id") or ""
 
 
-def create_customer(values: Mapping[str, str | None], *, unchecked: bool = False) -> Call:
+def create_customer(values: Mapping[str, str | None], *, unchecked: bool = False) -> DirectRequest:
     """Return the create of a customer."""
     request = endpoints.create_customer(values)
-    return Call("api customers create", Action.CREATE, request, None, values, unchecked=unchecked)
+    return DirectRequest("api customers create", Action.CREATE, request, None, values, unchecked=unchecked)
 
 
-def patch_customer(customer: CustomerId, values: Mapping[str, str | None]) -> Call:
+def patch_customer(customer: CustomerId, values: Mapping[str, str | None]) -> DirectRequest:
     """Return the patch of a customer."""
     request = endpoints.patch_customer(customer, values)
-    return Call("api customers patch", Action.PATCH, request, customer, values)
+    return DirectRequest("api customers patch", Action.PATCH, request, customer, values)
 
 
-def archive_customer(customer: CustomerId) -> Call:
+def archive_customer(customer: CustomerId) -> DirectRequest:
     """Return the archive of a customer."""
-    return Call("api customers archive", Action.ARCHIVE, endpoints.archive_customer(customer), customer)
+    return DirectRequest("api customers archive", Action.ARCHIVE, endpoints.archive_customer(customer), customer)
 
 
-def restore_customer(customer: CustomerId) -> Call:
+def restore_customer(customer: CustomerId) -> DirectRequest:
     """Return the restore of a customer."""
-    return Call("api customers restore", Action.RESTORE, endpoints.restore_customer(customer), customer)
+    return DirectRequest("api customers restore", Action.RESTORE, endpoints.restore_customer(customer), customer)
 
 
-def create_user(customer: CustomerId, values: Mapping[str, str | None]) -> Call:
+def create_user(customer: CustomerId, values: Mapping[str, str | None]) -> DirectRequest:
     """Return the create of a customer's user."""
     request = endpoints.create_user(customer, values)
-    return Call("api users create", Action.CREATE_USER, request, customer, values)
+    return DirectRequest("api users create", Action.CREATE_USER, request, customer, values)
 
 
-def change_of(call: Call, key: str, before: Mapping[str, str]) -> Change:
+def change_of(call: DirectRequest, key: str, before: Mapping[str, str]) -> Change:
     """
     Return the change that `call` makes; `before` are the values that a patch finds.
 

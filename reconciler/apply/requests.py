@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import assert_never
 
 from reconciler import endpoints
-from reconciler.api.request import Reply, Request
+from reconciler.api.exchange import Reply, Request
 from reconciler.apply.sender import Halted, Sender
 from reconciler.errors import ApiFailed, Incomplete, OverBudget, Stopped, Unanswered
 from reconciler.escape import visible

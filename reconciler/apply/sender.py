@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from reconciler.api.client import ApiClient
+from reconciler.api.exchange import Reply, Request
 from reconciler.api.limit import Hold
-from reconciler.api.request import Reply, Request
 from reconciler.clock import Clock, sleep_unless
 from reconciler.errors import (
     ApiFailed,

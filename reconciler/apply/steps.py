@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from reconciler import bookkeeping, endpoints
-from reconciler.apply.doubts import Doubts
+from reconciler.apply.execute import Doubts
 from reconciler.apply.requests import (
     CLEARS,
     creation,

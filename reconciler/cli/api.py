@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import click
 
 from reconciler import endpoints
+from reconciler.api.exchange import Request
 from reconciler.api.pagination import whole
-from reconciler.api.request import Request
 from reconciler.api.transport import origin
 from reconciler.apply import direct_request
-from reconciler.apply.direct_request import Call
+from reconciler.apply.direct_request import DirectRequest
 from reconciler.apply.execute import ApplyEvent, Settling
 from reconciler.cli import consent, output
 from reconciler.cli.carry_out import stopped_by_signals
@@ -129,7 +129,7 @@ def create_user(customer: str, values: Mapping[str, str], ask: Asking, how: How,
     called(direct_request.create_user(CustomerId(customer), values), ask, how, options)
 
 
-def called(call: Call, ask: Asking, how: How, options: Options) -> None:
+def called(call: DirectRequest, ask: Asking, how: How, options: Options) -> None:
     """Make one call, print the reply to it, and end with its exit code."""
     settings = settings_of(options)
     environment = settings.environment()
@@ -142,7 +142,7 @@ def called(call: Call, ask: Asking, how: How, options: Options) -> None:
             _print(_agreed_and_called(session, ledger, call, ask), redact=how.redact)
 
 
-def _agreed_and_called(session: Session, ledger: Ledger, call: Call, ask: Asking) -> RequestResult:
+def _agreed_and_called(session: Session, ledger: Ledger, call: DirectRequest, ask: Asking) -> RequestResult:
     """Return what became of a call that the policy allows."""
     terms = session.environment.terms(session.options)
     prepared = session.run(

@@ -192,7 +192,7 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
         click.Option(
             ["-e", "--environment"],
             metavar="ENVIRONMENT",
-            type=completion.Environment(),
+            type=completion.EnvironmentType(),
             help="The environment; default: AP_ENVIRONMENT.",
             hidden=hidden,
             expose_value=False,

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import consent, output
-from reconciler.cli.carry_out import Asked, agreed_and_done, asked_of
+from reconciler.cli.carry_out import RunOptions, agreed_and_done, asked_of
 from reconciler.cli.options import Ask
 from reconciler.cli.plan import made
 from reconciler.cli.session import Session, connected, declared, settings_of
@@ -208,7 +208,7 @@ def run(
 
 
 def _apply(
-    session: Session, ledger: Ledger, desired: Desired, saved: SavedPlan | None, path: Path | None, asked: Asked
+    session: Session, ledger: Ledger, desired: Desired, saved: SavedPlan | None, path: Path | None, asked: RunOptions
 ) -> int:
     """Plan, ask and do it, and return the exit code; of a saved plan, read from `path`, only what it approves."""
     terms = session.environment.terms(session.options)

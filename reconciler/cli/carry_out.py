@@ -14,7 +14,7 @@ from typing import Protocol, assert_never
 
 import click
 
-from reconciler.api.request import Sent
+from reconciler.api.exchange import Sent
 from reconciler.apply.execute import ApplyEvent, Begun, Settling
 from reconciler.cli import consent, output
 from reconciler.cli.options import Ask
@@ -33,8 +33,7 @@ from reconciler.plan.limits import dangers
 from reconciler.plan.saved_plan import AGAIN
 from reconciler.report.layout import count, until
 from reconciler.report.outcome import outcomes_json, outcomes_text
-from reconciler.report.plan_text import needed_text, plan_text
-from reconciler.report.plan_words import bindings_phrase
+from reconciler.report.plan_text import bindings_phrase, needed_text, plan_text
 from reconciler.report.progress import (
     ChangeEnded,
     ChangeStarted,
@@ -48,7 +47,7 @@ from reconciler.report.progress import (
 )
 from reconciler.report.redact import uncited
 from reconciler.settings import Environment
-from reconciler.settings.trust import bills
+from reconciler.settings.values import bills
 
 STDOUT = "-"
 
@@ -107,7 +106,7 @@ def events_to(ctx: click.Context, target: str | None, clock: Clock, *, redact: b
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunOptions:
     """What the options say of consent and of how to print."""
 
     auto_approve: bool
@@ -117,14 +116,14 @@ class Asked:
     events: Events
 
 
-def asked_of(ctx: click.Context, ask: Ask, form: str, *, redact: bool) -> Asked:
+def asked_of(ctx: click.Context, ask: Ask, form: str, *, redact: bool) -> RunOptions:
     """Return what the options say; the stream of events ends with the command."""
     if ask.events == STDOUT:
         if form != "text":
             raise click.UsageError("--json-events - and --format json would both write to stdout: name a file")
         form = "events"
     stream = events_to(ctx, ask.events, real_clock(), redact=redact)
-    return Asked(ask.auto_approve, frozenset(map(Action, ask.approved)), form, redact, stream)
+    return RunOptions(ask.auto_approve, frozenset(map(Action, ask.approved)), form, redact, stream)
 
 
 _LAST_WORDS = "stopped at once; the next run settles the requests that were in flight"
@@ -134,7 +133,7 @@ def agreed_and_done(
     session: Session,
     ledger: Ledger,
     planned: plan.Planned,
-    asked: Asked,
+    asked: RunOptions,
     *,
     name: str,
     planned_s: float,
@@ -184,7 +183,9 @@ def is_production(environment: Environment) -> bool:
     return environment.name == "production" or bills(environment.base_url())
 
 
-def _report(plan: Plan, carried: apply.ApplyResult, needed: Sequence[Change], seconds: float, asked: Asked) -> None:
+def _report(
+    plan: Plan, carried: apply.ApplyResult, needed: Sequence[Change], seconds: float, asked: RunOptions
+) -> None:
     """Print what became of the plan; `seconds` is how long planning and applying took."""
     outcomes = carried.result.outcomes
     if asked.form == "json":

@@ -68,7 +68,7 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Environment(Name):
+class EnvironmentType(Name):
     """An environment of the project file."""
 
     def names(self, ctx: click.Context) -> Iterable[str]:
@@ -79,7 +79,7 @@ class Environment(Name):
         return () if project is None else project.environments
 
 
-class Key(Name):
+class KeyType(Name):
     """A customer's key, as an address writes it."""
 
     def names(self, ctx: click.Context) -> Iterable[str]:
@@ -89,7 +89,7 @@ class Key(Name):
         return (str(Address(key)) for key in sorted({*_recorded(ctx), *_declared(ctx)}))
 
 
-class Customer(Name):
+class CustomerType(Name):
     """The API's id of a customer."""
 
     def names(self, ctx: click.Context) -> Iterable[str]:
@@ -98,7 +98,7 @@ class Customer(Name):
             return sorted(row.bound_id for row in ledger.records().bindings.values())
 
 
-class Run(Name):
+class RunType(Name):
     """A run's id."""
 
     def names(self, ctx: click.Context) -> Iterable[str]:

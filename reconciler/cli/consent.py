@@ -16,8 +16,7 @@ from reconciler.model.plan import Exceeded, Plan
 from reconciler.model.policy import Window
 from reconciler.plan.limits import closed
 from reconciler.report.layout import count
-from reconciler.report.plan_text import question_text
-from reconciler.report.plan_words import limit_phrase, limit_way
+from reconciler.report.plan_text import limit_phrase, limit_way, question_text
 
 _NAMED = 3
 """So many customers stand in a refusal by name."""

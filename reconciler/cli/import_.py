@@ -32,7 +32,7 @@ from reconciler.plan.lookalikes import NEAR, Lookalike
 from reconciler.plan.make import make_plan, plan_context
 from reconciler.plan.scope import selecting
 from reconciler.report.layout import count, duration
-from reconciler.report.plan_words import reading_price
+from reconciler.report.plan_text import reading_price
 from reconciler.settings import Environment, Options, Settings
 from reconciler.settings.project import PROJECT_FILE
 

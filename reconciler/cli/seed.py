@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import consent, output
-from reconciler.cli.carry_out import Asked, agreed_and_done, asked_of
+from reconciler.cli.carry_out import RunOptions, agreed_and_done, asked_of
 from reconciler.cli.import_ import schema_from
 from reconciler.cli.options import Ask
 from reconciler.cli.plan import made
@@ -24,7 +24,7 @@ from reconciler.model.policy import Prune, Terms
 from reconciler.pipeline import resources
 from reconciler.report.layout import count
 from reconciler.settings import Environment, Options, Settings
-from reconciler.settings.trust import bills
+from reconciler.settings.values import bills
 from reconciler.synthetic.people import generate_customers
 
 PRINTED = 10
@@ -151,7 +151,7 @@ def _is_nobodys(address: str) -> bool:
     return domain.rpartition(".")[2] in NOBODYS or any(f".{domain}".endswith(f".{one}") for one in EXAMPLES)
 
 
-def _fill(session: Session, ledger: Ledger, desired: Desired, asked: Asked, *, reset: bool) -> int:
+def _fill(session: Session, ledger: Ledger, desired: Desired, asked: RunOptions, *, reset: bool) -> int:
     """Plan, ask and do it, and return the exit code."""
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()

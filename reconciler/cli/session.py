@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from reconciler.api.client import ApiClient
-    from reconciler.api.request import Sent
+    from reconciler.api.exchange import Sent
     from reconciler.report.progress import Progress
 
 

@@ -17,7 +17,7 @@ from reconciler.model.reports import Drift, DriftFinding, DriftKind
 
 
 @dataclass(frozen=True, slots=True)
-class TakenOver:
+class AcceptedValue:
     """One value to be taken over: the entry's key, what of it, what it becomes (None: the key is taken out)."""
 
     finding: DriftFinding
@@ -52,7 +52,7 @@ def accept_drift(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]
     that are merged over the others, the last one winning. No line of another value changes.
     """
     done = AcceptResult()
-    by_file: dict[str, list[TakenOver]] = {}
+    by_file: dict[str, list[AcceptedValue]] = {}
     trees = {name: _tree(text) for name, text in files.items()}
     for finding in drift.findings:
         for wanted in _wanted(finding, done.left):
@@ -67,7 +67,7 @@ def accept_drift(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]
     return done
 
 
-def _write(name: str, text: str, several: Sequence[TakenOver], done: AcceptResult) -> None:
+def _write(name: str, text: str, several: Sequence[AcceptedValue], done: AcceptResult) -> None:
     """Make the edits of one file."""
     result: EditResult = apply_edits(text, [one.edit for one in several], order=CUSTOMER_KEYS)
     refused = {id(one.edit): one.why for one in result.refused}
@@ -81,7 +81,7 @@ def _write(name: str, text: str, several: Sequence[TakenOver], done: AcceptResul
         done.texts[name] = result.text
 
 
-def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[TakenOver]:
+def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[AcceptedValue]:
     """Yield what of a finding can be taken over; what cannot goes to `left`."""
     path = ("customers", finding.address.external_id)
     match finding.kind:
@@ -93,20 +93,20 @@ def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[TakenOver]:
                 elif one.name == "name" and not one.live.strip():
                     left.append(Left(finding, one.name, "a customer cannot be declared without a name"))
                 else:
-                    yield TakenOver(finding, one.name, SetValue((*path, one.name), one.live or None))
+                    yield AcceptedValue(finding, one.name, SetValue((*path, one.name), one.live or None))
         case DriftKind.ARCHIVED | DriftKind.GONE:
-            yield TakenOver(finding, "archived", SetValue((*path, "archived"), value=True))
+            yield AcceptedValue(finding, "archived", SetValue((*path, "archived"), value=True))
         case DriftKind.RESTORED if finding.source is not None:
-            yield TakenOver(finding, "archived", Remove((*path, "archived")))
+            yield AcceptedValue(finding, "archived", Remove((*path, "archived")))
             for one in finding.fields:
-                yield TakenOver(finding, one.name, SetValue((*path, one.name), one.live or None))
+                yield AcceptedValue(finding, one.name, SetValue((*path, one.name), one.live or None))
         case DriftKind.RESTORED | DriftKind.UNMANAGED:
             left.append(Left(finding, "", "no entry declares it: `reconciler import` writes one"))
         case DriftKind.DUPLICATED:
             left.append(Left(finding, "", "one of them has to go: `reconciler duplicates` plans that"))
 
 
-def _place(wanted: TakenOver, trees: Mapping[str, object], overlays: Sequence[str]) -> str | None:
+def _place(wanted: AcceptedValue, trees: Mapping[str, object], overlays: Sequence[str]) -> str | None:
     """Return the file to edit: the last overlay that says this value, else the file where the entry stands."""
     _, key, name = wanted.edit.path
     for overlay in reversed(overlays):

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.documents.nodes import Again, KeyPath, Position, find_places
 from reconciler.documents.parse import Document
-from reconciler.documents.scalars import quoted, written
+from reconciler.documents.scalars import path_text, quoted
 from reconciler.documents.schema import Misfit, Shape
 from reconciler.errors import Problem, Severity, Source
 from reconciler.resources import schema
@@ -79,7 +79,7 @@ def _problem(finding: PathProblem, places: dict[str, dict[KeyPath, Position]]) -
     if source is None:
         place = places[finding.document.name][finding.path]
         source = Source(finding.document.name, *(place.key if finding.at_key else place.value))
-    return Problem(source, written(finding.path), message, finding.hint, finding.severity)
+    return Problem(source, path_text(finding.path), message, finding.hint, finding.severity)
 
 
 _MARKED = "customers"

@@ -1,14 +1,9 @@
-"""
-YAML text to plain dicts, lists, texts, booleans and None: the fast pass.
-
-A plain scalar keeps its text: `02134`, `NO`, `1e5` and `2024-01-01` stay what the author wrote. Plain `null`, `~` and
-nothing are None, plain `true` and `false` are booleans, a quoted scalar is always text. Only the places of the keys
-that become a `Source` are kept; `places` finds any other.
-"""
+"""YAML text to plain dicts, lists, texts, booleans and None: the fast pass, and plain records ahead of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -26,10 +21,82 @@ from yaml.events import (
 
 from reconciler.documents.events import Event, Malformed, Next, Tree, malformed, open_events
 from reconciler.documents.nodes import Again, KeyPath, find_places
-from reconciler.documents.records import Record, Share, hide_records
-from reconciler.documents.scalars import NULLS, PLACEHOLDERS, doubted_key, doubtful_value, written
+from reconciler.documents.scalars import NULLS, PLACEHOLDERS, doubted_key, doubtful_value, path_text
 from reconciler.errors import Problem, Severity, Source
 from reconciler.escape import visible
+
+Record = dict[str, str]
+
+Share = Callable[[str, str], str]
+"""Returns the text that stands for a text: `setdefault` of a dict."""
+
+_TEXT = rb"""(?:[0-9A-Za-z_/(.+\x80-\xff][^\x00-\x1f\x7f:#$]*|"[^\x00-\x1f\x7f"\\]*"|'[^\x00-\x1f\x7f']*')"""
+_RECORD = re.compile(
+    rb"^((?P<out> +)[0-9A-Za-z_][0-9A-Za-z_.@+-]{0,200}:\n)"
+    rb"(?P<pairs>(?P<in>(?P=out) +)[a-z_]{1,40}: " + _TEXT + rb"\n(?:(?P=in)[a-z_]{1,40}: " + _TEXT + rb"\n)*)"
+    # What follows is beside or above the key: no further pair, and nothing that goes on with the last text.
+    rb"""(?=\n*(?:(?P=out)?[0-9A-Za-z_"']|\Z))""",
+    re.MULTILINE,
+)
+_PAIR = re.compile(r"^ +([a-z_]+): (.*)$", re.MULTILINE)
+_CLOSED = re.compile(
+    rb"""[^\[\]{}"']*(?:\[(?:[^\[\]{}"']|"[^"\\]*"|'[^']*')*\]|\{(?:[^\[\]{}"']|"[^"\\]*"|'[^']*')*\})[^\[\]{}]*"""
+)
+_MARK = "\ue000"
+_LONGEST = 10_000
+
+
+def hide_records(
+    data: bytes, share: Share, *, shared: int, odd: Mapping[str, object]
+) -> tuple[bytes, dict[str, Record]]:
+    """
+    Return `data` with a word in place of each plain record, and the records by their words.
+
+    Texts shorter than `shared` are kept once, by `share`. What is plain and one of `odd` is for whoever reads events.
+    """
+    hidden: dict[str, Record] = {}
+    if _MARK.encode() in data or _has_open_brackets(data):
+        return data, hidden
+
+    def word_of(found: re.Match[bytes]) -> bytes:
+        lines = found["pairs"]
+        record = _record(lines, share, shared, odd)
+        if record is None:
+            return found[0]
+        word = f"{_MARK}{len(hidden)}"
+        hidden[word] = record
+        return b"%b%b%b%b" % (found[1], found["in"], word.encode(), b"\n" * len(record))
+
+    return _RECORD.sub(word_of, data), hidden
+
+
+def _has_open_brackets(data: bytes) -> bool:
+    """Say whether a list or a mapping in brackets may go on in the next line, where a line means something else."""
+    if b"[" not in data and b"{" not in data:
+        return False
+    return any((b"[" in line or b"{" in line) and _CLOSED.fullmatch(line) is None for line in data.split(b"\n"))
+
+
+def _record(lines: bytes, share: Share, shared: int, odd: Mapping[str, object]) -> Record | None:
+    """Return what lines of pairs hold, None where the parser must say."""
+    if b" \n" in lines or len(lines) > _LONGEST:
+        return None
+    try:
+        text = lines.decode()
+    except UnicodeDecodeError:
+        return None
+    if not (text.isascii() or text.replace("\n", "").isprintable()):
+        return None
+    record: Record = {}
+    pairs = _PAIR.findall(text)
+    for name, written in pairs:
+        quoted = written[0] in "\"'"
+        value = written[1:-1] if quoted else written
+        if not quoted and value in odd:
+            return None
+        record[share(name, name)] = share(value, value) if len(value) < shared else value
+    return record if len(record) == len(pairs) else None
+
 
 DEEPEST = 20
 """How many mappings and lists may stand inside each other; a customers file needs five."""
@@ -136,7 +203,7 @@ class _ParsePass:
 
     def report(self, source: Source, path: KeyPath, message: str, hint: str) -> None:
         """Note one problem."""
-        self.problems.append(Problem(source, written(path), message, hint))
+        self.problems.append(Problem(source, path_text(path), message, hint))
 
     def source(self, event: Event) -> Source:
         """Return where `event` begins."""
@@ -156,7 +223,7 @@ class _ParsePass:
 
     def doubt(self, event: Event, path: KeyPath, message: str, hint: str) -> None:
         """Note a warning about a plain text."""
-        self.doubts.append(Problem(self.source(event), written(path), message, hint, Severity.WARNING))
+        self.doubts.append(Problem(self.source(event), path_text(path), message, hint, Severity.WARNING))
 
     def doubt_value(self, event: Event, path: KeyPath) -> None:
         """Note a warning about a plain value, where it seems not to be meant."""
@@ -223,7 +290,7 @@ class _ParsePass:
         places = find_places(self.data, firsts) if firsts else {}
         hint = "remove one of them, or merge the two"
         return [
-            Problem(one[0], written(first), f"the key stands here again, first on line {places[first].key[0]}", hint)
+            Problem(one[0], path_text(first), f"the key stands here again, first on line {places[first].key[0]}", hint)
             for one, first in zip(self.duplicates, firsts, strict=True)
         ]
 

@@ -28,11 +28,11 @@ def quoted(text: str) -> str:
     return f"'{clipped(text)}'"
 
 
-def written(path: Iterable[str | int]) -> str:
+def path_text(path: Iterable[str | int]) -> str:
     """
     Return a path as messages write it.
 
-    >>> written(("customers", "acme", "ignore_changes", 0))
+    >>> path_text(("customers", "acme", "ignore_changes", 0))
     'customers.acme.ignore_changes[0]'
     """
     steps = (f"[{step}]" if isinstance(step, int) else f".{clipped(step)}" for step in path)

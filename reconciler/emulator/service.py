@@ -22,7 +22,7 @@ from reconciler.rules import (
     Account,
     Behaviour,
     LagOn,
-    Limiter,
+    LimitKind,
     RetryAfter,
     StoredCustomer,
     StoredUser,
@@ -132,16 +132,16 @@ class Rate:
         self._recent: dict[str, deque[float]] = {}
         self._bucket: dict[str, tuple[float, float]] = {}
 
-    def wait_s(self, client_id: str, limiter: Limiter, now_s: float) -> float:
+    def wait_s(self, client_id: str, limiter: LimitKind, now_s: float) -> float:
         """Count a request: 0 where it may pass, else how long the key must wait for the next."""
         if not self.per_s:
             return 0.0
         match limiter:
-            case Limiter.SECOND:
+            case LimitKind.SECOND:
                 return self._by_second(client_id, now_s)
-            case Limiter.SLIDING:
+            case LimitKind.SLIDING:
                 return self._sliding(client_id, now_s)
-            case Limiter.BUCKET:
+            case LimitKind.BUCKET:
                 return self._by_bucket(client_id, now_s)
         assert_never(limiter)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -367,3 +367,54 @@ def unverified_text(customers: Sequence[Unverified]) -> str:
     if len(customers) == 1:
         return f"1 customer was written {ago}; its state cannot be verified yet"
     return f"{len(customers)} customers were written {ago}; their state cannot be verified yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """
+    A share of a plan.
+
+    `entries` are rows that the ledger shall hold (their id is None where the plan creates the customer),
+    `users` what it shall know of users, `reads` what must be read before the rest can be trusted.
+    """
+
+    changes: tuple[Change, ...] = ()
+    bindings: tuple[BindingChange, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    notes: tuple[Note, ...] = ()
+    entries: tuple[Binding, ...] = ()
+    users: tuple[PutUsers, ...] = ()
+    reads: tuple[Read, ...] = ()
+
+    def __add__(self, other: Part) -> Part:
+        """Return both, in order."""
+        if other is NOTHING:
+            return self
+        if self is NOTHING:
+            return other
+        return Part(
+            changes=self.changes + other.changes,
+            bindings=self.bindings + other.bindings,
+            blocked=self.blocked + other.blocked,
+            notes=self.notes + other.notes,
+            entries=self.entries + other.entries,
+            users=self.users + other.users,
+            reads=self.reads + other.reads,
+        )
+
+
+NOTHING = Part()
+
+
+def joined(parts: Iterable[Part]) -> Part:
+    """Return all `parts` as one; linear in what they hold."""
+    kept = [part for part in parts if part is not NOTHING]
+    return Part(
+        changes=tuple(row for part in kept for row in part.changes),
+        bindings=tuple(row for part in kept for row in part.bindings),
+        blocked=tuple(row for part in kept for row in part.blocked),
+        notes=tuple(row for part in kept for row in part.notes),
+        entries=tuple(row for part in kept for row in part.entries),
+        users=tuple(row for part in kept for row in part.users),
+        reads=tuple(dict.fromkeys(row for part in kept for row in part.reads)),
+    )

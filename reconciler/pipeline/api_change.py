@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from reconciler import live as reading
 from reconciler.api.client import ApiClient
 from reconciler.apply import recover
-from reconciler.apply.direct_request import Call, CallSteps, change_of
+from reconciler.apply.direct_request import CallSteps, DirectRequest, change_of
 from reconciler.apply.execute import Result, Settling, Tell, execute
 from reconciler.apply.sender import Journal, Sender
 from reconciler.apply.settle import NothingRead, Observed, TooEarly, Ways, settle
@@ -111,7 +111,7 @@ _STATE_RM = "if it is gone for good, `reconciler state rm` forgets the binding"
 class PreparedRequest:
     """A call that may be sent: as a plan of its one change, and what the ledger holds of its customer."""
 
-    call: Call
+    call: DirectRequest
     plan: Plan
     records: Records
     binding: Binding | None
@@ -140,7 +140,7 @@ class RequestResult:
         return self.result.outcomes[0]
 
 
-async def prepare(client: ApiClient, ledger: Ledger, call: Call, terms: Terms) -> PreparedRequest:
+async def prepare(client: ApiClient, ledger: Ledger, call: DirectRequest, terms: Terms) -> PreparedRequest:
     """
     Return `call` ready to be sent, the server's clock being known: windows go by it.
 
@@ -243,7 +243,7 @@ def _steps(client: ApiClient, ledger: Ledger, prepared: PreparedRequest, terms: 
     return CallSteps(sender, prepared.call.request, bound, others, row, users)
 
 
-def _check_create(call: Call, records: Records) -> None:
+def _check_create(call: DirectRequest, records: Records) -> None:
     """Raise Refused where the create would make a duplicate of what the ledger knows."""
     key = call.external_id
     if not key:

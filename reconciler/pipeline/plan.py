@@ -31,7 +31,7 @@ from reconciler.plan.server_behavior import LAG_S, known_lag
 from reconciler.plan.trial import TrialFailure, try_plan
 from reconciler.plan.users import merged
 from reconciler.report.layout import until
-from reconciler.report.plan_words import again_price, again_requests, reading_price, reading_requests
+from reconciler.report.plan_text import again_price, again_requests, reading_price, reading_requests
 from reconciler.report.redact import masked_address, masked_plan
 
 _SHOWN = 3

@@ -27,8 +27,8 @@ from reconciler.settings import Environment
 
 if TYPE_CHECKING:
     from reconciler.api.client import ApiClient
+    from reconciler.api.exchange import Sent
     from reconciler.api.limit import Board
-    from reconciler.api.request import Sent
 
 
 ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME", "BUILD_REQUESTEDFOR")

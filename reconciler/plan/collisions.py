@@ -17,11 +17,10 @@ from reconciler.documents.scalars import scalar
 from reconciler.errors import Source
 from reconciler.model.core import NO_FILE, Action, Address, CustomerId, Desired, DesiredCustomer, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState
-from reconciler.model.plan import BindingAction, Blocked, Note, Rename
+from reconciler.model.plan import BindingAction, Blocked, Note, Part, Rename
 from reconciler.model.policy import Terms
 from reconciler.plan.identity import Identified, Identity, Known, Nobody, Register
 from reconciler.plan.lookalikes import NEAR, STRONG, STRONG_IF_DISPOSABLE, Lookalike, Unclaimed, lookalikes
-from reconciler.plan.part import Part
 from reconciler.plan.presence import Active, Hidden, active, as_recorded
 from reconciler.plan.scope import spellings
 

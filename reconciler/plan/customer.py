@@ -11,12 +11,11 @@ from reconciler.kinds.kind import CUSTOMER_FIELDS, fingerprint
 from reconciler.kinds.wire import compact, with_record
 from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, LiveCustomer, Reason
 from reconciler.model.ledger import Binding, BindingState, Intent, Records, Trouble, Via
-from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note
+from reconciler.model.plan import NOTHING, BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Part
 from reconciler.model.policy import Terms
 from reconciler.model.reports import YES, ProbeQuestion, answers_of
 from reconciler.plan.diff import Diff, diff
 from reconciler.plan.identity import Identity, Known, Nobody, Register, carried_external_id, taken_archived
-from reconciler.plan.part import NOTHING, Part
 from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Unread, as_recorded
 from reconciler.plan.safety_checks import reversed_again
 from reconciler.plan.scope import protecting

@@ -20,12 +20,11 @@ from reconciler.model.core import (
     Reason,
 )
 from reconciler.model.ledger import Binding, BindingState, Records
-from reconciler.model.plan import Blocked, Candidate, Change, Doubles, DuplicateGroup, Note, Twins
+from reconciler.model.plan import Blocked, Candidate, Change, Doubles, DuplicateGroup, Note, Part, Twins, joined
 from reconciler.model.policy import Terms
 from reconciler.plan import safety_checks
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.lookalikes import NEAR, SIGNS, comparable
-from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import Sight, by_external_id, unverified
 from reconciler.plan.scope import matcher
 from reconciler.plan.server_behavior import known_ways, learned_from, sight_of

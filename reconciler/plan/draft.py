@@ -24,10 +24,9 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.core import Action, Desired, ListPaymentMethods, Live, Read
 from reconciler.model.ledger import Learned, Records
-from reconciler.model.plan import BindingChange, Change, Cost, Note, Plan, Unverified, unverified_text
+from reconciler.model.plan import BindingChange, Change, Cost, Note, Part, Plan, Unverified, unverified_text
 from reconciler.model.policy import Terms
 from reconciler.plan import safety_checks
-from reconciler.plan.part import Part
 from reconciler.plan.presence import created_keys, pass_of, reads_for
 from reconciler.plan.server_behavior import LEARNING, archives_to_learn_from, known_ways, to_learn_from
 

@@ -2,23 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Live
-from reconciler.model.ledger import BindingState, Records
-from reconciler.model.plan import Blocked, Note
+from reconciler.model.ledger import Binding, BindingState, Records, SeenUser
+from reconciler.model.plan import Blocked, Note, Part, joined
 from reconciler.model.policy import Prune, Terms
 from reconciler.plan import collisions, safety_checks
 from reconciler.plan.customer import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.identity import Identity, Known, Register, identify, without_rivals
-from reconciler.plan.part import Part, joined
 from reconciler.plan.presence import LISTINGS, ArchivedByUs, Lacked, Proof, Sight, created_keys, unverified, without
 from reconciler.plan.prune import Pruning, plan_binding, plan_owned
 from reconciler.plan.scope import Scope, matcher, protecting, scope_of
 from reconciler.plan.server_behavior import known_lag, learned_from, sight_of
-from reconciler.plan.unchanged import to_be_planned
+
+
+def to_be_planned(
+    desired: Desired, register: Register, users: Mapping[CustomerId, tuple[SeenUser, ...]], place: str
+) -> list[DesiredCustomer]:
+    """
+    Return the declared customers of which it is not plain at once that they need nothing.
+
+    Of each of the others it is known who it is and that its part of the plan is empty, and nothing of it bears on what
+    another customer is or needs. `users` are those of `Records`, `place` is that of `Terms`.
+    """
+    if len(register.by_id) < len(register.bindings):
+        # Two keys of one customer: who is who is for the long way.
+        return list(desired.customers.values())
+    pinned = {one.id for one in desired.customers.values() if one.id is not None}
+    moved = {key for move in desired.moved for key in (move.origin, move.to)}
+    rows, live, project = register.bindings, register.sight.live, register.scope.project
+    listed, got, with_users = live.listed, live.got, frozenset(users)
+    rest: list[DesiredCustomer] = []
+    for customer in desired.customers.values():
+        key = customer.external_id
+        row = rows.get(key)
+        there = None if row is None else listed.get(row.bound_id)
+        if (
+            row is None
+            or there is None
+            or not (customer.fields is there.fields or customer.fields.items() <= there.fields.items())
+            or not row.has_applied(customer.fields)
+            or not key == there.external_id == row.live_external_id
+            or row.created_at != there.created_at
+            or row.source != customer.source.file
+            or row.project != project
+            or (place and row.place != place)
+            or not _is_at_rest(row)
+            or not _is_plain(customer, row)
+            or key in moved
+            or there.id in pinned
+            or there.id in got
+            or there.id in with_users
+        ):
+            rest.append(customer)
+    return rest
+
+
+def _is_at_rest(row: Binding) -> bool:
+    """Say whether a row is active, and nothing that we did to its customer is to be looked at yet."""
+    return (
+        row.state is BindingState.ACTIVE
+        and row.trouble_json is None
+        and row.reversals_json is None
+        and row.recent_json is None
+    )
+
+
+def _is_plain(customer: DesiredCustomer, row: Binding) -> bool:
+    """Say whether an entry has nothing but fields, and a protection that is recorded."""
+    return not (
+        customer.archived
+        or customer.id is not None
+        or customer.users
+        or customer.ignore_changes
+        or (customer.protect is not None and customer.protect != row.protected)
+    )
+
 
 _NAMED = 3
 """So many keys a note names."""

@@ -22,8 +22,7 @@ from reconciler.model.core import (
     Seek,
 )
 from reconciler.model.ledger import LACKED_S, Binding, BindingState, Learned, Pass, Records
-from reconciler.model.plan import Blocked, Change, Unverified
-from reconciler.plan.part import Part
+from reconciler.model.plan import Blocked, Change, Part, Unverified
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from reconciler.errors import Source
 from reconciler.kinds.kind import fingerprint
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Reason
 from reconciler.model.ledger import Binding, BindingState, Via
-from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Note
+from reconciler.model.plan import NOTHING, BindingAction, BindingChange, Blocked, Change, Note, Part, joined
 from reconciler.model.policy import Prune
 from reconciler.plan.identity import broken, carried_external_id, taken_archived
-from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, ArchivedByUs, Sight, Unread, presence
 from reconciler.plan.scope import NotGone, Scope
 

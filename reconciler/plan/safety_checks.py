@@ -9,12 +9,11 @@ from typing import Literal
 from reconciler.errors import Incomplete, Refused, Source
 from reconciler.model.core import Action, Address, Desired, Get, ListAgain, Live, LiveCustomer, Read, Reason, Seek
 from reconciler.model.ledger import Binding, BindingState, Records
-from reconciler.model.plan import BindingAction, Blocked, Change, Exceeded, Note
+from reconciler.model.plan import BindingAction, Blocked, Change, Exceeded, Note, Part
 from reconciler.model.policy import LOCAL, Prune, Terms
 from reconciler.model.reports import PROBES
 from reconciler.plan.diff import UNSTABLE_RUNS
 from reconciler.plan.limits import closed
-from reconciler.plan.part import Part
 from reconciler.plan.presence import LISTINGS, Sight
 from reconciler.plan.scope import Scope
 

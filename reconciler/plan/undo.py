@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action, Address, CustomerId, Desired, Live, LiveCustomer, Reason, Status
 from reconciler.model.ledger import Binding, BindingState, Intent, Records
-from reconciler.model.plan import Blocked, Change, FieldChange, Note
+from reconciler.model.plan import NOTHING, Blocked, Change, FieldChange, Note, Part, joined
 from reconciler.model.policy import Terms
 from reconciler.plan import safety_checks
 from reconciler.plan.diff import quoted
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.identity import broken
-from reconciler.plan.part import NOTHING, Part, joined
 from reconciler.plan.presence import Active, Sight, Unread, by_external_id, presence, unverified
 from reconciler.plan.scope import Scope, protecting
 from reconciler.plan.server_behavior import learned_from, sight_of

@@ -13,9 +13,8 @@ from reconciler.errors import Source
 from reconciler.kinds.kind import USER_FIELDS, by_address, canonical_email
 from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, DesiredUser, ListUsers, LiveUser, Reason
 from reconciler.model.ledger import PutUsers, SeenUser
-from reconciler.model.plan import Blocked, Change, FieldChange, Note
+from reconciler.model.plan import NOTHING, Blocked, Change, FieldChange, Note, Part
 from reconciler.plan.diff import diff, quoted
-from reconciler.plan.part import NOTHING, Part
 
 
 def new_users(customer: DesiredCustomer, customer_id: CustomerId | None, *, unless_listed: bool = False) -> Part:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from reconciler import endpoints
+from reconciler.api.exchange import Reply, Request
 from reconciler.api.pagination import Page, read_page
-from reconciler.api.request import Reply, Request
 from reconciler.api.times import from_rfc3339, rfc3339
 from reconciler.apply.sender import Halted, Sender
 from reconciler.apply.settle import BEFORE_S, NothingRead, Observed, TooEarly, settle

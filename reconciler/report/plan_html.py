@@ -9,7 +9,7 @@ from reconciler.model.core import Action
 from reconciler.model.plan import BindingChange, Change, Exceeded, FieldChange, Note, Plan
 from reconciler.report.html_page import blocked_entry, entry, html_page
 from reconciler.report.layout import REASONS, address, count, shown
-from reconciler.report.plan_words import (
+from reconciler.report.plan_text import (
     TITLES,
     cost_phrase,
     left_out_phrase,

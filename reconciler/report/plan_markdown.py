@@ -9,10 +9,10 @@ from reconciler.model.core import Action
 from reconciler.model.plan import BindingChange, Change, Exceeded, FieldChange, Note, Plan
 from reconciler.report.layout import address, shown
 from reconciler.report.markdown import Section, blocked_entry, code, prose, report, report_head
-from reconciler.report.plan_text import facts
-from reconciler.report.plan_words import (
+from reconciler.report.plan_text import (
     TITLES,
     cost_phrase,
+    facts,
     left_out_phrase,
     limit_phrase,
     limit_way,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from urllib.parse import quote, urlencode
 
-from reconciler.api.request import Request
+from reconciler.api.exchange import Request
 from reconciler.api.transport import HEADERS, JSON_TYPE
 from reconciler.errors import NotTheApi
 from reconciler.report.redact import MASK, masked

@@ -128,7 +128,7 @@ class ErrorBody(StrEnum):
     HTML = "html"
 
 
-class Limiter(StrEnum):
+class LimitKind(StrEnum):
     """
     How requests a second are counted.
 
@@ -200,7 +200,7 @@ class Behaviour:
     methods_bare: bool = False
     extra_fields: bool = False
     error_body: ErrorBody = ErrorBody.HTTP_ERROR
-    limiter: Limiter = Limiter.SECOND
+    limiter: LimitKind = LimitKind.SECOND
     token_counts: bool = False
     retry_after: RetryAfter = RetryAfter.SECONDS
     limit_headers: LimitHeaders = LimitHeaders.NONE

@@ -15,7 +15,7 @@ from reconciler import endpoints
 from reconciler.api.client import ApiClient
 from reconciler.api.pagination import whole
 from reconciler.apply import direct_request
-from reconciler.apply.direct_request import Call
+from reconciler.apply.direct_request import DirectRequest
 from reconciler.clock import Clock
 from reconciler.endpoints import Filters
 from reconciler.errors import Interrupted, NotTheApi, Problem, ReconcilerError, Refused, Source, Unanswered
@@ -27,7 +27,7 @@ from reconciler.pipeline import api_change, apply, resources
 from reconciler.pipeline.api_change import PreparedRequest, RequestResult
 from reconciler.pipeline.resources import Origin, origin_of_run
 from reconciler.plan.limits import closed
-from reconciler.report.plan_words import limit_phrase, limit_way
+from reconciler.report.plan_text import limit_phrase, limit_way
 from reconciler.settings import Access, Environment, Options, Secret, read_settings
 from reconciler.settings.environment import RATE_PER_S
 
@@ -152,7 +152,7 @@ class Changes:
     lock_timeout_s: float = 0.0
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def made(self, call: Call) -> object:
+    async def made(self, call: DirectRequest) -> object:
         """
         Make a call and return the reply's body, None where none came.
 
@@ -166,7 +166,7 @@ class Changes:
                 called = await resources.with_renewed_lease(ledger, self.clock, self._carried(ledger, call))
         return _body(called)
 
-    async def _carried(self, ledger: Ledger, call: Call) -> RequestResult:
+    async def _carried(self, ledger: Ledger, call: DirectRequest) -> RequestResult:
         """Prepare a call, check it against the policy, and send it."""
         terms = self.environment.terms(self.options)
         prepared = await api_change.prepare(self.client, ledger, call, terms)
@@ -382,7 +382,7 @@ class Client:
         call = direct_request.create_user(id_of(customer_id), values)
         return user_in(await self._made(call), call.request.name)
 
-    async def _made(self, call: Call) -> object:
+    async def _made(self, call: DirectRequest) -> object:
         """Make a call and return the reply's body; raises what it ended in."""
         if self._journalled:
             return await self._changes.made(call)

@@ -13,8 +13,17 @@ from reconciler.input_file import read_file
 from reconciler.model.core import Action, EnvironmentRef
 from reconciler.model.policy import Prune, Share, Terms, Window
 from reconciler.settings.project import NOWHERE, ProjectPlace, Values
-from reconciler.settings.trust import check_file, check_no_service, check_path, host_of, hosts_of, read_trust
-from reconciler.settings.values import base_url, located, names_a_variable
+from reconciler.settings.values import (
+    base_url,
+    check_file,
+    check_no_service,
+    check_path,
+    host_of,
+    hosts_of,
+    located,
+    names_a_variable,
+    read_trust,
+)
 
 RATE_PER_S = 5.0
 """What the API allows for each key (FAQ, "What is the API rate limit?")."""

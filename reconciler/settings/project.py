@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from reconciler.documents.nodes import KeyPath as TreePath
 from reconciler.documents.nodes import find_places
 from reconciler.documents.parse import Document, parse
-from reconciler.documents.scalars import written
+from reconciler.documents.scalars import path_text
 from reconciler.documents.schema import Shape
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.escape import visible
@@ -26,8 +26,14 @@ from reconciler.input_file import read_file
 from reconciler.model.policy import LOCAL
 from reconciler.model.reports import DriftKind, Rule
 from reconciler.resources import schema
-from reconciler.settings.trust import check_file, has_literal_password, read_trust
-from reconciler.settings.values import interpolated, located, names_a_variable
+from reconciler.settings.values import (
+    check_file,
+    has_literal_password,
+    interpolated,
+    located,
+    names_a_variable,
+    read_trust,
+)
 
 _SCP = re.compile(r"(?:[^@/]*@)?(\[[^\]]+\]|[^:/\[\]]{2,}):(?!//)(.*)", re.DOTALL)
 _REMOTE = re.compile(r"remote\.(.*)\.url\n(.*)", re.DOTALL)
@@ -166,7 +172,7 @@ class ProjectFile:
     def problem(self, path: TreePath, message: str, hint: str, *, at_key: bool = False) -> Problem:
         """Return a problem at `path` of this file."""
         place = find_places(self.document.data, [path])[path]
-        return Problem(Source(self.name, *(place.key if at_key else place.value)), written(path), message, hint)
+        return Problem(Source(self.name, *(place.key if at_key else place.value)), path_text(path), message, hint)
 
 
 def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
@@ -363,7 +369,7 @@ class Values:
     def _problem(self, path: TreePath, error: ValueError) -> Problem:
         message, _, hint = str(error).partition("; ")
         if self.project is None:
-            return Problem(Source(written(path)), "", message, hint)
+            return Problem(Source(path_text(path)), "", message, hint)
         return self.project.problem(path, message, hint)
 
 
@@ -407,4 +413,4 @@ def _rule(document: Document, place: int, raw: dict[str, Any]) -> Rule | Problem
 def _problem(document: Document, path: TreePath, message: str, hint: str, *, at_key: bool = False) -> Problem:
     """Return a problem at `path` of the file."""
     place = find_places(document.data, [path])[path]
-    return Problem(Source(document.name, *(place.key if at_key else place.value)), written(path), message, hint)
+    return Problem(Source(document.name, *(place.key if at_key else place.value)), path_text(path), message, hint)

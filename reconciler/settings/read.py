@@ -17,8 +17,7 @@ from reconciler.model.core import Action
 from reconciler.model.policy import Prune, Share, Window
 from reconciler.settings.environment import BUILT_IN, RATE_PER_S, Environment, Options, Policy, Server, read_access
 from reconciler.settings.project import ProjectFile, ProjectPlace, Values, read_project_file, repository_root
-from reconciler.settings.trust import read_trust
-from reconciler.settings.values import NAME, rate, seconds
+from reconciler.settings.values import NAME, rate, read_trust, seconds
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted_apply import ok, talk
 
+from reconciler.api.exchange import Reply, Request
 from reconciler.api.pagination import pages
-from reconciler.api.request import Reply, Request
-from reconciler.api.token import read_grant
+from reconciler.api.transport import read_grant
 from reconciler.errors import ApiFailed, Incomplete, NotTheApi, Rejected, Unanswered, Unauthorized
 from reconciler.escape import visible
 

@@ -9,7 +9,7 @@ import pytest
 from clocks import run
 from scripted_apply import Server, talk
 
-from reconciler.api.request import Request, UnreadableError, parse_json, read_body
+from reconciler.api.exchange import Request, UnreadableError, parse_json, read_body
 from reconciler.errors import Unanswered
 
 CREATE = Request("POST", "/customers", body={"name": "Acme"}, repeatable=False)

@@ -9,7 +9,7 @@ import pytest
 from clocks import EPOCH_S, VirtualClock, run
 from scripted_apply import BASE_URL, Server, ok, talk
 
-from reconciler.api.request import Reply, Request, Sent
+from reconciler.api.exchange import Reply, Request, Sent
 from reconciler.errors import (
     ApiFailed,
     NotFound,

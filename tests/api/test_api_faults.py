@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from reconciler.api import faults
-from reconciler.api.request import Request
+from reconciler.api import exchange
+from reconciler.api.exchange import Request
 from reconciler.errors import (
     ApiFailed,
     Forbidden,
@@ -35,7 +35,7 @@ def _concrete(kind: type[httpx.TransportError]) -> Iterator[type[httpx.Transport
 def _failure(request: Request, status: int, body: bytes = b"", location: str = "") -> ApiFailed:
     """Return what a reply is settled as."""
     with pytest.raises(ApiFailed) as caught:
-        faults.json_or_raise(request, status, body, location=location, secrets=("s3cret",))
+        exchange.json_or_raise(request, status, body, location=location, secrets=("s3cret",))
     return caught.value
 
 
@@ -63,12 +63,12 @@ def test_every_transport_error_is_classified(kind: type[httpx.TransportError]) -
     }
     assert kind.__name__ in did_not_happen | may_have_happened
     expected = Unreachable if kind.__name__ in did_not_happen else Unanswered
-    assert type(faults.of_transport(kind("why"), READ, "api.example.com")) is expected
+    assert type(exchange.of_transport(kind("why"), READ, "api.example.com")) is expected
 
 
 def test_a_certificate_that_is_not_trusted_is_not_the_api_and_names_the_mend() -> None:
     error = httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] unknown authority")
-    failure = faults.of_transport(error, READ, "api.example.com")
+    failure = exchange.of_transport(error, READ, "api.example.com")
     assert type(failure) is NotTheApi
     assert "SSL_CERT_FILE" in str(failure)
 
@@ -76,7 +76,7 @@ def test_a_certificate_that_is_not_trusted_is_not_the_api_and_names_the_mend() -
 def test_a_certificate_error_is_known_by_its_cause_too() -> None:
     error = httpx.ConnectError("no connection")
     error.__cause__ = ssl.SSLCertVerificationError("self-signed")
-    assert type(faults.of_transport(error, READ, "api.example.com")) is NotTheApi
+    assert type(exchange.of_transport(error, READ, "api.example.com")) is NotTheApi
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_servers_text_is_shown_without_its_escapes_and_cut() -> None:
     text = str(_failure(CREATE, 422, b'{"message": "\\u001b[31m\\u202e' + b"x" * 5000 + b'"}'))
     assert "\x1b" not in text
     assert "\u202e" not in text
-    assert len(text) <= len('POST /customers: 422: ""') + faults.SHOWN_CHARS
+    assert len(text) <= len('POST /customers: 422: ""') + exchange.SHOWN_CHARS
 
 
 def test_what_is_no_name_is_cited_as_the_servers_words_and_many_fields_are_counted() -> None:
@@ -157,4 +157,4 @@ def test_a_page_instead_of_json_is_not_the_api_for_a_read_and_a_doubt_for_a_writ
 
 
 def test_an_empty_body_of_a_2xx_is_none() -> None:
-    assert faults.json_or_raise(CREATE, 204, b"") is None
+    assert exchange.json_or_raise(CREATE, 204, b"") is None

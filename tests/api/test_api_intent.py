@@ -7,7 +7,7 @@ import pytest
 from clocks import VirtualClock, run
 from scripted_apply import Server, ok, talk
 
-from reconciler.api.request import Request
+from reconciler.api.exchange import Request
 from reconciler.errors import Unreachable
 
 CREATE = Request("POST", "/customers", body={"name": "Acme"}, repeatable=False)

@@ -12,8 +12,8 @@ import pytest
 from scripted_apply import talk
 
 from reconciler.api.client import Departure, IntentHook
+from reconciler.api.exchange import Reply, Request
 from reconciler.api.limit import Limiter, Turn
-from reconciler.api.request import Reply, Request
 from reconciler.clock import RealClock
 from reconciler.errors import ApiFailed, Unanswered, Unreachable
 

@@ -8,8 +8,8 @@ import pytest
 from clocks import VirtualClock, run
 from scripted_apply import Server, ok, talk
 
-from reconciler.api.request import Request
-from reconciler.api.token import TokenGrant, Tokens, read_grant
+from reconciler.api.exchange import Request
+from reconciler.api.transport import TokenGrant, Tokens, read_grant
 from reconciler.errors import Forbidden, NotTheApi, Rejected, Unanswered, Unauthorized
 
 READ = Request("GET", "/customers")

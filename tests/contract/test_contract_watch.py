@@ -13,7 +13,7 @@ from command_line import Online
 from emulated import sign_in
 from world import World
 
-from reconciler.api.request import Request
+from reconciler.api.exchange import Request
 from reconciler.emulator.faults import Fault, Scripted
 from reconciler.emulator.server import EmulatorTransport
 from reconciler.emulator.service import Emulator

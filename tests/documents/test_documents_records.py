@@ -6,8 +6,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from reconciler.documents.parse import parse
-from reconciler.documents.records import hide_records
+from reconciler.documents.parse import hide_records, parse
 
 RECORD = b"customers:\n  acme:\n    name: Acme Corp\n    city: Bonn\n  globex:\n    name: Globex\n"
 

@@ -7,7 +7,7 @@ import pytest
 from emulated import against, emulator, sign_in
 
 from reconciler.emulator.service import LOCAL, ApiKey
-from reconciler.rules import Behaviour, Limiter, RetryAfter
+from reconciler.rules import Behaviour, LimitKind, RetryAfter
 
 FORM = {"grant_type": "client_credentials"}
 
@@ -73,8 +73,8 @@ async def statuses(client: httpx.AsyncClient, count: int) -> list[int]:
     return [(await client.get("/customers")).status_code for _ in range(count)]
 
 
-@pytest.mark.parametrize("limiter", Limiter)
-def test_the_sixth_request_of_a_second_answers_429(limiter: Limiter) -> None:
+@pytest.mark.parametrize("limiter", LimitKind)
+def test_the_sixth_request_of_a_second_answers_429(limiter: LimitKind) -> None:
     async def steps(client: httpx.AsyncClient) -> None:
         assert await statuses(client, 6) == [200] * 5 + [429]
         await asyncio.sleep(1)
@@ -86,12 +86,12 @@ def test_the_sixth_request_of_a_second_answers_429(limiter: Limiter) -> None:
 @pytest.mark.parametrize(
     ("limiter", "expected"),
     [
-        (Limiter.SECOND, [200] * 5),
-        (Limiter.SLIDING, [429] * 5),
-        (Limiter.BUCKET, [200, 429, 429, 429, 429]),
+        (LimitKind.SECOND, [200] * 5),
+        (LimitKind.SLIDING, [429] * 5),
+        (LimitKind.BUCKET, [200, 429, 429, 429, 429]),
     ],
 )
-def test_limiters_differ_over_a_seconds_end(limiter: Limiter, expected: list[int]) -> None:
+def test_limiters_differ_over_a_seconds_end(limiter: LimitKind, expected: list[int]) -> None:
     async def steps(client: httpx.AsyncClient) -> None:
         await asyncio.sleep(0.875)
         await statuses(client, 5)
@@ -101,8 +101,8 @@ def test_limiters_differ_over_a_seconds_end(limiter: Limiter, expected: list[int
     against(emulator(rate=5, behaviour=Behaviour(limiter=limiter)), steps)
 
 
-@pytest.mark.parametrize("limiter", Limiter)
-def test_requests_that_leave_evenly_are_never_refused(limiter: Limiter) -> None:
+@pytest.mark.parametrize("limiter", LimitKind)
+def test_requests_that_leave_evenly_are_never_refused(limiter: LimitKind) -> None:
     async def steps(client: httpx.AsyncClient) -> None:
         for _ in range(50):
             assert await statuses(client, 1) == [200]

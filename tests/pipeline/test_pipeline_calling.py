@@ -11,7 +11,7 @@ from plan_values import customer, declared
 from world import CallingWorld
 
 from reconciler.apply import direct_request
-from reconciler.apply.direct_request import Call
+from reconciler.apply.direct_request import DirectRequest
 from reconciler.errors import NotFound, Refused, Source
 from reconciler.model.core import Action, CustomerId, Desired, DesiredUser, Status
 from reconciler.model.ledger import BindingState, Intent
@@ -23,7 +23,7 @@ JANE = DesiredUser("jane@x.example", {"first_name": "Jane"}, Source("customers.y
 LOST: tuple[Fault, ...] = ("lost_after", "500_after", "lost_before", "503_before", "html_before")
 
 
-def user(customer_id: CustomerId) -> Call:
+def user(customer_id: CustomerId) -> DirectRequest:
     return direct_request.create_user(customer_id, {"email": "jane@x.example", "first_name": "Jane"})
 
 
@@ -66,7 +66,7 @@ def test_a_create_gives_the_reply_binds_nothing_and_stands_in_the_history(tmp_pa
 
 @pytest.mark.parametrize("call", [ACME, NAMELESS], ids=["with an external_id", "without"])
 @pytest.mark.parametrize("fault", LOST)
-def test_a_create_whose_answer_is_lost_is_done_once(tmp_path: Path, call: Call, fault: Fault) -> None:
+def test_a_create_whose_answer_is_lost_is_done_once(tmp_path: Path, call: DirectRequest, fault: Fault) -> None:
     world = CallingWorld(tmp_path, Ways(lag_s=2.0), fault=scripted([fault]))
     called = world.call(call)
     assert (called.outcome.status, names(world)) == (Status.DONE, ["Acme"])
@@ -111,7 +111,7 @@ def test_a_user_whose_answer_is_lost_is_created_once(tmp_path: Path, fault: Faul
 
 @pytest.mark.parametrize("call", [ACME, NAMELESS], ids=["with an external_id", "without"])
 @pytest.mark.parametrize("wait_s", [0.0, 60.0])
-def test_a_call_that_died_at_any_step_is_ended_by_the_same_one(call: Call, wait_s: float) -> None:
+def test_a_call_that_died_at_any_step_is_ended_by_the_same_one(call: DirectRequest, wait_s: float) -> None:
     steps = 0
     while True:
         with TemporaryDirectory() as folder:
@@ -135,7 +135,7 @@ def test_a_call_that_died_at_any_step_is_ended_by_the_same_one(call: Call, wait_
 
 
 @pytest.mark.parametrize("call", [ACME, NAMELESS], ids=["with an external_id", "without"])
-def test_a_create_that_died_is_settled_by_an_apply_too_which_binds_nothing(call: Call) -> None:
+def test_a_create_that_died_is_settled_by_an_apply_too_which_binds_nothing(call: DirectRequest) -> None:
     steps = 0
     while True:
         with TemporaryDirectory() as folder:

@@ -33,8 +33,7 @@ from reconciler.model.ledger import (
 from reconciler.model.policy import Prune, Terms
 from reconciler.pipeline import plan
 from reconciler.plan.draft import Draft
-from reconciler.plan.make import make_plan, plan_context
-from reconciler.plan.unchanged import to_be_planned
+from reconciler.plan.make import make_plan, plan_context, to_be_planned
 
 KEYS = ("ann", "ben", "cat", "dan")
 PLACE = "local:/home/x/customers"

@@ -10,7 +10,7 @@ from plan_values import FILE, customer
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, DesiredUser, ListUsers, LiveUser
 from reconciler.model.ledger import PutUsers, SeenUser
-from reconciler.plan.part import NOTHING, Part
+from reconciler.model.plan import NOTHING, Part
 from reconciler.plan.users import known_users, merged, new_users
 
 ID = CustomerId("cus_1")

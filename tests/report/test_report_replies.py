@@ -9,7 +9,7 @@ from command_line import raw
 from hypothesis import given
 from hypothesis import strategies as some
 
-from reconciler.api.request import Request
+from reconciler.api.exchange import Request
 from reconciler.errors import NotTheApi
 from reconciler.report.replies import reply_lines, reply_text, request_json
 

@@ -64,7 +64,7 @@ class IdType(ValueType):
         return text
 
 
-class CustomerIdType(IdType, completion.Customer):
+class CustomerIdType(IdType, completion.CustomerType):
     """The API's id of a customer; a shell is offered those that are recorded."""
 
     name = "ID"

@@ -129,7 +129,7 @@ def seed(
 
 
 @click.command("show", short_help="Show one customer, or with --why the reason for its changes")
-@click.argument("key", type=completion.Key())
+@click.argument("key", type=completion.KeyType())
 @click.option("--why", is_flag=True, help="Show why it is planned as it is: each rule, with its evidence.")
 @shared.settings(shared.files, shared.limits, shared.rate)
 @shared.redact

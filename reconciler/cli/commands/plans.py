@@ -108,7 +108,7 @@ def drift(ctx: click.Context, /, **given: Any) -> None:
 
 
 @click.command("undo", short_help="Revert the changes of one run")
-@click.argument("run", type=completion.Run())
+@click.argument("run", type=completion.RunType())
 @shared.settings(shared.limits, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")

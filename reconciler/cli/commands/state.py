@@ -74,7 +74,9 @@ def history() -> None:
 
 @history.command("list", short_help="List the runs, or the changes of a run or customer")
 @click.argument("run", required=False)
-@click.option("--key", type=completion.Key(), help="The changes of one customer in all runs: its external_id or id.")
+@click.option(
+    "--key", type=completion.KeyType(), help="The changes of one customer in all runs: its external_id or id."
+)
 @shared.redact
 @shared.output_format("text", "json")
 @shared.settings()
