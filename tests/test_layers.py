@@ -78,7 +78,7 @@ def test_what_the_house_allows_passes(module: str, source: str) -> None:
         ("api.pagination", "from httpx import get", "httpx.get is for nobody alone"),
         ("api.pagination", "from reconciler.api.transport import connect", "transport.connect is for api.client alone"),
         ("live", "from reconciler.api.exchange import Request as R\nR('GET', '/')", "is for api and endpoints alone"),
-        ("live", "from reconciler.api import exchange\nrequest.Request('GET', '/')", "is for api and endpoints alone"),
+        ("live", "from reconciler.api import exchange\nexchange.Request('GET', '/')", "is for api and endpoints alone"),
         ("live", "from pathlib import Path", "pathlib is for desired and ledger and settings alone"),
         ("settings", "import os\nos.environ['A']", "os.environ is for nobody alone"),
         ("apply.execute", "print(1)", "builtins.print is for report alone"),

@@ -181,7 +181,7 @@ def state_rm(**given: Any) -> None:
       reconciler state rm acme
       reconciler state rm "old-*" --dry-run
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import rm
+    from reconciler.cli.state import rm
 
     rm(**given)
 
@@ -200,7 +200,7 @@ def state_move(**given: Any) -> None:
     Example:
       reconciler state move old-key acme
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import move
+    from reconciler.cli.state import move
 
     move(**given)
 
@@ -219,7 +219,7 @@ def state_unprotect(**given: Any) -> None:
     Example:
       reconciler state unprotect acme
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import unprotect
+    from reconciler.cli.state import unprotect
 
     unprotect(**given)
 
@@ -239,7 +239,7 @@ def state_unblock(**given: Any) -> None:
     Example:
       reconciler state unblock acme
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import unblock
+    from reconciler.cli.state import unblock
 
     unblock(**given)
 
@@ -259,7 +259,7 @@ def state_forget(**given: Any) -> None:
     Example:
       reconciler state forget acme
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import forget
+    from reconciler.cli.state import forget
 
     forget(**given)
 
@@ -279,7 +279,7 @@ def state_relocate(**given: Any) -> None:
     Example:
       reconciler state relocate github.com/acme/billing
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import relocate
+    from reconciler.cli.state import relocate
 
     relocate(**given)
 
@@ -297,7 +297,7 @@ def state_pull(**given: Any) -> None:
     Example:
       reconciler state pull -o ledger.jsonl
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import pull
+    from reconciler.cli.state import pull
 
     pull(**given)
 
@@ -322,7 +322,7 @@ def state_push(**given: Any) -> None:
     Example:
       RECONCILER_STATE=postgresql://db.example/state reconciler state push ledger.jsonl
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import push
+    from reconciler.cli.state import push
 
     push(**given)
 
@@ -340,7 +340,7 @@ def state_rekey(**given: Any) -> None:
     Example:
       RECONCILER_STATE_KEY="$new $old" reconciler state rekey
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import rekey
+    from reconciler.cli.state import rekey
 
     rekey(**given)
 
@@ -359,6 +359,6 @@ def state_unlock(**given: Any) -> None:
     Example:
       reconciler -e production state unlock
     """  # noqa: D301 - click's mark
-    from reconciler.cli.state_change import unlock
+    from reconciler.cli.state import unlock
 
     unlock(**given)
