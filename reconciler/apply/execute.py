@@ -1,4 +1,13 @@
-"""Plan to outcomes: each change is an intent, a request and an outcome, in that order; and creates in doubt."""
+"""
+Plan to outcomes: each change is an intent, a request and an outcome, in that order; and creates in doubt.
+
+Customers are independent and in flight together; the changes of one go one after the other, and
+archives come when all else has ended. What happened to one change is a value; what stops the run (403,
+the wrong host, a ledger that cannot be written, five refusals in a row, the user) is its `halt`.
+
+A create whose answer was lost waits with all that hangs on it until the lag bound has passed; then one
+look settles all that are in doubt: those that are there are taken, the others are sent again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""One run's sending: the intent before the request, its outcome after, each durable; and what stops the run."""
+"""
+One run's sending: the intent before the request, its outcome after, each durable; and what stops the run.
+
+An intent is written before its request leaves, its outcome before the next step of that customer. At
+5 requests per second each has a commit of its own; without a limit those that wait share one. Where a commit waits
+for a network, it is made beside the event loop, one at a time, and what comes meanwhile shares the next.
+"""
 
 from __future__ import annotations
 

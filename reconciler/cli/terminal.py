@@ -1,4 +1,17 @@
-"""The process at a terminal: Ctrl-C, once or often; output whose reader may go away, or that a CI host obeys."""
+"""
+The process at a terminal: Ctrl-C, once or often; output whose reader may go away, or that a CI host obeys.
+
+One rule of output for all commands: what nobody reads goes nowhere, the command does its work to the end, and its
+exit code is what it would have been. An apply is neither cut short nor called a failure because its report was not
+read.
+
+A customer's name, a server's message or a file's line may hold a command for a CI host. It is looked for in what is
+written, as laid out, so that no layout makes one of two harmless parts.
+
+The first Ctrl-C does what the work at hand has asked for: it unwinds, or lets requests in flight finish. Each later
+one ends the process at once, and so does the first where there is nothing to unwind. Nothing is lost by that, as the
+ledger has what is sent before it leaves. SIGTERM counts as Ctrl-C.
+"""
 
 from __future__ import annotations
 

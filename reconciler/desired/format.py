@@ -1,4 +1,8 @@
-"""A customers file in its canonical layout: what it says and its comments stay."""
+"""
+A customers file in its canonical layout: what it says and its comments stay.
+
+The text is read into entries that hold their comments; they are sorted, and written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The second check: rules that the schema cannot state, across fields, customers and files."""
+"""
+The second check: rules that the schema cannot state, across fields, customers and files.
+
+States and postal codes: what the vendor's dashboard is known to want (its help centre); the API may be looser, so
+that what does not fit is a warning. Nothing is judged in another country, or where none is written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Edits of single values in a YAML text: every other line stays as it is, to the byte."""
+"""
+Edits of single values in a YAML text: every other line stays as it is, to the byte.
+
+An edit that cannot be made so, or whose result would not be read back as the old content with the edit in it, is
+refused and the text stays without it.
+"""
 
 from __future__ import annotations
 

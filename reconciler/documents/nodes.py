@@ -1,4 +1,8 @@
-"""YAML text to nodes that know their position, and the line and column of chosen paths: the slow pass."""
+"""
+YAML text to nodes that know their position, and the line and column of chosen paths: the slow pass.
+
+The fast pass (`parse`) keeps no positions, since asking each event for its mark takes longer than all else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""YAML text to plain dicts, lists, texts, booleans and None: the fast pass, and plain records ahead of it."""
+"""
+YAML text to plain dicts, lists, texts, booleans and None: the fast pass, and plain records ahead of it.
+
+A record is a line `KEY:` and the lines below it, each `NAME: TEXT`, all one step further in, and nothing else. What
+makes YAML hard is in none of them. The parser gets one word in place of such lines, and as many line breaks, so that
+every other place in the text stays what it was. Where a word is not met again as a whole value (the lines were within
+a longer text, say), the text is read once more as it is.
+
+A plain scalar keeps its text: `02134`, `NO`, `1e5` and `2024-01-01` stay what the author wrote. Plain `null`, `~` and
+nothing are None, plain `true` and `false` are booleans, a quoted scalar is always text. Only the places of the keys
+that become a `Source` are kept; `places` finds any other.
+"""
 
 from __future__ import annotations
 

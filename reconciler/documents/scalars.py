@@ -1,4 +1,6 @@
-"""Values as YAML scalars that `parse` reads back unchanged, and values and paths as text that is safe to show."""
+"""
+Values as YAML scalars that `parse` reads back unchanged, and values and paths as text that is safe to show.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whether a value has the shape that a JSON Schema wants, and what is wrong in our words where it has not."""
+"""
+Whether a value has the shape that a JSON Schema wants, and what is wrong in our words where it has not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""The requests below `/_emulator/`: account, faults, behavior; and the emulator's own page at `/`."""
+"""
+The requests below `/_emulator/`: account, faults, behavior; and the emulator's own page at `/`.
+
+The page is made on the server and holds no script, so that what a customer is called cannot run. Its forms are
+answered only where the browser says that this page sent them.
+
+The requests need no token and do not count. A page in a browser cannot send them: a call with `Origin` is refused
+at the socket.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Faults on demand: what may go wrong around a request, and what it does to an answer and to the account."""
+"""
+Faults on demand: what may go wrong around a request, and what it does to an answer and to the account.
+
+`Faults.draw` says which fault befalls a request; `harm` and the service do it. By chance and by number it is
+`RandomFaults`, by a script `Scripted`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""A ledger whose personal values are encrypted: AES-256-GCM, each value bound to its row and column."""
+"""
+A ledger whose personal values are encrypted: AES-256-GCM, each value bound to its row and column.
+
+A sealed text says by which key: `sealed:1:<name>:<nonce and ciphertext>`. A nonce is 96 random bits
+(NIST SP 800-38D, 8.2.2: at most 2^32 texts a key, some thousand full applies of a large account).
+
+Encrypted are what was applied and observed of a customer, the users seen on it, and what a change wrote, its messages
+and hashes with it. Not sealed is what a ledger is asked by and says to whoever manages it: external_ids, ids, times,
+states, files, lines and reasons, who ran what, and the server's words of an external_id that is taken.
+"""
 
 from __future__ import annotations
 

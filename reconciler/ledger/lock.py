@@ -1,4 +1,17 @@
-"""What processes of this machine agree on: one writing run per ledger and per account, and the pace of a key."""
+"""
+What processes of this machine agree on: one writing run per ledger and per account, and the pace of a key.
+
+A lock is the operating system's, on a file in the user's state folder: it ends with the process that
+holds it, however that dies, so it is never stale. The file stays when the lock ends: removing it would
+let two runs hold two files of one name. Its text says who holds it, and means nothing without the lock.
+
+A run holds two: that of its ledger keeps two keys of one account apart, that of its key two ledgers of one. All
+take them in this order, so that no two runs wait for each other.
+
+The file of a pace is locked while it is read and written, some microseconds for each request; the operating system
+ends that with the process, and a slot that a dead process has reserved is one request's time. Moments in it are those
+of the machine's monotonic clock, so that the file's name tells the machine: folders may be shared by several.
+"""
 
 from __future__ import annotations
 

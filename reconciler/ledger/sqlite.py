@@ -1,4 +1,6 @@
-"""The ledger in one SQLite file: durable through crashes, private to its owner."""
+"""
+The ledger in one SQLite file: durable through crashes, private to its owner.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""The plan: changes and all else that leads from live to desired, as one value; and what became of a change."""
+"""
+The plan: changes and all else that leads from live to desired, as one value; and what became of a change.
+
+It holds no function and no client, so that it can be shown, saved, compared and tested without a
+server: the same inputs make the same plan. Its parts are the nouns of `model`; it stands apart from
+them because its `entries` are rows of the ledger.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""The nouns of reports: drift, an explanation, what `doctor` found, and what a probe answered."""
+"""
+The nouns of reports: drift, an explanation, what `doctor` found, and what a probe answered.
+
+Drift is read off a plan and what the plan was made from, so that it cannot tell another story than the plan. What
+is live as it is declared is no drift, whatever the ledger says.
+
+`plan.explain` makes an explanation, and a report shows it.
+
+A finding's `said` and `mend` are for whoever runs the command and may name paths, hosts and people of this machine;
+`facts` are closed words, numbers and truth values alone, so that a report made of them can be shown to anybody.
+
+What a probe `found` is a closed word, a number, or names of fields; "" where the probe could not tell, and `why` says
+why. It holds nothing of anybody.
+"""
 
 from __future__ import annotations
 

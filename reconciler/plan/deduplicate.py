@@ -1,4 +1,9 @@
-"""Live customers that exist twice, and the plan that keeps one of each and archives the others. Pure."""
+"""
+Live customers that exist twice, and the plan that keeps one of each and archives the others. Pure.
+
+Of those that share an external_id one is kept and the others may be archived. Twins have another
+external_id, or none, and are only shown: two companies may share an address, and one may be billed twice.
+"""
 
 from __future__ import annotations
 

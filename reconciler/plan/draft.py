@@ -13,6 +13,9 @@ question (Is a customer archived that the list lacks? Which users does it have?)
 
 So each rule asks for what it needs where it needs it, only what is needed is read, and the same values always give the
 same plan. It ends, as an answered read is never asked again.
+
+A restore comes before the patch of the same customer, a create before its users; archives come last, so
+that a run that stops half way has archived nothing that it should first have replaced.
 """
 
 from __future__ import annotations

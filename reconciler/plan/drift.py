@@ -1,4 +1,9 @@
-"""A plan read as drift: which of its changes answer a change of the live side; less what the ignore file hides."""
+"""
+A plan read as drift: which of its changes answer a change of the live side; less what the ignore file hides.
+
+Each difference is the plan's own; here it is only sorted by who moved. What no plan shows (customers that appeared,
+external_ids that are carried twice) is read off the listing.
+"""
 
 from __future__ import annotations
 

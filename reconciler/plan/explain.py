@@ -1,4 +1,9 @@
-"""Why a customer is planned as it is: rule by rule, with the evidence. Pure."""
+"""
+Why a customer is planned as it is: rule by rule, with the evidence. Pure.
+
+The evidence is read off `make.PlanContext`, which planning works with, and the outcome is cut from the plan itself, so
+that neither can tell another story than the plan.
+"""
 
 from __future__ import annotations
 

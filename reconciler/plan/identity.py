@@ -1,4 +1,10 @@
-"""Who is who: which live customer a declared one is, and what two entries cannot both be."""
+"""
+Who is who: which live customer a declared one is, and what two entries cannot both be.
+
+First match wins: its `id` pin; the id that the ledger binds to its key (or to a key that it had before, by the
+`moved` lines); the live customer with that external_id (or with one of those keys). Two candidates are never chosen
+between, and two keys never share one live customer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Desired + live + records to a plan: the stages in their order. Pure; the only door of this package."""
+"""
+Desired + live + records to a plan: the stages in their order. Pure; the only door of this package.
+
+What `to_be_planned` leaves out is not planned further, so a customer counts only where all that `identify` and
+`plan_known` could say of it is known to be nothing: it is bound, listed and recorded as it is declared, and no other
+entry, pin or `moved` line is about it. Whatever is less plain than that takes the long way.
+"""
 
 from __future__ import annotations
 

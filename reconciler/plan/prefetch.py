@@ -1,4 +1,11 @@
-"""What to read beside the listing, and when targets can be read alone."""
+"""
+What to read beside the listing, and when targets can be read alone.
+
+A list narrowed to a customer's created_at shows it as the whole listing does. What it cannot show is everybody
+else: another customer with the same external_id, beside whom a create or a restore would make a duplicate. So
+such a plan stands only where all that it does is to customers that the ledger binds and that were seen to be
+active; else the account is read as always.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""Is a known id active, and is a key carried by nobody? From what was listed and read, and what the ledger did."""
+"""
+Is a known id active, and is a key carried by nobody? From what was listed and read, and what the ledger did.
+
+A listing proves that a customer is there; it never proves that one is gone. One that the listing lacks
+is sought in a narrow list, then asked for by a get, and only then it is something else than active.
+
+A read may lag behind our own writes, and then it shows an earlier state: one that was there before we created or
+restored it, or a value from before we wrote the field. Whatever else it shows someone has done since, and it counts.
+
+A listing proves that a customer is there; that one is not there it proves only where it took a single page. While
+pages are turned, the rows may move: where somebody before the page is archived, the next one passes over a row, and
+nothing in the listing shows it. It shows in the next listing, which lacks the archived one. So two complete listings
+must lack the key, and hold the same customers; the earlier one may be that of a plan that was saved, or of the ledger.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What stops a plan: a listing that is short, a ledger of another account, limits, an archive reversed twice."""
+"""
+What stops a plan: a listing that is short, a ledger of another account, limits, an archive reversed twice.
+
+An archive that someone reverses twice is held back; fields that come back are held back in the same way
+(`diff.UNSTABLE_RUNS`).
+"""
 
 from __future__ import annotations
 

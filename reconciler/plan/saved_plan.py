@@ -1,4 +1,12 @@
-"""Plan <-> JSON: the public form (`schema/plan.schema.json`), and the file that `apply PLAN` takes."""
+"""
+Plan <-> JSON: the public form (`schema/plan.schema.json`), and the file that `apply PLAN` takes.
+
+What is read back may be forged: each value is of the type that it is written in, else ValueError or the like.
+
+The same plan gives the same bytes. A digest over the content shows accident, not malice: a file that
+was edited, cut or put together is refused, each with its own message. Malice gains nothing: of a file
+only what was shown to its reader is loaded, and all of it is planned again before anything is sent.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What a plan may touch: targets and patterns, this project's entries; and what it was made from, as readers ask it."""
+"""
+What a plan may touch: targets and patterns, this project's entries; and what it was made from, as readers ask it.
+
+A selector that matches nobody is mostly a slip of the pen, and says nothing by itself: nothing to do looks the same.
+"""
 
 from __future__ import annotations
 

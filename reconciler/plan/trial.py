@@ -1,4 +1,9 @@
-"""A plan is tried in memory before it is shown: it must do what it says, and leave nothing to plan. Pure."""
+"""
+A plan is tried in memory before it is shown: it must do what it says, and leave nothing to plan. Pure.
+
+What is found is our bug, not the user's. So what the trial cannot know is left out: a customer that we
+wrote so lately that a read need not show it, and one of which an earlier run left something unanswered.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Lines of text that fit a width, and how values, counts and times are written in every report."""
+"""
+Lines of text that fit a width, and how values, counts and times are written in every report.
+
+A line is written as `Line`, and `page` makes text of many. A plan may have hundreds of thousands: rich
+knows how wide a letter is and what a colour is written as, but its own wrapping takes 0.1 ms a line.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Markdown for comments and issues: text from the account stays text, and a report keeps within its size."""
+"""
+Markdown for comments and issues: text from the account stays text, and a report keeps within its size.
+
+Escaping is not enough: GitHub and GitLab look for `@name`, `#123` and addresses after the escapes have gone.
+Only in code are they left alone. So a value stands in a code span or a fence, and of a sentence that may
+quote values only plain words stand outside of one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A plan as Markdown, for a comment on a pull request."""
+"""
+A plan as Markdown, for a comment on a pull request.
+
+It is cut to a size by whole entries, and says so. Values stand in code only (`report.markdown`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A plan in words that all its forms share, and as text: changes, what is blocked and why, price, one summary line."""
+"""
+A plan in words that all its forms share, and as text: changes, what is blocked and why, price, one summary line.
+
+The most important stands last, where a terminal ends: blocked, limits, price, summary.
+"""
 
 from __future__ import annotations
 

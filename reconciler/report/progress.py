@@ -1,4 +1,12 @@
-"""A run while it runs: a bar or plain lines for people, and its events as JSON lines for machines."""
+"""
+A run while it runs: a bar or plain lines for people, and its events as JSON lines for machines.
+
+The union of events is closed. A reader ignores events and keys that it does not know; a stream without `run_ended`
+is that of a run that was refused, or died.
+
+The bar and the plain lines say the same: how much is done, how fast, how long it will take. Nothing here starts a
+thread; a report is written when `planning` or `advance` is called and it is time for one.
+"""
 
 from __future__ import annotations
 

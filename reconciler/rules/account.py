@@ -1,4 +1,8 @@
-"""What an account holds, with the indexes that make its lists quick; and what a request is answered with."""
+"""
+What an account holds, with the indexes that make its lists quick; and what a request is answered with.
+
+An `Account` changes; what it holds is frozen, so that a reader may keep a `StoredCustomer` it was given.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The project file as text: found, parsed, checked, interpolated; where it is; and the ignore file of `drift`."""
+"""
+The project file as text: found, parsed, checked, interpolated; where it is; and the ignore file of `drift`.
+
+The same repository is the same place wherever it is checked out, by SSH or HTTPS. A folder without a remote is a place
+on this machine alone.
+"""
 
 from __future__ import annotations
 

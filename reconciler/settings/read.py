@@ -1,4 +1,6 @@
-"""Project file, options and variables to `Settings`, and to the `Environment` of a run; change windows too."""
+"""
+Project file, options and variables to `Settings`, and to the `Environment` of a run; change windows too.
+"""
 
 from __future__ import annotations
 

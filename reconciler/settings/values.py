@@ -1,4 +1,9 @@
-"""Text of the project file, an option or a variable as values, and what such a file may name at all."""
+"""
+Text of the project file, an option or a variable as values, and what such a file may name at all.
+
+What a file may name: a project file comes with the customers files, from whoever may propose a change to them. It
+says which account is meant, and not where the secrets of this process go.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The commands of `api`: every endpoint, its fields and options."""
+"""
+The commands of `api`: every endpoint, its fields and options.
+
+What a command does is imported when it runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The commands that need no account, and those that serve one on this machine."""
+"""
+The commands that need no account, and those that serve one on this machine.
+
+What a command does is imported when it runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""A working copy of the ledger in memory, kept as the log in the store says; nothing of it stays on the machine."""
+"""
+A working copy of the ledger in memory, kept as the log in the store says; nothing of it stays on the machine.
+
+The log is a sequence of objects with numbers, each written only where there is none of its number. So there is one
+order that all agree on, and whoever has not read the newest object cannot write the next one: that is the fence.
+The head names the newest snapshot and the last number that is in it. What the snapshot holds of commits is deleted
+from the log; what says that a run began or ended is not, for a run that wakes up after years must still find it.
+"""
 
 from __future__ import annotations
 

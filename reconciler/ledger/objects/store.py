@@ -1,4 +1,8 @@
-"""The few verbs that a ledger asks of object storage, and its errors as ours; the only file that sends to it."""
+"""
+The few verbs that a ledger asks of object storage, and its errors as ours; the only file that sends to it.
+
+Of its words, which name objects and quote whole replies, an error carries the cause alone: host, status, error code.
+"""
 
 from __future__ import annotations
 

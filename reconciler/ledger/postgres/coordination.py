@@ -1,4 +1,13 @@
-"""What machines that share a database agree on: the lease of an account, and the pace of a key."""
+"""
+What machines that share a database agree on: the lease of an account, and the pace of a key.
+
+A lease ends by the database's clock. Its `token` comes from a sequence, so it only grows. Whoever commits holds
+the row's lock until then: taking the lease over waits for that, and what comes later finds another token.
+
+Moments in a pace are those of the database's clock, so that a machine whose clock is wrong, or counts from another
+start, keeps the same pace. A change takes two round trips, and none of it is flushed: what a crash takes away is
+worth nothing after it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The writes of a commit in PostgreSQL's words: upserts, and COPY where there are many."""
+"""
+The writes of a commit in PostgreSQL's words: upserts, and COPY where there are many.
+"""
 
 from __future__ import annotations
 
