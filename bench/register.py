@@ -1,7 +1,7 @@
 """
 The register of Vermont's exempt organizations, month after month, as the whole of what is declared.
 
-python bench/register.py --data ../shared/data/vermont [--months N] [--faults P] [--lose-ledger] [--json]
+python bench/register.py --data FOLDER [--months N] [--faults P] [--lose-ledger] [--json]
 
 With `--lose-ledger` the ledger is deleted after every third month. What it had archived is unknown then: who comes
 back is created anew, and who leaves in that very month stays active, as nothing says that this project had the entry.
