@@ -13,7 +13,7 @@ from probes import SWITCHES, UNSEEN, Probed, expected, lag_of
 from reconciler.model.core import DesiredCustomer, Status
 from reconciler.model.ledger import Learned
 from reconciler.model.reports import ProbeQuestion
-from reconciler.probe.run import REQUESTS
+from reconciler.probe.questions import REQUESTS
 from reconciler.rules import Behaviour
 from reconciler.rules.questions import QUESTIONS
 

@@ -171,7 +171,7 @@ class Commands(click.Group):
 def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     """Write the version and end, where it was asked for."""
     if value and not ctx.resilient_parsing:
-        from reconciler.cli.files import version
+        from reconciler.cli.tools import version
 
         click.echo(f"reconciler, version {version()}")
         ctx.exit()
@@ -352,7 +352,7 @@ def _told(exc: BaseException) -> int:
             if exc.hint:
                 _say(exc.hint, indent=2)
             if isinstance(exc, PlanFaulty):
-                from reconciler.cli.files import written
+                from reconciler.cli.tools import written
 
                 _say(written(exc), indent=2)
             return exc.exit_code
@@ -361,7 +361,7 @@ def _told(exc: BaseException) -> int:
             _say(f"error: {where}{exc.strerror or exc}")
             return 1
         case _:
-            from reconciler.cli.files import version
+            from reconciler.cli.tools import version
 
             logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
             _say(

@@ -21,7 +21,7 @@ from reconciler.pipeline.doctor import ProbeResult, key_name
 from reconciler.pipeline.history import PROBING
 from reconciler.pipeline.ledger_checks import LEDGERS, of_the_ledger
 from reconciler.pipeline.resources import origin_of_run, real_clock
-from reconciler.probe.run import REQUESTS
+from reconciler.probe.questions import REQUESTS
 from reconciler.report.doctor import answers_json, answers_text, diagnosis_json, diagnosis_text, left_text
 from reconciler.report.layout import duration
 from reconciler.settings import Environment, Options, Settings

@@ -32,7 +32,7 @@ from reconciler.pipeline.history import CLEANED, done_in, unfinished
 from reconciler.pipeline.plan import Say
 from reconciler.pipeline.resources import open_client
 from reconciler.plan.server_behavior import known_lag, probed
-from reconciler.probe import run as probe_run
+from reconciler.probe import questions as probe_run
 from reconciler.probe import session as earlier
 from reconciler.probe.session import ProbeSession
 from reconciler.report.layout import duration

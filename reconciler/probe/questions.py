@@ -1,14 +1,17 @@
-"""The questions of a probe, each asked by requests: lists, values, a second create, users, archive and restore."""
+"""A probe's questions, one function each, and the whole probe in its order; what it made is archived in the end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from reconciler import endpoints
 from reconciler.api.pagination import Page, read_page
 from reconciler.api.times import rfc3339
+from reconciler.apply.sender import Halted
 from reconciler.endpoints import Filters, PageQuery
-from reconciler.errors import Rejected
+from reconciler.errors import ApiFailed, Rejected
 from reconciler.kinds.wire import (
     CUSTOMERS,
     read_customer,
@@ -341,3 +344,54 @@ async def payment_methods(session: ProbeSession) -> None:
     said = await session.read(endpoints.list_payment_methods(session.made[0].live.id))
     found = YES if isinstance(said.body, list) else NO if isinstance(said.body, dict) else ""
     session.answer(ProbeQuestion.METHODS_BARE, found, said.words)
+
+
+REQUESTS = 34
+"""How many requests a probe takes at most, the token among them, where a create is seen at once and nothing fails."""
+
+Tell = Callable[[str], None]
+
+
+async def run(session: ProbeSession, tell: Tell) -> str:
+    """
+    Ask every question, and return why the probe stopped before its end, "" where it did not.
+
+    `tell` hears in a few words what is tried. LedgerFailed where the journal cannot be written: nothing more is sent.
+    """
+    try:
+        await _asked(session, tell)
+    except Halted:
+        return session.sender.halt or "the user stopped it"
+    except ApiFailed as failure:
+        await _left_archived(session)
+        return str(failure)
+    await _left_archived(session)
+    return ""
+
+
+async def _asked(session: ProbeSession, tell: Tell) -> None:
+    """Ask every question in its order."""
+    tell("looking at lists")
+    before = await look_at_lists(session)
+    tell(f"creating the customer {session.key}")
+    await create(session)
+    await wait_until_seen(session)
+    await bounds(session)
+    await cursor(session, before)
+    tell("patching it")
+    await patches(session)
+    tell("creating it again")
+    await create_again(session)
+    tell("adding users")
+    await add_users(session)
+    await payment_methods(session)
+    tell("archiving and restoring it")
+    await archive_and_restore(session)
+
+
+async def _left_archived(session: ProbeSession) -> None:
+    """Archive what is active yet; what cannot be is for the next probe."""
+    for one in session.made:
+        if one.active:
+            with suppress(ApiFailed, Halted):
+                await session.archive(one)

@@ -11,10 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.cells import cell_len
-from rich.color import ColorSystem
-from rich.style import Style
-
 from reconciler.escape import visible
 from reconciler.model.core import Address, Reason
 
@@ -158,6 +154,10 @@ def painted(text: str, style: str, *, color: bool) -> str:
     """Return `text` in `style` for a terminal of sixteen colours; as it is without colour."""
     if not color or not style or not text:
         return text
+    # Only where colors are: most output has none, and rich takes a tenth of a short command.
+    from rich.color import ColorSystem  # noqa: PLC0415
+    from rich.style import Style  # noqa: PLC0415
+
     return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
 
@@ -168,7 +168,14 @@ def columns(text: str) -> int:
     >>> columns("Zürich"), columns("東京")
     (6, 4)
     """
-    return len(text) if text.isascii() else cell_len(text)
+    return len(text) if text.isascii() else _cells(text)
+
+
+def _cells(text: str) -> int:
+    """Return the columns of a text that is not ASCII alone."""
+    from rich.cells import cell_len  # noqa: PLC0415 - as above
+
+    return cell_len(text)
 
 
 def padded(text: str, size: int) -> str:
@@ -229,8 +236,8 @@ def _fitting(text: str, start: int, room: int) -> int:
     """Return the end of what fits into `room` columns from `start`: one letter at least."""
     if text.isascii():
         return min(start + room, len(text))
-    end, left = start + 1, room - cell_len(text[start])
-    while end < len(text) and (size := cell_len(text[end])) <= left:
+    end, left = start + 1, room - _cells(text[start])
+    while end < len(text) and (size := _cells(text[end])) <= left:
         left -= size
         end += 1
     return end

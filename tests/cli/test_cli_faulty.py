@@ -6,7 +6,7 @@ from pathlib import Path
 
 from command_line import working_folder
 
-from reconciler.cli.files import written
+from reconciler.cli.tools import written
 from reconciler.errors import PlanFaulty
 
 FAILURE = PlanFaulty("this is a bug in reconciler", "leave it out", report='{"faults": []}\n')

@@ -16,7 +16,7 @@ from typing import IO
 import pytest
 from command_line import ONE, PATIENCE_S, THREE, Online, Place, Reply, answers, raw, variables_of, web_server
 
-from reconciler.cli.files import version
+from reconciler.cli.tools import version
 
 pytest_plugins = ("command_fixtures",)
 

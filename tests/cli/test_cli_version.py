@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler import __version__
-from reconciler.cli.files import version
+from reconciler.cli.tools import version
 
 
 def git(folder: Path, *words: str) -> str:

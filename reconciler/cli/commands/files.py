@@ -41,7 +41,7 @@ def init(**given: Any) -> None:
     Example:
       reconciler init billing && cd billing && reconciler -e local plan
     """  # noqa: D301 - click's mark
-    from reconciler.cli.files import init
+    from reconciler.cli.tools import init
 
     init(**given)
 
@@ -107,7 +107,7 @@ def schema(**given: Any) -> None:
     Example:
       reconciler schema customers > customers.schema.json
     """  # noqa: D301 - click's mark
-    from reconciler.cli.files import print_schema
+    from reconciler.cli.tools import print_schema
 
     print_schema(**given)
 
@@ -199,7 +199,7 @@ def completion(ctx: click.Context, /, **given: Any) -> None:
     Example:
       reconciler completion bash
     """  # noqa: D301 - click's mark
-    from reconciler.cli.files import print_completion
+    from reconciler.cli.tools import print_completion
 
     print_completion(ctx, **given)
 
