@@ -155,7 +155,8 @@ def test_ctrl_c_at_the_question_is_an_interruption(shop: Online) -> None:
         _, err = process.communicate(timeout=PATIENCE_S)
     os.close(ours)
     os.close(theirs)
-    assert (process.returncode, err.strip(), shop.writes()) == (130, b"error: interrupted", [])
+    # The question may be there once more: the signal may come before its writer knows that it is written.
+    assert (process.returncode, err.splitlines()[-1], shop.writes()) == (130, b"error: interrupted", [])
 
 
 def test_what_was_in_flight_when_a_run_was_killed_is_not_created_twice(shop: Online) -> None:
