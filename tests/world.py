@@ -14,7 +14,7 @@ from api_account import Customer, Seen, User
 from api_contract import hold, hold_call
 from api_model import ModelApi
 from api_ways import Hook, Ways, healthy
-from clocks import EPOCH_S, VirtualClock
+from clocks import EPOCH_S, Dead, Death, Killed, VirtualClock
 from clocks import run as in_virtual_time
 
 from reconciler.api.client import ApiClient
@@ -327,29 +327,6 @@ def ways_of(behaviour: Behaviour) -> api_ways.Ways:
         page_max=behaviour.page_max,
         lag_s=behaviour.lag_s,
     )
-
-
-class Killed(KeyboardInterrupt):
-    """The process is dead."""
-
-
-class Dead(Exception):
-    """What is left of a call after `Killed`."""
-
-
-@dataclass(slots=True)
-class Death:
-    """A `Step` at whose `at`-th call the process dies; a dead process takes no further step."""
-
-    at: int
-    taken: int = 0
-
-    def __call__(self, step: str) -> None:
-        self.taken += 1
-        if self.taken == self.at:
-            raise Killed(step)
-        if self.taken > self.at:
-            raise asyncio.CancelledError
 
 
 class CallingWorld(World):

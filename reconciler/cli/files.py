@@ -11,10 +11,9 @@ from pathlib import Path
 import click
 
 from reconciler.cli import output
-from reconciler.cli.session import again, lines_of, settings_of, standard_input
+from reconciler.cli.session import lines_of, read_declared, settings_of, standard_input
 from reconciler.desired.files import STDIN, File, FoundFiles, read_files
 from reconciler.desired.format import format_text
-from reconciler.desired.load import load_desired
 from reconciler.errors import Invalid, Problem, Severity, Source
 from reconciler.escape import visible
 from reconciler.report.layout import count
@@ -59,20 +58,7 @@ def _checked(settings: Settings, typed: bytes | None, *, strict: bool) -> tuple[
     for name in [None] if named else settings.names:
         try:
             environment = settings.environment(name)
-            loaded = load_desired(
-                settings.files(),
-                root=settings.root,
-                overlays=environment.overlays,
-                include=environment.include,
-                exclude=environment.exclude,
-                required=environment.policy.required,
-                required_at=environment.policy.places.get("required"),
-                strict=strict,
-                pins_allowed=settings.pins_allowed,
-                stdin=again(typed),
-                without=settings.overlays,
-                within=settings.within,
-            )
+            loaded = read_declared(settings, environment, settings.files(), typed, strict=strict)
         except Invalid as exc:
             problems |= dict.fromkeys(exc.problems)
             continue

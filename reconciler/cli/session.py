@@ -111,6 +111,26 @@ def settings_of(options: Options) -> Settings:
     return read_settings(options, variables=os.environ, cwd=Path.cwd())
 
 
+def read_declared(
+    settings: Settings, environment: Environment, paths: Sequence[str | Path], typed: bytes | None, *, strict: bool
+) -> Loaded:
+    """Return what the files behind `paths` declare for an environment; `typed` is what standard input held."""
+    return load_desired(
+        paths,
+        root=settings.root,
+        overlays=environment.overlays,
+        include=environment.include,
+        exclude=environment.exclude,
+        required=environment.policy.required,
+        required_at=environment.policy.places.get("required"),
+        strict=strict,
+        pins_allowed=settings.pins_allowed,
+        stdin=again(typed),
+        without=settings.overlays,
+        within=settings.within,
+    )
+
+
 def declared(
     settings: Settings,
     environment: Environment,
@@ -131,20 +151,7 @@ def declared(
     typed = stdin.read() if stdin is not None and "-" in paths else None
     try:
         with without_collector(lasting=True):
-            loaded = load_desired(
-                paths,
-                root=settings.root,
-                overlays=environment.overlays,
-                include=environment.include,
-                exclude=environment.exclude,
-                required=environment.policy.required,
-                required_at=environment.policy.places.get("required"),
-                strict=strict,
-                pins_allowed=settings.pins_allowed,
-                stdin=again(typed),
-                without=settings.overlays,
-                within=settings.within,
-            )
+            loaded = read_declared(settings, environment, paths, typed, strict=strict)
     except Invalid as exc:
         written = lines_of((*paths, *environment.overlays), root=settings.root, typed=typed, within=settings.within)
         shown = output.problems_page(exc.problems, written, redact=redact)

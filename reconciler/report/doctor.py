@@ -11,7 +11,6 @@ from reconciler.report.layout import BLANK, Line, Span, count, line, padded, pag
 from reconciler.rules.questions import ASKED, QUESTIONS
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "red", Verdict.SKIPPED: "dim"}
-_SERVERS = ("production", "demo")
 
 
 def diagnosis_text(found: Diagnosis, *, width: int, color: bool, report: bool = False) -> str:
