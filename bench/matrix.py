@@ -30,10 +30,11 @@ from crossing import Befalls, Crossing
 from edits_by_hand import wrong_at_once
 from switch_matrix import Told, behaviour_of, history, rows, stuck, wrong
 
+from reconciler.report.messages.questions import question_text, way_text
 from reconciler.rules.questions import QUESTIONS
 
 MOST_DEPENDS = frozenset(
-    {"listed", "get", "written", "archive twice", "restore twice", "unique", "external_id", "empties", "not emptied"}
+    {"listed", "get", "written", "archive_twice", "restore_twice", "unique", "external_id", "empties", "not_emptied"}
     | {"rewritten", "lag", "paging", "full", "users"}
 )
 """The questions that decide who is who and what is written."""
@@ -106,8 +107,8 @@ def crossed(servers: list[Mapping[str, str]], *, plain: bool) -> dict[str, Any]:
             out_of_reach[way].update(f"{address} {what}".strip() for address, what in last)
     ways = [
         {
-            "question": question.words,
-            "way": way,
+            "question": question_text(question),
+            "way": way_text(question, way),
             "switches": settings,
             "servers": met[question.key, way],
             "never_reached": sorted(

@@ -20,6 +20,7 @@ import jsonschema_rs
 import yaml
 
 from reconciler.emulator.calls import Answer, Call, Dropped
+from reconciler.emulator.fault_settings import switched
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator, load
@@ -347,7 +348,7 @@ class Asked:
 
 def asked(switches: Mapping[str, object], *options: str) -> Asked:
     """Run Schemathesis with `options` against an emulator with these switches, which has a few customers already."""
-    served = Emulator(rate=0, behaviour=Behaviour().changed(switches))
+    served = Emulator(rate=0, behaviour=switched(Behaviour(), switches))
     # Those without an external_id, as most that a tool makes, have a payment method.
     served.account.payment_methods[""] = [{"id": "pm_1", "type": "card"}]
     load(served.account, [{"name": name, "users": [{"email": f"{name}@acme.example"}]} for name in "abc"], 0.0)

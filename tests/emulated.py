@@ -12,16 +12,18 @@ from api_ways import Hook, Ways, healthy
 from clocks import VirtualClock, run
 
 from reconciler.clock import Clock
+from reconciler.emulator.calls import worded
 from reconciler.emulator.faults import Faults
 from reconciler.emulator.server import EmulatorTransport
 from reconciler.emulator.service import LOCAL, ApiKey, Emulator
 from reconciler.emulator.store import AccountFile
 from reconciler.rules import Account, Behaviour, RuleReply, create, list_customers
+from reconciler.rules.account import Refusal, RefusalReason
 
 NOW = 1_700_000_000.25
 PLAIN = Behaviour()
-USED = {"code": "bad_request", "message": "This external id is already used"}
-UNKNOWN = RuleReply(404, {"code": "not_found", "message": "ID not present in environment"})
+USED = Refusal(RefusalReason.EXTERNAL_ID_TAKEN)
+UNKNOWN = RuleReply(404, Refusal(RefusalReason.UNKNOWN_ID))
 
 
 def made(account: Account, ways: Behaviour = PLAIN, now: float = NOW, **fields: object) -> str:
@@ -31,8 +33,9 @@ def made(account: Account, ways: Behaviour = PLAIN, now: float = NOW, **fields: 
 
 
 def body(reply: RuleReply) -> dict[str, Any]:
-    assert isinstance(reply.body, dict)
-    return reply.body
+    sent = worded(PLAIN, reply).body
+    assert isinstance(sent, dict)
+    return sent
 
 
 def ids(reply: RuleReply) -> list[str]:

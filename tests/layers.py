@@ -93,7 +93,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     # With parentheses: who may make a request, not who may hold one.
     "reconciler.api.exchange.Request()": ("api", "endpoints"),
     **dict.fromkeys(("urllib.request", "http.client", "requests", "aiohttp"), ()),
-    "socket": ("emulator", "ledger.lock", "api.reachability"),
+    "socket": ("emulator", "ledger.lock", "api.transport"),
     **dict.fromkeys(("urllib.request.getproxies", "urllib.request.proxy_bypass"), ("api.transport",)),
     "ssl": ("api", "ledger.postgres"),
     # The disk, and what the process was given.
@@ -113,7 +113,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "uuid": ("ledger", "pipeline"),
     # An exception group leaves no function: callers catch what it would hide.
     **dict.fromkeys(("asyncio.TaskGroup", "anyio", "builtins.ExceptionGroup"), ()),
-    "builtins.BaseExceptionGroup": ("api.reachability",),
+    "builtins.BaseExceptionGroup": ("api.transport",),
     # Words to the user.
     "builtins.print": ("report",),
     "builtins.input": (),

@@ -15,12 +15,13 @@ from rulebook import RULES, complaints, left
 from story import TERMS, Ran, Story
 from world import SwitchedWorld
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.errors import Source
 from reconciler.model.core import Desired, DesiredUser, Status
 from reconciler.model.plan import Change
 from reconciler.model.policy import Share
 from reconciler.rules import Behaviour, Clears, ExternalIds, Paging, Synced, Unique, UserUnique
-from reconciler.rules.questions import QUESTIONS, switched
+from reconciler.rules.questions import QUESTIONS
 
 _SHM = Path("/dev/shm")  # noqa: S108 - memory, where there is such: a commit then costs nothing
 _HERE = {"page_max=50": "page_max=4", "invoiced=acme": "invoiced=invoiced"}
@@ -39,7 +40,8 @@ def rows() -> Iterator[Row]:
 def behaviour_of(row: Row) -> Behaviour:
     """Return the behaviour with the ways of a row; of questions that it lacks the first."""
     settings = [question.ways[row[question.key]] for question in QUESTIONS if question.key in row]
-    return switched(" ".join(_HERE.get(one, one) for setting in settings for one in setting.split()))
+    here = (_HERE.get(one, one) for setting in settings for one in setting.split())
+    return switched(Behaviour(), dict(one.split("=", 1) for text in here for one in text.split()))
 
 
 SOURCE = Source("customers.yaml", 4, 5)

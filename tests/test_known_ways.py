@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from reconciler.report.messages.questions import question_text, way_text
 from reconciler.rules.questions import QUESTIONS
 
 TESTS = Path(__file__).parent
@@ -24,7 +25,7 @@ def rows() -> list[list[str]]:
 def test_each_way_of_each_question_has_a_row_with_its_switch() -> None:
     documented = [(question, way, switch.replace("`", "")) for question, way, _, switch, _ in rows()]
     assert documented == [
-        (question.words, way, " ".join(settings.split()))
+        (question_text(question), way_text(question, way), " ".join(settings.split()))
         for question in QUESTIONS
         for way, settings in question.ways.items()
     ]

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from scripted_apply import ok, talk
 
 from reconciler import live
+from reconciler.emulator.fault_settings import switched
 from reconciler.live.listing import cuts_of
 from reconciler.model.core import CustomerId, Live
 from reconciler.rules import (
@@ -141,7 +142,7 @@ def test_no_cut_bound_precision_order_or_hand_of_others_loses_who_was_there_thro
 def test_ranges_hold_exactly_whom_the_list_in_one_holds_however_cursors_count(
     ways: Behaviour, created: list[int], cuts: list[int], waits: list[int]
 ) -> None:
-    served = _served(ways.changed({"paging": Paging.OFFSET}), created, waits)
+    served = _served(switched(ways, {"paging": Paging.OFFSET}), created, waits)
     taken = _read(served, live.listing, cuts=[BASE_S + cut for cut in cuts])
     assert set(taken.listed) == {CustomerId(one) for one in served.account.customers}
 

@@ -10,6 +10,7 @@ from clocks import Dead, Death, Killed
 from probes import Probed
 
 from reconciler.crash_points import no_hook
+from reconciler.emulator.fault_settings import switched
 from reconciler.model.ledger import BindingState
 from reconciler.model.reports import PROBES
 from reconciler.rules import Behaviour
@@ -43,7 +44,7 @@ def test_a_probe_that_died_at_any_step_is_cleaned_up_by_the_next(ways: dict[str,
     steps = first
     while True:
         with TemporaryDirectory(dir=MEMORY) as folder:
-            world = Probed(Path(folder), Behaviour().changed(ways), strangers=1)
+            world = Probed(Path(folder), switched(Behaviour(), ways), strangers=1)
             if not killed(world, steps + 1):
                 break
             steps += 3

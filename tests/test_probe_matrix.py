@@ -10,6 +10,7 @@ from allpairspy import AllPairs
 from plan_values import customer, declared
 from probes import SWITCHES, UNSEEN, Probed, expected, lag_of
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.model.core import DesiredCustomer, Status
 from reconciler.model.ledger import Learned
 from reconciler.model.reports import ProbeQuestion
@@ -18,7 +19,7 @@ from reconciler.rules import Behaviour
 from reconciler.rules.questions import QUESTIONS
 
 FULL = {"name": "Acme", "email": "billing@acme.example", "state": "NY", "postal_code": "10001"}
-ROWS = [Behaviour().changed(dict(zip(SWITCHES, row, strict=True))) for row in AllPairs(list(SWITCHES.values()))]
+ROWS = [switched(Behaviour(), dict(zip(SWITCHES, row, strict=True))) for row in AllPairs(list(SWITCHES.values()))]
 # Where less than the documented default of `limit` is refused, no list can be had.
 READABLE = [row for row in ROWS if row.page_max >= 100 or row.larger_limit == "cut"]
 

@@ -12,6 +12,7 @@ import pytest
 from plan_values import customer, declared
 from probes import TERMS, Probed
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.model.core import Status
 from reconciler.model.reports import ProbeQuestion
 from reconciler.pipeline.doctor import ProbeResult as What
@@ -21,7 +22,7 @@ EMPTY = {"name": "Acme", "email": "billing@acme.example"}
 
 
 def world_of(folder: Path, strangers: int = 0, **ways: object) -> Probed:
-    return Probed(folder, Behaviour().changed(ways), strangers=strangers)
+    return Probed(folder, switched(Behaviour(), ways), strangers=strangers)
 
 
 def found(what: What, question: ProbeQuestion) -> str:

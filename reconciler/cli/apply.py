@@ -26,9 +26,8 @@ from reconciler.model.plan import Change, StaleReason
 from reconciler.pipeline import resources
 from reconciler.pipeline.plan import Planned
 from reconciler.pipeline.sealed_plan import unsealed
-from reconciler.plan.account_evidence import check_account
 from reconciler.plan.presence import Lacked, lacked_by
-from reconciler.plan.revalidate import Earlier, earlier_of, revalidate
+from reconciler.plan.revalidate import Earlier, check_account, earlier_of, revalidate
 from reconciler.plan.saved_plan import AGAIN, SavedPlan, load
 from reconciler.report.layout import count
 from reconciler.report.outcome import stale_text

@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,13 +17,15 @@ import click
 
 from reconciler.cli import app as program
 from reconciler.cli import output
-from reconciler.emulator.fault_settings import Row, amount_rows, fault_rows, read_flags, seconds, switch_rows
+from reconciler.emulator.fault_settings import Row, amount_rows, fault_rows, read_flags, seconds, switched
 from reconciler.emulator.server import run, running
 from reconciler.emulator.service import Emulator, Logged, load
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.pipeline.resources import real_clock
+from reconciler.report.messages.questions import SWITCHES
 from reconciler.resources import shipped
-from reconciler.rules import Behaviour
+from reconciler.rules import Behaviour, Rewrite
+from reconciler.rules.behaviour import CHOICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,39 @@ def behaviour_of(switches: Iterable[str]) -> Behaviour:
     >>> behaviour_of(["clears=null", "rewrites=trim,ein"]).clears
     <Clears.NULL: 'null'>
     """
-    return Behaviour().changed(dict(map(_switch, switches)))
+    return switched(Behaviour(), dict(map(_switch, switches)))
+
+
+def switch_rows() -> Iterator[Row]:
+    """
+    Yield each switch's name, its default and what it is, with the values where they are few.
+
+    >>> next(row for row in switch_rows() if row[0] == "page_shape")
+    ('page_shape', 'flat', 'where in a page its cursors are: next to data, or in pagination (flat, nested)')
+    """
+    for field in fields(Behaviour):
+        yield field.name, _text(field.default), SWITCHES[field.name] + _choices(field.name, field.default)
+
+
+def _text(default: object) -> str:
+    """Return a default as `--set` takes it; nothing for an empty list."""
+    match default:
+        case frozenset():
+            return ",".join(sorted(default))
+        case bool():
+            return json.dumps(default)
+        case _:
+            return f"{default}"
+
+
+def _choices(name: str, default: object) -> str:
+    """Return the values that a switch may have, where it has not any number or text."""
+    words: tuple[object, ...] = CHOICES.get(name, ())
+    if isinstance(default, StrEnum):
+        words = tuple(type(default))
+    elif name == "rewrites":
+        words = tuple(Rewrite)
+    return f" ({', '.join(map(str, words))})" if words else ""
 
 
 def _fault_lines() -> Iterator[str]:

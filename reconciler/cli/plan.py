@@ -20,9 +20,9 @@ from reconciler.model.policy import Allowance, Terms
 from reconciler.pipeline import plan, resources
 from reconciler.pipeline.plan import with_second_listing
 from reconciler.pipeline.sealed_plan import check_keys, sealed
-from reconciler.plan.account_evidence import evidence_of
 from reconciler.plan.limits import with_fit
 from reconciler.plan.presence import Lacked
+from reconciler.plan.revalidate import evidence_of
 from reconciler.plan.saved_plan import as_pieces, plan_to_json, save
 from reconciler.plan.server_behavior import known_lag
 from reconciler.report.plan_text import plan_text

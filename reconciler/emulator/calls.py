@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 from urllib.parse import parse_qsl, unquote
 
 from reconciler.rules import (
     Account,
     Behaviour,
+    ErrorBody,
     RuleReply,
     archive,
     create,
@@ -20,9 +22,9 @@ from reconciler.rules import (
     list_payment_methods,
     list_users,
     patch,
-    refusal,
     restore,
 )
+from reconciler.rules.account import FieldFault, Refusal, RefusalReason
 
 CONTROL = "/_emulator/"
 TOKEN = "/oauth/token"  # noqa: S105 - a path
@@ -133,6 +135,80 @@ def answer_of(reply: RuleReply, headers: tuple[tuple[str, str], ...] = ()) -> An
             return Answer(reply.status, json.dumps(body, separators=(",", ":")).encode("ascii"), headers=headers)
 
 
+CODES: Mapping[int, str] = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    422: "unprocessable_entity",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+# The words for an unknown id are the documentation's; those for an external_id that is taken were seen live.
+REASONS: Mapping[RefusalReason, str] = {
+    RefusalReason.UNKNOWN_ID: "ID not present in environment",
+    RefusalReason.CUSTOMER_INVALID: "The customer is not valid",
+    RefusalReason.USER_INVALID: "The user is not valid",
+    RefusalReason.EXTERNAL_ID_TAKEN: "This external id is already used",
+    RefusalReason.SYNCED: "The customer is synced from an integration",
+    RefusalReason.ALREADY_ARCHIVED: "The customer is already archived",
+    RefusalReason.NOT_ARCHIVED: "The customer is not archived",
+    RefusalReason.OPEN_INVOICES: "The customer has open invoices",
+    RefusalReason.CURSOR_INVALID: "The cursor is not valid",
+    RefusalReason.BOTH_CURSORS: "after and before exclude each other",
+    RefusalReason.LIMIT_INVALID: "limit must be a whole number of at least 1",
+    RefusalReason.LIMIT_TOO_LARGE: "limit must be at most {}",
+    RefusalReason.TIME_INVALID: "{} must be a time in RFC 3339",
+}
+FIELDS: Mapping[FieldFault, str] = {
+    FieldFault.NOT_TEXT: "must be a string",
+    FieldFault.REQUIRED: "is required",
+    FieldFault.TAKEN: "is already used",
+    FieldFault.FIXED: "cannot be changed",
+    FieldFault.NOT_CLEARED: "cannot be cleared this way",
+}
+
+
+def worded(ways: Behaviour, reply: RuleReply) -> RuleReply:
+    """
+    Return a rule's reply as the API sends it: a refusal in words.
+
+    >>> from reconciler.rules.account import not_found
+    >>> worded(Behaviour(), not_found()).body
+    {'code': 'not_found', 'message': 'ID not present in environment'}
+    """
+    match reply.body:
+        case Refusal(reason, part, wrong):
+            message = REASONS[reason].format(part)
+            return refusal(ways, reply.status, message, {name: FIELDS[fault] for name, fault in wrong.items()})
+        case _:
+            return reply
+
+
+def refusal(ways: Behaviour, status: int, message: str, wrong: Mapping[str, str] | None = None) -> RuleReply:
+    """Return a refusal in words; `wrong` says of each field what is wrong with it."""
+    match ways.error_body:
+        case ErrorBody.HTTP_ERROR:
+            body = {"code": CODES.get(status, "error"), "message": message}
+            return RuleReply(status, {**body, "validation_errors": dict(wrong)} if wrong else body)
+        case ErrorBody.OTHER:
+            return RuleReply(status, {"error": {"status": status, "detail": message}})
+        case ErrorBody.EMPTY:
+            return RuleReply(status, None)
+        case ErrorBody.HTML:
+            return RuleReply(status, page_of_html(status))
+    assert_never(ways.error_body)
+
+
+def page_of_html(status: int) -> str:
+    """Return the page that a proxy sends in the API's place."""
+    return f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>proxy</body></html>"
+
+
 Rule = Callable[[Account, Behaviour, Call, float], RuleReply]
 
 # By the path's shape, in which ids are `*`, and the method. Paths carry no version: `/v1/…` is not here.
@@ -173,6 +249,6 @@ def rules_of(call: Call) -> Mapping[str, Rule] | None:
 def reply_to(account: Account, ways: Behaviour, rules: Mapping[str, Rule], call: Call, now: float) -> RuleReply:
     """Return what one of a path's rules answers, which has the call's method; 400 for a body that is no JSON object."""
     try:
-        return rules[call.method](account, ways, call, now)
+        return worded(ways, rules[call.method](account, ways, call, now))
     except NotAnObject as exc:
         return refusal(ways, 400, str(exc))

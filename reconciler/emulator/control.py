@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from reconciler.emulator.calls import CONTROL, Answer, Call, NotAnObject
-from reconciler.emulator.fault_settings import read_odds, seconds
+from reconciler.emulator.fault_settings import read_odds, seconds, switched
 from reconciler.emulator.faults import MEANINGS, Fault, On, RandomFaults
 from reconciler.emulator.service import Emulator, Logged, load, read_payment_methods
 from reconciler.escape import visible
@@ -211,7 +211,7 @@ def _get_behaviour(emulator: Emulator, _: Call) -> object:
 
 def _set_behaviour(emulator: Emulator, call: Call) -> object:
     """Set some switches; return all."""
-    emulator.behaviour = emulator.behaviour.changed(call.json_object())
+    emulator.behaviour = switched(emulator.behaviour, call.json_object())
     return emulator.behaviour.as_json()
 
 

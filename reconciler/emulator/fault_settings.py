@@ -1,17 +1,18 @@
-"""What can be set of the emulator: odds as JSON or flags, and the list of all that there is to set."""
+"""What can be set of the emulator: switches and odds as JSON or flags, and the list of faults."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from enum import StrEnum
 from typing import Any
 
 from reconciler.emulator import faults
 from reconciler.emulator.faults import Amounts, Fault, Odds, On, Strike
-from reconciler.rules import Behaviour, Rewrite, behaviour, questions
+from reconciler.rules import Behaviour, Rewrite
+from reconciler.rules.behaviour import CHOICES
 
 _NEXT: Mapping[str, On] = {"next_requests": On.ALL, "next_reads": On.READS, "next_writes": On.WRITES}
 _DEFAULTS: Mapping[str, int | float] = asdict(Amounts())
@@ -159,18 +160,81 @@ def _whole(name: str, value: object, *, least: int = 0) -> int:
     return value
 
 
+def switched(ways: Behaviour, values: Mapping[str, object]) -> Behaviour:
+    """
+    Return a behaviour with switches set; a value is JSON's, or the text of it.
+
+    ValueError names a switch that does not exist, or what it may be.
+
+    >>> ways = switched(Behaviour(), {"unique": "none", "page_max": "50", "rewrites": ["trim"]})
+    >>> ways.unique, ways.page_max, ways.rewrites
+    (<Unique.NONE: 'none'>, 50, frozenset({<Rewrite.TRIM: 'trim'>}))
+    """
+    defaults = {field.name: field.default for field in fields(Behaviour)}
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in defaults:
+            raise ValueError(f"{name!r} is not a switch; the switches are {', '.join(defaults)}")
+        read[name] = _switch(name, value, defaults[name])
+    return replace(ways, **read)
+
+
+def _switch(name: str, value: object, default: object) -> object:
+    """Return `value` as the type that `default` has."""
+    match default:
+        case bool():
+            return _boolean(name, value)
+        case StrEnum():
+            return _choice(name, value, type(default))
+        case frozenset():
+            words = _list(name, value)
+            return frozenset(_choice(name, word, Rewrite) for word in words) if name == "rewrites" else words
+        case _:
+            return _number(name, value, whole=isinstance(default, int))
+
+
+def _boolean(name: str, value: object) -> bool:
+    """Return a boolean or the word for one."""
+    text = str(value).lower()
+    if text not in {"true", "false"}:
+        raise ValueError(f"{name} must be true or false")
+    return text == "true"
+
+
+def _choice(name: str, value: object, words: type[StrEnum]) -> StrEnum:
+    """Return the word of a closed set that `value` is."""
+    try:
+        # JSON's null is a word of `clears` and `unset`.
+        return words("null" if value is None else str(value))
+    except ValueError as exc:
+        raise ValueError(f"{name} must be one of {', '.join(words)}") from exc
+
+
+def _list(name: str, value: object) -> frozenset[str]:
+    """Return the words of a list, or of a text that joins them by commas."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(parts, list | tuple | set | frozenset):
+        return frozenset(word for part in parts if (word := str(part).strip()))
+    raise ValueError(f"{name} must be a list of words")
+
+
+def _number(name: str, value: object, *, whole: bool) -> int | float:
+    """Return a number that is not negative, one of the choices where there are such."""
+    wrong = f"{name} must be a whole number" if whole else f"{name} must be a number"
+    if name in CHOICES:
+        wrong = f"{name} must be one of {', '.join(map(str, CHOICES[name]))}"
+    try:
+        number = int(str(value)) if whole else float(str(value))
+    except ValueError as exc:
+        raise ValueError(wrong) from exc
+    if not 0 <= number <= _LARGEST or number not in CHOICES.get(name, (number,)):
+        raise ValueError(wrong)
+    if name == "page_max" and number < 1:
+        raise ValueError("page_max must be at least 1")
+    return number
+
+
 Row = tuple[str, str, str]
-
-
-def switch_rows() -> Iterator[Row]:
-    """
-    Yield each switch's name, its default and what it is, with the values where they are few.
-
-    >>> next(row for row in switch_rows() if row[0] == "page_shape")
-    ('page_shape', 'flat', 'where a page keeps its cursors: beside data, or in pagination (flat, nested)')
-    """
-    for field in fields(Behaviour):
-        yield field.name, _text(field.default), questions.MEANINGS[field.name] + _choices(field.name, field.default)
 
 
 def fault_rows() -> Iterator[Row]:
@@ -183,24 +247,3 @@ def amount_rows() -> Iterator[Row]:
     """Yield each amount's name, its default and what it is."""
     for name, default in asdict(faults.Amounts()).items():
         yield name, f"{default:g}", faults.AMOUNTS[name]
-
-
-def _text(default: object) -> str:
-    """Return a default as `--set` takes it; nothing for an empty list."""
-    match default:
-        case frozenset():
-            return ",".join(sorted(default))
-        case bool():
-            return json.dumps(default)
-        case _:
-            return f"{default}"
-
-
-def _choices(name: str, default: object) -> str:
-    """Return the values that a switch may have, where it has not any number or text."""
-    words: tuple[object, ...] = behaviour.CHOICES.get(name, ())
-    if isinstance(default, StrEnum):
-        words = tuple(type(default))
-    elif name == "rewrites":
-        words = tuple(Rewrite)
-    return f" ({', '.join(map(str, words))})" if words else ""

@@ -17,9 +17,8 @@ from enum import IntEnum, StrEnum
 from math import ceil
 from typing import Protocol, assert_never
 
-from reconciler.emulator.calls import TOKEN, Answer, Call, Dropped, answer_of
-from reconciler.rules import Account, Behaviour, LimitHeaders, RetryAfter, RuleReply, archive, create, refusal
-from reconciler.rules.account import page_of_html
+from reconciler.emulator.calls import TOKEN, Answer, Call, Dropped, answer_of, page_of_html, refusal
+from reconciler.rules import Account, Behaviour, LimitHeaders, RetryAfter, RuleReply, archive, create
 
 
 class Fault(StrEnum):

@@ -15,7 +15,18 @@ from typing import assert_never
 from urllib.parse import parse_qs, unquote_plus
 
 from reconciler.clock import Clock, RealClock
-from reconciler.emulator.calls import CONTROL, TOKEN, Answer, Call, Dropped, NotAnObject, answer_of, reply_to, rules_of
+from reconciler.emulator.calls import (
+    CONTROL,
+    TOKEN,
+    Answer,
+    Call,
+    Dropped,
+    NotAnObject,
+    answer_of,
+    refusal,
+    reply_to,
+    rules_of,
+)
 from reconciler.emulator.faults import Fault, Faults, RandomFaults, after, before, elsewhere, limit_headers, retry_after
 from reconciler.emulator.store import AccountFile
 from reconciler.rules import (
@@ -28,7 +39,6 @@ from reconciler.rules import (
     StoredUser,
     add_user,
     put,
-    refusal,
 )
 from reconciler.rules.account import CREATABLE, USER_FIELDS, age, microseconds
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from reconciler import __version__, endpoints
 from reconciler.api.client import ApiClient
 from reconciler.api.pagination import read_page
-from reconciler.api.reachability import Stage, proxy_of, stage_of
-from reconciler.api.transport import is_loopback, origin
+from reconciler.api.transport import Stage, is_loopback, origin, proxy_of, stage_of
 from reconciler.apply.sender import Journal, Sender
 from reconciler.clock import Clock
 from reconciler.endpoints import PageQuery

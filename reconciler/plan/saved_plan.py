@@ -34,7 +34,6 @@ from reconciler.model.plan import (
     Plan,
     Unverified,
 )
-from reconciler.plan.account_evidence import NO_EVIDENCE, Evidence
 
 Json = dict[str, Any]
 
@@ -202,6 +201,26 @@ SAVED_VERSION = 2
 AGAIN = "make a new plan: reconciler plan --out FILE"
 
 _HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    What a saved plan keeps of the account that it was made from, so that another key of that account may apply it.
+
+    A client id names a key and not an account. What tells two accounts behind one base URL apart is who lives there:
+    the customers that the ledger binds or, while it binds too few, all that were listed.
+
+    - `ledger`: the lineage of the ledger whose bindings proved the account; "" where they did not.
+    - `listed`: a digest of the customers that were listed, those apart that the plan archives or restores; "" where
+      the account was not listed.
+    """
+
+    ledger: str = ""
+    listed: str = ""
+
+
+NO_EVIDENCE = Evidence()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any
 from reconciler.escape import visible
 from reconciler.model.reports import Diagnosis, Fact, Finding, ProbeAnswer, ProbeQuestion, Verdict
 from reconciler.report.layout import BLANK, Line, Span, count, line, padded, page
-from reconciler.rules.questions import ASKED, QUESTIONS
+from reconciler.report.messages.questions import asked_text, not_asked_text, question_text
+from reconciler.rules.questions import QUESTIONS
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "red", Verdict.SKIPPED: "dim"}
 
@@ -110,7 +111,7 @@ def answers_json(answers: Iterable[ProbeAnswer], *, report: bool = False) -> lis
     return [
         {
             "question": one.question.value,
-            "asked": ASKED[one.question],
+            "asked": asked_text(one.question),
             "answer": one.found or None,
             **({} if report else {"why": one.why}),
         }
@@ -140,10 +141,12 @@ def _probe_lines(answers: Sequence[ProbeAnswer], *, report: bool) -> Iterator[Li
         found = padded(visible(one.found or _UNKNOWN), size)
         told = "" if report or (one.found and one.question is not ProbeQuestion.EXTRA_FIELDS) else visible(one.why)
         why = f" ({told})" if told else ""
-        yield Line((Span(found, "bold" if one.found else "dim"), Span(f"  {ASKED[one.question]}{why}")), hang=size + 2)
+        yield Line(
+            (Span(found, "bold" if one.found else "dim"), Span(f"  {asked_text(one.question)}{why}")), hang=size + 2
+        )
     if not report:
         yield BLANK
         yield line("Not asked:", "bold")
         for question in QUESTIONS:
-            if question.not_asked:
-                yield line(f"{question.words} {question.not_asked}", indent=2)
+            if question.not_asked is not None:
+                yield line(f"{question_text(question)} {not_asked_text(question.not_asked)}", indent=2)

@@ -11,19 +11,57 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import assert_never
 
 from reconciler.kinds.kind import CUSTOMER, USER
-from reconciler.rules.behaviour import Behaviour, ErrorBody, Precision, Unset
+from reconciler.rules.behaviour import Behaviour, Precision, Unset
 
 OK, CREATED, NOT_FOUND = 200, 201, 404
 REDIRECTED = 300
 
 
+class RefusalReason(StrEnum):
+    """Why the API refuses a request; the emulator has the words."""
+
+    UNKNOWN_ID = "unknown_id"
+    CUSTOMER_INVALID = "customer_invalid"
+    USER_INVALID = "user_invalid"
+    EXTERNAL_ID_TAKEN = "external_id_taken"
+    SYNCED = "synced"
+    ALREADY_ARCHIVED = "already_archived"
+    NOT_ARCHIVED = "not_archived"
+    OPEN_INVOICES = "open_invoices"
+    CURSOR_INVALID = "cursor_invalid"
+    BOTH_CURSORS = "both_cursors"
+    LIMIT_INVALID = "limit_invalid"
+    LIMIT_TOO_LARGE = "limit_too_large"
+    TIME_INVALID = "time_invalid"
+
+
+class FieldFault(StrEnum):
+    """What is wrong with one field of a body."""
+
+    NOT_TEXT = "not_text"
+    REQUIRED = "required"
+    TAKEN = "taken"
+    FIXED = "fixed"
+    NOT_CLEARED = "not_cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is refused: the parameter's name or its bound as `part`, and what is wrong with which field."""
+
+    reason: RefusalReason
+    part: str = ""
+    fields: Mapping[str, FieldFault] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class RuleReply:
     """
-    A status and a body of JSON values; None is an empty body, a `str` is a page of HTML.
+    A status and a body: JSON values, None for an empty one, or a `Refusal`, which the emulator puts into words.
 
     The values in `body` may be shared with other replies: read them, never change them.
     """
@@ -37,48 +75,16 @@ class RuleReply:
         return self.status < REDIRECTED
 
 
-CODES: Mapping[int, str] = {
-    400: "bad_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "request_timeout",
-    422: "unprocessable_entity",
-    429: "too_many_requests",
-    500: "internal_error",
-    503: "unavailable",
-}
+def refusal(
+    status: int, reason: RefusalReason, part: str = "", fields: Mapping[str, FieldFault] | None = None
+) -> RuleReply:
+    """Return a refusal; `fields` says of each field what is wrong with it."""
+    return RuleReply(status, Refusal(reason, part, fields or {}))
 
 
-def refusal(ways: Behaviour, status: int, message: str, wrong: Mapping[str, str] | None = None) -> RuleReply:
-    """
-    Return a refusal; `wrong` says of each field what is wrong with it.
-
-    >>> refusal(Behaviour(), 404, "ID not present in environment").body
-    {'code': 'not_found', 'message': 'ID not present in environment'}
-    """
-    match ways.error_body:
-        case ErrorBody.HTTP_ERROR:
-            body = {"code": CODES.get(status, "error"), "message": message}
-            return RuleReply(status, {**body, "validation_errors": dict(wrong)} if wrong else body)
-        case ErrorBody.OTHER:
-            return RuleReply(status, {"error": {"status": status, "detail": message}})
-        case ErrorBody.EMPTY:
-            return RuleReply(status, None)
-        case ErrorBody.HTML:
-            return RuleReply(status, page_of_html(status))
-    assert_never(ways.error_body)
-
-
-def page_of_html(status: int) -> str:
-    """Return the page that a proxy puts in the API's place."""
-    return f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>proxy</body></html>"
-
-
-def not_found(ways: Behaviour) -> RuleReply:
-    """Return the answer to an id that is not known, in the documentation's words."""
-    return refusal(ways, NOT_FOUND, "ID not present in environment")
+def not_found() -> RuleReply:
+    """Return the answer to an id that is not known."""
+    return refusal(NOT_FOUND, RefusalReason.UNKNOWN_ID)
 
 
 PATCHABLE = tuple(one.name for one in CUSTOMER.fields if one.patchable)

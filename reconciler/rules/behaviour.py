@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
 
 
 class Unique(StrEnum):
@@ -206,31 +205,12 @@ class Behaviour:
     limit_headers: LimitHeaders = LimitHeaders.NONE
     scope_status: int = 403
 
-    def changed(self, values: Mapping[str, object]) -> Behaviour:
-        """
-        Return this behaviour with switches set; a value is JSON's, or the text of it.
-
-        ValueError names a switch that does not exist, or what it may be.
-
-        >>> ways = Behaviour().changed({"unique": "none", "page_max": "50", "rewrites": ["trim"]})
-        >>> ways.unique, ways.page_max, ways.rewrites
-        (<Unique.NONE: 'none'>, 50, frozenset({<Rewrite.TRIM: 'trim'>}))
-        """
-        defaults = {field.name: field.default for field in fields(self)}
-        read: dict[str, Any] = {}
-        for name, value in values.items():
-            if name not in defaults:
-                raise ValueError(f"{name!r} is no switch; there are {', '.join(defaults)}")
-            read[name] = _read(name, value, defaults[name])
-        return replace(self, **read)
-
     def as_json(self) -> dict[str, object]:
         """Return every switch as JSON has it, sets as sorted lists."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
 
 
-_LARGEST = 10**9
 CHOICES: Mapping[str, tuple[int, ...]] = {
     "unique_status": (400, 422),
     "repeated_archive": (200, 400, 404),
@@ -238,58 +218,3 @@ CHOICES: Mapping[str, tuple[int, ...]] = {
     "invoiced_status": (400, 422, 500),
     "scope_status": (401, 403, 404),
 }
-
-
-def _read(name: str, value: object, default: object) -> object:
-    """Return `value` as the type that `default` has."""
-    match default:
-        case bool():
-            return _boolean(name, value)
-        case StrEnum():
-            return _word(name, value, type(default))
-        case frozenset():
-            words = _words(name, value)
-            return frozenset(_word(name, word, Rewrite) for word in words) if name == "rewrites" else words
-        case _:
-            return _number(name, value, whole=isinstance(default, int))
-
-
-def _boolean(name: str, value: object) -> bool:
-    """Return a boolean or the word for one."""
-    text = str(value).lower()
-    if text not in {"true", "false"}:
-        raise ValueError(f"{name} is true or false")
-    return text == "true"
-
-
-def _word(name: str, value: object, words: type[StrEnum]) -> StrEnum:
-    """Return the word of a closed set that `value` is."""
-    try:
-        # JSON's null is a word of `clears` and `unset`.
-        return words("null" if value is None else str(value))
-    except ValueError as exc:
-        raise ValueError(f"{name} is one of {', '.join(words)}") from exc
-
-
-def _words(name: str, value: object) -> frozenset[str]:
-    """Return the words of a list, or of a text that joins them by commas."""
-    parts = value.split(",") if isinstance(value, str) else value
-    if isinstance(parts, list | tuple | set | frozenset):
-        return frozenset(word for part in parts if (word := str(part).strip()))
-    raise ValueError(f"{name} is a list of words")
-
-
-def _number(name: str, value: object, *, whole: bool) -> int | float:
-    """Return a number that is not negative, one of the choices where there are such."""
-    wrong = f"{name} is a whole number" if whole else f"{name} is a number"
-    if name in CHOICES:
-        wrong = f"{name} is one of {', '.join(map(str, CHOICES[name]))}"
-    try:
-        number = int(str(value)) if whole else float(str(value))
-    except ValueError as exc:
-        raise ValueError(wrong) from exc
-    if not 0 <= number <= _LARGEST or number not in CHOICES.get(name, (number,)):
-        raise ValueError(wrong)
-    if name == "page_max" and number < 1:
-        raise ValueError("page_max is at least 1")
-    return number

@@ -16,6 +16,8 @@ from reconciler.rules.account import (
     PATCHABLE,
     USER_FIELDS,
     Account,
+    FieldFault,
+    RefusalReason,
     RuleReply,
     StoredCustomer,
     StoredUser,
@@ -46,15 +48,15 @@ Body = Mapping[str, object]
 def get(account: Account, ways: Behaviour, customer_id: str, now: float) -> RuleReply:
     """Answer `GET /customers/{id}`: the customer as readers see it, or 404."""
     customer = visible(account, ways, customer_id, now)
-    return not_found(ways) if customer is None else RuleReply(OK, show(account, ways, customer))
+    return not_found() if customer is None else RuleReply(OK, show(account, ways, customer))
 
 
 def create(account: Account, ways: Behaviour, body: Body, now: float) -> RuleReply:
     """Answer `POST /customers`: 201, 400 (or 422) for an external_id that is taken, 422 for fields."""
     wrong = wrong_texts(body, CREATABLE)
-    wrong |= {name: "is required" for name in sorted(ways.required) if name not in wrong and not body.get(name)}
+    wrong |= {name: FieldFault.REQUIRED for name in sorted(ways.required) if name not in wrong and not body.get(name)}
     if wrong:
-        return refusal(ways, 422, "The customer is not valid", wrong)
+        return refusal(422, RefusalReason.CUSTOMER_INVALID, fields=wrong)
     fields = {name: kept(ways, name, str(body[name])) for name in CREATABLE if body.get(name)}
     external_id = fields.get(CUSTOMER.identity, "")
     if external_id and _taken(account, ways, external_id):
@@ -69,21 +71,21 @@ def patch(account: Account, ways: Behaviour, customer_id: str, body: Body, now: 
     """Answer `PATCH /customers/{id}`: 200 with the customer, 404, 422. Fields that it does not know are ignored."""
     customer = found(account, ways, customer_id)
     if customer is None:
-        return not_found(ways)
+        return not_found()
     fixed = [name for name in CREATABLE if name in body and name not in PATCHABLE]
     wrong = wrong_texts(body, PATCHABLE)
     if ways.patch_identity is PatchIdentity.REFUSE:
-        wrong |= dict.fromkeys(fixed, "cannot be changed")
+        wrong |= dict.fromkeys(fixed, FieldFault.FIXED)
     sent = {name: body[name] for name in PATCHABLE if name in body}
     if ways.clears_refused:
         wrong |= {
-            name: "cannot be emptied so" for name, value in sent.items() if not value and not _clears(ways, value)
+            name: FieldFault.NOT_CLEARED for name, value in sent.items() if not value and not _clears(ways, value)
         }
     if wrong:
-        return refusal(ways, 422, "The customer is not valid", wrong)
+        return refusal(422, RefusalReason.CUSTOMER_INVALID, fields=wrong)
     if "customer_integration_id" in customer.fields and ways.synced is not Synced.TAKE:
         if ways.synced is Synced.REFUSE:
-            return refusal(ways, 422, "The customer is synced from an integration")
+            return refusal(422, RefusalReason.SYNCED)
         sent = {}
     fields = dict(customer.fields)
     for name, value in sent.items():
@@ -100,11 +102,11 @@ def archive(account: Account, ways: Behaviour, customer_id: str, now: float) -> 
     """Answer `DELETE /customers/{id}`: 200 with the customer, 404, and 400 or 500 where invoices are open."""
     customer = account.customers.get(customer_id)
     if customer is None:
-        return not_found(ways)
+        return not_found()
     if customer.archived:
-        return _repeated(account, ways, customer, ways.repeated_archive, "The customer is archived already")
+        return _repeated(account, ways, customer, ways.repeated_archive, RefusalReason.ALREADY_ARCHIVED)
     if not ways.invoiced.isdisjoint({customer_id, customer.external_id}):
-        return refusal(ways, ways.invoiced_status, "The customer has open invoices")
+        return refusal(ways.invoiced_status, RefusalReason.OPEN_INVOICES)
     return _written(account, ways, replace(customer, archived=True), now)
 
 
@@ -112,9 +114,9 @@ def restore(account: Account, ways: Behaviour, customer_id: str, now: float) -> 
     """Answer `POST /customers/{id}/restore`: 200, with the customer or with nothing, 404."""
     customer = account.customers.get(customer_id)
     if customer is None:
-        return not_found(ways)
+        return not_found()
     if not customer.archived:
-        reply = _repeated(account, ways, customer, ways.repeated_restore, "The customer is not archived")
+        reply = _repeated(account, ways, customer, ways.repeated_restore, RefusalReason.NOT_ARCHIVED)
         return reply if ways.restore_replies or not reply.accepted else RuleReply(OK, None)
     others = account.holders.get(customer.external_id, ()) if ways.unique is not Unique.NONE else ()
     if any(one != customer_id and not account.customers[one].archived for one in others):
@@ -136,9 +138,9 @@ def visible(account: Account, ways: Behaviour, customer_id: str, now: float) -> 
     return None if customer is None or (customer.archived and not ways.gets_archived) else customer
 
 
-def wrong_texts(body: Body, names: tuple[str, ...]) -> dict[str, str]:
+def wrong_texts(body: Body, names: tuple[str, ...]) -> dict[str, FieldFault]:
     """Return what is wrong with those fields that are neither text nor null."""
-    return {name: "must be a string" for name in names if not isinstance(body.get(name), str | None)}
+    return {name: FieldFault.NOT_TEXT for name in names if not isinstance(body.get(name), str | None)}
 
 
 def kept(ways: Behaviour, name: str, text: str) -> str:
@@ -193,15 +195,17 @@ def _taken(account: Account, ways: Behaviour, external_id: str) -> bool:
 
 
 def _already_used(ways: Behaviour) -> RuleReply:
-    """Return the refusal of an external_id that is taken, in the words that were seen live."""
-    return refusal(ways, ways.unique_status, "This external id is already used")
+    """Return the refusal of an external_id that is taken."""
+    return refusal(ways.unique_status, RefusalReason.EXTERNAL_ID_TAKEN)
 
 
-def _repeated(account: Account, ways: Behaviour, customer: StoredCustomer, status: int, message: str) -> RuleReply:
+def _repeated(
+    account: Account, ways: Behaviour, customer: StoredCustomer, status: int, reason: RefusalReason
+) -> RuleReply:
     """Return the answer to what is done already."""
     if status == OK:
         return RuleReply(OK, show(account, ways, customer))
-    return not_found(ways) if status == NOT_FOUND else refusal(ways, status, message)
+    return not_found() if status == NOT_FOUND else refusal(status, reason)
 
 
 def _written(account: Account, ways: Behaviour, customer: StoredCustomer, now: float, *, status: int = OK) -> RuleReply:
@@ -215,14 +219,14 @@ def create_user(
 ) -> RuleReply:
     """Answer `POST /customers/{id}/users`: 201, 404, 422 for a missing or repeated e-mail."""
     if found(account, ways, customer_id) is None:
-        return not_found(ways)
+        return not_found()
     wrong = wrong_texts(body, USER_FIELDS)
     if not wrong and not body.get("email"):
-        wrong = {"email": "is required"}
+        wrong = {"email": FieldFault.REQUIRED}
     if not wrong and _email_taken(account, ways, customer_id, str(body["email"])):
-        wrong = {"email": "is already used"}
+        wrong = {"email": FieldFault.TAKEN}
     if wrong:
-        return refusal(ways, 422, "The user is not valid", wrong)
+        return refusal(422, RefusalReason.USER_INVALID, fields=wrong)
     fields = {name: kept(ways, name, str(body[name])) for name in USER_FIELDS if body.get(name)}
     user = StoredUser(account.next_id("usr_"), microseconds(now), {name: text for name, text in fields.items() if text})
     add_user(account, customer_id, user)
@@ -233,7 +237,7 @@ def list_payment_methods(account: Account, ways: Behaviour, customer_id: str, no
     """Answer `GET /customers/{id}/payment-methods`: 200, 404."""
     customer = visible(account, ways, customer_id, now)
     if customer is None:
-        return not_found(ways)
+        return not_found()
     methods = list(account.methods_of(customer))
     return RuleReply(200, methods if ways.methods_bare else {"data": methods})
 
@@ -242,7 +246,7 @@ def get_payment_method(account: Account, ways: Behaviour, customer_id: str, meth
     """Answer `GET /customers/{id}/payment-methods/{payment_method_id}`: 200, 404."""
     customer = visible(account, ways, customer_id, now)
     methods = () if customer is None else account.methods_of(customer)
-    return next((RuleReply(200, one) for one in methods if one.get("id") == method_id), not_found(ways))
+    return next((RuleReply(200, one) for one in methods if one.get("id") == method_id), not_found())
 
 
 def _email_taken(account: Account, ways: Behaviour, customer_id: str, email: str) -> bool:

@@ -14,6 +14,7 @@ from itertools import islice
 
 from reconciler.rules.account import (
     Account,
+    RefusalReason,
     RuleReply,
     StoredCustomer,
     microseconds,
@@ -33,6 +34,15 @@ _HEAD = len(_MARK) + 4
 Key = tuple[int, str]
 
 
+class RefusedParameter(Exception):
+    """A parameter of a list that cannot be read, or is refused."""
+
+    def __init__(self, reason: RefusalReason, part: str = "") -> None:
+        """`part` is the parameter's name or bound, where the reason needs one."""
+        super().__init__(reason, part)
+        self.reason, self.part = reason, part
+
+
 def encode(key: Key, *, scope: str) -> str:
     """
     Return the cursor of a place in the list called `scope`.
@@ -47,14 +57,14 @@ def encode(key: Key, *, scope: str) -> str:
 
 
 def decode(cursor: str, *, scope: str) -> Key:
-    """Return the place that a cursor of this list says; ValueError for any other text."""
+    """Return the place that a cursor of this list says; RefusedParameter for any other text."""
     try:
         packed = base64.b64decode(cursor.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError) as exc:
-        raise ValueError("The cursor is not valid") from exc
+        raise RefusedParameter(RefusalReason.CURSOR_INVALID) from exc
     place = packed[_HEAD:]
     if not packed.startswith(_MARK) or packed[len(_MARK) : _HEAD] != _check(place, scope):
-        raise ValueError("The cursor is not valid")
+        raise RefusedParameter(RefusalReason.CURSOR_INVALID)
     return int(struct.unpack(">q", place[:8])[0]), place[8:].decode(errors="surrogatepass")
 
 
@@ -88,8 +98,8 @@ def list_customers(account: Account, ways: Behaviour, query: Query, now: float) 
     """Answer `GET /customers`: a page, or 400 for a parameter that cannot be read."""
     try:
         start_us, end_us = _bounds(ways, query)
-    except ValueError as exc:
-        return refusal(ways, 400, str(exc))
+    except RefusedParameter as exc:
+        return refusal(400, exc.reason, exc.part)
     at_us, lag_us = microseconds(now), microseconds(ways.lag_s)
     name = query.get("company_name", "").casefold()
     by_other = ways.order in (Order.ID, Order.UPDATED)
@@ -122,7 +132,7 @@ def list_customers(account: Account, ways: Behaviour, query: Query, now: float) 
 def list_users(account: Account, ways: Behaviour, customer_id: str, query: Query, now: float) -> RuleReply:
     """Answer `GET /customers/{id}/users`: a page, oldest first, or 404."""
     if visible(account, ways, customer_id, now) is None:
-        return not_found(ways)
+        return not_found()
     users = account.users.get(customer_id, [])
     seen_until_us = microseconds(now) - microseconds(ways.lag_s)
     keys = [(place, user.id) for place, user in enumerate(users)]
@@ -144,8 +154,8 @@ def _page(ways: Behaviour, listing: _Listing, query: Query) -> RuleReply:
             rows, more = _by_offset(listing, 0 if place is None else place[0], size, backward=bool(before))
         else:
             rows, more = _by_position(listing, place, size, backward=bool(before))
-    except ValueError as exc:
-        return refusal(ways, 400, str(exc))
+    except RefusedParameter as exc:
+        return refusal(400, exc.reason, exc.part)
     cursors = {
         "start_cursor": encode(rows[0][0], scope=listing.scope) if rows else "",
         "end_cursor": encode(rows[-1][0], scope=listing.scope) if rows else "",
@@ -203,22 +213,22 @@ def _shown(listing: _Listing, places: Iterable[int]) -> Iterable[tuple[Key, Mapp
 
 
 def _place(listing: _Listing, after: str, before: str) -> Key | None:
-    """Return where the page begins, None for the list's own begin; ValueError for a cursor of elsewhere."""
+    """Return where the page begins, None for the list's own begin; RefusedParameter for a cursor of elsewhere."""
     if after and before:
-        raise ValueError("after and before exclude each other")
+        raise RefusedParameter(RefusalReason.BOTH_CURSORS)
     return decode(after or before, scope=listing.scope) if after or before else None
 
 
 def _size(ways: Behaviour, query: Query) -> int:
-    """Return how many rows the page holds at most; ValueError for a limit that is refused."""
+    """Return how many rows the page holds at most; RefusedParameter for a limit that is refused."""
     text = query.get("limit", str(_DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit()) or int(text[:9]) < 1:
-        raise ValueError("limit is a whole number, at least 1")
+        raise RefusedParameter(RefusalReason.LIMIT_INVALID)
     limit = int(text[:9])
     # The documented default can be asked for, whatever a page then holds.
     largest = max(ways.page_max, _DEFAULT_LIMIT)
     if limit > largest and ways.larger_limit is LargerLimit.REFUSE:
-        raise ValueError(f"limit is at most {largest}")
+        raise RefusedParameter(RefusalReason.LIMIT_TOO_LARGE, str(largest))
     size = min(limit, ways.page_max, ways.page_holds or limit)
     # Which pages are shorter must not change when one is asked for again: its cursor decides.
     shorter = ways.page_uneven and size > 1 and ord(query.get("after", "")[_CHECK_AT:][:1] or "\0") % 2
@@ -248,5 +258,5 @@ def _bound(text: str, name: str, unit: int, *, upper: bool) -> int:
         moment = datetime.fromisoformat(text)
         at_us = (moment - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, TypeError, OverflowError) as exc:
-        raise ValueError(f"{name} is not a moment in RFC 3339") from exc
+        raise RefusedParameter(RefusalReason.TIME_INVALID, name) from exc
     return (at_us // unit + 1) * unit if upper else -(-at_us // unit) * unit

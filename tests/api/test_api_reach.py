@@ -9,7 +9,7 @@ import httpx
 import pytest
 from command_line import environment
 
-from reconciler.api.reachability import Stage, proxy_of, stage_of
+from reconciler.api.transport import Stage, proxy_of, stage_of
 from reconciler.errors import NotTheApi, Unanswered, Unreachable
 
 API = "https://api.example"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from command_line import ONE, THREE, Online, fits
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.rules import Behaviour
 
 pytest_plugins = ("command_fixtures",)
@@ -40,7 +41,7 @@ def test_what_is_blocked_is_3_of_a_detailed_plan_and_of_an_apply_that_does_the_r
 
 
 def test_a_refused_change_is_1_and_the_rest_is_done(shop: Online) -> None:
-    shop.emulator.behaviour = shop.emulator.behaviour.changed({"required": ["postal_code"]})
+    shop.emulator.behaviour = switched(shop.emulator.behaviour, {"required": ["postal_code"]})
     shop.write("customers.yaml", ONE + "  globex: {name: Globex, email: g@globex.example, postal_code: 02134}\n")
     applied = shop.run("apply", "-f", "customers.yaml", "--auto-approve", "--format", "json")
     statuses = {row["address"]: row["status"] for row in applied.json["outcomes"]}

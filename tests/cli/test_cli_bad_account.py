@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import ONE, Online, Place, Reply, answers, variables_of, web_server
 
+from reconciler.emulator.fault_settings import switched
+
 pytest_plugins = ("command_fixtures",)
 
 
@@ -212,7 +214,7 @@ def test_two_live_customers_of_one_external_id_are_not_chosen_between(shop: Onli
 
 
 def test_five_refusals_in_a_row_stop_the_run_and_say_why(shop: Online) -> None:
-    shop.emulator.behaviour = shop.emulator.behaviour.changed({"required": ["postal_code"]})
+    shop.emulator.behaviour = switched(shop.emulator.behaviour, {"required": ["postal_code"]})
     shop.write(
         "customers.yaml", "customers:\n" + "".join(f"  k{n}: {{name: N, email: n@x.example}}\n" for n in range(40))
     )

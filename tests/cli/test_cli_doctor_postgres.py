@@ -5,6 +5,7 @@ from __future__ import annotations
 import postgres_server
 from command_line import Online
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.ledger.lock import Holder, account_key
 from reconciler.ledger.open import open_ledger
 
@@ -18,7 +19,7 @@ def checks(shop: Online) -> dict[str, dict[str, object]]:
 def shared(shop: Online) -> str:
     """Let the ledger be in a database, under a base URL that no other test has."""
     shop.variables["RECONCILER_STATE"] = url = postgres_server.server_url()
-    shop.emulator.behaviour = shop.emulator.behaviour.changed({"gets_archived": False})
+    shop.emulator.behaviour = switched(shop.emulator.behaviour, {"gets_archived": False})
     return url
 
 

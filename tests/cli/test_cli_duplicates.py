@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from command_line import ONE, Online, fits, raw
 
+from reconciler.emulator.fault_settings import switched
+
 pytest_plugins = ("command_fixtures",)
 
 DUP = {"external_id": "dup", "name": "Dup"}
@@ -47,7 +49,7 @@ def test_archive_keeps_one_and_archives_the_others_and_is_then_done(shop: Online
 
 
 def test_one_that_is_listed_though_archived_is_not_archived_again(shop: Online) -> None:
-    shop.emulator.behaviour = shop.emulator.behaviour.changed({"lists_archived": True})
+    shop.emulator.behaviour = switched(shop.emulator.behaviour, {"lists_archived": True})
     shop.load(DUP, DUP)
     assert shop.run("duplicates", "--archive", "--auto-approve").code == 0
     shop.later()

@@ -8,6 +8,7 @@ import pytest
 from command_line import EPOCH_S, ONE, Online, fits
 from test_cli_undo import last_run
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.emulator.service import Emulator
 from reconciler.rules import Behaviour, archive, restore
 
@@ -176,7 +177,7 @@ def test_a_user_that_we_just_created_is_not_forgotten_where_a_list_lacks_it(shop
 def test_a_customer_restored_and_patched_in_one_run_records_what_the_server_made_of_it(
     shop: Online, *, replies: bool, gets: bool
 ) -> None:
-    ways = Behaviour().changed({"rewrites": ["country"]})
+    ways = switched(Behaviour(), {"rewrites": ["country"]})
     shop.emulator.behaviour = replace(ways, restore_replies=replies, gets_archived=gets)
     shop.applied(ONE)
     shop.later()

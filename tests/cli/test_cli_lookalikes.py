@@ -7,6 +7,8 @@ import json
 import pytest
 from command_line import Online
 
+from reconciler.emulator.fault_settings import switched
+
 pytest_plugins = ("command_fixtures",)
 
 FILE = "customers.yaml"
@@ -30,7 +32,7 @@ def active(shop: Online) -> list[str]:
 
 @pytest.mark.parametrize("kept", ["lowered", "trimmed"])
 def test_without_a_ledger_three_applies_make_one_customer(shop: Online, kept: str) -> None:
-    shop.emulator.behaviour = shop.emulator.behaviour.changed({"external_ids": kept, "unique": "none"})
+    shop.emulator.behaviour = switched(shop.emulator.behaviour, {"external_ids": kept, "unique": "none"})
     written(shop, f'customers:\n  "Acme ": {ACME}\n')
     codes = []
     for _ in range(3):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from command_line import ONE, Online, Ran, fits, raw
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.emulator.service import ApiKey
 
 pytest_plugins = ("command_fixtures",)
@@ -23,7 +25,7 @@ def disposable(shop: Online) -> None:
 
 def hides(shop: Online, **ways: object) -> None:
     """Let an archived customer answer no get: what is not to be seen at once is not waited for."""
-    shop.emulator.behaviour = shop.emulator.behaviour.changed({"gets_archived": False, **ways})
+    shop.emulator.behaviour = switched(shop.emulator.behaviour, {"gets_archived": False, **ways})
 
 
 def probe(shop: Online, *words: str, **how: object) -> Ran:
@@ -87,7 +89,7 @@ def test_a_table_says_what_was_not_asked_and_why(shop: Online) -> None:
     disposable(shop)
     ran = probe(shop, "--auto-approve", COLUMNS="80")
     assert max(map(len, ran.out.splitlines())) <= 80
-    assert "Does archiving fail where invoices are open? the probe's customer has no invoice" in " ".join(
+    assert "Does archiving a customer with open invoices fail? The probe's customer has no invoices." in " ".join(
         ran.out.split()
     )
     assert "It made 1 customer with the external_id Reconciler-probe-" in ran.out
@@ -150,5 +152,7 @@ def test_an_answer_that_quotes_the_server_comes_out_safe_and_a_report_has_none(s
     assert raw(probe(shop, "--auto-approve").out) == []
     report = probe(shop, "--auto-approve", "--report", "--format", "json")
     assert fits(report.json, "doctor")
+    said = [{name: value for name, value in one.items() if name != "asked"} for one in report.json["probe"]["answers"]]
     for named in ("risk_tier", "Reconciler-probe", "why", "external_id is"):
-        assert named not in report.out.replace("external_id is unique", "").replace("taken external_id", "")
+        assert named not in json.dumps(said)
+        assert named == "external_id is" or named not in report.out

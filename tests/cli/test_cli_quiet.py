@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from command_line import ONE, THREE, Online, Place
 
+from reconciler.emulator.fault_settings import switched
+
 pytest_plugins = ("command_fixtures",)
 
 FILES = ("-f", "customers.yaml")
@@ -18,7 +20,7 @@ def test_an_apply_that_goes_well_prints_nothing(shop: Online, words: tuple[str, 
 
 
 def test_an_apply_that_fails_prints_what_failed(shop: Online) -> None:
-    shop.emulator.behaviour = shop.emulator.behaviour.changed({"required": ["postal_code"]})
+    shop.emulator.behaviour = switched(shop.emulator.behaviour, {"required": ["postal_code"]})
     shop.write("customers.yaml", ONE)
     ran = shop.run("apply", "-q", *FILES, "--auto-approve")
     assert (ran.code, "postal_code" in ran.out) == (1, True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from command_line import EPOCH_S, ONE, THREE, Online, Ran, fits
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.rules import archive
 
 pytest_plugins = ("command_fixtures",)
@@ -446,7 +447,7 @@ def test_what_is_adopted_or_forgotten_since_is_left_to_the_next_plan(shop: Onlin
 def test_a_plan_that_was_half_done_is_done_by_its_second_run(shop: Online) -> None:
     save(shop)
     usual = shop.emulator.behaviour
-    shop.emulator.behaviour = usual.changed({"required": ["city"]})
+    shop.emulator.behaviour = switched(usual, {"required": ["city"]})
     half = applied(shop, "--format", "json")
     assert (half.code, half.json["summary"]["done"], half.json["summary"]["failed"]) == (1, 2, 2)
     shop.emulator.behaviour = usual
@@ -459,7 +460,7 @@ def test_a_plan_whose_customer_was_created_without_its_user_creates_the_user(sho
     shop.load({"name": "Another", "users": [{"email": "jane@acme.example"}]})
     save(shop)
     usual = shop.emulator.behaviour
-    shop.emulator.behaviour = usual.changed({"user_unique": "account"})
+    shop.emulator.behaviour = switched(usual, {"user_unique": "account"})
     assert applied(shop).code == 1
     shop.emulator.behaviour = usual
     rest = applied(shop, "--format", "json")

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler.cli.commands.files import emulator as command
-from reconciler.emulator.fault_settings import Row, amount_rows, fault_rows, switch_rows
+from reconciler.cli.emulator import switch_rows
+from reconciler.emulator.fault_settings import Row, amount_rows, fault_rows
 from reconciler.emulator.faults import AMOUNTS, Fault
 from reconciler.rules import Behaviour
 
@@ -46,7 +47,7 @@ def test_every_fault_and_amount_is_listed_with_what_it_is() -> None:
     [
         (("--fault", "slow=2"), "slow is a probability, from 0 to 1"),
         (("--fault", "slow=0.1,mondays"), "slow: 'mondays' is none of a probability, next:N, at:N, all, reads, writes"),
-        (("--set", "unique=some"), "unique is one of none, active, all"),
+        (("--set", "unique=some"), "unique must be one of none, active, all"),
         (("--clock-offset", "nan"), "--clock-offset is a number of seconds"),
     ],
 )

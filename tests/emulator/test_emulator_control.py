@@ -179,7 +179,7 @@ def test_what_is_for_the_emulator_neither_counts_nor_is_logged() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "status", "message"),
     [
-        ("behaviour", {"colour": "red"}, 400, "'colour' is no switch"),
+        ("behaviour", {"colour": "red"}, 400, "'colour' is not a switch"),
         ("faults", {"slow": 5}, 400, "slow is a probability"),
         ("clock", {"offset_s": 1e300}, 400, "offset_s is a number of seconds"),
         ("load", {"customers": [5]}, 400, "a customer is an object"),

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.commands.files import emulator as command
+from reconciler.cli.emulator import switch_rows
 from reconciler.emulator import control
-from reconciler.emulator.fault_settings import amount_rows, fault_rows, read_flags, read_odds, switch_rows
+from reconciler.emulator.fault_settings import amount_rows, fault_rows, read_flags, read_odds
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "emulator.md").read_text(encoding="utf-8")
 

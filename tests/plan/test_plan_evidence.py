@@ -9,7 +9,7 @@ from reconciler.errors import Refused
 from reconciler.model.core import Action, Address, CustomerId, Live, Reason
 from reconciler.model.ledger import BindingState, Records
 from reconciler.model.plan import Change
-from reconciler.plan.account_evidence import Evidence, check_account, evidence_of
+from reconciler.plan.revalidate import Evidence, check_account, evidence_of
 
 ARCHIVE = Change(Action.ARCHIVE, Address("k0"), CustomerId("cus_0"), Reason.ENTRY_GONE)
 RESTORE = Change(Action.RESTORE, Address("k0"), CustomerId("cus_0"), Reason.DECLARED)

@@ -66,7 +66,7 @@ def test_what_does_not_empty_a_field_can_be_refused() -> None:
     account, ways = Account(), Behaviour(clears=Clears.NULL, clears_refused=True)
     one = made(account, city="Boston")
     reply = patch(account, ways, one, {"city": ""}, NOW)
-    assert (reply.status, body(reply)["validation_errors"]) == (422, {"city": "cannot be emptied so"})
+    assert (reply.status, body(reply)["validation_errors"]) == (422, {"city": "cannot be cleared this way"})
 
 
 def test_rewrites_change_what_is_kept() -> None:

@@ -1,0 +1,1 @@
+"""Every sentence that explains a reason, one module a noun: reasons in, words out."""
