@@ -26,7 +26,7 @@ What a user can mend is a `Problem`, and comes in lists. What stops a stage is a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -97,14 +97,28 @@ class Problem:
         return f"{where}: {kind}{self.message}" + (f"; {self.hint}" if self.hint else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a stage stops, apart from the sentence: a closed code of `model.reasons`, and the typed parts it carries."""
+
+    reason: StrEnum
+    parts: Mapping[str, object]
+
+
 class ReconcilerError(Exception):
-    """The root: a message that says where, what and what now; `exit_code` is the process's."""
+    """
+    The root: a message that says where, what and what now; `exit_code` is the process's.
+
+    What the pure core raises carries a `stop` instead of sentences: `report.messages.plan.word` gives it its message
+    and hint, at the edges.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str | Stop, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
+        self.stop = message if isinstance(message, Stop) else None
+        self.message = str(message.reason) if isinstance(message, Stop) else message
         self.hint = hint
 
     def __str__(self) -> str:

@@ -63,8 +63,9 @@ MIDDLE = (
     "bookkeeping",
 )
 _PURE = """
-    __future__ base64 binascii bisect collections contextlib copy dataclasses datetime deepdiff difflib email.utils
-    enum fnmatch functools hashlib heapq itertools json math operator re struct types typing unicodedata urllib.parse
+    __future__ base64 binascii bisect cattrs collections contextlib copy dataclasses datetime deepdiff difflib
+    email.utils enum fnmatch functools hashlib heapq itertools json math operator re struct types typing
+    unicodedata urllib.parse
 """
 PURE = tuple(_PURE.split())
 
@@ -80,6 +81,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "jinja2": ("emulator", "report"),
     "faker": ("synthetic",),
     "apprise": ("cli",),
+    "cattrs": ("model.convert",),
     "sqlite3": ("ledger", "emulator"),
     "cryptography": ("ledger.encryption",),
     "psycopg": ("ledger.postgres",),

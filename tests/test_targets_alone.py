@@ -72,7 +72,7 @@ def test_a_plan_of_targets_that_were_read_alone_says_so_and_does_as_much(tmp_pat
     world = adopted(tmp_path)
     applied = world.apply(declared(city="Chicago"), terms("acme", "hooli"))
     assert [str(change.address) for change in applied.plan.changes] == ["acme", "hooli"]
-    assert [note.text.partition(";")[0] for note in applied.plan.notes] == ["only the targets were read"]
+    assert [note.kind.partition(";")[0] for note in applied.plan.notes] == ["only the targets were read"]
     assert done(applied.outcomes)
     assert world.plan(declared(city="Chicago"), terms("acme", "hooli")).changes == ()
 

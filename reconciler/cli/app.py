@@ -161,9 +161,14 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ReconcilerError as exc:
-            from reconciler.report.redact import uncited
+            redact = bool(ctx.meta.get(REDACTED))
+            if exc.stop is not None:
+                from reconciler.report.messages.plan import word
 
-            if ctx.meta.get(REDACTED):
+                word(exc, redact=redact)
+            elif redact:
+                from reconciler.report.redact import uncited
+
                 exc.message, exc.hint = uncited(exc.message), uncited(exc.hint)
             raise
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from dataclasses import field as having
 from enum import StrEnum
 
 from reconciler.errors import Source
@@ -26,6 +27,7 @@ from reconciler.model.core import (
     Status,
 )
 from reconciler.model.ledger import Binding, Pass, PutUsers
+from reconciler.model.reasons import BlockedReason, NoteKind, ReasonParts, UnknownKind, check_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,33 +155,52 @@ class Rename:
 @dataclass(frozen=True, slots=True)
 class Blocked:
     """
-    What is wanted and cannot be done, why, and the way out that, followed, leaves nothing blocked.
+    What should be done and cannot be done, and why: `report.messages` says it, and what to do about it.
 
-    `values` lists the values that the texts quote, (field, value): `--redact` masks those. `moved` is there where the
-    create of one key and the end of another may be one customer.
+    `moved` is there where the create of one key and the end of another may be one customer.
     """
 
     address: Address
-    reason: str
-    hint: str
+    reason: BlockedReason | str
+    hint: str = ""
     field: str | None = None
     source: Source | None = None
     ids: tuple[CustomerId, ...] = ()
     values: tuple[tuple[str, str], ...] = ()
     moved: Rename | None = None
+    parts: ReasonParts = having(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse parts that the reason does not carry."""
+        if isinstance(self.reason, BlockedReason):
+            check_parts(self.reason, self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """
-    What a reader of the plan should know and need not act on; `address` is None for the whole plan.
+    """What a reader of the plan should know and need not act on; `address` is None for the whole plan."""
 
-    `values` lists the values that the text quotes, (field, value): `--redact` masks those.
-    """
-
-    text: str
+    kind: NoteKind | str
     address: Address | None = None
     values: tuple[tuple[str, str], ...] = ()
+    parts: ReasonParts = having(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse parts that the kind does not carry."""
+        if isinstance(self.kind, NoteKind):
+            check_parts(self.kind, self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What cannot be known, and is said before all else."""
+
+    kind: UnknownKind
+    parts: ReasonParts = having(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse parts that the kind does not carry."""
+        check_parts(self.kind, self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def blocked_to_json(one: Blocked) -> Json:
 def note_to_json(note: Note) -> Json:
     """Return the JSON of a note; without `address` it is about the whole plan."""
     address = None if note.address is None else str(note.address)
-    return {"text": note.text, **_said("address", address), **_values_to_json(note.values)}
+    return {"text": note.kind, **_said("address", address), **_values_to_json(note.values)}
 
 
 def cost_to_json(cost: Cost) -> Json:

@@ -14,6 +14,8 @@ from reconciler.model.core import Cause
 from reconciler.model.plan import unverified_text
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Rule
 from reconciler.report.layout import BLANK, Line, Span, address, count, line, page, shown
+from reconciler.report.messages import Wording
+from reconciler.report.messages.plan import blocked_wording
 from reconciler.report.redact import masked, masked_address, masked_blocked, masked_text
 
 TITLES = {
@@ -113,7 +115,7 @@ def _lines(drift: Drift) -> Iterator[Line]:
     yield from _section(PENDING, pending, len(pending))
     yield from _section(IGNORED, [*_ignored(drift)], len(drift.ignored))
     yield from _section(EXPIRED, [*_expired(drift)], len(drift.expired), "yellow")
-    blocked = [row for one in drift.blocked for row in _blocked(address(one.address), one.field, one.reason, one.hint)]
+    blocked = [row for one in drift.blocked for row in _blocked(address(one.address), one.field, blocked_wording(one))]
     yield from _section(BLOCKED, blocked, len(drift.blocked), "yellow")
     unseen = [line(visible(text), indent=2) for text in drift.unobservable]
     yield from _section(UNSEEN, unseen, len(unseen))
@@ -168,12 +170,12 @@ def _expired(drift: Drift) -> Iterator[Line]:
         yield line(f"{visible(str(rule.source))}: {visible(rule.key)}, until {rule.until}", indent=2)
 
 
-def _blocked(whom: str, field: str | None, reason: str, hint: str) -> Iterator[Line]:
-    """Yield what is blocked, and the way out."""
+def _blocked(whom: str, field: str | None, wording: Wording) -> Iterator[Line]:
+    """Yield what is blocked, why, and what to do."""
     name = f" {visible(field)}" if field else ""
     yield Line((Span("! ", "yellow"), Span(whom, "bold"), Span(name)), indent=2)
-    yield line(visible(reason), indent=6)
-    yield line(f"way out: {visible(hint)}", indent=6)
+    yield line(visible(wording.what), indent=6)
+    yield line(f"to fix this: {visible(wording.fix)}", indent=6)
 
 
 _NAMED = 20
@@ -251,8 +253,9 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
         "ignored": [{"finding": _finding_json(hid.finding), "rule": _rule(hid.rule)} for hid in one.ignored],
         "expired": [_rule(rule) for rule in one.expired],
         "blocked": [
-            {"address": str(row.address), "field": row.field, "reason": row.reason, "hint": row.hint}
+            {"address": str(row.address), "field": row.field, "reason": said.what, "hint": said.fix}
             for row in one.blocked
+            for said in (blocked_wording(row),)
         ],
         "unknown": list(one.unknown),
         "unobservable": list(one.unobservable),

@@ -22,6 +22,7 @@ from reconciler.escape import visible
 from reconciler.model.core import EnvironmentRef
 from reconciler.model.plan import Blocked
 from reconciler.report.layout import address
+from reconciler.report.messages.plan import blocked_wording
 
 Kinds = Mapping[str, tuple[str, str]]
 """The title of each kind of entry, in the order of the filter, and how it looks: "" for good, warn, bad or quiet."""
@@ -90,14 +91,15 @@ def entry(
 
 
 def blocked_entry(one: Blocked) -> dict[str, Any]:
-    """Return what is blocked as an entry: its field, why, and the way out."""
+    """Return what is blocked as an entry: its field, why, and what to do."""
+    wording = blocked_wording(one)
     return entry(
         "blocked",
         address(one.address),
         ids=one.ids,
         source=one.source,
         facts=[one.field] if one.field else [],
-        said=[one.reason, f"Way out: {one.hint}"],
+        said=[wording.what, f"To fix this: {wording.fix}"],
     )
 
 

@@ -16,6 +16,7 @@ from itertools import groupby
 from reconciler.escape import visible
 from reconciler.model.core import EnvironmentRef
 from reconciler.model.plan import Blocked
+from reconciler.report.messages.plan import blocked_wording
 
 _TICKS = re.compile("`+")
 # Words and numbers: no digit beside a letter, no dot within, no number that would begin a list. What else there is may
@@ -144,7 +145,8 @@ def blocked_entry(one: Blocked) -> str:
     what = " ".join(code(text) for text in (str(one.address), one.field) if text)
     where = f" ({code(str(one.source))})" if one.source else ""
     ids = f"  - ids: {', '.join(map(code, one.ids))}\n" if one.ids else ""
-    return f"- {what}{where}: {prose(one.reason)}\n  - way out: {prose(one.hint)}\n{ids}"
+    wording = blocked_wording(one)
+    return f"- {what}{where}: {prose(wording.what)}\n  - to fix this: {prose(wording.fix)}\n{ids}"
 
 
 def _cut(text: str, most: int) -> str:

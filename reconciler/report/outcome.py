@@ -10,6 +10,7 @@ from reconciler.model.core import Action, Reason, Status
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, Outcome, Stale, StaleReason
 from reconciler.report.layout import BLANK, MOST, REASONS, Line, Span, address, count, duration, line, more, page
+from reconciler.report.messages.plan import blocked_wording
 from reconciler.report.redact import masked_address, masked_blocked, masked_change, masked_outcome
 
 _WHY = {
@@ -50,7 +51,7 @@ def _why(one: Stale, *, redact: bool) -> str:
         blocked = masked_blocked(blocked)
     return _WHY[one.reason].format(
         action=now.action.value.replace("_", " "),
-        blocked="" if blocked is None else blocked.reason,
+        blocked="" if blocked is None else blocked_wording(blocked).what,
         id=now.id or "a new one",
         methods=count(now.payment_methods or 0, "payment method"),
         names=", ".join(one.names) or "none",

@@ -9,6 +9,7 @@ from reconciler.model.core import Action
 from reconciler.model.plan import BindingChange, Change, Exceeded, FieldChange, Note, Plan
 from reconciler.report.html_page import blocked_entry, entry, html_page
 from reconciler.report.layout import REASONS, address, count, shown
+from reconciler.report.messages.plan import note_text
 from reconciler.report.plan_text import (
     TITLES,
     cost_phrase,
@@ -102,4 +103,4 @@ def _binding(one: BindingChange) -> tuple[str, str, str, str]:
 
 def _note(note: Note) -> tuple[str, str]:
     """Return a note: what it is about, and its text."""
-    return (address(note.address) if note.address else ""), visible(note.text)
+    return (address(note.address) if note.address else ""), visible(note_text(note))

@@ -13,6 +13,7 @@ from reconciler.model.core import Action
 from reconciler.model.plan import BindingChange, Change, Exceeded, FieldChange, Note, Plan
 from reconciler.report.layout import address, shown
 from reconciler.report.markdown import Section, blocked_entry, code, prose, report, report_head
+from reconciler.report.messages.plan import note_text
 from reconciler.report.plan_text import (
     TITLES,
     cost_phrase,
@@ -72,7 +73,7 @@ def _binding(one: BindingChange) -> str:
 def _note(note: Note) -> str:
     """Return a note, with what it is about."""
     about = "" if note.address is None else f"{code(str(note.address))}: "
-    return f"- {about}{prose(note.text)}\n"
+    return f"- {about}{prose(note_text(note))}\n"
 
 
 def _change(change: Change, *, nested: bool) -> str:

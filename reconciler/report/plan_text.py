@@ -33,6 +33,7 @@ from reconciler.report.layout import (
     page,
     shown,
 )
+from reconciler.report.messages.plan import blocked_wording, note_text
 from reconciler.report.redact import masked_change, masked_plan
 
 
@@ -438,7 +439,7 @@ def _notes(notes: tuple[Note, ...]) -> Iterator[Line]:
     """Yield one line a note."""
     for note in notes:
         about = "" if note.address is None else f"{address(note.address)}: "
-        yield line(about + visible(note.text), indent=2)
+        yield line(about + visible(note_text(note)), indent=2)
 
 
 def _warnings(plan: Plan) -> Iterator[Line]:
@@ -456,8 +457,9 @@ def _blocked(blocked: tuple[Blocked, ...]) -> Iterator[Line]:
         field = f" {visible(one.field)}" if one.field else ""
         where = f"  {visible(str(one.source))}" if one.source else ""
         yield Line((Span("! ", "yellow"), Span(address(one.address), "bold"), Span(field + where)), indent=2)
-        yield line(visible(one.reason), indent=6)
-        yield line(f"way out: {visible(one.hint)}", indent=6)
+        wording = blocked_wording(one)
+        yield line(visible(wording.what), indent=6)
+        yield line(f"to fix this: {visible(wording.fix)}", indent=6)
         if one.ids:
             yield line(f"ids: {', '.join(map(visible, one.ids))}", indent=6)
 

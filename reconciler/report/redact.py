@@ -15,6 +15,7 @@ from reconciler.errors import Problem
 from reconciler.kinds import KINDS, Personal
 from reconciler.model.core import Address
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
+from reconciler.model.reasons import BlockedReason, Cited, FieldValue, Likeness, NoteKind, ReasonPart, ReasonParts
 
 MASK = "***"
 
@@ -76,6 +77,35 @@ def uncited(text: str) -> str:
     return _CITED.sub(f'"{MASK}"', text)
 
 
+def masked_parts(parts: ReasonParts) -> ReasonParts:
+    """
+    Return the parts of a reason, each masked by its type.
+
+    >>> from reconciler.model.reasons import FieldValue
+    >>> masked_parts({"held": FieldValue("city", "Boston"), "said": (Cited("Boston is taken"),), "key": "acme"})
+    {'held': FieldValue(field='city', value='***'), 'said': (Cited(words='***'),), 'key': 'acme'}
+    """
+    return {
+        name: tuple(map(_masked_part, part)) if isinstance(part, tuple) else _masked_part(part)
+        for name, part in parts.items()
+    }
+
+
+def _masked_part(part: ReasonPart) -> ReasonPart:
+    """Return one part, masked."""
+    match part:
+        case FieldValue():
+            return FieldValue(part.field, masked(part.field, part.value))
+        case Cited():
+            return Cited(MASK)
+        case Likeness():
+            return replace(part, name=FieldValue(part.name.field, masked(part.name.field, part.name.value)))
+        case Address():
+            return masked_address(part)
+        case _:
+            return part
+
+
 def masked_plan(plan: Plan) -> Plan:
     """Return `plan` with every personal value masked, and without its entries."""
     values: dict[str, list[tuple[str, str]]] = {}
@@ -112,9 +142,10 @@ def masked_blocked(one: Blocked, values: Iterable[tuple[str, str]] = ()) -> Bloc
     return replace(
         one,
         address=masked_address(one.address),
-        reason=uncited(masked_text(one.reason, known)),
+        reason=one.reason if isinstance(one.reason, BlockedReason) else uncited(masked_text(one.reason, known)),
         hint=uncited(masked_text(one.hint, known)),
         values=_masked_values(one.values),
+        parts=masked_parts(one.parts),
     )
 
 
@@ -148,9 +179,10 @@ def _note(note: Note, values: list[tuple[str, str]]) -> Note:
     known = [*note.values, *values, *(_email(note.address) if note.address else [])]
     return replace(
         note,
-        text=uncited(masked_text(note.text, known)),
+        kind=note.kind if isinstance(note.kind, NoteKind) else uncited(masked_text(note.kind, known)),
         address=masked_address(note.address) if note.address else None,
         values=_masked_values(note.values),
+        parts=masked_parts(note.parts),
     )
 
 

@@ -42,7 +42,7 @@ def blocked(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 
 def notes(plan: Plan, key: str) -> list[str]:
-    return [one.text for one in plan.notes if one.address == Address(key)]
+    return [one.kind for one in plan.notes if one.address == Address(key)]
 
 
 # --- a create, and a live customer that nobody claims -----------------------------------------------------

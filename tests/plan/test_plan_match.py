@@ -140,7 +140,7 @@ def test_an_external_id_edited_once_more_under_a_pin_is_noted_and_recorded_anew(
         ledger(row),
     )
 
-    assert [note.text for note in made.notes] == ["cus_1 carries external_id 'a-2', which the API cannot change"]
+    assert [note.kind for note in made.notes] == ["cus_1 carries external_id 'a-2', which the API cannot change"]
     assert [row.live_external_id for row in made.entries] == ["a-2"]
 
 

@@ -185,7 +185,7 @@ def test_rows_and_bindings_of_other_keys_are_left_to_the_next_plan() -> None:
 def test_notes_on_what_is_not_done_are_left_out() -> None:
     notes = (Note("all"), Note("a", Address("a")), Note("b", Address("b")), Note("c", Address("c")))
     made = held(saved(PATCH), PATCH, change(Action.PATCH, "b", TWO, NAME), notes=notes)
-    assert [note.text for note in made.plan.notes] == ["all", "a", "c"]
+    assert [note.kind for note in made.plan.notes] == ["all", "a", "c"]
 
 
 def test_a_binding_that_was_shown_is_recorded_and_one_that_is_not_needed_any_more_is_not() -> None:

@@ -204,7 +204,7 @@ def decided(sides: Sides, spelling: Spelling) -> Decision:
         for one in change.fields
         if one.name == spelling.field
     ]
-    noted = any(note.text.startswith(f"{spelling.field} is no longer managed") for note in plan.notes)
+    noted = any(note.kind.startswith(f"{spelling.field} is no longer managed") for note in plan.notes)
     assert not plan.blocked
     return Decision(
         patched=patched[0] if patched else None,

@@ -121,7 +121,7 @@ def test_one_that_the_ledger_does_not_bind_may_be_listed_though_archived_and_is_
     draft = make_undo([did(Action.ARCHIVE)], account(there("cus_1", "acme")), ledger(), TERMS)
     assert [(change.action, change.id) for change in draft.plan.changes] == [(Action.RESTORE, ONE)]
     known = undone(did(Action.ARCHIVE), live=account(there("cus_1", "acme")), records=ledger())
-    assert (known.changes, [note.text for note in known.notes]) == ((), ["it is active again: nothing to undo"])
+    assert (known.changes, [note.kind for note in known.notes]) == ((), ["it is active again: nothing to undo"])
 
 
 def test_a_value_that_the_server_did_not_take_is_still_as_the_run_left_it() -> None:
@@ -161,7 +161,7 @@ def test_a_user_of_a_customer_that_the_run_created_goes_with_it() -> None:
 def test_what_failed_or_is_in_doubt_is_noted(status: Status | None, words: str) -> None:
     intent = replace(patched("Boston", "Dover"), status=status)
     plan = undone(intent, live=account(there("cus_1", "acme", city="Dover")), records=recorded("Dover", "Dover"))
-    assert ([note.text for note in plan.notes], plan.changes) == ([words], ())
+    assert ([note.kind for note in plan.notes], plan.changes) == ([words], ())
 
 
 def test_what_was_sent_twice_counts_as_it_ended() -> None:
@@ -181,12 +181,12 @@ def test_a_create_that_was_sent_twice_counts_as_it_ended() -> None:
 
 def test_a_customer_that_is_not_active_any_more_needs_no_archive() -> None:
     plan = undone(did(Action.CREATE, after={"name": "acme"}), live=account(), records=ledger(ARCHIVED))
-    assert (plan.changes, [note.text for note in plan.notes]) == ((), ["it is not active any more: nothing to undo"])
+    assert (plan.changes, [note.kind for note in plan.notes]) == ((), ["it is not active any more: nothing to undo"])
 
 
 def test_a_customer_that_is_active_again_needs_no_restore() -> None:
     plan = undone(did(Action.ARCHIVE), live=account(there("cus_1", "acme")), records=ledger(OURS))
-    assert (plan.changes, [note.text for note in plan.notes]) == ((), ["it is active again: nothing to undo"])
+    assert (plan.changes, [note.kind for note in plan.notes]) == ((), ["it is active again: nothing to undo"])
 
 
 def test_a_protected_customer_is_not_archived() -> None:

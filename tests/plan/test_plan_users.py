@@ -129,7 +129,7 @@ def test_a_released_user_is_noted_once() -> None:
 
     (put,) = planned(recorded=recorded).users
     assert put == PutUsers(ID, (SeenUser("jane@x.example", {}),))
-    assert [note.text for note in planned(recorded=recorded).notes] == ["no longer managed, stays as it is"]
+    assert [note.kind for note in planned(recorded=recorded).notes] == ["no longer managed, stays as it is"]
     assert planned(recorded=put.users) is NOTHING
 
 

@@ -42,7 +42,7 @@ def test_what_is_blocked_stands_first_with_its_way_out() -> None:
         "blocked",
         "soylent",
         ["email"],
-        ["the API cannot change an e-mail", "Way out: set it in the dashboard, or write ignore_changes: [email]"],
+        ["the API cannot change an e-mail", "To fix this: set it in the dashboard, or write ignore_changes: [email]"],
     )
 
 

@@ -32,7 +32,7 @@ Environment `demo` at `https://api.example`, project `billing-west`.
 <summary>Blocked (1)</summary>
 
 - `soylent` `email` (`customers.yaml:30:3`): the API cannot change an e-mail
-  - way out: set it in the dashboard, or write `ignore_changes: [email]`
+  - to fix this: set it in the dashboard, or write `ignore_changes: [email]`
   - ids: `cus_30`, `cus_31`
 
 </details>

@@ -49,7 +49,7 @@ Notes (3)
 Blocked (1)
   ! soylent email  customers.yaml:30:3
       the API cannot change an e-mail
-      way out: set it in the dashboard, or write ignore_changes: [email]
+      to fix this: set it in the dashboard, or write ignore_changes: [email]
       ids: cus_30, cus_31
 
 Over a limit, so nothing is sent (1)
@@ -127,8 +127,9 @@ Notes (3)
 Blocked (1)
   ! soylent email  customers.yaml:30:3
       the API cannot change an e-mail
-      way out: set it in the dashboard,
-        or write ignore_changes: [email]
+      to fix this: set it in the
+        dashboard, or write
+        ignore_changes: [email]
       ids: cus_30, cus_31
 
 Over a limit, so nothing is sent (1)
