@@ -64,7 +64,7 @@ MIDDLE = (
 )
 _PURE = """
     __future__ base64 binascii bisect cattrs collections contextlib copy dataclasses datetime deepdiff difflib
-    email.utils enum fnmatch functools hashlib heapq itertools json math operator re struct types typing
+    email.utils enum fnmatch functools hashlib heapq itertools json math operator rapidfuzz re struct types typing
     unicodedata urllib.parse
 """
 PURE = tuple(_PURE.split())
@@ -80,6 +80,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "uvicorn": ("emulator",),
     "jinja2": ("emulator", "report"),
     "faker": ("synthetic",),
+    "rapidfuzz": ("plan.similarity",),
     "apprise": ("cli",),
     "cattrs": ("model.convert",),
     "sqlite3": ("ledger", "emulator"),

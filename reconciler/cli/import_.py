@@ -31,6 +31,7 @@ from reconciler.plan.draft import Draft, without_requests
 from reconciler.plan.lookalikes import NEAR, Lookalike
 from reconciler.plan.make import make_plan, plan_context
 from reconciler.plan.scope import selecting
+from reconciler.plan.similarity import MOST
 from reconciler.report.layout import count, duration
 from reconciler.report.plan_text import reading_price
 from reconciler.settings import Environment, Options, Settings
@@ -283,7 +284,7 @@ def _written(session: Session, paths: Sequence[Path]) -> Desired:
 
 _HEAD = """\
 # For review. Nothing is bound by this: copy the id: lines that are right into {place}.
-# What is commented is one of several that are alike.
+# What is commented is not sure: compare it before you use it.
 """
 _LONGEST_NAME = 60
 
@@ -314,11 +315,11 @@ def match(*, options: Options, redact: bool) -> None:
 
 def _lines(found: Mapping[str, tuple[Lookalike, ...]], place: str, *, redact: bool) -> Iterator[str]:
     """Yield the lines of the fragment; `place` is where its lines belong, in words."""
-    sure = any(like.alone for likes in found.values() for like in likes)
+    sure = any(like.sure for likes in found.values() for like in likes)
     yield _HEAD.format(place=place) + ("customers:" if sure else "# customers:")
     for key, likes in found.items():
         # The key too: one with nothing below it is null, and in an overlay that says the customer is absent.
-        mark = "" if likes[0].alone else "# "
+        mark = "" if likes[0].sure else "# "
         yield from (mark + line for line in key_line(key))
         for like in likes:
             name = "" if redact else scalar(like.customer.fields.get("name", "")[:_LONGEST_NAME])
@@ -331,7 +332,8 @@ def _agrees(like: Lookalike) -> str:
     near = f"its external_id is {scalar(like.customer.external_id)}" if NEAR in like.signs else ""
     same = ", ".join(sign for sign in like.signs if sign != NEAR)
     had = f"it was {scalar(like.found.key)} in the ledger" if like.found.key is not None else ""
-    return "; ".join(filter(None, (near, same and f"the same {same}", had)))
+    alike = f"score {min(like.score, MOST):.1f} of {MOST:.0f}" if like.score else ""
+    return "; ".join(filter(None, ("" if like.sure else "maybe", near, same and f"the same {same}", alike, had)))
 
 
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"

@@ -29,7 +29,7 @@ MOST_NOTED = 20
 
 _MOST_EACH = 3
 _LONGEST = 60
-_WORDS = {"ein": "EIN", "email": "email", "name": "name"}
+_WORDS = {"ein": "EIN", "email": "email", "domain": "email domain", "name": "name", "address": "address"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,20 @@ from itertools import product
 
 from reconciler.kinds.kind import CUSTOMER, canonical_ein, canonical_text, nearly
 from reconciler.model.core import CustomerId, DesiredCustomer, LiveCustomer
+from reconciler.plan.similarity import domain_of, party, similar
 
 NEAR = CUSTOMER.identity
-SIGNS = (NEAR, "ein", "email", "name")
-"""What may agree, the surest first: the external_id nearly, the fields in canonical form and without case."""
+SIGNS = (NEAR, "ein", "email", "domain", "name", "address")
+"""
+What may agree, the surest first: the external_id nearly; EIN, email and name in canonical form and without case.
 
-_FIELDS = SIGNS[1:]
+`name`, `address` and `domain`, that of the email, also where they are alike as `similarity` has it.
+"""
+
+_FIELDS = ("ein", "email", "name")
 _BOTH = "email and name"
-STRONG = frozenset({NEAR, "ein", "email", _BOTH})
+_ALIKE = "alike"
+STRONG = frozenset({NEAR, "ein", "email", _BOTH, _ALIKE})
 """What is strong where it is unique; a name alone never is."""
 STRONG_IF_DISPOSABLE = frozenset({NEAR, "ein"})
 """The same where customers are made up, and share names and emails."""
@@ -78,13 +84,15 @@ class Lookalike:
     """
     An unclaimed customer and in which of `SIGNS` it agrees with a declared one.
 
-    `strong` says that a sign is unique; `alone` that neither is like another.
+    `strong` says that a sign is unique; `sure` that neither has another strong one. `score` is how alike name, address
+    and email domain are, from 0 to 3.
     """
 
     found: Unclaimed
     signs: tuple[str, ...]
     strong: bool
-    alone: bool
+    sure: bool
+    score: float = 0.0
 
     @property
     def customer(self) -> LiveCustomer:
@@ -128,63 +136,118 @@ def lookalikes(
     `declared` are all customers that should be active, those asked about among them, and `claimed` the active ones
     that a key holds on to: what they have is not unique.
     """
-    wanted = {one.external_id: one for one in asked}
+    wanted, others, loose, taken = (
+        {one.external_id: one for one in asked},
+        list(declared),
+        list(unclaimed),
+        list(claimed),
+    )
     shared: dict[Mark, _Sharing] = {}
     for one in wanted.values():
         for mark in (*_near(one.external_id), *_marks(one.fields)):
             shared.setdefault(mark, _Sharing()).keys.append(one.external_id)
-    for mark in (mark for one in declared for mark in _marks(one.fields) if mark in shared):
+    for mark in (mark for one in others for mark in _marks(one.fields) if mark in shared):
         shared[mark].declared += 1
-    for mark in (mark for one in claimed for mark in _marks(one.fields) if mark in shared):
+    for mark in (mark for one in taken for mark in _marks(one.fields) if mark in shared):
         shared[mark].active += 1
-    for found in unclaimed:
+    for found in loose:
         for mark in found.marks() & shared.keys():
             shared[mark].add(found, _MOST_KEPT.get(mark[0], _FEW_KEPT))
-    return _agreed(wanted, shared, strong_signs)
+    agreed = _Agreed(wanted, strong_signs)
+    agreed.add_shared(shared)
+    agreed.add_alike(others, loose, taken)
+    return agreed.ranked()
 
 
-def _agreed(
-    wanted: Mapping[str, DesiredCustomer], shared: Mapping[Mark, _Sharing], strong_signs: AbstractSet[str]
-) -> Mapping[str, tuple[Lookalike, ...]]:
-    """Return by key who shares marks with it."""
-    signs: dict[str, dict[CustomerId, set[str]]] = {}
-    unique: dict[str, set[CustomerId]] = {}
-    found: dict[CustomerId, Unclaimed] = {}
-    for (sign, _), sharing in shared.items():
-        for key, one in product(sharing.keys, sharing.found):
-            if wanted[key].distinct_from and one.is_named_in(wanted[key].distinct_from):
-                continue
-            found[one.customer.id] = one
-            signs.setdefault(key, {}).setdefault(one.customer.id, set()).add(sign)
-            strong = sign == NEAR or sharing.is_unique(one)
-            against = strong and sign not in (NEAR, "ein") and _other_ein(wanted[key], one)
-            if strong and not against and sign in strong_signs:
-                unique.setdefault(key, set()).add(one.customer.id)
-    likes: dict[str, list[Lookalike]] = {}
-    for key, agreed in signs.items():
-        for customer, names in agreed.items():
-            one, strong = found[customer], customer in unique.get(key, ())
-            if strong or (one.is_free and not _is_weak(names, wanted[key], one)):
-                shown = tuple(sign for sign in SIGNS if sign in names)
-                likes.setdefault(key, []).append(Lookalike(one, shown, strong, alone=False))
-    return _ranked(likes)
+@dataclass(slots=True)
+class _Pair:
+    """What was found of a declared customer and an unclaimed one."""
+
+    found: Unclaimed
+    signs: set[str] = field(default_factory=set)
+    strong: bool = False
+    score: float = 0.0
 
 
-def _ranked(likes: Mapping[str, list[Lookalike]]) -> Mapping[str, tuple[Lookalike, ...]]:
-    """Return the lookalikes of each key, the most alike first, and which of them are alone."""
-    claims = Counter(one.customer.id for ones in likes.values() for one in ones)
-    return {
-        key: tuple(
-            Lookalike(one.found, one.signs, one.strong, len(ones) == 1 and claims[one.customer.id] == 1)
-            for one in sorted(ones, key=_rank)
+@dataclass(slots=True)
+class _Agreed:
+    """The pairs that were found, by key and id."""
+
+    wanted: Mapping[str, DesiredCustomer]
+    strong_signs: AbstractSet[str]
+    pairs: dict[str, dict[CustomerId, _Pair]] = field(default_factory=dict)
+
+    def pair(self, key: str, one: Unclaimed) -> _Pair:
+        """Return the pair, made if it is new."""
+        return self.pairs.setdefault(key, {}).setdefault(one.customer.id, _Pair(one))
+
+    def are_apart(self, key: str, one: Unclaimed) -> bool:
+        """Say whether the file says that the two are not one."""
+        names = self.wanted[key].distinct_from
+        return bool(names) and one.is_named_in(names)
+
+    def add_shared(self, shared: Mapping[Mark, _Sharing]) -> None:
+        """Take in who shares marks."""
+        for (sign, _), sharing in shared.items():
+            for key, one in product(sharing.keys, sharing.found):
+                if self.are_apart(key, one):
+                    continue
+                strong = sign == NEAR or sharing.is_unique(one)
+                against = strong and sign not in (NEAR, "ein") and _other_ein(self.wanted[key], one)
+                pair = self.pair(key, one)
+                pair.signs.add(sign)
+                pair.strong |= strong and not against and sign in self.strong_signs
+
+    def add_alike(
+        self, declared: Iterable[DesiredCustomer], unclaimed: Iterable[Unclaimed], claimed: Iterable[LiveCustomer]
+    ) -> None:
+        """Take in whose names, addresses and email domains are alike."""
+        free = {one.customer.id: one for one in unclaimed if one.is_free}
+        if not free:
+            return
+        alike = similar(
+            {key: party(one.fields) for key, one in self.wanted.items()},
+            {name: party(one.customer.fields) for name, one in free.items()},
+            (
+                Counter(domain_of(one.fields) for one in declared if one.external_id not in self.wanted),
+                Counter(domain_of(one.fields) for one in claimed),
+            ),
+            are_apart=lambda key, name: (
+                self.are_apart(key, free[CustomerId(name)]) or _other_ein(self.wanted[key], free[CustomerId(name)])
+            ),
         )
-        for key, ones in sorted(likes.items())
-    }
+        for one in alike:
+            pair = self.pair(one.left, free[CustomerId(one.right)])
+            pair.signs |= one.likeness.signs
+            pair.score = one.likeness.score
+            pair.strong |= one.sure and _ALIKE in self.strong_signs
+
+    def ranked(self) -> Mapping[str, tuple[Lookalike, ...]]:
+        """Return the lookalikes of each key, the most alike first, and which of them are sure."""
+        likes: dict[str, list[_Pair]] = {}
+        for key, pairs in self.pairs.items():
+            for pair in pairs.values():
+                if pair.strong or (pair.found.is_free and not _is_weak(pair.signs, self.wanted[key], pair.found)):
+                    likes.setdefault(key, []).append(pair)
+        strong = {key: sum(one.strong for one in ones) for key, ones in likes.items()}
+        claims = Counter(one.found.customer.id for ones in likes.values() for one in ones if one.strong)
+        return {
+            key: tuple(sorted((_lookalike(one, strong[key], claims) for one in ones), key=_rank))
+            for key, ones in sorted(likes.items())
+        }
 
 
-def _rank(one: Lookalike) -> tuple[bool, bool, int, int, str]:
+def _lookalike(one: _Pair, strong: int, claims: Mapping[CustomerId, int]) -> Lookalike:
+    """Return what a pair says; it is sure where neither has another strong one."""
+    signs = tuple(sign for sign in SIGNS if sign in one.signs and not (sign == "domain" and "email" in one.signs))
+    sure = one.strong and strong == 1 and claims[one.found.customer.id] == 1
+    return Lookalike(one.found, signs, one.strong, sure, one.score)
+
+
+def _rank(one: Lookalike) -> tuple[bool, bool, int, int, float, str]:
     """Return how far down a lookalike is: by what is strong, by how much agrees, then by the surest of it."""
-    return not one.found.is_free, not one.strong, -len(one.signs), SIGNS.index(one.signs[0]), one.customer.id
+    agree = -len(one.signs)
+    return not one.found.is_free, not one.strong, agree, SIGNS.index(one.signs[0]), -one.score, one.customer.id
 
 
 def _is_weak(names: AbstractSet[str], wanted: DesiredCustomer, one: Unclaimed) -> bool:

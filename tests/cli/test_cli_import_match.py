@@ -8,14 +8,14 @@ from command_line import Online, raw
 pytest_plugins = ("command_fixtures",)
 
 HEAD = "# For review. Nothing is bound by this: copy the id: lines that are right into your files.\n"
-HEAD += "# What is commented is one of several that are alike.\n"
+HEAD += "# What is commented is not sure: compare it before you use it.\n"
 
 
 def test_a_pair_that_is_alike_is_offered_as_an_id_line_with_the_reason(shop: Online) -> None:
     (live,) = shop.load({"name": "ACME", "email": "Billing@acme.example"})
     shop.write("customers.yaml", "customers:\n  acme: {name: Acme, email: billing@acme.example}\n  other: {name: O}\n")
     ran = shop.run("import", "--match", "-f", "customers.yaml")
-    lines = f"customers:\n  acme:\n    # the same email, name; its name is ACME\n    id: {live}\n"
+    lines = f"customers:\n  acme:\n    # the same email, name; score 2.2 of 3; its name is ACME\n    id: {live}\n"
     assert (ran.code, ran.out) == (0, HEAD + lines)
     assert shop.writes() == []
 
@@ -40,8 +40,19 @@ def test_between_several_that_are_alike_every_line_is_a_comment(shop: Online) ->
     one, two = shop.load({"name": "Acme"}, {"name": "acme"})
     shop.write("customers.yaml", "customers:\n  acme: {name: Acme}\n")
     ran = shop.run("import", "--match", "-f", "customers.yaml", "--redact")
-    reason = "    # the same name\n#     id: "
+    reason = "    # maybe; the same name; score 1.0 of 3\n#     id: "
     assert ran.out == f"{HEAD}# customers:\n#   acme:\n{reason}{one}\n{reason}{two}\n"
+
+
+def test_a_customer_that_an_integration_wrote_in_its_own_way_is_sure(shop: Online) -> None:
+    (live,) = shop.load(
+        {"name": "The ACME & Sons, Inc.", "street_address": "50 State St.", "postal_code": "05602-2957"}
+    )
+    ours = "name: Acme and Sons, email: a@acme.example, street_address: 50 State Street, postal_code: '05602'"
+    shop.write("customers.yaml", f"customers:\n  acme: {{{ours}}}\n")
+    ran = shop.run("import", "--match", "-f", "customers.yaml")
+    reason = "    # the same name, address; score 2.0 of 3; its name is The ACME & Sons, Inc."
+    assert ran.out == f"{HEAD}customers:\n  acme:\n{reason}\n    id: {live}\n"
 
 
 def test_who_is_known_by_external_id_pin_or_ledger_is_not_offered(shop: Online) -> None:
