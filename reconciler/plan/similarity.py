@@ -126,7 +126,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class Similarity:
     """How alike two customers are: each part from 0 to 1, and the sum."""
 
     name: float
@@ -208,7 +208,7 @@ def _postal_code(text: str) -> str:
     return code[:5] if code.isdecimal() else code
 
 
-def likeness(one: Party, other: Party, holders: int = 1) -> Likeness | None:
+def likeness(one: Party, other: Party, holders: int = 1) -> Similarity | None:
     """
     Return how alike two customers are, None where their EINs differ.
 
@@ -223,7 +223,7 @@ def likeness(one: Party, other: Party, holders: int = 1) -> Likeness | None:
         email = _SAME_DOMAIN if holders == 1 else _SHARED_DOMAIN if holders <= _GROUP else 0.0
     elif one.domain and other.domain and one.written != other.written:
         email = _OTHER_DOMAIN
-    return Likeness(_names_alike(one, other), _address_alike(one, other), email)
+    return Similarity(_names_alike(one, other), _address_alike(one, other), email)
 
 
 def _names_alike(one: Party, other: Party) -> float:
@@ -297,7 +297,7 @@ class Similar:
 
     left: str
     right: str
-    likeness: Likeness
+    likeness: Similarity
     sure: bool
 
 
@@ -318,7 +318,7 @@ def similar(
     counts = [Counter(one.domain for one in side.values()) for side in (left, right)]
     for more, count in zip(others, counts, strict=False):
         count.update(more)
-    found: dict[str, list[tuple[float, str, Likeness]]] = defaultdict(list)
+    found: dict[str, list[tuple[float, str, Similarity]]] = defaultdict(list)
     of_right: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for key, candidates in _candidates(left, right).items():
         for candidate in candidates:
