@@ -13,7 +13,7 @@ PAGE = (TESTS.parent / "docs" / "explanation" / "safety.md").read_text("utf-8")
 
 HELD: dict[str, tuple[str, ...]] = {
     # A customer is never doubled.
-    "Before a create the whole account was listed": (
+    "Before a create, the whole account is listed": (
         "test_a_page_that_fails_fails_the_list",
         "test_a_cursor_that_repeats_is_incomplete",
         "a-customer-that-the-narrow-list-holds-makes-the-listing-taken-again",
@@ -29,7 +29,7 @@ HELD: dict[str, tuple[str, ...]] = {
         "an-earlier-listing-older-than-a-day-proves-nothing",
         "test_a_plan_of_yesterday_proves_nothing",
     ),
-    "Without that proof nothing is created": (
+    "Without this proof nothing is created": (
         "test_while_every_listing_is_disturbed_nothing_is_created_and_the_plan_says_why",
         "a-create-whose-four-listings-differ-is-blocked",
     ),
@@ -40,32 +40,32 @@ HELD: dict[str, tuple[str, ...]] = {
     "If its answer is lost, the change is in doubt": (
         "test_a_server_that_vanishes_after_a_lost_answer_leaves_a_doubt",
     ),
-    "The run waits until the write must be seen": (
+    "Reconciler waits until the write must be visible": (
         "test_a_create_that_was_lost_on_its_way_is_sent_again_once_the_lag_bound_has_passed",
         "test_a_create_whose_answer_is_lost_is_done_once_with_a_ledger",
     ),
-    "After a run that died, the next one does the same.": (
+    "After a run that died, the next run does the same.": (
         "test_what_was_in_flight_when_a_run_was_killed_is_not_created_twice",
         "a-create-that-was-not-answered-is-not-sent-again",
         "a-create-that-was-not-answered-and-is-not-seen-in-time-is-sent",
     ),
-    "A key with two live candidates": ("two-live-customers-with-the-external-id-are-never-chosen-between",),
-    "It is blocked, with both ids.": ("two-live-customers-with-the-external-id-are-never-chosen-between",),
-    "A customer that is archived is restored under its id": (
-        "a-wanted-customer-that-we-archived-is-restored-not-created",
+    "If two live customers could be the one that a key means": (
+        "two-live-customers-with-the-external-id-are-never-chosen-between",
     ),
+    "The key is blocked, with both ids.": ("two-live-customers-with-the-external-id-are-never-chosen-between",),
+    "An archived customer is restored under its id": ("a-wanted-customer-that-we-archived-is-restored-not-created",),
     # Nothing is archived because it was not seen.
     "An archive has one of these reasons": (
         "test_a_binding_without_an_entry_is_archived_only_if_all_speaks_for_it",
         "test_what_is_told_of_each_key_is_the_plan_of_that_key",
     ),
-    "the entry says `archived: true`;": ("a-customer-declared-archived-is-archived",),
-    "this project had the entry, and it is gone": (
+    "The entry says `archived: true`.": ("a-customer-declared-archived-is-archived",),
+    "This project had the entry, and it was removed": (
         "a-customer-whose-entry-has-gone-is-archived",
         "an-entry-whose-file-is-missing-from-a-folder-that-was-read-has-gone",
         "an-entry-whose-file-was-not-read-has-not-gone",
     ),
-    "the environment says `prune: all`": (
+    "The environment says `prune: all`": (
         "with-prune-all-what-is-owned-and-not-declared-is-archived",
         "without-prune-all-what-is-owned-is-left-as-it-is",
     ),
@@ -73,12 +73,10 @@ HELD: dict[str, tuple[str, ...]] = {
         "standard-input-makes-no-entry-gone",
         "test_what_standard_input_lacks_is_not_archived",
     ),
-    "Another project's entry is never touched.": (
+    "Entries of other projects are never touched": (
         "an-entry-of-another-project-has-not-gone",
         "a-forgotten-key-of-another-project-is-left-to-it",
         "a-key-bound-by-another-project-is-blocked",
-    ),
-    "Neither is a key outside `--target`": (
         "customers-outside-the-targets-are-neither-archived-nor-lacking",
         "keys-left-out-of-the-environment-are-neither-managed-nor-archived",
     ),
@@ -96,92 +94,91 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_over_a_limit_nothing_is_sent_and_the_flag_that_allows_it_once_is_said",
         "test_the_default_limit_is_a_tenth_of_the_active_bindings_rounded_down",
     ),
-    "Without a ledger no entry is gone": (
+    "A lost ledger archives nobody.": ("test_nobody_is_archived_by_an_older_plan_where_the_whole_ledger_is_lost",),
+    "Without a ledger, no entry counts as removed.": (
         "without-a-ledger-only-what-is-declared-archived-is-archived",
         "test_nobody_is_archived_by_an_older_plan_where_the_whole_ledger_is_lost",
     ),
     # Nothing is restored that somebody archived on purpose.
-    "A declared customer that others archived is restored": ("a-wanted-customer-that-others-archived-is-restored",),
-    "But such restores count against `max_restores`": (
+    "A declared customer that someone else archived is restored": (
+        "a-wanted-customer-that-others-archived-is-restored",
+    ),
+    "Such restores count against `max_restores`": (
         "restores-of-what-others-archived-fall-under-max-restores",
         "restores-of-our-own-archives-fall-under-no-limit",
     ),
     # Nothing is lost when a run dies.
-    "An intent is on disk before its request leaves": (
+    "The intent is on disk before the request is sent": (
         "test_an_intent_is_durable_before_its_request_leaves",
         "test_the_intent_is_committed_right_before_the_first_sending",
         "test_a_patch_an_archive_and_a_restore_that_are_seen_to_be_done_are_closed_as_done",
     ),
-    "If the ledger cannot be written, the request does not leave.": (
+    "If the ledger can't be written, the request isn't sent.": (
         "test_a_commit_that_fails_sends_nothing",
         "test_a_disk_that_is_full_before_the_first_intent_sends_nothing",
     ),
-    "The next run finds the open intents": (
+    "The next run finds open intents": (
         "test_a_create_that_stayed_in_doubt_is_found_by_the_next_run",
         "test_a_disk_that_fills_up_in_the_middle_is_settled_by_the_next_run",
     ),
-    "So it is with a single request of `reconciler api`": (
+    "The same holds for a single request of `reconciler api`": (
         "test_a_call_that_died_at_any_step_is_ended_by_the_same_one",
         "test_a_create_that_died_is_settled_by_an_apply_too_which_binds_nothing",
     ),
-    "Ctrl-C sends nothing new": ("test_a_signal_during_an_apply_lets_what_is_in_flight_end",),
-    "Another one, at any moment, ends the process at once": (
+    "Ctrl-C stops new requests": ("test_a_signal_during_an_apply_lets_what_is_in_flight_end",),
+    "Pressing it again, at any moment, ends the process at once": (
         "test_a_second_signal_stops_at_once",
         "test_an_apply_that_is_interrupted_at_any_moment_ends_with_130",
     ),
-    "One writing run at a time, on one machine": (
+    "Only one run can write at a time on a machine": (
         "test_a_second_run_on_the_account_is_refused_while_one_writes",
         "test_other_accounts_and_other_apis_have_their_own_locks",
     ),
     "The lock ends with its process": ("test_another_process_excludes_this_one_until_it_is_killed",),
-    # A plan does not lie.
-    "It is made under the lock when it is applied.": ("test_a_plan_is_made_under_the_lock_when_it_is_applied",),
+    # Nothing is done that the plan does not show.
+    "When a plan is applied, it is made under the lock.": ("test_a_plan_is_made_under_the_lock_when_it_is_applied",),
     "A saved plan is an approval: everything is planned again": (
         "test_a_plan_is_stale_where_a_value_is_not_the_one_that_was_shown",
         "test_what_the_files_keep_now_is_not_archived_by_an_older_plan",
         "test_what_the_ledger_has_lost_is_not_archived_by_an_older_plan",
         "test_the_policy_of_now_counts_and_not_that_of_when_a_plan_was_saved",
     ),
-    "What is needed besides is listed and not done.": (
+    "Whatever else is needed is listed and not done.": (
         "test_what_is_planned_again_is_approved_and_the_rest_is_needed",
         "test_what_is_needed_since_and_not_approved_stands_in_the_document",
     ),
-    "So an old or a forged plan": (
+    "So an old or forged plan": (
         "test_a_forged_plan_archives_nobody_that_today_s_files_keep",
         "test_a_forged_plan_gets_past_no_limit",
         "test_what_was_protected_since_is_not_archived_by_an_older_plan",
         "test_what_the_policy_protects_since_is_not_archived_by_an_older_plan",
     ),
-    "What the API cannot do": (
+    "What the API can't do": (
         "another-e-mail-is-blocked-with-a-way-out",
         "a-pin-whose-external-id-differs-is-noted",
         "a-users-changed-name-is-blocked-with-a-way-out",
     ),
-    "It is never dropped in silence.": (
-        "another-e-mail-is-blocked-with-a-way-out",
-        "a-users-changed-name-is-blocked-with-a-way-out",
-    ),
     "If a server keeps its old value": ("a-value-that-the-server-did-not-take-stays-blocked",),
-    "It is not sent again and again.": (
+    "It isn't sent again and again.": (
         "a-value-that-the-server-did-not-take-stays-blocked",
         "a-field-that-came-back-twice-is-blocked-with-the-values-seen",
     ),
-    "What cannot be known is in the first line.": (
+    "The first line says what can't be known.": (
         "test_a_first_plan_says_in_its_first_line_that_there_is_no_ledger",
         "without-a-ledger-the-plan-says-what-it-cannot-know",
     ),
     # Without consent nothing is sent.
-    "`apply` asks, and says once more where and how much.": (
+    "`apply` asks, and repeats where and how much.": (
         "test_the_question_says_again_where_and_how_much",
         "test_a_refused_consent_sends_nothing",
     ),
-    "So a yes is not enough for them": (
+    "So a yes isn't enough for these": (
         "test_a_yes_archives_nobody_and_the_words_do",
         "test_a_restore_and_an_archive_in_one_plan_are_both_named",
         "test_many_creates_want_words_in_production_alone",
         "test_production_is_known_by_its_base_url_too",
     ),
-    "In an environment marked `disposable: true`": (
+    "In an environment marked `disposable: true`, and for actions": (
         "test_in_a_disposable_environment_a_yes_does",
         "test_what_was_approved_by_name_is_not_asked_for_again",
     ),
@@ -189,136 +186,145 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_without_a_terminal_and_without_auto_approve_nothing_at_all_is_sent",
         "test_a_closed_standard_input_is_nobody_to_ask",
     ),
-    "`require_approval_for` wants a word of its own": (
+    "`require_approval_for` requires explicit approval": (
         "test_an_action_that_wants_approval_is_refused_without_it",
         "test_an_action_that_wants_approval_is_done_with_its_word",
     ),
     # What a project file, a plan, a ledger and an account are trusted with.
-    "Nothing in it runs": (
+    "Nothing in it is run": (
         "test_a_command_in_the_repository_s_config_does_not_run",
         "test_a_folder_that_is_made_like_a_bare_repository_is_not_one",
         "test_a_hook_does_not_run",
         "test_objects_that_are_not_there_are_not_fetched",
         "test_a_program_called_git_in_the_folder_is_not_git",
     ),
-    "It names which account is meant": (
+    "It names the account, not where secrets go.": ("test_any_other_host_is_refused",),
+    "Hosts other than the vendor's and this machine": (
         "test_a_variable_is_refused_with_what_allows_it",
         "test_any_other_host_is_refused",
         "test_a_ledger_s_host_is_allowed_from_outside",
         "test_an_endpoint_of_a_bucket_is_a_host_too",
     ),
-    "The customers files that it names are its own": (
+    "The customers files that it names must be in": (
         "test_what_a_project_names_outside_of_it_is_not_read",
         "test_what_a_project_names_in_its_repository_is_read",
     ),
-    "Others are read only where you name them.": (
+    "Others are read only if you name them.": (
         "test_what_the_command_line_names_is_read_wherever_it_is",
         "test_what_a_variable_allows_is_read",
     ),
-    "A file that is a pipe or a device, or far too large, is not read.": (
+    "Files that are pipes, devices or far too large aren't read.": (
         "test_an_input_that_is_no_file_of_its_size_is_an_error_and_nothing_is_sent_or_written",
         "test_what_is_named_and_is_no_file_is_never_opened",
         "test_a_file_that_is_too_large_is_an_error_before_it_is_read",
     ),
-    "Keys of this program are never used in it": (
+    "Reconciler's keys are never used in it": (
         "test_a_variable_that_is_allowed_is_used_and_a_key_is_not",
         "test_a_file_of_the_system_is_refused_also_by_a_link",
     ),
-    "A password that is written out": ("test_a_password_that_is_written_out_is_refused_with_what_to_write",),
-    "A saved plan is an approval, and nothing that it says": (
+    "A password written out": ("test_a_password_that_is_written_out_is_refused_with_what_to_write",),
+    "A saved plan is an approval, not a list of commands.": (
         "test_a_saved_plan_never_says_which_files_are_read",
         "test_a_forged_plan_gets_past_no_limit",
         "test_a_row_as_the_saved_plan_has_it_is_not_written_without_the_binding_that_it_needs_now",
     ),
-    "It is refused where a field of it": ("test_a_plan_whose_changes_have_other_types_is_refused",),
-    "It is applied to the account that it was made from": (
+    "It is refused if a field": ("test_a_plan_whose_changes_have_other_types_is_refused",),
+    "It is applied only to the account that it was made from": (
         "test_a_plan_is_refused_on_another_account_with_the_same_ledger",
         "test_a_first_plan_is_refused_on_another_account_whoever_is_live_there",
         "test_the_first_plan_of_an_empty_account_is_applied_by_the_key_that_writes",
     ),
-    "With a key for saved plans it is sealed": (
+    "With a key for saved plans, it is sealed": (
         "test_a_sealed_plan_shows_nothing_of_the_customers_and_is_applied_with_its_key",
         "test_a_sealed_plan_in_which_any_bit_differs_is_refused",
         "test_a_plan_that_is_not_sealed_is_refused_where_a_key_is_given",
         "test_a_sealed_plan_that_is_relabeled_as_one_of_another_environment_is_refused",
     ),
-    "Nothing in its file runs": (
+    "Nothing in its file is run": (
         "test_what_runs_when_a_table_is_read_or_written_is_told_as_altered",
         "test_a_database_of_unknown_origin_is_opened_with_the_guards_that_sqlite_has",
         "test_an_object_that_inflates_to_far_more_than_a_ledger_does_is_refused",
     ),
-    "What it holds is never shown raw": ("test_a_column_that_holds_anything_is_never_shown_raw_and_breaks_nothing",),
-    "What something else wrote into it is an error.": (
+    "Its contents are never printed raw.": ("test_a_column_that_holds_anything_is_never_shown_raw_and_breaks_nothing",),
+    "Contents that something else wrote are an error.": (
         "test_a_word_that_this_program_does_not_write_is_told_as_altered",
         "test_a_column_that_holds_anything_is_never_shown_raw_and_breaks_nothing",
     ),
     "While a key encrypts it": ("test_a_plain_row_in_place_of_a_sealed_one_is_refused",),
     "A database on another machine": ("test_a_server_on_another_machine_must_prove_who_it_is",),
-    "Its URL is never shown with a password": (
+    "Its URL is never printed with a password": (
         "test_a_ledger_s_url_that_cannot_be_shown_without_its_password_is_not_shown",
         "test_a_password_is_masked_in_each_form_that_it_may_be_quoted_in",
         "test_a_url_that_cannot_be_read_is_not_shown",
     ),
-    "A listing that never comes nearer to its end": (
+    "A listing that never gets closer to its end": (
         "test_three_pages_without_anybody_new_are_a_list_without_end",
         "test_a_body_of_more_values_than_any_page_has_is_not_parsed",
         "test_a_compressed_body_is_counted_as_it_inflates",
     ),
     "Redirects are never followed": ("test_a_redirect_is_not_followed",),
-    "Its texts cannot draw on your terminal": (
+    "Text from the account can't control your terminal": (
         "test_no_output_of_a_job_holds_a_command",
         "test_a_command_that_is_written_in_pieces_is_altered_too",
         "test_an_id_that_is_half_a_character_is_refused",
         "test_hostile_texts_of_an_account_are_never_shown_raw",
     ),
-    "With `--redact` nothing that the server says": ("test_a_servers_words_are_masked_and_what_helps_stays",),
+    "With `--redact`, only status, code and field names": ("test_a_servers_words_are_masked_and_what_helps_stays",),
     "An emulator on this machine": ("test_an_emulator_on_this_machine_answers_to_no_name_that_leads_to_it",),
-    "A shell is offered no key": ("test_a_key_that_a_shell_would_expand_or_run_is_not_offered",),
+    "Shell completion never offers a key": ("test_a_key_that_a_shell_would_expand_or_run_is_not_offered",),
     # Secrets and personal data.
+    "A secret written out": ("test_a_secret_in_a_project_file_is_refused_and_not_repeated",),
     "Secrets are named, not written": ("test_a_secret_in_a_project_file_is_refused_and_not_repeated",),
-    "They are in no plan, ledger, log or message.": (
+    "No plan, ledger, log or message contains one.": (
         "test_no_command_shows_a_secret_or_a_person_at_debug_level",
         "test_a_whole_run_at_debug_level_shows_no_secret_and_no_value",
         "test_an_answer_that_quotes_what_it_was_sent_shows_no_secret",
     ),
-    "Requests go to the configured host alone": (
+    "Requests go only to the configured host": (
         "test_a_redirect_is_not_followed",
         "test_a_base_url_is_https_or_this_machine",
         "test_a_base_url_with_a_user_is_none",
     ),
-    "They are made readable by you alone.": (
+    "Only you can read these files.": (
         "test_a_saved_plan_is_its_owners_alone",
         "test_the_file_and_its_journals_are_for_their_owner_alone",
         "test_the_file_its_journal_and_the_folder_made_for_it_are_their_owners_alone",
     ),
-    "`--redact` masks personal values in what is printed.": (
+    "`--redact` masks personal values in printed output.": (
         "test_no_personal_value_of_a_change_is_in_the_masked_plans_json",
         "test_redacted_it_shows_no_personal_value_and_keeps_external_ids",
     ),
     # What it cannot know.
-    "Whether archived customers are listed by this server": (
+    "Whether this server lists archived customers": (
         "an-archive-on-a-server-whose-ways-are-not-known-is-noted",
         "an-environment-may-state-that-archived-ones-are-not-listed",
         "a-listing-that-lacks-whom-we-archived-shows-that-archived-ones-are-not-listed",
     ),
-    "Until then one that it archived": ("until-known-a-listed-customer-that-we-archived-is-taken-to-be-archived",),
-    "The plan says how many.": ("test_a_plan_says_how_many_users_may_get_a_message",),
+    "Until then, Reconciler assumes that a customer it archived": (
+        "until-known-a-listed-customer-that-we-archived-is-taken-to-be-archived",
+    ),
+    "A created user probably gets a message from the vendor; the plan says how many.": (
+        "test_a_plan_says_how_many_users_may_get_a_message",
+    ),
 }
 """How each sentence that promises something begins, and what holds it: tests, and folders of `tests/cases`."""
 
 NO_PROMISES = (
     "Two customers mean two invoices.",
-    "The API has no key",
+    "The API has no idempotency key",
     "So:",
-    "Exactly once has the states",
-    "An archive ends what somebody pays",
+    "One isn't enough, because a list that is read page by page",
+    "It comes with the customers files",
+    "This page lists what Reconciler guarantees",
+    "Exactly once describes the states",
+    "An archive stops someone's payments",
     "A project folder is data",
-    "A ledger says which customer is whose.",
+    "A ledger records which customer belongs to which key.",
     "A live account holds what others write.",
     "The ledger and saved plans hold personal data.",
     "Whether others use the account at the same moment.",
-    "What they create between the listing and the apply is not seen.",
-    "What the API does with an e-mail address",
+    "It doesn't see what they create between",
+    "What the API does with an email address",
 )
 """How the others begin: they say why, or what cannot be known."""
 
