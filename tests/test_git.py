@@ -7,16 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from git_values import git as prepared
 
 from reconciler.git import git
 from reconciler.pipeline.resources import origin_of_run
-
-
-def prepared(folder: Path, *words: str) -> str:
-    """Run git in a folder as its author would, and return what it prints."""
-    person = ("-c", "user.name=A", "-c", "user.email=a@x.example", "-c", "commit.gpgsign=false")
-    command = ["git", *person, *words]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture

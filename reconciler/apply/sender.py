@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from reconciler.api.client import ApiClient
 from reconciler.api.exchange import Reply, Request
@@ -119,7 +120,8 @@ class Sender:
 
     It knows nothing of what a reply means for a customer; `steps` does. `lag_s` is how long a write
     may stay unseen; `spent` says that a change did not fit into the budget any more.
-    `heard` is told of each reply, `failure` is the last error that a request ended in.
+    `heard` is told of each reply, `failure` is the last error that a request ended in. `commits` are those of the
+    files that declare the changes, by name.
     """
 
     def __init__(
@@ -132,9 +134,11 @@ class Sender:
         clock: Clock,
         lag_s: float = 0.0,
         heard: Callable[[Reply], None] = _unheard,
+        commits: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.client = client
         self._heard = heard
+        self._commits = commits
         self.failure: ApiFailed | None = None
         self._clock = clock
         self.journal = journal
@@ -251,6 +255,7 @@ class Sender:
             after={field.name: field.after for field in change.fields},
             reason=change.reason,
             source=None if change.source is None else Source(change.source.file, change.source.line),
+            commit="" if change.source is None else self._commits.get(change.source.file, ""),
         )
 
     async def _failed(self, failure: ApiFailed, intent: Intent, *, counted: bool) -> None:

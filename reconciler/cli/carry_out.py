@@ -28,7 +28,7 @@ from reconciler.model.core import Action, Status
 from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.pipeline import apply, plan, resources
 from reconciler.pipeline.apply import stamp
-from reconciler.pipeline.resources import origin_of_run, real_clock
+from reconciler.pipeline.resources import commits_of, origin_of_run, real_clock
 from reconciler.plan.limits import dangers
 from reconciler.plan.saved_plan import AGAIN
 from reconciler.report.layout import count, until
@@ -237,7 +237,9 @@ def _carry_out(session: Session, ledger: Ledger, planned: plan.Planned, name: st
     total = len(planned.plan.changes)
     stop = asyncio.Event()
     ended = 0
-    run = apply.new_run(session.clock, name, origin=origin_of_run(session.settings.root))
+    root = session.settings.root
+    run = apply.new_run(session.clock, name, origin=origin_of_run(root))
+    commits = commits_of(root, {one.source.file for one in planned.plan.changes if one.source is not None})
 
     async def carry() -> apply.ApplyResult:
         with stopped_by_signals(stop):
@@ -250,6 +252,7 @@ def _carry_out(session: Session, ledger: Ledger, planned: plan.Planned, name: st
                 clock=session.clock,
                 stop=stop,
                 tell=tell,
+                commits=commits,
             )
 
     with shown_progress(session.clock) as progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -19,51 +20,84 @@ from reconciler.model.ledger import Intent, Run
 from reconciler.pipeline import resources
 from reconciler.pipeline.history import Retention, named_run, retention
 from reconciler.pipeline.resources import real_clock
-from reconciler.report.history import changes_json, life_text, run_text, runs_json, runs_text
+from reconciler.report.history import SHORT, Life, changes_json, life_text, run_text, runs_json, runs_text
 from reconciler.report.layout import count
 from reconciler.settings import Options
 
 
 def listed(run: str | None, key: str | None, form: str, *, options: Options, redact: bool) -> None:
-    """Print the runs, or the changes of one or of a customer."""
+    """Print the runs, the changes of one, those of a customer, or those of a customer in one run."""
     environment = settings_of(options).environment()
-    if run is not None and key is not None:
-        raise click.UsageError("give a run or --key, not both")
     how: dict[str, Any] = {"width": output.width(), "color": output.color()}
+    life: Life | None = None
     with resources.open_ledger(environment, writable=False) as ledger:
-        tallies = ledger.tallies()
+        tallies, runs = ledger.tallies(), ledger.runs()
+        named = None if run is None else named_run(ledger, run)
         if key is not None:
-            runs, intents = _life(ledger, key)
-        elif run is not None:
-            named = named_run(ledger, run)
-            runs, intents = (named,), ledger.intents(named.id)
+            life, intents = _life(ledger, key)
+            names = {one.run for one in intents}
+            runs = tuple(one for one in runs if one.id in names)
+            if named is not None:
+                intents = tuple(one for one in intents if one.run == named.id)
+                _touched(key, named, runs, intents)
+        elif named is not None:
+            intents = ledger.intents(named.id)
         else:
-            runs, intents = ledger.runs(), ()
+            intents = ()
+        runs = runs if named is None else (named,)
     if form == "json":
         about_changes = run is not None or key is not None
-        document = changes_json(runs, tallies, intents, redact=redact) if about_changes else runs_json(runs, tallies)
+        document = runs_json(runs, tallies)
+        if about_changes:
+            document = changes_json(runs, tallies, intents, life, redact=redact)
         output.json_result(document)
-    elif key is not None:
-        output.result(life_text(key, runs, intents, redact=redact, **how))
-    elif run is not None:
-        output.result(run_text(runs[0], tallies, intents, redact=redact, **how))
+    elif life is not None:
+        output.result(life_text(life, runs, intents, redact=redact, **how))
+    elif named is not None:
+        output.result(run_text(named, tallies, intents, redact=redact, **how))
     else:
         output.result(runs_text(runs, tallies, **how))
 
 
-def _life(ledger: Ledger, key: str) -> tuple[tuple[Run, ...], tuple[Intent, ...]]:
-    """Return the changes of one customer, or of one user, and their runs; ReconcilerError where there are none."""
+def _life(ledger: Ledger, key: str) -> tuple[Life, tuple[Intent, ...]]:
+    """Return a customer, or a user, and every change of it; ReconcilerError where the ledger has never had it."""
     address = Address.parse(key)
-    intents = ledger.history(address.external_id)
+    name = address.external_id
+    intents, bindings = ledger.history(name), ledger.records().bindings
+    ids = {one.id for one in intents if one.id is not None}
+    bound = bindings.get(name) or next((row for row in bindings.values() if row.id in {name, *ids}), None)
+    keys = tuple(dict.fromkeys(one.address.external_id for one in reversed(intents) if one.address.external_id))
+    if bound is not None:
+        keys = tuple(dict.fromkeys((bound.external_id, *keys)))
     if address.email is not None:
         email = canonical_email(address.email)
         intents = tuple(one for one in intents if canonical_email(one.address.email or "") == email)
-    if not intents:
-        bound = ledger.binding(address.external_id) is not None
-        hint = "it was bound as it was, and never changed" if bound else "an external_id is compared as it is"
-        raise ReconcilerError(f"{key}: no run changed it", hint)
-    names = {one.run for one in intents}
-    return tuple(run for run in ledger.runs() if run.id in names), intents
+    if not intents and (bound is None or address.email is not None):
+        raise ReconcilerError(f"{key}: this ledger has no change of it", _near(ledger, address))
+    return Life(key, bound, keys), intents
+
+
+def _near(ledger: Ledger, address: Address) -> str:
+    """Return what may be meant by an address that the ledger has never had."""
+    changed = {one.address for run in ledger.runs() for one in ledger.intents(run.id)}
+    known = {str(Address(key)) for key in ledger.records().bindings}
+    known |= {str(one) if address.email is not None else str(Address(one.external_id)) for one in changed}
+    near = get_close_matches(str(address), sorted(known - {"", str(address)}), n=3)
+    return f"did you mean {' or '.join(near)}?" if near else "`reconciler state list` lists the customers of the ledger"
+
+
+def _touched(key: str, run: Run, runs: tuple[Run, ...], intents: tuple[Intent, ...]) -> None:
+    """Raise ReconcilerError where a run did not change what `key` names; `runs` are those that did."""
+    if intents:
+        return
+    others = ", ".join(one.id[:SHORT] for one in runs[-_NAMED:])
+    more = "the latest runs that did" if len(runs) > _NAMED else "runs that did"
+    hint = f"{more}: {others}; `reconciler history --key {key}` lists its changes" if runs else "no run changed it"
+    raise ReconcilerError(f"{key}: run {run.id[:SHORT]} did not change it", hint)
+
+
+_NAMED = 5
+"""So many runs are named in a hint, the latest ones."""
 
 
 def prune(days: int, *, options: Options, auto_approve: bool) -> None:

@@ -19,7 +19,8 @@ from reconciler.desired.write import write_customers
 from reconciler.errors import Refused, Source
 from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
-from reconciler.model.core import Action, Desired, DesiredCustomer
+from reconciler.model.core import Action, Desired, DesiredCustomer, Reason
+from reconciler.model.plan import Change
 from reconciler.model.policy import Prune, Terms
 from reconciler.pipeline import resources
 from reconciler.report.layout import count
@@ -47,6 +48,9 @@ NOBODYS = ("example", "test", "invalid", "localhost")
 """Top-level domains that nobody can own (RFC 2606), so that no mail reaches a person."""
 EXAMPLES = ("example.com", "example.net", "example.org")
 _NAMED = 3
+
+GENERATED = "generated"
+"""The file of an entry that no file declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def _desired(settings: Settings, environment: Environment, wanted: Generated | N
     text = write_customers(generate_customers(wanted.customers, wanted.users, wanted.seed))
     bare = replace(environment, overlays=())
     made = declared(settings, bare, paths=("-",), stdin=io.BytesIO(text.encode("utf-8"))).desired
-    source = Source("generated")
+    source = Source(GENERATED)
     return replace(made, customers={key: _placed(one, source) for key, one in made.customers.items()})
 
 
@@ -156,12 +160,19 @@ def _fill(session: Session, ledger: Ledger, desired: Desired, asked: RunOptions,
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
     planned = made(session, ledger, desired, _resetting(terms) if reset else terms, patient=True, lacked={})
+    planned = replace(planned, plan=replace(planned.plan, changes=tuple(map(_seeded, planned.plan.changes))))
     planned_s = session.clock.monotonic() - began_s
     archives = planned.plan.count(Action.ARCHIVE)
     if reset and archives and not asked.auto_approve:
         words = f"{count(archives, 'customer')} of {session.environment.name} would be archived"
         consent.word(words, session.environment.name)
     return agreed_and_done(session, ledger, planned, asked, name="seed", planned_s=planned_s, limited=not reset)
+
+
+def _seeded(change: Change) -> Change:
+    """Return a change as `seed` plans it: what was generated has a reason of its own, and no source."""
+    generated = change.source is not None and change.source.file == GENERATED
+    return replace(change, reason=Reason.SEED, source=None) if generated else change
 
 
 def _resetting(terms: Terms) -> Terms:

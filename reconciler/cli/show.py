@@ -8,7 +8,7 @@ from reconciler.cli.session import connected, declared, settings_of
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.model.core import Address, DesiredCustomer
 from reconciler.pipeline import inspect, resources
-from reconciler.pipeline.history import last_archive
+from reconciler.pipeline.history import last_move
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.saved_plan import plan_to_json
 from reconciler.report.redact import masked_plan
@@ -36,9 +36,9 @@ def explain_key(
         planned = made(session, ledger, desired, terms)
         address = Address.parse(key)
         row = planned.records.bindings.get(address.external_id)
-        archived = None if row is None else last_archive(ledger, row)
+        last = None if row is None else last_move(ledger, row)
         former = row is None and bool(ledger.history(address.external_id))
-    told = explain(address, planned.plan, desired, planned.live, planned.records, terms, archived)
+    told = explain(address, planned.plan, desired, planned.live, planned.records, terms, last)
     if told is None:
         near = alike(address.external_id, desired, planned.records)
         hint = "check it: an external_id is compared as it is, and a / in it is written %2F"

@@ -33,8 +33,9 @@ from reconciler.report.corrections import (
     after_unblocking,
     after_unprotecting,
 )
+from reconciler.report.history import binding_json
 from reconciler.report.layout import MOST, count, line, more, page
-from reconciler.report.show import CustomerView, binding_json, bindings_text, customer_json, customer_text
+from reconciler.report.show import CustomerView, bindings_text, customer_json, customer_text
 from reconciler.settings import Environment, Options, Settings
 
 

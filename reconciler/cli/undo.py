@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,12 +17,17 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import CustomerId
 from reconciler.model.ledger import Run
-from reconciler.model.plan import Doubles
+from reconciler.model.plan import Doubles, Plan
+from reconciler.model.reports import LaterChange
 from reconciler.pipeline import plan, resources
 from reconciler.pipeline.history import archived_by_runs, named_run, undoable
 from reconciler.plan.deduplicate import Choice, found_twice, make_single
+from reconciler.plan.later_changes import later_changes
+from reconciler.plan.saved_plan import as_pieces, plan_to_json
 from reconciler.plan.undo import AGAIN, make_undo
 from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
+from reconciler.report.history import later_json, later_text
+from reconciler.report.redact import masked_plan
 from reconciler.settings import Options
 
 
@@ -49,7 +55,9 @@ def undo(
     with connected(settings, options, environment, trace=asked.events.sent) as session:
         if dry_run:
             with resources.open_ledger(environment, writable=False) as ledger:
-                show(_planned_undo(session, ledger, named).plan, form, redact=redact)
+                planned = _planned_undo(session, ledger, named)
+                later = _later(session, ledger, named, planned)
+            _shown(named, later, planned.plan, form, redact=redact)
             return
         beginning = resources.begin(environment, session.clock, doing=f"undo {named.id}", timeout_s=ask.lock_timeout_s)
         with session.run(beginning) as ledger:
@@ -67,6 +75,25 @@ def _planned_undo(session: Session, ledger: Ledger, run: Run) -> plan.Planned:
     terms = session.environment.terms(session.options)
     intents = ledger.intents(run.id)
     return drafted(session, ledger, lambda live, records: make_undo(intents, live, records, terms))
+
+
+def _later(session: Session, ledger: Ledger, run: Run, planned: plan.Planned) -> tuple[LaterChange, ...]:
+    """Return what happened since `run` to the customers that it changed."""
+    runs = ledger.runs()
+    names = [one.id for one in runs]
+    history = [(one, ledger.intents(one.id)) for one in runs[names.index(run.id) + 1 :]]
+    terms = session.environment.terms(session.options)
+    return later_changes(ledger.intents(run.id), history, planned.live, planned.records, terms)
+
+
+def _shown(run: Run, later: Sequence[LaterChange], planned: Plan, form: str, *, redact: bool) -> None:
+    """Print what happened since a run, and the plan that undoes it."""
+    if form == "json":
+        document = plan_to_json(planned, mask=masked_plan if redact else None)
+        output.pieces(as_pieces({**document, "since": later_json(later, redact=redact)}))
+        return
+    output.result(later_text(run, later, width=output.width(), color=output.color(), redact=redact))
+    show(planned, form, redact=redact)
 
 
 def duplicates(

@@ -41,7 +41,7 @@ BINDING_COLUMNS: LiteralString = (
 )
 INTENT_COLUMNS: LiteralString = (
     "run, seq, action, external_id, email, id, opened_at, payload_hash, before_json, after_json, status, "
-    "message, closed_at, reason, source_file, source_line"
+    "message, closed_at, reason, source_file, source_line, source_commit"
 )
 LEARNED_COLUMNS: LiteralString = (
     "lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts, lag_s, "
@@ -230,7 +230,7 @@ def read_learned(row: Row | None) -> Learned:
 def read_intent(row: Row) -> Intent:
     """Return the intent of a row of INTENT_COLUMNS; ValueError for a word that is not known."""
     run, seq, action, external_id, email, customer, opened_at, payload_hash, before, after, status, *rest = row
-    message, closed_at, reason, file, line = rest
+    message, closed_at, reason, file, line, commit = rest
     if not all(isinstance(value, kind) for value, kind in zip(row, _INTENT_KINDS, strict=True)):
         raise TypeError("a value of an intent")
     return Intent(
@@ -248,6 +248,7 @@ def read_intent(row: Row) -> Intent:
         closed_at,
         Reason(reason) if reason else None,
         Source(file, line) if file else None,
+        commit,
     )
 
 
@@ -276,6 +277,7 @@ _INTENT_KINDS: tuple[Any, ...] = (
     str,
     str,
     int,
+    str,
 )
 _RUN_TYPES = list(map(type, astuple(Run("", "", ""))))
 _LEARNED = asdict(Learned())
@@ -418,6 +420,7 @@ def _intent_row(intent: Intent) -> Row:
         intent.reason.value if intent.reason is not None else "",
         intent.source.file if intent.source is not None else "",
         intent.source.line if intent.source is not None else 0,
+        intent.commit,
     )
 
 

@@ -32,7 +32,11 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a change is planned, or sent without a plan (`direct`). It explains; apply never branches on it."""
+    """
+    Why a change is planned, or sent without a plan (`direct`). It explains; apply never branches on it.
+
+    `seed`: `seed` generated the customer, and no file declares it.
+    """
 
     DECLARED = "declared"
     ENTRY_GONE = "entry_gone"
@@ -43,6 +47,7 @@ class Reason(StrEnum):
     ELSEWHERE = "elsewhere"
     HIDDEN_OR_GONE = "hidden_or_gone"
     DIRECT = "direct"
+    SEED = "seed"
 
 
 class Cause(StrEnum):

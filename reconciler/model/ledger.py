@@ -8,7 +8,7 @@ values below, durable together or not at all, so that every kind of storage mean
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import wraps
@@ -338,6 +338,8 @@ class Intent:
     `seq` counts within the run. `before` and `after` are the values by field, for history and undo.
     `opened_at` is by the server's clock, seconds since 1970. `payload_hash` is the SHA-256, in hex, of
     the request's body. `reason` and `source` are those of the planned change; None where no plan gave one.
+    `commit` is that of the source's file in its own repository, with `-dirty` where the file differed from it; "" where
+    git did not know, and in runs of older versions.
     """
 
     run: str
@@ -354,6 +356,7 @@ class Intent:
     closed_at: float = 0.0
     reason: Reason | None = None
     source: Source | None = None
+    commit: str = ""
 
     @property
     def binds(self) -> bool:
@@ -367,6 +370,19 @@ class Intent:
     def unseen_until(self, lag_s: float) -> float:
         """Return until when its effect may stay unseen, though nobody hears an answer; `lag_s` is that of any write."""
         return self.opened_at + lag_s + DOUBT_S
+
+
+def entry_before(intents: Sequence[Intent], one: Intent) -> Intent | None:
+    """Return what last applied the entry that `one` says was removed, of a customer's changes, the oldest first."""
+    if one.reason is not Reason.ENTRY_GONE:
+        return None
+    before = intents[: intents.index(one)]
+    return next((was for was in reversed(before) if was.id == one.id and _is_of_entry(was)), None)
+
+
+def _is_of_entry(one: Intent) -> bool:
+    """Say whether the ledger has the line of the customer's own entry that a change was made by."""
+    return one.source is not None and bool(one.source.line) and one.address.email is None
 
 
 @dataclass(frozen=True, slots=True)

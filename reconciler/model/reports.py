@@ -23,7 +23,7 @@ from enum import StrEnum
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef
-from reconciler.model.ledger import Intent, Run
+from reconciler.model.ledger import BindingState, Intent, Run
 from reconciler.model.plan import Blocked, Plan, Unverified
 
 
@@ -173,11 +173,33 @@ class UserSides:
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
-    """Our archive of a customer: the change, and its run; None where the ledger does not have that any more."""
+class LastMove:
+    """
+    Our last create, archive or restore of a customer, and its run; None where the ledger does not have that any more.
+
+    `entry` is the last change that was made by its entry, where that was removed then; None where there is none.
+    """
 
     intent: Intent
     run: Run | None
+    entry: Intent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaterChange:
+    """
+    What happened to a customer after a run: by a later run's change, or outside Reconciler (`intent` is None).
+
+    Outside, `fields` are those that differ, each with the value that we left and the one that it has now, and `became`
+    is the state that someone brought the customer to; None where that is as we left it.
+    """
+
+    address: Address
+    id: CustomerId
+    intent: Intent | None = None
+    run: Run | None = None
+    fields: tuple[tuple[str, str | None, str], ...] = ()
+    became: BindingState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +210,7 @@ class Explanation:
     - `declared`, `identity`, `presence`: what is said of it, in sentences, with ids and places.
     - `fields`: the three-way table, a row a field. `archiving`: each rule that could archive it, or keeps it.
     - `shelved`: it is archived, and by us, so that no rule is asked whether it may be: `archived` is when and why, None
-      where the history does not have that.
+      where the history does not have that. `activated`: when and why we created or restored one that is active.
     - `users`: those that any side has. `outcome`: the plan, of which only what is about `address` is left.
     """
 
@@ -201,7 +223,8 @@ class Explanation:
     users: tuple[UserSides, ...]
     outcome: Plan
     shelved: bool = False
-    archived: Archived | None = None
+    archived: LastMove | None = None
+    activated: LastMove | None = None
 
 
 Fact = str | int | float | bool | None

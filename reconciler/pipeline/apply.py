@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from uuid import uuid4
 
 from reconciler.api.client import ApiClient
@@ -90,11 +91,13 @@ async def carry_out(
     clock: Clock,
     stop: asyncio.Event,
     tell: Tell,
+    commits: Mapping[str, str] = MappingProxyType({}),
 ) -> ApplyResult:
     """
     Apply a plan: the ledger's bookkeeping, the changes, and what is learned of the server at the end.
 
-    `stop` set means no new request. Raises LedgerFailed where the ledger cannot be written; what was
+    `stop` set means no new request. `commits` are those of the files that declare the changes, by name.
+    Raises LedgerFailed where the ledger cannot be written; what was
     sent then stands in it as open intents, and the next plan settles it.
     """
     where = planned.plan.environment
@@ -102,7 +105,8 @@ async def carry_out(
     run = replace(run, key=f"{where.name}/{where.account[:8]}", plan=planned.plan.fingerprint)
     ledger.commit([PutRun(run), *bookkeeping(planned, terms)])
     lag_s = known_lag(planned.learned, terms)
-    sender = Sender(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=lag_s)
+    journal = Journal(ledger)
+    sender = Sender(run=run.id, client=client, journal=journal, stop=stop, clock=clock, lag_s=lag_s, commits=commits)
     reads = SingleReads(client)
     lists, gets = known_ways(planned.learned, terms)
     steps = CustomerSteps(

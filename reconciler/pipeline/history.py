@@ -9,8 +9,18 @@ from datetime import datetime
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Address, CustomerId, Status
-from reconciler.model.ledger import Binding, DropBinding, Intent, PutBinding, PutIntent, PutRun, Run, Write
-from reconciler.model.reports import Archived
+from reconciler.model.ledger import (
+    Binding,
+    DropBinding,
+    Intent,
+    PutBinding,
+    PutIntent,
+    PutRun,
+    Run,
+    Write,
+    entry_before,
+)
+from reconciler.model.reports import LastMove
 from reconciler.report.redact import masked_address
 
 PROBING = "doctor --probe"
@@ -65,13 +75,16 @@ def done_in(intents: Iterable[Intent]) -> int:
     return sum(one.status is Status.DONE for one in intents)
 
 
-def last_archive(ledger: Ledger, row: Binding) -> Archived | None:
-    """Return our archive of a customer that the ledger holds as archived; None where the history does not have it."""
+def last_move(ledger: Ledger, row: Binding) -> LastMove | None:
+    """Return our last create, archive or restore of a customer; None where the history does not have one."""
     done = [one for one in ledger.history(row.external_id) if one.id == row.id and one.status is Status.DONE]
-    last = next((one for one in reversed(done) if one.action in (Action.ARCHIVE, Action.RESTORE)), None)
-    if last is None or last.action is not Action.ARCHIVE:
+    last = next((one for one in reversed(done) if one.action in _MOVES), None)
+    if last is None:
         return None
-    return Archived(last, next((run for run in ledger.runs() if run.id == last.run), None))
+    return LastMove(last, next((run for run in ledger.runs() if run.id == last.run), None), entry_before(done, last))
+
+
+_MOVES = (Action.CREATE, Action.ARCHIVE, Action.RESTORE)
 
 
 def archived_by_runs(ledger: Ledger) -> frozenset[CustomerId]:

@@ -22,8 +22,10 @@ from reconciler.ledger.lock import Holder, Lock, account_key, lock_holder, rfc33
 from reconciler.ledger.open import connect_sqlite, end_lease, is_shared, lease_holder, shared_pace
 from reconciler.ledger.open import open_ledger as open_ledger_at
 from reconciler.ledger.sqlite_file import copy_beside
+from reconciler.model.core import NO_FILE
 from reconciler.model.policy import UNBOUNDED, Allowance
 from reconciler.settings import Environment
+from reconciler.settings.project import repository_root
 
 if TYPE_CHECKING:
     from reconciler.api.client import ApiClient
@@ -89,6 +91,72 @@ def _commit(root: Path, variables: Mapping[str, str]) -> str:
 
 _HEAD = "# branch.oid "
 _NONE_YET = "(initial)"
+
+
+def commits_of(root: Path, files: Iterable[str]) -> Mapping[str, str]:
+    """
+    Return the commit of each file's repository, by the file's name in the project whose folder is `root`.
+
+    It ends with `-dirty` where the file differs from the commit, or is not tracked. A file in no repository is left
+    out, and so is one whose repository has no commit yet, or belongs to someone else: git does not answer for that.
+    """
+    inside: dict[Path, dict[str, str]] = {}
+    tops: dict[Path, Path | None] = {}
+    for name in files:
+        if name in NO_FILE:
+            continue
+        # A loop of links is a RuntimeError before Python 3.13, and a NUL in a name is a ValueError.
+        with suppress(OSError, RuntimeError, ValueError):
+            path = (root / name).resolve()
+            if path.parent not in tops:
+                tops[path.parent] = repository_root(path.parent)
+            if (top := tops[path.parent]) is not None:
+                inside.setdefault(top, {})[name] = path.relative_to(top).as_posix()
+    return {name: commit for top, paths in inside.items() for name, commit in _commits_in(top, paths).items()}
+
+
+def _commits_in(top: Path, paths: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the commit of files of one repository; `paths` are theirs from its root, by name."""
+    below = os.path.commonpath(paths.values()) or "."
+    told = git(
+        top,
+        *("status", "--porcelain=v2", "-z", "--branch", "--untracked-files=normal", "--ignored=matching"),
+        *("--ignore-submodules=dirty", "--", f":(top,literal){below}" if below != "." else "."),
+    )
+    head, differing = _read_status(told or "")
+    if head in ("", _NONE_YET):
+        return {}
+    folders = tuple(path for path in differing if path.endswith("/"))
+    return {
+        name: f"{head}-dirty" if path in differing or path.startswith(folders) else head for name, path in paths.items()
+    }
+
+
+def _read_status(told: str) -> tuple[str, frozenset[str]]:
+    r"""
+    Return the commit and the paths that differ from it, of what `git status --porcelain=v2 -z` printed.
+
+    A folder that is not tracked ends with a slash.
+
+    >>> _read_status("# branch.oid 5d1c\0001 .M N... 1 1 1 a b c d.yaml\0? e/\0")[0]
+    '5d1c'
+    >>> sorted(_read_status("1 .M N... 1 1 1 a b c d.yaml\0? e/\0002 R. N... 1 1 1 a b R100 new.yaml\0old.yaml\0")[1])
+    ['d.yaml', 'e/', 'new.yaml', 'old.yaml']
+    """
+    head, paths = "", set[str]()
+    rows = iter(told.split("\0"))
+    for row in rows:
+        if row.startswith(_HEAD):
+            head = row.removeprefix(_HEAD)
+        elif row[:2] in _COLUMNS:
+            paths.add(row.split(" ", _COLUMNS[row[:2]])[-1])
+        if row.startswith("2 "):
+            paths.add(next(rows, ""))
+    return head, frozenset(paths)
+
+
+_COLUMNS = {"1 ": 8, "2 ": 9, "u ": 10, "? ": 1, "! ": 1}
+"""How many columns come before the path, by the kind of row."""
 
 
 def _status(root: Path) -> list[str]:

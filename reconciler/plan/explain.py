@@ -13,11 +13,11 @@ from difflib import get_close_matches
 from typing import assert_never
 
 from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email
-from reconciler.model.core import Address, Desired, DesiredCustomer, Live, LiveCustomer
+from reconciler.model.core import Action, Address, Desired, DesiredCustomer, Live, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Records, Via
 from reconciler.model.plan import Blocked, Plan
 from reconciler.model.policy import Terms
-from reconciler.model.reports import Archived, Explanation, Row, RuleCheck, UserSides
+from reconciler.model.reports import Explanation, LastMove, Row, RuleCheck, UserSides
 from reconciler.plan.customer import Means, difference, external_ids_of, recorded_protected
 from reconciler.plan.diff import Comparison, compare
 from reconciler.plan.identity import Identity, Known, Nobody
@@ -205,12 +205,12 @@ def explain(
     live: Live,
     records: Records,
     terms: Terms,
-    archived: Archived | None = None,
+    last: LastMove | None = None,
 ) -> Explanation | None:
     """
     Return why `plan`, made of the other values, does what it does to `address`; None where no side knows it.
 
-    `archived` is our last archive of it, if there was one and no restore since.
+    `last` is our last create, archive or restore of it, if there was one.
     """
     key = address.external_id
     customer, row = desired.customers.get(key), records.bindings.get(key)
@@ -226,6 +226,7 @@ def explain(
             return None
     there = _there(identity, row, known)
     shelved = address.email is None and isinstance(there, ArchivedByUs)
+    active = address.email is None and isinstance(there, Active)
     asked = address.email is None and not shelved
     return Explanation(
         address=address,
@@ -237,7 +238,8 @@ def explain(
         users=users,
         outcome=outcome_of(plan, address),
         shelved=shelved,
-        archived=archived if shelved else None,
+        archived=last if shelved and last is not None and last.intent.action is Action.ARCHIVE else None,
+        activated=last if active and last is not None and last.intent.action is not Action.ARCHIVE else None,
     )
 
 

@@ -10,11 +10,11 @@ from reconciler.api.times import rfc3339
 from reconciler.escape import visible
 from reconciler.kinds import CUSTOMER
 from reconciler.kinds.kind import canonical_email
-from reconciler.model.core import DesiredCustomer, DesiredUser, LiveCustomer, LiveUser
+from reconciler.model.core import Action, DesiredCustomer, DesiredUser, LiveCustomer, LiveUser
 from reconciler.model.ledger import Binding
 from reconciler.model.plan import Plan
-from reconciler.model.reports import Explanation, Row
-from reconciler.report.history import change_json, in_run, masked_intent, moment, why
+from reconciler.model.reports import Explanation, LastMove, Row
+from reconciler.report.history import binding_json, change_json, in_run, masked_intent, moment, why
 from reconciler.report.layout import BLANK, EMPTY, Line, Span, address, aligned, count, line, page, shown
 from reconciler.report.plan_text import outcome_lines
 from reconciler.report.redact import masked, masked_address, masked_plan
@@ -49,7 +49,8 @@ def explanation_json(told: Explanation, plan: Mapping[str, Any], *, redact: bool
             {"rule": check.rule, "archives": check.archives, "holds": check.holds, "why": check.why}
             for check in one.archiving
         ],
-        "archived": None if one.archived is None else change_json(one.archived.intent, one.archived.run),
+        "archived": _move_json(one.archived),
+        "activated": _move_json(one.activated),
         "users": [
             {"email": user.email, "source": user.source, "recorded": user.recorded, "listed": user.listed}
             for user in one.users
@@ -60,15 +61,25 @@ def explanation_json(told: Explanation, plan: Mapping[str, Any], *, redact: bool
 
 def _masked(told: Explanation) -> Explanation:
     """Return `told` with personal values masked."""
-    archived = told.archived
     return replace(
         told,
-        archived=None if archived is None else replace(archived, intent=masked_intent(archived.intent)),
+        archived=_masked_move(told.archived),
+        activated=_masked_move(told.activated),
         address=masked_address(told.address),
         fields=tuple(_masked_row(row) for row in told.fields),
         users=tuple(replace(user, email=masked("email", user.email)) for user in told.users),
         outcome=masked_plan(told.outcome),
     )
+
+
+def _masked_move(move: LastMove | None) -> LastMove | None:
+    """Return a create, an archive or a restore with its values masked."""
+    return None if move is None else replace(move, intent=masked_intent(move.intent))
+
+
+def _move_json(move: LastMove | None) -> dict[str, Any] | None:
+    """Return a create, an archive or a restore as the history has it."""
+    return None if move is None else change_json(move.intent, move.run, move.entry)
 
 
 def _masked_row(row: Row) -> Row:
@@ -92,7 +103,14 @@ def _lines(told: Explanation, width: int) -> Iterator[Line]:
         yield BLANK
     if told.shelved:
         yield line("Why is it archived?", "bold")
-        yield from _archived(told)
+        if told.archived is None:
+            yield line("not recorded: the ledger does not have when this tool archived it, nor why", indent=2)
+        else:
+            yield from _moved("archived", told.archived)
+        yield BLANK
+    if told.activated is not None:
+        yield line("Why is it active?", "bold")
+        yield from _moved(_ACTIVATED[told.activated.intent.action], told.activated)
         yield BLANK
     if told.archiving:
         yield line("May it be archived?", "bold")
@@ -116,14 +134,14 @@ def _lines(told: Explanation, width: int) -> Iterator[Line]:
     yield from _outcome(told.outcome, width)
 
 
-def _archived(told: Explanation) -> Iterator[Line]:
-    """Yield when we archived it, in which run, and why."""
-    if told.archived is None:
-        yield line("the ledger does not have when this tool archived it, nor why", indent=2)
-        return
-    intent = told.archived.intent
-    yield line(f"archived {moment(rfc3339(intent.opened_at))}: {why(intent) or 'the ledger has no reason'}", indent=2)
-    yield line(in_run(intent.run, told.archived.run), indent=2)
+_ACTIVATED = {Action.CREATE: "created", Action.RESTORE: "restored"}
+
+
+def _moved(verb: str, move: LastMove) -> Iterator[Line]:
+    """Yield when a customer was created, archived or restored, why, in which run, and by whom."""
+    intent = move.intent
+    yield line(f"{verb} {moment(rfc3339(intent.opened_at))}: {why(intent, move.run, move.entry)}", indent=2)
+    yield line(in_run(intent.run, move.run), indent=2)
 
 
 def _outcome(plan: Plan, width: int) -> Iterator[Line]:
@@ -227,21 +245,6 @@ def bindings_text(bindings: Iterable[Binding], *, width: int, color: bool) -> st
     if table is None:
         table = [line("  ".join(filter(None, row))) for row in rows]
     return page([*table, line(f"{count(len(rows), 'customer')}.", "bold")], width=width, color=color)
-
-
-def binding_json(one: Binding) -> dict[str, Any]:
-    """Return one of the ledger's customers as a value for JSON, without its values."""
-    return {
-        "external_id": one.external_id,
-        "id": one.id,
-        "live_external_id": one.live_external_id,
-        "created_at": one.created_at,
-        "state": one.state.value,
-        "protected": one.protected,
-        "via": one.via.value,
-        "project": one.project,
-        "source": one.source,
-    }
 
 
 def _customer(view: CustomerView, width: int, *, redact: bool) -> Iterator[Line]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from command_line import ONE, THREE, Online, Place, fits, raw
+from git_values import git
 
 from reconciler.errors import Source
 from reconciler.ledger.open import open_ledger
@@ -59,13 +60,16 @@ def test_the_changes_of_one_run_are_shown_by_the_beginning_of_its_id(shop: Onlin
     document = shop.run("history", name[:8], "--format", "json").json
     assert [row["id"] for row in document["runs"]] == [name]
     (at,) = [one.pop("at") for one in document["changes"]]
+    who = document["runs"][0]["who"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", at)
     assert document["changes"] == [
         {
             "run": name,
             "command": "apply",
+            "who": who,
             "reason": "declared",
             "source": {"file": "customers.yaml", "line": 2},
+            "values_removed": False,
             "action": "patch",
             "address": "acme",
             "id": shop.id_of("acme"),
@@ -135,7 +139,7 @@ def test_hostile_texts_of_a_run_are_made_visible(here: Place) -> None:
     intent = Intent(
         "abcd1", 1, Action.CREATE, Address(evil), None, 1.0, after={evil: evil}, status=Status.FAILED, message=evil
     )
-    intent = replace(intent, reason=Reason.ENTRY_GONE, source=Source(evil, 3))
+    intent = replace(intent, reason=Reason.ENTRY_GONE, source=Source(evil, 3), commit=evil)
     _hold(here, PutRun(run), PutIntent(intent))
     for words in (["history"], ["history", "abcd1"], ["history", "--key", str(Address(evil))]):
         ran = here.run(*words)
@@ -188,7 +192,8 @@ def test_the_history_of_a_key_tells_its_whole_life(shop: Online) -> None:
     ]
     text = shop.run("history", "--key", shop.id_of("acme")).out
     assert "  archive best  " in text
-    assert "      its entry was removed from customers.yaml\n" in text
+    assert "      its entry was removed from customers.yaml; last applied from customers.yaml:2\n" in text
+    assert "  former keys: acme\n" in text
     assert "(apply), ana, commit 5d1c2f0c7b" in text
 
 
@@ -198,15 +203,111 @@ def test_the_history_of_a_user_is_asked_for_by_its_address(shop: Online) -> None
     assert [(one["action"], one["address"]) for one in told] == [("create_user", "acme/jane@acme.example")]
 
 
-def test_a_key_that_no_run_changed_is_an_error(shop: Online) -> None:
-    shop.applied(ONE)
+def test_a_key_that_no_run_changed_is_an_error_that_names_what_may_be_meant(shop: Online) -> None:
+    shop.applied(THREE)
     ran = shop.run("history", "--key", "acm")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "error: acm: no run changed it\n  an external_id is compared as it is\n"
+    assert ran.err == "error: acm: this ledger has no change of it\n  did you mean acme?\n"
+    user = shop.run("history", "--key", "acme/jan@acme.example").err
+    assert user.endswith("  did you mean acme/jane@acme.example?\n")
+    assert "`reconciler state list` lists the customers" in shop.run("history", "--key", "zzz").err
 
 
-def test_a_run_and_a_key_together_are_refused(shop: Online) -> None:
-    assert "give a run or --key, not both" in shop.run("history", "abcd", "--key", "acme").err
+def test_a_key_that_the_ledger_forgot_is_still_what_may_be_meant(shop: Online) -> None:
+    shop.applied(ONE)
+    shop.run("state", "rm", "acme")
+    assert "did you mean acme?" in shop.run("history", "--key", "acne").err
+    document = shop.run("history", "--key", "acme", "--format", "json").json
+    assert (document["bound"], document["keys"], len(document["changes"])) == (None, ["acme"], 1)
+    assert "not managed: the ledger binds no customer to this key" in shop.run("history", "--key", "acme").out
+
+
+def test_a_customer_that_was_only_adopted_has_a_life_without_changes(shop: Online) -> None:
+    shop.load({"external_id": "acme", "name": "Acme", "email": "billing@acme.example", "city": "Boston"})
+    shop.applied(ONE)
+    document = shop.run("history", "--key", "acme", "--format", "json").json
+    assert fits(document, "history")
+    assert (document["bound"]["via"], document["changes"]) == ("matched", [])
+    assert "  No run changed it.\n" in shop.run("history", "--key", "acme").out
+
+
+def test_a_run_and_a_key_show_what_the_run_did_to_the_customer(shop: Online) -> None:
+    shop.applied(THREE)
+    first = str(runs(shop)[0]["id"])
+    shop.applied(THREE.replace("Boston", "Dover"))
+    document = shop.run("history", first, "--key", "acme", "--format", "json").json
+    assert fits(document, "history")
+    assert [run["id"] for run in document["runs"]] == [first]
+    assert [(one["action"], one["address"]) for one in document["changes"]] == [
+        ("create", "acme"),
+        ("create_user", "acme/jane@acme.example"),
+    ]
+
+
+def test_a_run_that_did_not_change_the_customer_is_an_error_that_names_those_that_did(shop: Online) -> None:
+    shop.applied(THREE)
+    shop.applied(THREE.replace("Boston", "Dover"))
+    first, second = (str(run["id"]) for run in runs(shop))
+    ran = shop.run("history", second, "--key", "globex")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        f"error: globex: run {second[:8]} did not change it\n"
+        f"  runs that did: {first[:8]}; `reconciler history --key globex` lists its changes\n"
+    )
+
+
+def test_a_change_says_of_which_commit_its_file_was_and_that_it_differed(shop: Online) -> None:
+    git(shop.folder, "init", "-q")
+    shop.write(".gitignore", "state/\n.reconciler/\n")
+    shop.write("customers.yaml", ONE)
+    git(shop.folder, "add", ".")
+    git(shop.folder, "commit", "-q", "-m", "one")
+    head = git(shop.folder, "rev-parse", "HEAD")
+    shop.run("apply", "-f", "customers.yaml", "--auto-approve")
+    shop.applied(ONE.replace("Boston", "Dover"))
+    told = shop.run("history", "--key", "acme", "--format", "json").json["changes"]
+    assert [one["source"]["commit"] for one in told] == [head, f"{head}-dirty"]
+    text = shop.run("history", str(runs(shop)[1]["id"])).out
+    assert f"      declared at customers.yaml:2, which differed from commit {head[:12]}\n" in text
+    assert f"declared at customers.yaml:2 of commit {head[:12]}\n" in shop.run("history", "--key", "acme").out
+
+
+def test_what_seed_generates_what_undo_reverts_and_what_duplicates_archives_say_so(shop: Online) -> None:
+    shop.load(*({"external_id": "twice", "name": "Twice", "email": "t@x.example"} for _ in range(2)))
+    assert shop.run("seed", "--customers", "1", "--auto-approve").code == 0
+    made = str(runs(shop)[0]["id"])
+    shop.later()
+    assert shop.run("undo", made, "--auto-approve").code == 0
+    assert shop.run("duplicates", "--archive", "--auto-approve").code == 0
+    for number, reason, words in (
+        (0, "seed", "      generated by seed\n"),
+        (1, "undo", f"      undoes run {made[:8]}\n"),
+        (2, "duplicate", "      a duplicate (duplicates)\n"),
+    ):
+        name = str(runs(shop)[number]["id"])
+        (one,) = shop.run("history", name, "--format", "json").json["changes"]
+        assert (one["reason"], one["source"]) == (reason, None)
+        assert words in shop.run("history", name).out
+
+
+def test_a_change_of_a_run_that_kept_no_reason_says_that_none_is_recorded(here: Place) -> None:
+    here.variables |= {"AP_BASE_URL": "http://127.0.0.1:1"}
+    _hold(here, PutRun(Run("abcd1", "2026-01-05T00:00:00.000000Z", "apply")), *_three("abcd1"))
+    (one,) = here.run("history", "--key", "k1", "--format", "json").json["changes"]
+    assert (one["reason"], one["source"], one["who"]) == (None, None, None)
+    assert "      reason not recorded: the run was of an older version\n" in here.run("history", "--key", "k1").out
+
+
+def test_what_was_pruned_or_forgotten_is_said_and_why_and_where_stays(shop: Online) -> None:
+    shop.applied(THREE)
+    shop.run("state", "forget", "globex", "--auto-approve")
+    (forgotten,) = shop.run("history", "--key", "globex", "--format", "json").json["changes"]
+    assert (forgotten["values_removed"], forgotten["reason"]) == (True, "declared")
+    assert "      its values were removed (`state forget`)\n" in shop.run("history", "--key", "globex").out
+    shop.run("history", "prune", "--older-than", "0d", "--auto-approve")
+    (pruned,) = shop.run("history", "--key", "initech", "--format", "json").json["changes"]
+    assert (pruned["values_removed"], pruned["source"]) == (True, {"file": "customers.yaml", "line": 9})
+    assert "      its values were removed (`history prune`, " in shop.run("history", "--key", "initech").out
 
 
 def test_a_change_of_the_api_command_is_said_to_be_requested_directly(shop: Online) -> None:

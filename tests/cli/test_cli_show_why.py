@@ -69,13 +69,39 @@ def test_show_why_of_an_archived_customer_says_when_in_which_run_why_and_from_wh
     name = shop.run("history", "--format", "json").json["runs"][-1]["id"]
     ran = shop.run("show", "globex", "--why", "-f", "customers.yaml")
     assert re.search(
-        r"Why is it archived\?\n  archived \S+ \S+Z: its entry was removed from customers.yaml\n"
-        rf"  in run {name[:8]} \(apply\), \S+ \d+,\s+commit 5d1c2f0c7b\n",
+        r"Why is it archived\?\n  archived \S+ \S+Z: its entry was removed from customers.yaml; last\s+applied from "
+        rf"customers.yaml:8\n  in run {name[:8]} \(apply\), \S+ \d+,\s+commit 5d1c2f0c7b\n",
         ran.out,
     )
     assert "May it be archived?" not in ran.out
     told = shop.run("show", "globex", "--why", "-f", "customers.yaml", "--format", "json").json
     assert (told["archived"]["run"], told["archived"]["reason"], told["archiving"]) == (name, "entry_gone", [])
+    assert told["archived"]["entry"] == {"file": "customers.yaml", "line": 8}
+
+
+def test_show_why_of_an_active_customer_says_who_created_or_restored_it_and_why(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    words = ("apply", "-f", "customers.yaml", "--auto-approve")
+    assert shop.run(*words, GITHUB_ACTOR="ana").code == 0
+    created = shop.run("show", "acme", "--why", "-f", "customers.yaml")
+    assert re.search(
+        r"Why is it active\?\n  created \S+ \S+Z: declared at customers.yaml:2\n  in run \w{8} \(apply\), ana\n",
+        created.out,
+    )
+    shop.applied(ONE.replace("city: Boston", "archived: true"))
+    shop.later()
+    shop.write("customers.yaml", ONE)
+    assert shop.run(*words, GITHUB_ACTOR="joe").code == 0
+    told = shop.run("show", "acme", "--why", "-f", "customers.yaml", "--format", "json").json
+    assert (told["activated"]["action"], told["activated"]["who"], told["archived"]) == ("restore", "joe", None)
+    assert told["activated"]["source"] == {"file": "customers.yaml", "line": 2}
+
+
+def test_show_why_of_a_customer_that_was_only_adopted_has_no_change_to_tell(shop: Online) -> None:
+    shop.load({"external_id": "acme", "name": "Acme", "email": "billing@acme.example", "city": "Boston"})
+    shop.applied(ONE)
+    told = shop.run("show", "acme", "--why", "-f", "customers.yaml", "--format", "json").json
+    assert (told["activated"], told["archived"]) == (None, None)
 
 
 def test_show_why_of_a_customer_that_only_the_history_has_leads_there(shop: Online) -> None:

@@ -111,6 +111,77 @@ def test_a_dry_run_shows_the_plan_and_sends_nothing(shop: Online) -> None:
     assert len(shop.run("history", "--format", "json").json["runs"]) == 1
 
 
+def since(shop: Online, run: str) -> list[tuple[str, str, str | None, list[dict[str, str]]]]:
+    """Return what a dry run says happened since a run: whom to, by which command or as what, and the fields."""
+    document = shop.run("undo", run, "--dry-run", "--format", "json").json
+    assert fits(document, "plan")
+    return [
+        (
+            one["address"],
+            "outside" if one["change"] is None else one["change"]["action"],
+            one["became"],
+            one["fields"],
+        )
+        for one in document["since"]
+    ]
+
+
+def test_a_dry_run_says_that_nothing_has_changed_since(shop: Online) -> None:
+    shop.applied(ONE)
+    assert since(shop, last_run(shop)) == []
+    assert "\n\nNothing has changed since.\n\n" in shop.run("undo", last_run(shop), "--dry-run").out
+
+
+def test_a_dry_run_names_the_later_run_that_changed_what_the_run_left(shop: Online) -> None:
+    shop.applied(ONE)
+    first = last_run(shop)
+    shop.write("customers.yaml", ONE.replace("Boston", "Dover"))
+    shop.run("apply", "-f", "customers.yaml", "--auto-approve", GITHUB_ACTOR="ana")
+    assert since(shop, first) == [("acme", "patch", None, [])]
+    text = shop.run("undo", first, "--dry-run").out
+    assert f"in run {last_run(shop)[:8]} (apply), ana\n" in text
+    assert "      city: Boston -> Dover\n" in text
+
+
+def test_a_dry_run_tells_what_was_changed_outside_from_what_a_later_run_changed(shop: Online) -> None:
+    shop.applied(ONE)
+    first = last_run(shop)
+    shop.run("api", "customers", "patch", shop.id_of("acme"), "--city", "Dover")
+    shop.load({"id": shop.id_of("acme"), "state": "DE", "name": "Acme Inc"})
+    shop.later()
+    assert since(shop, first) == [
+        ("acme", "patch", None, []),
+        ("acme", "outside", None, [{"name": "name", "left": "Acme", "now": "Acme Inc"}]),
+    ]
+    assert (
+        "  acme  changed outside Reconciler\n      name: Acme -> Acme Inc\n" in shop.run("undo", first, "--dry-run").out
+    )
+
+
+def test_a_dry_run_says_who_was_archived_or_restored_meanwhile(shop: Online) -> None:
+    shop.applied(THREE)
+    first = last_run(shop)
+    shop.applied(THREE.replace("office@initech.example", "office@initech.example, archived: true"))
+    shop.load({"id": shop.id_of("globex"), "archived": True})
+    shop.later()
+    assert [one[:3] for one in since(shop, first)] == [("globex", "outside", "archived"), ("initech", "archive", None)]
+    shop.load({"id": shop.id_of("initech"), "archived": False})
+    assert [one[:3] for one in since(shop, first)] == [
+        ("globex", "outside", "archived"),
+        ("initech", "archive", None),
+        ("initech", "outside", "active"),
+    ]
+
+
+def test_a_dry_run_masks_what_happened_since_where_it_is_asked_to(shop: Online) -> None:
+    shop.applied(ONE)
+    shop.load({"id": shop.id_of("acme"), "city": "Lima"})
+    shop.later()
+    for form in ("text", "json"):
+        out = shop.run("undo", last_run(shop), "--dry-run", "--redact", "--format", form).out
+        assert [word for word in ("Lima", "Boston") if word in out] == []
+
+
 def test_a_run_that_is_not_there_is_an_error_and_nothing_is_asked(shop: Online) -> None:
     shop.applied(ONE)
     sent = shop.requests()

@@ -264,6 +264,7 @@ def test_a_tally_counts_what_a_run_sent_and_what_was_done(ledger: Ledger) -> Non
 def test_the_history_of_a_customer_is_found_by_key_by_former_key_and_by_id(ledger: Ledger) -> None:
     acme = CustomerId("cus_1")
     born = Intent("r1", 1, Action.CREATE, Address("old"), acme, 1.0, reason=Reason.DECLARED, source=Source("a.yaml", 3))
+    born = replace(born, commit="5d1c2f0c7b-dirty")
     user = Intent("r1", 2, Action.CREATE_USER, Address("old", "jane@acme.example"), acme, 2.0)
     gone = Intent("r2", 1, Action.ARCHIVE, Address("new"), acme, 3.0, reason=Reason.ENTRY_GONE, source=Source("a.yaml"))
     other = Intent("r2", 2, Action.ARCHIVE, Address("other"), CustomerId("cus_2"), 4.0)

@@ -57,6 +57,7 @@ ARCHIVE = Intent(
     closed_at=15.0,
     reason=Reason.ENTRY_GONE,
     source=Source("customers.yaml"),
+    commit="5d1c2f0c7b",
 )
 LATER = replace(PATCH, run="new")
 BEFORE, NOW = "2025-06-01T00:00:00.000000Z", "2026-02-01T00:00:00.000000Z"

@@ -195,7 +195,7 @@ def test_any_text_comes_back(text: str) -> None:
 
 
 def test_why_and_from_where_a_change_was_planned_is_not_sealed_as_it_is_nothing_personal(tmp_path: Path) -> None:
-    change = replace(INTENT, reason=Reason.DECLARED, source=Source("customers.yaml", 7))
+    change = replace(INTENT, reason=Reason.DECLARED, source=Source("customers.yaml", 7), commit="5d1c2f0c7b")
     with opened(tmp_path, KEY) as ledger:
         ledger.commit([PutIntent(change)])
         assert ledger.history("key-1") == (change,)

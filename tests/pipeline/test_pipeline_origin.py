@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 from pathlib import Path
 
 import pytest
+from git_values import git
 
-from reconciler.pipeline.resources import origin_of_run
-
-
-def git(folder: Path, *words: str) -> str:
-    """Run git in a folder, as nobody in particular."""
-    person = ("-c", "user.name=A", "-c", "user.email=a@x.example", "-c", "commit.gpgsign=false")
-    return subprocess.run(
-        ["git", *person, *words],  # noqa: S607 - git is found as the user finds it
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+from reconciler.pipeline.resources import commits_of, origin_of_run
 
 
 @pytest.fixture
@@ -85,3 +74,67 @@ def test_ci_says_who_which_commit_and_which_job(
     git(tmp_path, "init", "-q")
     origin = origin_of_run(tmp_path, variables)
     assert (origin.actor, origin.commit, origin.ci_url) == told
+
+
+def test_a_file_is_of_its_repository_s_commit_and_dirty_where_it_differs(checkout: Path) -> None:
+    head = git(checkout, "rev-parse", "HEAD")
+    assert commits_of(checkout, ["customers.yaml"]) == {"customers.yaml": head}
+    (checkout / "new.yaml").write_text("customers: {}\n")
+    (checkout / "folder").mkdir()
+    (checkout / "folder" / "a b.yaml").write_text("customers: {}\n")
+    (checkout / ".gitignore").write_text("ours/\n")
+    (checkout / "ours").mkdir()
+    (checkout / "ours" / "c.yaml").write_text("customers: {}\n")
+    names = ["customers.yaml", "new.yaml", "folder/a b.yaml", "ours/c.yaml"]
+    assert commits_of(checkout, names) == {name: head if name == names[0] else f"{head}-dirty" for name in names}
+
+
+def test_a_file_that_was_renamed_changed_or_staged_differs(checkout: Path) -> None:
+    head = git(checkout, "rev-parse", "HEAD")
+    git(checkout, "mv", "customers.yaml", "other.yaml")
+    assert commits_of(checkout, ["other.yaml"]) == {"other.yaml": f"{head}-dirty"}
+    assert commits_of(checkout, ["customers.yaml"]) == {"customers.yaml": f"{head}-dirty"}
+
+
+def test_each_file_is_of_its_own_repository_wherever_the_project_is(checkout: Path) -> None:
+    other = checkout.parent / f"{checkout.name}-other"
+    other.mkdir()
+    git(other, "init", "-q")
+    (other / "west.yaml").write_text("customers: {}\n")
+    git(other, "add", ".")
+    git(other, "commit", "-q", "-m", "another")
+    (checkout / "linked.yaml").symlink_to(other / "west.yaml")
+    names = ["customers.yaml", f"../{other.name}/west.yaml", "linked.yaml"]
+    heads = [git(folder, "rev-parse", "HEAD") for folder in (checkout, other, other)]
+    assert commits_of(checkout, names) == dict(zip(names, heads, strict=True))
+
+
+def test_a_file_in_no_repository_on_standard_input_or_of_a_hostile_name_has_no_commit(tmp_path: Path) -> None:
+    for name in ("customers.yaml", "-", "<stdin>", "", "a\0b", "loop.yaml", "\x1b[31m\n.yaml"):
+        (tmp_path / "loop.yaml").unlink(missing_ok=True)
+        (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+        assert commits_of(tmp_path, [name]) == {}
+
+
+def test_a_name_with_control_characters_is_known_to_git_as_it_is(checkout: Path) -> None:
+    name = "\x1b[31m\n\t:(top)*.yaml"
+    (checkout / name).write_text("customers: {}\n")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "two")
+    head = git(checkout, "rev-parse", "HEAD")
+    assert commits_of(checkout, [name, "customers.yaml"]) == {name: head, "customers.yaml": head}
+    (checkout / name).write_text("customers: []\n\n")
+    assert commits_of(checkout, [name, "customers.yaml"]) == {name: f"{head}-dirty", "customers.yaml": head}
+
+
+def test_a_repository_that_git_does_not_know_gives_no_commit(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_text("gitdir: nowhere\n")
+    (tmp_path / "customers.yaml").write_text("customers: {}\n")
+    assert commits_of(tmp_path, ["customers.yaml"]) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to someone else")
+def test_a_repository_that_belongs_to_someone_else_gives_no_commit(checkout: Path) -> None:
+    for path in (checkout, checkout / ".git"):
+        os.chown(path, 12345, 12345)
+    assert commits_of(checkout, ["customers.yaml"]) == {}

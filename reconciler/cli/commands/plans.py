@@ -112,7 +112,7 @@ def drift(ctx: click.Context, /, **given: Any) -> None:
 @shared.settings(shared.limits, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
-@click.option("--dry-run", is_flag=True, help="Show the plan, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and what has changed since RUN, and do nothing.")
 @shared.consent
 @click.pass_context
 def undo(ctx: click.Context, /, **given: Any) -> None:

@@ -84,14 +84,16 @@ def history_list(**given: Any) -> None:
     """
     List the runs that wrote to the account, newest last; with RUN, an id or how it begins, its changes.
 
-    With --key every change of one customer and its users, oldest first: when, in which run, by whom, from which
-    commit, why, and how it ended; also what was done under a former key. It reads the ledger and asks the API nothing.
+    With --key every change of one customer and its users, oldest first: when, in which run, by whom, why, from which
+    line of which commit, and how it ended; also what was done under a former key. With RUN and --key, what the run did
+    to the customer. It reads the ledger and asks the API nothing.
 
     \b
     Example:
       reconciler history list
       reconciler history list 3f2a91c0 --format json
       reconciler history list --key acme
+      reconciler history list 3f2a91c0 --key acme
     """  # noqa: D301 - click's mark
     from reconciler.cli.history import listed
 
