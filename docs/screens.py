@@ -1,8 +1,8 @@
 """
 The screens of the docs: what commands print on a terminal, as SVG, from real runs against the emulator.
 
-`docs/generate.py` writes and checks them. What differs from run to run, addresses and times, is written as if it
-did not.
+`docs/generate.py` writes and checks them. What differs from run to run, addresses, names of runs
+and times, is written as if it did not.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ customers:
 """
 _FONTS = re.compile(r"\s*@font-face \{.*?\n    \}\n", re.DOTALL)
 _URL = re.compile(r"http://127\.0\.0\.1:\d+")
+_RUN = re.compile(r"\bin run [0-9a-f]{8}\b")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d(?::\d\d(?:\.\d+)?)?")
 
 
@@ -112,6 +113,7 @@ def printed(folder: Path, *words: str) -> str:
     """Return what a command writes to a terminal of `COLUMNS` columns on stdout, as it is in every run."""
     given = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     given |= {"TERM": "xterm", "LC_ALL": "C.UTF-8", "XDG_STATE_HOME": str(folder / ".state"), "AP_ENVIRONMENT": "demo"}
+    given["GITHUB_ACTOR"] = "ana"
     command = [sys.executable, "-m", "reconciler", *words]
     with terminal() as (ours, theirs):
         # stderr tells how far it is; what validate finds stands there too.
@@ -120,7 +122,8 @@ def printed(folder: Path, *words: str) -> str:
             os.close(theirs)
             content = b"".join(_read(ours))
     text = content.decode().replace("\r\n", "\n")
-    return _TIME.sub(r"2026-01-05\g<1>09:30", _URL.sub("http://127.0.0.1:8085", text))
+    text = _RUN.sub("in run 3f2a91c0", _URL.sub("http://127.0.0.1:8085", text))
+    return _TIME.sub(r"2026-01-05\g<1>09:30", text)
 
 
 @contextmanager
