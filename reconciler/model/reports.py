@@ -25,6 +25,7 @@ from reconciler.errors import Source
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef
 from reconciler.model.ledger import BindingState, Intent, Run
 from reconciler.model.plan import Blocked, Plan, Unverified
+from reconciler.model.reasons import ReasonCode, ReasonParts, check_parts
 
 
 class DriftKind(StrEnum):
@@ -133,6 +134,104 @@ class Drift:
         return sum(one.kind is kind for one in self.findings)
 
 
+class RemarkCode(ReasonCode):
+    """One thing that an explanation says of a customer: what was read, or what follows from it."""
+
+    # Is it declared?
+    DECLARED_AT = "declared_at", "source"
+    NOT_DECLARED = "not_declared"
+    RENAMED = "renamed", "source", "to"
+    FORGOTTEN = "forgotten", "source"
+    ARCHIVED_SET = "archived_set"
+    ARCHIVED_NOT_SET = "archived_not_set"
+    PROTECT_SET = "protect_set"
+    PROTECT_LIFTED = "protect_lifted"
+    IGNORES = "ignores", "fields"
+    WAS_IN_READ = "was_in_read", "file"
+    WAS_IN_UNREAD = "was_in_unread", "file"
+    IN_PROJECT = "in_project", "project"
+    LEFT_OUT = "left_out"
+    # Who is it?
+    PINNED = "pinned", "id"
+    BOUND = "bound", "id", "state", "via"
+    NOT_IN_LEDGER = "not_in_ledger"
+    CARRIED_BY = "carried_by", "ids"
+    CARRIED_BY_NONE = "carried_by_none"
+    FOUND_BY_PIN = "found_by_pin", "id"
+    FOUND_BY_MOVE = "found_by_move", "id"
+    FOUND_BY_CREATE = "found_by_create", "id"
+    FOUND_BY_MATCH = "found_by_match", "id"
+    NOBODY = "nobody"
+    UNDECIDED = "undecided"
+    NOT_READ_YET = "not_read_yet"
+    # Is it active?
+    LISTED = "listed", "id"
+    NOT_LISTED = "not_listed", "id"
+    IN_NARROW_LIST = "in_narrow_list"
+    NOT_IN_NARROW_LIST = "not_in_narrow_list"
+    GET_FOUND = "get_found"
+    GET_NOT_FOUND = "get_not_found"
+    WRITTEN_RECENTLY = "written_recently", "seconds"
+    ARCHIVED_LISTING_UNKNOWN = "archived_listing_unknown"
+    ARCHIVED_ARE_LISTED = "archived_are_listed"
+    ARCHIVED_ARE_NOT_LISTED = "archived_are_not_listed"
+    LISTING_KNOWN_BY = "listing_known_by", "how"
+    ACTIVE = "active"
+    COUNTS_AS_ACTIVE = "counts_as_active"
+    ARCHIVED_BY_US = "archived_by_us"
+    COUNTS_AS_ARCHIVED = "counts_as_archived"
+    ARCHIVED_OUTSIDE = "archived_outside"
+    HIDDEN_OR_GONE = "hidden_or_gone"
+    INCONCLUSIVE = "inconclusive"
+    RESTORED_SINCE = "restored_since"
+    # What differs?
+    FIELD_NOT_DECLARED = "field_not_declared"
+    FIELD_IGNORED = "field_ignored"
+    UNRECORDED = "unrecorded", "live"
+    COMPARED = "compared", "applied", "live", "observed"
+    # May it be archived?
+    IS_DECLARED = "is_declared"
+    NOT_MANAGED = "not_managed"
+    FILE_NOT_READ = "file_not_read", "file"
+    FILE_UNKNOWN = "file_unknown"
+    STATE_IS = "state_is", "state"
+    ENTRY_REMOVED = "entry_removed"
+    OWNED = "owned"
+    ABSENT = "absent"
+    PRUNE_IS = "prune_is", "prune"
+    OTHER_KEY = "other_key"
+    NOT_OWNED = "not_owned"
+    IN_LEDGER = "in_ledger"
+    PROTECTED = "protected"
+    NOT_PROTECTED = "not_protected"
+    PATTERN = "pattern"
+    PATTERN_AT = "pattern_at", "source"
+    NO_PATTERN = "no_pattern"
+    CLAIMED = "claimed", "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that is said: a closed code, and the typed parts that it carries."""
+
+    code: ReasonCode
+    parts: ReasonParts = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse parts that the code does not carry."""
+        check_parts(self.code, self.parts)
+
+
+class FieldOutcome(StrEnum):
+    """What follows for a field."""
+
+    RELEASED = "released"
+    NOT_COMPARED = "not_compared"
+    BLOCKED = "blocked"
+    UNCHANGED = "unchanged"
+    PATCH = "patch"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """
@@ -143,23 +242,35 @@ class Row:
 
     name: str
     sides: tuple[tuple[str, str | None], ...]
-    rule: str
-    then: str
+    rule: Remark
+    then: FieldOutcome
     cause: Cause | None = None
+
+
+class ArchiveRule(StrEnum):
+    """A rule that archives a customer, or that keeps it from being archived."""
+
+    DECLARED = "declared"
+    ENTRY_GONE = "entry_gone"
+    OWNED = "owned"
+    PROTECTED = "protected"
+    POLICY_PROTECT = "policy.protect"
+    FORGET = "forget"
+    CLAIMED = "claimed"
+
+    @property
+    def archives(self) -> bool:
+        """Say whether it archives; the others keep a customer from it."""
+        return self in (ArchiveRule.DECLARED, ArchiveRule.ENTRY_GONE, ArchiveRule.OWNED)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleCheck:
-    """
-    One rule: its name, whether it holds, and why.
+    """One rule, whether it holds, and why."""
 
-    `archives` tells the rules that archive from those that keep a customer from it.
-    """
-
-    rule: str
+    rule: ArchiveRule
     holds: bool
-    why: str
-    archives: bool = True
+    why: Remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +318,7 @@ class Explanation:
     """
     Why `address` is planned as it is.
 
-    - `declared`, `identity`, `presence`: what is said of it, in sentences, with ids and places.
+    - `declared`, `identity`, `presence`: what is said of it, one after the other, with ids and places.
     - `fields`: the three-way table, a row a field. `archiving`: each rule that could archive it, or keeps it.
     - `shelved`: it is archived, and by us, so that no rule is asked whether it may be: `archived` is when and why, None
       where the history does not have that. `activated`: when and why we created or restored one that is active.
@@ -215,9 +326,9 @@ class Explanation:
     """
 
     address: Address
-    declared: tuple[str, ...]
-    identity: tuple[str, ...]
-    presence: tuple[str, ...]
+    declared: tuple[Remark, ...]
+    identity: tuple[Remark, ...]
+    presence: tuple[Remark, ...]
     fields: tuple[Row, ...]
     archiving: tuple[RuleCheck, ...]
     users: tuple[UserSides, ...]

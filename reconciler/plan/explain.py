@@ -12,12 +12,23 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import assert_never
 
+from reconciler.errors import Source
 from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email
 from reconciler.model.core import Action, Address, Desired, DesiredCustomer, Live, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Records, Via
 from reconciler.model.plan import Blocked, Plan
 from reconciler.model.policy import Terms
-from reconciler.model.reports import Explanation, LastMove, Row, RuleCheck, UserSides
+from reconciler.model.reports import (
+    ArchiveRule,
+    Explanation,
+    FieldOutcome,
+    LastMove,
+    Remark,
+    Row,
+    RuleCheck,
+    UserSides,
+)
+from reconciler.model.reports import RemarkCode as Said
 from reconciler.plan.customer import Means, difference, external_ids_of, recorded_protected
 from reconciler.plan.diff import Comparison, compare
 from reconciler.plan.identity import Identity, Known, Nobody
@@ -66,36 +77,23 @@ def compared_rows(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
             sides += [("applied", recorded[0]), ("observed", recorded[1])]
         sides.append(("live", now))
         if name not in customer.fields:
-            rule, then = "not declared any more", "released: it stays as it is"
+            rule, then = Remark(Said.FIELD_NOT_DECLARED), FieldOutcome.RELEASED
         elif name in customer.ignore_changes:
-            rule, then = "`ignore_changes` names it", "not compared"
+            rule, then = Remark(Said.FIELD_IGNORED), FieldOutcome.NOT_COMPARED
         else:
             rule = _rule(compare(field, customer.fields[name], recorded, now, means.equal.get(name)))
-            then = "blocked" if name in kept else "unchanged"
-            then = f"patch ({causes[name].value})" if name in causes else then
+            then = FieldOutcome.BLOCKED if name in kept else FieldOutcome.UNCHANGED
+            then = FieldOutcome.PATCH if name in causes else then
         rows.append(Row(name, tuple(sides), rule, then, causes.get(name)))
     return tuple(rows)
 
 
-def _rule(one: Comparison) -> str:
-    """Return the row of the table that decides, in words."""
-    ends = f"live {_is(same=one.live_as_declared)} declared"
+def _rule(one: Comparison) -> Remark:
+    """Return the row of the table that decides."""
     if one.recorded is None:
-        return f"nothing recorded, {ends}"
+        return Remark(Said.UNRECORDED, {"live": one.live_as_declared})
     applied, observed = one.recorded
-    return f"declared {_is(same=applied)} applied, {ends}, live {_is(same=observed)} observed"
-
-
-def _is(*, same: bool) -> str:
-    """Return how two values compare."""
-    return "is as" if same else "differs from"
-
-
-_LEFT_OUT = "the environment's `include` and `exclude` leave it out"
-_GONE = (
-    "it is managed here, its file was read, and its entry is not there; "
-    "to keep it, declare it again, or name it under `forget:`"
-)
+    return Remark(Said.COMPARED, {"applied": applied, "live": one.live_as_declared, "observed": observed})
 
 
 def checks(
@@ -108,55 +106,53 @@ def checks(
 ) -> Iterator[RuleCheck]:
     """Yield the rules that this kind of plan archives by, then what keeps the customer; `row` is that of its key."""
     wanted = customer is not None and customer.archived
-    yield RuleCheck(
-        "declared", wanted, "`archived: true` is declared" if wanted else "`archived: true` is not declared"
-    )
-    why = "the ledger does not have it, so it is not managed" if row is None else _not_gone(row, known)
-    why = "it is declared" if customer is not None else why
-    yield RuleCheck("entry_gone", not why, why or _GONE)
+    yield RuleCheck(ArchiveRule.DECLARED, wanted, Remark(Said.ARCHIVED_SET if wanted else Said.ARCHIVED_NOT_SET))
+    why = Remark(Said.NOT_MANAGED) if row is None else _not_gone(row, known)
+    why = Remark(Said.IS_DECLARED) if customer is not None else why
+    yield RuleCheck(ArchiveRule.ENTRY_GONE, why is None, why or Remark(Said.ENTRY_REMOVED))
     why = _not_owned(key, holders, known)
-    yield RuleCheck("owned", not why, why or "`prune: all`, `owns` matches its external_id, and nobody declares it")
+    yield RuleCheck(ArchiveRule.OWNED, why is None, why or Remark(Said.OWNED))
     yield from _keepers(key, customer, row, identity, holders, known)
 
 
-def _not_gone(row: Binding, known: PlanContext) -> str:
-    """Return why the entry of a row has not gone, "" where it has."""
+def _not_gone(row: Binding, known: PlanContext) -> Remark | None:
+    """Return why the entry of a row was not removed, None where it was."""
     match why_not_gone(row, known.pruning):
         case None:
-            return ""
+            return None
         case NotGone.DECLARED:
-            return "it is declared"
+            return Remark(Said.IS_DECLARED)
         case NotGone.OTHER_PROJECT:
-            return f"it is of project {row.project!r}"
+            return Remark(Said.IN_PROJECT, {"project": row.project})
         case NotGone.LEFT_OUT:
-            return _LEFT_OUT
+            return Remark(Said.LEFT_OUT)
         case NotGone.NOT_READ:
-            return f"the file of its entry was not read: {row.source or 'none'}"
+            return Remark(Said.FILE_NOT_READ, {"file": row.source}) if row.source else Remark(Said.FILE_UNKNOWN)
         case NotGone.NO_PRUNING:
-            return "`prune: none`"
+            return Remark(Said.PRUNE_IS, {"prune": known.pruning.prune})
         case NotGone.NOT_ACTIVE:
-            return f"the ledger holds it as {row.state.value}"
+            return Remark(Said.STATE_IS, {"state": row.state})
 
 
-def _not_owned(key: str, holders: tuple[LiveCustomer, ...], known: PlanContext) -> str:
-    """Return why none of those who carry a key is archived as owned, "" where one is."""
+def _not_owned(key: str, holders: tuple[LiveCustomer, ...], known: PlanContext) -> Remark | None:
+    """Return why none of those who carry a key is archived as owned, None where one is."""
     rows = [known.register.by_id.get(one.id) for one in holders]
     reasons = [why_not_owned(key, row, known.pruning) for row in rows or [None]]
     match reasons[0] if all(reasons) else None:
         case None:
-            return "" if holders else "it is not listed"
+            return None if holders else Remark(Said.ABSENT)
         case NotOwned.NO_PRUNING:
-            return f"`prune: {known.pruning.prune.value}`, not `all`"
+            return Remark(Said.PRUNE_IS, {"prune": known.pruning.prune})
         case NotOwned.DECLARED:
-            return "it is declared"
+            return Remark(Said.IS_DECLARED)
         case NotOwned.FORMER:
-            return "a `moved` line gives its customer another key"
+            return Remark(Said.OTHER_KEY)
         case NotOwned.NO_PATTERN:
-            return "no pattern of `owns` matches its external_id"
+            return Remark(Said.NOT_OWNED)
         case NotOwned.LEFT_OUT:
-            return _LEFT_OUT
+            return Remark(Said.LEFT_OUT)
         case NotOwned.RECORDED:
-            return "the ledger has it, so only `entry_gone` decides"
+            return Remark(Said.IN_LEDGER)
 
 
 def _keepers(
@@ -172,29 +168,33 @@ def _keepers(
     found = identity if isinstance(identity, Known) else None
     recorded = recorded_protected(row, None if found is None else found.row)
     declared = customer is not None and customer.protect is True
-    why = "the ledger holds it as protected" if recorded else "the ledger does not hold it as protected"
-    yield RuleCheck(
-        "protected", recorded or declared, "`protect: true` is declared" if declared else why, archives=False
-    )
+    code = Said.PROTECTED if recorded else Said.NOT_PROTECTED
+    yield RuleCheck(ArchiveRule.PROTECTED, recorded or declared, Remark(Said.PROTECT_SET if declared else code))
     names: tuple[str, ...] = (key,) if row is None else (key, row.live_external_id)
     if customer is not None and found is not None:
         names = external_ids_of(customer, found)
     policy = pruning.protected(*names)
-    where = f" ({pruning.protect_at})" if policy and pruning.protect_at is not None else ""
-    why = f"a pattern matches it{where}" if policy else "no pattern matches it"
-    yield RuleCheck("policy.protect", policy, why, archives=False)
+    why = Remark(Said.PATTERN if policy else Said.NO_PATTERN)
+    if policy and pruning.protect_at is not None:
+        why = Remark(Said.PATTERN_AT, {"source": pruning.protect_at})
+    yield RuleCheck(ArchiveRule.POLICY_PROTECT, policy, why)
     if key in pruning.forget:
-        yield RuleCheck("forget", True, f"`forget` names it ({pruning.forget[key]})", archives=False)  # noqa: FBT003
+        yield RuleCheck(ArchiveRule.FORGET, holds=True, why=_forgotten(pruning.forget[key]))
     ids = dict.fromkeys(one.id for one in (row, *holders) if one is not None and one.id is not None)
     for one in (one for one in ids if customer is None and one in pruning.claimed):
-        yield RuleCheck("claimed", True, f"{one} is, or may be, a declared customer", archives=False)  # noqa: FBT003
+        yield RuleCheck(ArchiveRule.CLAIMED, holds=True, why=Remark(Said.CLAIMED, {"id": one}))
+
+
+def _forgotten(source: Source) -> Remark:
+    """Return that `forget` names a customer."""
+    return Remark(Said.FORGOTTEN, {"source": source})
 
 
 _VIA = {
-    Via.PIN: "its `id` line names it",
-    Via.MOVED: "a `moved` line gives it the key",
-    Via.CREATED: "the ledger binds the key to it: this tool created it",
-    Via.MATCHED: "it carries the external_id",
+    Via.PIN: Said.FOUND_BY_PIN,
+    Via.MOVED: Said.FOUND_BY_MOVE,
+    Via.CREATED: Said.FOUND_BY_CREATE,
+    Via.MATCHED: Said.FOUND_BY_MATCH,
 }
 
 
@@ -278,34 +278,34 @@ def _other_keys(desired: Desired) -> set[str]:
 
 def _declared(
     customer: DesiredCustomer | None, key: str, row: Binding | None, desired: Desired, known: PlanContext
-) -> Iterator[str]:
+) -> Iterator[Remark]:
     """Yield where the customer is declared, or why its entry is not there."""
     for move in desired.moved:
         if move.origin == key:
-            yield f"a `moved` line ({move.source}) calls it {move.to!r} now"
+            yield Remark(Said.RENAMED, {"source": move.source, "to": move.to})
     if key in desired.forget:
-        yield f"`forget` names it ({desired.forget[key]})"
+        yield _forgotten(desired.forget[key])
     if customer is not None:
-        yield f"declared at {customer.source}"
+        yield Remark(Said.DECLARED_AT, {"source": customer.source})
         if customer.archived:
-            yield "`archived: true`: it is wanted archived"
+            yield Remark(Said.ARCHIVED_SET)
         if customer.protect is not None:
-            yield f"`protect: {str(customer.protect).lower()}`"
+            yield Remark(Said.PROTECT_SET if customer.protect else Said.PROTECT_LIFTED)
         if customer.ignore_changes:
-            yield f"`ignore_changes`: {', '.join(sorted(customer.ignore_changes))}"
+            yield Remark(Said.IGNORES, {"fields": tuple(sorted(customer.ignore_changes))})
         return
     yield from _not_declared(key, row, known.register.scope)
 
 
-def _not_declared(key: str, row: Binding | None, scope: Scope) -> Iterator[str]:
+def _not_declared(key: str, row: Binding | None, scope: Scope) -> Iterator[Remark]:
     """Yield why there is no entry."""
-    yield "not declared"
+    yield Remark(Said.NOT_DECLARED)
     if row is not None and row.source:
-        yield f"its entry stood in {row.source}, which was {'' if scope.read(row.source) else 'not '}read now"
+        yield Remark(Said.WAS_IN_READ if scope.read(row.source) else Said.WAS_IN_UNREAD, {"file": row.source})
     if row is not None and row.project != scope.project:
-        yield f"it is of project {row.project!r}, not of {scope.project!r}"
+        yield Remark(Said.IN_PROJECT, {"project": row.project})
     if not scope.here(key):
-        yield _LEFT_OUT
+        yield Remark(Said.LEFT_OUT)
 
 
 def _identity(
@@ -313,26 +313,27 @@ def _identity(
     identity: Known | Nobody | Unread | Blocked | None,
     row: Binding | None,
     holders: tuple[LiveCustomer, ...],
-) -> Iterator[str]:
+) -> Iterator[Remark]:
     """Yield which live customer it is, how that was found, and who else could be it."""
     if customer is not None and customer.id is not None:
-        yield f"its `id` line names {customer.id}"
+        yield Remark(Said.PINNED, {"id": customer.id})
     if row is not None:
-        yield f"the ledger binds it to {row.id} ({row.state.value}, {row.via.value}, file {row.source or 'none'})"
+        yield Remark(Said.BOUND, {"id": row.id or "", "state": row.state, "via": row.via})
     else:
-        yield "the ledger does not have it"
-    yield f"listed with this external_id: {', '.join(one.id for one in holders) or 'none'}"
+        yield Remark(Said.NOT_IN_LEDGER)
+    ids = tuple(one.id for one in holders)
+    yield Remark(Said.CARRIED_BY, {"ids": ids}) if ids else Remark(Said.CARRIED_BY_NONE)
     match identity:
         case None:
             pass
         case Known():
-            yield f"so it is {identity.id}: {_VIA[identity.via]}"
+            yield Remark(_VIA[identity.via], {"id": identity.id})
         case Nobody():
-            yield "so no live customer is it"
+            yield Remark(Said.NOBODY)
         case Blocked():
-            yield f"so it is not said who it is: {identity.reason}"
+            yield Remark(Said.UNDECIDED)
         case Unread():
-            yield "so it is not known yet who it is"
+            yield Remark(Said.NOT_READ_YET)
         case _:
             assert_never(identity)
 
@@ -355,45 +356,48 @@ def _there(identity: object, row: Binding | None, known: PlanContext) -> Presenc
 
 def _presence(
     there: Presence | None, customer_id: str | None, row: Binding | None, live: Live, known: PlanContext
-) -> Iterator[str]:
+) -> Iterator[Remark]:
     """Yield what was listed, sought and got, and what that means."""
     if there is None or customer_id is None:
         return
-    yield f"{customer_id} is {'' if customer_id in live.listed else 'not '}listed"
+    yield Remark(Said.LISTED if customer_id in live.listed else Said.NOT_LISTED, {"id": customer_id})
     for one, found in live.sought.items():
         if one == customer_id:
-            yield f"a list narrowed to when it was created {'holds' if found else 'lacks'} it"
+            yield Remark(Said.IN_NARROW_LIST if found else Said.NOT_IN_NARROW_LIST)
     for one, answer in live.got.items():
         if one == customer_id:
-            yield f"a get {'answers 404' if answer is None else 'still answers'}"
+            yield Remark(Said.GET_NOT_FOUND if answer is None else Said.GET_FOUND)
     sight = known.register.sight
     if row is not None and sight.unverified(row) is not None:
-        yield (
-            f"this tool wrote to it less than {sight.lag_s:g} s ago, and it is read as it was before: the "
-            "read may lag, or someone brought that state back"
-        )
+        yield Remark(Said.WRITTEN_RECENTLY, {"seconds": sight.lag_s})
     yield from _meaning(there, known)
     if isinstance(there, Active) and row is not None and row.state is BindingState.ARCHIVED:
-        yield "this tool had archived it, so someone has restored it since"
+        yield Remark(Said.RESTORED_SINCE)
 
 
-def _meaning(there: Presence, known: PlanContext) -> Iterator[str]:
+_LISTS = {
+    None: Said.ARCHIVED_LISTING_UNKNOWN,
+    True: Said.ARCHIVED_ARE_LISTED,
+    False: Said.ARCHIVED_ARE_NOT_LISTED,
+}
+
+
+def _meaning(there: Presence, known: PlanContext) -> Iterator[Remark]:
     """Yield what follows from what was read."""
     match there:
         case Active(unseen=unseen):
-            yield "so it counts as active" if unseen else "so it is active"
+            yield Remark(Said.COUNTS_AS_ACTIVE if unseen else Said.ACTIVE)
         case ArchivedByUs(doubted=doubted):
-            lists = known.register.sight.lists_archived
-            words = {None: "is not known", True: "is known: it does", False: "is known: it does not"}[lists]
-            how = known.declared.records.learned.how
-            yield f"this tool archived it; whether the server lists archived customers {words}{how and f' ({how})'}"
-            yield "so it is taken to be archived still" if doubted else "so it is archived by this tool"
+            yield Remark(_LISTS[known.register.sight.lists_archived])
+            if how := known.declared.records.learned.how:
+                yield Remark(Said.LISTING_KNOWN_BY, {"how": how})
+            yield Remark(Said.COUNTS_AS_ARCHIVED if doubted else Said.ARCHIVED_BY_US)
         case Elsewhere():
-            yield "so somebody else archived it"
+            yield Remark(Said.ARCHIVED_OUTSIDE)
         case Hidden():
-            yield "so it is hidden or gone"
+            yield Remark(Said.HIDDEN_OR_GONE)
         case Unread():
-            yield "so nothing follows from that"
+            yield Remark(Said.INCONCLUSIVE)
         case _:
             assert_never(there)
 

@@ -13,9 +13,10 @@ from reconciler.kinds.kind import canonical_email
 from reconciler.model.core import Action, DesiredCustomer, DesiredUser, LiveCustomer, LiveUser
 from reconciler.model.ledger import Binding
 from reconciler.model.plan import Plan
-from reconciler.model.reports import Explanation, LastMove, Row
+from reconciler.model.reports import Explanation, LastMove, Remark, Row
 from reconciler.report.history import binding_json, change_json, in_run, masked_intent, moment, why
 from reconciler.report.layout import BLANK, EMPTY, Line, Span, address, aligned, count, line, page, shown
+from reconciler.report.messages.explanations import outcome_text, remark_json, remark_text
 from reconciler.report.plan_text import outcome_lines
 from reconciler.report.redact import masked, masked_address, masked_plan
 
@@ -30,23 +31,31 @@ def explanation_text(told: Explanation, *, width: int, color: bool, redact: bool
 def explanation_json(told: Explanation, plan: Mapping[str, Any], *, redact: bool = False) -> dict[str, Any]:
     """Return the same as a value for JSON; `plan` is its outcome in the public form of a plan, masked if need be."""
     one = _masked(told) if redact else told
+    evidence = {"declared": one.declared, "identity": one.identity, "presence": one.presence}
     return {
         "address": str(one.address),
-        "declared": list(one.declared),
-        "identity": list(one.identity),
-        "presence": list(one.presence),
+        **{name: [remark_text(said) for said in remarks] for name, remarks in evidence.items()},
+        "evidence": {name: list(map(remark_json, remarks)) for name, remarks in evidence.items()},
         "fields": [
             {
                 "name": row.name,
                 **dict(row.sides),
-                "rule": row.rule,
-                "then": row.then,
-                "cause": None if row.cause is None else row.cause.value,
+                "rule": remark_text(row.rule),
+                "then": outcome_text(row),
+                "cause": row.cause,
+                "outcome": row.then,
+                **remark_json(row.rule),
             }
             for row in one.fields
         ],
         "archiving": [
-            {"rule": check.rule, "archives": check.archives, "holds": check.holds, "why": check.why}
+            {
+                "rule": check.rule,
+                "archives": check.rule.archives,
+                "holds": check.holds,
+                "why": remark_text(check.why),
+                **remark_json(check.why),
+            }
             for check in one.archiving
         ],
         "archived": _move_json(one.archived),
@@ -97,9 +106,9 @@ def _lines(told: Explanation, width: int) -> Iterator[Line]:
     if told.fields:
         yield line("What differs?", "bold")
         for row in told.fields:
-            yield Line((Span(row.name, "bold"), Span(f"  {row.then}")), indent=2)
+            yield Line((Span(row.name, "bold"), Span(f"  {outcome_text(row)}")), indent=2)
             yield line("; ".join(f"{side} {shown(value)}" for side, value in row.sides), indent=4)
-            yield line(row.rule, indent=4)
+            yield line(remark_text(row.rule), indent=4)
         yield BLANK
     if told.shelved:
         yield line("Why is it archived?", "bold")
@@ -116,9 +125,9 @@ def _lines(told: Explanation, width: int) -> Iterator[Line]:
         yield line("May it be archived?", "bold")
         for check in told.archiving:
             answer = "yes" if check.holds else "no"
-            title = check.rule if check.archives else f"kept: {check.rule}"
-            yield line(f"{title}: {answer}; {visible(check.why)}", indent=2)
-        yield line("undo, duplicates and seed --reset archive by plans of their own", indent=2)
+            title = check.rule if check.rule.archives else f"kept: {check.rule}"
+            yield line(f"{title}: {answer}. {visible(remark_text(check.why))}", indent=2)
+        yield line("`undo`, `duplicates`, and `seed --reset` archive by plans of their own.", indent=2)
         yield BLANK
     if told.users:
         yield line("Its users", "bold")
@@ -152,9 +161,9 @@ def _outcome(plan: Plan, width: int) -> Iterator[Line]:
     yield from outcome_lines(plan, width)
 
 
-def _said(title: str, sentences: Iterable[str]) -> Iterator[Line]:
-    """Yield a section of sentences; nothing where there are none."""
-    rows = [line(visible(text), indent=2) for text in sentences]
+def _said(title: str, remarks: Iterable[Remark]) -> Iterator[Line]:
+    """Yield a section of remarks; nothing where there are none."""
+    rows = [line(visible(remark_text(one)), indent=2) for one in remarks]
     if rows:
         yield line(title, "bold")
         yield from rows

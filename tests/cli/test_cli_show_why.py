@@ -12,13 +12,15 @@ ACME = """\
 acme
 
 Is it declared?
-  declared at customers.yaml:2:3
+  It is declared at customers.yaml:2:3.
 
 Who is it?
-  the ledger does not have it
-  listed with this external_id: none
-  so no live customer is it
+  It is not in the ledger.
+  No listed customer has this external_id.
+  So no live customer is it.
 """
+
+SOURCE = {"file": "customers.yaml", "line": 2, "column": 3}
 
 
 def test_show_why_tells_a_create_from_its_evidence(shop: Online) -> None:
@@ -35,7 +37,16 @@ def test_show_why_as_json_names_the_changes_of_the_plan(shop: Online) -> None:
     told = shop.run("show", "acme", "--why", "-f", "customers.yaml", "--format", "json").json
     plan = shop.run("plan", "-f", "customers.yaml", "--format", "json").json
     assert (told["changes"], told["blocked"]) == (plan["changes"], [])
-    assert [row["cause"] for row in told["fields"] if row["name"] == "city"] == ["drift"]
+    (city,) = [row for row in told["fields"] if row["name"] == "city"]
+    assert (city["cause"], city["then"], city["outcome"], city["code"]) == (
+        "drift",
+        "patch (drift)",
+        "patch",
+        "compared",
+    )
+    assert city["parts"] == {"applied": True, "live": False, "observed": False}
+    assert [len(told[name]) for name in told["evidence"]] == list(map(len, told["evidence"].values()))
+    assert told["evidence"]["declared"] == [{"code": "declared_at", "parts": {"source": SOURCE}}]
 
 
 def test_show_why_redacts_personal_values(shop: Online) -> None:

@@ -17,7 +17,7 @@ from world import Stages
 from reconciler.model.core import Action, Address, Cause, CustomerId, Desired, DesiredUser, Live
 from reconciler.model.ledger import Binding, Records
 from reconciler.model.policy import Prune, Terms
-from reconciler.model.reports import Explanation, Row, UserSides
+from reconciler.model.reports import Explanation, FieldOutcome, Remark, RemarkCode, Row, UserSides
 from reconciler.pipeline import plan
 from reconciler.plan.explain import alike, explain
 from reconciler.plan.make import make_plan
@@ -34,10 +34,10 @@ def _told(
 def _another_story(told: Explanation) -> list[str]:
     """Return where the evidence does not lead to the outcome."""
     wrong = []
-    archiving = {check.rule for check in told.archiving if check.archives and check.holds}
-    kept = [check.rule for check in told.archiving if not check.archives and check.holds]
-    active = any(text.startswith(("so it is active", "so it counts as active")) for text in told.presence)
-    nobody = "so no live customer is it" in told.identity
+    archiving = {check.rule for check in told.archiving if check.rule.archives and check.holds}
+    kept = [check.rule for check in told.archiving if not check.rule.archives and check.holds]
+    active = {one.code for one in told.presence} & {RemarkCode.ACTIVE, RemarkCode.COUNTS_AS_ACTIVE}
+    nobody = Remark(RemarkCode.NOBODY) in told.identity
     for change in told.outcome.changes:
         match change.action:
             case Action.ARCHIVE if change.reason.value not in archiving or kept:
@@ -113,14 +113,14 @@ def test_a_field_is_told_with_its_sides_and_the_row_of_the_table() -> None:
         Row(
             "name",
             (("declared", "acme"), ("applied", "acme"), ("observed", "acme"), ("live", "acme")),
-            "declared is as applied, live is as declared, live is as observed",
-            "unchanged",
+            Remark(RemarkCode.COMPARED, {"applied": True, "live": True, "observed": True}),
+            FieldOutcome.UNCHANGED,
         ),
         Row(
             "city",
             (("declared", "Boston"), ("live", "Lima")),
-            "nothing recorded, live differs from declared",
-            "patch (unknown)",
+            Remark(RemarkCode.UNRECORDED, {"live": False}),
+            FieldOutcome.PATCH,
             Cause.UNKNOWN,
         ),
     )
@@ -129,7 +129,8 @@ def test_a_field_is_told_with_its_sides_and_the_row_of_the_table() -> None:
 def test_an_entry_that_has_gone_is_told_with_its_file_and_the_rule() -> None:
     told = _told("acme", declared(), account(there("cus_1", "acme")), ledger(bound("acme", "cus_1")))
 
-    assert told.declared == ("not declared", "its entry stood in customers.yaml, which was read now")
+    assert [one.code for one in told.declared] == ["not_declared", "was_in_read"]
+    assert told.declared[1].parts == {"file": "customers.yaml"}
     assert [check.rule for check in told.archiving if check.holds] == ["entry_gone"]
     assert [change.action for change in told.outcome.changes] == [Action.ARCHIVE]
 
@@ -138,35 +139,40 @@ def test_an_entry_of_a_file_that_was_not_read_is_no_reason() -> None:
     row = bound("acme", "cus_1", source="west.yaml")
     told = _told("acme", declared(), account(there("cus_1", "acme")), ledger(row))
 
-    assert told.declared == ("not declared", "its entry stood in west.yaml, which was not read now")
-    assert told.archiving[1].why == "the file of its entry was not read: west.yaml"
+    assert told.declared == (
+        Remark(RemarkCode.NOT_DECLARED),
+        Remark(RemarkCode.WAS_IN_UNREAD, {"file": "west.yaml"}),
+    )
+    assert told.archiving[1].why == Remark(RemarkCode.FILE_NOT_READ, {"file": "west.yaml"})
 
 
 @pytest.mark.parametrize(
     ("desired", "row", "why"),
     [
-        (declared(customer("acme", id="cus_1")), None, "cus_1 is, or may be, a declared customer"),
-        (declared(customer("acme"), moved={"old": "acme"}), None, "a `moved` line gives its customer another key"),
-        (declared(), bound("old", "cus_1", project="east"), "the ledger has it, so only `entry_gone` decides"),
+        (declared(customer("acme", id="cus_1")), None, RemarkCode.CLAIMED),
+        (declared(customer("acme"), moved={"old": "acme"}), None, RemarkCode.OTHER_KEY),
+        (declared(), bound("old", "cus_1", project="east"), RemarkCode.IN_LEDGER),
         (
             declared(),
             bound("old", "cus_1", source="", project="east"),
-            "the ledger has it, so only `entry_gone` decides",
+            RemarkCode.IN_LEDGER,
         ),
         (
             declared(),
             bound("east", "cus_1", live_external_id="old", project="east"),
-            "the ledger has it, so only `entry_gone` decides",
+            RemarkCode.IN_LEDGER,
         ),
     ],
 )
-def test_what_spares_a_live_customer_that_is_owned_is_told(desired: Desired, row: Binding | None, why: str) -> None:
+def test_what_spares_a_live_customer_that_is_owned_is_told(
+    desired: Desired, row: Binding | None, why: RemarkCode
+) -> None:
     under = replace(TERMS, prune=Prune.ALL, owns=("*",))
     told = _told("old", desired, account(there("cus_1", "old")), ledger(*([] if row is None else [row])), under)
     assert [change.action for change in told.outcome.changes if change.action is Action.ARCHIVE] == []
-    archives = [check for check in told.archiving if check.archives and check.holds]
-    keeps = [check for check in told.archiving if not check.archives and check.holds]
-    assert (bool(archives) and not keeps, why in {check.why for check in told.archiving}) == (False, True)
+    archives = [check for check in told.archiving if check.rule.archives and check.holds]
+    keeps = [check for check in told.archiving if not check.rule.archives and check.holds]
+    assert (bool(archives) and not keeps, why in {check.why.code for check in told.archiving}) == (False, True)
 
 
 def test_who_owns_and_protects_a_live_customer_is_told() -> None:
@@ -197,7 +203,7 @@ def test_whatever_protects_a_declared_customer_is_told_and_keeps_it(
     live = account(there("cus_1", "other"), there(row.bound_id, row.live_external_id))
     told = _told("acme", desired, live, ledger(row), replace(TERMS, protect=protect))
 
-    assert [check.rule for check in told.archiving if check.holds and not check.archives] == keepers
+    assert [check.rule for check in told.archiving if check.holds and not check.rule.archives] == keepers
     assert (told.outcome.changes, len(told.outcome.blocked)) == ((), 1)
 
 

@@ -1,0 +1,128 @@
+"""What `show --why` says of a customer, and what a drift finding says of what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.model.reports import FieldOutcome, Remark, RemarkCode, Row
+from reconciler.report.messages import Wording, worded
+
+REMARKS: Mapping[RemarkCode, Wording] = {
+    # Is it declared?
+    RemarkCode.DECLARED_AT: Wording("It is declared at {source}."),
+    RemarkCode.NOT_DECLARED: Wording("It is not declared."),
+    RemarkCode.RENAMED: Wording("A `moved` line ({source}) renames it to {to:q}."),
+    RemarkCode.FORGOTTEN: Wording("`forget` names it ({source})."),
+    RemarkCode.ARCHIVED_SET: Wording("`archived: true` is set, so it should be archived."),
+    RemarkCode.ARCHIVED_NOT_SET: Wording("`archived: true` is not set."),
+    RemarkCode.PROTECT_SET: Wording("`protect: true` is set."),
+    RemarkCode.PROTECT_LIFTED: Wording("`protect: false` is set."),
+    RemarkCode.IGNORES: Wording("`ignore_changes` names {fields}."),
+    RemarkCode.WAS_IN_READ: Wording("Its entry was in {file}, which was read."),
+    RemarkCode.WAS_IN_UNREAD: Wording("Its entry was in {file}, which was not read this time."),
+    RemarkCode.IN_PROJECT: Wording("It belongs to project {project:q}, which is not this one."),
+    RemarkCode.LEFT_OUT: Wording("The environment's `include` and `exclude` leave it out."),
+    # Who is it?
+    RemarkCode.PINNED: Wording("Its `id:` line names {id}."),
+    RemarkCode.BOUND: Wording("The ledger binds it to {id} ({state}, {via})."),
+    RemarkCode.NOT_IN_LEDGER: Wording("It is not in the ledger."),
+    RemarkCode.CARRIED_BY: Wording("{ids} {ids:is|are} listed with this external_id."),
+    RemarkCode.CARRIED_BY_NONE: Wording("No listed customer has this external_id."),
+    RemarkCode.FOUND_BY_PIN: Wording("So it is {id}: the `id:` line names it."),
+    RemarkCode.FOUND_BY_MOVE: Wording("So it is {id}: a `moved` line gives it this key."),
+    RemarkCode.FOUND_BY_CREATE: Wording("So it is {id}: Reconciler created it, and the ledger binds this key to it."),
+    RemarkCode.FOUND_BY_MATCH: Wording("So it is {id}: it has this external_id."),
+    RemarkCode.NOBODY: Wording("So no live customer is it."),
+    RemarkCode.UNDECIDED: Wording("So we can't tell which customer it is. What is blocked below says why."),
+    RemarkCode.NOT_READ_YET: Wording("So we don't know yet which customer it is."),
+    # Is it active?
+    RemarkCode.LISTED: Wording("{id} is listed."),
+    RemarkCode.NOT_LISTED: Wording("{id} is not listed."),
+    RemarkCode.IN_NARROW_LIST: Wording("A list of the time when it was created has it."),
+    RemarkCode.NOT_IN_NARROW_LIST: Wording("A list of the time when it was created does not have it."),
+    RemarkCode.GET_FOUND: Wording("A GET still returns it."),
+    RemarkCode.GET_NOT_FOUND: Wording("A GET returns 404."),
+    RemarkCode.WRITTEN_RECENTLY: Wording(
+        "Reconciler wrote to it less than {seconds} s ago, and it reads as it was before: either reads lag, or "
+        "someone changed it back."
+    ),
+    RemarkCode.ARCHIVED_LISTING_UNKNOWN: Wording(
+        "Reconciler archived it. We don't know yet whether the server lists archived customers."
+    ),
+    RemarkCode.ARCHIVED_ARE_LISTED: Wording("Reconciler archived it. The server lists archived customers."),
+    RemarkCode.ARCHIVED_ARE_NOT_LISTED: Wording("Reconciler archived it. The server does not list archived customers."),
+    RemarkCode.LISTING_KNOWN_BY: Wording("How we know: {how}."),
+    RemarkCode.ACTIVE: Wording("So it is active."),
+    RemarkCode.COUNTS_AS_ACTIVE: Wording("So it counts as active."),
+    RemarkCode.ARCHIVED_BY_US: Wording("So it is archived, by Reconciler."),
+    RemarkCode.COUNTS_AS_ARCHIVED: Wording("So it counts as still archived."),
+    RemarkCode.ARCHIVED_OUTSIDE: Wording("So someone outside Reconciler archived it."),
+    RemarkCode.HIDDEN_OR_GONE: Wording("So it is hidden or gone."),
+    RemarkCode.INCONCLUSIVE: Wording("That is not enough to tell."),
+    RemarkCode.RESTORED_SINCE: Wording("Reconciler had archived it, so someone has restored it since."),
+    # What differs?
+    RemarkCode.FIELD_NOT_DECLARED: Wording("It is no longer declared."),
+    RemarkCode.FIELD_IGNORED: Wording("`ignore_changes` names it."),
+    RemarkCode.UNRECORDED: Wording("Nothing is recorded, and live {live:equals|differs from} declared."),
+    RemarkCode.COMPARED: Wording(
+        "Declared {applied:equals|differs from} applied, live {live:equals|differs from} declared, and live "
+        "{observed:equals|differs from} observed."
+    ),
+    # May it be archived?
+    RemarkCode.IS_DECLARED: Wording("It is declared."),
+    RemarkCode.NOT_MANAGED: Wording("It is not in the ledger, so it is not managed."),
+    RemarkCode.FILE_NOT_READ: Wording("The file of its entry was not read: {file}."),
+    RemarkCode.FILE_UNKNOWN: Wording("The ledger does not know which file its entry was in."),
+    RemarkCode.STATE_IS: Wording("In the ledger it is {state}."),
+    RemarkCode.ENTRY_REMOVED: Wording(
+        "It is managed here, its file was read, and its entry is no longer there.",
+        "To keep it, declare it again, or name it under `forget:`.",
+    ),
+    RemarkCode.OWNED: Wording("`prune: all` is set, `owns` matches its external_id, and no entry declares it."),
+    RemarkCode.ABSENT: Wording("It is not listed."),
+    RemarkCode.PRUNE_IS: Wording("`prune: {prune}` is set."),
+    RemarkCode.OTHER_KEY: Wording("A `moved` line gives its customer another key."),
+    RemarkCode.NOT_OWNED: Wording("No pattern of `owns` matches its external_id."),
+    RemarkCode.IN_LEDGER: Wording("It is in the ledger, so only `entry_gone` decides."),
+    RemarkCode.PROTECTED: Wording("It is protected in the ledger."),
+    RemarkCode.NOT_PROTECTED: Wording("It is not protected in the ledger."),
+    RemarkCode.PATTERN: Wording("A pattern matches it."),
+    RemarkCode.PATTERN_AT: Wording("A pattern matches it ({source})."),
+    RemarkCode.NO_PATTERN: Wording("No pattern matches it."),
+    RemarkCode.CLAIMED: Wording("{id} is, or may be, a declared customer."),
+}
+
+OUTCOMES: Mapping[FieldOutcome, str] = {
+    FieldOutcome.RELEASED: "released: it stays as it is",
+    FieldOutcome.NOT_COMPARED: "not compared",
+    FieldOutcome.BLOCKED: "blocked",
+    FieldOutcome.UNCHANGED: "unchanged",
+    FieldOutcome.PATCH: "patch",
+}
+
+
+def remark_text(one: Remark) -> str:
+    """
+    Return a remark in words, with what to do where there is something.
+
+    >>> remark_text(Remark(RemarkCode.FOUND_BY_MATCH, {"id": "cus_1"}))
+    'So it is cus_1: it has this external_id.'
+    >>> remark_text(Remark(RemarkCode.COMPARED, {"applied": True, "live": False, "observed": True}))
+    'Declared equals applied, live differs from declared, and live equals observed.'
+    """
+    wording = worded(REMARKS, one.code, one.parts)
+    return f"{wording.what} {wording.fix}".rstrip()
+
+
+def outcome_text(row: Row) -> str:
+    """Return what follows for a field."""
+    cause = "" if row.cause is None else f" ({row.cause})"
+    return OUTCOMES[row.then] + cause
+
+
+def remark_json(one: Remark) -> dict[str, Any]:
+    """Return the code of a remark, and its parts where it has some, as JSON has them."""
+    from reconciler.model.convert import new_converter, parts_to_json  # noqa: PLC0415 - only JSON needs it
+
+    return {"code": one.code, **({"parts": parts_to_json(new_converter(), one.parts)} if one.parts else {})}
