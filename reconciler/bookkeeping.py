@@ -1,5 +1,5 @@
 """
-What a reply teaches the ledger: a binding before, a change and the customer in the reply, to the binding after.
+What a reply adds to the ledger: a binding before, a change and the customer in the reply, to the binding after.
 
 Pure. What the server stores in its own way is recorded as observed; a value that it kept from before
 the request was *not taken*, and is remembered so that it is not sent for ever.

@@ -1,5 +1,5 @@
 """
-The hook at every step that cannot be taken back: a request that leaves, an answer that came, a commit.
+The hook at every step that can't be undone: a request is sent, an answer arrives, a commit.
 
 Whoever gives one can end the process there, and see that nothing is lost or doubled by it.
 """

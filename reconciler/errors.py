@@ -1,7 +1,7 @@
 """
-What can go wrong, as values and as exceptions. Imports nothing of ours.
+What can go wrong, as values and as exceptions. Imports no other module of the package.
 
-What a user can mend is a `Problem`, and comes in lists. What stops a stage is an exception:
+What a user can fix is a `Problem`, and comes in lists. What stops a stage is an exception:
 
     ReconcilerError            exit 1
     ├── Invalid                exit 1   what the user wrote: one or more Problems

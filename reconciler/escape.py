@@ -1,4 +1,4 @@
-"""Text that comes from elsewhere, made safe to show. Imports nothing of ours."""
+"""Makes text from outside safe to print. Imports no other module of the package."""
 
 from __future__ import annotations
 

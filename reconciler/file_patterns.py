@@ -1,5 +1,5 @@
 """
-Which files are customers files: those of a folder, and those that a glob matches. Pure; knows nothing but names.
+Which files are customers files: those of a folder, and those that a glob matches. Pure: it knows only names.
 
 Who reads the disk and who asks whether a file would have been read both ask here, so that they cannot differ.
 """

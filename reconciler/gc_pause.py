@@ -1,4 +1,4 @@
-"""The cycle collector, out of the way where millions of values are made and no cycle. Imports nothing of ours."""
+"""Pauses the garbage collector while millions of values without cycles are created. Imports no other module."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
-Git, asked about a folder that may be anyone's: nothing in the folder runs, whatever its repository's config says.
+Queries git about a folder without running anything in it, whatever its repository's config says.
 
-The one place that starts git. Imports nothing of ours.
+The only place that starts git. Imports no other module of the package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files that are read whole: none that waits for a writer, none without an end, none larger than its reader takes."""
+"""Reads whole files, but never one that waits for a writer, has no end, or is larger than its reader accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How values that a plan has a hundred thousand of are declared. Imports nothing of ours."""
+"""Declares value classes of which a plan has a hundred thousand instances. Imports no other module."""
 
 from __future__ import annotations
 

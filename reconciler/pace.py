@@ -1,5 +1,5 @@
 """
-How far the requests of one key have come, and when the next may leave. Pure: who keeps it has the clock.
+When the next request of a key may be sent. Pure: the caller has the clock.
 
 FAQ: 5 requests per second per key; "space requests out evenly". All moments are seconds of one monotonic
 clock, which those who share a pace share too.

@@ -1,4 +1,4 @@
-"""The files that come with the package and are no code: schemas, examples, and the commit it was built from."""
+"""The package's data files: schemas, examples, and the commit it was built from."""
 
 from __future__ import annotations
 

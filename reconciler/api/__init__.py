@@ -1,5 +1,5 @@
 """
-HTTP, and no word about customers: the one client that sends; pacing, retries, pages, what went wrong.
+HTTP without any knowledge of customers: the only client that sends; pacing, retries, pages, failures.
 
 A request is a value (`request.Request`); `client.Client.send` returns a `Reply` or raises one of the
 `ApiFailed` of `errors`. Only `client` sends. What to do after a failure (`retry`), what a status means

@@ -1,1 +1,1 @@
-"""Plan to outcomes: intents before requests, results after, and what a reply teaches the ledger."""
+"""Plan to outcomes: intents before requests, results after, and what each reply adds to the ledger."""

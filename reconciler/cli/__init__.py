@@ -1,1 +1,1 @@
-"""The command line: one file a command; options, consent, exit code. The only folder that knows click."""
+"""The command line: one file per command, with options, consent and exit code. Only this package uses click."""

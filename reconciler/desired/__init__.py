@@ -1,1 +1,1 @@
-"""YAML text to `Desired`: find, read, parse with positions, merge overlays, check, build. And YAML out again."""
+"""YAML text to `Desired`: find, read, parse with positions, merge overlays, check, build. Also writes YAML."""

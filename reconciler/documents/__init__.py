@@ -1,6 +1,6 @@
 """
 YAML text to plain dicts, lists and texts, and the line and column of any path in it.
 
-Two readers of YAML stand on this room: the customers files (`desired`) and the project file (`settings`).
-It knows no word about customers, and touches no disk.
+The readers of customers files (`desired`) and of the project file (`settings`) are built on it.
+It knows nothing about customers and doesn't touch the disk.
 """

@@ -1,1 +1,1 @@
-"""The API on this machine, its open questions as switches. Written from its documentation, not from our client."""
+"""The API on this machine, with its open questions as switches. Written from its documentation, not from our client."""

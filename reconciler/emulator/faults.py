@@ -59,20 +59,20 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.STATUS_503_BEFORE: "a 503; nothing happened",
     Fault.STORM_429: "this and the next requests, storm_length in all, answer 429 without Retry-After",
     Fault.STORM_429_RETRY_AFTER: "the same, with a Retry-After of retry_after_s",
-    Fault.HTML_PAGE: "the request is handled, and a proxy's page of HTML answers, with html_status",
+    Fault.HTML_PAGE: "the request is handled, and a proxy's HTML page answers, with html_status",
     Fault.HTML_PAGE_200: "the same, with status 200",
     Fault.SLOW: "the answer is held back for slow_s",
-    Fault.TRICKLED: "the body dribbles in over trickle_s",
-    Fault.TRUNCATED: "half the body of the Content-Length comes, and the connection is cut",
-    Fault.CUT_JSON: "a whole answer whose JSON ends in the middle",
-    Fault.EXPIRED_TOKEN: "every token ends now, so this request answers 401",
-    Fault.STALE_READ: "a read does not see the writes of the last stale_s",
-    Fault.ELSEWHERE_CREATES: "somebody creates a customer just before a further page of customers is read",
-    Fault.ELSEWHERE_ARCHIVES: "somebody archives a customer just before a further page of customers is read",
+    Fault.TRICKLED: "the body arrives slowly, over trickle_s",
+    Fault.TRUNCATED: "half of the body arrives, and the connection is cut",
+    Fault.CUT_JSON: "a complete answer whose JSON ends in the middle",
+    Fault.EXPIRED_TOKEN: "every token expires now, so this request answers 401",
+    Fault.STALE_READ: "a read does not show the writes of the last stale_s",
+    Fault.ELSEWHERE_CREATES: "someone else creates a customer just before a further page of customers is read",
+    Fault.ELSEWHERE_ARCHIVES: "someone else archives a customer just before a further page of customers is read",
     Fault.PAGE_ENDS_EARLY: "a page says that it is the last",
     Fault.PAGE_SHORT: "a page lacks the second half of its rows; its cursors are those of the whole page",
-    Fault.PAGE_REPEATED: "a further page gives as its end_cursor the one it was asked with, and comes again",
-    Fault.CLOCK_JUMP: "the server's clock (Date, created_at) jumps by jump_s, and stays there",
+    Fault.PAGE_REPEATED: "a further page returns its own cursor as end_cursor, so it is read again",
+    Fault.CLOCK_JUMP: "the server's clock (Date, created_at) jumps by jump_s and stays there",
 }
 """What each fault is, in one line."""
 
@@ -110,13 +110,13 @@ class Amounts:
 
 
 AMOUNTS: Mapping[str, str] = {
-    "slow_s": "for how many seconds a slow answer is held back",
-    "trickle_s": "over how many seconds a body dribbles in, in at most 20 pieces",
-    "storm_length": "how many 429s a storm is",
-    "retry_after_s": "what Retry-After says, in seconds; a date where the switch retry_after is date",
+    "slow_s": "how long a slow answer is held back, in seconds",
+    "trickle_s": "how long a slow body takes, in seconds, in at most 20 pieces",
+    "storm_length": "the number of 429s in a storm",
+    "retry_after_s": "the Retry-After, in seconds; a date if the switch retry_after is date",
     "html_status": "the status of a proxy's page",
-    "stale_s": "how many seconds back a stale read looks",
-    "jump_s": "by how many seconds the server's clock jumps; below 0 it goes back",
+    "stale_s": "how old the state in a stale read is, in seconds",
+    "jump_s": "how far the server's clock jumps, in seconds; negative: back",
 }
 """What each amount is, in one line."""
 

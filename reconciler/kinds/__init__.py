@@ -1,5 +1,5 @@
 """
-The kinds of resource: one file each, one row each in `KINDS`. Values and pure functions, no I/O.
+The kinds of resource: one file and one row of `KINDS` each. Values and pure functions, no I/O.
 
 A kind says its fields, which of them may be patched, what identifies it, how its values compare and
 what the API offers for it. A new kind is one file here, one row, one schema, one example, one case

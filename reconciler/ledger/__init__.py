@@ -1,4 +1,4 @@
-"""What is known between runs: bindings, last applied values, intents, runs, and the lock."""
+"""What Reconciler remembers between runs: bindings, last applied values, intents, runs, and the lock."""
 
 from __future__ import annotations
 

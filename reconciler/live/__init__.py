@@ -1,4 +1,4 @@
-"""API pages to `Live`, with as few requests as the question needs. It reads; what the answers mean is the plan's."""
+"""API pages to `Live`, with as few requests as the question needs. It reads; `plan` decides what the answers mean."""
 
 from reconciler.live.listing import LARGER, PAGE, learned_from, listing, listing_by, sharing
 from reconciler.live.reads import alone, answer, narrow, with_users

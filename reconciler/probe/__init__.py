@@ -1,1 +1,1 @@
-"""A probe: one marked customer made, tried and archived, to find out what the API's documentation leaves open."""
+"""A probe: creates, tries and archives one marked customer, to find out what the API's documentation leaves open."""

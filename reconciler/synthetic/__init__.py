@@ -1,1 +1,1 @@
-"""People who do not exist: customers from a seed number, and real ones with all that is theirs replaced."""
+"""Invented customers: generated from a seed number, or real ones with everything personal replaced."""

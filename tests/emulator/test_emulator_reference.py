@@ -26,21 +26,21 @@ def rows(head: str) -> list[list[str]]:
 
 
 def test_the_reference_has_each_switch_in_its_words() -> None:
-    assert rows("switch") == [list(row) for row in switch_rows()]
+    assert rows("Switch") == [list(row) for row in switch_rows()]
 
 
 def test_the_reference_has_each_fault_and_amount_in_its_words() -> None:
-    assert rows("fault") == [[name, meaning] for name, _, meaning in fault_rows()]
-    assert rows("amount") == [list(row) for row in amount_rows()]
+    assert rows("Fault") == [[name, meaning] for name, _, meaning in fault_rows()]
+    assert rows("Amount") == [list(row) for row in amount_rows()]
 
 
 def test_the_reference_has_each_control_request() -> None:
-    documented = {tuple(cells[0].split()) for cells in rows("request")}
+    documented = {tuple(cells[0].split()) for cells in rows("Request")}
     assert documented == {(method, f"/_emulator/{name}") for method, name in control.REQUESTS}
 
 
 def test_the_reference_has_each_option() -> None:
-    documented = {option for cells in rows("option") for option in re.findall(r"--[a-z-]+", cells[0])}
+    documented = {option for cells in rows("Option") for option in re.findall(r"--[a-z-]+", cells[0])}
     own = (one for one in command.params if not getattr(one, "hidden", False))
     options = {option for parameter in own for option in parameter.opts if option != "--help"}
     assert documented | {"--switches"} == options
