@@ -338,6 +338,43 @@ class Explanation:
     activated: LastMove | None = None
 
 
+class TrialFault(StrEnum):
+    """What a plan would do wrong."""
+
+    # Its request
+    NO_ROW = "no_row"
+    OTHER_ID = "other_id"
+    CUSTOMER_NOT_CREATED = "customer_not_created"
+    REFUSED = "refused"
+    NOT_TAKEN = "not_taken"
+    # Once all is done
+    UNBOUND = "unbound"
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+    DUPLICATED = "duplicated"
+    NOT_AS_DECLARED = "not_as_declared"
+    USER_MISSING = "user_missing"
+    BLOCKED = "blocked"
+    PLANNED_AGAIN = "planned_again"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TrialFailure:
+    """
+    What a plan would do wrong, at an address: with the action and the fields that it is about, never a value.
+
+    `status` is that with which the rules refuse a request. `done`: after how many of the customer's changes, and a
+    second plan; None: after all of this plan.
+    """
+
+    address: Address
+    fault: TrialFault
+    action: Action | None = None
+    fields: tuple[str, ...] = ()
+    status: int = 0
+    done: int | None = None
+
+
 Fact = str | int | float | bool | None
 Facts = Mapping[str, Fact]
 

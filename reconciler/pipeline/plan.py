@@ -20,6 +20,7 @@ from reconciler.model.core import Address, CustomerId, Desired, ListAgain, ListU
 from reconciler.model.ledger import Binding, Learned, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.model.plan import Note, Plan, unverified_text
 from reconciler.model.policy import Terms
+from reconciler.model.reports import TrialFailure
 from reconciler.plan import prefetch as targets_alone
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
@@ -28,9 +29,10 @@ from reconciler.plan.presence import Lacked, Proof, created_keys, lacked_by
 from reconciler.plan.saved_plan import as_text, plan_to_json
 from reconciler.plan.scope import checked
 from reconciler.plan.server_behavior import LAG_S, known_lag
-from reconciler.plan.trial import TrialFailure, try_plan
+from reconciler.plan.trial import try_plan
 from reconciler.plan.users import merged
 from reconciler.report.layout import until
+from reconciler.report.messages.explanations import fault_text
 from reconciler.report.plan_text import again_price, again_requests, reading_price, reading_requests
 from reconciler.report.redact import masked_address, masked_plan
 
@@ -43,12 +45,12 @@ def tried_first(plan: Plan, desired: Desired, live: Live, records: Records, term
     faults = try_plan(plan, desired, live, records, terms, learned)
     if not faults:
         return
-    shown = "; ".join(f"{masked_address(fault.address)}: {fault.text}" for fault in faults[:_SHOWN])
+    shown = " ".join(f"{masked_address(fault.address)}: {fault_text(fault)}" for fault in faults[:_SHOWN])
     more = f" (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
     raise PlanFaulty(
-        f"this is a bug in reconciler {__version__}: the plan, tried in memory, does not do what it says; "
-        f"nothing was sent: {shown}{more}",
-        "`--exclude` leaves these customers out until it is mended",
+        f"this is a bug in Reconciler {__version__}: in a trial in memory, the plan did not do what it says. "
+        f"Nothing was sent. {shown}{more}",
+        "leave these customers out with `--exclude` until it is fixed",
         report=_report(plan, faults),
     )
 
@@ -68,7 +70,12 @@ def _report(plan: Plan, faults: Sequence[TrialFailure]) -> str:
         notes=tuple(one for one in plan.notes if about(one.address)),
     )
     rows = [
-        {"address": str(masked_address(fault.address)), "fault": fault.text, "after_changes": fault.done}
+        {
+            "address": str(masked_address(fault.address)),
+            "fault": fault_text(fault),
+            "code": fault.fault,
+            "after_changes": fault.done,
+        }
         for fault in faults
     ]
     return as_text({"reconciler": __version__, "faults": rows, "plan": plan_to_json(part, mask=masked_plan)})

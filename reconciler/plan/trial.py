@@ -17,9 +17,18 @@ from reconciler.model.core import Action, Address, CustomerId, Desired, DesiredC
 from reconciler.model.ledger import Binding, Learned, Records
 from reconciler.model.plan import Change, Plan
 from reconciler.model.policy import Terms
+from reconciler.model.reports import TrialFailure, TrialFault
 from reconciler.plan.make import make_plan
 from reconciler.plan.server_behavior import known_lag, known_ways, sight_of
-from reconciler.plan.trial_world import LATER_S, World, begin, carry, live_of, records_of, world_of
+from reconciler.plan.trial_world import (
+    LATER_S,
+    World,
+    begin,
+    carry,
+    live_of,
+    records_of,
+    world_of,
+)
 from reconciler.rules import StoredCustomer
 
 Chains = Mapping[str, Sequence[Change]]
@@ -129,19 +138,6 @@ CUT_OFF = 20
 """So many of these are tried with the run cut off after each change too."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TrialFailure:
-    """
-    What a plan would do wrong, at an address. `text` names fields and actions, never a value.
-
-    `done`: after so many of the customer's changes and a second plan; None: after all of this plan.
-    """
-
-    address: Address
-    text: str
-    done: int | None = None
-
-
 def try_plan(
     plan: Plan, desired: Desired, live: Live, records: Records, terms: Terms, learned: Learned
 ) -> tuple[TrialFailure, ...]:
@@ -171,7 +167,7 @@ def try_plan(
     except (Incomplete, Refused):
         # So few customers need not make an account that a plan can be made of.
         return ()
-    return tuple(sorted(set(faults), key=lambda one: (str(one.address), one.text, one.done or 0)))
+    return tuple(sorted(set(faults), key=lambda one: (str(one.address), one.fault, one.fields, one.done or 0)))
 
 
 def _begun(plan: Plan, chains: Chains, given: Inputs) -> World:
@@ -185,9 +181,8 @@ def _carried(world: World, chains: Chains, at: float, first: int | None = None) 
     """Do the `first` changes of each customer, and yield what goes wrong; a customer's rest is then left."""
     for chain in chains.values():
         for change in chain[:first]:
-            wrong = carry(world, change, at)
-            if wrong:
-                yield TrialFailure(change.address, wrong)
+            if failure := carry(world, change, at):
+                yield failure
                 break
 
 
@@ -195,7 +190,7 @@ def _again(world: World, given: Inputs, read_at: float) -> Plan:
     """Return the plan that is made of the world at `read_at`."""
     draft = make_plan(given.desired, live_of(world, read_at), records_of(world), given.terms)
     if draft.reads:
-        raise Incomplete("the trial cannot read what this plan asks for")
+        raise Incomplete("trial")
     return draft.plan
 
 
@@ -218,15 +213,15 @@ def _whole(plan: Plan, chains: Chains, given: Inputs) -> Iterator[TrialFailure]:
             and one.field not in left.get(one.address, ())
             and not _rivals(world, key)
         ):
-            yield TrialFailure(one.address, f"it would then be blocked{f' by {one.field}' if one.field else ''}")
+            yield TrialFailure(one.address, TrialFault.BLOCKED, fields=(one.field,) if one.field else ())
 
 
 def _unfinished(again: Plan, chains: Chains, done: int | None = None) -> Iterator[TrialFailure]:
     """Yield each change that is planned once more."""
     for change in again.changes:
         if change.address.external_id in chains:
-            names = f" of {', '.join(one.name for one in change.fields)}" if change.fields else ""
-            yield TrialFailure(change.address, f"the next plan has its {change.action}{names} again", done)
+            fields = tuple(one.name for one in change.fields)
+            yield TrialFailure(change.address, TrialFault.PLANNED_AGAIN, change.action, fields, done=done)
 
 
 def _cut_off(plan: Plan, chains: Chains, given: Inputs) -> Iterator[TrialFailure]:
@@ -253,24 +248,24 @@ def _not_as_declared(
     there = world.account.customers.get(row.id) if row is not None and row.id is not None else None
     address = Address(key)
     if row is None or there is None:
-        yield TrialFailure(address, "the ledger would bind no customer to it")
+        yield TrialFailure(address, TrialFault.UNBOUND)
         return
     if wanted is None or wanted.archived:
         if not there.archived:
-            yield TrialFailure(address, "it would stay active")
+            yield TrialFailure(address, TrialFault.ACTIVE)
         return
     if there.archived:
-        yield TrialFailure(address, "it would be archived")
+        yield TrialFailure(address, TrialFault.ARCHIVED)
         return
     if any(change.action is Action.CREATE for change in chain) and len(_active(world, key)) != 1:
-        yield TrialFailure(address, "several active customers would have its external_id")
+        yield TrialFailure(address, TrialFault.DUPLICATED)
     for name in _differing(wanted, there, given.before.get(there.id), given.terms):
         if name not in blocked:
-            yield TrialFailure(address, f"{name} would not be as declared")
+            yield TrialFailure(address, TrialFault.NOT_AS_DECLARED, fields=(name,))
     emails = {canonical_email(user.email) for user in world.account.users.get(there.id, ())}
     for user in wanted.users:
         if canonical_email(user.email) not in emails:
-            yield TrialFailure(Address(key, user.email), "the user would not be there")
+            yield TrialFailure(Address(key, user.email), TrialFault.USER_MISSING)
 
 
 def _rivals(world: World, key: str) -> bool:

@@ -18,6 +18,7 @@ from reconciler.kinds.wire import read_customer, read_user
 from reconciler.model.core import Action, CustomerId, Live, LiveCustomer, LiveUser
 from reconciler.model.ledger import Binding, Records, SeenUser
 from reconciler.model.plan import BindingAction, Change, Plan
+from reconciler.model.reports import TrialFailure, TrialFault
 from reconciler.plan.presence import (
     Active,
     ArchivedByUs,
@@ -75,7 +76,7 @@ class World:
     seen: Live
     records: Records
     lists_archived: bool
-    account: Account = field(default_factory=lambda: Account(seed="the trial of a plan"))
+    account: Account = field(default_factory=lambda: Account(seed="trial"))
     rows: dict[str, Binding] = field(default_factory=dict)
     users: dict[CustomerId, tuple[SeenUser, ...]] = field(default_factory=dict)
     created_at: dict[CustomerId, str] = field(default_factory=dict)
@@ -139,22 +140,27 @@ def begin(world: World, plan: Plan, keys: Iterable[str]) -> None:
     world.users.update({row.id: row.users for row in plan.users if row.id in world.account.customers})
 
 
-def carry(world: World, change: Change, at: float) -> str:
-    """Do one change at `at`, record it, and return what is wrong with it; "" where nothing is."""
+def carry(world: World, change: Change, at: float) -> TrialFailure | None:
+    """Do one change at `at`, record it, and return what is wrong with it."""
+
+    def failure(fault: TrialFault, status: int = 0) -> TrialFailure:
+        return TrialFailure(change.address, fault, change.action, status=status)
+
     row = world.rows.get(change.address.external_id)
     if row is None:
-        return f"{change.action}: the ledger would have no row for it"
+        return failure(TrialFault.NO_ROW)
     customer_id = row.id or CustomerId("")
     if change.id is not None and change.id != row.id:
-        return f"{change.action}: its id is not the one that the ledger would bind"
+        return failure(TrialFault.OTHER_ID)
     if change.action is not Action.CREATE and not customer_id:
-        return f"{change.action}: its customer is not created before it"
+        return failure(TrialFault.CUSTOMER_NOT_CREATED)
     reply = _sent(world, change, customer_id, at)
     if reply is None:
-        return ""
+        return None
     if not reply.accepted:
-        return f"{change.action}: the API's rules refuse it with {reply.status}"
-    return _recorded(world, change, row, reply, at)
+        return failure(TrialFault.REFUSED, reply.status)
+    not_taken = _recorded(world, change, row, reply, at)
+    return replace(failure(TrialFault.NOT_TAKEN), fields=not_taken) if not_taken else None
 
 
 def _sent(world: World, change: Change, customer_id: CustomerId, at: float) -> RuleReply | None:
@@ -180,18 +186,18 @@ def _sent(world: World, change: Change, customer_id: CustomerId, at: float) -> R
             assert_never(change.action)
 
 
-def _recorded(world: World, change: Change, row: Binding, reply: RuleReply, at: float) -> str:
-    """Record the answer to a change, and return what it shows to be wrong."""
+def _recorded(world: World, change: Change, row: Binding, reply: RuleReply, at: float) -> tuple[str, ...]:
+    """Record the answer to a change, and return the fields of a patch that it did not change."""
     key, live = change.address.external_id, read_customer(reply.body)
     if change.action is Action.CREATE_USER:
         user, customer_id = read_user(reply.body), row.bound_id
-        assert user is not None, "the rules answer a create with the user"  # noqa: S101 - our own rules
+        assert user is not None  # noqa: S101 - our own rules answer so
         applied = {one.name: one.after for one in change.fields if one.name != USER.identity}
         seen = SeenUser(user.email, user.fields, applied)
         world.users[customer_id] = (*world.users.get(customer_id, ()), seen)
         world.rows[key] = bookkeeping.rewritten(row, (), {}, at, 0.0)
-        return ""
-    assert live is not None, "the rules answer a write with the customer"  # noqa: S101 - our own rules
+        return ()
+    assert live is not None  # noqa: S101 - our own rules answer so
     world.dormant.discard(live.id)
     match change.action:
         case Action.ARCHIVE:
@@ -205,11 +211,10 @@ def _recorded(world: World, change: Change, row: Binding, reply: RuleReply, at: 
         case Action.PATCH:
             done = bookkeeping.patched(row, change, live, at, 0.0)
             world.rows[key] = done.binding
-            if done.not_taken:
-                return f"patch: {', '.join(one.name for one in done.not_taken)} would stay as before"
+            return tuple(one.name for one in done.not_taken)
         case _:
             assert_never(change.action)
-    return ""
+    return ()
 
 
 def live_of(world: World, read_at: float) -> Live:

@@ -29,10 +29,11 @@ from reconciler.model.core import (
 from reconciler.model.ledger import BindingState, Records
 from reconciler.model.plan import Change, Plan
 from reconciler.model.policy import Prune, Terms
+from reconciler.model.reports import TrialFailure, TrialFault
 from reconciler.pipeline.plan import tried_first
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
-from reconciler.plan.trial import TrialFailure, try_plan
+from reconciler.plan.trial import try_plan
 
 JANE = DesiredUser("jane@x.example", {"first_name": "Jane"}, Source("customers.yaml", 4, 5))
 FOLDERS = sorted(path.parent for path in plan_cases.CASES.glob("*/desired.yaml"))
@@ -98,8 +99,8 @@ def test_the_right_plan_of_all_actions_keeps_its_word() -> None:
 def test_a_patch_that_lacks_a_field_is_found() -> None:
     plan = broken("moved-house", Action.PATCH, lambda one: (replace(one, fields=one.fields[:1]),))
     assert trial(plan) == (
-        TrialFailure(Address("moved-house"), "state would not be as declared"),
-        TrialFailure(Address("moved-house"), "the next plan has its patch of state again"),
+        TrialFailure(Address("moved-house"), TrialFault.NOT_AS_DECLARED, fields=("state",)),
+        TrialFailure(Address("moved-house"), TrialFault.PLANNED_AGAIN, Action.PATCH, ("state",)),
     )
 
 
@@ -107,53 +108,55 @@ def test_a_create_that_carries_another_value_is_found() -> None:
     plan = broken(
         "new", Action.CREATE, lambda one: (replace(one, fields=tuple(replace(f, after="x") for f in one.fields)),)
     )
-    assert trial(plan) == (TrialFailure(Address("new"), "name would not be as declared"),)
+    assert trial(plan) == (TrialFailure(Address("new"), TrialFault.NOT_AS_DECLARED, fields=("name",)),)
 
 
 def test_a_create_that_is_doubled_is_found() -> None:
     plan = broken("new", Action.CREATE, lambda one: (one, one))
-    assert TrialFailure(Address("new"), "several active customers would have its external_id") in trial(plan)
+    assert TrialFailure(Address("new"), TrialFault.DUPLICATED) in trial(plan)
 
 
 def test_an_archive_of_the_wrong_customer_is_found() -> None:
     plan = broken("closed", Action.ARCHIVE, lambda one: (replace(one, id=CustomerId("cus_4")),))
-    assert trial(plan)[-1] == TrialFailure(Address("closed"), "the next plan has its archive again")
-    assert TrialFailure(Address("closed"), "archive: its id is not the one that the ledger would bind") in trial(plan)
+    assert trial(plan)[-1] == TrialFailure(Address("closed"), TrialFault.PLANNED_AGAIN, Action.ARCHIVE)
+    assert TrialFailure(Address("closed"), TrialFault.OTHER_ID, Action.ARCHIVE) in trial(plan)
 
 
 def test_an_archive_of_a_customer_that_is_declared_active_is_found() -> None:
     wrong = Change(Action.ARCHIVE, Address("same"), CustomerId("cus_4"), Reason.ENTRY_GONE)
     plan = broken("closed", Action.ARCHIVE, lambda one: (one, wrong))
     assert trial(plan) == (
-        TrialFailure(Address("same"), "it would be archived"),
-        TrialFailure(Address("same"), "the next plan has its restore again"),
+        TrialFailure(Address("same"), TrialFault.ARCHIVED),
+        TrialFailure(Address("same"), TrialFault.PLANNED_AGAIN, Action.RESTORE),
     )
 
 
 def test_a_patch_before_the_restore_of_its_customer_is_found() -> None:
     patch = Change(Action.PATCH, Address("back"), CustomerId("cus_3"), Reason.DECLARED)
     plan = broken("back", Action.RESTORE, lambda one: (patch, one))
-    assert TrialFailure(Address("back"), "patch: the API's rules refuse it with 404") in trial(plan)
+    assert TrialFailure(Address("back"), TrialFault.REFUSED, Action.PATCH, status=404) in trial(plan)
 
 
 def test_a_create_whose_row_is_missing_is_found() -> None:
     plan = right().plan
     plan = replace(plan, entries=tuple(entry for entry in plan.entries if entry.external_id != "new"))
-    assert TrialFailure(Address("new"), "create: the ledger would have no row for it") in trial(plan)
+    assert TrialFailure(Address("new"), TrialFault.NO_ROW, Action.CREATE) in trial(plan)
 
 
 def test_a_user_that_is_left_out_beside_its_customer_is_found() -> None:
     plan = broken("new", Action.CREATE_USER, lambda _: ())
     assert trial(plan) == (
-        TrialFailure(Address("new", "jane@x.example"), "the next plan has its create_user of email, first_name again"),
-        TrialFailure(Address("new", "jane@x.example"), "the user would not be there"),
+        TrialFailure(
+            Address("new", "jane@x.example"), TrialFault.PLANNED_AGAIN, Action.CREATE_USER, ("email", "first_name")
+        ),
+        TrialFailure(Address("new", "jane@x.example"), TrialFault.USER_MISSING),
     )
 
 
 def test_a_row_that_would_record_a_project_of_others_is_found_as_blocked_after_it() -> None:
     plan = right().plan
     entries = tuple(replace(row, project="others") if row.external_id == "new" else row for row in plan.entries)
-    assert TrialFailure(Address("new"), "it would then be blocked") in trial(replace(plan, entries=entries))
+    assert TrialFailure(Address("new"), TrialFault.BLOCKED) in trial(replace(plan, entries=entries))
 
 
 def test_what_we_wrote_a_moment_ago_is_left_out() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.model.reports import FieldOutcome, Remark, RemarkCode, Row
-from reconciler.report.messages import Wording, worded
+from reconciler.model.reports import FieldOutcome, Remark, RemarkCode, Row, TrialFailure, TrialFault
+from reconciler.report.messages import Wording, said, worded
 
 REMARKS: Mapping[RemarkCode, Wording] = {
     # Is it declared?
@@ -126,3 +126,31 @@ def remark_json(one: Remark) -> dict[str, Any]:
     from reconciler.model.convert import new_converter, parts_to_json  # noqa: PLC0415 - only JSON needs it
 
     return {"code": one.code, **({"parts": parts_to_json(new_converter(), one.parts)} if one.parts else {})}
+
+
+FAULTS: Mapping[TrialFault, str] = {
+    TrialFault.NO_ROW: "The ledger would have no row for its {action}.",
+    TrialFault.OTHER_ID: "Its {action} is for another customer than the one that the ledger would bind.",
+    TrialFault.CUSTOMER_NOT_CREATED: "Its {action} comes before its customer is created.",
+    TrialFault.REFUSED: "The API's rules refuse its {action} with {status}.",
+    TrialFault.NOT_TAKEN: "Its {action} would leave {fields} unchanged.",
+    TrialFault.UNBOUND: "The ledger would bind no customer to it.",
+    TrialFault.ACTIVE: "It would stay active.",
+    TrialFault.ARCHIVED: "It would be archived.",
+    TrialFault.DUPLICATED: "Several active customers would have its external_id.",
+    TrialFault.NOT_AS_DECLARED: "{fields} would not be as declared.",
+    TrialFault.USER_MISSING: "The user would not exist.",
+    TrialFault.BLOCKED: "It would then be blocked.",
+    TrialFault.PLANNED_AGAIN: "The next plan has its {action} again.",
+}
+
+
+def fault_text(one: TrialFailure) -> str:
+    """
+    Return what a plan would do wrong.
+
+    >>> fault_text(TrialFailure(Address("acme"), TrialFault.NOT_AS_DECLARED, fields=("city", "state")))
+    'city and state would not be as declared.'
+    """
+    action = "" if one.action is None else one.action.replace("_", " ")
+    return said(FAULTS[one.fault], {"action": action, "fields": one.fields, "status": one.status})
