@@ -12,6 +12,7 @@ from clocks import EPOCH_S
 from emulated import Stopped
 
 from reconciler.emulator.calls import Answer, Call
+from reconciler.emulator.integration import Integration, SyncedRecord
 from reconciler.emulator.service import LOCAL, READ_ONLY, ApiKey, Emulator
 from reconciler.rules import Behaviour
 
@@ -203,6 +204,50 @@ def _synced(behaviour: Behaviour) -> str:
     return {"Paris": "yes", "Boston": "ignored"}[json.loads(answer.body)["city"]]
 
 
+def _connected(behaviour: Behaviour) -> tuple[Caller, str]:
+    """Return a caller, and the id of a customer that an integration has just created."""
+    caller = Caller(behaviour)
+    record = SyncedRecord("internal-1", {"name": "Acme", "city": "Boston"}, number="1001")
+    caller.served.connect(Integration(records=(record,)))
+    (one,) = caller.listed()
+    return caller, one
+
+
+def _sync_undoes(behaviour: Behaviour) -> str:
+    undone = []
+    caller, one = _connected(behaviour)
+    caller.send("PATCH", f"/customers/{one}", {"city": "Paris"})
+    if caller.read("GET", f"/customers/{one}")["city"] == "Boston":
+        undone.append("patch")
+    caller.send("DELETE", f"/customers/{one}")
+    if one in caller.listed():
+        undone.append("archive")
+    caller, one = _connected(behaviour)
+    assert caller.served.integration is not None
+    caller.served.integration.edit(({"id": "internal-1", "deleted": True},))
+    assert caller.listed() == []
+    caller.send("POST", f"/customers/{one}/restore")
+    if caller.listed() == []:
+        undone.append("restore")
+    return {0: "nothing", 1: undone[0] if undone else "", 3: "all"}[len(undone)]
+
+
+def _integration_id(behaviour: Behaviour) -> str:
+    caller, one = _connected(behaviour)
+    held = caller.read("GET", f"/customers/{one}")["customer_integration_id"]
+    return {"internal-1": "internal", "1001": "number"}[held]
+
+
+def _email(behaviour: Behaviour) -> str:
+    caller = Caller(behaviour)
+    one = caller.made(email="billing@x.example")
+    if caller.status("POST", "/customers", {"name": "N", "email": "Billing@x.example"}) == 201:
+        return "no"
+    caller.send("DELETE", f"/customers/{one}")
+    taken = caller.status("POST", "/customers", {"name": "N", "email": "billing@x.example"}) != 201
+    return "all" if taken else "active"
+
+
 def _identity(behaviour: Behaviour) -> str:
     caller = Caller(behaviour)
     one = caller.made(external_id="acme")
@@ -222,6 +267,7 @@ ACCOUNT_ANSWERS: dict[str, Callable[[Behaviour], str]] = {
     "invoices": _invoices,
     "unique": _unique,
     "external_id": _external_id,
+    "email": _email,
     "required": _required,
     "users": _users,
     "user_case": _user_case,
@@ -231,6 +277,8 @@ ACCOUNT_ANSWERS: dict[str, Callable[[Behaviour], str]] = {
     "rewritten": _rewritten,
     "taken": _taken,
     "synced": _synced,
+    "sync_undoes": _sync_undoes,
+    "integration_id": _integration_id,
     "identity": _identity,
 }
 
@@ -366,6 +414,21 @@ def _scope(behaviour: Behaviour) -> str:
     return str(caller.send("POST", "/customers", {}, token=caller.token(READ_ONLY)).status)
 
 
+def _users_scope(behaviour: Behaviour) -> str:
+    return "customers" if _reads(behaviour, "users") else "users"
+
+
+def _methods_scope(behaviour: Behaviour) -> str:
+    return "customers" if _reads(behaviour, "payment-methods") else "payments"
+
+
+def _reads(behaviour: Behaviour, kind: str) -> bool:
+    """Say whether a key that may read customers alone may read what a customer has of a kind."""
+    caller = Caller(behaviour)
+    one = caller.made()
+    return caller.send("GET", f"/customers/{one}/{kind}", token=caller.token(READ_ONLY)).status == 200
+
+
 def _counted(behaviour: Behaviour) -> str:
     caller = Caller(behaviour, rate=5)
     token = caller.token()
@@ -422,6 +485,8 @@ ANSWERS: dict[str, Callable[[Behaviour], str]] = {
     "unknown": _unknown,
     "error": _error,
     "scope": _scope,
+    "users_scope": _users_scope,
+    "methods_scope": _methods_scope,
     "counted": _counted,
     "token": _token,
     "retry": _retry,

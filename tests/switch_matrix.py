@@ -301,7 +301,7 @@ def impossible(ways: Behaviour, phase: str) -> set[Stuck]:
         stuck |= {("cleared", "city"), ("cleared", "state")}
     if ways.synced is not Synced.TAKE:
         stuck |= {("synced", "city" if ways.synced is Synced.IGNORE else "patch")}
-    if ways.unique is Unique.ALL and not ways.lists_archived:
+    if "all" in (ways.unique, ways.email_unique) and not ways.lists_archived:
         stuck |= {("old", ""), ("old", "create")}
     if ways.user_unique is UserUnique.ACCOUNT:
         stuck |= {("acme/jane@found.example", "create_user")}

@@ -17,14 +17,17 @@ import click
 
 from reconciler.cli import app as program
 from reconciler.cli import output
-from reconciler.emulator.fault_settings import Row, amount_rows, fault_rows, read_flags, seconds, switched
+from reconciler.emulator.fault_settings import SETS, Row, amount_rows, fault_rows, read_flags, seconds, switched
+from reconciler.emulator.integration import Integration, read_integration
 from reconciler.emulator.server import run, running
 from reconciler.emulator.service import Emulator, Logged, load
-from reconciler.errors import Interrupted, ReconcilerError
+from reconciler.errors import Interrupted, Invalid, Problem, ReconcilerError, Source
+from reconciler.escape import visible
+from reconciler.input_file import read_file
 from reconciler.pipeline.resources import real_clock
 from reconciler.report.messages.questions import SWITCHES
 from reconciler.resources import shipped
-from reconciler.rules import Behaviour, Rewrite
+from reconciler.rules import Behaviour
 from reconciler.rules.behaviour import CHOICES
 
 
@@ -119,6 +122,7 @@ def serve(
     data: Path | None,
     rate_per_s: float,
     payment_methods: Path | None,
+    integration: Path | None,
     switches: tuple[str, ...],
     faults: tuple[str, ...],
     seed: int,
@@ -148,6 +152,7 @@ def serve(
         behaviour=behaviour,
         faults=replace(odds, seed=odds.seed or seed),
         payment_methods=payment_methods,
+        integration=None if integration is None else read_integration_file(integration),
         offset_s=offset_s,
         log=_log if log else None,
         # Who takes a free port has no other way to learn which.
@@ -165,6 +170,29 @@ def behaviour_of(switches: Iterable[str]) -> Behaviour:
     <Clears.NULL: 'null'>
     """
     return switched(Behaviour(), dict(map(_switch, switches)))
+
+
+_LARGEST_INTEGRATION = 64 * 1024 * 1024
+
+
+def read_integration_file(path: Path) -> Integration:
+    """Return the integration that a JSON file describes; Invalid says what is wrong with it."""
+    source = Source(visible(str(path)))
+    try:
+        values = json.loads(read_file(path, _LARGEST_INTEGRATION))
+    except OSError as exc:
+        hint = "check the path given with --integration"
+        raise Invalid([Problem(source, "", f"cannot be read: {exc.strerror or exc}", hint)]) from exc
+    except (ValueError, RecursionError) as exc:
+        raise Invalid([Problem(source, "", f"this is not JSON: {exc}", _INTEGRATION)]) from exc
+    try:
+        return read_integration(values)
+    except ValueError as exc:
+        message, _, hint = str(exc).partition("; ")
+        raise Invalid([Problem(source, "", visible(message), visible(hint) or _INTEGRATION)]) from exc
+
+
+_INTEGRATION = "docs/reference/emulator.md has an example"
 
 
 def switch_rows() -> Iterator[Row]:
@@ -194,8 +222,8 @@ def _choices(name: str, default: object) -> str:
     words: tuple[object, ...] = CHOICES.get(name, ())
     if isinstance(default, StrEnum):
         words = tuple(type(default))
-    elif name == "rewrites":
-        words = tuple(Rewrite)
+    elif name in SETS:
+        words = tuple(SETS[name])
     return f" ({', '.join(map(str, words))})" if words else ""
 
 

@@ -60,6 +60,17 @@ class Call:
         """Return the parts of the path, decoded each on its own."""
         return [unquote(part) for part in self.path.removeprefix("/").split("/")]
 
+    def scope(self, ways: Behaviour) -> str:
+        """
+        Return the scope that its key must have.
+
+        >>> Call("GET", "/customers/cus_1/users").scope(Behaviour())
+        'customers:read'
+        """
+        kind = next((text for text in self.segments[2:3]), "")
+        noun = {"users": ways.users_scope, "payment-methods": ways.methods_scope}.get(kind, "customers")
+        return f"{noun}:{'write' if self.writes else 'read'}"
+
     @property
     def parameters(self) -> dict[str, str]:
         """Return the query; of a name that stands twice, the last value."""
@@ -154,6 +165,7 @@ REASONS: Mapping[RefusalReason, str] = {
     RefusalReason.CUSTOMER_INVALID: "The customer is not valid",
     RefusalReason.USER_INVALID: "The user is not valid",
     RefusalReason.EXTERNAL_ID_TAKEN: "This external id is already used",
+    RefusalReason.EMAIL_TAKEN: "This email is already used",
     RefusalReason.SYNCED: "The customer is synced from an integration",
     RefusalReason.ALREADY_ARCHIVED: "The customer is already archived",
     RefusalReason.NOT_ARCHIVED: "The customer is not archived",

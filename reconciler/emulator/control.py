@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from reconciler.emulator.calls import CONTROL, Answer, Call, NotAnObject
 from reconciler.emulator.fault_settings import read_odds, seconds, switched
 from reconciler.emulator.faults import MEANINGS, Fault, On, RandomFaults
+from reconciler.emulator.integration import read_integration, read_records
 from reconciler.emulator.service import Emulator, Logged, load, read_payment_methods
 from reconciler.escape import visible
 from reconciler.rules import Account, Behaviour, show, show_user
@@ -153,6 +154,9 @@ def control(emulator: Emulator, call: Call) -> Answer:
     `GET  requests`               every request: time, method, path, query, status, fault; `?since=N` skips N
     `GET|POST behaviour`          the switches; a POST sets some
     `GET|POST faults`             the odds; a POST sets all anew, `{}` none
+    `GET|POST integration`        the integration; a POST connects another one, `{}` disconnects it
+    `POST integration/edit`       edits its records: `{"customers": [{"id": …}]}`; the next sync writes them
+    `POST integration/sync`       lets it sync now
     `POST load`                   customers past all rules: `{"customers": […], "payment_methods": {…}}`
     `POST clock`                  `{"offset_s": N}`: how far the server's clock is ahead
     `POST expire`                 ends every token
@@ -239,6 +243,45 @@ def _load(emulator: Emulator, call: Call) -> object:
     return {"ids": ids}
 
 
+def _get_integration(emulator: Emulator, _: Call) -> object:
+    """Return what the integration has, and what it did; `connected` false where there is none."""
+    working = emulator.integration
+    if working is None:
+        return {"connected": False}
+    return {
+        "connected": True,
+        "every_s": working.integration.every_s,
+        "fields": list(working.integration.fields),
+        "customers": [
+            {"id": one.id, "number": one.number, "deleted": one.deleted, "syncs": one.syncs, **one.fields}
+            for one in working.records.values()
+        ],
+        "did": dict(working.did),
+    }
+
+
+def _set_integration(emulator: Emulator, call: Call) -> object:
+    """Connect another integration, or none; return it."""
+    values = call.json_object()
+    emulator.connect(read_integration(values) if values else None)
+    return _get_integration(emulator, call)
+
+
+def _edit_integration(emulator: Emulator, call: Call) -> object:
+    """Edit records of the integration; return it."""
+    rows = read_records(call.json_object())
+    if emulator.integration is None:
+        raise ValueError("no integration is connected; start the emulator with --integration FILE, or post one")
+    emulator.integration.edit(rows)
+    return _get_integration(emulator, call)
+
+
+def _sync_integration(emulator: Emulator, call: Call) -> object:
+    """Let the integration sync now; return it."""
+    emulator.sync()
+    return _get_integration(emulator, call)
+
+
 def _set_clock(emulator: Emulator, call: Call) -> object:
     """Set how far the server's clock is ahead."""
     emulator.set_clock(seconds("offset_s", call.json_object().get("offset_s")))
@@ -262,12 +305,13 @@ def _reset(emulator: Emulator, _: Call) -> object:
     }
     emulator.account = Account(seed=former.seed, made=former.made, payment_methods=former.payment_methods)
     emulator.faults = RandomFaults()
+    emulator.connect(None if emulator.integration is None else emulator.integration.integration)
     emulator.requests.clear()
     emulator.counts.clear()
     emulator.befallen.clear()
     if emulator.store is not None:
         emulator.store.clear()
-    return {"reset": reset, "kept": ["behaviour", "clock", "tokens", "payment_methods"]}
+    return {"reset": reset, "kept": ["behaviour", "clock", "tokens", "payment_methods", "integration"]}
 
 
 REQUESTS: Mapping[tuple[str, str], Callable[[Emulator, Call], object]] = {
@@ -277,6 +321,10 @@ REQUESTS: Mapping[tuple[str, str], Callable[[Emulator, Call], object]] = {
     ("POST", "behaviour"): _set_behaviour,
     ("GET", "faults"): _get_faults,
     ("POST", "faults"): _set_faults,
+    ("GET", "integration"): _get_integration,
+    ("POST", "integration"): _set_integration,
+    ("POST", "integration/edit"): _edit_integration,
+    ("POST", "integration/sync"): _sync_integration,
     ("POST", "load"): _load,
     ("POST", "clock"): _set_clock,
     ("POST", "expire"): _expire,
@@ -381,6 +429,7 @@ _FORM: Mapping[str, Callable[[Emulator, Mapping[str, str]], None]] = {
     "fault": _set_fault,
     "no-faults": _no_faults,
     "reset": _reset_form,
+    "sync": lambda emulator, _: emulator.sync(),
 }
 
 
@@ -394,6 +443,7 @@ def _shown(emulator: Emulator, parameters: Mapping[str, str]) -> Answer:
         "one": one_of(emulator, parameters.get("customer", "")),
         "log": [line_of(line) for line in islice(reversed(emulator.requests), LINES)],
         "faults": faults_of(emulator),
+        "integration": emulator.integration,
         "set": [(name, value) for name, value in emulator.behaviour.as_json().items() if changed(name, value)],
         "q": parameters.get("q", ""),
         "held": parameters.get("held", ""),

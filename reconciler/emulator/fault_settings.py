@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.emulator import faults
 from reconciler.emulator.faults import Amounts, Fault, Odds, On, Strike
 from reconciler.rules import Behaviour, Rewrite
-from reconciler.rules.behaviour import CHOICES
+from reconciler.rules.behaviour import CHOICES, SyncUndoes
 
 _NEXT: Mapping[str, On] = {"next_requests": On.ALL, "next_reads": On.READS, "next_writes": On.WRITES}
 _DEFAULTS: Mapping[str, int | float] = asdict(Amounts())
@@ -188,9 +188,13 @@ def _switch(name: str, value: object, default: object) -> object:
             return _choice(name, value, type(default))
         case frozenset():
             words = _list(name, value)
-            return frozenset(_choice(name, word, Rewrite) for word in words) if name == "rewrites" else words
+            return frozenset(_choice(name, word, SETS[name]) for word in words) if name in SETS else words
         case _:
             return _number(name, value, whole=isinstance(default, int))
+
+
+SETS: Mapping[str, type[StrEnum]] = {"rewrites": Rewrite, "sync_undoes": SyncUndoes}
+"""The switches that are a list of words of a closed set."""
 
 
 def _boolean(name: str, value: object) -> bool:

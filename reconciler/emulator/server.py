@@ -27,6 +27,7 @@ from reconciler.clock import Clock
 from reconciler.emulator.calls import Answer, Call, Dropped
 from reconciler.emulator.control import BrowserOrigin, control, is_page, page
 from reconciler.emulator.faults import Odds, RandomFaults
+from reconciler.emulator.integration import Integration
 from reconciler.emulator.service import Emulator, Logged, is_control, read_payment_methods
 from reconciler.emulator.store import AccountFile
 from reconciler.errors import Invalid, Problem, ReconcilerError, Source
@@ -254,6 +255,7 @@ def run(
     faults: Odds | None = None,
     payment_methods: Path | None = None,
     offset_s: float = 0.0,
+    integration: Integration | None = None,
     log: Callable[[Logged], None] | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
@@ -261,7 +263,7 @@ def run(
     Serve until SIGTERM or SIGINT; `ready` is told the base URL. Call it in the main thread.
 
     `data_file` keeps the account in SQLite, else it lives as long as this; `payment_methods` is a JSON file
-    (`load.read_payment_methods`); `offset_s` is how far its clock is ahead.
+    (`load.read_payment_methods`); `offset_s` is how far its clock is ahead, `integration` what writes into it too.
 
     ReconcilerError for an address, Invalid for a file, that cannot be used.
     """
@@ -281,6 +283,7 @@ def run(
             log=log,
             offset_s=offset_s,
         )
+        emulator.connect(integration)
         stack.enter_context(_stopped_by_signals(stop))
         url = stack.enter_context(running(emulator, host=host, port=port))
         if ready is not None:

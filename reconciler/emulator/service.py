@@ -28,6 +28,7 @@ from reconciler.emulator.calls import (
     rules_of,
 )
 from reconciler.emulator.faults import Fault, Faults, RandomFaults, after, before, elsewhere, limit_headers, retry_after
+from reconciler.emulator.integration import Integration, IntegrationAtWork
 from reconciler.emulator.store import AccountFile
 from reconciler.rules import (
     Account,
@@ -234,6 +235,7 @@ class Emulator:
         self.faults: Faults = faults if faults is not None else RandomFaults()
         self.tokens = IssuedTokens({key.client_id: key for key in keys}, token_life_s)
         self.rate = Rate(rate)
+        self.integration: IntegrationAtWork | None = None
         self.requests: deque[Logged] = deque(maxlen=_KEPT_LINES)
         self.counts: Counter[str] = Counter()
         self.befallen: Counter[Fault] = Counter()
@@ -255,6 +257,7 @@ class Emulator:
 
     def answer(self, call: Call) -> Answer | Dropped:
         """Return what the caller gets for one request to the API."""
+        self._sync()
         fault = self.faults.draw(call)
         answer = self._handle(call, self._ways(fault, call)) if fault is None else self._befall(fault, call)
         status = answer.status if isinstance(answer, Answer) else 0
@@ -266,6 +269,24 @@ class Emulator:
         if self.witness is not None:
             self.witness(call, answer, fault)
         return answer
+
+    def connect(self, integration: Integration | None) -> None:
+        """Connect an integration, which syncs before the next request that finds it due; None disconnects it."""
+        self.integration = None if integration is None else IntegrationAtWork(integration, self.now())
+
+    def _sync(self) -> None:
+        """Let the integration write what is due."""
+        if self.integration is not None and self.integration.is_due(self.now()):
+            self.sync()
+
+    def sync(self) -> None:
+        """Let the integration sync now."""
+        if self.integration is None:
+            return
+        ways = self._ways(None, Call("POST", "/customers"))
+        changed = self.integration.sync(self.account, ways, self.now())
+        if changed and self.store is not None:
+            self.store.save(self.account, *changed)
 
     def _befall(self, fault: Fault, call: Call) -> Answer | Dropped:
         """Return what the caller gets where something goes wrong."""
@@ -319,7 +340,7 @@ class Emulator:
         if call.method not in rules:
             # RFC 9110, 15.5.6, wants the header.
             return answer_of(refusal(self.behaviour, 405, "The method is not allowed"), (("allow", ", ".join(rules)),))
-        scope = "customers:write" if call.writes else "customers:read"
+        scope = call.scope(self.behaviour)
         if key.scopes is not None and scope not in key.scopes:
             return answer_of(refusal(self.behaviour, self.behaviour.scope_status, f"The key lacks the scope {scope}"))
         reply = reply_to(self.account, ways, rules, call, self.now())

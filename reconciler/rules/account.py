@@ -28,6 +28,7 @@ class RefusalReason(StrEnum):
     CUSTOMER_INVALID = "customer_invalid"
     USER_INVALID = "user_invalid"
     EXTERNAL_ID_TAKEN = "external_id_taken"
+    EMAIL_TAKEN = "email_taken"
     SYNCED = "synced"
     ALREADY_ARCHIVED = "already_archived"
     NOT_ARCHIVED = "not_archived"

@@ -55,6 +55,43 @@ class Synced(StrEnum):
     REFUSE = "refuse"
 
 
+class SyncUndoes(StrEnum):
+    """What a sync of the integration undoes, though nothing changed there: what someone else did here."""
+
+    RESTORE = "restore"
+    ARCHIVE = "archive"
+    PATCH = "patch"
+
+
+class IntegrationIds(StrEnum):
+    """What `customer_integration_id` holds: the integration's internal id, or the number that people use there."""
+
+    INTERNAL = "internal"
+    NUMBER = "number"
+
+
+class EmailUnique(StrEnum):
+    """Among which customers an email must be unique; a second one is refused like a second external_id."""
+
+    NONE = "none"
+    ACTIVE = "active"
+    ALL = "all"
+
+
+class UsersScope(StrEnum):
+    """The scope that a key needs for the users of customers."""
+
+    CUSTOMERS = "customers"
+    USERS = "users"
+
+
+class MethodsScope(StrEnum):
+    """The scope that a key needs for payment methods."""
+
+    CUSTOMERS = "customers"
+    PAYMENTS = "payments"
+
+
 class LargerLimit(StrEnum):
     """What a `limit` above the largest does: the page is cut, or a 400."""
 
@@ -170,7 +207,10 @@ class Behaviour:
     required: frozenset[str] = frozenset()
     patch_identity: PatchIdentity = PatchIdentity.IGNORE
     ignores: frozenset[str] = frozenset()
+    email_unique: EmailUnique = EmailUnique.NONE
     synced: Synced = Synced.TAKE
+    sync_undoes: frozenset[str] = frozenset()
+    integration_ids: IntegrationIds = IntegrationIds.INTERNAL
     clears: Clears = Clears.TEXT
     clears_refused: bool = False
     unset: Unset = Unset.TEXT
@@ -204,6 +244,8 @@ class Behaviour:
     retry_after: RetryAfter = RetryAfter.SECONDS
     limit_headers: LimitHeaders = LimitHeaders.NONE
     scope_status: int = 403
+    users_scope: UsersScope = UsersScope.CUSTOMERS
+    methods_scope: MethodsScope = MethodsScope.CUSTOMERS
 
     def as_json(self) -> dict[str, object]:
         """Return every switch as JSON has it, sets as sorted lists."""

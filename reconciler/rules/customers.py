@@ -33,6 +33,7 @@ from reconciler.rules.account import (
 from reconciler.rules.behaviour import (
     Behaviour,
     Clears,
+    EmailUnique,
     ExternalIds,
     LagOn,
     PatchIdentity,
@@ -61,6 +62,8 @@ def create(account: Account, ways: Behaviour, body: Body, now: float) -> RuleRep
     external_id = fields.get(CUSTOMER.identity, "")
     if external_id and _taken(account, ways, external_id):
         return _already_used(ways)
+    if fields.get("email") and _customer_email_taken(account, ways, fields["email"]):
+        return refusal(ways.unique_status, RefusalReason.EMAIL_TAKEN)
     customer = StoredCustomer(
         account.next_id("cus_"), microseconds(now), {name: text for name, text in fields.items() if text}
     )
@@ -192,6 +195,17 @@ def _taken(account: Account, ways: Behaviour, external_id: str) -> bool:
     if ways.unique is Unique.ACTIVE:
         return any(not account.customers[one].archived for one in holders)
     return ways.unique is Unique.ALL and bool(holders)
+
+
+def _customer_email_taken(account: Account, ways: Behaviour, email: str) -> bool:
+    """Say whether a create with `email` is refused."""
+    if ways.email_unique is EmailUnique.NONE:
+        return False
+    return any(
+        one.fields.get("email", "").casefold() == email.casefold()
+        for one in account.customers.values()
+        if ways.email_unique is EmailUnique.ALL or not one.archived
+    )
 
 
 def _already_used(ways: Behaviour) -> RuleReply:

@@ -22,6 +22,7 @@ class NotAsked(StrEnum):
     NO_INVOICE = "no_invoice"
     NOT_SYNCED = "not_synced"
     NEVER_SENT = "never_sent"
+    TWO_OF_ONE_EMAIL = "two_of_one_email"
     HAS_SCOPES = "has_scopes"
     NEEDS_EXCESS = "needs_excess"
     NEEDS_429 = "needs_429"
@@ -131,6 +132,11 @@ QUESTIONS: tuple[Question, ...] = (
         (Asked(ProbeQuestion.UNIQUE), Asked(ProbeQuestion.UNIQUE_STATUS)),
     ),
     Question(
+        "email",
+        {"no": "email_unique=none", "active": "email_unique=active", "all": "email_unique=all"},
+        not_asked=NotAsked.TWO_OF_ONE_EMAIL,
+    ),
+    Question(
         "external_id",
         {"yes": "external_ids=kept", "trimmed": "external_ids=trimmed", "lowered": "external_ids=lowered"},
         (Asked(ProbeQuestion.EXTERNAL_IDS),),
@@ -183,6 +189,22 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "synced",
         {"yes": "synced=take", "ignored": "synced=ignore", "422": "synced=refuse"},
+        not_asked=NotAsked.NOT_SYNCED,
+    ),
+    Question(
+        "sync_undoes",
+        {
+            "nothing": "sync_undoes=",
+            "restore": "sync_undoes=restore",
+            "archive": "sync_undoes=archive",
+            "patch": "sync_undoes=patch",
+            "all": "sync_undoes=restore,archive,patch",
+        },
+        not_asked=NotAsked.NOT_SYNCED,
+    ),
+    Question(
+        "integration_id",
+        {"internal": "integration_ids=internal", "number": "integration_ids=number"},
         not_asked=NotAsked.NOT_SYNCED,
     ),
     Question(
@@ -249,6 +271,16 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "scope",
         {"403": "scope_status=403", "401": "scope_status=401", "404": "scope_status=404"},
+        not_asked=NotAsked.HAS_SCOPES,
+    ),
+    Question(
+        "users_scope",
+        {"customers": "users_scope=customers", "users": "users_scope=users"},
+        not_asked=NotAsked.HAS_SCOPES,
+    ),
+    Question(
+        "methods_scope",
+        {"customers": "methods_scope=customers", "payments": "methods_scope=payments"},
         not_asked=NotAsked.HAS_SCOPES,
     ),
     # Pace

@@ -150,7 +150,7 @@ def test_a_reset_says_what_was_there_and_what_is_kept() -> None:
         faults = await control(client, "faults", {"slow": 0.5})
         assert await control(client, "reset", {}) == {
             "reset": {"customers": 1, "users": 1, "requests": 3, "faults": faults},
-            "kept": ["behaviour", "clock", "tokens", "payment_methods"],
+            "kept": ["behaviour", "clock", "tokens", "payment_methods", "integration"],
         }
 
     against(emulator(), steps)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from reconciler.emulator.faults import Fault
+from reconciler.emulator.integration import Integration, SyncedRecord
 from reconciler.emulator.server import create_app
 from reconciler.emulator.service import Emulator, load
 from reconciler.rules import archive
@@ -153,3 +154,12 @@ def test_another_sites_page_cannot_send_the_forms(headers: dict[str, str]) -> No
     emulator = full({"name": "Acme"})
     assert asked(emulator, "POST", "/_emulator/page/reset", {"sure": "yes"}, **headers).status_code == 403
     assert len(emulator.account.customers) == 1
+
+
+def test_the_page_shows_what_an_integration_did_and_lets_it_sync() -> None:
+    emulator = full()
+    assert "Sync now" not in body(emulator)
+    emulator.connect(Integration(every_s=3600.0, records=(SyncedRecord("17", {"name": "Acme"}),)))
+    assert asked(emulator, "POST", "/_emulator/page/sync").status_code == 303
+    shown = body(emulator)
+    assert [words in shown for words in ("Acme", "every 3600 s", "Created so far: <b>1</b>", "Sync now")] == [True] * 4

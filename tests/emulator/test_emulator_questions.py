@@ -9,9 +9,10 @@ import pytest
 from open_questions import ANSWERS
 
 from reconciler.cli.emulator import behaviour_of
+from reconciler.emulator.fault_settings import SETS
 from reconciler.model.reports import ProbeQuestion
 from reconciler.report.messages.questions import SWITCHES, WORDS, asked_text, not_asked_text, question_text, way_text
-from reconciler.rules import Behaviour, Rewrite
+from reconciler.rules import Behaviour
 from reconciler.rules.behaviour import CHOICES
 from reconciler.rules.questions import QUESTIONS, NotAsked
 
@@ -63,7 +64,7 @@ def _values(name: str, default: object) -> tuple[object, ...]:
         return (False, True)
     if isinstance(default, StrEnum):
         return tuple(type(default))
-    return tuple(Rewrite) if name == "rewrites" else CHOICES.get(name, ())
+    return tuple(SETS[name]) if name in SETS else CHOICES.get(name, ())
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)

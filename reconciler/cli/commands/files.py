@@ -24,6 +24,7 @@ SCHEMAS = (
     "duplicates",
     "drift",
     "drift-ignore",
+    "integration",
     "doctor",
     "openapi",
 )
@@ -157,6 +158,11 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     "--rate", "rate_per_s", type=shared.RateType(), default="5", show_default=True, help="Its limit; 0: none."
 )
 @click.option("--payment-methods", type=FilePath(dir_okay=False, path_type=Path), help="A JSON file, by customer id.")
+@click.option(
+    "--integration",
+    type=FilePath(dir_okay=False, path_type=Path),
+    help="A JSON file: who else writes into it.",
+)
 @click.option("--set", "switches", multiple=True, metavar="NAME=VALUE", help="A switch of its behaviour; repeatable.")
 @click.option(
     "--fault", "faults", multiple=True, metavar="NAME=WHEN", help="A fault, and when; repeatable. `help` lists them."
@@ -178,6 +184,7 @@ def emulator(**given: Any) -> None:
     Example:
       reconciler emulator --data account.db
       reconciler emulator --set lists_archived=true --fault lost_after=0.1,writes
+      reconciler emulator --integration integration.json --set sync_undoes=archive,restore
       reconciler emulator --fault slow=next:3 --fault slow_s=40 --fault expired_token=at:20
     """  # noqa: D301 - click's mark
     from reconciler.cli.emulator import serve

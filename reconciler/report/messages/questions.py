@@ -68,6 +68,11 @@ WORDS: Mapping[str, Words] = {
             "unique_status": "the status of a create whose external_id is taken",
         },
     ),
+    "email": Words(
+        "Must the email of a customer be unique?",
+        {"active": "among active customers", "all": "among all customers"},
+        {"email_unique": "the customers among which an email must be unique; a second one is refused"},
+    ),
     "external_id": Words(
         "Is an external_id stored as it was sent?",
         {"trimmed": "outer whitespace is removed", "lowered": "in lower case"},
@@ -128,6 +133,21 @@ WORDS: Mapping[str, Words] = {
         "Can a customer that an integration syncs be patched?",
         {"ignored": "the patch is ignored"},
         {"synced": "what happens to a patch of a customer that has a customer_integration_id"},
+    ),
+    "sync_undoes": Words(
+        "What does a sync of the integration undo, if nothing changed there?",
+        {
+            "restore": "a restore",
+            "archive": "an archive",
+            "patch": "a patch",
+            "all": "all of these",
+        },
+        {"sync_undoes": "what a sync of the integration undoes, even if nothing changed there"},
+    ),
+    "integration_id": Words(
+        "What does customer_integration_id hold?",
+        {"internal": "an internal id of the integration", "number": "the customer number that people use there"},
+        {"integration_ids": "what customer_integration_id holds"},
     ),
     "identity": Words(
         "What does a patch do with email and external_id?",
@@ -219,6 +239,16 @@ WORDS: Mapping[str, Words] = {
         {},
         {"scope_status": "the status of a request whose key lacks the scope"},
     ),
+    "users_scope": Words(
+        "Which scope do the users of customers need?",
+        {},
+        {"users_scope": "the scope that a key needs for users of customers"},
+    ),
+    "methods_scope": Words(
+        "Which scope do payment methods need?",
+        {},
+        {"methods_scope": "the scope that a key needs for payment methods"},
+    ),
     # Pace
     "counted": Words(
         "How are requests per second counted?",
@@ -246,6 +276,7 @@ _NOT_ASKED: Mapping[NotAsked, str] = {
     NotAsked.NO_INVOICE: "The probe's customer has no invoices.",
     NotAsked.NOT_SYNCED: "The probe's customer is not synced.",
     NotAsked.NEVER_SENT: "Reconciler never sends such a patch.",
+    NotAsked.TWO_OF_ONE_EMAIL: "The probe creates one customer only.",
     NotAsked.HAS_SCOPES: "The probe's key has every scope it needs.",
     NotAsked.NEEDS_EXCESS: "Only exceeding the limit shows it, and others may be using the key.",
     NotAsked.NEEDS_429: "Only a 429 shows it.",
