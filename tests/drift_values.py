@@ -9,15 +9,18 @@ from plan_values import DEMO, at
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef
 from reconciler.model.plan import Blocked
-from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Rule
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, DriftReason, Ignored, Moved, Pending, Remark, Rule
 
+WHY = (Remark(DriftReason.NOT_AS_APPLIED),)
+APPEARED = (Remark(DriftReason.APPEARED, {"created_at": "2026-01-05T09:30:00Z"}),)
+GONE = (Remark(DriftReason.HIDDEN_OR_GONE),)
 STEADY = Drift(DEMO, "default", managed=40, live=40)
 
 _ACME = DriftFinding(
     DriftKind.CHANGED,
     Address("acme"),
     CustomerId("cus_1"),
-    "it was changed in the account",
+    WHY,
     (
         Moved("city", "Boston", "Dover", "Boston", Cause.DRIFT),
         Moved("state", None, "DE", None, Cause.UNKNOWN),
@@ -25,23 +28,27 @@ _ACME = DriftFinding(
     ),
     at(7),
 )
-_HOOLI = DriftFinding(DriftKind.CHANGED, Address("hooli"), CustomerId("cus_7"), "it was changed in the account")
+_HOOLI = DriftFinding(DriftKind.CHANGED, Address("hooli"), CustomerId("cus_7"), WHY)
 _RULE = Rule("hoo*", date(2026, 1, 31), "support is at it", Source("drift.yaml", 2, 3))
 
 WHOLE = Drift(
     DEMO,
     "billing-west",
     findings=(
-        DriftFinding(DriftKind.UNMANAGED, Address("stark"), CustomerId("cus_5"), "it appeared"),
+        DriftFinding(
+            DriftKind.UNMANAGED, Address("stark"), CustomerId("cus_5"), (Remark(DriftReason.RESTORED_UNDECLARED),)
+        ),
         _ACME,
         DriftFinding(
             DriftKind.DUPLICATED,
             Address("globex/west"),
             None,
-            "two customers have its external_id",
+            (Remark(DriftReason.DUPLICATED, {"customers": 2}),),
             ids=(CustomerId("cus_2"), CustomerId("cus_3")),
         ),
-        DriftFinding(DriftKind.GONE, Address("lost"), CustomerId("cus_8"), "no request shows it", source=at(4)),
+        DriftFinding(
+            DriftKind.GONE, Address("lost"), CustomerId("cus_8"), (Remark(DriftReason.HIDDEN_OR_GONE),), source=at(4)
+        ),
     ),
     pending=(Pending(Action.PATCH, Address("umbrella"), ("city", "state"), at(9)),),
     blocked=(
@@ -60,7 +67,7 @@ def changed(number: int, value: str = "x" * 80) -> Drift:
     """Return the drift of so many customers, each with one field."""
     moved = (Moved("city", "Boston", value, "Boston", Cause.DRIFT),)
     found = tuple(
-        DriftFinding(DriftKind.CHANGED, Address(f"c{one}"), CustomerId(f"cus_{one}"), "changed", moved, at(one + 1))
+        DriftFinding(DriftKind.CHANGED, Address(f"c{one}"), CustomerId(f"cus_{one}"), WHY, moved, at(one + 1))
         for one in range(number)
     )
     return Drift(DEMO, "default", found, managed=number, live=number)
@@ -71,7 +78,8 @@ def hostile_drift(value: str) -> Drift:
     whom, where, one = Address(value, value), Source(value, 1, 1), CustomerId(value)
     moved = (Moved(value, value, value, value, Cause.DRIFT), Moved(value, None, value, None, Cause.UNKNOWN))
     rule = Rule(value, date(2026, 1, 31), value, where)
-    findings = tuple(DriftFinding(kind, whom, one, value, moved, where, (one, one)) for kind in DriftKind)
+    why = (Remark(DriftReason.APPEARED, {"created_at": value}),)
+    findings = tuple(DriftFinding(kind, whom, one, why, moved, where, (one, one)) for kind in DriftKind)
     return Drift(
         EnvironmentRef(value, value, value),
         value,

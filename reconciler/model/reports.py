@@ -28,6 +28,18 @@ from reconciler.model.plan import Blocked, Plan, Unverified
 from reconciler.model.reasons import ReasonCode, ReasonParts, check_parts
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that is said: a closed code, and the typed parts that it carries."""
+
+    code: ReasonCode
+    parts: ReasonParts = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse parts that the code does not carry."""
+        check_parts(self.code, self.parts)
+
+
 class DriftKind(StrEnum):
     """What happened to a customer, other than by our doing."""
 
@@ -55,17 +67,36 @@ class Moved:
     cause: Cause
 
 
+class DriftReason(ReasonCode):
+    """What happened to a customer that drifted."""
+
+    NOT_AS_APPLIED = "not_as_applied"
+    NOT_AS_DECLARED = "not_as_declared"
+    ARCHIVED = "archived"
+    HIDDEN_OR_GONE = "hidden_or_gone"
+    RESTORED = "restored"
+    RESTORED_UNDECLARED = "restored_undeclared"
+    DUPLICATED = "duplicated", "customers"
+    APPEARED = "appeared", "created_at"
+
+
 @dataclass(frozen=True, slots=True)
 class DriftFinding:
-    """One customer (or user) that drifted. `ids` are those that share an external_id, where it is duplicated."""
+    """
+    One customer (or user) that drifted, and what happened to it.
+
+    `ids` are those that share an external_id, where it is duplicated. `blocked`: what keeps an apply from bringing back
+    what is declared.
+    """
 
     kind: DriftKind
     address: Address
     id: CustomerId | None
-    text: str
+    why: tuple[Remark, ...]
     fields: tuple[Moved, ...] = ()
     source: Source | None = None
     ids: tuple[CustomerId, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +239,6 @@ class RemarkCode(ReasonCode):
     PATTERN_AT = "pattern_at", "source"
     NO_PATTERN = "no_pattern"
     CLAIMED = "claimed", "id"
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One thing that is said: a closed code, and the typed parts that it carries."""
-
-    code: ReasonCode
-    parts: ReasonParts = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse parts that the code does not carry."""
-        check_parts(self.code, self.parts)
 
 
 class FieldOutcome(StrEnum):

@@ -18,7 +18,7 @@ from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action, Address, Cause, CustomerId, LiveCustomer, Reason
 from reconciler.model.ledger import BindingState
 from reconciler.model.plan import BindingAction, Blocked, Change, FieldChange, Plan
-from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Rule
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, DriftReason, Ignored, Moved, Pending, Remark, Rule
 from reconciler.plan.customer import compared
 from reconciler.plan.diff import compare
 from reconciler.plan.safety_checks import FIELD as LIFECYCLE
@@ -94,15 +94,12 @@ def _sorted(change: Change, seen: Seen) -> tuple[DriftFinding | None, Pending | 
         case Action.PATCH, _:
             return _patch(change, seen)
         case Action.RESTORE, Reason.ELSEWHERE:
-            return _finding(DriftKind.ARCHIVED, change, "somebody archived it; it is declared active"), None
+            return _finding(DriftKind.ARCHIVED, change, DriftReason.ARCHIVED), None
         case Action.RESTORE, Reason.HIDDEN_OR_GONE:
-            text = "it is neither listed nor answers a get: archived and hidden, or gone; it is declared active"
-            return _finding(DriftKind.GONE, change, text), None
+            return _finding(DriftKind.GONE, change, DriftReason.HIDDEN_OR_GONE), None
         case Action.ARCHIVE, Reason.DECLARED if state_of(change.address, seen) is BindingState.ARCHIVED:
-            text = "we archived it, and somebody restored it"
-            return replace(
-                _finding(DriftKind.RESTORED, change, text), fields=_edited_since(change.address, change.id, seen)
-            ), None
+            edited = _edited_since(change.address, change.id, seen)
+            return replace(_finding(DriftKind.RESTORED, change, DriftReason.RESTORED), fields=edited), None
         case _:
             return None, Pending(change.action, change.address, source=change.source)
 
@@ -133,7 +130,7 @@ def _patch(change: Change, seen: Seen) -> tuple[DriftFinding | None, Pending | N
     pending = Pending(Action.PATCH, change.address, edited, change.source) if edited else None
     if not moved:
         return None, pending
-    return replace(_finding(DriftKind.CHANGED, change, _told(moved)), fields=tuple(moved)), pending
+    return replace(_finding(DriftKind.CHANGED, change, _reason(moved)), fields=tuple(moved)), pending
 
 
 def _moved(field: FieldChange, observed: dict[str, str]) -> Moved:
@@ -142,9 +139,9 @@ def _moved(field: FieldChange, observed: dict[str, str]) -> Moved:
     return Moved(field.name, applied, field.before, field.after, field.cause)
 
 
-def _finding(kind: DriftKind, change: Change, text: str) -> DriftFinding:
+def _finding(kind: DriftKind, change: Change, reason: DriftReason) -> DriftFinding:
     """Return the finding that a change answers."""
-    return DriftFinding(kind, change.address, change.id, text, source=change.source)
+    return DriftFinding(kind, change.address, change.id, (Remark(reason),), source=change.source)
 
 
 def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[DriftFinding | None, Blocked | None]:
@@ -155,7 +152,7 @@ def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Dr
         kind, edited = (
             (DriftKind.RESTORED, _edited_since(one.address, row.id, seen)) if restored else (DriftKind.ARCHIVED, ())
         )
-        return DriftFinding(kind, one.address, row.id, f"{one.reason}; {one.hint}", edited, one.source), None
+        return DriftFinding(kind, one.address, row.id, (), edited, one.source, blocked=(one,)), None
     if customer is None or one.address.email is not None:
         return None, one
     if row is not None and one.field is None and customer.external_id != row.live_external_id:
@@ -171,8 +168,8 @@ def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[Dr
         moved = Moved(name, held, live, declared, Cause.UNKNOWN if held is None else Cause.DRIFT)
     else:
         return None, one
-    text = f"{_told((moved,))}; no request undoes that: {one.hint}"
-    return DriftFinding(DriftKind.CHANGED, one.address, customer.id, text, (moved,), one.source), None
+    why = (Remark(_reason((moved,))),)
+    return DriftFinding(DriftKind.CHANGED, one.address, customer.id, why, (moved,), one.source, blocked=(one,)), None
 
 
 def _met(plan: Plan, seen: Seen) -> dict[str, LiveCustomer]:
@@ -186,10 +183,10 @@ def _met(plan: Plan, seen: Seen) -> dict[str, LiveCustomer]:
     return {key: sight.as_written(customer, rows.get(customer.id)) for key, customer in listed.items()}
 
 
-def _told(moved: Iterable[Moved]) -> str:
-    """Return what is known of who moved fields, in words."""
+def _reason(moved: Iterable[Moved]) -> DriftReason:
+    """Return what is known of who changed fields."""
     known = any(one.cause is not Cause.UNKNOWN for one in moved)
-    return "it is not as we applied it" if known else "it differs, and there is no record of who changed it"
+    return DriftReason.NOT_AS_APPLIED if known else DriftReason.NOT_AS_DECLARED
 
 
 def _twice(plan: Plan, seen: Seen) -> dict[str, DriftFinding]:
@@ -205,10 +202,10 @@ def _twice(plan: Plan, seen: Seen) -> dict[str, DriftFinding]:
         wanted, row = seen.desired.customers.get(key), seen.records.bindings.get(key)
         if not targeted(plan, key, seen):
             continue
-        text = f"{len(ids)} active customers carry this external_id; `reconciler duplicates` shows them"
+        why = (Remark(DriftReason.DUPLICATED, {"customers": len(ids)}),)
         source = wanted.source if wanted is not None else None
         found[key] = DriftFinding(
-            DriftKind.DUPLICATED, Address(key), row.id if row is not None else None, text, (), source, ids
+            DriftKind.DUPLICATED, Address(key), row.id if row is not None else None, why, (), source, ids
         )
     return found
 
@@ -217,8 +214,8 @@ def _released(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:
     """Yield the customers without an entry that we archived and somebody restored: the plan lets them go."""
     for binding in plan.bindings:
         if binding.action is BindingAction.RELEASE and state_of(binding.address, seen) is BindingState.ARCHIVED:
-            text = "we archived it, somebody restored it, and no entry declares it"
-            yield DriftFinding(DriftKind.RESTORED, binding.address, binding.id, text)
+            why = (Remark(DriftReason.RESTORED_UNDECLARED),)
+            yield DriftFinding(DriftKind.RESTORED, binding.address, binding.id, why)
 
 
 def _appeared(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:
@@ -231,8 +228,8 @@ def _appeared(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:
             continue
         if _time(customer.created_at) <= _time(seen.since) or not targeted(plan, customer.external_id, seen):
             continue
-        text = f"it was created at {customer.created_at}, and nobody declares it; `reconciler import` adopts it"
-        yield DriftFinding(DriftKind.UNMANAGED, Address(customer.external_id or customer.id), customer.id, text)
+        why = (Remark(DriftReason.APPEARED, {"created_at": customer.created_at}),)
+        yield DriftFinding(DriftKind.UNMANAGED, Address(customer.external_id or customer.id), customer.id, why)
 
 
 def _time(text: str) -> float:
@@ -250,7 +247,8 @@ def _joined(findings: Iterable[DriftFinding]) -> tuple[DriftFinding, ...]:
         key = (one.address, one.kind)
         former = by_key.get(key)
         if former is not None:
-            said = former.text if one.text in former.text else f"{former.text}; {one.text}"
-            one = replace(former, fields=(*former.fields, *one.fields), text=said)  # noqa: PLW2901
+            why = (*former.why, *(remark for remark in one.why if remark not in former.why))
+            fields, blocked = (*former.fields, *one.fields), (*former.blocked, *one.blocked)
+            one = replace(former, fields=fields, why=why, blocked=blocked)  # noqa: PLW2901
         by_key[key] = one
     return tuple(sorted(by_key.values(), key=lambda one: (str(one.address), one.kind)))

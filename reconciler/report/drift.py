@@ -12,11 +12,13 @@ from typing import Any
 from reconciler.escape import visible
 from reconciler.model.core import Cause
 from reconciler.model.plan import unverified_text
-from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Rule
+from reconciler.model.reasons import BlockedReason
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Remark, Rule
 from reconciler.report.layout import BLANK, Line, Span, address, count, line, page, shown
 from reconciler.report.messages import Wording
+from reconciler.report.messages.explanations import finding_text, remark_json
 from reconciler.report.messages.plan import blocked_wording
-from reconciler.report.redact import masked, masked_address, masked_blocked, masked_text
+from reconciler.report.redact import masked, masked_address, masked_blocked
 
 TITLES = {
     DriftKind.CHANGED: "Changed",
@@ -75,12 +77,11 @@ def masked_drift(drift: Drift) -> Drift:
 
 def _masked(one: DriftFinding) -> DriftFinding:
     """Return a finding, masked."""
-    values = [(field.name, value) for field in one.fields for value in (field.applied, field.live, field.declared)]
     return replace(
         one,
         address=masked_address(one.address),
-        text=masked_text(one.text, [(name, value) for name, value in values if value]),
         fields=tuple(map(_masked_field, one.fields)),
+        blocked=tuple(map(masked_blocked, one.blocked)),
     )
 
 
@@ -136,7 +137,7 @@ def _finding_lines(one: DriftFinding) -> Iterator[Line]:
     identity = f"  {visible(one.id)}" if one.id else ""
     where = f"  {visible(str(one.source))}" if one.source else ""
     yield Line((Span("~ ", "red"), Span(address(one.address), "bold"), Span(identity + where)), indent=2)
-    yield line(visible(one.text), indent=6)
+    yield line(visible(finding_text(one)), indent=6)
     for field in one.fields:
         yield line(field_said(field), indent=6)
     if one.ids:
@@ -288,7 +289,9 @@ def drift_junit(drift: Drift, *, redact: bool = False) -> str:
         errors="0",
     )
     for finding in one.findings:
-        failure = ET.SubElement(_case(suite, finding), "failure", type=finding.kind.value, message=_xml(finding.text))
+        failure = ET.SubElement(
+            _case(suite, finding), "failure", type=finding.kind.value, message=_xml(finding_text(finding))
+        )
         failure.text = _xml("; ".join(field_said(field) for field in finding.fields)) or None
     for hid in one.ignored:
         said = _xml(f"until {hid.rule.until}: {hid.rule.reason}")
@@ -315,7 +318,9 @@ def _finding_json(one: DriftFinding) -> dict[str, Any]:
         "address": str(one.address),
         "external_id": one.address.external_id,
         "id": one.id,
-        "text": one.text,
+        "text": finding_text(one),
+        "reasons": [remark_json(remark) for remark in one.why]
+        + [remark_json(Remark(row.reason, row.parts)) for row in one.blocked if isinstance(row.reason, BlockedReason)],
         "fields": [
             {
                 "name": field.name,

@@ -11,6 +11,7 @@ from reconciler.report import html_page, markdown
 from reconciler.report.drift import BLOCKED, CAUSES, EXPIRED, IGNORED, PENDING, TITLES, UNSEEN, masked_drift, summary
 from reconciler.report.layout import address, shown
 from reconciler.report.markdown import Section, code, prose
+from reconciler.report.messages.explanations import finding_text
 
 _LOOKS = {DriftKind.ARCHIVED: "bad", DriftKind.GONE: "bad", DriftKind.DUPLICATED: "bad"}
 _KINDS = {kind.value: (TITLES[kind], _LOOKS.get(kind, "warn")) for kind in DriftKind} | {
@@ -50,7 +51,7 @@ def _finding(one: DriftFinding) -> str:
         for field in one.fields
         for name, applied, live, declared, cause in (_values(field),)
     )
-    return f"- {code(str(one.address))}{where}: {prose(one.text)}\n{fields}{ids}"
+    return f"- {code(str(one.address))}{where}: {prose(finding_text(one))}\n{fields}{ids}"
 
 
 def _values(field: Moved) -> tuple[str, str, str, str, str]:
@@ -120,6 +121,6 @@ def _finding_entry(
         ids=one.ids or [one.id],
         source=one.source,
         facts=[*facts],
-        said=[one.text, *said],
+        said=[finding_text(one), *said],
         fields=[_values(field) for field in one.fields],
     )

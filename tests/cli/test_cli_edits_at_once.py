@@ -108,7 +108,7 @@ def test_a_plan_names_who_cannot_be_verified_yet_and_until_when(kept: Online) ->
     assert one["written_seconds_ago"] + one["verifiable_in_seconds"] == pytest.approx(10.0, abs=0.01)
     assert UNSURE in ran.json["notes"][0]["text"]
     assert UNSURE in kept.run("plan", "-f", "customers.yaml").out
-    assert "it is read as it was before" in " ".join(
+    assert "it reads as it was before" in " ".join(
         kept.run("show", "acme", "--why", "-f", "customers.yaml").out.split()
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from drift_values import WHY
+
 from reconciler.model.core import Address, Cause, CustomerId, EnvironmentRef
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, Moved
 from reconciler.report.drift import message_of, state_of
 
 MOVED = Moved("city", "Boston", "Dover", "Boston", Cause.DRIFT)
-FINDING = DriftFinding(DriftKind.CHANGED, Address("acme"), CustomerId("cus_1"), "moved", (MOVED,))
+FINDING = DriftFinding(DriftKind.CHANGED, Address("acme"), CustomerId("cus_1"), WHY, (MOVED,))
 DRIFT = Drift(EnvironmentRef("demo", "https://api.example", ""), "default", (FINDING,), managed=1, live=1)
 
 

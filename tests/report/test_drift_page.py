@@ -96,7 +96,7 @@ def test_markdown_has_drift_opened_and_every_side_of_a_field() -> None:
     assert shown.startswith("> **Not known:** who moved a field, as there is no ledger yet\n\n### Drift: 1 changed")
     assert (
         "\n<details open>\n<summary>Changed (1)</summary>\n\n"
-        "- `acme` (`customers.yaml:7:3`): it was changed in the account\n"
+        "- `acme` (`customers.yaml:7:3`): It is not as Reconciler applied it.\n"
         "  - `city`: applied `Boston`, live `Dover`, declared `Boston`; the live side moved\n"
         "  - `state`: applied not recorded, live `DE`, declared `(empty)`; no record of who moved\n"
     ) in shown
@@ -127,6 +127,6 @@ def test_markdown_is_cut_by_whole_entries_and_says_how_many_it_left_out(value: s
 
 
 def test_many_pending_edits_push_no_drift_out() -> None:
-    gone = DriftFinding(DriftKind.GONE, Address("lost"), None, "no request shows it")
+    gone = DriftFinding(DriftKind.GONE, Address("lost"), None, ())
     edits = tuple(Pending(WHOLE.pending[0].action, Address(f"p{one}"), ("city",)) for one in range(5_000))
     assert "- `lost`" in drift_markdown(replace(STEADY, findings=(gone,), pending=edits))

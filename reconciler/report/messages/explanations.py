@@ -1,12 +1,22 @@
-"""What `show --why` says of a customer, and what a drift finding says of what happened."""
+"""What `show --why` says of a customer, `drift` of what happened to it, and a plan's trial of what would go wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.model.reports import FieldOutcome, Remark, RemarkCode, Row, TrialFailure, TrialFault
+from reconciler.model.reports import (
+    DriftFinding,
+    DriftReason,
+    FieldOutcome,
+    Remark,
+    RemarkCode,
+    Row,
+    TrialFailure,
+    TrialFault,
+)
 from reconciler.report.messages import Wording, said, worded
+from reconciler.report.messages.plan import blocked_wording
 
 REMARKS: Mapping[RemarkCode, Wording] = {
     # Is it declared?
@@ -126,6 +136,45 @@ def remark_json(one: Remark) -> dict[str, Any]:
     from reconciler.model.convert import new_converter, parts_to_json  # noqa: PLC0415 - only JSON needs it
 
     return {"code": one.code, **({"parts": parts_to_json(new_converter(), one.parts)} if one.parts else {})}
+
+
+DRIFT: Mapping[DriftReason, Wording] = {
+    DriftReason.NOT_AS_APPLIED: Wording("It is not as Reconciler applied it."),
+    DriftReason.NOT_AS_DECLARED: Wording("It is not as declared, and there is no record of who changed it."),
+    DriftReason.ARCHIVED: Wording("Someone archived it, and it is declared active."),
+    DriftReason.HIDDEN_OR_GONE: Wording(
+        "It is not listed and a GET returns 404, so it is archived and hidden, or gone. It is declared active."
+    ),
+    DriftReason.RESTORED: Wording("Reconciler archived it, and someone restored it."),
+    DriftReason.RESTORED_UNDECLARED: Wording(
+        "Reconciler archived it, someone restored it, and no entry declares it.",
+        "To manage it again, declare it. To archive it again, declare it `archived: true`.",
+    ),
+    DriftReason.DUPLICATED: Wording(
+        "{customers} active customers have this external_id.", "`reconciler duplicates` shows them."
+    ),
+    DriftReason.APPEARED: Wording(
+        "It was created at {created_at}, and no entry declares it.", "`reconciler import` adopts it."
+    ),
+}
+
+
+def finding_text(one: DriftFinding) -> str:
+    """
+    Return what happened to a customer, with what to do where there is something.
+
+    >>> from reconciler.model.reports import DriftKind
+    >>> why = (Remark(DriftReason.ARCHIVED),)
+    >>> finding_text(DriftFinding(DriftKind.ARCHIVED, Address("acme"), None, why))
+    'Someone archived it, and it is declared active.'
+    """
+    happened = [worded(DRIFT, remark.code, remark.parts) for remark in one.why]
+    barred = list(map(blocked_wording, one.blocked))
+    if happened and barred:
+        # The field below says what it is; what can be done is what counts.
+        barred = [Wording("Reconciler cannot change it back.", wording.fix) for wording in barred]
+    sentences = (sentence for wording in (*happened, *barred) for sentence in (wording.what, wording.fix))
+    return " ".join(dict.fromkeys(filter(None, sentences)))
 
 
 FAULTS: Mapping[TrialFault, str] = {
