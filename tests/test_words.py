@@ -120,7 +120,9 @@ TREES = (
     "docs/tutorial.md",
     "docs/how-to",
     "docs/explanation",
-    *(f"docs/reference/{name}.md" for name in ("emulator", "environment", "exit-codes", "ledger")),
+    "docs/reference",
+    "help",
+    "schema",
 )
 
 

@@ -189,7 +189,7 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
             ["-p", "--project", "project_file"],
             metavar="FILE",
             type=completion.FilePath(readable=False),
-            help="The project file; default: reconciler.yaml here, or in a folder above.",
+            help="The project file. Default: reconciler.yaml here or in a folder above.",
             hidden=hidden,
             expose_value=False,
             callback=_choose,
@@ -198,7 +198,7 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
             ["-e", "--environment"],
             metavar="ENVIRONMENT",
             type=completion.EnvironmentType(),
-            help="The environment; default: AP_ENVIRONMENT.",
+            help="The environment. Default: AP_ENVIRONMENT.",
             hidden=hidden,
             expose_value=False,
             callback=_choose,
@@ -206,7 +206,7 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
         click.Option(
             ["-q", "--quiet"],
             is_flag=True,
-            help="Print only results, warnings and errors: no progress, no hints, no report of what went well.",
+            help="Print only results, warnings and errors: no progress, next steps or reports of success.",
             hidden=hidden,
             expose_value=False,
             callback=_choose,
@@ -214,7 +214,7 @@ def _common_options(*, hidden: bool) -> list[click.Option]:
         click.Option(
             ["--log-level"],
             type=click.Choice(["debug", "info", "warning", "error"]),
-            help="What is logged to stderr (default: warning); debug shows each request, without secrets or "
+            help="What to log to stderr (default: warning). debug shows each request, without secrets or "
             "personal data.",
             hidden=hidden,
             expose_value=False,
@@ -262,7 +262,7 @@ def cli(ctx: click.Context) -> None:
     """
     Infrastructure as code for billing customers.
 
-    Declare customers in YAML; plan shows what would change in the account, apply changes it.
+    Declare customers in YAML. `plan` shows what would change in the account, and `apply` makes the changes.
 
     \b
     Example:

@@ -197,7 +197,7 @@ recreate = click.option(
     "recreate",
     multiple=True,
     metavar="KEY",
-    help="Create this customer although one whose key was removed looks like it; repeatable.",
+    help="Create this customer even if it looks like one whose key was removed; repeatable.",
 )
 limits = together(
     click.option("--max-archives", type=ShareType(), help="Allow up to N archives, or N%."),
@@ -220,7 +220,7 @@ targets = together(
         callback=lambda _ctx, _param, value: value == "full",
         default="auto",
         show_default=True,
-        help="full: list the users of every customer with declared users, also where the ledger has them.",
+        help="full: list the users of every customer with declared users, even if the ledger knows them.",
     ),
 )
 budget = together(
@@ -254,14 +254,14 @@ def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
 
 strict = click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 redact = click.option(
-    "--redact", is_flag=True, callback=_remember, help="Mask personal values, by field, and what the server says."
+    "--redact", is_flag=True, callback=_remember, help="Mask personal values and the server's messages."
 )
 
 
 def output_format(*choices: str) -> Part:
     """Return the `--format` option with these choices, the first being the default."""
     return click.option(
-        "--format", "form", type=click.Choice(choices), default=choices[0], show_default=True, help="How to print it."
+        "--format", "form", type=click.Choice(choices), default=choices[0], show_default=True, help="The output format."
     )
 
 
@@ -280,14 +280,14 @@ approve = click.option(
     "approved",
     multiple=True,
     type=click.Choice(ACTIONS),
-    help="Approve an action for which the policy requires approval; repeatable.",
+    help="Approve an action that needs approval under the policy; repeatable.",
 )
 json_events = click.option(
     "--json-events",
     "events",
     metavar="FILE",
     type=FilePath(readable=False),
-    help="Write what happens, one JSON object a line, to a file, or to stdout (-) in place of the text.",
+    help="Write events as JSON, one object per line, to a file, or to stdout (-) instead of the text.",
 )
 consent = together(
     click.option("--auto-approve", is_flag=True, help="Do not ask."),

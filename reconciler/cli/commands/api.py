@@ -91,7 +91,7 @@ class MomentType(click.ParamType[str]):
 
 customer_id = click.argument("customer", metavar="CUSTOMER_ID", type=CustomerIdType())
 sending = shared.settings(
-    click.option("--dry-run", is_flag=True, help="Print the request, its secret masked, and send nothing."),
+    click.option("--dry-run", is_flag=True, help="Print the request, with the secret masked. Send nothing."),
     shared.redact,
     shared.rate,
     shared.gathered("how", How, "redact", "dry_run"),
@@ -120,16 +120,16 @@ def _filters(created_at_start: str | None, created_at_end: str | None, company_n
 
 
 paging = shared.together(
-    click.option("--limit", type=click.IntRange(min=1), help="Rows in a page; the server's default is 100."),
+    click.option("--limit", type=click.IntRange(min=1), help="Rows per page; the server's default is 100."),
     click.option("--after", type=ValueType(), metavar="CURSOR", help="The page after this end_cursor."),
     click.option("--before", type=ValueType(), metavar="CURSOR", help="The page before this start_cursor."),
-    click.option("--all", "every", is_flag=True, help='Read all pages; print one {"data": […]}.'),
+    click.option("--all", "every", is_flag=True, help='Read all pages, and print one {"data": […]}.'),
     shared.gathered("paging", _paging, "limit", "after", "before"),
 )
 """`--limit`, `--after`, `--before` and `--all`, as the parameters `paging` and `every`."""
 filters = shared.together(
-    click.option("--created-at-start", type=MomentType(), help="Created from then on."),
-    click.option("--created-at-end", type=MomentType(), help="Created until then."),
+    click.option("--created-at-start", type=MomentType(), help="Created at this time or later."),
+    click.option("--created-at-end", type=MomentType(), help="Created at this time or earlier."),
     click.option("--company-name", type=ValueType(), help="Filter by the customer's name."),
     shared.gathered("filters", _filters, "created_at_start", "created_at_end", "company_name"),
 )
@@ -150,11 +150,11 @@ def values(fields: Sequence[Field | str]) -> shared.Part:
 
 
 _WORDS = {
-    "external_id": "Your own id of the customer; it cannot be changed later.",
+    "external_id": "Your own id for the customer; you can't change it later.",
     "name": "The company's name.",
     "legal_name": "The company's legal name.",
     "ein": "The employer identification number: 12-3456789.",
-    "email": "The e-mail address; it cannot be changed later.",
+    "email": "The email address; you can't change it later.",
     "street_address": "Street and number.",
     "sub_premise": "Flat, suite or floor.",
     "city": "The city.",
@@ -171,8 +171,8 @@ def api() -> None:
     """
     Call any API endpoint directly, and print its reply as JSON, including unknown fields.
 
-    The key, the pace and the errors are those of every other command. What changes the account takes the lock,
-    stands in the history, and manages nothing. --dry-run prints the request.
+    The key, the pace and the errors are the same as for every other command. Calls that change the account take the
+    lock and are in the history, but manage nothing. --dry-run prints the request.
 
     \b
     Example:
@@ -221,7 +221,7 @@ def payment_methods() -> None:
 @sending
 def list_customers(**given: Any) -> None:
     """
-    Print a page of customers as the API replies; with --all every page, as one list.
+    List customers as the API returns them: a page, or --all.
 
     \b
     Example:
@@ -238,7 +238,7 @@ def list_customers(**given: Any) -> None:
 @sending
 def get_customer(**given: Any) -> None:
     """
-    Print one customer as the API replies.
+    Print one customer as the API returns it.
 
     \b
     Example:
@@ -256,7 +256,7 @@ def get_customer(**given: Any) -> None:
 @sending
 def list_users(**given: Any) -> None:
     """
-    Print a page of a customer's users as the API replies; with --all every page, as one list.
+    List a customer's users as the API returns them: a page, or --all.
 
     \b
     Example:
@@ -272,7 +272,7 @@ def list_users(**given: Any) -> None:
 @sending
 def list_payment_methods(**given: Any) -> None:
     """
-    Print a customer's payment methods as the API replies.
+    Print a customer's payment methods as the API returns them.
 
     \b
     Example:
@@ -289,7 +289,7 @@ def list_payment_methods(**given: Any) -> None:
 @sending
 def get_payment_method(**given: Any) -> None:
     """
-    Print one payment method as the API replies.
+    Print one payment method as the API returns it.
 
     \b
     Example:
@@ -302,16 +302,16 @@ def get_payment_method(**given: Any) -> None:
 
 @customers.command("create")
 @values((CUSTOMER.identity, *CUSTOMER.fields))
-@click.option("--unchecked", is_flag=True, help="Send it without a look whether the external_id is in use.")
+@click.option("--unchecked", is_flag=True, help="Don't check whether the external_id is in use.")
 @asking
 @sending
 def create_customer(**given: Any) -> None:
     """
-    Create one customer, and print it as the API replies. It is not managed: no plan will change or archive it.
+    Create one customer, and print the API's reply. It isn't managed: no plan will change or archive it.
 
-    With an external_id the account is listed first, twice where it takes several pages: the create is refused
-    where a customer has that external_id. If the answer is lost, the customer is looked for before anything is
-    sent again.
+    With an external_id, the account is listed first, twice if it has several pages. If a customer has that
+    external_id, the create is refused. If the answer is lost, Reconciler looks for the customer before it sends
+    anything again.
 
     \b
     Example:
@@ -336,7 +336,7 @@ def create_customer(**given: Any) -> None:
 @sending
 def patch_customer(**given: Any) -> None:
     """
-    Patch one customer, and print it as the API replies. Where it is managed, the next plan shows it as drift.
+    Patch one customer, and print the API's reply. If it is managed, the next plan shows drift.
 
     \b
     Example:
@@ -353,7 +353,7 @@ def patch_customer(**given: Any) -> None:
 @sending
 def archive_customer(**given: Any) -> None:
     """
-    Archive one customer, and print the API's reply. One that is protected is refused.
+    Archive one customer, and print the API's reply. A protected customer is refused.
 
     \b
     Example:
@@ -388,7 +388,7 @@ def restore_customer(**given: Any) -> None:
 @sending
 def create_user(**given: Any) -> None:
     """
-    Create one user of a customer, and print it as the API replies. The user probably gets an e-mail of the vendor.
+    Create one user of a customer, and print the API's reply. The vendor probably sends the user an email.
 
     \b
     Example:

@@ -22,36 +22,37 @@ if TYPE_CHECKING:
 @click.command("import", short_help="Write live customers to YAML, or match declared ones to them")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
 @shared.out(
-    "Write it to a new file; to FOLDER/, or a folder that exists: a new file for each customer, all or none.",
+    "Write to a new file. For FOLDER/ or an existing folder, write a new file for each customer: all or none.",
     metavar="PATH",
 )
 @click.option(
     "--pinned",
     metavar="PATH",
     type=FilePath(readable=False),
-    help="Write those that need an id: line to another new file or folder, an overlay say.",
+    help="Write customers that need an id: line to another new file or folder, such as an overlay.",
 )
 @click.option(
     "--anonymise",
     is_flag=True,
     help="Replace all personal data, keyed by the secret in RECONCILER_ANONYMISE_KEY.",
 )
-@click.option("--bind", "binds", is_flag=True, help="Bind them in the ledger too, so that the next plan is empty.")
-@click.option("--no-users", is_flag=True, help="Leave users out: they cost one request for each customer.")
+@click.option("--bind", "binds", is_flag=True, help="Record them in the ledger too, so that the next plan is empty.")
+@click.option("--no-users", is_flag=True, help="Leave users out; they take one request per customer.")
 @click.option("--match", "matches", is_flag=True, help="Print id: lines for declared customers that may be live.")
 @shared.settings(shared.files, shared.rate)
 @shared.redact
 @shared.mode("matches", own=("files", "redact"), both=("rate_per_s",))
 def import_(*, matches: bool, options: Options, redact: bool, **given: Any) -> None:
     """
-    Write live customers and their users as YAML that plans to nothing: all, or those whose external_id matches.
+    Write live customers and their users as YAML: all, or those whose external_id matches.
 
-    stdout gets the YAML alone. A customer without an external_id is written under its id, with an id: line.
+    A plan of this YAML is empty. Only the YAML goes to stdout. A customer without an external_id is written under
+    its id, with an id: line.
 
-    With --bind the ledger knows each of them from then on, as after an apply of that file; the account is only read.
+    With --bind, the ledger records each customer, as after an apply of that file. The account is only read.
 
-    With --anonymise no key, name, number, address or e-mail of the account is written: the same secret makes the
-    same replacements again, and what was equal stays equal. Such a file is for another environment.
+    With --anonymise, every key, name, number, address and email is replaced. The same secret makes the same
+    replacements, and equal values stay equal. The file is for another environment.
 
     With --match it reads the customers files (-f), and prints id: lines for declared customers that may be live
     without an external_id to identify them: each pair has the same EIN, email or name, or nearly the same external_id.
@@ -75,18 +76,20 @@ def import_(*, matches: bool, options: Options, redact: bool, **given: Any) -> N
 @shared.files
 @click.option("--customers", type=click.IntRange(min=1), help="Generate N customers instead of reading files.")
 @click.option("--users", type=click.IntRange(min=0), default=0, show_default=True, help="Generate N users each.")
-@click.option("--seed", "number", type=int, default=1, show_default=True, help="Another number makes other customers.")
+@click.option(
+    "--seed", "number", type=int, default=1, show_default=True, help="Another number generates other customers."
+)
 @click.option(
     "--print",
     "prints",
     is_flag=True,
-    help="Print the generated customers as YAML, 10 unless --customers says how many; create nothing.",
+    help="Print the generated customers as YAML, 10 by default. Create nothing.",
 )
 @shared.out("With --print, write them to a new file.")
 @click.option(
-    "--reset", is_flag=True, help="Archive every customer that is not declared: in a disposable environment only."
+    "--reset", is_flag=True, help="Archive every customer that isn't declared. Only in a disposable environment."
 )
-@click.option("--real-addresses", is_flag=True, help="Allow e-mail addresses that may be real.")
+@click.option("--real-addresses", is_flag=True, help="Allow email addresses that may be real.")
 @shared.settings(shared.recreate, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
@@ -107,11 +110,11 @@ def seed(
     """
     Fill an environment from files, or with generated customers; an interrupted run resumes where it stopped.
 
-    Production is refused. Addresses must be at example domains, since a created user may get an e-mail. --reset
-    archives every customer with an external_id that is not declared, where the project file marks the
+    Production is refused. Email addresses must be at example domains, because a created user may get an email.
+    --reset archives every customer with an external_id that isn't declared, if the project file marks the
     environment `disposable: true`.
 
-    The same --seed gives the same customers, and a larger number of them includes the smaller one. --print needs no
+    The same --seed generates the same customers, and a larger number includes the smaller one. --print needs no
     environment, account or ledger.
 
     \b
@@ -130,11 +133,11 @@ def seed(
 
 @click.command("show", short_help="Show one customer, or with --why the reason for its changes")
 @click.argument("key", type=completion.KeyType())
-@click.option("--why", is_flag=True, help="Show why it is planned as it is: each rule, with its evidence.")
+@click.option("--why", is_flag=True, help="Show why it is planned as it is: each rule with its evidence.")
 @shared.settings(shared.files, shared.limits, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
-@click.option("--raw", is_flag=True, help="Print the API's own reply to a get of it, with fields that are not known.")
+@click.option("--raw", is_flag=True, help="Print the API's reply for this customer, including unknown fields.")
 @shared.mode(
     "why",
     own=("max_archives", "max_restores", "max_changes"),
@@ -144,9 +147,9 @@ def show(*, why: bool, raw: bool, **given: Any) -> None:
     """
     Show one customer by its external_id: declared, live, recorded, its users and payment methods.
 
-    With --why it shows why a customer (external_id) or a user (external_id/email) is planned as it is, with the
-    evidence. It makes the plan that `plan` would make, under the same limits, needs read access only, and writes
-    nothing.
+    With --why, show why a customer (external_id) or user (external_id/email) is planned as it is, with the
+    evidence. This makes the same plan as `plan`, with the same limits. Read access is enough, and nothing is
+    written.
 
     \b
     Example:
@@ -164,10 +167,10 @@ def show(*, why: bool, raw: bool, **given: Any) -> None:
 
 @click.command("duplicates", short_help="Find customers that exist twice, and archive the extras")
 @click.option(
-    "--keep", multiple=True, metavar="ID", help="Keep this one of those that share an external_id; repeatable."
+    "--keep", multiple=True, metavar="ID", help="Keep this one of the customers that share an external_id; repeatable."
 )
-@click.option("--archive", is_flag=True, help="Plan to archive the others, ask, and do it.")
-@shared.out("Write what was found to a file instead.")
+@click.option("--archive", is_flag=True, help="Archive the others, after a plan and a question.")
+@shared.out("Write the result to a file instead.")
 @shared.settings(shared.limits, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
@@ -175,12 +178,12 @@ def show(*, why: bool, raw: bool, **given: Any) -> None:
 @click.pass_context
 def duplicates(ctx: click.Context, /, **given: Any) -> None:
     """
-    Find active customers that share an external_id, say which one to keep and why, and list likely twins.
+    Find active customers that share an external_id, show which one to keep and why, and list likely duplicates.
 
-    Kept is the one that --keep names, else the bound one, else one with payment methods, else one with
-    users, else the oldest. With --archive the others are archived, after a plan and consent, and with the
-    exit codes of apply. Twins, which agree in EIN, e-mail or name, or nearly in external_id, are shown and never
-    archived.
+    It keeps the customer that --keep names, or else one that Reconciler manages, one with payment methods, one with
+    users, or the oldest, in that order. With --archive, it shows a plan, asks, and archives the others; the exit
+    codes are those of apply. Likely duplicates, with the same EIN, email or name or almost the same external_id,
+    are listed but never archived.
 
     \b
     Example:

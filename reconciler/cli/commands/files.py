@@ -34,9 +34,9 @@ SCHEMAS = (
 @click.argument("folder", default=".", type=FilePath(file_okay=False, path_type=Path))
 def init(**given: Any) -> None:
     """
-    Write a starter project into FOLDER: project file, customers, schemas for the editor, CI workflows, .gitignore.
+    Create a starter project in FOLDER: project file, customers, schemas for the editor, CI workflows, .gitignore.
 
-    A file that is there already stays as it is, and the rest is written.
+    Existing files stay as they are.
 
     \b
     Example:
@@ -57,8 +57,8 @@ def validate(ctx: click.Context, /, **given: Any) -> None:
     """
     Check customers files and the project file, offline.
 
-    Every error of every file comes in one run. With a project file and no -e, each environment is checked
-    with its overlays. Exit code 0 for no error, 1 for errors.
+    One run reports every error of every file. With a project file and no -e, each environment is checked with its
+    overlays. Exit code 0: no errors, 1: errors.
 
     \b
     Example:
@@ -71,17 +71,19 @@ def validate(ctx: click.Context, /, **given: Any) -> None:
 
 @click.command("fmt", short_help="Format customers files")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option("--check", is_flag=True, help="Write nothing; name the files that would change, exit code 1 for any.")
-@click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
+@click.option(
+    "--check", is_flag=True, help="Write nothing. List the files that would change, and exit with 1 if there are any."
+)
+@click.option("--diff", is_flag=True, help="Write nothing. Show what would change.")
 @shared.settings(shared.files)
 @click.pass_context
 def fmt(ctx: click.Context, /, **given: Any) -> None:
     """
-    Format customers files: one canonical layout.
+    Format customers files in the standard layout.
 
-    Two spaces a level, keys in the order of the schema, quotes where they are needed; comments are kept, and so is
-    what the file says. PATH is a file, a folder, a glob, or - (standard input to standard output); without one, the
-    project's files and overlays. The names of files that changed are printed.
+    The layout has two spaces per level, keys in the order of the schema, and quotes only where needed. Comments and
+    meaning don't change. PATH is a file, a folder, a glob, or - (standard input to standard output); without it,
+    the project's files and overlays are formatted. The names of changed files are printed.
 
     \b
     Example:
@@ -99,10 +101,9 @@ def schema(**given: Any) -> None:
     """
     Print a JSON Schema (2020-12), or the API's contract (OpenAPI 3.1).
 
-    Of customers files, of the project file, and of what is printed with --format json: a plan, what an apply
-    did (result), the history, the duplicates, the drift, what doctor found. Of the ignore file of drift. And of one
-    line of --json-events (events). openapi is every request and field of the API, its source, and what is not
-    documented, as YAML.
+    There are schemas for customers files, the project file, the drift-ignore file, one line of --json-events
+    (events), and the JSON output of plan, apply (result), history, duplicates, drift and doctor. openapi lists
+    every request and field of the API with its source and what isn't documented, as YAML.
 
     \b
     Example:
@@ -114,9 +115,13 @@ def schema(**given: Any) -> None:
 
 
 @click.command("doctor", short_help="Check credentials, network, clock, ledger and lock")
-@click.option("--report", is_flag=True, help="Leave out all that is a secret or personal, so that it can be shared.")
-@click.option("--probe", is_flag=True, help="Find out what the documentation leaves open, with a customer of its own.")
-@click.option("--account", metavar="KEY", help="Allow --probe on this account, which is not marked disposable.")
+@click.option(
+    "--report", is_flag=True, help="Leave out everything secret or personal, so that you can share the output."
+)
+@click.option(
+    "--probe", is_flag=True, help="Find out what the documentation leaves open, with a customer created for it."
+)
+@click.option("--account", metavar="KEY", help="Allow --probe on this account, even if it isn't marked disposable.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask before the probe.")
 @click.option(
     "--lock-timeout",
@@ -131,13 +136,13 @@ def schema(**given: Any) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, /, **given: Any) -> None:
     """
-    Check credentials, network, scopes, clock, ledger and lock, and say how to fix what is wrong.
+    Check credentials, network, scopes, clock, ledger and lock, and show how to fix what is wrong.
 
-    It sends two requests, a token's and a list of one customer, and changes nothing. Exit code 1 where
+    This sends two requests, for a token and for a list of one customer, and changes nothing. Exit code 1 if
     something is wrong.
 
-    --probe finds out, on an environment that is marked disposable or named with --account, what the API's
-    documentation leaves open: it makes a customer, tries it, and archives it. The answers go into the ledger.
+    --probe finds out what the API's documentation leaves open. It creates a customer, tries it, and archives it, in
+    an environment that is marked disposable or named with --account. The ledger records the answers.
 
     \b
     Example:
@@ -152,33 +157,49 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
 
 @click.command("emulator", short_help="Run an emulator of the API on this machine")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8085, show_default=True, help="The port; 0 takes a free one.")
+@click.option("--port", default=8085, show_default=True, help="The port; 0 picks a free one.")
 @click.option("--data", type=FilePath(dir_okay=False, path_type=Path), help="Keep the account in this SQLite file.")
 @click.option(
-    "--rate", "rate_per_s", type=shared.RateType(), default="5", show_default=True, help="Its limit; 0: none."
+    "--rate",
+    "rate_per_s",
+    type=shared.RateType(),
+    default="5",
+    show_default=True,
+    help="Requests per second; 0: no limit.",
 )
-@click.option("--payment-methods", type=FilePath(dir_okay=False, path_type=Path), help="A JSON file, by customer id.")
 @click.option(
     "--integration",
     type=FilePath(dir_okay=False, path_type=Path),
-    help="A JSON file: who else writes into it.",
+    help="A JSON file with what an integration writes into the account.",
 )
-@click.option("--set", "switches", multiple=True, metavar="NAME=VALUE", help="A switch of its behaviour; repeatable.")
 @click.option(
-    "--fault", "faults", multiple=True, metavar="NAME=WHEN", help="A fault, and when; repeatable. `help` lists them."
+    "--payment-methods",
+    type=FilePath(dir_okay=False, path_type=Path),
+    help="A JSON file with payment methods by customer id.",
+)
+@click.option(
+    "--set", "switches", multiple=True, metavar="NAME=VALUE", help="Set a switch; repeatable. --switches lists them."
+)
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME=WHEN", help="Set a fault; repeatable. --fault help lists them."
 )
 @click.option("--seed", default=0, help="The same seed and requests give the same faults.")
 @click.option(
-    "--clock-offset", "offset_s", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead."
+    "--clock-offset",
+    "offset_s",
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
+    help="How far its clock is ahead, in seconds.",
 )
 @click.option("--log", is_flag=True, help="Write each request to stderr.")
-@click.option("--switches", "list_switches", is_flag=True, help="Print the switches of its behaviour, and end.")
+@click.option("--switches", "list_switches", is_flag=True, help="List the switches and exit.")
 def emulator(**given: Any) -> None:
     """
-    Run an emulator of the API on this machine: every endpoint, its rate limit, and its open questions as switches.
+    Run an emulator of the API on this machine, with every endpoint and the rate limit.
 
-    Credentials: client id "local", secret "local"; "read-only", twice, is a key that may only read. SIGTERM or
-    Ctrl-C ends it.
+    Credentials: client id "local", secret "local". For a key that can only read, use "read-only" for both. SIGTERM
+    or Ctrl-C stops it.
 
     \b
     Example:
@@ -199,8 +220,8 @@ def completion(ctx: click.Context, /, **given: Any) -> None:
     """
     Print the completion script for your shell: it completes commands, options, environments, keys and runs.
 
-    Put `eval "$(reconciler completion bash)"` into ~/.bashrc, the same with zsh into ~/.zshrc, or
-    `reconciler completion fish | source` into ~/.config/fish/config.fish.
+    For bash, put `eval "$(reconciler completion bash)"` in ~/.bashrc; for zsh, the same with zsh in ~/.zshrc; for
+    fish, put `reconciler completion fish | source` in ~/.config/fish/config.fish.
 
     \b
     Example:
@@ -214,7 +235,7 @@ def completion(ctx: click.Context, /, **given: Any) -> None:
 @click.command("demo", short_help="Plan and apply example customers on an emulator")
 def demo() -> None:
     """
-    Plan and apply example customers on an emulator, in one go: create, patch, archive, restore.
+    Show a complete example on an emulator: create, patch, archive and restore customers.
 
     \b
     Example:

@@ -25,16 +25,16 @@ from reconciler.escape import LEAST_BYTES, MAX_BYTES
 @click.option(
     "--max-bytes",
     type=click.IntRange(min=LEAST_BYTES),
-    help=f"Cut --format markdown to N bytes, by whole entries. Default: {MAX_BYTES}, the most that GitHub accepts.",
+    help=f"Shorten --format markdown to N bytes, by whole entries. Default: {MAX_BYTES}, GitHub's limit.",
 )
-@shared.out("Save the plan for `apply PLAN`, sealed where RECONCILER_PLAN_KEY is set.")
+@shared.out("Save the plan for `apply PLAN`, sealed if RECONCILER_PLAN_KEY is set.")
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
 @click.pass_context
 def plan(ctx: click.Context, /, **given: Any) -> None:
     """
     Show the changes that apply would make: creates, patches, archives, restores, and what is blocked.
 
-    It needs read access only. Exit code 0 whenever a plan could be made, unless --detailed-exitcode.
+    Read access is enough. Exit code 0 if a plan could be made; see also --detailed-exitcode.
 
     \b
     Example:
@@ -55,14 +55,14 @@ def plan(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def apply(ctx: click.Context, /, **given: Any) -> None:
     """
-    Make the account match the files: plan, ask, do it, report.
+    Make the account match the files: plan, ask, apply, report.
 
-    With a saved PLAN it plans again, from today's files, ledger, policy and account, and makes the changes of PLAN if
-    each is still needed exactly as shown; otherwise it sends nothing. What else is needed is listed, and not done.
-    Files, limits and approvals are those of this command, not those given to `plan`.
+    With a saved PLAN, it plans again from the current files, ledger, policy and account, and makes the changes of
+    PLAN if each is still needed exactly as shown. Otherwise it sends nothing. Other changes that are needed are
+    listed and not made. Give the options for files, limits and approvals again; those of `plan` don't carry over.
 
-    Without a terminal and without --auto-approve nothing is sent. Exit code 0 done, 1 some changes failed or are in
-    doubt, 2 more is needed than was approved, 3 refused or something stayed blocked, 130 interrupted.
+    Without a terminal and without --auto-approve, nothing is sent. Exit code 0: done, 1: some changes failed or are
+    in doubt, 2: more is needed than was approved, 3: refused, or something is still blocked, 130: interrupted.
 
     \b
     Example:
@@ -83,20 +83,19 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
     "--ignore",
     metavar="FILE",
     type=FilePath(readable=False),
-    help="Rules for what is not counted. Default: drift-ignore.yaml, if there.",
+    help="Rules for drift to ignore. Default: drift-ignore.yaml, if it exists.",
 )
-@click.option("--accept", is_flag=True, help="Write what drifted into the files; asks nothing.")
+@click.option("--accept", is_flag=True, help="Write what drifted into the files, without asking.")
 @click.pass_context
 def drift(ctx: click.Context, /, **given: Any) -> None:
     """
-    Show what was changed outside Reconciler since the last apply: for CI, each night.
+    Show what was changed outside Reconciler since the last apply.
 
-    What is live as it is declared is no drift, and edits that are not applied yet are listed apart. It needs
-    read access only. Exit code 0 no drift, 1 an error, 2 drift.
+    A live value that matches the files isn't drift. Edits that aren't applied yet are listed separately. Read
+    access is enough. Exit code 0: no drift, 1: an error, 2: drift.
 
-    --accept edits only the lines of the values that drifted, at their place, and prints as a patch what cannot be
-    edited so. Exit code 2 then: something is left as declared. The next apply records what was accepted; until then
-    discarding the edit brings the drift back.
+    --accept edits only the lines of values that drifted. What it can't edit is printed as a patch, and the exit
+    code is 2. The next apply records what you accepted. If you discard the edit before that, the drift is back.
 
     \b
     Example:
@@ -112,16 +111,17 @@ def drift(ctx: click.Context, /, **given: Any) -> None:
 @shared.settings(shared.limits, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
-@click.option("--dry-run", is_flag=True, help="Show the plan and what has changed since RUN, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and what has changed since RUN. Change nothing.")
 @shared.consent
 @click.pass_context
 def undo(ctx: click.Context, /, **given: Any) -> None:
     """
-    Undo one RUN, named by its id in the history or by how that begins: show the inverse as a plan, ask, do it.
+    Undo a run: show the reverse as a plan, ask, and apply it.
 
-    What it created is archived, what it patched is patched back, what it archived is restored, what it
-    restored is archived. What was changed since is blocked. No file is read or changed: what the files
-    still say, the next apply does again. Exit codes are those of apply.
+    RUN is the run's id in the history, or its first characters. What the run created or restored is archived, what
+    it patched is patched back, and what it archived is restored. Later changes are blocked. No file is read or
+    changed, so the next apply makes the changes again if the files still declare them. The exit codes are those of
+    apply.
 
     \b
     Example:

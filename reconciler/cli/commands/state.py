@@ -49,7 +49,7 @@ class Care:
 
 
 _careful = shared.settings(
-    click.option("--dry-run", is_flag=True, help="Say what would change, and what follows; change nothing."),
+    click.option("--dry-run", is_flag=True, help="Show what would change and what follows. Change nothing."),
     click.option("--auto-approve", is_flag=True, help="Do not ask at a terminal."),
     shared.files,
     shared.gathered("care", Care, "dry_run", "auto_approve"),
@@ -59,9 +59,9 @@ _careful = shared.settings(
 @click.group("history", cls=_History, short_help="List past runs and their changes")
 def history() -> None:
     """
-    List the runs that wrote to the account, show the changes of one or of a customer, or remove old values.
+    List runs, show the changes of a run or of a customer, or remove old values.
 
-    `history` alone is `history list`, `history RUN` is `history list RUN`, and so on.
+    `history` is short for `history list`, and `history RUN` for `history list RUN`.
 
     \b
     Example:
@@ -75,18 +75,18 @@ def history() -> None:
 @history.command("list", short_help="List the runs, or the changes of a run or customer")
 @click.argument("run", required=False)
 @click.option(
-    "--key", type=completion.KeyType(), help="The changes of one customer in all runs: its external_id or id."
+    "--key", type=completion.KeyType(), help="Show the changes of one customer, named by its external_id or id."
 )
 @shared.redact
 @shared.output_format("text", "json")
 @shared.settings()
 def history_list(**given: Any) -> None:
     """
-    List the runs that wrote to the account, newest last; with RUN, an id or how it begins, its changes.
+    List the runs that wrote to the account, newest last. With RUN, an id or its first characters, show its changes.
 
-    With --key every change of one customer and its users, oldest first: when, in which run, by whom, why, from which
-    line of which commit, and how it ended; also what was done under a former key. With RUN and --key, what the run did
-    to the customer. It reads the ledger and asks the API nothing.
+    With --key, show every change to one customer and its users, oldest first: when, in which run, by whom, why,
+    from which line of which commit, and how it ended. Changes under a former key are included. With RUN and --key,
+    show what the run did to the customer. This reads only the ledger, not the API.
 
     \b
     Example:
@@ -108,10 +108,10 @@ def history_list(**given: Any) -> None:
 @shared.settings()
 def history_prune(**given: Any) -> None:
     """
-    Remove the values of old runs: what fields held before and after, messages, e-mails of users.
+    Remove the values of old runs: old and new field values, messages, and users' emails.
 
-    The runs stay in the list, with their actions and external_ids, but cannot be undone any more. What newer
-    runs and the next plan need stays. Nothing is sent to the API.
+    The runs stay in the list, with their actions and external_ids, but you can no longer undo them. What newer runs
+    and the next plan need stays. Nothing is sent to the API.
 
     \b
     Example:
@@ -125,7 +125,7 @@ def history_prune(**given: Any) -> None:
 @click.group("state", short_help="Inspect, correct, copy and unlock the ledger")
 def state() -> None:
     """
-    Inspect what the ledger holds, correct it, copy all of it, or end its lock.
+    Inspect, correct or copy the ledger, or end its lock.
 
     \b
     Example:
@@ -140,7 +140,7 @@ def state() -> None:
 @shared.settings()
 def state_list(**given: Any) -> None:
     """
-    List the customers that the ledger binds, those whose external_id matches a GLOB where one is given.
+    List the customers in the ledger, or those whose external_id matches GLOB.
 
     \b
     Example:
@@ -158,7 +158,7 @@ def state_list(**given: Any) -> None:
 @shared.settings()
 def state_show(**given: Any) -> None:
     """
-    Show what the ledger holds of one customer, without asking the API.
+    Show what the ledger holds about one customer, without calling the API.
 
     \b
     Example:
@@ -174,9 +174,9 @@ def state_show(**given: Any) -> None:
 @_careful
 def state_rm(**given: Any) -> None:
     """
-    Forget bindings; the customers stay as they are, and are found again by their external_ids.
+    Remove customers from the ledger. They stay in the account, and are found again by their external_ids.
 
-    At a terminal it says what the next plan then does, and asks; a script is not asked.
+    At a terminal, it shows what the next plan will do and asks. Scripts aren't asked.
 
     \b
     Example:
@@ -194,9 +194,9 @@ def state_rm(**given: Any) -> None:
 @_careful
 def state_move(**given: Any) -> None:
     """
-    Bind the customer of one key to another one, as a `moved` line in the YAML does.
+    Bind a customer to another key, as a `moved` line in the YAML does.
 
-    At a terminal it says what the next plan then does, and asks; a script is not asked.
+    At a terminal, it shows what the next plan will do and asks. Scripts aren't asked.
 
     \b
     Example:
@@ -212,10 +212,10 @@ def state_move(**given: Any) -> None:
 @_careful
 def state_unprotect(**given: Any) -> None:
     """
-    Lift the protection that the ledger remembers of a customer whose entry has gone.
+    End the protection, recorded in the ledger, of a customer whose entry was removed.
 
-    An entry that says `protect: true` still protects. At a terminal it says what the next plan then does, and
-    asks; a script is not asked.
+    An entry with `protect: true` still protects its customer. At a terminal, it shows what the next plan will do
+    and asks. Scripts aren't asked.
 
     \b
     Example:
@@ -231,11 +231,11 @@ def state_unprotect(**given: Any) -> None:
 @_careful
 def state_unblock(**given: Any) -> None:
     """
-    Forget that a customer did not keep what was applied, so that the next apply tries it once more.
+    Forget that a customer's changes were reversed or not accepted, so that the next apply tries again.
 
-    That is how often it was archived or restored elsewhere after we had done the opposite, and which fields came back
-    or were not taken. Use it once what undoes your changes has been stopped. At a terminal it says what the next plan
-    then does, and asks; a script is not asked.
+    This resets how often someone else archived or restored the customer after Reconciler did the opposite, and
+    which fields changed back or weren't accepted. Stop whatever reverses your changes first. At a terminal, it
+    shows what the next plan will do and asks. Scripts aren't asked.
 
     \b
     Example:
@@ -251,11 +251,11 @@ def state_unblock(**given: Any) -> None:
 @_careful
 def state_forget(**given: Any) -> None:
     """
-    Erase what the ledger holds of a person: a customer's values and its users, here and in every run of the history.
+    Erase personal data from the ledger: a customer's values and users, including those in every run of the history.
 
-    Its key, ids and times stay: it is still managed, and not created again. A patch whose values were erased cannot
-    be undone. While the files declare it, the next apply records the values that they hold; saved plans, copies
-    that `state pull` wrote and the account itself are not touched.
+    The key, ids and times stay, so the customer is still managed and isn't created again. You can't undo a patch
+    whose values were erased. If the files still declare the customer, the next apply records its values again.
+    Saved plans, copies from `state pull` and the account aren't touched.
 
     \b
     Example:
@@ -271,11 +271,11 @@ def state_forget(**given: Any) -> None:
 @_careful
 def state_relocate(**given: Any) -> None:
     """
-    Take what was applied from another place for this project's, as a repository or a folder that has moved is.
+    Confirm that a repository or folder has moved, so that its customers belong to this project.
 
-    The ledger remembers from which repository and folder each customer was applied, and a plan archives none that was
-    applied from another. PLACE is that place as the refusal of a plan prints it. At a terminal it says what the next
-    plan then does, and asks; a script is not asked.
+    The ledger records from which repository and folder each customer was applied, and a plan archives no customer
+    that was applied from another place. PLACE is the old place, as the refused plan prints it. At a terminal, it
+    shows what the next plan will do and asks. Scripts aren't asked.
 
     \b
     Example:
@@ -287,13 +287,13 @@ def state_relocate(**given: Any) -> None:
 
 
 @state.command("pull", short_help="Print the whole ledger as JSON lines")
-@shared.out("Write it to a file, not to stdout.")
+@shared.out("Write to a file instead of stdout.")
 @shared.settings()
 def state_pull(**given: Any) -> None:
     """
-    Print the whole ledger as JSON lines, one row a line, the last one a checksum.
+    Print the whole ledger as JSON lines: one row per line, then a checksum.
 
-    It holds personal data, and no credentials.
+    The output contains personal data but no credentials.
 
     \b
     Example:
@@ -306,19 +306,19 @@ def state_pull(**given: Any) -> None:
 
 @state.command("push", short_help="Replace the ledger by a copy that `state pull` wrote")
 @click.argument("file", type=FilePath(dir_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Also a copy that is older, of another ledger, or of another environment.")
+@click.option("--force", is_flag=True, help="Accept a copy that is older, or from another ledger or environment.")
 @click.option(
     "--backup",
     type=FilePath(dir_okay=False, path_type=Path),
-    help="Where the ledger as it was is kept; default: beside it, or below .reconciler.",
+    help="Where to save the old ledger. Default: beside it, or below .reconciler.",
 )
 @shared.settings()
 def state_push(**given: Any) -> None:
     """
-    Replace the ledger by what `state pull` wrote; the ledger as it was is copied first.
+    Replace the ledger with the output of `state pull`, after saving a copy of it.
 
-    So a ledger moves from a file to a database, or back. A copy that is older than the ledger, or of
-    another one, is refused (exit code 3) unless --force.
+    Use it to move a ledger from a file to a database, or back. A copy that is older than the ledger, or comes from
+    another one, is refused (exit code 3) without --force.
 
     \b
     Example:
@@ -333,10 +333,10 @@ def state_push(**given: Any) -> None:
 @shared.settings()
 def state_rekey(**given: Any) -> None:
     """
-    Write all of the ledger again, encrypted with the first key of RECONCILER_STATE_KEY.
+    Encrypt the whole ledger with the first key of RECONCILER_STATE_KEY.
 
-    So a ledger that was not encrypted is, and an old key is needed no more. With the word `none` as the first key
-    it is not encrypted any more. Copies beside the ledger stay as they are.
+    Use it to encrypt an existing ledger, or to change the key; afterwards you no longer need the old one. With the
+    word `none` as the first key, it decrypts the ledger. Copies beside the ledger stay as they are.
 
     \b
     Example:
@@ -352,10 +352,10 @@ def state_rekey(**given: Any) -> None:
 @shared.settings()
 def state_unlock(**given: Any) -> None:
     """
-    End the lock that another run holds on a shared ledger, and say who held it.
+    End the lock that another run holds on a shared ledger, and show who held it.
 
-    That run writes and sends nothing more. A lock whose run has died ends by itself after 15 seconds.
-    The lock of a ledger in a file ends with its process, and only so.
+    That run writes and sends nothing more. If a run dies, its lock ends by itself after 15 seconds. The lock of a
+    ledger in a file ends only with its process.
 
     \b
     Example:
