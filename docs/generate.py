@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import runpy
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from typing import Any
 import click
 
 from reconciler.cli.app import cli
+from reconciler.report.messages.failures import ENDINGS
 from reconciler.resources import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +61,7 @@ def pages() -> dict[Path, str]:
         "plan.md": json_file("plan"),
         "result.md": json_file("result"),
         "events.md": json_lines("events"),
+        "reasons.md": endings(),
         "api.md": runpy.run_path(str(REFERENCE.parent / "api_page.py"))["api_page"](),
     }
     paths = {REFERENCE / name: part for name, part in parts.items()}
@@ -145,6 +148,26 @@ def _help(command: click.Command) -> tuple[str, str]:
         else:
             prose.append(" ".join(paragraph.split()))
     return "\n\n".join(prose), example
+
+
+def endings() -> str:
+    """Return each code of how a change or a run ended, with its sentence and what to do."""
+    rows = [
+        f"| `{code.value}` | {_cell(plain(wording.what))} | {_cell(plain(wording.fix)) or '-'} |"
+        for code, wording in ENDINGS.items()
+    ]
+    return "\n".join(["| Code | What it means | What to do |", "|---|---|---|", *rows])
+
+
+def plain(template: str) -> str:
+    """
+    Return a template of a message with the names of its parts in it.
+
+    >>> plain("{request:before}{status}{code:after}. See {ids}.")
+    '*request*: *status* *code*. See *ids*.'
+    """
+    joined = {"before": "*{}*: ", "after": " *{}*", "colon": ": *{}*", "then": "; *{}*"}
+    return re.sub(r"\{(\w+):?([^}]*)\}", lambda found: joined.get(found[2], "*{}*").format(found[1]), template)
 
 
 # --- schemas -----------------------------------------------------------------------------------------

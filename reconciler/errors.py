@@ -184,10 +184,12 @@ class ApiFailed(ReconcilerError):
     The root of what a request can end in.
 
     `lost` counts the earlier sendings of the same request that had no answer which settles them: where
-    it is not 0, even a 4xx leaves open whether one of those happened.
+    it is not 0, even a 4xx leaves open whether one of those happened. `request` is its method and path, "" where it was
+    not a request of the caller that failed, but what it needed first.
     """
 
     lost = 0
+    request = ""
 
 
 class Unanswered(ApiFailed):
@@ -195,12 +197,23 @@ class Unanswered(ApiFailed):
     No answer that settles it came: it may have happened.
 
     A cut connection, a read timeout, a 5xx, a 408, or a page of a proxy. `status` is 0 where
-    nothing came at all.
+    nothing came at all. `code`, `detail` and `fields` are as those of `Rejected`.
     """
 
-    def __init__(self, message: str, *, status: int = 0) -> None:
+    def __init__(
+        self,
+        message: str | Stop,
+        *,
+        status: int = 0,
+        code: str = "",
+        detail: str = "",
+        fields: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
+        self.detail = detail
+        self.fields = tuple(fields)
 
 
 class OverBudget(ApiFailed):

@@ -12,6 +12,7 @@ from api_model import stored
 from story import Ran, ids_of
 
 from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Status
+from reconciler.model.endings import EndReason
 from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import Change
 from reconciler.model.policy import Prune
@@ -118,7 +119,7 @@ def left(before: Ran, after: Ran) -> list[Change]:
     refused = {
         one.change.address.external_id
         for one in before.ended(Status.FAILED)
-        if not one.message.startswith("the server did not take")
+        if one.ending is None or one.ending.code is not EndReason.FIELDS_NOT_TAKEN
     }
     skipped = {(one.change.action, one.change.address) for one in before.ended(Status.SKIPPED)}
     return [

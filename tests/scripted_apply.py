@@ -34,6 +34,7 @@ from reconciler.model.ledger import (
     Write,
 )
 from reconciler.model.plan import Change, FieldChange, Plan
+from reconciler.report.messages.failures import ending_text, outcome_text
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
@@ -173,7 +174,11 @@ class CarriedOut:
 
     @property
     def messages(self) -> list[str]:
-        return [outcome.message for outcome in self.result.outcomes]
+        return [outcome_text(outcome) for outcome in self.result.outcomes]
+
+    @property
+    def halt(self) -> str:
+        return ending_text(self.result.halt)
 
 
 def carry_out(

@@ -20,6 +20,7 @@ from reconciler.errors import Source
 from reconciler.model.core import Desired, DesiredUser, Status
 from reconciler.model.plan import Change
 from reconciler.model.policy import Share
+from reconciler.report.messages.failures import outcome_text
 from reconciler.rules import Behaviour, Clears, ExternalIds, Paging, Synced, Unique, UserUnique
 from reconciler.rules.questions import QUESTIONS
 
@@ -276,7 +277,7 @@ def stuck(phase: Phase) -> dict[Stuck, str]:
     ran = phase.last
     blocked = {(str(row.address), row.field or ""): f"{row.reason}; {row.hint}" for row in ran.applied.plan.blocked}
     return blocked | {
-        (str(one.change.address), str(one.change.action)): one.message
+        (str(one.change.address), str(one.change.action)): outcome_text(one)
         for one in ran.applied.outcomes
         if one.status is not Status.DONE
     }

@@ -16,6 +16,7 @@ from world import World
 from reconciler.errors import OverBudget, Source
 from reconciler.model.core import Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status
 from reconciler.model.policy import Allowance
+from reconciler.report.messages.failures import outcome_text
 
 SOURCE = Source("customers.yaml", 1, 1)
 READING = Reading((SourceFile("customers.yaml", "0" * 64),))
@@ -98,7 +99,7 @@ def test_a_create_keeps_one_request_to_be_settled_with(tmp_path: Path) -> None:
     world.allowance = Allowance(7)
     applied = world.apply(declared(10))
     assert [one.status for one in applied.outcomes] == [Status.DONE] * 4 + [Status.SKIPPED] * 6
-    assert applied.outcomes[-1].message == "not begun: the run's budget is used up (--max-requests 7)"
+    assert outcome_text(applied.outcomes[-1]) == "Not started: the run's budget is used up (--max-requests 7)."
     assert len(world.api.seen) == 6
 
 
@@ -118,7 +119,7 @@ def test_a_create_whose_answer_was_lost_is_settled_by_the_request_that_was_kept(
     world.allowance = Allowance(4)
     applied = world.apply(declared(3))
     assert [one.status for one in applied.outcomes] == [Status.DONE, Status.SKIPPED, Status.SKIPPED]
-    assert applied.outcomes[0].message == "its answer was lost; it was done"
+    assert outcome_text(applied.outcomes[0]) == "Its answer was lost, but it was done."
     assert len(world.api.seen) == 4
 
 

@@ -12,6 +12,7 @@ from world import CallingWorld, SwitchedWorld
 from reconciler.apply import direct_request
 from reconciler.emulator.faults import Fault, On, Scripted
 from reconciler.model.core import Status
+from reconciler.report.messages.failures import outcome_text
 from reconciler.rules import Behaviour, ExternalIds, Unique
 
 LOWERS = Behaviour(external_ids=ExternalIds.LOWERED, unique=Unique.NONE)
@@ -29,9 +30,9 @@ def keys(world: SwitchedWorld) -> list[str]:
 def test_a_customer_stays_bound_under_what_the_server_keeps(tmp_path: Path) -> None:
     world = SwitchedWorld(tmp_path, LOWERS)
     first = world.apply(DESIRED, TERMS)
-    assert [one.message for one in first.outcomes] == [
-        "the reply has the external_id 'new one', which is not the key",
-        "the reply has the external_id 'other', which is not the key",
+    assert [outcome_text(one) for one in first.outcomes] == [
+        "The reply has the external_id 'new one', which is not the key.",
+        "The reply has the external_id 'other', which is not the key.",
     ]
     world.wait(60)
     assert world.plan(DESIRED, TERMS).changes == ()
@@ -87,9 +88,9 @@ def test_a_direct_create_whose_answer_is_lost_is_not_sent_again_where_the_server
     world = Calls(tmp_path, LOWERS)
     world.api.served.faults = Scripted({1: Fault.LOST_AFTER}, of=On.WRITES.takes)
     outcome = world.call(direct_request.create_customer({"external_id": "New One", "name": "New"})).outcome
-    assert (outcome.status, outcome.message, keys(world)) == (
+    assert (outcome.status, outcome_text(outcome), keys(world)) == (
         Status.DONE,
-        "its answer was lost; it was done",
+        "Its answer was lost, but it was done.",
         ["new one"],
     )
 

@@ -27,6 +27,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger
 from reconciler.model.core import Desired, EnvironmentRef
+from reconciler.model.endings import Ending
 from reconciler.model.plan import Outcome, Plan
 from reconciler.model.policy import UNBOUNDED, Terms
 from reconciler.pipeline import api_change, apply, plan
@@ -50,7 +51,7 @@ class Applied:
     outcomes: tuple[Outcome, ...]
     planning: int
     requests: int
-    halt: str
+    halt: Ending | None
     spent: bool = False
     estimates: tuple[tuple[float, float | None], ...] = ()
     ended_s: float = 0.0

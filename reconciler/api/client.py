@@ -310,7 +310,12 @@ class ApiClient:
         0, mean that it may have happened, anything else that it did not.
         """
         intent = None if before is None else IntentHook(before, self._clock, request.name)
-        return await self._settled(request, request.content(), self._tokens, intent, hold, stop)
+        try:
+            return await self._settled(request, request.content(), self._tokens, intent, hold, stop)
+        except ApiFailed as failure:
+            # Not where it speaks of another one: that for a token.
+            failure.request = request.name if failure.message.startswith(f"{request.name}: ") else ""
+            raise
 
     async def _ask_for_token(self) -> TokenGrant:
         """Return a new token."""

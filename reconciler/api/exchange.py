@@ -183,7 +183,7 @@ SHOWN_CHARS = 200
 """How much of a server's text a message shows."""
 _KEPT_CHARS = 2000
 _KEPT_FIELDS = 100
-_SHOWN_FIELDS = 5
+SHOWN_FIELDS = 5
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}", re.ASCII)
 
 DID_NOT_HAPPEN: tuple[type[httpx.TransportError], ...] = (
@@ -287,7 +287,7 @@ def _of_status(request: Request, status: int, body: bytes, location: str, secret
     if status == HTTPStatus.NOT_IMPLEMENTED:
         return NotTheApi(f"{message}: what answers does not know this method, so it is not the API; check the base URL")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-        return Unanswered(message, status=status)
+        return Unanswered(message, status=status, code=code, detail=detail, fields=fields)
     if status < HTTPStatus.OK:
         return NotTheApi(message)
     if status == HTTPStatus.FORBIDDEN:
@@ -300,15 +300,20 @@ def _said(detail: str, fields: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Yield what an error body says, cited, with the names of its fields as they are."""
     if detail:
         yield cited(shown(detail))
-    for name, text in fields[:_SHOWN_FIELDS]:
+    for name, text in fields[:SHOWN_FIELDS]:
         yield f"{_name(name)}: {cited(shown(text))}"
-    if len(fields) > _SHOWN_FIELDS:
-        yield f"and {len(fields) - _SHOWN_FIELDS} more fields"
+    if len(fields) > SHOWN_FIELDS:
+        yield f"and {len(fields) - SHOWN_FIELDS} more fields"
 
 
 def _name(text: str) -> str:
     """Return a code or the name of a field, cited where it is none: it may quote what was sent."""
-    return text if not text or _NAME.fullmatch(text) else cited(shown(text))
+    return text if not text or is_name(text) else cited(shown(text))
+
+
+def is_name(text: str) -> bool:
+    """Say whether a text of the server is a code or the name of a field, and quotes nothing."""
+    return _NAME.fullmatch(text) is not None
 
 
 def shape_of(body: bytes) -> str:

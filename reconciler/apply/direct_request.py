@@ -17,14 +17,13 @@ from reconciler.api.exchange import Request
 from reconciler.api.pagination import pages
 from reconciler.api.times import rfc3339
 from reconciler.apply.execute import Steps
-from reconciler.apply.recover import doubt_text
-from reconciler.apply.requests import outcome_of
+from reconciler.apply.requests import customer_in, outcome_of
 from reconciler.apply.sender import Sender
-from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Facts, Observed, Users, settle
-from reconciler.errors import Unanswered
+from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Facts, Observed, Users, doubt_of, settle
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import CUSTOMERS, read_customer, read_user, users_path
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, LiveUser, Reason, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Binding, Intent, PutBinding, PutUsers, SeenUser, Write
 from reconciler.model.plan import Change, FieldChange, Outcome
 
@@ -132,33 +131,33 @@ class CallSteps:
         """Do the change and return what became of it; raises Halted where nothing was sent."""
         if change.action in (Action.ARCHIVE, Action.RESTORE):
             return await self._bound.take(change)
-        return await outcome_of(self._take(change), change, self._sender, then="send it again: that does no harm")
+        return await outcome_of(self._take(change), change, self._sender)
 
     async def settle(self, doubted: Sequence[Change]) -> Mapping[Address, Outcome]:
         """Look for a create in doubt, the lag bound having passed; what is not in the answer did not happen."""
         (change,) = doubted
-        outcome = await self.settled(change, self._sender.last_intent(change), "its answer was lost; it was done")
+        outcome = await self.settled(change, self._sender.last_intent(change), Ending(EndReason.LOST_DONE))
         return {} if outcome is None else {change.address: outcome}
 
-    async def settled(self, change: Change, intent: Intent, words: str) -> Outcome | None:
-        """Close an open create by reading; return what became of it, done in `words`, or None where it was not done."""
+    async def settled(self, change: Change, intent: Intent, done: Ending) -> Outcome | None:
+        """Close an open create by reading; return what became of it, with `done`, or None where it was not done."""
         facts, rows = await _read(self._sender.client, intent, self._others())
         found = settle(intent, Observed(facts))
         if isinstance(found, Ambiguous):
             # Closed: who has looked at them may give the same command again.
-            message = doubt_text(found)
-            await self._sender.close(intent, Status.IN_DOUBT, message=message)
-            return Outcome(change, Status.IN_DOUBT, message)
+            ending = doubt_of(found)
+            await self._sender.close(intent, Status.IN_DOUBT, ending=ending)
+            return Outcome(change, Status.IN_DOUBT, ending)
         if not isinstance(found, Done) or found.id is None:
-            await self._sender.close(intent, Status.FAILED, message="its answer was lost; it was not done")
+            await self._sender.close(intent, Status.FAILED, ending=Ending(EndReason.LOST_NOT_DONE))
             return None
         self.found = rows[found.id]
         user = (
             read_user(self.found) if intent.action is Action.CREATE_USER and intent.address == change.address else None
         )
         writes = self._seen(user)
-        await self._sender.close(replace(intent, id=found.id), Status.DONE, *writes, message=words)
-        return Outcome(change, Status.DONE, words, found.id)
+        await self._sender.close(replace(intent, id=found.id), Status.DONE, *writes, ending=done)
+        return Outcome(change, Status.DONE, done, found.id)
 
     async def _take(self, change: Change) -> Outcome:
         """Send a create or a patch; what the client raises is raised."""
@@ -167,10 +166,7 @@ class CallSteps:
         writes: tuple[Write, ...] = ()
         match change.action:
             case Action.CREATE:
-                live = read_customer(reply.body)
-                if live is None:
-                    raise Unanswered(f"{self._request.name}: the reply holds no customer", status=reply.status)
-                customer = live.id
+                customer = customer_in(reply, self._request.name).id
             case Action.CREATE_USER:
                 sent = LiveUser("", change.address.email or "", {})
                 writes = self._seen(read_user(reply.body) or sent)
@@ -181,7 +177,7 @@ class CallSteps:
             case _:
                 assert_never(change.action)
         await self._sender.close(replace(intent, id=customer), Status.DONE, *writes)
-        return Outcome(change, Status.DONE, "", customer)
+        return Outcome(change, Status.DONE, None, customer)
 
     def _patched(self, change: Change, live: LiveCustomer | None, at: float) -> tuple[Write, ...]:
         """Return what keeps the ledger true of a bound customer: no list need show the new values yet."""

@@ -18,11 +18,12 @@ from typing import Protocol
 from reconciler import bookkeeping
 from reconciler.api.limit import in_flight
 from reconciler.apply.sender import Halted, Sender
-from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Doubt, Observed, Users, settle
+from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Observed, Users, doubt_of, settle
 from reconciler.errors import ApiFailed
 from reconciler.kinds.kind import canonical_email
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Binding, PutBinding, PutUsers, SeenUser
 from reconciler.model.plan import Change, Outcome, Plan
 
@@ -62,7 +63,7 @@ class Result:
     """
 
     outcomes: tuple[Outcome, ...]
-    halt: str = ""
+    halt: Ending | None = None
     interrupted: bool = False
     spent: bool = False
 
@@ -207,19 +208,21 @@ async def _one_after_the_other(chain: Chain, course: _Course) -> None:
 
 def _skip(chain: Chain, because: Outcome, course: _Course) -> None:
     """End the changes that hang on one that is not done."""
-    why = f"its {because.change.action} {'is in doubt' if because.status is Status.IN_DOUBT else 'failed'}"
+    doubted = because.status is Status.IN_DOUBT
+    code = EndReason.PREREQUISITE_IN_DOUBT if doubted else EndReason.PREREQUISITE_FAILED
+    ending = Ending(code, {"action": because.change.action.value})
     for index, change in chain:
-        course.ended(index, Outcome(change, Status.SKIPPED, why, change.id))
+        course.ended(index, Outcome(change, Status.SKIPPED, ending, change.id))
 
 
 def _not_sent(change: Change, sender: Sender) -> Outcome:
     """Return that the run stopped before `change`."""
-    why = "the run stopped before it was sent"
+    ending = Ending(EndReason.RUN_STOPPED)
     if sender.interrupted:
-        why = "interrupted before it was sent"
+        ending = Ending(EndReason.INTERRUPTED)
     elif sender.spent and not sender.halt:
-        why = f"not begun: the run's budget is used up ({sender.client.budget.allowance})"
-    return Outcome(change, Status.SKIPPED, why, change.id)
+        ending = Ending(EndReason.BUDGET_SPENT, {"allowance": str(sender.client.budget.allowance)})
+    return Outcome(change, Status.SKIPPED, ending, change.id)
 
 
 class Doubts:
@@ -273,17 +276,17 @@ class Doubts:
         bound = {row.id for row in self._rows.values()}
         found = settle(intent, Observed(Customers(listed.values(), bound)))
         if isinstance(found, Ambiguous):
-            return Outcome(change, Status.IN_DOUBT, _text(found))
+            return Outcome(change, Status.IN_DOUBT, doubt_of(found))
         if not isinstance(found, Done) or found.id is None:
-            await self._sender.close(intent, Status.FAILED, message="its answer was lost; it was not done")
+            await self._sender.close(intent, Status.FAILED, ending=Ending(EndReason.LOST_NOT_DONE))
             return None
         recorded = bookkeeping.found(self._rows[key], change, listed[found.id], intent.opened_at)
         self._rows[key] = recorded
-        message = "its answer was lost; it was done"
+        ending = Ending(EndReason.LOST_DONE)
         # Its users are listed before one is created: the list says who else wrote to it.
         self._unlisted.add(key)
-        await self._sender.close(replace(intent, id=found.id), Status.DONE, PutBinding(recorded), message=message)
-        return Outcome(change, Status.DONE, message, found.id)
+        await self._sender.close(replace(intent, id=found.id), Status.DONE, PutBinding(recorded), ending=ending)
+        return Outcome(change, Status.DONE, ending, found.id)
 
     async def _found_user(self, change: Change) -> Outcome | None:
         """Return what became of the create of a user in doubt, None where it is not there."""
@@ -291,11 +294,11 @@ class Doubts:
         await self._list_users(change, customer)
         seen = Users([user.email for user in self._users[customer]])
         if not isinstance(settle(intent, Observed(seen)), Done):
-            await self._sender.close(intent, Status.FAILED, message="its answer was lost; it was not done")
+            await self._sender.close(intent, Status.FAILED, ending=Ending(EndReason.LOST_NOT_DONE))
             return None
-        message = "its answer was lost; it was done"
-        await self._sender.close(intent, Status.DONE, PutUsers(customer, self._users[customer]), message=message)
-        return Outcome(change, Status.DONE, message, customer)
+        ending = Ending(EndReason.LOST_DONE)
+        await self._sender.close(intent, Status.DONE, PutUsers(customer, self._users[customer]), ending=ending)
+        return Outcome(change, Status.DONE, ending, customer)
 
     async def _list_users(self, change: Change, customer: CustomerId) -> None:
         """List a customer's users; what is known of those that `change` does not create stays."""
@@ -309,11 +312,3 @@ class Doubts:
                 applied = {field.name: field.after for field in change.fields if field.name != "email"}
             seen[key] = SeenUser(user.email, user.fields, applied)
         self._users[customer] = tuple(seen.values())
-
-
-def _text(found: Ambiguous) -> str:
-    """Return why a create stays in doubt, and nobody is bound."""
-    ids = ", ".join(found.ids)
-    if found.doubt is Doubt.CLAIMED:
-        return f"its answer was lost, and {ids}, which is bound to another key, has its external_id now; none is bound"
-    return f"its answer was lost, and {len(found.ids)} customers have its external_id now: {ids}; none is bound"

@@ -28,10 +28,12 @@ from reconciler.apply.settle import (
     Users,
     Visibility,
     Ways,
+    doubt_of,
     settle,
 )
 from reconciler.kinds.wire import with_record
 from reconciler.model.core import Action, Address, CustomerId, Live, LiveCustomer, Reason, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
 from reconciler.model.plan import Change, FieldChange
 
@@ -110,9 +112,9 @@ def closing(records: Records, live: Live, lag_s: float, users: UsersById) -> lis
     for intent, found in _settled(records, live, lag_s, users):
         if isinstance(found, TooEarly):
             continue
-        status, message = _end(intent, found, records)
+        status, ending = _end(intent, found, records)
         known = found.id if isinstance(found, Done) else intent.id
-        closed.append(PutIntent(replace(intent, id=known, status=status, message=message, closed_at=live.read_at)))
+        closed.append(PutIntent(replace(intent, id=known, status=status, ending=ending, closed_at=live.read_at)))
     return closed
 
 
@@ -120,14 +122,6 @@ def apart(intent: Intent, records: Records) -> bool:
     """Say whether an intent is about a customer that no key is bound to, nor will be: only `api` changes those."""
     key = intent.address.external_id
     return key in ("", intent.id) and key not in records.bindings
-
-
-def doubt_text(found: Ambiguous) -> str:
-    """Return why a create stays in doubt."""
-    ids = ", ".join(found.ids)
-    if found.doubt is Doubt.CLAIMED:
-        return f"its answer was lost, and {ids} has its external_id, but is bound to another key"
-    return f"its answer was lost, and it may have made any of {ids}; look at them"
 
 
 def _settled(records: Records, live: Live, lag_s: float, users: UsersById) -> Iterator[tuple[Intent, Settlement]]:
@@ -166,16 +160,16 @@ def _is_listed(row: Binding, customer: CustomerId, live: Live) -> bool | None:
     return None
 
 
-def _end(intent: Intent, found: Done | NotDone | Ambiguous, records: Records) -> tuple[Status, str]:
+def _end(intent: Intent, found: Done | NotDone | Ambiguous, records: Records) -> tuple[Status, Ending]:
     """Return how the journal closes an open intent."""
     match found:
         case Done():
-            return Status.DONE, "settled by reading: it was done"
+            return Status.DONE, Ending(EndReason.READ_DONE)
         case Ambiguous(Doubt.SEVERAL | Doubt.CLAIMED):
-            return Status.IN_DOUBT, doubt_text(found)
+            return Status.IN_DOUBT, doubt_of(found)
         case Ambiguous() if apart(intent, records):
-            return Status.IN_DOUBT, "its answer was lost, and a plan reads only what is managed"
+            return Status.IN_DOUBT, Ending(EndReason.LOST_UNMANAGED)
         case NotDone() if intent.action is Action.CREATE and not intent.binds:
-            return Status.FAILED, "settled by reading: it was not done"
+            return Status.FAILED, Ending(EndReason.READ_NOT_DONE)
         case _:
-            return Status.FAILED, "settled by reading: it was not done, or is sent again"
+            return Status.FAILED, Ending(EndReason.READ_NOT_DONE_OR_SENT_AGAIN)

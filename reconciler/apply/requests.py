@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import assert_never
 
 from reconciler import endpoints
-from reconciler.api.exchange import Reply, Request
-from reconciler.apply.sender import Halted, Sender
-from reconciler.errors import ApiFailed, Incomplete, OverBudget, Stopped, Unanswered
-from reconciler.escape import visible
+from reconciler.api.exchange import Reply, Request, shown
+from reconciler.apply.sender import Halted, Sender, ending_of
+from reconciler.errors import ApiFailed, Incomplete, OverBudget, Stop, Stopped, Unanswered
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer, read_user
 from reconciler.model.core import Action, CustomerId, LiveCustomer, LiveUser, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.plan import Change, FieldChange, Outcome
+from reconciler.model.reasons import ReasonParts
 
 CLEARS: Mapping[str, str | None] = {'""': "", "null": None}
 """What is sent to empty a field, by the name under which the ledger learns it; which one works is not documented."""
@@ -60,14 +61,14 @@ def customer_in(reply: Reply, what: str, expected: CustomerId | None = None) -> 
     """Return the customer in a reply; raises Unanswered where it holds none, or another one."""
     live = read_customer(reply.body)
     if live is None or (expected is not None and live.id != expected):
-        raise Unanswered(f"{what}: the reply holds no such customer", status=reply.status)
+        raise _wrong_reply(EndReason.REPLY_LACKS_CUSTOMER, {"request": what}, reply)
     return live
 
 
-def only_new(live: LiveCustomer, bound: AbstractSet[CustomerId | None]) -> CustomerId:
+def only_new(live: LiveCustomer, bound: AbstractSet[CustomerId | None], reply: Reply) -> CustomerId:
     """Return the id in the reply to a create; raises Unanswered where it is one of those that are `bound` already."""
     if live.id in bound:
-        raise Unanswered(f"POST /customers: the reply holds {visible(live.id)}, which is another customer")
+        raise _wrong_reply(EndReason.REPLY_OF_ANOTHER, {"request": "POST /customers", "id": live.id}, reply)
     return live.id
 
 
@@ -75,39 +76,42 @@ def user_in(reply: Reply, email: str) -> LiveUser:
     """Return the user in a reply to its create; raises Unanswered where it holds none, or another one."""
     live = read_user(reply.body)
     if live is None or canonical_email(live.email) != canonical_email(email):
-        raise Unanswered("POST …/users: the reply holds no such user", status=reply.status)
+        raise _wrong_reply(EndReason.REPLY_LACKS_USER, {"request": "POST …/users"}, reply)
     return live
 
 
-def words_of(fields: tuple[FieldChange, ...]) -> str:
-    """Return that the server did not take some fields, "" where it took all."""
-    return f"the server did not take {', '.join(field.name for field in fields)}" if fields else ""
+def _wrong_reply(reason: EndReason, parts: ReasonParts, reply: Reply) -> Unanswered:
+    """Return that a reply does not hold what it should: it may have been done."""
+    return Unanswered(Stop(reason, parts), status=reply.status)
 
 
-def renamed(change: Change, live: LiveCustomer) -> str:
-    """Return that the server keeps another external_id than was sent, "" where it does not."""
+def not_taken(fields: Sequence[FieldChange], cause: Ending | None = None) -> Ending | None:
+    """Return that the server did not take some fields, None where it took all."""
+    if not fields:
+        return None
+    return Ending(EndReason.FIELDS_NOT_TAKEN, {"fields": tuple(field.name for field in fields)}, cause)
+
+
+def renamed(change: Change, live: LiveCustomer) -> Ending | None:
+    """Return that the server keeps another external_id than was sent, None where it does not."""
     if live.external_id in ("", change.address.external_id):
-        return ""
-    return f"the reply has the external_id {visible(live.external_id)!r}, which is not the key"
+        return None
+    return Ending(EndReason.OTHER_EXTERNAL_ID, {"external_id": shown(live.external_id)})
 
 
-async def outcome_of(doing: Awaitable[Outcome], change: Change, sender: Sender, *, then: str) -> Outcome:
-    """
-    Return the outcome of `change`, which `doing` does; raises Halted where nothing was sent.
-
-    `then` says what settles one whose answer was lost.
-    """
+async def outcome_of(doing: Awaitable[Outcome], change: Change, sender: Sender) -> Outcome:
+    """Return the outcome of `change`, which `doing` does; raises Halted where nothing was sent."""
     try:
         return await doing
     except Unanswered as failure:
-        return Outcome(change, Status.IN_DOUBT, f"{failure}; {then}", change.id)
+        return Outcome(change, Status.IN_DOUBT, ending_of(failure), change.id)
     except (OverBudget, Stopped) as failure:
         sender.spent = sender.spent or isinstance(failure, OverBudget)
         if not failure.lost:
             raise Halted from failure
-        return Outcome(change, Status.IN_DOUBT, f"{failure}; {then}", change.id)
+        return Outcome(change, Status.IN_DOUBT, ending_of(failure), change.id)
     except ApiFailed as failure:
         status = Status.IN_DOUBT if failure.lost else Status.FAILED
-        return Outcome(change, status, str(failure), change.id)
+        return Outcome(change, status, ending_of(failure), change.id)
     except Incomplete as failure:
-        return Outcome(change, Status.FAILED, str(failure), change.id)
+        return Outcome(change, Status.FAILED, ending_of(failure), change.id)

@@ -13,28 +13,36 @@ import hashlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from types import MappingProxyType
+from typing import cast
 
 from reconciler.api.client import ApiClient
-from reconciler.api.exchange import Reply, Request
+from reconciler.api.exchange import SHOWN_FIELDS, Reply, Request, is_name, shown
 from reconciler.api.limit import Hold
 from reconciler.clock import Clock, sleep_unless
 from reconciler.errors import (
     ApiFailed,
     Forbidden,
+    Incomplete,
+    NotFound,
     NotTheApi,
     OverBudget,
     Rejected,
     Source,
+    Stopped,
     Throttled,
     Unanswered,
     Unauthorized,
     Unreachable,
 )
+from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Address, CustomerId, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Intent, PutIntent, Write
 from reconciler.model.plan import Change
+from reconciler.model.reasons import Cited, FieldCited, ReasonPart, ReasonParts
 
 _Waiting = tuple[tuple[Write, ...], asyncio.Future[None]]
 
@@ -142,7 +150,7 @@ class Sender:
         self.failure: ApiFailed | None = None
         self._clock = clock
         self.journal = journal
-        self.halt = ""
+        self.halt: Ending | None = None
         self.spent = False
         self.lag_s = lag_s
         self._run = run
@@ -160,7 +168,7 @@ class Sender:
     @property
     def stopped(self) -> bool:
         """Say whether no further request may leave, not even one that settles."""
-        return bool(self.halt) or self._stop.is_set()
+        return self.halt is not None or self._stop.is_set()
 
     @property
     def interrupted(self) -> bool:
@@ -236,9 +244,9 @@ class Sender:
         """Return the intent with which `change` was last sent."""
         return self._last[change.action, change.address]
 
-    async def close(self, intent: Intent, status: Status, *writes: Write, message: str = "") -> None:
+    async def close(self, intent: Intent, status: Status, *writes: Write, ending: Ending | None = None) -> None:
         """Make the outcome of `intent` durable, with what it teaches."""
-        closed = replace(intent, status=status, message=message, closed_at=self.client.server_now())
+        closed = replace(intent, status=status, ending=ending, closed_at=self.client.server_now())
         await self.journal.write(PutIntent(closed), *writes)
 
     def _intent(self, request: Request, change: Change, customer: CustomerId | None) -> Intent:
@@ -270,24 +278,70 @@ class Sender:
             case _ if failure.lost:
                 return
             case Forbidden() | Unauthorized() | Throttled() | NotTheApi():
-                self.halt = self.halt or str(failure)
+                self.halt = self.halt or ending_of(failure)
             case Rejected() if counted:
-                self._refused((failure.status, failure.code), str(failure))
+                self._refused((failure.status, failure.code), failure)
             case Unreachable():
-                self._refused((0, "unreachable"), str(failure))
+                self._refused((0, "unreachable"), failure)
             case _:
                 pass
         if intent.opened_at:
-            await self.close(intent, Status.FAILED, message=str(failure))
+            await self.close(intent, Status.FAILED, ending=ending_of(failure))
 
     def refused(self, failure: Rejected) -> None:
         """Count a refusal that was not counted when it came."""
-        self._refused((failure.status, failure.code), str(failure))
+        self._refused((failure.status, failure.code), failure)
 
-    def _refused(self, kind: tuple[int, str], words: str) -> None:
+    def _refused(self, kind: tuple[int, str], failure: ApiFailed) -> None:
         """Count a refusal, and stop the run at the fifth of its kind in a row."""
         last, count = self._refusals
         count = count + 1 if kind == last else 1
         self._refusals = (kind, count)
         if count >= REFUSALS and not self.halt:
-            self.halt = f"{count} refusals of one kind in a row: {words}"
+            self.halt = Ending(EndReason.REFUSED_IN_A_ROW, {"count": count}, ending_of(failure))
+
+
+_CODES: Mapping[type[ApiFailed | Incomplete], EndReason] = {
+    Unauthorized: EndReason.UNAUTHORIZED,
+    Forbidden: EndReason.FORBIDDEN,
+    NotFound: EndReason.NOT_FOUND,
+    Throttled: EndReason.THROTTLED,
+    Rejected: EndReason.REJECTED,
+    Unanswered: EndReason.NO_ANSWER,
+    Unreachable: EndReason.UNREACHABLE,
+    NotTheApi: EndReason.NOT_THE_API,
+    OverBudget: EndReason.STOPPED_IN_DOUBT,
+    Stopped: EndReason.STOPPED_IN_DOUBT,
+}
+
+
+def ending_of(failure: ApiFailed | Incomplete) -> Ending:
+    """Return what a request ended in, with the words of the server or of the client, cleaned and cut."""
+    if failure.stop is not None and isinstance(failure.stop.reason, EndReason):
+        return Ending(failure.stop.reason, cast("ReasonParts", failure.stop.parts))
+    code = _CODES.get(type(failure), EndReason.NOT_LISTED)
+    if code is EndReason.STOPPED_IN_DOUBT:
+        return Ending(code)
+    advice, request = Cited(shown(failure.hint)), failure.request if isinstance(failure, ApiFailed) else ""
+    if request and isinstance(failure, Rejected | Unanswered) and failure.status >= HTTPStatus.BAD_REQUEST:
+        parts: dict[str, ReasonPart | tuple[ReasonPart, ...]] = {
+            "request": request,
+            "status": failure.status,
+            "code": failure.code if not failure.code or is_name(failure.code) else Cited(shown(failure.code)),
+            "words": Cited(shown(failure.detail)),
+            "about": tuple(_about(name, text) for name, text in failure.fields[:SHOWN_FIELDS]),
+            "advice": advice,
+        }
+        if code is EndReason.FORBIDDEN:
+            method, _, path = request.partition(" ")
+            parts["scope"] = f"{path.split('/')[1]}:{'read' if method == 'GET' else 'write'}"
+        return Ending(EndReason.SERVER_ERROR if code is EndReason.NO_ANSWER else code, parts)
+    words = Cited(visible(failure.message.removeprefix(f"{request}: ")))
+    if isinstance(failure, Rejected):
+        code = EndReason.CREDENTIALS_REFUSED
+    return Ending(code, {"request": request, "words": words, "advice": advice})
+
+
+def _about(name: str, text: str) -> FieldCited:
+    """Return what the server says about a field; a name that is none may quote what was sent."""
+    return FieldCited(name, shown(text)) if is_name(name) else FieldCited("", shown(f"{name}: {text}"))

@@ -18,6 +18,7 @@ from typing import assert_never
 from reconciler.api.times import from_rfc3339
 from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email, nearly
 from reconciler.model.core import Action, CustomerId, LiveCustomer
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Intent
 
 BEFORE_S = 5.0
@@ -69,6 +70,12 @@ class TooEarly:
     """It may become visible yet, for `left_s` seconds."""
 
     left_s: float
+
+
+def doubt_of(found: Ambiguous) -> Ending:
+    """Return why a create stays in doubt, and nobody is bound."""
+    code = EndReason.LOST_CLAIMED if found.doubt is Doubt.CLAIMED else EndReason.LOST_SEVERAL
+    return Ending(code, {"ids": found.ids})
 
 
 Settlement = Done | NotDone | Ambiguous | TooEarly

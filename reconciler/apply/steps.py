@@ -15,21 +15,22 @@ from reconciler.apply.requests import (
     CLEARS,
     creation,
     customer_in,
+    not_taken,
     only_new,
     outcome_of,
     patch_body,
     renamed,
     request_for,
     user_in,
-    words_of,
 )
-from reconciler.apply.sender import Sender
+from reconciler.apply.sender import Sender, ending_of
 from reconciler.apply.settle import Ambiguous, Doubt, NotDone, Observed, Settlement, Visibility, Ways, settle
 from reconciler.errors import NotFound, OverBudget, Rejected
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import (
     Binding,
     DropBinding,
@@ -101,7 +102,7 @@ class Patches:
             await self._sent(rest.fields, other, customer, self._rows[key], rest)
         cleared = _cleared(change.fields)
         await self._remember(change, cleared)
-        return Outcome(change, Status.FAILED, f"{words_of(cleared)}: {failure}", customer)
+        return Outcome(change, Status.FAILED, not_taken(cleared, ending_of(failure)), customer)
 
     async def _remember(self, change: Change, fields: Sequence[FieldChange]) -> None:
         """Keep that the server does not take `fields`, so that they are not sent for ever."""
@@ -145,10 +146,10 @@ class Patches:
         if emptied and self._learned.empties != clear:
             self._learned = replace(self._learned, empties=clear)
             writes.append(PutLearned(self._learned))
-        message = words_of(recorded.not_taken)
+        ending = not_taken(recorded.not_taken)
         status = Status.FAILED if recorded.not_taken else Status.DONE
-        await self._sender.close(intent, status, *writes, message=message)
-        return full, Outcome(change, status, message, live.id)
+        await self._sender.close(intent, status, *writes, ending=ending)
+        return full, Outcome(change, status, ending, live.id)
 
 
 def _cleared(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
@@ -200,7 +201,7 @@ class CustomerSteps:
 
     async def take(self, change: Change) -> Outcome:
         """Do one change and return what became of it; raises Halted where nothing was sent."""
-        return await outcome_of(self._take(change), change, self._sender, then="the next plan settles it")
+        return await outcome_of(self._take(change), change, self._sender)
 
     async def settle(self, doubted: Sequence[Change]) -> Mapping[Address, Outcome]:
         """Look for creates in doubt, the lag bound having passed; what is not in the answer did not happen."""
@@ -230,9 +231,9 @@ class CustomerSteps:
 
     async def _alone(self, change: Change, customer: CustomerId, *, active_wanted: bool) -> Outcome:
         """Archive or restore a customer without a row; only the journal knows of it."""
-        message, intent, _, _ = await self._or_settled(change, customer, "", active_wanted=active_wanted)
-        await self._sender.close(intent, Status.DONE, message=message)
-        return Outcome(change, Status.DONE, message, customer)
+        ending, intent, _, _ = await self._or_settled(change, customer, "", active_wanted=active_wanted)
+        await self._sender.close(intent, Status.DONE, ending=ending)
+        return Outcome(change, Status.DONE, ending, customer)
 
     def _row(self, change: Change) -> Binding:
         """Return the ledger's row of the customer that `change` is about."""
@@ -251,20 +252,20 @@ class CustomerSteps:
                 await self._sender.journal.write(PutTaken(change.address.external_id, failure.detail or str(failure)))
             raise
         live = customer_in(reply, "POST /customers")
-        self._bound.add(only_new(live, self._bound))
+        self._bound.add(only_new(live, self._bound, reply))
         recorded = bookkeeping.created(self._row(change), change, live, reply.server_time_s)
         self._rows[change.address.external_id] = recorded.binding
         self._users[live.id] = ()
         self._listed.add(live.id)
-        message = words_of(recorded.not_taken) or renamed(change, live)
+        ending = not_taken(recorded.not_taken) or renamed(change, live)
         writes = (PutBinding(recorded.binding), PutUsers(live.id, ()))
-        await self._sender.close(replace(intent, id=live.id), Status.DONE, *writes, message=message)
-        return Outcome(planned, Status.DONE, message, live.id)
+        await self._sender.close(replace(intent, id=live.id), Status.DONE, *writes, ending=ending)
+        return Outcome(planned, Status.DONE, ending, live.id)
 
     async def _patch(self, change: Change) -> Outcome:
         """Patch a customer, unless it was created just now with these values; one just restored, from what it holds."""
         if change.address.external_id in self._created_instead:
-            return Outcome(change, Status.DONE, "created with these values", self._id(change))
+            return Outcome(change, Status.DONE, Ending(EndReason.CREATED_WITH_VALUES), self._id(change))
         customer = self._id(change)
         if customer not in self._unread or customer not in self._restored:
             return await self._patches.take(change, customer)
@@ -281,11 +282,11 @@ class CustomerSteps:
         if change.id is not None and self._unbound(change):
             return await self._alone(change, change.id, active_wanted=False)
         customer, row = self._id(change), self._row(change)
-        message, intent, at, _ = await self._or_settled(change, customer, row.created_at, active_wanted=False)
+        ending, intent, at, _ = await self._or_settled(change, customer, row.created_at, active_wanted=False)
         binding = bookkeeping.archived(row, at, self._sender.lag_s)
         self._rows[change.address.external_id] = binding
-        await self._sender.close(intent, Status.DONE, PutBinding(binding), message=message)
-        return Outcome(change, Status.DONE, message, customer)
+        await self._sender.close(intent, Status.DONE, PutBinding(binding), ending=ending)
+        return Outcome(change, Status.DONE, ending, customer)
 
     async def _restore(self, change: Change) -> Outcome:
         """Restore a customer; one that is gone is created instead, where the plan says so."""
@@ -293,7 +294,7 @@ class CustomerSteps:
             return await self._alone(change, change.id, active_wanted=True)
         customer, row = self._id(change), self._row(change)
         try:
-            message, intent, at, live = await self._or_settled(change, customer, row.created_at, active_wanted=True)
+            ending, intent, at, live = await self._or_settled(change, customer, row.created_at, active_wanted=True)
         except NotFound:
             if change.otherwise is Action.CREATE and self._first_sending(change):
                 # The id is gone for good: the key is bound to nobody until the create is done.
@@ -307,9 +308,9 @@ class CustomerSteps:
             raise
         binding = bookkeeping.restored(row, at, self._sender.lag_s)
         self._rows[change.address.external_id] = binding
-        await self._sender.close(intent, Status.DONE, PutBinding(binding), message=message)
+        await self._sender.close(intent, Status.DONE, PutBinding(binding), ending=ending)
         self._restored[customer] = live
-        return Outcome(change, Status.DONE, message, customer)
+        return Outcome(change, Status.DONE, ending, customer)
 
     def _first_sending(self, change: Change) -> bool:
         """Say whether `change` was sent once only, an earlier run's sending counted."""
@@ -317,7 +318,7 @@ class CustomerSteps:
 
     async def _or_settled(
         self, change: Change, customer: CustomerId, created_at: str, *, active_wanted: bool
-    ) -> tuple[str, Intent, float, LiveCustomer | None]:
+    ) -> tuple[Ending | None, Intent, float, LiveCustomer | None]:
         """
         Archive or restore, and return what to say of it, the open intent, the server's clock, and who is in the reply.
 
@@ -339,8 +340,13 @@ class CustomerSteps:
                 if not await self._is_so_already(failure, customer, active_wanted=active_wanted):
                     self._sender.refused(failure)
                     raise
-                message = f"it counts as {'restored' if active_wanted else 'archived'} already: the API said {failure}"
-                return message, self._sender.last_intent(change), self._sender.client.server_now(), None
+                already = EndReason.ALREADY_RESTORED if active_wanted else EndReason.ALREADY_ARCHIVED
+                return (
+                    Ending(already, cause=ending_of(failure)),
+                    self._sender.last_intent(change),
+                    self._sender.client.server_now(),
+                    None,
+                )
             intent = self._sender.last_intent(change)
             try:
                 found = await self._settled(intent, customer, created_at)
@@ -348,13 +354,13 @@ class CustomerSteps:
                 spent.lost = max(failure.lost, 1)
                 raise
             if isinstance(found, NotDone):
-                await self._sender.close(intent, Status.FAILED, message=str(failure))
+                await self._sender.close(intent, Status.FAILED, ending=ending_of(failure))
                 failure.lost = 0
                 raise
             hidden = isinstance(found, Ambiguous)
-            message = "whether it was done cannot be seen on this server; it counts as done" if hidden else ""
-            return message, intent, self._sender.client.server_now(), None
-        return "", intent, reply.server_time_s, read_customer(reply.body)
+            ending = Ending(EndReason.NOT_VISIBLE) if hidden else None
+            return ending, intent, self._sender.client.server_now(), None
+        return None, intent, reply.server_time_s, read_customer(reply.body)
 
     async def _settled(self, intent: Intent, customer: CustomerId, created_at: str) -> Settlement:
         """Return what became of an archive or a restore; two requests at most, a get and a narrow list."""
@@ -390,7 +396,7 @@ class CustomerSteps:
         email = change.address.email or ""
         seen = self._users.get(customer, ())
         if any(canonical_email(user.email) == canonical_email(email) for user in seen):
-            return Outcome(change, Status.DONE, "it was there", customer)
+            return Outcome(change, Status.DONE, Ending(EndReason.WAS_THERE), customer)
         reply, intent = await self._sender.send(request_for(change, customer), change, customer)
         live = user_in(reply, email)
         applied = {field.name: field.after for field in change.fields if field.name != "email"}
@@ -398,7 +404,7 @@ class CustomerSteps:
         row = bookkeeping.rewritten(self._row(change), (), {}, reply.server_time_s, self._sender.lag_s)
         self._rows[change.address.external_id] = row
         await self._sender.close(intent, Status.DONE, PutBinding(row), PutUsers(customer, self._users[customer]))
-        return Outcome(change, Status.DONE, "", customer)
+        return Outcome(change, Status.DONE, None, customer)
 
 
 def may_be_so_already(failure: Rejected, *, active_wanted: bool) -> bool:

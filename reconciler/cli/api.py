@@ -25,6 +25,7 @@ from reconciler.model.core import Action, CustomerId, Status
 from reconciler.pipeline import api_change, apply, resources
 from reconciler.pipeline.api_change import PreparedRequest, RequestResult
 from reconciler.pipeline.resources import origin_of_run
+from reconciler.report.messages.failures import outcome_text
 from reconciler.report.redact import masked_outcome
 from reconciler.report.replies import reply_lines, reply_text, request_json
 from reconciler.settings import Environment, Options
@@ -193,10 +194,10 @@ def _print(called: RequestResult, *, redact: bool) -> None:
     outcome = masked_outcome(called.outcome) if redact else called.outcome
     if outcome.status is not Status.DONE:
         if called.result.interrupted:
-            raise Interrupted(outcome.message)
-        raise ReconcilerError(outcome.message)
-    if outcome.message:
-        output.say(outcome.message)
+            raise Interrupted(outcome_text(outcome))
+        raise ReconcilerError(outcome_text(outcome))
+    if said := outcome_text(outcome):
+        output.say(said)
     output.result(reply_text(called.body, redact=redact))
     if called.result.interrupted:
         raise Interrupted("interrupted; it was done")

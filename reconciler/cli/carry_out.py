@@ -25,6 +25,7 @@ from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed, OverBudget, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.pipeline import apply, plan, resources
 from reconciler.pipeline.apply import stamp
@@ -32,6 +33,7 @@ from reconciler.pipeline.resources import commits_of, origin_of_run, real_clock
 from reconciler.plan.limits import dangers
 from reconciler.plan.saved_plan import AGAIN
 from reconciler.report.layout import count, until
+from reconciler.report.messages.failures import ending_text
 from reconciler.report.outcome import outcomes_json, outcomes_text
 from reconciler.report.plan_text import bindings_phrase, needed_text, plan_text
 from reconciler.report.progress import (
@@ -45,7 +47,7 @@ from reconciler.report.progress import (
     Waiting,
     event_line,
 )
-from reconciler.report.redact import uncited
+from reconciler.report.redact import masked_ending
 from reconciler.settings import Environment
 from reconciler.settings.values import bills
 
@@ -192,7 +194,7 @@ def _report(
         document = outcomes_json(
             outcomes,
             run=carried.run,
-            halt=_halt(carried, redact=asked.redact),
+            halt=_halt(carried),
             blocked=len(plan.blocked),
             requests=carried.requests,
             seconds=seconds,
@@ -216,8 +218,9 @@ def _report(
         (output.result if asked.form == "text" else output.page)(text)
     elif plan.bindings and asked.form == "text":
         output.report(f"Recorded {bindings_phrase(plan)}.")
-    if carried.result.halt and carried.result.halt not in {one.message for one in outcomes}:
-        output.say(f"The run was stopped: {_halt(carried, redact=asked.redact)}")
+    if carried.result.halt and carried.result.halt not in [one.ending for one in outcomes]:
+        halt = masked_ending(carried.result.halt) if asked.redact else carried.result.halt
+        output.say(f"The run was stopped: {ending_text(halt)}")
     elif carried.result.halt:
         output.say(f"The run was stopped by this error; {count(carried.result.remaining, 'change')} not sent")
     elif carried.result.spent:
@@ -306,11 +309,11 @@ def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
         yield
 
 
-def _halt(carried: apply.ApplyResult, *, redact: bool = False) -> str:
-    """Return why the run stopped early, "" where it did not, or where the user stopped it."""
-    if carried.result.spent and not carried.result.halt:
-        return f"the run's budget is used up: {carried.allowance}"
-    return uncited(carried.result.halt) if redact else carried.result.halt
+def _halt(carried: apply.ApplyResult) -> Ending | None:
+    """Return why the run stopped early, None where it did not, or where the user stopped it."""
+    if carried.result.spent and carried.result.halt is None:
+        return Ending(EndReason.BUDGET_SPENT, {"allowance": str(carried.allowance)})
+    return carried.result.halt
 
 
 def _code(plan: Plan, carried: apply.ApplyResult, needed: Sequence[Change]) -> int:

@@ -26,6 +26,7 @@ from reconciler.escape import visible
 from reconciler.ledger.base import Copy, Ledger, Meta
 from reconciler.ledger.lock import Holder
 from reconciler.model.core import Address, CustomerId
+from reconciler.model.endings import read_ending, stored_ending
 from reconciler.model.ledger import (
     Binding,
     Intent,
@@ -278,11 +279,12 @@ class SealedLedger:
                 token = self.cipher.seal(text, self._place("users", customer, ""))
                 return PutUsers(customer, (SeenUser(_SEALED, {_SEALED: token}),))
             case PutIntent(one):
-                values = (dict(one.before), dict(one.after), one.message, one.payload_hash, one.address.email)
+                said = (one.message, one.payload_hash, one.address.email, stored_ending(one.ending))
+                values = (dict(one.before), dict(one.after), *said)
                 token = self.cipher.seal(json.dumps(values), self._of_intent(one))
                 address = one.address if one.address.email is None else Address(one.address.external_id, _SEALED)
                 held = replace(one, address=address, before={_SEALED: token}, after={}, message="", payload_hash="")
-                return PutIntent(held)
+                return PutIntent(replace(held, ending=None))
             case _:
                 return write
 
@@ -330,9 +332,12 @@ class SealedLedger:
         if token is None:
             self._may_be_plain(one.address.external_id)
             return one
-        before, after, message, payload_hash, email = json.loads(self.cipher.open(token, self._of_intent(one)))
-        address = Address(one.address.external_id, email)
-        return replace(one, address=address, before=before, after=after, message=message, payload_hash=payload_hash)
+        # One that an older version sealed has no sixth text.
+        opened = (*json.loads(self.cipher.open(token, self._of_intent(one))), "")
+        before, after, message, payload_hash, email, ending = opened[:6]
+        address, ended = Address(one.address.external_id, email), read_ending(ending)
+        values = replace(one, address=address, before=before, after=after, message=message)
+        return replace(values, payload_hash=payload_hash, ending=ended)
 
     def _may_be_plain(self, of: str) -> None:
         """Raise LedgerFailed where a row that is not sealed is refused."""

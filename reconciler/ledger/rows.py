@@ -11,6 +11,7 @@ from typing import Any, LiteralString, assert_never
 
 from reconciler.errors import LedgerFailed, Source
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.endings import read_ending, stored_ending
 from reconciler.model.ledger import (
     LACKED_S,
     Binding,
@@ -41,7 +42,7 @@ BINDING_COLUMNS: LiteralString = (
 )
 INTENT_COLUMNS: LiteralString = (
     "run, seq, action, external_id, email, id, opened_at, payload_hash, before_json, after_json, status, "
-    "message, closed_at, reason, source_file, source_line, source_commit"
+    "message, closed_at, reason, source_file, source_line, source_commit, ending_json"
 )
 LEARNED_COLUMNS: LiteralString = (
     "lists_archived, gets_archived, longest_page, empties, how, listed, told, page_limit, narrows, cuts, lag_s, "
@@ -230,7 +231,7 @@ def read_learned(row: Row | None) -> Learned:
 def read_intent(row: Row) -> Intent:
     """Return the intent of a row of INTENT_COLUMNS; ValueError for a word that is not known."""
     run, seq, action, external_id, email, customer, opened_at, payload_hash, before, after, status, *rest = row
-    message, closed_at, reason, file, line, commit = rest
+    message, closed_at, reason, file, line, commit, ending = rest
     if not all(isinstance(value, kind) for value, kind in zip(row, _INTENT_KINDS, strict=True)):
         raise TypeError("a value of an intent")
     return Intent(
@@ -249,6 +250,7 @@ def read_intent(row: Row) -> Intent:
         Reason(reason) if reason else None,
         Source(file, line) if file else None,
         commit,
+        read_ending(ending),
     )
 
 
@@ -277,6 +279,7 @@ _INTENT_KINDS: tuple[Any, ...] = (
     str,
     str,
     int,
+    str,
     str,
 )
 _RUN_TYPES = list(map(type, astuple(Run("", "", ""))))
@@ -421,6 +424,7 @@ def _intent_row(intent: Intent) -> Row:
         intent.source.file if intent.source is not None else "",
         intent.source.line if intent.source is not None else 0,
         intent.commit,
+        stored_ending(intent.ending),
     )
 
 

@@ -18,6 +18,7 @@ from reconciler.errors import LedgerFailed, Source
 from reconciler.escape import visible
 from reconciler.many import one_of_many
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.endings import Ending
 
 _DECODER = json.JSONDecoder()
 
@@ -338,6 +339,7 @@ class Intent:
     `seq` counts within the run. `before` and `after` are the values by field, for history and undo.
     `opened_at` is by the server's clock, seconds since 1970. `payload_hash` is the SHA-256, in hex, of
     the request's body. `reason` and `source` are those of the planned change; None where no plan gave one.
+    `ending` is how it ended, None where there is nothing to say; `message` says it in runs of older versions.
     `commit` is that of the source's file in its own repository, with `-dirty` where the file differed from it; "" where
     git did not know, and in runs of older versions.
     """
@@ -357,6 +359,7 @@ class Intent:
     reason: Reason | None = None
     source: Source | None = None
     commit: str = ""
+    ending: Ending | None = None
 
     @property
     def binds(self) -> bool:

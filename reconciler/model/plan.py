@@ -26,6 +26,7 @@ from reconciler.model.core import (
     SourceFile,
     Status,
 )
+from reconciler.model.endings import Ending
 from reconciler.model.ledger import Binding, Pass, PutUsers
 from reconciler.model.reasons import BlockedReason, NoteKind, ReasonParts, UnknownKind, check_parts
 
@@ -269,14 +270,14 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
-    What became of a change. `message` is for a person, empty where there is nothing to say.
+    What became of a change; `ending` is why, None where there is nothing to say.
 
     `id` is the customer's, known after a create too. *In doubt* is not *failed*: only reading tells.
     """
 
     change: Change
     status: Status
-    message: str = ""
+    ending: Ending | None = None
     id: CustomerId | None = None
 
 

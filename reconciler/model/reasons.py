@@ -45,6 +45,14 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldCited:
+    """The words of a server about one field; masked as a whole but for the field's name."""
+
+    field: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """A time, in seconds since 1970."""
 
@@ -71,7 +79,7 @@ class Likeness:
     active: bool = True
 
 
-ReasonPart: TypeAlias = str | int | float | FieldValue | Cited | Moment | Likeness | Address | Source
+ReasonPart: TypeAlias = str | int | float | FieldValue | Cited | FieldCited | Moment | Likeness | Address | Source
 """Text is a key, an id, the name of a field, a file, a pattern, an option: nothing personal, and no sentence."""
 
 ReasonParts: TypeAlias = Mapping[str, ReasonPart | tuple[ReasonPart, ...]]

@@ -21,6 +21,7 @@ from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Binding, Intent, PutIntent, PutRun, Records, Run
 from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.model.policy import Terms
@@ -55,12 +56,13 @@ async def settled_first(
             tell(Settling(1, early.left_s))
             await sender.pause(early.left_s)
             if sender.stopped:
-                return Result((Outcome(change, Status.SKIPPED, "interrupted before it was sent"),), interrupted=True)
-        run = f"run {intent.run[:8]}, whose answer was lost,"
-        outcome = await steps.settled(change, intent, f"{run} had done it")
+                return Result((Outcome(change, Status.SKIPPED, Ending(EndReason.INTERRUPTED)),), interrupted=True)
+        run = {"run": intent.run[:8]}
+        outcome = await steps.settled(change, intent, Ending(EndReason.EARLIER_RUN_DID_IT, run))
         if same and outcome is not None:
             if outcome.status is Status.DONE and dict(intent.after) != _after(change):
-                outcome = Outcome(change, Status.FAILED, f"{run} had done it with other values", outcome.id)
+                otherwise = Ending(EndReason.EARLIER_RUN_DID_OTHERWISE, run)
+                outcome = Outcome(change, Status.FAILED, otherwise, outcome.id)
             return Result((outcome,))
         steps.found = None
     return None
@@ -100,8 +102,8 @@ def sent_again(change: Change, records: Records, sender: Sender) -> Iterator[Put
     for intent in records.intents:
         same = intent.action is change.action and intent.address == change.address and intent.id == change.id
         if same and change.action not in (Action.CREATE, Action.CREATE_USER):
-            words = "its answer was lost; it was sent again"
-            yield PutIntent(replace(intent, status=Status.FAILED, message=words, closed_at=sender.client.server_now()))
+            ending = Ending(EndReason.LOST_SENT_AGAIN)
+            yield PutIntent(replace(intent, status=Status.FAILED, ending=ending, closed_at=sender.client.server_now()))
 
 
 _STATE_RM = "if it is gone for good, `reconciler state rm` forgets the binding"

@@ -21,7 +21,7 @@ from reconciler.model.ledger import (
     entry_before,
 )
 from reconciler.model.reports import LastMove
-from reconciler.report.redact import masked_address
+from reconciler.report.redact import masked_address, masked_ending
 
 PROBING = "doctor --probe"
 """What a probe is called in the history."""
@@ -201,4 +201,5 @@ def erasure(ledger: Ledger, row: Binding) -> Erasure:
 def _without_values(intent: Intent) -> Intent:
     """Return a change without what it holds of a person."""
     address: Address = masked_address(intent.address)
-    return replace(intent, address=address, before={}, after={}, message="", payload_hash="")
+    ending = masked_ending(intent.ending)
+    return replace(intent, address=address, before={}, after={}, message="", payload_hash="", ending=ending)

@@ -21,6 +21,7 @@ from reconciler.model.core import Action
 from reconciler.model.reports import NO, YES, ProbeQuestion
 from reconciler.probe import read
 from reconciler.probe.session import Made, ProbeSession, Said
+from reconciler.report.messages.failures import ending_text
 
 LARGER = 1000
 _USUAL = 100
@@ -361,7 +362,7 @@ async def run(session: ProbeSession, tell: Tell) -> str:
     try:
         await _asked(session, tell)
     except Halted:
-        return session.sender.halt or "the user stopped it"
+        return ending_text(session.sender.halt) or "the user stopped it"
     except ApiFailed as failure:
         await _left_archived(session)
         return str(failure)

@@ -9,10 +9,12 @@ from typing import Any
 from reconciler.api.times import rfc3339
 from reconciler.escape import visible
 from reconciler.model.core import Action, Reason, Status
+from reconciler.model.endings import ending_json
 from reconciler.model.ledger import Binding, BindingState, Intent, Run, Tally, entry_before
 from reconciler.model.reports import LaterChange
 from reconciler.report.layout import BLANK, MOST, REASONS, Line, Span, address, aligned, count, line, more, page, shown
-from reconciler.report.redact import masked, masked_address, masked_text, uncited
+from reconciler.report.messages.failures import ending_text
+from reconciler.report.redact import masked, masked_address, masked_ending, masked_text, uncited
 
 SHORT = 8
 """How many letters of a run's id are shown, where they are enough."""
@@ -84,7 +86,8 @@ def change_json(one: Intent, run: Run | None, entry: Intent | None = None) -> di
         "before": dict(one.before),
         "after": dict(one.after),
         "status": _status(one).value,
-        "message": one.message,
+        "message": one.message or ending_text(one.ending),
+        **ending_json(one.ending),
         "reason": None if one.reason is None else one.reason.value,
         "source": _source_json(one),
         **({} if entry is None else {"entry": _source_json(entry)}),
@@ -403,8 +406,8 @@ def _details(one: Intent, run: Run | None, entry: Intent | None) -> Iterator[Lin
         before = one.before.get(name, "")
         value = f"{shown(before)} -> {shown(after)}" if before else shown(after)
         yield line(f"{visible(name)}: {value}", indent=6)
-    if one.message:
-        yield line(visible(one.message), indent=6)
+    if said := one.message or ending_text(one.ending):
+        yield line(visible(said), indent=6)
 
 
 _STYLES = {Status.DONE: "green", Status.FAILED: "red", Status.SKIPPED: "yellow", Status.IN_DOUBT: "magenta"}
@@ -469,4 +472,5 @@ def masked_intent(one: Intent) -> Intent:
         before={name: masked(name, text) for name, text in one.before.items()},
         after={name: text if text is None else masked(name, text) for name, text in one.after.items()},
         message=uncited(masked_text(one.message, [*values, *email])),
+        ending=masked_ending(one.ending),
     )

@@ -7,11 +7,13 @@ from typing import Any
 
 from reconciler.escape import visible
 from reconciler.model.core import Action, Reason, Status
+from reconciler.model.endings import Ending, ending_json
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, Outcome, Stale, StaleReason
 from reconciler.report.layout import BLANK, MOST, REASONS, Line, Span, address, count, duration, line, more, page
+from reconciler.report.messages.failures import ending_text, outcome_text
 from reconciler.report.messages.plan import blocked_wording
-from reconciler.report.redact import masked_address, masked_blocked, masked_change, masked_outcome
+from reconciler.report.redact import masked_address, masked_blocked, masked_change, masked_ending, masked_outcome
 
 _WHY = {
     StaleReason.BLOCKED: "{blocked}",
@@ -101,7 +103,7 @@ def outcomes_json(
     outcomes: Sequence[Outcome],
     *,
     run: Run,
-    halt: str,
+    halt: Ending | None,
     blocked: int,
     requests: int,
     seconds: float,
@@ -112,7 +114,7 @@ def outcomes_json(
     """
     Return the same as a value for JSON, as `schema/result.schema.json` has it.
 
-    `halt` is why the run stopped early, "" where it did not; `blocked` counts what the plan could not do, `needed`
+    `halt` is why the run stopped early, None where it did not; `blocked` counts what the plan could not do, `needed`
     are changes that were needed and not approved.
     """
     rows = [masked_outcome(one) for one in outcomes] if redact else outcomes
@@ -123,7 +125,8 @@ def outcomes_json(
         "started_at": run.started_at,
         "finished_at": run.finished_at,
         "outcome": run.outcome,
-        "halt": halt,
+        "halt": ending_text(masked_ending(halt) if redact else halt),
+        "halted": ending_json(masked_ending(halt) if redact else halt),
         "outcomes": [
             {
                 "action": one.change.action.value,
@@ -131,7 +134,8 @@ def outcomes_json(
                 "external_id": one.change.address.external_id,
                 "id": one.change.id if one.id is None else one.id,
                 "status": one.status.value,
-                "message": one.message,
+                "message": outcome_text(one),
+                **ending_json(one.ending),
             }
             for one in rows
         ],
@@ -197,8 +201,8 @@ def _outcome(one: Outcome, style: str) -> Iterator[Line]:
     verb = one.change.action.value.replace("_", " ")
     facts = f"  {visible(customer)}" if customer else ""
     yield Line((Span(f"{verb} ", style), Span(address(one.change.address)), Span(facts)), indent=2)
-    if one.message:
-        yield line(visible(one.message), indent=6)
+    if said := outcome_text(one):
+        yield line(visible(said), indent=6)
 
 
 def _summary(counts: dict[Status, int], *, requests: int, seconds: float, remaining: int) -> str:

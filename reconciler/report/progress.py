@@ -23,10 +23,12 @@ from rich.progress import Progress as Bar
 from reconciler.clock import Clock
 from reconciler.escape import inert, visible
 from reconciler.model.core import Action, Status
+from reconciler.model.endings import Ending, ending_json
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.report.layout import duration
-from reconciler.report.redact import masked_change, masked_outcome, uncited
+from reconciler.report.messages.failures import ending_text, outcome_text
+from reconciler.report.redact import masked_change, masked_ending, masked_outcome
 
 FORMAT_VERSION = "1"
 
@@ -84,7 +86,7 @@ class RunEnded:
 
     run: Run
     outcomes: Sequence[Outcome]
-    halt: str
+    halt: Ending | None
 
 
 Event = PlanMade | RunStarted | ChangeStarted | ChangeEnded | Waiting | RequestThrottled | RunEnded
@@ -115,8 +117,8 @@ def _event(event: Event, *, redact: bool) -> tuple[str, dict[str, Any]]:
         case ChangeEnded(outcome, done, total):
             shown = masked_outcome(outcome) if redact else outcome
             document = _change(shown.change) | {"id": shown.change.id if shown.id is None else shown.id}
-            ended = {"status": shown.status.value, "message": shown.message, "done": done, "total": total}
-            return "change_ended", document | ended
+            ended = {"status": shown.status.value, "message": outcome_text(shown)}
+            return "change_ended", document | ended | ending_json(shown.ending) | {"done": done, "total": total}
         case Waiting(in_doubt, wait_s):
             return "waiting", {"because": "in_doubt", "changes": in_doubt, "seconds": wait_s}
         case RequestThrottled(request):
@@ -125,7 +127,8 @@ def _event(event: Event, *, redact: bool) -> tuple[str, dict[str, Any]]:
             return "run_ended", {
                 "run": run.id,
                 "outcome": run.outcome,
-                "halt": uncited(halt) if redact else halt,
+                "halt": ending_text(masked_ending(halt) if redact else halt),
+                "halted": ending_json(masked_ending(halt) if redact else halt),
                 "requests": run.requests,
                 **{status.value: sum(one.status is status for one in outcomes) for status in Status},
             }

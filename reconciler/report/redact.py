@@ -14,8 +14,18 @@ from dataclasses import replace
 from reconciler.errors import Problem
 from reconciler.kinds import KINDS, Personal
 from reconciler.model.core import Address
+from reconciler.model.endings import Ending
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
-from reconciler.model.reasons import BlockedReason, Cited, FieldValue, Likeness, NoteKind, ReasonPart, ReasonParts
+from reconciler.model.reasons import (
+    BlockedReason,
+    Cited,
+    FieldCited,
+    FieldValue,
+    Likeness,
+    NoteKind,
+    ReasonPart,
+    ReasonParts,
+)
 
 MASK = "***"
 
@@ -97,7 +107,9 @@ def _masked_part(part: ReasonPart) -> ReasonPart:
         case FieldValue():
             return FieldValue(part.field, masked(part.field, part.value))
         case Cited():
-            return Cited(MASK)
+            return Cited(MASK if part.words else "")
+        case FieldCited():
+            return FieldCited(part.field, MASK)
         case Likeness():
             return replace(part, name=FieldValue(part.name.field, masked(part.name.field, part.name.value)))
         case Address():
@@ -131,9 +143,15 @@ def masked_change(change: Change) -> Change:
 
 
 def masked_outcome(outcome: Outcome) -> Outcome:
-    """Return `outcome` with every personal value masked; in its message those of its own change."""
-    message = uncited(masked_text(outcome.message, _values(outcome.change)))
-    return replace(outcome, change=masked_change(outcome.change), message=message)
+    """Return `outcome` with every personal value masked."""
+    return replace(outcome, change=masked_change(outcome.change), ending=masked_ending(outcome.ending))
+
+
+def masked_ending(ending: Ending | None) -> Ending | None:
+    """Return an ending with its parts masked, each by its type."""
+    if ending is None:
+        return None
+    return replace(ending, parts=masked_parts(ending.parts), cause=masked_ending(ending.cause))
 
 
 def masked_blocked(one: Blocked, values: Iterable[tuple[str, str]] = ()) -> Blocked:

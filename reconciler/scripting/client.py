@@ -27,6 +27,7 @@ from reconciler.pipeline import api_change, apply, resources
 from reconciler.pipeline.api_change import PreparedRequest, RequestResult
 from reconciler.pipeline.resources import Origin, origin_of_run
 from reconciler.plan.limits import closed
+from reconciler.report.messages.failures import outcome_text
 from reconciler.report.plan_text import limit_phrase, limit_way
 from reconciler.settings import Access, Environment, Options, Secret, read_settings
 from reconciler.settings.environment import RATE_PER_S
@@ -197,11 +198,11 @@ def _body(called: RequestResult) -> object:
         case Status.DONE:
             return called.body
         case Status.IN_DOUBT:
-            raise Unanswered(called.outcome.message)
+            raise Unanswered(outcome_text(called.outcome))
         case Status.SKIPPED:
-            raise Interrupted(called.outcome.message)
+            raise Interrupted(outcome_text(called.outcome))
         case Status.FAILED:
-            raise called.failure or ReconcilerError(called.outcome.message)
+            raise called.failure or ReconcilerError(outcome_text(called.outcome))
 
 
 class Client:

@@ -14,6 +14,9 @@ from reconciler.model.plan import FieldChange
 REFUSED = ok({"code": "unprocessable_entity", "message": "no"}, status=422)
 STATE = FieldChange("state", "BY", "NY", Cause.CONFIG)
 
+NOT_TAKEN = "The server did not take city"
+NEXT = "The next plan says how to go on."
+
 
 def bodies(done: CarriedOut) -> list[object]:
     return [json.loads(request.content) for request in done.server.requests if request.method == "PATCH"]
@@ -32,7 +35,7 @@ def test_where_neither_form_is_taken_the_rest_is_sent_and_the_clear_is_remembere
     done = carry_out([patch("acme", city("Bonn", None), STATE)], server, rows=[row("acme")])
     assert bodies(done) == [{"city": "", "state": "NY"}, {"city": None, "state": "NY"}, {"state": "NY"}]
     assert done.statuses == [Status.FAILED]
-    assert done.messages == ['the server did not take city: PATCH /customers/cus_acme: 422 unprocessable_entity: "no"']
+    assert done.messages == [f'{NOT_TAKEN}: PATCH /customers/cus_acme: 422 unprocessable_entity: "no". {NEXT}']
     last = done.book.rows()[-1]
     assert last.applied() == {"state": "NY"}
     assert last.trouble() == {"state": Trouble(patched="NY", runs=1), "city": Trouble(refused=("", "Bonn"))}
@@ -73,7 +76,10 @@ def test_a_clear_that_one_form_ignores_and_the_other_refuses_is_remembered_as_no
     done = carry_out(
         [patch("acme", city("Bonn", None))], Server(ok(live("acme", city="Bonn")), REFUSED), rows=[row("acme")]
     )
-    assert (done.statuses, done.messages) == ([Status.FAILED], ["the server did not take city"])
+    assert (done.statuses, done.messages) == (
+        [Status.FAILED],
+        [f"{NOT_TAKEN}. {NEXT}"],
+    )
     assert done.book.rows()[-1].trouble() == {"city": Trouble(refused=("", "Bonn"))}
 
 
@@ -86,19 +92,19 @@ def test_a_refusal_that_the_other_form_mends_does_not_stop_the_run() -> None:
 
     changes = [patch(key, city("Bonn", None)) for key in keys]
     done = carry_out(changes, Server(answer, slow_s=0.1), rows=[row(key) for key in keys])
-    assert (done.statuses, done.result.halt) == ([Status.DONE] * 8, "")
+    assert (done.statuses, done.halt) == ([Status.DONE] * 8, "")
 
 
 def test_where_neither_form_is_taken_of_anybody_each_run_remembers_some() -> None:
     keys = [f"k{number}" for number in range(8)]
     changes = [patch(key, city("Bonn", None)) for key in keys]
     done = carry_out(changes, Server(REFUSED, slow_s=0.1), rows=[row(key) for key in keys])
-    assert done.result.halt.startswith("5 refusals of one kind in a row")
+    assert done.halt.startswith("5 refusals of one kind in a row")
     assert len({binding.external_id for binding in done.book.rows()}) >= 5
 
 
 def test_a_create_whose_reply_has_another_external_id_says_so() -> None:
     server = Server(ok(live("acme", name="Acme") | {"external_id": "ACME"}, status=201))
     done = carry_out([create("acme", name="Acme")], server, rows=[entry("acme", name="Acme")])
-    assert done.messages == ["the reply has the external_id 'ACME', which is not the key"]
+    assert done.messages == ["The reply has the external_id 'ACME', which is not the key."]
     assert done.book.rows()[-1].live_external_id == "ACME"

@@ -66,7 +66,7 @@ def test_the_users_of_a_customer_that_was_not_created_are_skipped_and_the_rest_g
     changes = [create("acme", name="A"), create_user("acme", "jane@x.example"), create("globex", name="A")]
     done = carry_out(changes, Server(server), rows=[entry("acme", name="A"), entry("globex", name="A")])
     assert done.statuses == [FAILED, SKIPPED, DONE]
-    assert done.messages[1] == "its create failed"
+    assert done.messages[1] == "Not sent, because its create failed."
     assert sorted(done.server.heard) == ["POST /customers", "POST /customers"]
 
 
@@ -99,14 +99,14 @@ def test_a_401_costs_one_new_token() -> None:
 def test_a_401_to_a_new_token_stops_the_run() -> None:
     done = carry_out([restore("a"), archive("b")], Server(refused(401)), rows=[row("a"), row("b")])
     assert done.statuses == [FAILED, SKIPPED]
-    assert "a new token is refused too" in done.result.halt
+    assert "Check that the API key belongs to this environment." in done.halt
 
 
 def test_a_403_stops_the_run_and_names_the_scope() -> None:
     done = carry_out([patch("a", city("", "Ulm")), archive("b")], Server(refused(403)), rows=[row("a"), row("b")])
     assert done.statuses == [FAILED, SKIPPED]
-    assert "customers:write" in done.result.halt
-    assert done.messages[1] == "the run stopped before it was sent"
+    assert "customers:write" in done.halt
+    assert done.messages[1] == "The run stopped before it was sent."
     assert done.server.heard == ["PATCH /customers/cus_a"]
     assert done.result.outcome == "stopped"
 
@@ -114,7 +114,7 @@ def test_a_403_stops_the_run_and_names_the_scope() -> None:
 def test_five_refusals_of_one_kind_in_a_row_stop_the_run() -> None:
     keys = [f"k{number}" for number in range(30)]
     done = carry_out([archive(key) for key in keys], Server(refused(422)), rows=map(row, keys))
-    assert done.result.halt.startswith("5 refusals of one kind in a row")
+    assert done.halt.startswith("5 refusals of one kind in a row")
     # Those that were in flight with the fifth end; what had not begun is not sent.
     assert done.statuses.count(SKIPPED) >= 6
     assert done.statuses.count(FAILED) == len(done.server.heard)
@@ -129,13 +129,13 @@ def test_refusals_that_are_not_in_a_row_do_not_stop_the_run(between: Answer) -> 
     keys = [f"k{number}" for number in range(9)]
     server = Server(*[refused(422)] * 4, between, *[refused(422)] * 4)
     done = carry_out([archive(key) for key in keys], server, rows=map(row, keys))
-    assert (done.result.halt, len(server.heard)) == ("", 9)
+    assert (done.halt, len(server.heard)) == ("", 9)
 
 
 def test_lost_answers_and_5xx_do_not_count_as_refusals() -> None:
     keys = [f"k{number}" for number in range(6)]
     done = carry_out([archive(key) for key in keys], Server(httpx.Response(503)), rows=map(row, keys))
-    assert done.result.halt == ""
+    assert done.halt == ""
     assert done.statuses == [IN_DOUBT] * 6
     assert len(done.book.open_intents()) == 6
 
@@ -150,7 +150,7 @@ def test_once_the_user_stops_the_run_nothing_new_is_sent_and_what_is_in_flight_e
     changes = [patch("a", city("", "Ulm")), create_user("a", "jane@x.example", "cus_a"), archive("b")]
     done = carry_out(changes, Server(server), rows=[row("a"), row("b")], stop=stop)
     assert done.statuses == [DONE, SKIPPED, SKIPPED]
-    assert done.messages[1:] == ["interrupted before it was sent"] * 2
+    assert done.messages[1:] == ["Interrupted before it was sent."] * 2
     assert done.server.heard == ["PATCH /customers/cus_a"]
     assert (done.result.interrupted, done.result.outcome) == (True, "interrupted")
     assert done.book.open_intents() == ()

@@ -36,6 +36,9 @@ OPEN_INVOICES = ok({"message": "The customer has open invoices"}, status=400)
 ARCHIVED_ALREADY = ok({"message": "The customer is archived already"}, status=400)
 ACME = CustomerId("cus_acme")
 
+NEXT = "The next plan says how to go on."
+ALREADY = "It counts as archived already, by what the API answered"
+
 
 def bodies(done: CarriedOut, method: str = "PATCH") -> list[object]:
     return [json.loads(request.content) for request in done.server.requests if request.method == method]
@@ -56,7 +59,10 @@ def test_a_patch_records_what_was_sent_and_what_the_server_then_held() -> None:
 
 def test_a_value_that_the_server_keeps_is_not_taken_the_change_failed_and_it_is_remembered() -> None:
     done = carry_out([patch("acme", city("Bonn", "Ulm"))], Server(ok(live("acme", city="Bonn"))), rows=[row("acme")])
-    assert (done.statuses, done.messages) == ([FAILED], ["the server did not take city"])
+    assert (done.statuses, done.messages) == (
+        [FAILED],
+        [f"The server did not take city. {NEXT}"],
+    )
     assert done.book.rows()[-1].trouble() == {"city": Trouble(refused=("Ulm", "Bonn"))}
     assert done.book.rows()[-1].applied() == {}
 
@@ -136,14 +142,14 @@ def test_a_refused_archive_that_was_sent_once_failed(answers: Sequence[Answer]) 
 def test_a_customer_that_is_archived_already_counts_as_archived_with_a_note(answers: Sequence[Answer]) -> None:
     done = carry_out([archive("acme")], Server(*answers), rows=[row("acme")])
     assert (done.statuses, len(done.server.heard)) == ([DONE], len(answers))
-    assert done.messages[0].startswith("it counts as archived already: the API said DELETE /customers/cus_acme: 4")
+    assert done.messages[0].startswith(f"{ALREADY}: DELETE /customers/cus_acme: 4")
     assert [one.state for one in done.book.rows()] == [BindingState.ARCHIVED]
 
 
 def test_more_customers_that_are_archived_already_than_refusals_stop_a_run_do_not_stop_it() -> None:
     keys = [f"k{number}" for number in range(30)]
     done = carry_out([archive(key) for key in keys], Server(NOT_FOUND), rows=map(row, keys))
-    assert (done.result.halt, done.statuses) == ("", [DONE] * 30)
+    assert (done.halt, done.statuses) == ("", [DONE] * 30)
 
 
 @pytest.mark.parametrize("status", [400, 404])
@@ -152,7 +158,7 @@ def test_more_customers_that_are_archived_already_than_refusals_stop_a_run_do_no
     [
         (NOT_FOUND, Ways(), DONE, ""),
         (ok(live("acme")), Ways(gets_archived=False), FAILED, None),
-        (ok(live("acme")), Ways(), DONE, "whether it was done cannot be seen on this server; it counts as done"),
+        (ok(live("acme")), Ways(), DONE, "This server does not show whether it was done. It counts as done."),
     ],
     ids=["a get lacks it", "a get would lack it", "nobody can tell"],
 )
@@ -254,7 +260,7 @@ def test_a_create_that_two_customers_may_be_is_bound_to_neither() -> None:
     server = Server(LOST, page(live("acme", "cus_1"), live("acme", "cus_2")))
     done = carry_out([create("acme", name="A")], server, rows=[entry("acme", name="A")])
     assert (done.statuses, done.book.rows(), server.heard.count("POST /customers")) == ([IN_DOUBT], [], 1)
-    assert "cus_1, cus_2" in done.messages[0]
+    assert "cus_1 and cus_2" in done.messages[0]
 
 
 def test_a_create_that_may_be_a_customer_of_another_key_is_bound_to_none_and_not_sent_again() -> None:

@@ -26,7 +26,7 @@ def test_the_users_of_a_restored_customer_are_listed_once_and_only_what_is_lacki
         "GET /customers/cus_acme/users",
         "POST /customers/cus_acme/users",
     ]
-    assert (done.statuses, done.messages[1]) == ([DONE] * 3, "it was there")
+    assert (done.statuses, done.messages[1]) == ([DONE] * 3, "Nothing to send: it exists already.")
 
 
 def test_a_user_that_the_ledger_lacks_is_looked_for_on_a_restored_customer() -> None:

@@ -30,7 +30,7 @@ def test_json_says_what_remains(shop: Online) -> None:
     words = ("apply", "--auto-approve", "--max-requests", "7", "--format", "json", "-f", "customers.yaml")
     report = shop.run(*words).json
     assert report["summary"]["remaining"] == 5
-    assert report["outcomes"][-1]["message"] == "not begun: the run's budget is used up (--max-requests 7)"
+    assert report["outcomes"][-1]["message"] == "Not started: the run's budget is used up (--max-requests 7)."
 
 
 def test_a_saved_plan_goes_on_where_its_run_stopped(shop: Online) -> None:

@@ -144,7 +144,7 @@ def test_a_budget_that_is_used_up_is_why_the_run_stopped(shop: Online) -> None:
     ran = shop.run(*arguments, "--json-events", "e.jsonl")
     last = events((shop.folder / "e.jsonl").read_text())[-1]
     assert (ran.code, last["outcome"], last["halt"]) == (2, "stopped", ran.json["halt"])
-    assert ran.json["halt"].startswith("the run's budget is used up: ")
+    assert ran.json["halt"].startswith("Not started: the run's budget is used up (")
     assert fits(ran.json, "result")
 
 

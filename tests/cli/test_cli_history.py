@@ -77,6 +77,9 @@ def test_the_changes_of_one_run_are_shown_by_the_beginning_of_its_id(shop: Onlin
             "after": {"city": "Dover"},
             "status": "done",
             "message": "",
+            "code": None,
+            "parts": {},
+            "cause": None,
         }
     ]
 

@@ -177,7 +177,7 @@ def test_a_customer_that_is_archived_already_is_settled_when_the_ledger_is_lost(
     (shop.folder / ".reconciler" / "default.db").unlink()
     first = apply(shop)
     said = " ".join(first.all.split())
-    assert (first.code, "it counts as archived already: the API said" in said) == (0, True)
+    assert (first.code, "It counts as archived already, by what the API answered" in said) == (0, True)
     assert [apply(shop).code for _ in range(3)] == [0, 0, 0]
 
 

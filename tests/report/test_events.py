@@ -9,8 +9,10 @@ import pytest
 from command_line import fits
 
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
+from reconciler.model.endings import Ending, EndReason, ending_json
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, Cost, Exceeded, FieldChange, Outcome, Plan
+from reconciler.model.reasons import Cited
 from reconciler.report.progress import (
     ChangeEnded,
     ChangeStarted,
@@ -39,7 +41,11 @@ PLAN = Plan(
     cost=Cost(1, 3, 5.0),
 )
 RUN = Run("run_1", AT, "apply", "stopped", AT, requests=7, changes=1)
-FAILED = Outcome(CREATE, Status.FAILED, "Jane is taken, says jane@acme.example")
+ANSWER = {"request": "POST /customers/cus_1/users", "status": 422, "code": "taken", "about": (), "advice": Cited("")}
+TAKEN = Ending(EndReason.REJECTED, {**ANSWER, "words": Cited("Jane is taken, says jane@acme.example")})
+FAILED = Outcome(CREATE, Status.FAILED, TAKEN)
+MESSAGE = 'POST /customers/cus_1/users: 422 taken: "Jane is taken, says jane@acme.example"'
+HOSTILE = Ending(EndReason.OTHER_EXTERNAL_ID, {"external_id": "\r\n\x00"})
 
 EVENTS: tuple[tuple[Event, dict[str, object]], ...] = (
     (
@@ -83,7 +89,8 @@ EVENTS: tuple[tuple[Event, dict[str, object]], ...] = (
             "external_id": "acme",
             "id": "cus_1",
             "status": "failed",
-            "message": "Jane is taken, says jane@acme.example",
+            "message": MESSAGE,
+            **ending_json(TAKEN),
             "done": 1,
             "total": 2,
         },
@@ -91,12 +98,13 @@ EVENTS: tuple[tuple[Event, dict[str, object]], ...] = (
     (Waiting(2, 10.0), {"event": "waiting", "because": "in_doubt", "changes": 2, "seconds": 10.0}),
     (RequestThrottled("POST /customers"), {"event": "throttled", "request": "POST /customers"}),
     (
-        RunEnded(RUN, (FAILED, replace(FAILED, status=Status.DONE)), "no scope"),
+        RunEnded(RUN, (FAILED, replace(FAILED, status=Status.DONE)), TAKEN),
         {
             "event": "run_ended",
             "run": "run_1",
             "outcome": "stopped",
-            "halt": "no scope",
+            "halt": MESSAGE,
+            "halted": ending_json(TAKEN),
             "requests": 7,
             "done": 1,
             "failed": 1,
@@ -122,7 +130,10 @@ def test_a_redacted_event_names_no_person_and_fits_too(event: Event) -> None:
 
 def test_hostile_text_stays_within_its_line_in_ascii() -> None:
     change = replace(CREATE, address=Address("\x1b[2J\u202e\n\u2028é"))
-    line = event_line(ChangeEnded(Outcome(change, Status.DONE, "\r\n\x00"), 1, 1), at=AT)
+    line = event_line(
+        ChangeEnded(Outcome(change, Status.DONE, HOSTILE), 1, 1),
+        at=AT,
+    )
     assert line.isascii()
     assert {char for char in line if not char.isprintable()} == {"\n"}
     assert line.count("\n") == 1

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.endings import Ending, EndReason, ending_json
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, FieldChange, Outcome
+from reconciler.model.reasons import Cited
 from reconciler.report.outcome import outcomes_json, outcomes_text
 
 
@@ -13,12 +15,20 @@ def change(action: Action, address: Address, id_: str | None = None, *fields: Fi
 PATCH = change(Action.PATCH, Address("acme"), "cus_1")
 CREATE = change(Action.CREATE, Address("globex"), None, FieldChange("name", "", "Globex"))
 USER = change(Action.CREATE_USER, Address("globex", "jane@globex.example"))
+
+
+def refused(words: str) -> Ending:
+    parts = {"code": "invalid", "words": Cited(words), "about": (), "advice": Cited("")}
+    return Ending(EndReason.REJECTED, {"request": "POST /customers", "status": 422, **parts})
+
+
+LOST = Ending(EndReason.NO_ANSWER, {"request": "", "words": Cited("nothing came"), "advice": Cited("")})
 OUTCOMES = (
     Outcome(PATCH, Status.DONE),
     Outcome(change(Action.CREATE, Address("new")), Status.DONE, id=CustomerId("cus_2")),
-    Outcome(CREATE, Status.FAILED, "the API answered 422: Globex is\nnot a name"),
-    Outcome(USER, Status.SKIPPED, "its customer was not created"),
-    Outcome(change(Action.ARCHIVE, Address("hooli"), "cus_7"), Status.IN_DOUBT, "no answer came"),
+    Outcome(CREATE, Status.FAILED, refused("Globex is\nnot a name")),
+    Outcome(USER, Status.SKIPPED, Ending(EndReason.PREREQUISITE_FAILED, {"action": "create"})),
+    Outcome(change(Action.ARCHIVE, Address("hooli"), "cus_7"), Status.IN_DOUBT, LOST),
 )
 
 
@@ -43,15 +53,15 @@ def test_outcomes_at_80_columns_with_what_needs_an_eye_last() -> None:
         "\n"
         "Skipped (1)\n"
         "  create user globex/jane@globex.example\n"
-        "      its customer was not created\n"
+        "      Not sent, because its create failed.\n"
         "\n"
         "Failed (1)\n"
         "  create globex\n"
-        "      the API answered 422: Globex is\\nnot a name\n"
+        '      POST /customers: 422 invalid: "Globex is\\nnot a name"\n'
         "\n"
         "In doubt: it may have happened, and the next run finds out (1)\n"
         "  archive hooli  cus_7\n"
-        "      no answer came\n"
+        "      no answer that settles it: nothing came. The next plan settles it.\n"
         "\n"
         "Apply: 2 done, 1 failed, 1 skipped, 1 in doubt, 3 not begun; 14 requests, 3.2 s.\n"
     )
@@ -61,11 +71,11 @@ def test_of_an_interrupted_run_what_needs_an_eye_is_listed_and_the_last_line_say
     assert text(80, *OUTCOMES, remaining=3, interrupted=True) == (
         "Failed (1)\n"
         "  create globex\n"
-        "      the API answered 422: Globex is\\nnot a name\n"
+        '      POST /customers: 422 invalid: "Globex is\\nnot a name"\n'
         "\n"
         "In doubt: it may have happened, and the next run finds out (1)\n"
         "  archive hooli  cus_7\n"
-        "      no answer came\n"
+        "      no answer that settles it: nothing came. The next plan settles it.\n"
         "\n"
         "Interrupted: 2 of 5 changes done, 3 not sent.\n"
         "To resume, run the same command again: what is done is not repeated.\n"
@@ -81,7 +91,8 @@ def test_outcomes_at_40_columns() -> None:
         "In doubt: it may have happened, and the\n"
         "  next run finds out (1)\n"
         "  archive hooli  cus_7\n"
-        "      no answer came\n"
+        "      no answer that settles it: nothing\n"
+        "        came. The next plan settles it.\n"
         "\n"
         "Apply: 0 done, 0 failed, 0 skipped, 1 in\n"
         "  doubt; 14 requests, 3.2 s.\n"
@@ -92,15 +103,15 @@ def test_without_outcomes_only_the_summary_stands() -> None:
     assert text(80) == "Apply: 0 done, 0 failed, 0 skipped, 0 in doubt; 14 requests, 3.2 s.\n"
 
 
-def test_redacted_outcomes_hide_e_mails_and_the_values_of_their_change_in_messages() -> None:
+def test_redacted_outcomes_hide_e_mails_and_all_that_the_server_said() -> None:
     assert text(80, OUTCOMES[2], OUTCOMES[3], redact=True) == (
         "Skipped (1)\n"
         "  create user globex/***\n"
-        "      its customer was not created\n"
+        "      Not sent, because its create failed.\n"
         "\n"
         "Failed (1)\n"
         "  create globex\n"
-        "      the API answered 422: *** is\\nnot a name\n"
+        '      POST /customers: 422 invalid: "***"\n'
         "\n"
         "Apply: 0 done, 1 failed, 1 skipped, 0 in doubt; 14 requests, 3.2 s.\n"
     )
@@ -108,7 +119,7 @@ def test_redacted_outcomes_hide_e_mails_and_the_values_of_their_change_in_messag
 
 def test_hostile_messages_and_ids_never_get_through_raw() -> None:
     hostile = "\x1b[31m\u202e\r\n[bold]x"
-    shown = text(80, Outcome(change(Action.PATCH, Address(hostile), hostile), Status.FAILED, hostile))
+    shown = text(80, Outcome(change(Action.PATCH, Address(hostile), hostile), Status.FAILED, refused(hostile)))
     assert set(shown) & set("\x1b\u202e\r") == set()
     assert shown.count("\\x1b[31m\\u202e\\r\\n[bold]x") == 3
 
@@ -117,7 +128,7 @@ def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
     run = Run("run_1", "2026-01-01T00:00:00.000000Z", "apply", "stopped", "2026-01-01T00:00:01.000000Z", 2, 3)
     needed = [OUTCOMES[2].change]
     made = outcomes_json(
-        OUTCOMES[1:3], run=run, halt="no scope", blocked=2, requests=2, seconds=0.4, remaining=1, needed=needed
+        OUTCOMES[1:3], run=run, halt=LOST, blocked=2, requests=2, seconds=0.4, remaining=1, needed=needed
     )
     assert made == {
         "format_version": "1",
@@ -126,7 +137,8 @@ def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
         "started_at": "2026-01-01T00:00:00.000000Z",
         "finished_at": "2026-01-01T00:00:01.000000Z",
         "outcome": "stopped",
-        "halt": "no scope",
+        "halt": "no answer that settles it: nothing came",
+        "halted": ending_json(LOST),
         "outcomes": [
             {
                 "action": "create",
@@ -135,6 +147,9 @@ def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
                 "id": "cus_2",
                 "status": "done",
                 "message": "",
+                "code": None,
+                "parts": {},
+                "cause": None,
             },
             {
                 "action": "create",
@@ -142,7 +157,8 @@ def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
                 "external_id": "globex",
                 "id": None,
                 "status": "failed",
-                "message": "the API answered 422: Globex is\nnot a name",
+                "message": 'POST /customers: 422 invalid: "Globex is\nnot a name"',
+                **ending_json(refused("Globex is\nnot a name")),
             },
         ],
         "needed_since": [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
 from reconciler.report.outcome import outcomes_text
 from reconciler.report.plan_text import plan_text
@@ -60,7 +61,7 @@ def test_what_is_blocked_and_noted_is_shortened_too() -> None:
 
 def test_a_long_report_shows_the_first_hundred_of_each_end() -> None:
     ends = [Outcome(patch(number), Status.DONE) for number in range(300)]
-    ends += [Outcome(patch(number), Status.SKIPPED, "why") for number in range(3)]
+    ends += [Outcome(patch(number), Status.SKIPPED, Ending(EndReason.RUN_STOPPED)) for number in range(3)]
     shown = outcomes_text(ends, requests=1, seconds=1, width=100, color=False).splitlines()
     assert shown[0] == "Done (300)"
     assert shown[101] == "  ... and 200 more; all of them: apply --format json, or later `reconciler history`"

@@ -13,6 +13,10 @@ follows a colon says how it is written:
 `{at:minute}`        a time as people read it
 `{likes:line}`       of a `Likeness`: the line of YAML that says that it is the customer of `{key}`
 `{likes:name}`       of a `Likeness`: what `distinct_from` calls it
+`{x:before}`         followed by a colon and a space, `{x:after}` after a space, `{x:colon}` after a colon and a space,
+                     `{x:then}` after a semicolon and a space; nothing where it is empty
+`{words:plain}`      `Cited` words without quotes, as those of `then` are
+`{action:spaced}`    a code as words
 ===================  ===================================================================================
 
 Several are written as `a, b, and c`, up to `MOST` of them.
@@ -28,7 +32,7 @@ from typing import Any, TypeAlias
 
 from reconciler.documents.scalars import quoted, scalar
 from reconciler.escape import cited
-from reconciler.model.reasons import Cited, FieldValue, Likeness, Moment, ReasonCode, ReasonParts
+from reconciler.model.reasons import Cited, FieldCited, FieldValue, Likeness, Moment, ReasonCode, ReasonParts
 from reconciler.report.layout import count
 
 MOST = 3
@@ -86,11 +90,20 @@ class _Sentence(Formatter):
         if "|" in format_spec:
             one, several = format_spec.split("|")
             return one if number == 1 else several
+        if format_spec in _JOINED:
+            return self._joined(value, format_spec)
         if format_spec and format_spec not in _SPECS:
             return count(number, format_spec)
         if isinstance(value, tuple):
             return _several([self._one(part, format_spec) for part in value], compact=format_spec in _IN_LISTS)
         return self._one(value, format_spec)
+
+    def _joined(self, value: Piece, spec: str) -> str:
+        """Return a part with what joins it to the sentence; nothing of one that is empty."""
+        parts = value if isinstance(value, tuple) else (value,)
+        before, after, inner = _JOINED[spec]
+        texts = [text for text in (self._one(part, inner) for part in parts) if text not in ("", '""')]
+        return "".join(f"{before}{text}{after}" for text in texts)
 
     def _one(self, part: Piece, spec: str) -> str:
         """Return one part as `spec` says."""
@@ -98,7 +111,9 @@ class _Sentence(Formatter):
             case FieldValue():
                 return quoted(part.value) if part.value else "empty"
             case Cited():
-                return cited(part.words)
+                return part.words if spec == "plain" else cited(part.words)
+            case FieldCited():
+                return f"{part.field}: {cited(part.words)}" if part.field else cited(part.words)
             case Moment():
                 return f"{datetime.fromtimestamp(part.at, UTC):%Y-%m-%d %H:%M} UTC"
             case Likeness():
@@ -107,6 +122,8 @@ class _Sentence(Formatter):
                 text = str(part)
         if spec in ("yaml", "flow"):
             return scalar(text, flow=spec == "flow")
+        if spec == "spaced":
+            return text.replace("_", " ")
         return quoted(text) if spec == "q" else text
 
     def _likeness(self, one: Likeness, spec: str) -> str:
@@ -122,7 +139,8 @@ class _Sentence(Formatter):
         return f"{who}{name} {_agrees(one)}"
 
 
-_SPECS = {"q", "yaml", "flow", "minute", "line", "name", "agrees"}
+_SPECS = {"q", "yaml", "flow", "minute", "line", "name", "agrees", "plain", "spaced"}
+_JOINED = {"before": ("", ": ", ""), "after": (" ", "", ""), "colon": (": ", "", ""), "then": ("; ", "", "plain")}
 _IN_LISTS = {"flow", "name"}
 _SIGNS = {"ein": "EIN", "email": "email", "name": "name"}
 
