@@ -22,9 +22,8 @@ from reconciler.model.reports import LaterChange
 from reconciler.pipeline import plan, resources
 from reconciler.pipeline.history import archived_by_runs, named_run, undoable
 from reconciler.plan.deduplicate import Choice, found_twice, make_single
-from reconciler.plan.later_changes import later_changes
 from reconciler.plan.saved_plan import as_pieces, plan_to_json
-from reconciler.plan.undo import AGAIN, make_undo
+from reconciler.plan.undo import AGAIN, later_changes, make_undo
 from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
 from reconciler.report.history import later_json, later_text
 from reconciler.report.redact import masked_plan

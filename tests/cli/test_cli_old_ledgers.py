@@ -87,6 +87,29 @@ def test_the_history_of_an_old_ledger_stays(shop: Online, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OLD_FILES)
+def test_an_old_change_says_what_its_format_did_not_record(shop: Online, name: str) -> None:
+    ledgers.put_back(name, shop)
+    number = int(name.rpartition("-")[2])
+    (change,) = [
+        one
+        for one in shop.run("history", "--key", "globex", "--format", "json").json["changes"]
+        if one["action"] == "create"
+    ]
+    assert (change["who"][:8], change["code"], change["cause"]) == ("ana@host", None, None)
+    text = shop.run("history", "--key", "globex").out
+    if number < REASONED:
+        assert (change["reason"], change["source"]) == (None, None)
+        assert "      reason not recorded: the run was of an older version\n" in text
+    else:
+        assert (change["reason"], "commit" in change["source"]) == ("declared", False)
+        assert "reason not recorded" not in text
+
+
+REASONED = 11
+"""The first format that kept why a change was made."""
+
+
+@pytest.mark.parametrize("name", OLD_FILES)
 def test_the_first_run_that_writes_keeps_the_old_file_beside(shop: Online, name: str) -> None:
     path = ledgers.put_back(name, shop)
     assert isinstance(path, Path)

@@ -16,6 +16,7 @@ from ledgers import OPENERS, Open
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
+from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import (
     LACKED_S,
     Binding,
@@ -37,10 +38,20 @@ from reconciler.model.ledger import (
     Via,
     Write,
 )
+from reconciler.model.reasons import Cited, FieldCited
 
 TEXT = st.text(max_size=20) | st.sampled_from(
     ["\0", "a\0b", "'; DROP TABLE bindings; --", "\u202e", "1", "1.0", "\U0001f600"]
 )
+PART = TEXT | st.integers() | st.builds(Cited, TEXT) | st.builds(FieldCited, TEXT, TEXT)
+
+
+def _ending(code: EndReason) -> st.SearchStrategy[Ending]:
+    """Return endings of a code, with any parts and another one as their cause."""
+    parts = st.fixed_dictionaries(dict.fromkeys(code.parts, PART | st.lists(PART, max_size=2).map(tuple)))
+    return st.builds(Ending, st.just(code), parts, st.none() | st.just(Ending(EndReason.LOST_DONE)))
+
+
 VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "str": TEXT,
     "str | None": st.none() | TEXT,
@@ -56,6 +67,7 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "Via": st.sampled_from(Via),
     "Action": st.sampled_from(Action),
     "Reason | None": st.none() | st.sampled_from(Reason),
+    "Ending | None": st.none() | st.sampled_from(EndReason).flatmap(_ending),
     "Source | None": st.none() | st.builds(Source, TEXT.filter(bool), st.integers(0, 2**31)),
     "Status | None": st.none() | st.sampled_from(Status),
     "Address": st.builds(Address, TEXT, st.none() | TEXT),
