@@ -163,6 +163,7 @@ def finding_text(one: DriftFinding) -> str:
     """
     Return what happened to a customer, with what to do where there is something.
 
+    >>> from reconciler.model.core import Address
     >>> from reconciler.model.reports import DriftKind
     >>> why = (Remark(DriftReason.ARCHIVED),)
     >>> finding_text(DriftFinding(DriftKind.ARCHIVED, Address("acme"), None, why))
@@ -198,6 +199,7 @@ def fault_text(one: TrialFailure) -> str:
     """
     Return what a plan would do wrong.
 
+    >>> from reconciler.model.core import Address
     >>> fault_text(TrialFailure(Address("acme"), TrialFault.NOT_AS_DECLARED, fields=("city", "state")))
     'city and state would not be as declared.'
     """
