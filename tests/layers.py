@@ -51,6 +51,7 @@ MIDDLE = (
     "model",
     "answers",
     "probe.read",
+    "probe.contract",
     "errors",
     "escape",
     "file_patterns",

@@ -110,7 +110,7 @@ def _served(
 ) -> Served:
     account = Account()
     for moment_us in created:
-        put(account, StoredCustomer(account.next_id("cus_"), BASE_S * 1_000_000 + moment_us, {}))
+        put(account, StoredCustomer(account.next_id(), BASE_S * 1_000_000 + moment_us, {}))
     return Served(ways, account, waits, iter(hands))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,14 +16,22 @@ from reconciler.cli.session import connected, local_emulator, settings_of
 from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.model.core import EnvironmentRef
-from reconciler.model.reports import Check, Diagnosis, Finding, skipped
+from reconciler.model.reports import Check, ContractChange, Diagnosis, Finding, skipped
 from reconciler.pipeline import apply, doctor, resources
 from reconciler.pipeline.doctor import ProbeResult, key_name
 from reconciler.pipeline.history import PROBING
 from reconciler.pipeline.ledger_checks import LEDGERS, of_the_ledger
 from reconciler.pipeline.resources import origin_of_run, real_clock
 from reconciler.probe.questions import REQUESTS
-from reconciler.report.doctor import answers_json, answers_text, diagnosis_json, diagnosis_text, left_text
+from reconciler.report.doctor import (
+    answers_json,
+    answers_text,
+    contract_json,
+    contract_text,
+    diagnosis_json,
+    diagnosis_text,
+    left_text,
+)
 from reconciler.report.layout import duration
 from reconciler.settings import Environment, Options, Settings
 
@@ -92,8 +101,15 @@ def run(
     report: bool,
     probe: bool,
     auto_approve: bool,
+    openapi: Path | None,
 ) -> None:
-    """Print what was found, and probe where that is asked for."""
+    """Print what was found, and probe where that is asked for; or how an OpenAPI file differs from our contract."""
+    if openapi is not None:
+        if probe or report:
+            raise click.UsageError(
+                "--openapi compares a file and looks at nothing else: leave out --probe and --report"
+            )
+        ctx.exit(_compare(openapi, form, options))
     if not probe:
         found = examined(options)
         _print(found, None, form, report=report)
@@ -115,6 +131,27 @@ def run(
     found = replace(found, findings=(*kept, *of_the_ledger(environment)), requests=found.requests + what.requests)
     _print(found, what, form, report=report)
     ctx.exit(130 if what.interrupted else 1 if what.stopped or what.left else 0)
+
+
+def _compare(path: Path, form: str, options: Options) -> int:
+    """Print how an OpenAPI file differs from our contract; 1 where something that we use is not as known."""
+    from reconciler.pipeline.contract import compared
+
+    _, environment, _ = doctor.project(lambda: settings_of(options))
+    found = compared(path, _base_url(environment))
+    if form == "json":
+        output.json_result(contract_json(found))
+    else:
+        output.result(contract_text(found, width=output.width(), color=output.color()))
+    return int(any(one.change is not ContractChange.ADDED for one in found))
+
+
+def _base_url(environment: Environment | None) -> str:
+    """Return the environment's base URL, "" where it has none."""
+    try:
+        return "" if environment is None else environment.base_url()
+    except Invalid:
+        return ""
 
 
 def _print(found: Diagnosis, what: ProbeResult | None, form: str, *, report: bool) -> None:

@@ -151,7 +151,7 @@ class IntegrationAtWork:
         texts = {CUSTOMER.identity: record.external_id, **record.fields}
         fields = {name: text for name, value in texts.items() if (text := kept(ways, name, value))}
         return StoredCustomer(
-            account.next_id("cus_"), microseconds(now), {**fields, INTEGRATION_ID: link_of(record, ways)}
+            account.next_id(), microseconds(now), {**fields, INTEGRATION_ID: link_of(record, ways)}
         )
 
     def _updated(self, record: SyncedRecord, customer: StoredCustomer, ways: Behaviour) -> StoredCustomer:

@@ -70,7 +70,7 @@ def _load(account: Account, one: object, now_us: int) -> str:
     """Put or change one customer."""
     if not isinstance(one, Mapping):
         raise NotAnObject("a customer is an object")
-    customer_id = str(one.get("id") or account.next_id("cus_"))
+    customer_id = str(one.get("id") or account.next_id())
     former = account.customers.get(customer_id, StoredCustomer(customer_id, now_us, {}))
     fields = {**former.fields, **{name: str(one[name] or "") for name in _FIELDS if name in one}}
     customer = StoredCustomer(
@@ -84,7 +84,7 @@ def _load(account: Account, one: object, now_us: int) -> str:
         if not isinstance(user, Mapping):
             raise NotAnObject("a user is an object")
         texts = {name: str(user[name]) for name in USER_FIELDS if user.get(name)}
-        add_user(account, customer_id, StoredUser(str(user.get("id") or account.next_id("usr_")), now_us, texts))
+        add_user(account, customer_id, StoredUser(str(user.get("id") or account.next_id()), now_us, texts))
     return customer_id
 
 

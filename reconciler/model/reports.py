@@ -406,6 +406,7 @@ class Check(StrEnum):
     REACHABILITY = "reachability"
     SCOPES = "scopes"
     CLOCK = "clock"
+    CONTRACT = "contract"
     STATE = "state"
     LOCK = "lock"
     LEARNED = "learned"
@@ -429,6 +430,40 @@ class Finding:
     said: str
     mend: str = ""
     facts: Facts = field(default_factory=dict)
+
+
+class ContractChange(StrEnum):
+    """How the other document differs from our contract."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+class ContractPart(StrEnum):
+    """Which part of an operation differs."""
+
+    OPERATION = "operation"
+    PARAMETER = "parameter"
+    REQUEST_FIELD = "request field"
+    REPLY_FIELD = "reply field"
+    SCOPE = "scope"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractDifference:
+    """
+    One difference. `ours` and `theirs` are what a part is (`string date-time, required`), "" where it is not there.
+
+    `operation` is as `GET /customers/{}`. Only what is removed or changed can break a request of ours.
+    """
+
+    change: ContractChange
+    operation: str
+    part: ContractPart
+    name: str
+    ours: str = ""
+    theirs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from reconciler.pipeline.resources import open_client
 from reconciler.plan.server_behavior import known_lag, probed
 from reconciler.probe import questions as probe_run
 from reconciler.probe import session as earlier
+from reconciler.probe.contract import CursorKind, cursor_kind, end_cursor, new_fields
 from reconciler.probe.session import ProbeSession
 from reconciler.report.layout import duration
 from reconciler.settings import Environment, Settings
@@ -59,7 +60,7 @@ class Contact:
     """
     What became of asking for a token and for a list of one customer; `failure` is None where both came.
 
-    `granted` and `listed` say how far it came. `scopes` and `ahead_s` are the client's.
+    `granted` and `listed` say how far it came. `scopes` and `ahead_s` are the client's. `page` is the list as it came.
     """
 
     granted: bool = False
@@ -69,6 +70,7 @@ class Contact:
     ahead_s: float | None = None
     answer_s: float = 0.0
     requests: int = 0
+    page: object = None
 
 
 async def contact(client: ApiClient, clock: Clock) -> Contact:
@@ -81,8 +83,9 @@ async def contact(client: ApiClient, clock: Clock) -> Contact:
             made = replace(made, granted=True, scopes=client.scopes)
             began_s = clock.monotonic()
             request = endpoints.list_customers(PageQuery(limit=1))
-            read_page((await client.send(request)).body, request.name)
-            made = replace(made, listed=True)
+            body = (await client.send(request)).body
+            read_page(body, request.name)
+            made = replace(made, listed=True, page=body)
         except ApiFailed as failure:
             made = replace(made, failure=failure)
         answer_s = clock.monotonic() - began_s
@@ -178,12 +181,30 @@ def clock_of(made: Contact) -> Finding:
     return Finding(Check.CLOCK, Verdict.WARNING, said, mend, facts)
 
 
+def contract_of(made: Contact) -> Finding:
+    """Return what a page of customers holds that the contract does not have, and what its cursor shows."""
+    if not made.listed:
+        return skipped(Check.CONTRACT, "no list of customers was read")
+    names, cursor = new_fields(made.page), cursor_kind(end_cursor(made.page))
+    facts: dict[str, Fact] = {"new_fields": " ".join(names), "cursor": cursor.name.lower()}
+    order = {
+        CursorKind.KEYSET: "; its cursor is a random id, so a customer created meanwhile may be on a page already read",
+        CursorKind.OPAQUE: "; its cursor shows nothing of the order",
+        CursorKind.NONE: "",
+    }[cursor]
+    if not names:
+        return Finding(Check.CONTRACT, Verdict.OK, f"a list holds the fields of the contract{order}", facts=facts)
+    said = f"{'new field' if len(names) == 1 else 'new fields'}: {', '.join(names)}{order}"
+    advice = "nothing breaks: Reconciler ignores new fields; `reconciler api customers list --limit 1` shows them"
+    return Finding(Check.CONTRACT, Verdict.OK, f"{said}; {advice}", facts=facts)
+
+
 def _first_part(failure: ApiFailed) -> str:
     """Return what an error says without what it says to do: a finding has that in its mend."""
     return failure.message.partition("; ")[0]
 
 
-REACHED_BY = (Check.CREDENTIALS, Check.REACHABILITY, Check.SCOPES, Check.CLOCK)
+REACHED_BY = (Check.CREDENTIALS, Check.REACHABILITY, Check.SCOPES, Check.CLOCK, Check.CONTRACT)
 """What asking the API tells."""
 
 _PACKAGES = ("httpx", "click", "PyYAML", "jsonschema", "psycopg")
@@ -270,6 +291,7 @@ async def of_the_api(environment: Environment, clock: Clock) -> tuple[list[Findi
         reachability(made, url, server_of(environment)),
         skipped(Check.SCOPES, "there are no credentials") if given else scopes(made),
         clock_of(made),
+        contract_of(made),
     ]
     return found, made.requests
 

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from reconciler.escape import visible
-from reconciler.model.reports import Diagnosis, Fact, Finding, ProbeAnswer, ProbeQuestion, Verdict
+from reconciler.model.reports import (
+    ContractChange,
+    ContractDifference,
+    ContractPart,
+    Diagnosis,
+    Fact,
+    Finding,
+    ProbeAnswer,
+    ProbeQuestion,
+    Verdict,
+)
 from reconciler.report.layout import BLANK, Line, Span, count, line, padded, page
 from reconciler.report.messages.questions import asked_text, not_asked_text, question_text
 from reconciler.rules.questions import QUESTIONS
@@ -43,6 +53,50 @@ def _check(one: Finding, *, report: bool) -> dict[str, Any]:
     """Return one finding as a value for JSON."""
     sentences = {} if report else {"said": one.said, "mend": one.mend}
     return {"check": one.check.value, "verdict": one.verdict.value, **sentences, "facts": dict(one.facts)}
+
+
+def contract_text(found: Sequence[ContractDifference], *, width: int, color: bool) -> str:
+    """Return how an OpenAPI file differs from our contract, by operation, and the sum."""
+    return page(_contract_lines(found), width=width, color=color)
+
+
+def contract_json(found: Sequence[ContractDifference]) -> dict[str, Any]:
+    """Return the same as a value for JSON."""
+    return {
+        "compatible": all(one.change is ContractChange.ADDED for one in found),
+        "differences": [
+            {
+                "change": one.change.value,
+                "operation": one.operation,
+                "part": one.part.value,
+                "name": one.name,
+                "ours": one.ours,
+                "theirs": one.theirs,
+            }
+            for one in found
+        ],
+    }
+
+
+_CONTRACT_STYLES = {ContractChange.ADDED: "green", ContractChange.REMOVED: "red", ContractChange.CHANGED: "yellow"}
+
+
+def _contract_lines(found: Sequence[ContractDifference]) -> Iterator[Line]:
+    """Yield the lines of a comparison."""
+    operation = ""
+    for one in found:
+        if one.operation != operation:
+            operation = one.operation
+            yield line(visible(operation), "bold")
+        kinds = f": {one.ours or one.theirs}" if one.change is not ContractChange.CHANGED else ""
+        changed = f": {one.ours} is now {one.theirs}" if one.change is ContractChange.CHANGED else ""
+        what = "" if one.part is ContractPart.OPERATION else f"  {one.part.value} {one.name}{kinds}{changed}"
+        yield Line((Span(f"  {one.change.value}", _CONTRACT_STYLES[one.change]), Span(visible(what))), hang=4)
+    if found:
+        yield BLANK
+    numbers = {change: sum(one.change is change for one in found) for change in ContractChange}
+    parts = ", ".join(f"{number} {change.value}" for change, number in numbers.items() if number)
+    yield line(f"{parts}." if parts else "The file and the contract agree in all that Reconciler uses.", "bold")
 
 
 def _finding_lines(found: Diagnosis, *, report: bool) -> Iterator[Line]:

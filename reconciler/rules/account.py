@@ -149,10 +149,18 @@ class Account:
     past: dict[str, list[tuple[int, StoredCustomer | None]]] = field(default_factory=dict)
     touched: dict[str, int] = field(default_factory=dict)
 
-    def next_id(self, prefix: str) -> str:
-        """Return an id that was never given: opaque, and the same in every run of one seed."""
+    def next_id(self) -> str:
+        """
+        Return an id that was never given: a UUID of version 4, and the same in every run of one seed.
+
+        Source: the documentation's example of a cursor holds one.
+        """
         self.made += 1
-        return prefix + hashlib.blake2b(f"{self.seed}/{self.made}".encode(), digest_size=8).hexdigest()
+        drawn = bytearray(hashlib.blake2b(f"{self.seed}/{self.made}".encode(), digest_size=16).digest())
+        drawn[6] = drawn[6] & 0x0F | 0x40
+        drawn[8] = drawn[8] & 0x3F | 0x80
+        text = drawn.hex()
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def methods_of(self, customer: StoredCustomer) -> Sequence[Mapping[str, object]]:
         """Return a customer's payment methods."""

@@ -221,7 +221,7 @@ class Behaviour:
     page_uneven: bool = False
     page_shape: PageShape = PageShape.FLAT
     paging: Paging = Paging.POSITION
-    order: Order = Order.NEWEST
+    order: Order = Order.ID
     narrows: bool = True
     start_inclusive: bool = True
     end_inclusive: bool = True

@@ -65,7 +65,7 @@ def create(account: Account, ways: Behaviour, body: Body, now: float) -> RuleRep
     if fields.get("email") and _customer_email_taken(account, ways, fields["email"]):
         return refusal(ways.unique_status, RefusalReason.EMAIL_TAKEN)
     customer = StoredCustomer(
-        account.next_id("cus_"), microseconds(now), {name: text for name, text in fields.items() if text}
+        account.next_id(), microseconds(now), {name: text for name, text in fields.items() if text}
     )
     return _written(account, ways, customer, now, status=CREATED)
 
@@ -242,7 +242,7 @@ def create_user(
     if wrong:
         return refusal(422, RefusalReason.USER_INVALID, fields=wrong)
     fields = {name: kept(ways, name, str(body[name])) for name in USER_FIELDS if body.get(name)}
-    user = StoredUser(account.next_id("usr_"), microseconds(now), {name: text for name, text in fields.items() if text})
+    user = StoredUser(account.next_id(), microseconds(now), {name: text for name, text in fields.items() if text})
     add_user(account, customer_id, user)
     return RuleReply(201, show_user(ways, user))
 

@@ -226,7 +226,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("paging", {"position": "paging=position", "offset": "paging=offset"}, (Asked(ProbeQuestion.PAGING),)),
     Question(
         "order",
-        {"newest": "order=newest", "oldest": "order=oldest", "id": "order=id", "updated": "order=updated"},
+        {"id": "order=id", "newest": "order=newest", "oldest": "order=oldest", "updated": "order=updated"},
         (Asked(ProbeQuestion.ORDER),),
     ),
     Question(

@@ -19,7 +19,7 @@ from reconciler.ledger.sqlite_file import shipped
 
 pytest_plugins = ("command_fixtures",)
 
-ALL = ["project", "credentials", "reachability", "scopes", "clock", "state", "lock", "learned"]
+ALL = ["project", "credentials", "reachability", "scopes", "clock", "contract", "state", "lock", "learned"]
 NOWHERE = "http://127.0.0.1:1"
 
 
@@ -81,18 +81,24 @@ def test_a_project_file_that_cannot_be_used_is_the_one_thing_that_is_wrong(here:
 
 def test_without_credentials_network_clock_and_ledger_are_looked_at_all_the_same(shop: Online) -> None:
     ran = doctor(shop, AP_CLIENT_ID="", AP_CLIENT_SECRET="")
-    assert apart_from(ran) == {"credentials": "wrong", "scopes": "skipped", "lock": "skipped"}
+    assert apart_from(ran) == {
+        "credentials": "wrong",
+        "scopes": "skipped",
+        "contract": "skipped",
+        "lock": "skipped",
+    }
     assert "AP_CLIENT_ID" in found(ran, "credentials")["said"]
 
 
 def test_wrong_credentials_are_told_from_an_api_that_is_not_reached(shop: Online) -> None:
     refused, unreached = doctor(shop, AP_CLIENT_SECRET="other"), doctor(shop, AP_BASE_URL=NOWHERE)
-    assert apart_from(refused) == {"credentials": "wrong", "scopes": "skipped"}
+    assert apart_from(refused) == {"credentials": "wrong", "scopes": "skipped", "contract": "skipped"}
     assert apart_from(unreached) == {
         "credentials": "skipped",
         "reachability": "wrong",
         "scopes": "skipped",
         "clock": "skipped",
+        "contract": "skipped",
     }
     assert found(unreached, "reachability")["facts"]["stage"] == "connection"
 
@@ -105,7 +111,7 @@ def test_a_key_that_may_not_read_lacks_a_scope(shop: Online) -> None:
         ran = doctor(shop, AP_CLIENT_ID="read-only", AP_CLIENT_SECRET="read-only")
     finally:
         keys["read-only"] = kept
-    assert apart_from(ran) == {"scopes": "wrong"}
+    assert apart_from(ran) == {"scopes": "wrong", "contract": "skipped"}
     assert "customers:read" in found(ran, "scopes")["mend"]
 
 
@@ -233,3 +239,66 @@ def test_no_hostile_text_of_a_variable_or_a_file_comes_out_raw(here: Place) -> N
     assert raw(here.run("doctor", AP_ENVIRONMENT=hostile).all) == []
     (here.folder / "reconciler.yaml").unlink()
     assert raw(here.run("doctor", RECONCILER_STATE=hostile, **variables_of(NOWHERE)).all) == []
+
+
+# --- the contract ----------------------------------------------------------------------------------------
+
+
+def test_a_field_that_the_contract_lacks_is_named_and_nothing_is_wrong(here: Place) -> None:
+    page = {"data": [{"id": "cus_1", "archived_at": None, "x y": 1}], "has_next_page": False, "total": 1}
+    cursor = {"end_cursor": "gaFpxBACEaXBVABEYbHG+X9LyLnH"}
+    with web_server(answers(lambda _: {**page, **cursor})) as (url, _):
+        ran = doctor(here, **variables_of(url))
+    one = found(ran, "contract")
+    assert (one["verdict"], one["facts"]) == ("ok", {"new_fields": "archived_at total", "cursor": "keyset"})
+    assert one["said"].startswith("new fields: archived_at, total; its cursor is a random id")
+
+
+def test_an_openapi_file_that_is_our_contract_differs_in_nothing(here: Place) -> None:
+    here.write("ours.yaml", here.run("schema", "openapi").out)
+    ran = here.run("doctor", "--openapi", "ours.yaml", "--format", "json")
+    assert (ran.code, ran.json) == (0, {"compatible": True, "differences": []})
+    assert fits(ran.json, "contract")
+    text = here.run("doctor", "--openapi", "ours.yaml")
+    assert text.out == "The file and the contract agree in all that Reconciler uses.\n"
+
+
+def test_what_an_openapi_file_removes_is_listed_with_exit_code_1(here: Place) -> None:
+    ours = here.run("schema", "openapi").out
+    here.write("theirs.yaml", ours.replace("- name: company_name", "- name: name_like"))
+    ran = here.run("doctor", "--openapi", "theirs.yaml", "--format", "json")
+    assert (ran.code, ran.json["compatible"]) == (1, False)
+    assert [(one["change"], one["part"], one["name"]) for one in ran.json["differences"]] == [
+        ("removed", "parameter", "company_name"),
+        ("added", "parameter", "name_like"),
+    ]
+    assert fits(ran.json, "contract")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("customers: {}\n", "it has no `openapi: 3"),
+        ('{"openapi": "2.0"}', "it has no `openapi: 3"),
+        ('{"openapi": "3.1.0"}', "it has no `paths`"),
+        ('{"openapi": "3.1.0", "paths": {}, "servers": [{"url": "https://pets.example/v1"}]}', "another server: pets"),
+        ('{"openapi": ', "this is no OpenAPI file"),
+        ('{"a":' * 90_000, "nested too deep"),
+        ("a: [1, 2\n", "this is no OpenAPI file"),
+        ("", "it is empty"),
+    ],
+    ids=["other YAML", "version 2", "no paths", "other servers", "broken JSON", "deep", "broken YAML", "empty"],
+)
+def test_a_file_that_is_not_the_vendors_openapi_file_is_an_error(here: Place, text: str, why: str) -> None:
+    here.write("theirs.yaml", text)
+    ran = here.run("doctor", "--openapi", "theirs.yaml")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("error: theirs.yaml: ")
+    assert why in ran.err
+
+
+def test_an_openapi_file_of_twenty_megabytes_is_not_read(here: Place) -> None:
+    with (here.folder / "theirs.json").open("wb") as file:
+        file.truncate(20 * 1024**2)
+    ran = here.run("doctor", "--openapi", "theirs.json")
+    assert (ran.code, ran.err.splitlines()[0]) == (1, "error: theirs.json: it cannot be read: larger than 16 MiB")

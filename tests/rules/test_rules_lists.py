@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from emulated import NOW, PLAIN, UNKNOWN, body, flat, ids, made, numbered, read_all
 
+from reconciler.api.times import rfc3339
 from reconciler.rules import (
     Account,
     Behaviour,
@@ -20,16 +21,20 @@ from reconciler.rules import (
     list_users,
     patch,
 )
+from reconciler.rules.listing import RefusedParameter, decode_id, encode_id
+
+NEWEST = Behaviour(order=Order.NEWEST)
 
 
 @pytest.mark.parametrize(
     "ways",
     [
         Behaviour(),
+        NEWEST,
         Behaviour(order=Order.OLDEST),
-        Behaviour(order=Order.ID),
         Behaviour(page_shape=PageShape.NESTED),
         Behaviour(paging=Paging.OFFSET),
+        Behaviour(paging=Paging.OFFSET, order=Order.NEWEST),
         Behaviour(paging=Paging.OFFSET, order=Order.OLDEST),
         Behaviour(precision=Precision.S),
     ],
@@ -50,38 +55,70 @@ def test_customers_of_one_moment_are_all_listed() -> None:
 def test_before_returns_the_page_that_precedes() -> None:
     account = Account()
     newest = numbered(account, 9)[::-1]
-    first = body(list_customers(account, PLAIN, {"limit": "3"}, NOW))
-    second = body(list_customers(account, PLAIN, {"limit": "3", "after": first["end_cursor"]}, NOW))
-    third = body(list_customers(account, PLAIN, {"limit": "3", "after": second["end_cursor"]}, NOW))
-    back = list_customers(account, PLAIN, {"limit": "3", "before": third["start_cursor"]}, NOW)
+    first = body(list_customers(account, NEWEST, {"limit": "3"}, NOW))
+    second = body(list_customers(account, NEWEST, {"limit": "3", "after": first["end_cursor"]}, NOW))
+    third = body(list_customers(account, NEWEST, {"limit": "3", "after": second["end_cursor"]}, NOW))
+    back = list_customers(account, NEWEST, {"limit": "3", "before": third["start_cursor"]}, NOW)
     assert ids(back) == newest[3:6]
     assert (body(back)["has_next_page"], body(back)["has_previous_page"]) == (True, True)
-    begin = list_customers(account, PLAIN, {"limit": "3", "before": second["start_cursor"]}, NOW)
+    begin = list_customers(account, NEWEST, {"limit": "3", "before": second["start_cursor"]}, NOW)
     assert (ids(begin), body(begin)["has_previous_page"]) == (newest[:3], False)
 
 
 def test_a_position_cursor_does_not_shift_when_others_create() -> None:
     account = Account()
     newest = numbered(account, 6)[::-1]
-    first = body(list_customers(account, PLAIN, {"limit": "3"}, NOW))
+    first = body(list_customers(account, NEWEST, {"limit": "3"}, NOW))
     made(account, now=NOW + 5)
-    assert ids(list_customers(account, PLAIN, {"limit": "3", "after": first["end_cursor"]}, NOW)) == newest[3:]
+    assert ids(list_customers(account, NEWEST, {"limit": "3", "after": first["end_cursor"]}, NOW)) == newest[3:]
 
 
 def test_an_offset_cursor_shifts_when_others_create() -> None:
-    account, ways = Account(), Behaviour(paging=Paging.OFFSET)
+    account, ways = Account(), Behaviour(paging=Paging.OFFSET, order=Order.NEWEST)
     newest = numbered(account, 6)[::-1]
     first = body(list_customers(account, ways, {"limit": "3"}, NOW))
     made(account, now=NOW + 5)
     assert ids(list_customers(account, ways, {"limit": "3", "after": first["end_cursor"]}, NOW)) == newest[2:5]
 
 
+def test_a_list_by_id_is_read_by_cursors_that_hold_an_id_and_a_new_customer_may_be_on_a_page_already_read() -> None:
+    account = Account()
+    numbered(account, 6)
+    first = body(list_customers(account, PLAIN, {"limit": "3"}, NOW))
+    seen = [row["id"] for row in first["data"]]
+    assert decode_id(first["end_cursor"]) == (0, seen[-1])
+    while min(account.customers) not in (missed := set(account.customers) - set(seen)):
+        made(account, now=NOW + 5)
+    after = ids(list_customers(account, PLAIN, {"limit": "500", "after": first["end_cursor"]}, NOW + 60))
+    assert min(missed) not in after
+
+
+@pytest.mark.parametrize("customer_id", ["0211a5c1-5400-4461-b1c6-f97f4bc8b9c7", "cus_1", "a b/é", ""])
+def test_a_cursor_of_an_id_comes_back_as_that_id(customer_id: str) -> None:
+    assert decode_id(encode_id(customer_id)) == (0, customer_id)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "=", "gaFpxBAC", "gaFp2gAFYQ", "x" * 28, "\u00e9", "gaFpxBACEaXBVABEYbHG X9LyLnH"]
+)
+def test_a_text_that_is_no_cursor_of_an_id_is_refused(cursor: str) -> None:
+    with pytest.raises(RefusedParameter):
+        decode_id(cursor)
+
+
+def test_a_list_by_id_is_narrowed_by_creation_like_any_other() -> None:
+    account = Account()
+    created = numbered(account, 9, step_s=60)
+    query = {"created_at_start": rfc3339(NOW + 120), "created_at_end": rfc3339(NOW + 300)}
+    assert flat(read_all(account, PLAIN, limit="2", **query)) == sorted(created[2:6])
+
+
 def test_a_cursor_holds_a_plus_and_breaks_unless_it_is_encoded() -> None:
     account = Account()
     numbered(account, 3)
-    cursor = body(list_customers(account, PLAIN, {"limit": "1"}, NOW))["end_cursor"]
+    cursor = body(list_customers(account, NEWEST, {"limit": "1"}, NOW))["end_cursor"]
     assert "+" in cursor
-    assert list_customers(account, PLAIN, {"after": cursor.replace("+", " ")}, NOW).status == 400
+    assert list_customers(account, NEWEST, {"after": cursor.replace("+", " ")}, NOW).status == 400
 
 
 def test_a_cursor_of_another_list_is_refused() -> None:
@@ -92,7 +129,7 @@ def test_a_cursor_of_another_list_is_refused() -> None:
     assert list_users(account, PLAIN, one, {"after": cursor}, NOW).status == 200
     assert list_users(account, PLAIN, other, {"after": cursor}, NOW).status == 400
     assert list_customers(account, PLAIN, {"after": cursor}, NOW).status == 400
-    assert list_customers(account, PLAIN, {"after": "gaFpxBACEaXBVABEYbHG+X9LyLnH"}, NOW).status == 400
+    assert list_customers(account, NEWEST, {"after": "gaFpxBACEaXBVABEYbHG+X9LyLnH"}, NOW).status == 400
 
 
 def test_the_successor_of_the_last_page_is_empty() -> None:
@@ -136,7 +173,7 @@ def test_uneven_pages_hold_every_customer_and_some_hold_fewer() -> None:
     account = Account()
     created = numbered(account, 60)
     pages = read_all(account, Behaviour(page_uneven=True), limit="5")
-    assert flat(pages) == created[::-1]
+    assert flat(pages) == sorted(created)
     assert {len(page) for page in pages[:-1]} == {4, 5}
 
 

@@ -26,6 +26,7 @@ SCHEMAS = (
     "drift-ignore",
     "integration",
     "doctor",
+    "contract",
     "openapi",
 )
 
@@ -102,8 +103,8 @@ def schema(**given: Any) -> None:
     Print a JSON Schema (2020-12), or the API's contract (OpenAPI 3.1).
 
     There are schemas for customers files, the project file, the drift-ignore file, one line of --json-events
-    (events), and the JSON output of plan, apply (result), history, duplicates, drift and doctor. openapi lists
-    every request and field of the API with its source and what isn't documented, as YAML.
+    (events), and the JSON output of plan, apply (result), history, duplicates, drift, doctor and doctor --openapi
+    (contract). openapi lists every request and field of the API with its source and what isn't documented, as YAML.
 
     \b
     Example:
@@ -120,6 +121,11 @@ def schema(**given: Any) -> None:
 )
 @click.option(
     "--probe", is_flag=True, help="Find out what the documentation leaves open, with a customer created for it."
+)
+@click.option(
+    "--openapi",
+    type=FilePath(dir_okay=False, path_type=Path),
+    help="Compare the vendor's OpenAPI file with what Reconciler uses; no request is sent.",
 )
 @click.option("--account", metavar="KEY", help="Allow --probe on this account, even if it isn't marked disposable.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask before the probe.")
@@ -144,9 +150,13 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     --probe finds out what the API's documentation leaves open. It creates a customer, tries it, and archives it, in
     an environment that is marked disposable or named with --account. The ledger records the answers.
 
+    --openapi lists what the vendor's file adds, removes or changes in the requests that Reconciler uses. Exit code 1
+    if something is removed or changed.
+
     \b
     Example:
       reconciler -e production doctor
+      reconciler doctor --openapi openapi.yaml
       reconciler doctor --report > report.txt
       reconciler -e demo doctor --probe
     """  # noqa: D301 - click's mark

@@ -185,7 +185,7 @@ WORDS: Mapping[str, Words] = {
     ),
     "order": Words(
         "How is a list sorted?",
-        {"newest": "newest first", "oldest": "oldest first", "id": "by id", "updated": "last written first"},
+        {"id": "by id", "newest": "newest first", "oldest": "oldest first", "updated": "last written first"},
         {"order": "how a list of customers is sorted"},
     ),
     "bounds": Words(
