@@ -135,10 +135,8 @@ def run(
 
 def _compare(path: Path, form: str, options: Options) -> int:
     """Print how an OpenAPI file differs from our contract; 1 where something that we use is not as known."""
-    from reconciler.pipeline.contract import compared
-
     _, environment, _ = doctor.project(lambda: settings_of(options))
-    found = compared(path, _base_url(environment))
+    found = doctor.compared(path, _base_url(environment))
     if form == "json":
         output.json_result(contract_json(found))
     else:

@@ -25,13 +25,13 @@ from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, Live, LiveCustomer
 from reconciler.model.ledger import PutRun, Records
+from reconciler.model.plan import MOST_ALIKE
 from reconciler.pipeline import apply, inspect, plan, resources
 from reconciler.pipeline.resources import origin_of_run
 from reconciler.plan.draft import Draft, without_requests
 from reconciler.plan.lookalikes import NEAR, Lookalike
 from reconciler.plan.make import make_plan, plan_context
 from reconciler.plan.scope import selecting
-from reconciler.plan.similarity import MOST
 from reconciler.report.layout import count, duration
 from reconciler.report.plan_text import reading_price
 from reconciler.settings import Environment, Options, Settings
@@ -332,7 +332,7 @@ def _agrees(like: Lookalike) -> str:
     near = f"its external_id is {scalar(like.customer.external_id)}" if NEAR in like.signs else ""
     same = ", ".join(sign for sign in like.signs if sign != NEAR)
     had = f"it was {scalar(like.found.key)} in the ledger" if like.found.key is not None else ""
-    alike = f"score {min(like.score, MOST):.1f} of {MOST:.0f}" if like.score else ""
+    alike = f"score {min(like.score, MOST_ALIKE):.1f} of {MOST_ALIKE:.0f}" if like.score else ""
     return "; ".join(filter(None, ("" if like.sure else "maybe", near, same and f"the same {same}", alike, had)))
 
 

@@ -150,9 +150,7 @@ class IntegrationAtWork:
         self.did["created"] += 1
         texts = {CUSTOMER.identity: record.external_id, **record.fields}
         fields = {name: text for name, value in texts.items() if (text := kept(ways, name, value))}
-        return StoredCustomer(
-            account.next_id(), microseconds(now), {**fields, INTEGRATION_ID: link_of(record, ways)}
-        )
+        return StoredCustomer(account.next_id(), microseconds(now), {**fields, INTEGRATION_ID: link_of(record, ways)})
 
     def _updated(self, record: SyncedRecord, customer: StoredCustomer, ways: Behaviour) -> StoredCustomer:
         """Return a customer as a sync leaves it."""

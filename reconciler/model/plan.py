@@ -60,12 +60,22 @@ class DuplicateGroup:
         return self.candidates[0]
 
 
+MOST_ALIKE = 3.0
+"""The score of two customers that agree in name, address and email domain; an equal email may exceed it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """Customers that agree in `fields`, (field, value as the first one has it), and do not share an external_id."""
+    """
+    Customers that agree in `fields`, (field, value as the first one has it), and do not share an external_id.
+
+    `alike` are those of name, address and domain that are written otherwise and alike, `score` how much, up to 3.
+    """
 
     fields: tuple[tuple[str, str], ...]
     customers: tuple[LiveCustomer, ...]
+    alike: tuple[str, ...] = ()
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

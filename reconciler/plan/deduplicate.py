@@ -33,6 +33,7 @@ from reconciler.plan.lookalikes import NEAR, SIGNS, comparable
 from reconciler.plan.presence import Sight, by_external_id, unverified
 from reconciler.plan.scope import matcher
 from reconciler.plan.server_behavior import known_ways, learned_from, sight_of
+from reconciler.plan.similarity import party, similar_within
 
 
 def doubles(
@@ -102,7 +103,8 @@ def _merits(one: Candidate, keep: AbstractSet[CustomerId]) -> tuple[bool, bool, 
 
 
 def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
-    """Return likely twins, those that agree in most fields first."""
+    """Return likely twins: those of which one has no external_id first, then those that agree in most fields."""
+    active = list(active)
     alike: dict[tuple[str, str], list[LiveCustomer]] = {}
     for customer in active:
         for name in SIGNS:
@@ -117,9 +119,29 @@ def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
         ids = tuple(sorted(one.id for one in customers))
         group = members.setdefault(ids, tuple(sorted(customers, key=lambda one: (one.created_at, one.id))))
         fields.setdefault(ids, []).append((name, _value(name, group[0])))
-    found = [Twins(tuple(agreed), members[ids]) for ids, agreed in fields.items()]
-    found.sort(key=lambda one: (-len(one.fields), SIGNS.index(one.fields[0][0]), one.customers[0].id))
+    by_id = {one.id: one for one in active}
+    signs: dict[tuple[CustomerId, ...], tuple[tuple[str, ...], float]] = {}
+    for one, other, similarity in similar_within({one.id: party(one.fields) for one in active}):
+        pair = by_id[CustomerId(one)], by_id[CustomerId(other)]
+        if pair[0].external_id != pair[1].external_id or not pair[0].external_id:
+            ids = CustomerId(one), CustomerId(other)
+            members.setdefault(ids, tuple(sorted(pair, key=lambda row: (row.created_at, row.id))))
+            equal = {name for name, _ in fields.get(ids, ())}
+            equal |= {"domain"} if "email" in equal else set()
+            left = tuple(sign for sign in SIGNS if sign in similarity.signs - equal)
+            signs[ids] = left, similarity.score
+    found = [
+        Twins(tuple(fields.get(ids, ())), customers, *signs.get(ids, ((), 0.0))) for ids, customers in members.items()
+    ]
+    found.sort(key=_twins_rank)
     return tuple(found)
+
+
+def _twins_rank(one: Twins) -> tuple[bool, int, int, str]:
+    """Return how far down twins are shown."""
+    signs = [*(name for name, _ in one.fields), *one.alike]
+    keyed = all(customer.external_id for customer in one.customers)
+    return keyed, -len(signs), min(map(SIGNS.index, signs)), one.customers[0].id
 
 
 def _value(name: str, customer: LiveCustomer) -> str:

@@ -32,8 +32,6 @@ _MOST_SHARING = 40
 
 _SAME_EMAIL, _SHARED_EMAIL = 1.2, 0.6
 _SAME_DOMAIN, _SHARED_DOMAIN = 1.1, 0.3
-MOST = 3.0
-"""The score of two customers that agree in all; an equal email may exceed it."""
 _OTHER_DOMAIN = -0.45
 """What another domain counts, unless name, street and postal code are the same as written."""
 _GROUP = 3
@@ -320,13 +318,10 @@ def similar(
         count.update(more)
     found: dict[str, list[tuple[float, str, Similarity]]] = defaultdict(list)
     of_right: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for key, candidates in _candidates(left, right).items():
-        for candidate in candidates:
-            domain = left[key].domain
-            alike = likeness(left[key], right[candidate], max(count[domain] for count in counts))
-            if alike is not None and (score := alike.score) >= MAYBE and not are_apart(key, candidate):
-                found[key].append((score, candidate, alike))
-                of_right[candidate].append((score, key))
+    for key, candidate, alike in _alike(left, right, lambda domain: max(count[domain] for count in counts)):
+        if not are_apart(key, candidate):
+            found[key].append((alike.score, candidate, alike))
+            of_right[candidate].append((alike.score, key))
     best = {one: _first(rows) for one, rows in of_right.items()}
     pairs: list[Similar] = []
     for key, rows in found.items():
@@ -336,6 +331,25 @@ def similar(
             Similar(key, one, alike, score >= SURE and first == one and best[one] == key) for score, one, alike in rows
         )
     return tuple(pairs)
+
+
+def similar_within(parties: Mapping[str, Party]) -> tuple[tuple[str, str, Similarity], ...]:
+    """Return the pairs of one list that may be one company, the most alike first; each pair once."""
+    counts = Counter(one.domain for one in parties.values())
+    pairs = _alike(parties, parties, lambda domain: counts[domain] - 1)
+    found = [(one, other, alike) for one, other, alike in pairs if one < other and alike.score >= SURE]
+    return tuple(sorted(found, key=lambda pair: (-pair[2].score, pair[:2])))
+
+
+def _alike(
+    left: Mapping[str, Party], right: Mapping[str, Party], holders: Callable[[str], int]
+) -> Iterator[tuple[str, str, Similarity]]:
+    """Yield the pairs that share a key of the index and may be one, with how alike they are."""
+    for key, candidates in _candidates(left, right).items():
+        for candidate in candidates:
+            alike = likeness(left[key], right[candidate], holders(left[key].domain))
+            if alike is not None and alike.score >= MAYBE:
+                yield key, candidate, alike
 
 
 def _first(rows: Sequence[tuple[float, str]]) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.escape import visible
 from reconciler.model.core import LiveCustomer
-from reconciler.model.plan import Candidate, Doubles, DuplicateGroup, Twins
+from reconciler.model.plan import MOST_ALIKE, Candidate, Doubles, DuplicateGroup, Twins
 from reconciler.report.layout import BLANK, Line, Span, count, line, page, shown
 from reconciler.report.redact import masked
 
@@ -39,6 +39,8 @@ def duplicates_json(found: Doubles, *, redact: bool = False) -> dict[str, Any]:
         "twins": [
             {
                 "equal": {name: masked(name, value) if redact else value for name, value in twins.fields},
+                "alike": list(twins.alike),
+                "score": round(twins.score, 2),
                 "customers": [_customer_json(one, redact=redact) for one in twins.customers],
             }
             for twins in found.twins
@@ -124,7 +126,9 @@ def _facts(one: Candidate, *, redact: bool) -> Iterator[str]:
 
 def _twins(twins: Twins, *, redact: bool) -> Iterator[Line]:
     """Yield customers that agree, and in what."""
-    yield line(", ".join(_equal(twins.fields, redact=redact)), indent=2)
+    alike = f"{' and '.join(twins.alike)} alike" if twins.alike else ""
+    score = f"score {min(twins.score, MOST_ALIKE):.1f} of {MOST_ALIKE:.0f}" if twins.score else ""
+    yield line(", ".join(filter(None, (*_equal(twins.fields, redact=redact), alike, score))), indent=2)
     for one in twins.customers[:MOST_MEMBERS]:
         key = shown(one.external_id) if one.external_id else "no external_id"
         facts = f"  {key}, {_name(one, redact=redact)}, created {visible(one.created_at)}"

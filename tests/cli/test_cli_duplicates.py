@@ -120,7 +120,7 @@ def test_limits_and_consent_hold(shop: Online) -> None:
 
 
 def test_twins_are_shown_and_never_archived(shop: Online) -> None:
-    shop.load({"external_id": "a", "name": "Same", "ein": "12-3456789"}, {"external_id": "b", "name": "SAME"})
+    shop.load({"external_id": "a", "name": "Same", "ein": "12-3456789"}, {"external_id": "b", "name": "Same"})
     ran = shop.run("duplicates", "--archive", "--auto-approve")
     assert (ran.code, shop.writes()) == (0, [])
     assert [row["equal"] for row in shop.run("duplicates", "--format", "json").json["twins"]] == [{"name": "Same"}]

@@ -153,3 +153,17 @@ def test_those_that_share_an_external_id_are_not_shown_as_twins_too() -> None:
 def test_an_ein_of_zeros_makes_no_twins() -> None:
     live = read(there("cus_1", "a", ein="00-0000000"), there("cus_2", "b", ein="00-0000000"))
     assert found_twice(Choice(), live, ledger(), KNOWN).twins == ()
+
+
+def test_twins_that_are_written_otherwise_are_found_and_those_without_an_external_id_come_first() -> None:
+    keyed = {"name": "Globex", "ein": "12-3456789"}
+    live = account(
+        there("cus_1", "a", **keyed),
+        there("cus_2", "b", **keyed),
+        there("cus_3", "c", name="Acme Water, Inc.", street_address="5 Ash Street", postal_code="05602"),
+        there("cus_4", "", name="ACME WATER", street_address="5 ASH ST", postal_code="05602-1111", ein="98-7654321"),
+    )
+    first, second = found_twice(Choice(), live, ledger(), KNOWN).twins
+    assert (first.alike, [one.id for one in first.customers]) == (("name", "address"), ["cus_3", "cus_4"])
+    assert (second.alike, [name for name, _ in second.fields]) == ((), ["ein", "name"])
+    assert first.score > second.score
