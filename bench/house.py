@@ -24,7 +24,7 @@ from house_figures import Entered, code_lines, importers, sources, twice_defined
 
 from reconciler.cli.app import run
 
-MOST_FILES = 190
+MOST_FILES = 201
 MOST_ENTERED = {"plan": (70, 380), "apply": (90, None)}
 MOST_IMPORTED_ONCE = 40
 MOST_CODE_LINES = 19_700

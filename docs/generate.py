@@ -1,5 +1,5 @@
 """
-Write what is generated: the reference from commands and JSON Schemas, and screens.
+Write what is generated: the reference from commands and JSON Schemas, screens, and sample spreadsheets.
 
 `python docs/generate.py` writes, `--check` writes nothing and ends with 1 where a page is out of date. In a page,
 what stands between the two marks is generated; what stands around them is written by hand.
@@ -42,10 +42,12 @@ def main() -> int:
     from screens import screens  # noqa: PLC0415
 
     texts = pages() | dict(screens())
-    stale = [path for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    contents = {path: text.encode() for path, text in texts.items()} | sheets()
+    stale = [path for path, content in contents.items() if not path.exists() or path.read_bytes() != content]
     if "--check" not in sys.argv[1:]:
         for path in stale:
-            path.write_text(texts[path], encoding="utf-8")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(contents[path])
         return 0
     for path in stale:
         sys.stderr.write(f"{path.name} is out of date: run `make docs`\n")
@@ -58,6 +60,8 @@ def pages() -> dict[Path, str]:
         "commands.md": commands(),
         "customers-file.md": yaml_file("customers"),
         "project-file.md": yaml_file("project"),
+        "map.md": yaml_file("map"),
+        "import.md": json_file("import"),
         "plan.md": json_file("plan"),
         "result.md": json_file("result"),
         "events.md": json_lines("events"),
@@ -67,6 +71,16 @@ def pages() -> dict[Path, str]:
     paths = {REFERENCE / name: part for name, part in parts.items()}
     paths[REFERENCE.parent / "explanation" / "architecture.md"] = rooms()
     return {path: renewed(path.read_text(encoding="utf-8"), part) for path, part in paths.items()}
+
+
+def sheets() -> dict[Path, bytes]:
+    """Return the synthetic exports that the how-to pages use, each program's in a folder of its own."""
+    samples = runpy.run_path(str(ROOT / "docs" / "sheet_samples.py"))
+    return {
+        ROOT / "examples" / "sheets" / name / file: content
+        for name in samples["SAMPLES"]
+        for file, content in samples["sample"](name).files.items()
+    }
 
 
 def renewed(page: str, part: str) -> str:
@@ -202,7 +216,7 @@ def _schema(root: Node, words: Mapping[str, str]) -> str:
         above = "" if node is root else f"{title}."
         for name, written in node["properties"].items():
             path, inner = _inside(f"{above}{name}", written, root)
-            key = json.dumps(inner, sort_keys=True)
+            key = json.dumps(inner.get("properties"), sort_keys=True)
             if "properties" in inner and key not in met:
                 met[key] = path
                 waiting.append((path, inner))

@@ -17,7 +17,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("scripting",),
     ("pipeline", "emulator"),
-    ("synthetic", "probe"),
+    ("synthetic", "probe", "sheets"),
     ("desired", "plan", "apply", "report", "settings"),
     ("live",),
     ("endpoints",),
@@ -88,6 +88,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "cryptography": ("ledger.encryption",),
     "psycopg": ("ledger.postgres",),
     "obstore": ("ledger.objects",),
+    "openpyxl": ("sheets.read",),
     # Sending. `api.origin` makes the one client, `api.client` has it.
     "httpx": ("api", "emulator", "pipeline"),
     **dict.fromkeys(("httpx.AsyncClient", "httpx.AsyncHTTPTransport"), ("api.transport",)),

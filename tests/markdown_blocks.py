@@ -6,9 +6,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -130,6 +130,7 @@ class Room:
     folder: Path
     url: str
     emulator: Emulator
+    variables: dict[str, str] = field(default_factory=dict)
 
     def write(self, name: str, text: str) -> None:
         """Write a file as the page shows it."""
@@ -148,6 +149,7 @@ class Room:
             "AP_BASE_URL": self.url,
             "COLUMNS": "80",
             "LC_ALL": "C.UTF-8",
+            **self.variables,
         }
         done = subprocess.run(
             ["sh", "-c", command],  # noqa: S607 - the reader's shell
@@ -162,9 +164,10 @@ class Room:
         return done.stdout
 
 
-def played(page: str) -> Iterator[tuple[Step, str]]:
-    """Play a page from its top and yield each command with its output."""
+def played(page: str, prepare: Callable[[Room], None] = lambda _: None) -> Iterator[tuple[Step, str]]:
+    """Play a page from its top, in a room that was prepared, and yield each command with its output."""
     with room() as place:
+        prepare(place)
         for block in blocks(page):
             if block.file:
                 place.write(block.file, block.body)

@@ -12,12 +12,13 @@ from typing import Any
 
 import click
 import pytest
-from markdown_blocks import Block, blocks, fits, played
+from markdown_blocks import Block, Room, blocks, fits, played
 
 from reconciler import errors
 from reconciler.cli.app import cli, run
 from reconciler.documents.parse import parse
 from reconciler.documents.schema import Shape
+from reconciler.emulator.service import load
 from reconciler.resources import schema
 
 ROOT = Path(__file__).parent.parent
@@ -122,7 +123,7 @@ def test_a_yaml_example_fits_its_schema(page: str, block: Block) -> None:
     document, problems = parse(block.body.encode(), page)
     assert problems == ()
     assert document is not None
-    marks = {"environments": "project", "ignore": "drift-ignore"}
+    marks = {"environments": "project", "ignore": "drift-ignore", "columns": "map"}
     name = next((name for mark, name in marks.items() if mark in document.tree), "customers")
     assert Shape(schema(name)).misfits(document.tree) == ()
 
@@ -157,3 +158,48 @@ def test_every_exit_code_of_an_error_stands_in_the_reference() -> None:
     assert raised == {1, 2, 3, 130}
     rows = re.findall(r"^\| (\d+) \|", PAGES["docs/reference/exit-codes.md"], re.MULTILINE)
     assert set(map(int, rows)) == raised | {0}
+
+
+_SAMPLES = runpy.run_path(str(DOCS / "sheet_samples.py"))
+_SOURCES = {
+    "from-quickbooks.md": "quickbooks-online",
+    "from-xero.md": "xero",
+    "from-connectwise.md": "connectwise",
+    "from-halopsa.md": "halopsa",
+    "from-autotask.md": "autotask",
+}
+SYNCED = 250
+"""So many of a sample's customers are in the account already, put there by an integration."""
+
+
+@pytest.mark.parametrize("page", _SOURCES)
+def test_a_page_leads_from_an_export_to_an_empty_plan_without_a_duplicate(page: str) -> None:
+    sample = _SAMPLES["sample"](_SOURCES[page])
+    rooms: list[Room] = []
+
+    def prepare(place: Room) -> None:
+        rooms.append(place)
+        place.variables.update(AP_CLIENT_ID="local", AP_CLIENT_SECRET="local")
+        for name, content in sample.files.items():
+            (place.folder / name).write_bytes(content)
+        synced = [
+            {**fields, "customer_integration_id": key, "created_at": "2026-01-02T03:04:05Z"}
+            for key, fields in list(sample.truth.items())[:SYNCED]
+        ]
+        load(place.emulator.account, synced, 0)
+
+    steps = list(played(PAGES[f"docs/how-to/{page}"], prepare))
+    wrong = [(step.command, actual) for step, actual in steps if not fits(step.expected, actual)]
+    assert wrong == []
+    assert len(steps) <= 6
+    account = rooms[0].emulator.account
+    assert len(account.customers) == len(sample.truth)
+    assert {one.fields["name"] for one in account.customers.values()} == {
+        fields["name"] for fields in sample.truth.values()
+    }
+
+
+def test_the_page_about_queries_shows_what_its_commands_print() -> None:
+    steps = list(played(PAGES["docs/how-to/from-a-query.md"]))
+    assert [(step.command, actual) for step, actual in steps if not fits(step.expected, actual)] == []
+    assert len(steps) > 1

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,21 +16,18 @@ import click
 
 from reconciler.api.client import ApiClient
 from reconciler.cli import output
-from reconciler.cli.session import Session, connected, declared, settings_of, shown_progress
+from reconciler.cli.session import Session, connected, settings_of, shown_progress
 from reconciler.desired.load import load_desired
-from reconciler.desired.write import Written, adopt, key_line, write_customers
-from reconciler.documents.scalars import scalar
+from reconciler.desired.write import Written, adopt, write_customers
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, Live, LiveCustomer
 from reconciler.model.ledger import PutRun, Records
-from reconciler.model.plan import MOST_ALIKE
 from reconciler.pipeline import apply, inspect, plan, resources
 from reconciler.pipeline.resources import origin_of_run
 from reconciler.plan.draft import Draft, without_requests
-from reconciler.plan.lookalikes import NEAR, Lookalike
-from reconciler.plan.make import make_plan, plan_context
+from reconciler.plan.make import make_plan
 from reconciler.plan.scope import selecting
 from reconciler.report.layout import count, duration
 from reconciler.report.plan_text import reading_price
@@ -68,15 +65,14 @@ def check_place(folder: Path) -> None:
         raise ReconcilerError(f"{visible(str(folder.parent))}: there is no such folder", "make it first")
 
 
-def write_folder(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+def write_folder(folder: Path, names: Mapping[str, str]) -> list[Path]:
     """
-    Write each key's text to its file, for their owner alone; none where one cannot be, or is there already.
+    Write texts by their files' names, for their owner alone; none where one cannot be, or is there already.
 
     Return the files.
 
     The files are made in a hidden folder, which plans pass over, and get their names when all are whole.
     """
-    names = {file_name(key): text for key, text in texts.items()}
     there = {one.name.lower() for one in folder.iterdir()} if folder.exists() else set()
     if taken := sorted(names.keys() & there):
         more = f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
@@ -227,7 +223,7 @@ def _write_text(path: str | None, entries: Sequence[Written]) -> list[Path]:
     """Write entries to stdout, to one file, or to one file each; return the files."""
     if path is not None and _is_folder(path):
         schema = schema_from(Path(path))
-        return write_folder(Path(path), {one.key: write_customers([one], schema=schema) for one in entries})
+        return write_folder(Path(path), {file_name(one.key): write_customers([one], schema=schema) for one in entries})
     schema = "" if path is None else schema_from(Path(path).parent)
     output.document_to(None if path is None else Path(path), write_customers(entries, schema=schema))
     return [] if path is None else [Path(path)]
@@ -280,60 +276,6 @@ def _written(session: Session, paths: Sequence[Path]) -> Desired:
         include=environment.include,
         exclude=environment.exclude,
     ).desired
-
-
-_HEAD = """\
-# For review. Nothing is bound by this: copy the id: lines that are right into {place}.
-# What is commented is not sure: compare it before you use it.
-"""
-_LONGEST_NAME = 60
-
-
-def match(*, options: Options, redact: bool) -> None:
-    """Print id: lines for review."""
-    settings = settings_of(options)
-    environment = settings.environment()
-    desired = declared(settings, environment, redact=redact).desired
-    with resources.open_ledger(environment, writable=False) as ledger:
-        records = ledger.records()
-    with connected(settings, options, environment) as session, shown_progress(session.clock) as progress:
-        progress.note(reading_price(records.learned, 0, environment.rate_per_s))
-        reading = inspect.account(
-            session.client,
-            records,
-            chosen=lambda _: True,
-            users=False,
-            say=progress.planning,
-        )
-        account = session.run(reading)
-    found = plan_context(desired, account.live, records, environment.terms(options)).found.likes
-    if found:
-        place = "your files" if settings.pins_allowed else f"an overlay of {visible(environment.name)}"
-        output.document("".join(f"{line}\n" for line in _lines(found, place, redact=redact)))
-    output.note(f"{count(len(found), 'declared customer')} may be live already")
-
-
-def _lines(found: Mapping[str, tuple[Lookalike, ...]], place: str, *, redact: bool) -> Iterator[str]:
-    """Yield the lines of the fragment; `place` is where its lines belong, in words."""
-    sure = any(like.sure for likes in found.values() for like in likes)
-    yield _HEAD.format(place=place) + ("customers:" if sure else "# customers:")
-    for key, likes in found.items():
-        # The key too: one with nothing below it is null, and in an overlay that says the customer is absent.
-        mark = "" if likes[0].sure else "# "
-        yield from (mark + line for line in key_line(key))
-        for like in likes:
-            name = "" if redact else scalar(like.customer.fields.get("name", "")[:_LONGEST_NAME])
-            yield f"    # {_agrees(like)}" + (f"; its name is {name}" if name else "")
-            yield f"{mark}    id: {scalar(like.customer.id)}"
-
-
-def _agrees(like: Lookalike) -> str:
-    """Return in words, for a comment, what agrees, and which key had the customer."""
-    near = f"its external_id is {scalar(like.customer.external_id)}" if NEAR in like.signs else ""
-    same = ", ".join(sign for sign in like.signs if sign != NEAR)
-    had = f"it was {scalar(like.found.key)} in the ledger" if like.found.key is not None else ""
-    alike = f"score {min(like.score, MOST_ALIKE):.1f} of {MOST_ALIKE:.0f}" if like.score else ""
-    return "; ".join(filter(None, ("" if like.sure else "maybe", near, same and f"the same {same}", alike, had)))
 
 
 ANONYMISE_KEY = "RECONCILER_ANONYMISE_KEY"

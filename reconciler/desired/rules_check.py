@@ -40,18 +40,18 @@ QC Québec
 """
 
 
-def _names(table: str) -> frozenset[str]:
-    """Return codes and full names, without case."""
+def _codes(table: str) -> Mapping[str, str]:
+    """Return the codes by code and by full name, without case."""
     rows = (row.strip().partition(" ") for row in table.split(","))
-    return frozenset(name.casefold() for code, _, full in rows for name in (code, full))
+    return {name.casefold(): code for code, _, full in rows for name in (code, full)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A country whose addresses can be checked."""
+    """A country whose addresses can be checked; `codes` of its states are by code and name, without case."""
 
     country: str
-    states: frozenset[str]
+    codes: Mapping[str, str]
     state_hint: str
     postal_code: re.Pattern[str]
     postal_hint: str
@@ -59,14 +59,14 @@ class Region:
 
 _US = Region(
     "the United States",
-    _names(_US_STATES),
+    _codes(_US_STATES),
     "write a state's two letters, such as NY, or its name",
     re.compile(r"[0-9]{5}(-[0-9]{4})?"),
     "write a ZIP code such as 02134 or 02134-1000",
 )
 _CANADA = Region(
     "Canada",
-    _names(_PROVINCES),
+    _codes(_PROVINCES),
     "write a province's two letters, such as ON, or its name",
     # Letters that a Canadian code never has, as they look like others: D F I O Q U.
     re.compile(r"[ABCEGHJ-NPRSTVXY][0-9][ABCEGHJ-NPRSTV-Z] ?[0-9][ABCEGHJ-NPRSTV-Z][0-9]", re.IGNORECASE | re.ASCII),
@@ -97,7 +97,7 @@ def state_problem(region: Region, state: str) -> tuple[str, str]:
     >>> state_problem(region_of("US"), "new york"), state_problem(region_of("CAN"), "NY")[0]
     (('', ''), "'NY' is not a province of Canada")
     """
-    if state.strip().casefold() in region.states:
+    if state.strip().casefold() in region.codes:
         return "", ""
     kind = "province" if region is _CANADA else "state"
     return f"{quoted(state)} is not a {kind} of {region.country}", region.state_hint

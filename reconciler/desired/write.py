@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from reconciler.desired.schema_check import record_shape
 from reconciler.documents.scalars import quoted, scalar
+from reconciler.escape import visible
 from reconciler.kinds import CUSTOMER, USER
 from reconciler.kinds.kind import by_address, canonical_email, nearly
 from reconciler.model.core import CustomerId, LiveCustomer, LiveUser
@@ -21,7 +22,11 @@ _LONGEST_SIMPLE_KEY = 1000  # YAML's limit is 1024 characters for a key without 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One customer to be written: `fields` in the order of the kind, `id` a pin or None, `users` by e-mail."""
+    """
+    One customer to be written: `fields` in the order of the kind, `id` a pin or None, `users` by e-mail.
+
+    `comment` is written behind the key, "" for none.
+    """
 
     key: str
     fields: Mapping[str, str | None]
@@ -29,6 +34,7 @@ class Written:
     users: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     archived: bool = False
     distinct_from: tuple[str, ...] = ()
+    comment: str = ""
 
 
 def write_customers(entries: Iterable[Written], *, schema: str = SCHEMA_PATH) -> str:
@@ -44,13 +50,15 @@ def write_customers(entries: Iterable[Written], *, schema: str = SCHEMA_PATH) ->
         postal_code: 02134
         city: null
     """
-    lines = [line for entry in entries for line in _customer(entry)]
-    head = [
-        *([f"{SCHEMA_COMMENT}{schema}"] if schema else []),
-        "version: 1",
-        "customers:" if lines else "customers: {}",
-    ]
-    return "\n".join((*head, *lines, ""))
+    # One text a customer: its lines would take twice the memory.
+    texts = [entry_text(entry) for entry in entries]
+    head = f"{SCHEMA_COMMENT}{schema}\n" if schema else ""
+    return "".join((head, "version: 1\n", "customers:\n" if texts else "customers: {}\n", *texts))
+
+
+def entry_text(entry: Written) -> str:
+    """Return the lines of one customer."""
+    return "\n".join((*_customer(entry), ""))
 
 
 def _customer(entry: Written) -> Iterator[str]:
@@ -69,7 +77,9 @@ def _customer(entry: Written) -> Iterator[str]:
         for email, user in entry.users.items():
             names = [line for name, value in user.items() for line in _pair(8, name, value)]
             inside += [*_opening(6, email, empty=not names), *names]
-    yield from _opening(2, entry.key, empty=not inside)
+    *above, last = _opening(2, entry.key, empty=not inside)
+    yield from above
+    yield f"{last}  # {visible(entry.comment)}" if entry.comment else last
     yield from inside
 
 

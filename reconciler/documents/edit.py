@@ -133,6 +133,10 @@ _BREAK = re.compile(r"\r\n|\n|\r")
 _REST = re.compile(r"[^\r\n]*")
 
 
+Value: TypeAlias = "str | bool | Mapping[str, Value] | None"
+"""What an edit may write; a mapping only where nothing is yet."""
+
+
 class Impossible(Exception):
     """The edit cannot be made at its place; the message says why."""
 
@@ -158,15 +162,15 @@ def apply_splices(text: str, splices: Iterable[Splice]) -> str:
     return "".join((*parts, text[at:]))
 
 
-def setting(text: str, nodes: Nodes, path: tuple[str, ...], value: str | bool | None, order: tuple[str, ...]) -> Splice:
+def setting(text: str, nodes: Nodes, path: tuple[str, ...], value: Value, order: tuple[str, ...]) -> Splice:
     """Return the splice that gives `path` its value; Impossible where it has no place of its own."""
     parent = _parent(nodes, path)
     for key, node in parent.pairs:
         if key.value == path[-1]:
             return _replacing(text, nodes, key, node, value, flow=parent.flow)
     if parent.flow:
-        return _into_flow(parent, f"{scalar(path[-1], flow=True)}: {_written(value, flow=True)}")
-    return _into_block(text, parent, path[-1], _written(value, flow=False), order)
+        return _into_flow(parent, _flow_pair(path[-1], value))
+    return _into_block(text, parent, path[-1], value, order)
 
 
 def removal(text: str, nodes: Nodes, path: tuple[str, ...]) -> Splice:
@@ -223,9 +227,11 @@ def _refuse_shared(nodes: Nodes, node: Node) -> None:
         raise Impossible(f"an alias *{node.anchor} elsewhere shares it")
 
 
-def _replacing(text: str, nodes: Nodes, key: ScalarNode, node: Node, value: str | bool | None, *, flow: bool) -> Splice:
+def _replacing(text: str, nodes: Nodes, key: ScalarNode, node: Node, value: Value, *, flow: bool) -> Splice:
     """Return the splice that puts `value` where `node` stands, in its style where that takes it."""
     _refuse_shared(nodes, node)
+    if isinstance(value, Mapping):
+        raise Impossible(f"{quoted(key.value)} is there already")
     if isinstance(node, Alias):
         return Splice(node.start, node.end, _written(value, flow=flow))
     if not isinstance(node, ScalarNode):
@@ -271,6 +277,29 @@ def _written(value: str | bool | None, *, flow: bool) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else scalar(value, flow=flow)
 
 
+def _flow_pair(name: str, value: Value) -> str:
+    """Return a pair as it stands in `{…}`."""
+    inside = (
+        f"{{{', '.join(_flow_pair(*pair) for pair in value.items())}}}"
+        if isinstance(value, Mapping)
+        else _written(value, flow=True)
+    )
+    return f"{scalar(name, flow=True)}: {inside}"
+
+
+def _block_pair(name: str, value: Value, column: int) -> Iterator[str]:
+    """Yield the lines of a pair in a block whose keys begin at `column`."""
+    head = f"{' ' * column}{scalar(name)}:"
+    if not isinstance(value, Mapping):
+        yield f"{head} {_written(value, flow=False)}"
+    elif not value:
+        yield f"{head} {{}}"
+    else:
+        yield head
+        for pair in value.items():
+            yield from _block_pair(*pair, column + 2)
+
+
 def _into_flow(parent: MappingNode, pair: str) -> Splice:
     """Return the splice that adds a pair behind the last of `{…}`."""
     if not parent.pairs:
@@ -279,18 +308,18 @@ def _into_flow(parent: MappingNode, pair: str) -> Splice:
     return Splice(end, end, f", {pair}")
 
 
-def _into_block(text: str, parent: MappingNode, name: str, value: str, order: tuple[str, ...]) -> Splice:
-    """Return the splice that adds a line: behind the nearest key that `order` has before `name`, else behind all."""
+def _into_block(text: str, parent: MappingNode, name: str, value: Value, order: tuple[str, ...]) -> Splice:
+    """Return the splice that adds a pair: behind the nearest key that `order` has before `name`, else behind all."""
     starts = [(key.start, line_start(text, key.start)) for key, _ in parent.pairs]
     column = next((at - start for at, start in starts if not text[start:at].strip(" ")), None)
     if column is None:
         raise Impossible("other content stands on the lines of its keys")
-    line = f"{' ' * column}{scalar(name)}: {value}"
     before = order[: order.index(name)] if name in order else ()
     ranked = [(before.index(key.value), key, node) for key, node in parent.pairs if key.value in before]
     _, key, node = max(ranked, key=lambda one: one[0]) if ranked else (0, *parent.pairs[-1])
     found = _BREAK.search(text)
     newline = found.group() if found else "\n"
+    line = newline.join(_block_pair(name, value, column))
     end = _line_end(text, _content_end(text, node))
     start = line_start(text, key.start)
     if end == len(text) and not text[start : key.start].strip(" "):
@@ -334,7 +363,6 @@ def _line_end(text: str, at: int) -> int:
 
 
 _BOM = "\ufeff"
-Value: TypeAlias = str | bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ why. It holds nothing of anybody.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 from reconciler.errors import Source
+from reconciler.many import one_of_many
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef
 from reconciler.model.ledger import BindingState, Intent, Run
 from reconciler.model.plan import Blocked, Plan, Unverified
@@ -567,3 +569,69 @@ def answers_of(text: str) -> dict[ProbeQuestion, str]:
         return {}
     rows = found.items() if isinstance(found, dict) else ()
     return {ProbeQuestion(name): str(answer) for name, answer in rows if name in known}
+
+
+class LeftOutReason(StrEnum):
+    """Why a row of a sheet, or a user in it, was not written."""
+
+    BELOW_TABLE = "below_table"
+    NO_EMAIL = "no_email"
+    NO_CUSTOMER = "no_customer"
+
+
+@one_of_many()
+class LeftOutRow:
+    """A row that was not written although no filter of the map passed over it."""
+
+    source: Source
+    reason: LeftOutReason
+
+
+@one_of_many()
+class Repair:
+    """A cell that was not taken as the sheet has it: its column, the field it became, both values, and the cleaner."""
+
+    source: Source
+    column: str
+    field: str
+    old: str
+    new: str
+    by: str
+
+
+@dataclass(slots=True)
+class SheetReading:
+    """
+    What became of the rows of a sheet; `how` is what was recognized of the file, `header` the line of the header.
+
+    `repaired` counts the repairs by cleaner. Of a big sheet `repairs` holds the first ones only, where no more are
+    asked for.
+    """
+
+    file: str
+    how: str
+    header: int = 0
+    read: int = 0
+    filtered: int = 0
+    written: int = 0
+    repaired: Counter[str] = field(default_factory=Counter)
+    repairs: list[Repair] = field(default_factory=list)
+    left_out: list[LeftOutRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SheetUpdate:
+    """
+    What a sheet changes in files that are there, by key.
+
+    `gone` left the sheet and are still declared active, `archived` are those of them that are archived by this update,
+    `returned` are declared archived and in the sheet. `refused`: what could not be edited, and why.
+    """
+
+    new: list[str] = field(default_factory=list)
+    changed: dict[str, list[str]] = field(default_factory=dict)
+    unchanged: int = 0
+    gone: list[str] = field(default_factory=list)
+    archived: list[str] = field(default_factory=list)
+    returned: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)

@@ -74,3 +74,57 @@ def test_hostile_names_stay_inside_their_comment(shop: Online) -> None:
     shop.write("customers.yaml", "customers:\n  'a: #': {name: Acme, email: a@acme.example}\n")
     ran = shop.run("import", "--match", "-f", "customers.yaml")
     assert (raw(ran.all), list(yaml.safe_load(ran.out)["customers"])) == ([], ["a: #"])
+
+
+ACME = {"name": "Acme", "email": "billing@acme.example"}
+TWO = """\
+# ours
+customers:
+  acme: # the first
+    name: Acme
+    email: billing@acme.example
+  other: {name: Other}
+"""
+
+
+def test_the_lines_that_are_sure_go_into_the_file_and_no_other_line_changes(shop: Online) -> None:
+    (live,) = shop.load(ACME)
+    shop.write("customers.yaml", TWO)
+    ran = shop.run("import", "--match", "-f", "customers.yaml", "-o", "customers.yaml")
+    assert (ran.code, ran.out) == (0, "")
+    assert "1 id line written to customers.yaml" in ran.err
+    after = (shop.folder / "customers.yaml").read_text("utf-8")
+    assert after == TWO.replace("@acme.example\n", f"@acme.example\n    id: {live}\n")
+
+
+def test_an_overlay_that_is_not_there_yet_is_made_and_one_that_is_there_gets_the_new_lines(shop: Online) -> None:
+    (live,) = shop.load(ACME)
+    project = "version: 1\nfiles: [customers.yaml]\nenvironments:\n  default: {overlays: [default.yaml]}\n  demo: {}\n"
+    shop.write("reconciler.yaml", project)
+    shop.write("customers.yaml", TWO)
+    words = ("-e", "default", "import", "--match", "-o", "default.yaml")
+    assert shop.run(*words).code == 0
+    assert yaml.safe_load((shop.folder / "default.yaml").read_text("utf-8"))["customers"] == {"acme": {"id": live}}
+    (other,) = shop.load({"name": "Other", "ein": "12-3456789"})
+    shop.write("customers.yaml", TWO.replace("{name: Other}", "{name: Other, ein: 12-3456789}"))
+    assert shop.run(*words).code == 0
+    found = yaml.safe_load((shop.folder / "default.yaml").read_text("utf-8"))["customers"]
+    assert found == {"acme": {"id": live}, "other": {"id": other}}
+
+
+def test_no_id_is_written_to_a_file_that_several_environments_read(shop: Online) -> None:
+    shop.load(ACME)
+    shop.write("reconciler.yaml", "version: 1\nenvironments:\n  default: {}\n  demo: {}\n")
+    shop.write("customers.yaml", TWO)
+    ran = shop.run("-e", "default", "import", "--match", "-f", "customers.yaml", "-o", "customers.yaml")
+    assert (ran.code, "nothing is written" in ran.err) == (1, True)
+    assert (shop.folder / "customers.yaml").read_text("utf-8") == TWO
+
+
+def test_what_is_not_sure_is_printed_for_review_and_not_written(shop: Online) -> None:
+    shop.load({"name": "Acme", "city": "Boston"}, {"name": "acme", "city": "Boston"})
+    text = "customers:\n  acme: {name: Acme, city: Boston}\n"
+    shop.write("customers.yaml", text)
+    ran = shop.run("import", "--match", "-f", "customers.yaml", "-o", "customers.yaml")
+    assert (ran.code, "#   acme:" in ran.out) == (0, True)
+    assert (shop.folder / "customers.yaml").read_text("utf-8") == text

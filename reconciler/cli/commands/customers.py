@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from reconciler.settings import Options
 
 
-@click.command("import", short_help="Write live customers to YAML, or match declared ones to them")
+@click.command("import", short_help="Write live customers or a spreadsheet to YAML")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...")
 @shared.out(
-    "Write to a new file. For FOLDER/ or an existing folder, write a new file for each customer: all or none.",
+    "Write to a new file. For FOLDER/ or an existing folder, write a new file for each customer: all or none. "
+    "With --from or --match, edit the file if it exists.",
     metavar="PATH",
 )
 @click.option(
@@ -39,10 +40,52 @@ if TYPE_CHECKING:
 @click.option("--bind", "binds", is_flag=True, help="Record them in the ledger too, so that the next plan is empty.")
 @click.option("--no-users", is_flag=True, help="Leave users out; they take one request per customer.")
 @click.option("--match", "matches", is_flag=True, help="Print id: lines for declared customers that may be live.")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    type=FilePath(readable=False, path_type=Path),
+    help="Read a spreadsheet instead of the account: CSV, TSV or .xlsx.",
+)
+@click.option(
+    "--map",
+    "map_name",
+    metavar="MAP",
+    help="With --from: a map file, auto to print one for review, or quickbooks-online, xero, connectwise, halopsa, "
+    "autotask.",
+)
+@click.option(
+    "--gone",
+    type=click.Choice(["list", "archive"]),
+    default="list",
+    show_default=True,
+    help="With --from: what to do about customers in the file that are no longer in the spreadsheet.",
+)
+@click.option(
+    "--source", "sources", is_flag=True, help="With --from: add a comment with file and row to each customer."
+)
+@click.option("--dry-run", is_flag=True, help="With --from: print what would be written, and write nothing.")
 @shared.settings(shared.files, shared.rate)
 @shared.redact
-@shared.mode("matches", own=("files", "redact"), both=("rate_per_s",))
-def import_(*, matches: bool, options: Options, redact: bool, **given: Any) -> None:
+@shared.output_format("text", "json")
+@shared.mode("matches", own=("files",), both=("out", "rate_per_s", "redact"))
+@shared.mode("source", own=("map_name", "gone", "sources", "dry_run", "form"), both=("out", "redact"))
+@click.pass_context
+def import_(
+    ctx: click.Context,
+    /,
+    *,
+    matches: bool,
+    source: Path | None,
+    map_name: str | None,
+    gone: str,
+    sources: bool,
+    dry_run: bool,
+    form: str,
+    options: Options,
+    redact: bool,
+    **given: Any,
+) -> None:
     """
     Write live customers and their users as YAML: all, or those whose external_id matches.
 
@@ -56,20 +99,45 @@ def import_(*, matches: bool, options: Options, redact: bool, **given: Any) -> N
 
     With --match it reads the customers files (-f), and prints id: lines for declared customers that may be live
     without an external_id to identify them: each pair has the same EIN, email or name, or nearly the same external_id.
-    The reasons are comments. Nothing is written, neither to the account nor to the ledger.
+    The reasons are comments. Nothing is written to the account or the ledger. With -o, the lines that are sure go into
+    that file, and only the others are printed.
+
+    With --from it reads a spreadsheet and needs no account. Lost zeros, numbers in scientific notation and cells with
+    two addresses are repaired and reported. Errors come with line and column, and then nothing is written. Run it
+    again on a newer export: it edits only the lines that changed.
 
     \b
     Example:
       reconciler import "west-*" -o customers.yaml
       reconciler import "east-*" -o customers/
-      reconciler import --match -f customers.yaml
+      reconciler import --match -f customers.yaml -o customers.yaml
+      reconciler import --from customers.csv --map quickbooks-online -o customers.yaml
     """  # noqa: D301 - click's mark
-    from reconciler.cli.import_ import match, run
+    if redact and not matches and source is None:
+        raise click.UsageError("'--redact' needs '--match' or '--from'", ctx)
+    if source is not None:
+        from reconciler.cli.import_sheet import run as run_sheet
 
+        run_sheet(
+            ctx,
+            source,
+            map_name,
+            given["out"],
+            archive=gone == "archive",
+            sources=sources,
+            dry_run=dry_run,
+            form=form,
+            redact=redact,
+        )
+        return
     if matches:
-        match(options=options, redact=redact)
-    else:
-        run(options=options, **given)
+        from reconciler.cli.match import match
+
+        match(given["out"], options=options, redact=redact)
+        return
+    from reconciler.cli.import_ import run
+
+    run(options=options, **given)
 
 
 @click.command("seed", short_help="Fill a test environment, or print synthetic customers")

@@ -17,6 +17,8 @@ from reconciler.cli.completion import FilePath
 SCHEMAS = (
     "customers",
     "project",
+    "map",
+    "import",
     "plan",
     "result",
     "events",
@@ -102,9 +104,10 @@ def schema(**given: Any) -> None:
     """
     Print a JSON Schema (2020-12), or the API's contract (OpenAPI 3.1).
 
-    There are schemas for customers files, the project file, the drift-ignore file, one line of --json-events
-    (events), and the JSON output of plan, apply (result), history, duplicates, drift, doctor and doctor --openapi
-    (contract). openapi lists every request and field of the API with its source and what isn't documented, as YAML.
+    There are schemas for customers files, the project file, the map of a spreadsheet, the drift-ignore file, one line
+    of --json-events (events), and the JSON output of import --from, plan, apply (result), history, duplicates, drift,
+    doctor and doctor --openapi (contract). openapi lists every request and field of the API with its source and what
+    isn't documented, as YAML.
 
     \b
     Example:
