@@ -39,6 +39,7 @@ from reconciler.errors import ApiFailed
 from reconciler.model.core import Action, Desired, Status
 from reconciler.model.plan import Outcome, Plan
 from reconciler.pipeline import apply, plan, resources
+from reconciler.report.messages.failures import outcome_text
 from reconciler.settings import Environment, Options, read_settings
 
 WANTED = {"create": 1210, "archive": 1360, "restore": 353, "patch": 9051, "patch after restore": 74, "ever": 7542}
@@ -312,7 +313,7 @@ class Bench:
                 return plans, attempt, wrong
             if not self.faults:
                 break
-        messages = sorted({outcome.message for outcome in outcomes if outcome.message})[:3]
+        messages = sorted({said for outcome in outcomes if (said := outcome_text(outcome))})[:3]
         wrong.append(f"not done: {dict(left)}, {len(plan.blocked)} blocked, {halt or 'no halt'} {messages}")
         return plans, attempt, wrong
 
