@@ -196,7 +196,7 @@ def test_a_create_with_an_external_id_lists_an_account_of_several_pages_twice(sh
 def test_a_key_that_may_only_read_is_told_which_scope_it_lacks(shop: Online) -> None:
     given = {"AP_CLIENT_ID": "read-only", "AP_CLIENT_SECRET": "read-only"}
     ran = shop.run("api", "customers", "create", "--name", "Acme", **given)
-    assert (ran.code, "the scope that it lacks, such as customers:write" in ran.err) == (1, True)
+    assert (ran.code, "lacks a scope, such as customers:write" in ran.err) == (1, True)
 
 
 def test_a_protected_customer_is_not_archived(shop: Online) -> None:

@@ -60,7 +60,7 @@ def test_an_apply_with_it_stops_at_its_first_change_and_names_the_scope(shop: On
     ran = shop.run("apply", "-f", "customers.yaml", "--auto-approve", **KEY)
     assert (ran.code, shop.account()) == (1, account)
     # Those in flight together are refused together, each with the reason; the end does not say it once more.
-    assert "the API key lacks a scope, such as customers:write" in " ".join(ran.out.split())
+    assert "The API key lacks a scope, such as customers:write" in " ".join(ran.out.split())
     assert "The run was stopped by this error; " in ran.err
     assert "lacks a scope" not in ran.err
     # Those in flight together are refused together; nothing is begun after that.

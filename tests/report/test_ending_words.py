@@ -148,7 +148,7 @@ def failed(failure: ApiFailed, request: str = "POST /customers/cus_1/users") -> 
     return failure
 
 
-SCOPE = "Give the API key the scope that it lacks, such as customers:write (dashboard: Team Preferences, API Keys)."
+SCOPE = "The API key lacks a scope, such as customers:write: add it (dashboard: Team Preferences, API Keys)."
 SAID = {"code": "bad", "detail": "no \x1b[31m", "fields": (("email", "taken"), ("its 'Jane'", "x"))}
 
 

@@ -19,7 +19,7 @@ ENDINGS: Mapping[EndReason, Wording] = {
     ),
     EndReason.FORBIDDEN: Wording(
         _ANSWER,
-        "Give the API key the scope that it lacks, such as {scope} (dashboard: Team Preferences, API Keys).",
+        "The API key lacks a scope, such as {scope}: add it (dashboard: Team Preferences, API Keys).",
     ),
     EndReason.NOT_FOUND: Wording(_ANSWER),
     EndReason.THROTTLED: Wording(_ANSWER),
