@@ -49,6 +49,7 @@ def created(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Re
         state=BindingState.ACTIVE,
         written_at=at,
         recent_json=None,
+        integration_id=live.integration_id,
     )
     observed = {name: live.fields.get(name, "") for name in kept}
     trouble = {field.name: Trouble(refused=(field.after or "", "")) for field in ignored}

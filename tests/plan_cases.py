@@ -29,7 +29,7 @@ from reconciler.model.ledger import (
     Via,
     reversals_json,
 )
-from reconciler.model.policy import Prune, Share, Terms
+from reconciler.model.policy import Lifecycle, Prune, Share, SyncedRules, Terms
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.presence import held
@@ -136,6 +136,10 @@ def _terms(written: Json) -> Terms:
     chosen |= {name: tuple(chosen[name]) for name in _PATTERNS if name in chosen}
     if "prune" in chosen:
         chosen["prune"] = Prune(chosen["prune"])
+    if "synced" in chosen:
+        synced = chosen["synced"]
+        lifecycle = Lifecycle(synced.get("lifecycle", Lifecycle.MANAGE))
+        chosen["synced"] = SyncedRules(lifecycle, frozenset(synced.get("fields", ())))
     if "equal" in chosen:
         chosen["equal"] = {
             name: {text: group[0] for group in groups for text in group} for name, groups in chosen["equal"].items()
@@ -189,6 +193,7 @@ def binding(key: str, row: Json) -> Binding:
         protected=row.get("protected", False),
         via=Via(row.get("via", "matched")),
         written_at=NOW_S - row["written_s_ago"] if "written_s_ago" in row else 0.0,
+        integration_id=row.get("integration_id", ""),
     )
     applied: Mapping[str, str | None] = row.get("applied", {})
     observed = {name: value or "" for name, value in applied.items()} | row.get("observed", {})
@@ -260,6 +265,7 @@ def _entry_to_json(entry: Binding) -> Json:
         "source": FILE,
         "protected": False,
         "via": "matched",
+        "integration_id": "",
     }
     row: Json = {"state": entry.state.value, "via": entry.via.value}
     row |= {name: getattr(entry, name) for name in usual.keys() - row.keys()}

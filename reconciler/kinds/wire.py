@@ -74,9 +74,7 @@ def read_customer(reply: object, keep: Keep | None = None) -> LiveCustomer | Non
         _text(reply.get("created_at")),
         _fields(reply, _CUSTOMER_FIELDS),
     )
-    return LiveCustomer(
-        *(parts if keep is None else keep(parts)), synced=bool(_text(reply.get("customer_integration_id")))
-    )
+    return LiveCustomer(*(parts if keep is None else keep(parts)), _text(reply.get("customer_integration_id")))
 
 
 def read_user(reply: object) -> LiveUser | None:

@@ -34,7 +34,7 @@ _READABLE = (1, FORMAT)
 # What a copy of an older format lacks at the end of a row.
 _ADDED: Mapping[str, object] = {
     **dict.fromkeys(("actor", "key_name", "plan_digest", "pruned_at", "told", "cuts", "answers", "place"), ""),
-    **dict.fromkeys(("reason", "source_file", "source_commit", "ending_json"), ""),
+    **dict.fromkeys(("reason", "source_file", "source_commit", "ending_json", "integration_id"), ""),
     **dict.fromkeys(("listed", "page_limit", "source_line"), 0),
     **dict.fromkeys(("narrows", "reversals_json", "recent_json")),
     **dict.fromkeys(("lag_s", "asked_at"), 0.0),

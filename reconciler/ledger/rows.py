@@ -38,7 +38,8 @@ from reconciler.model.ledger import (
 
 BINDING_COLUMNS: LiteralString = (
     "external_id, id, live_external_id, created_at, state, project, source, protected, via, written_at, "
-    "applied_hash, applied_json, observed_json, trouble_json, place, reversals_json, recent_json"
+    "applied_hash, applied_json, observed_json, trouble_json, place, reversals_json, recent_json, "
+    "integration_id"
 )
 INTENT_COLUMNS: LiteralString = (
     "run, seq, action, external_id, email, id, opened_at, payload_hash, before_json, after_json, status, "
@@ -348,6 +349,7 @@ def _binding_row(binding: Binding) -> Row:
         binding.place,
         binding.reversals_json,
         binding.recent_json,
+        binding.integration_id,
     )
 
 

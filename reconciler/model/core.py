@@ -215,14 +215,19 @@ class LiveCustomer:
     """
     A customer as the API replied. `fields` lacks what is unset, null or ""; `external_id` is then "".
 
-    `created_at` is the API's text (RFC 3339). `synced` says that it has a `customer_integration_id`.
+    `created_at` is the API's text (RFC 3339). `integration_id` is its `customer_integration_id`, "" for none.
     """
 
     id: CustomerId
     external_id: str
     created_at: str
     fields: Mapping[str, str]
-    synced: bool = False
+    integration_id: str = ""
+
+    @property
+    def synced(self) -> bool:
+        """Say whether an integration syncs it."""
+        return bool(self.integration_id)
 
 
 @dataclass(frozen=True, slots=True)

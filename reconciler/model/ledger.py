@@ -140,6 +140,7 @@ class Binding:
     - `reversals_json`: Reversals as JSON, or None where we have neither archived nor restored it.
     - `recent_json`: Recent as JSON; None where our last write created, archived or restored it and no field had been
       written shortly before, so that nothing needs to be stored for most customers.
+    - `integration_id`: its `customer_integration_id` when it was last read, "" where no integration syncs it.
     """
 
     external_id: str
@@ -159,6 +160,7 @@ class Binding:
     place: str = ""
     reversals_json: str | None = None
     recent_json: str | None = None
+    integration_id: str = ""
 
     @property
     def bound_id(self) -> CustomerId:

@@ -26,6 +26,28 @@ class Prune(StrEnum):
     NONE = "none"
 
 
+class Lifecycle(StrEnum):
+    """
+    Who decides whether a customer that an integration syncs is active.
+
+    `manage`: the files, as of any customer. `observe`: the integration; what it archives or restores is reported.
+    """
+
+    MANAGE = "manage"
+    OBSERVE = "observe"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedRules:
+    """What an integration owns of the customers that it syncs; `fields` are reported and never patched."""
+
+    lifecycle: Lifecycle = Lifecycle.MANAGE
+    fields: frozenset[str] = frozenset()
+
+
+NOTHING_OWNED = SyncedRules()
+
+
 LOCAL = "local:"
 """How the place of a folder begins that has no git remote: the same folder is the same place, another one may be."""
 
@@ -130,6 +152,7 @@ class Terms:
     - `refresh_users`: list the users of every customer with declared users, also where the ledger has them.
     - `disposable`: nobody is billed here, so that two customers of one name or email are no matter.
     - `recreate`: keys whose customers are created though those of keys that are gone look like them.
+    - `synced`: what an integration owns of the customers that it syncs.
     - `lookalikes`: False creates whatever looks like whom, as in the trial of a plan that was held against it before.
     """
 
@@ -157,3 +180,4 @@ class Terms:
     disposable: bool = False
     recreate: tuple[str, ...] = ()
     lookalikes: bool = True
+    synced: SyncedRules = SyncedRules()

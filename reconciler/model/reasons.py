@@ -111,12 +111,18 @@ class BlockedReason(ReasonCode):
     """Why something that should be done cannot be done."""
 
     NAME_MISSING = "name_missing"
+    SYNCED_ACTIVE = "synced_active"
 
 
 class NoteKind(ReasonCode):
     """What a reader of a plan should know, and need not act on."""
 
     GONE_AND_INACTIVE = "gone_and_inactive"
+    SYNCED_FIELD = "synced_field", "field", "held", "declared"
+    SYNCED_ARCHIVE = "synced_archive"
+    SYNCED_RESTORE = "synced_restore"
+    SYNCED_ARCHIVED = "synced_archived"
+    SYNCED_RELEASED = "synced_released"
 
 
 class UnknownKind(ReasonCode):

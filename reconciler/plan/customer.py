@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from reconciler.errors import Incomplete
@@ -12,21 +13,30 @@ from reconciler.kinds.wire import compact, with_record
 from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, LiveCustomer, Reason
 from reconciler.model.ledger import Binding, BindingState, Intent, Records, Trouble, Via
 from reconciler.model.plan import NOTHING, BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Part
-from reconciler.model.policy import Terms
+from reconciler.model.policy import NOTHING_OWNED, SyncedRules, Terms
 from reconciler.model.reports import YES, ProbeQuestion, answers_of
 from reconciler.plan.diff import Diff, diff
 from reconciler.plan.identity import Identity, Known, Nobody, Register, carried_external_id, taken_archived
 from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Unread, as_recorded
 from reconciler.plan.safety_checks import reversed_again
 from reconciler.plan.scope import protecting
+from reconciler.plan.synced import (
+    archived_note,
+    is_followed,
+    kept_active,
+    moved_note,
+    owned_fields,
+    owned_notes,
+)
 from reconciler.plan.users import doubtful, known_users, new_users
 
 
-def compared(customer: DesiredCustomer) -> dict[str, str | None]:
-    """Return the declared fields that are compared: all but those of `ignore_changes`."""
-    if not customer.ignore_changes:
+def compared(customer: DesiredCustomer, owned: AbstractSet[str] = frozenset()) -> dict[str, str | None]:
+    """Return the declared fields that are compared: all but those of `ignore_changes`, and those `owned` elsewhere."""
+    if not customer.ignore_changes and not owned:
         return dict(customer.fields)
-    return {name: value for name, value in customer.fields.items() if name not in customer.ignore_changes}
+    left_out = customer.ignore_changes | owned
+    return {name: value for name, value in customer.fields.items() if name not in left_out}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +74,13 @@ def known_entry(
     *,
     state: BindingState = BindingState.ACTIVE,
     found: Diff | None = None,
+    owned: AbstractSet[str] = frozenset(),
 ) -> Binding:
-    """Return the ledger's row as it should be before any change; `found` None keeps what is recorded."""
+    """
+    Return the ledger's row as it should be before any change; `found` None keeps what is recorded.
+
+    `owned` are the fields that an integration owns: nothing is recorded of them.
+    """
     row = known.row
     entry = Binding(
         external_id=customer.external_id,
@@ -85,10 +100,11 @@ def known_entry(
         place=here.place or (row.place if row else ""),
         reversals_json=_reversals(customer, row, state) if row else None,
         recent_json=row.recent_json if row else None,
+        integration_id=live.integration_id,
     )
     if found is None:
         return entry
-    return with_record(entry, found.applied, found.observed, _still(entry.trouble(), compared(customer)))
+    return with_record(entry, found.applied, found.observed, _still(entry.trouble(), compared(customer, owned)))
 
 
 def _reversals(customer: DesiredCustomer, row: Binding, state: BindingState) -> str | None:
@@ -145,7 +161,7 @@ class Means:
     What planning a customer needs besides itself.
 
     `equal` is that of `Terms`, `taken` that of `Records`; `protected` is `protecting` of the policy.
-    `wants_email`: a probe found that a create without an e-mail is refused.
+    `wants_email`: a probe found that a create without an e-mail is refused. `synced` is that of `Terms`.
     """
 
     here: Here
@@ -153,6 +169,7 @@ class Means:
     taken: Mapping[str, str]
     protected: Callable[..., bool]
     wants_email: bool = False
+    synced: SyncedRules = NOTHING_OWNED
 
 
 def plan_nobody(customer: DesiredCustomer, means: Means) -> Part:
@@ -201,23 +218,28 @@ def _plan_active(customer: DesiredCustomer, known: Known, live: LiveCustomer, me
     """Return the patch, or the archive, of an active customer."""
     if customer.archived:
         return _plan_archive(customer, known, live, means)
-    if _as_recorded_and_declared(customer, known, live):
+    owned = owned_fields(live, means.synced)
+    notes = owned_notes(customer, live, means.synced, means.equal)
+    if _as_recorded_and_declared(customer, known, live, owned):
         entry = known_entry(customer, known, live, means.here)
-        return _bound(customer, known, live, entry)
+        return notes + _bound(customer, known, live, entry)
     found = difference(customer, known, live, means)
-    entry = known_entry(customer, known, live, means.here, found=found)
+    entry = known_entry(customer, known, live, means.here, found=found, owned=owned)
     return (
-        _patch(customer, known.id, found, synced=live.synced)
+        notes
+        + _patch(customer, known.id, found, synced=live.synced)
         + _bound(customer, known, live, entry)
         + _released(customer, known, live)
     )
 
 
-def _as_recorded_and_declared(customer: DesiredCustomer, known: Known, live: LiveCustomer) -> bool:
+def _as_recorded_and_declared(
+    customer: DesiredCustomer, known: Known, live: LiveCustomer, owned: AbstractSet[str]
+) -> bool:
     """Say that every declared field is live to the letter and recorded so: the quick way past most customers."""
     if known.row is None or known.row.trouble_json is not None:
         return False
-    declared = customer.fields if not customer.ignore_changes else compared(customer)
+    declared = customer.fields if not customer.ignore_changes and not owned else compared(customer, owned)
     there = live.fields
     for name, value in declared.items():
         if there.get(name, "") != (value or ""):
@@ -231,7 +253,7 @@ def difference(customer: DesiredCustomer, known: Known, live: LiveCustomer, mean
     row = known.row
     return diff(
         CUSTOMER_FIELDS,
-        compared(customer),
+        compared(customer, owned_fields(live, means.synced)),
         live.fields,
         applied=row.applied() if row else {},
         observed=row.observed() if row else {},
@@ -269,6 +291,8 @@ def _plan_archive(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
     """Return the archive of an active customer that is declared archived, unless it is protected."""
     entry = known_entry(customer, known, live, means.here)
     bound = _bound(customer, known, live, entry)
+    if is_followed(live, means.synced):
+        return bound + kept_active(customer, live)
     if means.protected(*external_ids_of(customer, known)):
         hint = "take it out of the patterns of `policy.protect`, or delete `archived: true`"
         return bound + _blocked(customer, "it is declared archived and the policy protects it", hint)
@@ -277,8 +301,9 @@ def _plan_archive(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
         return bound + _blocked(customer, "it is declared archived and it is protected", hint)
     if (again := reversed_again(entry, customer.source)) is not None:
         return bound + Part(blocked=(again,))
-    change = Change(Action.ARCHIVE, Address(customer.external_id), known.id, Reason.DECLARED, source=customer.source)
-    return bound + Part(changes=(change,))
+    address = Address(customer.external_id)
+    change = Change(Action.ARCHIVE, address, known.id, Reason.DECLARED, source=customer.source)
+    return bound + Part(changes=(change,)) + moved_note(address, Action.ARCHIVE, live)
 
 
 def _plan_dormant(
@@ -291,8 +316,12 @@ def _plan_dormant(
     if customer.archived:
         entry = known_entry(customer, known, seen, means.here, state=state)
         return _bound(customer, known, seen, entry)
+    if reason is not Reason.OURS and is_followed(seen, means.synced):
+        entry = known_entry(customer, known, seen, means.here, state=state)
+        return _bound(customer, known, seen, entry) + archived_note(customer)
     found = difference(customer, known, seen, means)
-    entry = known_entry(customer, known, seen, means.here, state=state, found=found)
+    owned = owned_fields(seen, means.synced)
+    entry = known_entry(customer, known, seen, means.here, state=state, found=found, owned=owned)
     if reason is not Reason.OURS and (again := reversed_again(entry, customer.source)) is not None:
         return _bound(customer, known, seen, entry) + Part(blocked=(again,))
     lost = reason is Reason.HIDDEN_OR_GONE
@@ -309,6 +338,8 @@ def _plan_dormant(
     )
     return (
         Part(changes=(restore,))
+        + moved_note(Address(customer.external_id), Action.RESTORE, seen)
+        + owned_notes(customer, seen, means.synced, means.equal)
         + _patch(customer, known.id, found, synced=seen.synced)
         + _bound(customer, known, seen, entry)
         + _released(customer, known, seen)
@@ -366,7 +397,8 @@ def open_creates(records: Records) -> dict[Address, Intent]:
 def means_of(records: Records, terms: Terms) -> Means:
     """Return what planning a customer needs besides itself."""
     wants_email = answers_of(records.learned.answers).get(ProbeQuestion.EMAIL_REQUIRED) == YES
-    return Means(Here(terms.project, terms.place), terms.equal, records.taken, protecting(terms.protect), wants_email)
+    here, protected = Here(terms.project, terms.place), protecting(terms.protect)
+    return Means(here, terms.equal, records.taken, protected, wants_email, terms.synced)
 
 
 @dataclass(frozen=True, slots=True)

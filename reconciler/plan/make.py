@@ -53,6 +53,7 @@ def to_be_planned(
             or not row.has_applied(customer.fields)
             or not key == there.external_id == row.live_external_id
             or row.created_at != there.created_at
+            or row.integration_id != there.integration_id
             or row.source != customer.source.file
             or row.project != project
             or (place and row.place != place)
@@ -266,4 +267,5 @@ def _pruning(
         scope=register.scope,
         sight=register.sight,
         protect_at=terms.places.get("protect"),
+        synced=terms.synced,
     )

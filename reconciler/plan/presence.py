@@ -174,7 +174,7 @@ def as_recorded(binding: Binding) -> LiveCustomer:
     """Return the customer as the ledger has it: what the server held when it was last recorded."""
     kept = {name: trouble.refused[1] for name, trouble in binding.trouble().items() if trouble.refused is not None}
     fields = {name: value for name, value in (binding.observed() | kept).items() if value}
-    return LiveCustomer(binding.bound_id, binding.live_external_id, binding.created_at, fields)
+    return LiveCustomer(binding.bound_id, binding.live_external_id, binding.created_at, fields, binding.integration_id)
 
 
 def unverified(

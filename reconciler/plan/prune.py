@@ -17,10 +17,12 @@ from reconciler.kinds.kind import fingerprint
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Reason
 from reconciler.model.ledger import Binding, BindingState, Via
 from reconciler.model.plan import NOTHING, BindingAction, BindingChange, Blocked, Change, Note, Part, joined
-from reconciler.model.policy import Prune
+from reconciler.model.policy import NOTHING_OWNED, Prune, SyncedRules
+from reconciler.model.reasons import NoteKind
 from reconciler.plan.identity import broken, carried_external_id, taken_archived
 from reconciler.plan.presence import Active, ArchivedByUs, Sight, Unread, presence
 from reconciler.plan.scope import NotGone, Scope
+from reconciler.plan.synced import is_followed, moved_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Pruning:
     scope: Scope
     sight: Sight
     protect_at: Source | None = None
+    synced: SyncedRules = NOTHING_OWNED
 
 
 class NotOwned(StrEnum):
@@ -96,11 +99,15 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
         return Part(bindings=(BindingChange(BindingAction.RELEASE, address, customer),), notes=(note,))
     if why is not None:
         return NOTHING
+    if is_followed(there.customer, pruning.synced):
+        note = Note(NoteKind.SYNCED_RELEASED, address)
+        return Part(bindings=(BindingChange(BindingAction.RELEASE, address, customer),), notes=(note,))
     if carried_external_id(there) != binding.live_external_id:
         return Part(blocked=(broken(binding.external_id, binding, there.customer.external_id),))
     if binding.protected or pruning.protected(binding.external_id, binding.live_external_id):
         return Part(blocked=(_protected(binding, pruning.protect_at),))
-    return Part(changes=(Change(Action.ARCHIVE, address, customer, Reason.ENTRY_GONE, source=_source(binding)),))
+    change = Change(Action.ARCHIVE, address, customer, Reason.ENTRY_GONE, source=_source(binding))
+    return Part(changes=(change,)) + moved_note(address, Action.ARCHIVE, there.customer)
 
 
 def _forgotten(binding: Binding, pruning: Pruning) -> Part:
@@ -202,7 +209,8 @@ def _owned(key: str, customers: tuple[LiveCustomer, ...], row: Binding | None, p
         hint = "archive them in the dashboard, or declare the one to keep with an `id:` line"
         return Part(blocked=(Blocked(Address(key), reason, hint, ids=ids),))
     change = Change(Action.ARCHIVE, Address(key), customers[0].id, Reason.OWNED)
-    return Part(changes=(change,), entries=(_owned_entry(customers[0], project),))
+    entry, note = _owned_entry(customers[0], project), moved_note(Address(key), Action.ARCHIVE, customers[0])
+    return Part(changes=(change,), entries=(entry,)) + note
 
 
 def _owned_entry(customer: LiveCustomer, project: str) -> Binding:
@@ -218,4 +226,5 @@ def _owned_entry(customer: LiveCustomer, project: str) -> Binding:
         protected=False,
         via=Via.MATCHED,
         applied_hash=fingerprint({}),
+        integration_id=customer.integration_id,
     )

@@ -21,6 +21,7 @@ from reconciler.model.reports import TrialFailure, TrialFault
 from reconciler.plan.make import make_plan
 from reconciler.plan.server_behavior import known_lag, known_ways, sight_of
 from reconciler.plan.trial_world import (
+    INTEGRATION_ID,
     LATER_S,
     World,
     begin,
@@ -284,9 +285,10 @@ def _active(world: World, key: str) -> list[str]:
 def _differing(wanted: DesiredCustomer, there: StoredCustomer, before: Binding | None, terms: Terms) -> Iterator[str]:
     """Yield the compared fields that are not as declared, nor what the server was seen to make of that `before`."""
     applied, observed = (before.applied(), before.observed()) if before is not None else ({}, {})
+    synced = INTEGRATION_ID in there.fields
     for name, value in wanted.fields.items():
         same, held, equal = CUSTOMER_FIELDS[name].same, there.fields.get(name, ""), terms.equal.get(name)
-        if name in wanted.ignore_changes or same(value, held, equal):
+        if name in wanted.ignore_changes or (synced and name in terms.synced.fields) or same(value, held, equal):
             continue
         own_way = name in applied and same(value, applied[name], equal)
         if not (own_way and same(held, observed.get(name, ""), equal)):

@@ -50,6 +50,8 @@ from reconciler.rules import (
 
 Value = TypeVar("Value")
 
+INTEGRATION_ID = "customer_integration_id"
+
 # Strict where a plan relies on nothing (what is archived takes no patch, nothing may be done twice), and
 # lenient where it cannot know (which value empties a field, whether an external_id may stand twice).
 WAYS = Behaviour(
@@ -93,7 +95,8 @@ def world_of(sight: Sight, records: Records) -> World:
         there = presence(sight, customer_id, row)
         if (found := _found(there, row)) is None:
             continue
-        kept = {CUSTOMER.identity: found.external_id, **found.fields} if found.external_id else found.fields
+        besides = {CUSTOMER.identity: found.external_id, INTEGRATION_ID: found.integration_id}
+        kept = {**{name: text for name, text in besides.items() if text}, **found.fields}
         asleep = not isinstance(there, Active)
         put(world.account, StoredCustomer(customer_id, place, kept, archived=asleep))
         world.created_at[customer_id] = found.created_at
@@ -245,7 +248,8 @@ def _shown(world: World, customer: StoredCustomer) -> LiveCustomer:
     """Return a customer as it is listed."""
     fields = {name: text for name, text in customer.fields.items() if name in CUSTOMER_FIELDS}
     created_at = world.created_at.get(CustomerId(customer.id), "")
-    return LiveCustomer(CustomerId(customer.id), customer.external_id, created_at, fields)
+    synced = customer.fields.get(INTEGRATION_ID, "")
+    return LiveCustomer(CustomerId(customer.id), customer.external_id, created_at, fields, synced)
 
 
 def _users(world: World, customer_id: CustomerId) -> tuple[LiveUser, ...]:

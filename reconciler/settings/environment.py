@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.input_file import read_file
 from reconciler.model.core import Action, EnvironmentRef
-from reconciler.model.policy import Prune, Share, Terms, Window
+from reconciler.model.policy import NOTHING_OWNED, Prune, Share, SyncedRules, Terms, Window
 from reconciler.settings.project import NOWHERE, ProjectPlace, Values
 from reconciler.settings.values import (
     base_url,
@@ -149,6 +149,7 @@ class Environment:
     prune: Prune = Prune.MANAGED
     owns: tuple[str, ...] = ()
     server: Server = Server()
+    synced: SyncedRules = NOTHING_OWNED
     equal: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     policy: Policy = Policy()
     overlays: tuple[str, ...] = ()
@@ -219,6 +220,7 @@ class Environment:
             refresh_users=options.refresh_users,
             disposable=self.disposable,
             recreate=options.recreate,
+            synced=self.synced,
         )
 
 

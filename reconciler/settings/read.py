@@ -16,7 +16,7 @@ from reconciler.errors import Invalid, Problem, Source
 from reconciler.file_patterns import plain_part
 from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action
-from reconciler.model.policy import Prune, Share, Window
+from reconciler.model.policy import Lifecycle, Prune, Share, SyncedRules, Window
 from reconciler.settings.environment import BUILT_IN, RATE_PER_S, Environment, Options, Policy, Server, read_access
 from reconciler.settings.project import ProjectFile, ProjectPlace, Values, read_project_file, repository_root
 from reconciler.settings.values import NAME, rate, read_trust, seconds
@@ -211,6 +211,7 @@ class Settings:
             prune=Prune(tree.get("prune", Prune.MANAGED)),
             owns=values.texts("owns"),
             server=_server(values.inside("server")),
+            synced=_synced(values),
             equal=_equal(values.inside("equal")),
             policy=_policy(values.inside("policy")),
             overlays=values.paths("overlays"),
@@ -305,6 +306,25 @@ def _server(values: Values) -> Server:
     """Return what is stated of the server."""
     parse_lag: Callable[[str], float | None] = seconds
     return Server(values.flag("lists_archived"), values.flag("gets_archived"), values.parsed("lag", parse_lag, None))
+
+
+def _synced(values: Values) -> SyncedRules:
+    """Return what an integration owns; `values` are the environment's, as some of them contradict each other."""
+    inside = values.inside("synced")
+    lifecycle = Lifecycle(inside.tree.get("lifecycle", Lifecycle.MANAGE))
+    rules = SyncedRules(lifecycle, frozenset(inside.tree.get("fields", ())))
+    for place, name in enumerate(inside.tree.get("fields", ())):
+        if not CUSTOMER_FIELDS[name].patchable:
+            message = f"the API cannot patch {quoted(name)}, so a plan never does; remove it from the list"
+            values.problems.append(inside.problem_at(("fields", place), ValueError(message)))
+    archives_all = values.tree.get("prune") == Prune.ALL and bool(values.tree.get("owns"))
+    if rules.lifecycle is Lifecycle.OBSERVE and archives_all:
+        message = (
+            "`observe` never archives a customer that an integration syncs, and `prune: all` with `owns:` archives "
+            "every one that nobody declares; use `prune: managed`, or `lifecycle: manage`"
+        )
+        values.problems.append(inside.problem("lifecycle", ValueError(message)))
+    return rules
 
 
 def _policy(values: Values) -> Policy:

@@ -32,7 +32,7 @@ VIEW = CustomerView(
         (DesiredUser("jane@acme.example", {"first_name": "Jane"}, Source("west.yaml", 9)),),
         ignore_changes=frozenset({"country"}),
     ),
-    live=LiveCustomer(ACME, "old", CREATED, {"city": "Boston", "country": "US"}, synced=True),
+    live=LiveCustomer(ACME, "old", CREATED, {"city": "Boston", "country": "US"}, integration_id="crm-1"),
     recorded=BOUND,
     users=(
         LiveUser("u1", "Jane@acme.example", {"first_name": "Jane", "last_name": "Doe"}),

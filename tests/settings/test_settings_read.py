@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.errors import Invalid
 from reconciler.model.core import Action, EnvironmentRef
-from reconciler.model.policy import Prune, Share, Terms
+from reconciler.model.policy import Lifecycle, Prune, Share, SyncedRules, Terms
 from reconciler.settings import (
     Access,
     Credentials,
@@ -513,3 +513,38 @@ def test_what_is_in_a_credential_and_cannot_be_is_named_and_the_rest_is_not(
     (problem,) = wrong(read(tmp_path, variables=variables).environment().credentials)
     assert problem.startswith(f"environment: {message}; ")
     assert "cret" not in problem.replace("secret", "")
+
+
+def synced(folder: Path, text: str) -> SyncedRules:
+    return read(folder, ONE + text, KEY).environment().synced
+
+
+def test_what_an_integration_owns_is_read_and_is_nothing_by_default(tmp_path: Path) -> None:
+    assert synced(tmp_path, "{}") == SyncedRules(Lifecycle.MANAGE, frozenset())
+    written = synced(tmp_path, "{synced: {lifecycle: observe, fields: [name, city]}}")
+    assert written == SyncedRules(Lifecycle.OBSERVE, frozenset({"name", "city"}))
+    terms = read(tmp_path, None, KEY).environment().terms(Options())
+    assert terms.synced == written
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("{synced: {fields: [town]}}", "3:28", "'town' is not"),
+        ("{synced: {fields: [city, email]}}", "3:34", "the API cannot patch 'email', so a plan never does"),
+        ("{synced: {lifecycle: watch}}", "3:30", "'watch' is not"),
+        ("{synced: {owner: quickbooks}}", "3:19", "'owner'"),
+        ("{prune: all, owns: [w-*], synced: {lifecycle: observe}}", "3:55", "`observe` never archives"),
+    ],
+)
+def test_what_an_integration_cannot_own_is_named_with_its_place(
+    tmp_path: Path, text: str, place: str, words: str
+) -> None:
+    (message,) = wrong(lambda: synced(tmp_path, text))
+    assert (f"reconciler.yaml:{place}" in message, words in message) == (True, True), message
+
+
+def test_pruning_all_without_a_pattern_archives_none_that_is_synced_so_that_observing_is_no_contradiction(
+    tmp_path: Path,
+) -> None:
+    assert synced(tmp_path, "{prune: all, synced: {lifecycle: observe}}").lifecycle is Lifecycle.OBSERVE

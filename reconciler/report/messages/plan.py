@@ -13,9 +13,27 @@ from reconciler.report.redact import masked_parts
 
 BLOCKED: Mapping[BlockedReason, Wording] = {
     BlockedReason.NAME_MISSING: Wording("It has no name, and a customer needs one to be created.", "Add `name:`."),
+    BlockedReason.SYNCED_ACTIVE: Wording(
+        "An integration keeps it active, and `synced.lifecycle: observe` leaves that to the integration.",
+        "Delete it in the integration, which then archives it here, or delete `archived: true`.",
+    ),
 }
 
 NOTES: Mapping[NoteKind, Wording] = {
+    NoteKind.SYNCED_FIELD: Wording(
+        "{field} is {held} in the account and {declared} in the file. An integration owns {field} (`synced.fields`), "
+        "so it is not patched."
+    ),
+    NoteKind.SYNCED_ARCHIVE: Wording("An integration syncs it and may restore it. A third archive is blocked."),
+    NoteKind.SYNCED_RESTORE: Wording("An integration syncs it and may archive it again. A third restore is blocked."),
+    NoteKind.SYNCED_ARCHIVED: Wording(
+        "The integration archived it, and `synced.lifecycle: observe` leaves it archived.",
+        "Declare `archived: true` to agree, or restore it in the integration.",
+    ),
+    NoteKind.SYNCED_RELEASED: Wording(
+        "It was removed from the files and stays active: an integration syncs it, and `synced.lifecycle: observe` "
+        "leaves archiving to the integration."
+    ),
     NoteKind.GONE_AND_INACTIVE: Wording(
         "It was removed from the files, and someone outside Reconciler has archived it already."
     ),
