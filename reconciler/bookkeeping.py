@@ -130,7 +130,7 @@ def patched(
         if not read and field.cause is Cause.UNKNOWN and not CUSTOMER_FIELDS[field.name].same(held, field.after):
             continue
         applied[field.name], observed[field.name] = field.after, held
-        trouble[field.name] = _after_patch(field, trouble.get(field.name))
+        trouble[field.name] = _after_patch(field, trouble.get(field.name), at)
     row = rewritten(row, change.fields, live.fields, at, lag_s)
     return Recorded(with_record(row, applied, observed, trouble), refused)
 
@@ -180,12 +180,13 @@ def refused(row: Binding, fields: Iterable[FieldChange]) -> Binding:
     return with_record(row, row.applied(), row.observed(), trouble)
 
 
-def _after_patch(field: FieldChange, before: Trouble | None) -> Trouble:
+def _after_patch(field: FieldChange, before: Trouble | None, at: float) -> Trouble:
     """Return how often the field was now patched to this value, and what it had come back to."""
     value = field.after or ""
     if before is None or before.runs == 0 or field.cause is not Cause.DRIFT or before.patched != value:
-        return Trouble(patched=value, runs=1)
-    return Trouble(patched=value, runs=before.runs + 1, seen=(*before.seen, field.before))
+        return Trouble(patched=value, runs=1, at=(at,))
+    times = (*before.at, at)[-REVERSALS:]
+    return Trouble(patched=value, runs=before.runs + 1, seen=(*before.seen, field.before), at=times)
 
 
 def archived(row: Binding, at: float, lag_s: float) -> Binding:

@@ -167,7 +167,7 @@ def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) 
 def read_binding(row: Row) -> Binding:
     """Return the binding of a row of BINDING_COLUMNS; its JSON stays text. KeyError for a word that is not known."""
     key, customer, live, created_at, state, project, source, protected, via, written_at, *rest = row
-    applied_hash, applied, observed, trouble, place, reversals, recent = rest
+    applied_hash, applied, observed, trouble, place, reversals, recent, synced = rest
     # SQLite lets any value be in any column.
     if not type(key) is type(customer) is type(live) is type(created_at) is str or type(written_at) is not float:
         raise TypeError("a value of a binding")
@@ -189,6 +189,7 @@ def read_binding(row: Row) -> Binding:
         sys.intern(place),  # nearly all rows share the place
         reversals,
         recent,
+        _text(synced),
     )
 
 

@@ -53,7 +53,8 @@ class Trouble:
     """
     What a field of one customer did that was not expected.
 
-    - `patched`: the value that we patched it to, in `runs` runs, and `seen`: what it had come back to.
+    - `patched`: the value that we patched it to, in `runs` runs, and `seen`: what it had come back to. `at`: when we
+      patched it, by the server's clock in seconds since 1970; empty where an older version did.
     - `refused`: (declared, live) of a patch that the server did not take; None where there was none.
     """
 
@@ -61,6 +62,7 @@ class Trouble:
     runs: int = 0
     seen: tuple[str, ...] = ()
     refused: tuple[str, str] | None = None
+    at: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,7 @@ class Binding:
                 runs=int(_number(row["runs"])),
                 seen=tuple(map(_text, row["seen"])),
                 refused=_pair(*row["refused"]) if row["refused"] else None,
+                at=tuple(map(_number, row.get("at", ()))),
             )
             for name, row in json.loads(self.trouble_json).items()
         }
@@ -259,6 +262,7 @@ def trouble_json(trouble: Mapping[str, Trouble]) -> str | None:
         return None
     rows = {
         name: {"patched": row.patched, "runs": row.runs, "seen": row.seen, "refused": row.refused}
+        | ({"at": row.at} if row.at else {})
         for name, row in sorted(trouble.items())
     }
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))

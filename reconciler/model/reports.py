@@ -78,6 +78,8 @@ class DriftReason(ReasonCode):
     HIDDEN_OR_GONE = "hidden_or_gone"
     RESTORED = "restored"
     RESTORED_UNDECLARED = "restored_undeclared"
+    SYNCED_ARCHIVED = "synced_archived"
+    SYNCED_FIELD = "synced_field"
     DUPLICATED = "duplicated", "customers"
     APPEARED = "appeared", "created_at"
 
@@ -198,6 +200,7 @@ class RemarkCode(ReasonCode):
     UNDECIDED = "undecided"
     NOT_READ_YET = "not_read_yet"
     # Is it active?
+    SYNCED_AS = "synced_as", "integration_id"
     LISTED = "listed", "id"
     NOT_LISTED = "not_listed", "id"
     IN_NARROW_LIST = "in_narrow_list"
@@ -220,6 +223,7 @@ class RemarkCode(ReasonCode):
     # What differs?
     FIELD_NOT_DECLARED = "field_not_declared"
     FIELD_IGNORED = "field_ignored"
+    FIELD_OWNED = "field_owned"
     UNRECORDED = "unrecorded", "live"
     COMPARED = "compared", "applied", "live", "observed"
     # May it be archived?
@@ -240,6 +244,7 @@ class RemarkCode(ReasonCode):
     PATTERN = "pattern"
     PATTERN_AT = "pattern_at", "source"
     NO_PATTERN = "no_pattern"
+    OBSERVED = "observed"
     CLAIMED = "claimed", "id"
 
 
@@ -277,6 +282,7 @@ class ArchiveRule(StrEnum):
     PROTECTED = "protected"
     POLICY_PROTECT = "policy.protect"
     FORGET = "forget"
+    SYNCED = "synced"
     CLAIMED = "claimed"
 
     @property

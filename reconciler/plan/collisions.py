@@ -20,7 +20,7 @@ from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import BindingAction, Blocked, Note, Part, Rename
 from reconciler.model.policy import Terms
 from reconciler.plan.identity import Identified, Identity, Known, Nobody, Register
-from reconciler.plan.lookalikes import NEAR, STRONG, STRONG_IF_DISPOSABLE, Lookalike, Unclaimed, lookalikes
+from reconciler.plan.lookalikes import NEAR, STRONG, STRONG_IF_DISPOSABLE, SYNCED, Lookalike, Unclaimed, lookalikes
 from reconciler.plan.presence import Active, Hidden, active, as_recorded
 from reconciler.plan.scope import spellings
 
@@ -29,7 +29,14 @@ MOST_NOTED = 20
 
 _MOST_EACH = 3
 _LONGEST = 60
-_WORDS = {"ein": "EIN", "email": "email", "domain": "email domain", "name": "name", "address": "address"}
+_WORDS = {
+    SYNCED: "customer_integration_id (equal to the key)",
+    "ein": "EIN",
+    "email": "email",
+    "domain": "email domain",
+    "name": "name",
+    "address": "address",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,14 @@ from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action, Address, Cause, CustomerId, LiveCustomer, Reason
 from reconciler.model.ledger import BindingState
 from reconciler.model.plan import BindingAction, Blocked, Change, FieldChange, Plan
+from reconciler.model.reasons import BlockedReason, FieldValue, NoteKind
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, DriftReason, Ignored, Moved, Pending, Remark, Rule
 from reconciler.plan.customer import compared
 from reconciler.plan.diff import compare
 from reconciler.plan.safety_checks import FIELD as LIFECYCLE
 from reconciler.plan.scope import Seen, managed_in, observed_of, row_of, state_of, targeted, there, unobservable
 from reconciler.plan.server_behavior import sight_of
+from reconciler.plan.synced import owned_fields
 
 
 def without_ignored(drift: Drift, rules: Iterable[Rule], today: date) -> Drift:
@@ -71,6 +73,7 @@ def drift_of(plan: Plan, seen: Seen) -> Drift:
         *(finding for finding, _ in sorted_out if finding is not None),
         *(finding for finding, _ in barred if finding is not None),
         *_released(plan, seen),
+        *_synced(plan, seen),
         *_appeared(plan, seen),
     ]
     return Drift(
@@ -113,7 +116,7 @@ def _edited_since(address: Address, customer: CustomerId | None, seen: Seen) -> 
         return ()
     applied, observed = row.applied(), row.observed()
     moved = []
-    for name, declared in compared(wanted).items():
+    for name, declared in compared(wanted, owned_fields(live, seen.terms.synced)).items():
         recorded = (applied[name], observed.get(name, "")) if name in applied else None
         held = live.fields.get(name, "")
         cause = compare(CUSTOMER_FIELDS[name], declared, recorded, held, seen.terms.equal.get(name)).cause
@@ -147,6 +150,8 @@ def _finding(kind: DriftKind, change: Change, reason: DriftReason) -> DriftFindi
 def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[DriftFinding | None, Blocked | None]:
     """Return what of a blocked one is drift: the API cannot undo it, but somebody did it."""
     row = row_of(one.address, seen)
+    if one.reason is BlockedReason.SYNCED_ACTIVE and state_of(one.address, seen) is not BindingState.ARCHIVED:
+        return None, one
     if one.field == LIFECYCLE and row is not None:
         restored = seen.desired.customers[one.address.external_id].archived
         kind, edited = (
@@ -216,6 +221,26 @@ def _released(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:
         if binding.action is BindingAction.RELEASE and state_of(binding.address, seen) is BindingState.ARCHIVED:
             why = (Remark(DriftReason.RESTORED_UNDECLARED),)
             yield DriftFinding(DriftKind.RESTORED, binding.address, binding.id, why)
+
+
+def _synced(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:
+    """Yield what an integration did of what it owns: the plan only notes it."""
+    for note in plan.notes:
+        wanted = None if note.address is None else seen.desired.customers.get(note.address.external_id)
+        if note.address is None or wanted is None:
+            continue
+        row = row_of(note.address, seen)
+        bound = None if row is None else row.id
+        match note.kind, note.parts:
+            case NoteKind.SYNCED_ARCHIVED, _:
+                why = (Remark(DriftReason.SYNCED_ARCHIVED),)
+                yield DriftFinding(DriftKind.ARCHIVED, note.address, bound, why, source=wanted.source)
+            case NoteKind.SYNCED_FIELD, {"held": FieldValue(name, held)}:
+                moved = (Moved(name, None, held, wanted.fields[name], Cause.UNKNOWN),)
+                why = (Remark(DriftReason.SYNCED_FIELD),)
+                yield DriftFinding(DriftKind.CHANGED, note.address, bound, why, moved, wanted.source)
+            case _:
+                pass
 
 
 def _appeared(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:

@@ -17,7 +17,7 @@ from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email
 from reconciler.model.core import Action, Address, Desired, DesiredCustomer, Live, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Records, Via
 from reconciler.model.plan import Blocked, Plan
-from reconciler.model.policy import Terms
+from reconciler.model.policy import Lifecycle, Terms
 from reconciler.model.reports import (
     ArchiveRule,
     Explanation,
@@ -36,6 +36,7 @@ from reconciler.plan.make import PlanContext, plan_context
 from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Presence, Unread, as_recorded, presence
 from reconciler.plan.prune import NotOwned, why_not_gone, why_not_owned
 from reconciler.plan.scope import NotGone, Scope
+from reconciler.plan.synced import owned_fields
 
 
 def user_sides(
@@ -59,7 +60,7 @@ def user_sides(
 
 def compared_rows(customer: DesiredCustomer, known: Known, live: LiveCustomer, means: Means) -> tuple[Row, ...]:
     """Return a row for each field that is declared or recorded, in the order of the fields."""
-    found = difference(customer, known, live, means)
+    found, owned = difference(customer, known, live, means), owned_fields(live, means.synced)
     causes = {one.name: one.cause for one in found.changed}
     kept = {one.field for one in found.kept}
     applied = known.row.applied() if known.row else {}
@@ -80,6 +81,8 @@ def compared_rows(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
             rule, then = Remark(Said.FIELD_NOT_DECLARED), FieldOutcome.RELEASED
         elif name in customer.ignore_changes:
             rule, then = Remark(Said.FIELD_IGNORED), FieldOutcome.NOT_COMPARED
+        elif name in owned:
+            rule, then = Remark(Said.FIELD_OWNED), FieldOutcome.NOT_COMPARED
         else:
             rule = _rule(compare(field, customer.fields[name], recorded, now, means.equal.get(name)))
             then = FieldOutcome.BLOCKED if name in kept else FieldOutcome.UNCHANGED
@@ -180,6 +183,9 @@ def _keepers(
     yield RuleCheck(ArchiveRule.POLICY_PROTECT, policy, why)
     if key in pruning.forget:
         yield RuleCheck(ArchiveRule.FORGET, holds=True, why=_forgotten(pruning.forget[key]))
+    synced = row is not None and bool(row.integration_id)
+    if pruning.synced.lifecycle is Lifecycle.OBSERVE and (synced or any(one.synced for one in holders)):
+        yield RuleCheck(ArchiveRule.SYNCED, holds=True, why=Remark(Said.OBSERVED))
     ids = dict.fromkeys(one.id for one in (row, *holders) if one is not None and one.id is not None)
     for one in (one for one in ids if customer is None and one in pruning.claimed):
         yield RuleCheck(ArchiveRule.CLAIMED, holds=True, why=Remark(Said.CLAIMED, {"id": one}))
@@ -368,6 +374,9 @@ def _presence(
         if one == customer_id:
             yield Remark(Said.GET_NOT_FOUND if answer is None else Said.GET_FOUND)
     sight = known.register.sight
+    seen = getattr(there, "customer", None) or (as_recorded(row) if row is not None else None)
+    if seen is not None and seen.synced:
+        yield Remark(Said.SYNCED_AS, {"integration_id": seen.integration_id})
     if row is not None and sight.unverified(row) is not None:
         yield Remark(Said.WRITTEN_RECENTLY, {"seconds": sight.lag_s})
     yield from _meaning(there, known)

@@ -23,9 +23,11 @@ from reconciler.model.core import CustomerId, DesiredCustomer, LiveCustomer
 from reconciler.plan.similarity import domain_of, party, similar
 
 NEAR = CUSTOMER.identity
-SIGNS = (NEAR, "ein", "email", "domain", "name", "address")
+SYNCED = "customer_integration_id"
+SIGNS = (SYNCED, NEAR, "ein", "email", "domain", "name", "address")
 """
-What may agree, the surest first: the external_id nearly; EIN, email and name in canonical form and without case.
+What may agree, the surest first: the key is the customer_integration_id, or is nearly the external_id; EIN, email and
+name in canonical form and without case.
 
 `name`, `address` and `domain`, that of the email, also where they are alike as `similarity` has it.
 """
@@ -33,9 +35,9 @@ What may agree, the surest first: the external_id nearly; EIN, email and name in
 _FIELDS = ("ein", "email", "name")
 _BOTH = "email and name"
 _ALIKE = "alike"
-STRONG = frozenset({NEAR, "ein", "email", _BOTH, _ALIKE})
+STRONG = frozenset({SYNCED, NEAR, "ein", "email", _BOTH, _ALIKE})
 """What is strong where it is unique; a name alone never is."""
-STRONG_IF_DISPOSABLE = frozenset({NEAR, "ein"})
+STRONG_IF_DISPOSABLE = frozenset({SYNCED, NEAR, "ein"})
 """The same where customers are made up, and share names and emails."""
 _MOST_KEPT = {NEAR: 20}
 _FEW_KEPT = 4
@@ -71,6 +73,8 @@ class Unclaimed:
     def marks(self) -> set[Mark]:
         """Return the signs by which it can be known."""
         names = (*_near(self.customer.external_id), *_near(self.key or ""))
+        if self.customer.synced:
+            names = (*names, (SYNCED, self.customer.integration_id))
         return {*names, *(mark for side in (self.customer.fields, *self.recorded) for mark in _marks(side))}
 
     def eins(self) -> set[str]:
@@ -144,7 +148,7 @@ def lookalikes(
     )
     shared: dict[Mark, _Sharing] = {}
     for one in wanted.values():
-        for mark in (*_near(one.external_id), *_marks(one.fields)):
+        for mark in ((SYNCED, one.external_id), *_near(one.external_id), *_marks(one.fields)):
             shared.setdefault(mark, _Sharing()).keys.append(one.external_id)
     for mark in (mark for one in others for mark in _marks(one.fields) if mark in shared):
         shared[mark].declared += 1
@@ -192,7 +196,7 @@ class _Agreed:
             for key, one in product(sharing.keys, sharing.found):
                 if self.are_apart(key, one):
                     continue
-                strong = sign == NEAR or sharing.is_unique(one)
+                strong = sign in (SYNCED, NEAR) or sharing.is_unique(one)
                 against = strong and sign not in (NEAR, "ein") and _other_ein(self.wanted[key], one)
                 pair = self.pair(key, one)
                 pair.signs.add(sign)

@@ -142,7 +142,12 @@ class _Sentence(Formatter):
 _SPECS = {"q", "yaml", "flow", "minute", "line", "name", "agrees", "plain", "spaced"}
 _JOINED = {"before": ("", ": ", ""), "after": (" ", "", ""), "colon": (": ", "", ""), "then": ("; ", "", "plain")}
 _IN_LISTS = {"flow", "name"}
-_SIGNS = {"ein": "EIN", "email": "email", "name": "name"}
+_SIGNS = {
+    "customer_integration_id": "customer_integration_id (equal to the key)",
+    "ein": "EIN",
+    "email": "email",
+    "name": "name",
+}
 
 
 def _agrees(one: Likeness) -> str:

@@ -47,6 +47,7 @@ REMARKS: Mapping[RemarkCode, Wording] = {
     RemarkCode.UNDECIDED: Wording("So we can't tell which customer it is. What is blocked below says why."),
     RemarkCode.NOT_READ_YET: Wording("So we don't know yet which customer it is."),
     # Is it active?
+    RemarkCode.SYNCED_AS: Wording("An integration syncs it: its customer_integration_id is {integration_id:q}."),
     RemarkCode.LISTED: Wording("{id} is listed."),
     RemarkCode.NOT_LISTED: Wording("{id} is not listed."),
     RemarkCode.IN_NARROW_LIST: Wording("A list of the time when it was created has it."),
@@ -74,6 +75,7 @@ REMARKS: Mapping[RemarkCode, Wording] = {
     # What differs?
     RemarkCode.FIELD_NOT_DECLARED: Wording("It is no longer declared."),
     RemarkCode.FIELD_IGNORED: Wording("`ignore_changes` names it."),
+    RemarkCode.FIELD_OWNED: Wording("An integration owns it: `synced.fields` names it."),
     RemarkCode.UNRECORDED: Wording("Nothing is recorded, and live {live:equals|differs from} declared."),
     RemarkCode.COMPARED: Wording(
         "Declared {applied:equals|differs from} applied, live {live:equals|differs from} declared, and live "
@@ -100,6 +102,9 @@ REMARKS: Mapping[RemarkCode, Wording] = {
     RemarkCode.PATTERN: Wording("A pattern matches it."),
     RemarkCode.PATTERN_AT: Wording("A pattern matches it ({source})."),
     RemarkCode.NO_PATTERN: Wording("No pattern matches it."),
+    RemarkCode.OBSERVED: Wording(
+        "`synced.lifecycle: observe` is set, and an integration syncs it: the integration decides whether it is active."
+    ),
     RemarkCode.CLAIMED: Wording("{id} is, or may be, a declared customer."),
 }
 
@@ -149,6 +154,14 @@ DRIFT: Mapping[DriftReason, Wording] = {
     DriftReason.RESTORED_UNDECLARED: Wording(
         "Reconciler archived it, someone restored it, and no entry declares it.",
         "To manage it again, declare it. To archive it again, declare it `archived: true`.",
+    ),
+    DriftReason.SYNCED_ARCHIVED: Wording(
+        "The integration archived it, and `synced.lifecycle: observe` leaves it archived.",
+        "To agree, declare it `archived: true`.",
+    ),
+    DriftReason.SYNCED_FIELD: Wording(
+        "It is not as declared in fields that the integration owns (`synced.fields`), and an apply leaves them.",
+        "`reconciler drift --accept` writes them into the file.",
     ),
     DriftReason.DUPLICATED: Wording(
         "{customers} active customers have this external_id.", "`reconciler duplicates` shows them."
