@@ -10,8 +10,8 @@ from house_figures import PACKAGE, Entered, code_lines, sources, twice_defined
 
 pytest_plugins = ("command_fixtures",)
 
-MOST_FILES = 210
-"""Reading spreadsheets is an ability of its own: `sheets/` and what belongs to it are 11 of these."""
+MOST_FILES = 212
+"""Reading spreadsheets is an ability of its own: 11 of these. What an integration does and owns are 2."""
 MOST_ENTERED = {"plan": 72, "apply": 90}
 FEWEST_LINES_A_FILE = 95
 TWO = """\

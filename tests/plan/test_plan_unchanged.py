@@ -82,7 +82,7 @@ LIVES = st.one_of(
     st.builds(dict, external_id=st.one_of(OTHER_KEYS, st.just(""), st.just("Ann"))),
     st.builds(dict, created_at=st.sampled_from(["", "2025-02-02T00:00:00Z"])),
     st.builds(dict, fields=st.sampled_from([{}, {"name": "x"}, {"name": "ann", "city": "Ulm"}, {"name": "ann"}])),
-    st.just({"synced": True}),
+    st.just({"integration_id": "crm-1"}),
 )
 RECENT = Recent(NOW_S - 3.0, {"name": RecentWrite("ann", (("x", NOW_S - 3.0),))}).as_json()
 REVERSED = st.sampled_from([BindingState.ACTIVE, BindingState.ARCHIVED]).map(
