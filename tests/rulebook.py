@@ -12,10 +12,10 @@ from api_model import stored
 from story import Ran, ids_of
 
 from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Status
-from reconciler.model.endings import EndReason
 from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import Change
 from reconciler.model.policy import Prune
+from reconciler.model.reasons import EndReason
 from reconciler.plan.server_behavior import known_lag
 
 

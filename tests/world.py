@@ -27,9 +27,9 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.open import open_ledger
 from reconciler.model.core import Desired, EnvironmentRef
-from reconciler.model.endings import Ending
 from reconciler.model.plan import Outcome, Plan
 from reconciler.model.policy import UNBOUNDED, Terms
+from reconciler.model.reasons import Ending
 from reconciler.pipeline import api_change, apply, plan
 from reconciler.pipeline.api_change import RequestResult
 from reconciler.rules import Behaviour

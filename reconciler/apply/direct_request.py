@@ -23,9 +23,9 @@ from reconciler.apply.settle import BEFORE_S, Ambiguous, Customers, Done, Facts,
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import CUSTOMERS, read_customer, read_user, users_path
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, LiveUser, Reason, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Binding, Intent, PutBinding, PutUsers, SeenUser, Write
 from reconciler.model.plan import Change, FieldChange, Outcome
+from reconciler.model.reasons import Ending, EndReason
 
 
 @dataclass(frozen=True, slots=True)

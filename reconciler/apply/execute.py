@@ -23,9 +23,9 @@ from reconciler.errors import ApiFailed
 from reconciler.kinds.kind import canonical_email
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Binding, PutBinding, PutUsers, SeenUser
 from reconciler.model.plan import Change, Outcome, Plan
+from reconciler.model.reasons import Ending, EndReason
 
 
 @dataclass(frozen=True, slots=True)

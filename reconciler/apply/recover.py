@@ -33,9 +33,9 @@ from reconciler.apply.settle import (
 )
 from reconciler.kinds.wire import with_record
 from reconciler.model.core import Action, Address, CustomerId, Live, LiveCustomer, Reason, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Binding, BindingState, Intent, PutIntent, Records, SeenUser, Via
 from reconciler.model.plan import Change, FieldChange
+from reconciler.model.reasons import Ending, EndReason
 
 UsersById = Mapping[CustomerId, tuple[SeenUser, ...]]
 

@@ -13,9 +13,8 @@ from reconciler.errors import ApiFailed, Incomplete, OverBudget, Stop, Stopped, 
 from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer, read_user
 from reconciler.model.core import Action, CustomerId, LiveCustomer, LiveUser, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.plan import Change, FieldChange, Outcome
-from reconciler.model.reasons import ReasonParts
+from reconciler.model.reasons import Ending, EndReason, ReasonParts
 
 CLEARS: Mapping[str, str | None] = {'""': "", "null": None}
 """What is sent to empty a field, by the name under which the ledger learns it; which one works is not documented."""

@@ -39,10 +39,9 @@ from reconciler.errors import (
 from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Address, CustomerId, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Intent, PutIntent, Write
 from reconciler.model.plan import Change
-from reconciler.model.reasons import Cited, FieldCited, ReasonPart, ReasonParts
+from reconciler.model.reasons import Cited, Ending, EndReason, FieldCited, ReasonPart, ReasonParts
 
 _Waiting = tuple[tuple[Write, ...], asyncio.Future[None]]
 

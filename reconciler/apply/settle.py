@@ -18,8 +18,8 @@ from typing import assert_never
 from reconciler.api.times import from_rfc3339
 from reconciler.kinds.kind import CUSTOMER_FIELDS, canonical_email, nearly
 from reconciler.model.core import Action, CustomerId, LiveCustomer
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Intent
+from reconciler.model.reasons import Ending, EndReason
 
 BEFORE_S = 5.0
 """So long before its intent a create is looked for: Date and created_at are rounded, and bounds may be exclusive."""

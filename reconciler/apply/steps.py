@@ -30,7 +30,6 @@ from reconciler.kinds.kind import canonical_email
 from reconciler.kinds.wire import read_customer
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import (
     Binding,
     DropBinding,
@@ -44,6 +43,7 @@ from reconciler.model.ledger import (
     Write,
 )
 from reconciler.model.plan import Change, FieldChange, Outcome
+from reconciler.model.reasons import Ending, EndReason
 
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 

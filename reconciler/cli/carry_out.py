@@ -25,8 +25,8 @@ from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed, OverBudget, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.plan import Change, Outcome, Plan
+from reconciler.model.reasons import Ending, EndReason
 from reconciler.pipeline import apply, plan, resources
 from reconciler.pipeline.apply import stamp
 from reconciler.pipeline.resources import commits_of, origin_of_run, real_clock

@@ -26,7 +26,6 @@ from reconciler.escape import visible
 from reconciler.ledger.base import Copy, Ledger, Meta
 from reconciler.ledger.lock import Holder
 from reconciler.model.core import Address, CustomerId
-from reconciler.model.endings import read_ending, stored_ending
 from reconciler.model.ledger import (
     Binding,
     Intent,
@@ -39,6 +38,7 @@ from reconciler.model.ledger import (
     Tally,
     Write,
 )
+from reconciler.model.reasons import read_ending, stored_ending
 
 KEY_BYTES = 32
 PLAIN = "none"

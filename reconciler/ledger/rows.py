@@ -11,7 +11,6 @@ from typing import Any, LiteralString, assert_never
 
 from reconciler.errors import LedgerFailed, Source
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
-from reconciler.model.endings import read_ending, stored_ending
 from reconciler.model.ledger import (
     LACKED_S,
     Binding,
@@ -35,6 +34,7 @@ from reconciler.model.ledger import (
     Write,
     texts_of,
 )
+from reconciler.model.reasons import read_ending, stored_ending
 
 BINDING_COLUMNS: LiteralString = (
     "external_id, id, live_external_id, created_at, state, project, source, protected, via, written_at, "

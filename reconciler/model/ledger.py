@@ -18,7 +18,7 @@ from reconciler.errors import LedgerFailed, Source
 from reconciler.escape import visible
 from reconciler.many import one_of_many
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
-from reconciler.model.endings import Ending
+from reconciler.model.reasons import Ending
 
 _DECODER = json.JSONDecoder()
 

@@ -26,9 +26,8 @@ from reconciler.model.core import (
     SourceFile,
     Status,
 )
-from reconciler.model.endings import Ending
 from reconciler.model.ledger import Binding, Pass, PutUsers
-from reconciler.model.reasons import BlockedReason, NoteKind, ReasonParts, UnknownKind, check_parts
+from reconciler.model.reasons import BlockedReason, Ending, NoteKind, ReasonParts, UnknownKind, check_parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import Binding, Intent, PutIntent, PutRun, Records, Run
 from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import Ending, EndReason
 from reconciler.pipeline.apply import finished_run
 from reconciler.pipeline.history import created_by_runs, doubted_users
 from reconciler.plan.presence import LISTINGS, Proof, reads_for

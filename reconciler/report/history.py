@@ -9,8 +9,8 @@ from typing import Any
 from reconciler.api.times import rfc3339
 from reconciler.escape import visible
 from reconciler.model.core import Action, Reason, Status
-from reconciler.model.endings import ending_json
 from reconciler.model.ledger import Binding, BindingState, Intent, Run, Tally, entry_before
+from reconciler.model.reasons import ending_json
 from reconciler.model.reports import LaterChange
 from reconciler.report.layout import BLANK, MOST, REASONS, Line, Span, address, aligned, count, line, more, page, shown
 from reconciler.report.messages.failures import ending_text

@@ -7,9 +7,9 @@ from typing import Any
 
 from reconciler.escape import visible
 from reconciler.model.core import Action, Reason, Status
-from reconciler.model.endings import Ending, ending_json
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, Outcome, Stale, StaleReason
+from reconciler.model.reasons import Ending, ending_json
 from reconciler.report.layout import BLANK, MOST, REASONS, Line, Span, address, count, duration, line, more, page
 from reconciler.report.messages.failures import ending_text, outcome_text
 from reconciler.report.messages.plan import blocked_wording

@@ -23,9 +23,9 @@ from rich.progress import Progress as Bar
 from reconciler.clock import Clock
 from reconciler.escape import inert, visible
 from reconciler.model.core import Action, Status
-from reconciler.model.endings import Ending, ending_json
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, Outcome, Plan
+from reconciler.model.reasons import Ending, ending_json
 from reconciler.report.layout import duration
 from reconciler.report.messages.failures import ending_text, outcome_text
 from reconciler.report.redact import masked_change, masked_ending, masked_outcome

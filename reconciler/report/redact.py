@@ -14,11 +14,11 @@ from dataclasses import replace
 from reconciler.errors import Problem
 from reconciler.kinds import KINDS, Personal
 from reconciler.model.core import Address
-from reconciler.model.endings import Ending
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
 from reconciler.model.reasons import (
     BlockedReason,
     Cited,
+    Ending,
     FieldCited,
     FieldValue,
     Likeness,

@@ -16,7 +16,6 @@ from ledgers import OPENERS, Open
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.ledger import (
     LACKED_S,
     Binding,
@@ -38,7 +37,7 @@ from reconciler.model.ledger import (
     Via,
     Write,
 )
-from reconciler.model.reasons import Cited, FieldCited
+from reconciler.model.reasons import Cited, Ending, EndReason, FieldCited
 
 TEXT = st.text(max_size=20) | st.sampled_from(
     ["\0", "a\0b", "'; DROP TABLE bindings; --", "\u202e", "1", "1.0", "\U0001f600"]

@@ -24,9 +24,17 @@ from reconciler.errors import (
     Unreachable,
 )
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
-from reconciler.model.endings import Ending, EndReason, ending_json, read_ending, stored_ending
 from reconciler.model.plan import Change, Outcome
-from reconciler.model.reasons import Cited, FieldCited, FieldValue
+from reconciler.model.reasons import (
+    Cited,
+    Ending,
+    EndReason,
+    FieldCited,
+    FieldValue,
+    ending_json,
+    read_ending,
+    stored_ending,
+)
 from reconciler.report.messages import placeholders
 from reconciler.report.messages.failures import ENDINGS, ending_text, outcome_text
 from reconciler.report.redact import masked_ending

@@ -9,10 +9,9 @@ import pytest
 from command_line import fits
 
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
-from reconciler.model.endings import Ending, EndReason, ending_json
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, Cost, Exceeded, FieldChange, Outcome, Plan
-from reconciler.model.reasons import Cited
+from reconciler.model.reasons import Cited, Ending, EndReason, ending_json
 from reconciler.report.progress import (
     ChangeEnded,
     ChangeStarted,

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 from reconciler.model.core import Action, Address, CustomerId, Reason, Status
-from reconciler.model.endings import Ending, EndReason, ending_json
 from reconciler.model.ledger import Run
 from reconciler.model.plan import Change, FieldChange, Outcome
-from reconciler.model.reasons import Cited
+from reconciler.model.reasons import Cited, Ending, EndReason, ending_json
 from reconciler.report.outcome import outcomes_json, outcomes_text
 
 

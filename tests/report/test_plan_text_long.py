@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
+from reconciler.model.reasons import Ending, EndReason
 from reconciler.report.outcome import outcomes_text
 from reconciler.report.plan_text import plan_text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.model.core import Reason, Status
-from reconciler.model.endings import Ending, EndReason
 from reconciler.model.plan import Outcome
+from reconciler.model.reasons import Ending, EndReason
 from reconciler.report.messages import Wording, worded
 
 _ANSWER = "{request:before}{status}{code:after}{words:colon}{about:colon}{advice:then}"
