@@ -16,6 +16,7 @@ from reconciler.desired.write import Written, write_customers
 from reconciler.documents.scalars import did_you_mean
 from reconciler.errors import Invalid, Problem, ReconcilerError, Source
 from reconciler.escape import visible
+from reconciler.file_patterns import is_customers_file
 from reconciler.gc_pause import without_collector
 from reconciler.input_file import read_file
 from reconciler.model.reports import SheetUpdate
@@ -137,7 +138,7 @@ class _Target:
             check_place(path)
         elif not path.absolute().parent.is_dir():
             raise ReconcilerError(f"{visible(str(path.parent))}: there is no such folder", "make it first")
-        if path.exists() and (not self.folder or any(path.rglob("*.y*ml"))):
+        if path.exists() and not (self.folder and _is_empty(path)):
             found = read_files([out], root=Path.cwd())
             if found.problems:
                 raise Invalid(found.problems)
@@ -152,19 +153,23 @@ class _Target:
 
     def write(self, texts: Mapping[str, str]) -> None:
         """Write files, each whole or not at all; what is there is replaced only if it is what was read."""
-        new = {name: text for name, text in texts.items() if name not in self.contents}
-        for name, text in texts.items():
-            if name in new:
-                continue
-            path = Path(name)
-            if path.read_bytes() != self.contents[name]:
+        for name in texts.keys() & self.contents.keys():
+            if Path(name).read_bytes() != self.contents[name]:
                 raise ReconcilerError(f"{visible(name)}: someone else has written it meanwhile", "run it again")
-            output.replace_file(path.resolve(), text.encode())
+        # New files first: they are written all or none.
+        new = {name: text for name, text in texts.items() if name not in self.contents}
         if self.folder and new and self.out is not None:
             write_folder(Path(self.out), {Path(name).name: text for name, text in new.items()})
-        elif new:
-            ((name, text),) = new.items()
-            output.write_private(Path(name), text)
+        for name, text in texts.items():
+            if name in self.contents:
+                output.replace_file(Path(name).resolve(), text.encode())
+            elif not self.folder:
+                output.write_private(Path(name), text)
+
+
+def _is_empty(folder: Path) -> bool:
+    """Say whether a folder holds no customers file."""
+    return not any(is_customers_file(path.name) for path in folder.rglob("*"))
 
 
 def _fresh(rows: SheetPass, target: _Target) -> tuple[SheetUpdate, dict[str, str]]:
@@ -191,13 +196,19 @@ def _updated(
     rows: SheetPass, sheet_map: SheetMap, target: _Target, *, archive: bool
 ) -> tuple[SheetUpdate, dict[str, str]]:
     """Return the texts of the files that change or are new, by name."""
-    update = Update(target.contents, sheet_map.columns)
+    update = Update(target.contents, sheet_map)
     new = [entry for entry in rows.entries() if not update.compare(entry)]
     update.finish(archive=archive)
     into = "" if target.folder else next(iter(target.contents))
     texts = update.texts(new, into)
     if target.folder and new:
-        texts |= _one_each(new, target)
+        files = _one_each(new, target)
+        if taken := sorted(files.keys() & target.contents.keys()):
+            message = (
+                f"{visible(taken[0])}: another customer is in the file that a new one would get; nothing is written"
+            )
+            raise ReconcilerError(message, "rename that file")
+        texts |= files
     return update.done, texts
 
 

@@ -116,6 +116,13 @@ class SheetMap:
         """Return the rules of the columns that make the key."""
         return {column: ValueRule(column, ("key",), clean=(KEY,)) for column in self.key[1::2]}
 
+    @property
+    def key_form(self) -> re.Pattern[str]:
+        """Return what matches the keys that this map can make: those of another source in the same file are not its."""
+        return re.compile(
+            "".join(".+" if number % 2 else re.escape(part) for number, part in enumerate(self.key)), re.DOTALL
+        )
+
     def joins(self) -> Iterator[tuple[Sequence[ValueRule], Join]]:
         """Yield how other files belong to the sheet, and the rules of what is taken from each."""
         joins: dict[Join, list[ValueRule]] = {}
@@ -192,6 +199,8 @@ class _MapReader:
     def read(self, tree: Mapping[str, Any]) -> SheetMap:
         """Return the map; Invalid where something in it contradicts itself."""
         columns = tree["columns"]
+        if not columns:
+            self.wrong.append((("columns",), "it maps no column", "write a column for each field: `name: Company`"))
         found = SheetMap(
             document=self.document,
             key=self.key(tree["key"]),
@@ -276,7 +285,7 @@ class _MapReader:
         for at, node in enumerate(nodes):
             if ("equals" in node) == ("differs" in node):
                 hint = "write `equals: [Yes]`, or `differs: [No]`"
-                self.wrong.append(((*path, at), "it has not one of `equals` and `differs`", hint))
+                self.wrong.append(((*path, at), "it needs one of `equals` and `differs`", hint))
             words = _words(node.get("equals", node.get("differs", ())))
             found.append(Condition(node["column"], words, "differs" in node, (*path, at, "column")))
         return tuple(found)

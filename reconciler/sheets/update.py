@@ -20,6 +20,7 @@ from reconciler.escape import visible
 from reconciler.kinds import USER
 from reconciler.kinds.kind import CUSTOMER_FIELDS, USER_FIELDS, canonical_email
 from reconciler.model.reports import SheetUpdate
+from reconciler.sheets.map import SheetMap
 
 _ORDER = (*CUSTOMER_KEYS, *(one.name for one in USER.fields))
 _MARKED = "customers"
@@ -46,10 +47,11 @@ class _File:
 class Update:
     """Compares entries with the files that are there, and edits them; `done` is what came of it."""
 
-    def __init__(self, contents: Mapping[str, bytes], managed: Iterable[str]) -> None:
-        """Read the files, by name; `managed` are the fields that the map writes. Invalid where one has errors."""
+    def __init__(self, contents: Mapping[str, bytes], sheet_map: SheetMap) -> None:
+        """Read the files, by name. Invalid where one has errors."""
         self.done = SheetUpdate()
-        self._managed = tuple(managed)
+        self._managed = tuple(sheet_map.columns)
+        self._key_form = sheet_map.key_form
         self._files: dict[str, _File] = {}
         self._where: dict[str, str] = {}
         self._met: set[str] = set()
@@ -118,10 +120,16 @@ class Update:
             yield SetValue((*path, "users"), new)
 
     def finish(self, *, archive: bool) -> None:
-        """Note what is not in the sheet any more, after the last entry; `archive` has it archived."""
+        """
+        Note what is not in the sheet any more, after the last entry; `archive` has it archived.
+
+        A key that the map cannot make is from elsewhere, and is not noted.
+        """
         for key, name in self._where.items():
             entry = _customers(self._files[name].document)[key]
             if key in self._met or not isinstance(entry, Mapping) or entry.get("archived") is True:
+                continue
+            if self._key_form.fullmatch(key) is None:
                 continue
             if archive:
                 self.done.archived.append(key)

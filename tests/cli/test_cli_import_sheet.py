@@ -409,3 +409,48 @@ def test_together_with_match_a_plan_creates_only_who_is_new(shop: Online) -> Non
     assert _import(shop, TWO, "-o", "out.yaml").code == 0
     assert shop.run("plan", "-f", "out.yaml", "--detailed-exitcode").code == 0
     assert len(shop.account()) == 2
+
+
+def test_a_folder_is_edited_in_place_and_nothing_is_written_where_a_new_file_cannot_be(here: Place) -> None:
+    assert _import(here, TWO, "-o", "customers/").code == 0
+    folder = here.folder / "customers"
+    (folder / "c-2.yaml").rename(folder / "c-9.yaml")
+    newer = HEAD + "1,Acme Inc,a@acme.example,2134,yes\n2,Globex,,10001,yes\n9,New,,,yes\n"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    ran = _import(here, newer, "-o", "customers/")
+    assert (ran.code, "c-9.yaml" in ran.err) == (1, True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert _import(here, newer.replace("9,New", "8,New"), "-o", "customers/").code == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["c-1.yaml", "c-8.yaml", "c-9.yaml"]
+    assert "Acme Inc" in (folder / "c-1.yaml").read_text("utf-8")
+
+
+def test_who_is_gone_is_listed_and_archived_where_that_is_wanted(here: Place) -> None:
+    assert _import(here, TWO, "-o", "out.yaml").code == 0
+    fewer = HEAD + "1,Acme,a@acme.example,2134,yes\n2,Globex,,10001,no\n"
+    ran = _import(here, fewer, "-o", "out.yaml")
+    assert "no longer in the sheet, and left as declared: 'c-2'; --gone archive archives it" in ran.err
+    assert (here.folder / "out.yaml").read_text("utf-8") == WRITTEN
+    assert _import(here, fewer, "-o", "out.yaml", "--gone", "archive").code == 0
+    assert (here.folder / "out.yaml").read_text("utf-8") == WRITTEN + "    archived: true\n"
+
+
+def test_an_entry_that_cannot_be_edited_is_named_with_exit_code_two(here: Place) -> None:
+    here.write("out.yaml", "customers:\n  c-1: &one {name: A}\n  x: *one\n")
+    ran = _import(here, TWO, "-o", "out.yaml")
+    assert (ran.code, "not edited: 'c-1': out.yaml: an alias *one elsewhere shares it" in ran.err) == (2, True)
+
+
+def test_a_report_shows_no_digit_of_an_ein(here: Place) -> None:
+    sheet_map = "key: Id\ncolumns: {name: Name, ein: {column: EIN, clean: [ein]}}\n"
+    ran = _import(here, "Id,Name,EIN\n1,A,12345678\n", "-o", "out.yaml", sheet_map=sheet_map)
+    assert "c.csv:2:3: EIN: '########' -> '#########'" in ran.err
+
+
+def test_the_comments_of_file_and_row_follow_the_rows(here: Place) -> None:
+    assert _import(here, TWO, "-o", "out.yaml", "--source").code == 0
+    newer = HEAD + "0,First,,,yes\n1,Acme,a@acme.example,2134,yes\n2,Globex,,10001,yes\n"
+    assert _import(here, newer, "-o", "out.yaml", "--source").code == 0
+    lines = (here.folder / "out.yaml").read_text("utf-8").splitlines()
+    assert [line for line in lines if "#" in line] == ["  c-1:  # c.csv:3", "  c-2:  # c.csv:4", "  c-0:  # c.csv:2"]
+    assert here.run("fmt", "--check", "out.yaml").code == 0

@@ -47,7 +47,7 @@ def _pass(rows: Sequence[Sequence[str]], sheet_map: SheetMap) -> SheetPass:
 
 def _updated(text: str, rows: Sequence[Sequence[str]], *, archive: bool = False) -> tuple[str, Update]:
     sheet_map = read_map(MAP, "map.yaml")
-    update = Update({"c.yaml": text.encode()}, sheet_map.columns)
+    update = Update({"c.yaml": text.encode()}, sheet_map)
     new = [entry for entry in _pass(rows, sheet_map).entries() if not update.compare(entry)]
     update.finish(archive=archive)
     return update.texts(new, "c.yaml").get("c.yaml", text), update
@@ -163,3 +163,10 @@ def test_a_file_of_one_hundred_entries_gets_one_edit() -> None:
     changed = [line for line in text.splitlines() if line not in first.splitlines()]
     assert changed == ["    name: Other"]
     assert yaml.safe_load(text)["customers"]["k50"]["name"] == "Other"
+
+
+def test_a_key_that_the_map_cannot_make_is_from_elsewhere_and_never_gone() -> None:
+    sheet_map = read_map(MAP.replace(b"key: Id", b"key: 'crm-{Id}'"), "map.yaml")
+    update = Update({"c.yaml": b"customers:\n  crm-1: {name: A}\n  by-hand: {name: B}\n"}, sheet_map)
+    update.finish(archive=True)
+    assert update.done.archived == ["crm-1"]
