@@ -18,7 +18,8 @@ from workbench import table, told
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason
 from reconciler.model.plan import Change, FieldChange, Plan
-from reconciler.plan.saved_plan import as_pieces, plan_to_json
+from reconciler.plan.saved_plan import as_pieces
+from reconciler.report.plan_json import plan_to_json
 from reconciler.report.plan_text import plan_text
 
 MOST_TEXT = 0.5

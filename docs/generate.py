@@ -21,6 +21,8 @@ from typing import Any
 import click
 
 from reconciler.cli.app import cli
+from reconciler.report.messages import SPECS, Wording, explanations
+from reconciler.report.messages import plan as plan_messages
 from reconciler.report.messages.failures import ENDINGS
 from reconciler.resources import schema
 
@@ -65,7 +67,7 @@ def pages() -> dict[Path, str]:
         "plan.md": json_file("plan"),
         "result.md": json_file("result"),
         "events.md": json_lines("events"),
-        "reasons.md": endings(),
+        "reasons.md": reasons(),
         "api.md": runpy.run_path(str(REFERENCE.parent / "api_page.py"))["api_page"](),
     }
     paths = {REFERENCE / name: part for name, part in parts.items()}
@@ -111,6 +113,36 @@ def _purpose(room: str) -> str:
     path = ROOT / "reconciler" / room
     text = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8")
     return " ".join((ast.get_docstring(ast.parse(text)) or "").partition("\n\n")[0].split())
+
+
+# --- reasons -----------------------------------------------------------------------------------------
+
+REASONS: tuple[tuple[str, str, Mapping[Any, Wording]], ...] = (
+    ("What is blocked", "In `blocked` of [a plan](plan.md) and of `drift`.", plan_messages.BLOCKED),
+    ("What to know", "In `notes` of [a plan](plan.md).", plan_messages.NOTES),
+    ("What is unknown", "In `unknown` of [a plan](plan.md).", plan_messages.UNKNOWN),
+    ("Why nothing is planned or sent", "The errors of `plan`, `apply` and `drift`.", plan_messages.STOPS),
+    (
+        "How a change ended",
+        "In `apply --format json`, in `--json-events` and in the history. Older runs have a `message` and no code.",
+        ENDINGS,
+    ),
+    ("What drifted", "In `findings` of `drift`.", explanations.DRIFT),
+    ("Why a customer is planned as it is", "In `show --why`.", explanations.REMARKS),
+)
+
+
+def reasons() -> str:
+    """Return each code with its sentence and what to do."""
+    parts = []
+    for title, where, wordings in REASONS:
+        rows = [
+            f"| `{code.value}` | {_cell(plain(one.what))} | {_cell(plain(one.fix)) or '-'} |"
+            for code, one in wordings.items()
+        ]
+        head = f"## {title}\n\n{where}\n\n| Code | What it means | What to do |\n|---|---|---|"
+        parts.append("\n".join([head, *rows]))
+    return "\n\n".join(parts)
 
 
 # --- commands ----------------------------------------------------------------------------------------
@@ -164,15 +196,6 @@ def _help(command: click.Command) -> tuple[str, str]:
     return "\n\n".join(prose), example
 
 
-def endings() -> str:
-    """Return each code of how a change or a run ended, with its sentence and what to do."""
-    rows = [
-        f"| `{code.value}` | {_cell(plain(wording.what))} | {_cell(plain(wording.fix)) or '-'} |"
-        for code, wording in ENDINGS.items()
-    ]
-    return "\n".join(["| Code | What it means | What to do |", "|---|---|---|", *rows])
-
-
 def plain(template: str) -> str:
     """
     Return a template of a message with the names of its parts in it.
@@ -181,7 +204,16 @@ def plain(template: str) -> str:
     '*request*: *status* *code*. See *ids*.'
     """
     joined = {"before": "*{}*: ", "after": " *{}*", "colon": ": *{}*", "then": "; *{}*"}
-    return re.sub(r"\{(\w+):?([^}]*)\}", lambda found: joined.get(found[2], "*{}*").format(found[1]), template)
+    return re.sub(r"\{\{|\}\}|\{(\w+):?([^}]*)\}", lambda found: _part(found, joined), template)
+
+
+def _part(found: re.Match[str], joined: Mapping[str, str]) -> str:
+    """Return what a template shows of one part: its name, or the word for several."""
+    if found[1] is None:
+        return found[0][0]
+    one, bar, several = found[2].partition("|")
+    noun = "" if not one or bar or one in SPECS or one in joined else f" {one}s"
+    return several if bar else joined.get(one, "*{}*").format(found[1]) + noun
 
 
 # --- schemas -----------------------------------------------------------------------------------------

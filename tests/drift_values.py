@@ -8,7 +8,8 @@ from plan_values import DEMO, at
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef
-from reconciler.model.plan import Blocked
+from reconciler.model.plan import Blocked, Unknown
+from reconciler.model.reasons import BlockedReason, FieldValue, UnknownKind
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, DriftReason, Ignored, Moved, Pending, Remark, Rule
 
 WHY = (Remark(DriftReason.NOT_AS_APPLIED),)
@@ -51,13 +52,11 @@ WHOLE = Drift(
         ),
     ),
     pending=(Pending(Action.PATCH, Address("umbrella"), ("city", "state"), at(9)),),
-    blocked=(
-        Blocked(Address("soylent"), "the API cannot change an e-mail", "set it in the dashboard", "email", at(30)),
-    ),
+    blocked=(Blocked(Address("soylent"), BlockedReason.EMAIL_MISSING, field="email", source=at(30)),),
     ignored=(Ignored(_HOOLI, _RULE),),
     expired=(Rule("old-*", date(2025, 1, 31), "a migration", Source("drift.yaml", 5, 3)),),
-    unknown=("who moved a field, as there is no ledger yet",),
-    unobservable=("archives by somebody else",),
+    unknown=(Unknown(UnknownKind.NO_LEDGER),),
+    unobservable=(Unknown(UnknownKind.ARCHIVES_INVISIBLE),),
     managed=6,
     live=8,
 )
@@ -77,6 +76,7 @@ def hostile_drift(value: str) -> Drift:
     """Return a drift in which all that comes from elsewhere is `value`."""
     whom, where, one = Address(value, value), Source(value, 1, 1), CustomerId(value)
     moved = (Moved(value, value, value, value, Cause.DRIFT), Moved(value, None, value, None, Cause.UNKNOWN))
+    parts = {"field": value, "live": FieldValue(value, value), "declared": FieldValue("country", value)}
     rule = Rule(value, date(2026, 1, 31), value, where)
     why = (Remark(DriftReason.APPEARED, {"created_at": value}),)
     findings = tuple(DriftFinding(kind, whom, one, why, moved, where, (one, one)) for kind in DriftKind)
@@ -85,9 +85,9 @@ def hostile_drift(value: str) -> Drift:
         value,
         findings=findings,
         pending=(Pending(Action.PATCH, whom, (value,), where),),
-        blocked=(Blocked(whom, value, value, value, where, (one,)),),
+        blocked=(Blocked(whom, BlockedReason.FIELD_FIXED, parts=parts, field=value, source=where, ids=(one,)),),
         ignored=(Ignored(findings[0], rule),),
         expired=(rule,),
-        unknown=(value,),
-        unobservable=(value,),
+        unknown=(Unknown(UnknownKind.RESTORES_UNCERTAIN, {"customers": value}),),
+        unobservable=(Unknown(UnknownKind.RESTORES_INVISIBLE, {"customers": value}),),
     )

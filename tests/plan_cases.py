@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 
 from reconciler.desired.load import Loaded, load_desired
 from reconciler.errors import Invalid, ReconcilerError
 from reconciler.kinds.wire import compact, read_customer, read_user, with_record
+from reconciler.model.convert import parts_to_json, plan_converter
 from reconciler.model.core import Action, Address, CustomerId, Desired, End, EnvironmentRef, Live, LiveCustomer, Read
 from reconciler.model.ledger import (
     Binding,
@@ -30,10 +31,11 @@ from reconciler.model.ledger import (
     reversals_json,
 )
 from reconciler.model.policy import Lifecycle, Prune, Share, SyncedRules, Terms
+from reconciler.model.reasons import ReasonParts
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.presence import held
-from reconciler.plan.saved_plan import plan_to_json, users_to_json
+from reconciler.report.plan_json import plan_to_json
 
 YAML_FILE = "customers.yaml"
 Option: TypeAlias = Any  # what load_desired takes by name
@@ -97,7 +99,11 @@ def planned(folder: Path) -> Json:
     try:
         return _draft_to_json(drafted(folder))
     except ReconcilerError as error:
-        return {"refused": {"error": type(error).__name__, "message": error.message, "hint": error.hint}}
+        said = {"message": error.message, "hint": error.hint}
+        if error.stop is not None:
+            parts = parts_to_json(plan_converter(), cast("ReasonParts", error.stop.parts))
+            said = {"code": str(error.stop.reason), "parts": parts}
+        return {"refused": {"error": type(error).__name__, **said}}
 
 
 def layout(document: Mapping[str, Any]) -> str:
@@ -245,9 +251,20 @@ def _draft_to_json(draft: Draft) -> Json:
     document["summary"] = {name: number for name, number in document["summary"].items() if number}
     document["files"] = [row["name"] for row in document["files"]]
     document["entries"] = [_entry_to_json(entry) for entry in draft.plan.entries]
-    document["users"] = [users_to_json(row) for row in draft.plan.users]
+    document["users"] = [
+        {"id": row.id, "users": [_user_to_json(user) for user in row.users]} for row in draft.plan.users
+    ]
+    # A case is about what is decided; how it is said is for the tests of the messages.
+    for row in (*document["unknown"], *document["notes"], *document["blocked"]):
+        for key in ("text", "reason", "hint", "values"):
+            row.pop(key, None)
     usual = {"project": "default", "files": [FILE], "out_of_scope": 0}
     return {name: value for name, value in document.items() if value != usual.get(name) and value not in ([], {})}
+
+
+def _user_to_json(user: SeenUser) -> Json:
+    applied = None if user.applied is None else dict(user.applied)
+    return {"email": user.email, "fields": dict(user.fields), "applied": applied}
 
 
 def _read_to_json(read: Read) -> str:

@@ -26,8 +26,20 @@ from reconciler.model.core import (
     SourceFile,
 )
 from reconciler.model.ledger import Binding, BindingState, Records, Via
-from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
+from reconciler.model.plan import (
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    Cost,
+    Exceeded,
+    FieldChange,
+    Note,
+    Plan,
+    Unknown,
+)
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import BlockedReason, FieldValue, NoteKind, UnknownKind
 from reconciler.plan.presence import Sight
 
 FILE = "customers.yaml"
@@ -164,16 +176,17 @@ WHOLE = Plan(
     blocked=(
         Blocked(
             Address("soylent"),
-            "the API cannot change an e-mail",
-            "set it in the dashboard, or write ignore_changes: [email]",
-            "email",
-            at(30),
-            (CustomerId("cus_30"), CustomerId("cus_31")),
+            BlockedReason.NAME_MISSING,
+            field="name",
+            source=at(30),
+            ids=(CustomerId("cus_30"), CustomerId("cus_31")),
         ),
     ),
     limits=(Exceeded("max_archives", 30, 12, "--max-archives 30"),),
-    notes=(Note("no longer managed, stays Boston", Address("acme"), (("city", "Boston"),)),),
-    unknown=("which customers this project managed, as there is no ledger yet",),
+    notes=(
+        Note(NoteKind.FIELD_RELEASED, Address("acme"), parts={"field": "city", "value": FieldValue("city", "Boston")}),
+    ),
+    unknown=(Unknown(UnknownKind.NO_LEDGER),),
     cost=Cost(12, 3, 5.0),
     unchanged=40,
     out_of_scope=2,

@@ -11,36 +11,57 @@ from reconciler.errors import Source
 from reconciler.model.core import CustomerId, DesiredCustomer, Move
 from reconciler.model.ledger import DropBinding
 from reconciler.model.plan import Blocked
+from reconciler.model.reasons import BlockedReason
+
+ALIKE = {
+    BlockedReason.LIKE_ARCHIVED_KEY,
+    BlockedReason.LIKE_CUSTOMER,
+    BlockedReason.LIKE_FORMER_KEY,
+    BlockedReason.LIKE_SEVERAL,
+    BlockedReason.LIKE_NEW_CUSTOMER,
+    BlockedReason.LIKE_NEW_KEY,
+    BlockedReason.LIKE_NEW_KEY_ARCHIVED,
+}
+TO_RELEASE = {
+    BlockedReason.BINDING_EXTERNAL_ID_CHANGED,
+    BlockedReason.BINDING_EXTERNAL_ID_LOST,
+    BlockedReason.BOUND_TO_BLOCKED_KEY,
+    BlockedReason.BOUND_TO_OTHER_PROJECT,
+}
+"""A binding of another project, or one that no longer holds."""
+TO_FORGET = {
+    BlockedReason.OWNED_ONCE_FORGOTTEN,
+    BlockedReason.REMOVED_BUT_PROTECTED,
+    BlockedReason.REMOVED_BUT_PROTECTED_BY_POLICY,
+}
 
 
 def follow(story: Story, blocked: Iterable[Blocked]) -> None:
-    """Do what each item says, one way where it offers several; AssertionError for a hint that this does not know."""
+    """Do what each item says, one way where it offers several; AssertionError for a reason that this does not know."""
     for one in blocked:
         _follow(story, one)
 
 
 def _follow(story: Story, blocked: Blocked) -> None:
     """Do what one item says."""
-    key, hint = blocked.address.external_id, blocked.hint
+    key, reason = blocked.address.external_id, blocked.reason
     entry = story.desired.customers.get(key)
-    if "distinct_from" in hint:
+    if reason in ALIKE:
         _decide(story, blocked)
-    elif "plan again in a minute" in hint:
+    elif reason is BlockedReason.CREATE_IN_DOUBT:
         story.settle()
-    elif "state rm" in hint:
-        # A binding of another project, or one that no longer holds.
+    elif reason in TO_RELEASE:
         rows = [name for name, row in _rows(story).items() if name == key or row in blocked.ids]
         _write(story, [DropBinding(name) for name in rows])
     elif entry is None:
-        assert "forget:" in hint or "declare the one to keep" in hint, hint
-        if "forget:" in hint:
-            named = story.world.api.account.find(blocked.ids[0]) if "`forget:` too" in hint else None
-            name = key if named is None else named.external_id
-            forget = {**story.desired.forget, name: Source("customers.yaml", 60, 10)}
-            story.desired = replace(story.desired, forget=forget)
-        else:
+        if reason is BlockedReason.OWNED_BY_SEVERAL:
             chosen = ([one for one in blocked.ids if _active(story, one)] or list(blocked.ids))[0]
             _put(story, DesiredCustomer(key, {"name": "A"}, Source("customers.yaml", 70, 3), id=chosen))
+        else:
+            assert reason in TO_FORGET, reason
+            named = blocked.parts.get("external_id", key)
+            forget = {**story.desired.forget, str(named): Source("customers.yaml", 60, 10)}
+            story.desired = replace(story.desired, forget=forget)
     else:
         _mend(story, entry, blocked)
 
@@ -62,32 +83,42 @@ def _decide(story: Story, blocked: Blocked) -> None:
 
 def _mend(story: Story, entry: DesiredCustomer, blocked: Blocked) -> None:
     """Do what an item says of an entry."""
-    hint = blocked.hint
-    if f"ignore_changes: [{blocked.field}]" in hint:
-        assert blocked.field is not None
-        _put(story, _ignoring(entry, blocked.field, blocked.address.email))
-    elif "add `name:`" in hint:
-        _put(story, replace(entry, fields={**entry.fields, "name": "A"}))
-    elif "restore it in the dashboard" in hint:
-        _restore(story, entry.external_id)
-    elif "protect: false" in hint:
-        _put(story, replace(entry, protect=False))
-    elif "declare `archived: true`" in hint:
-        _put(story, replace(entry, archived=True))
-    elif "delete `archived: true`" in hint:
-        _put(story, replace(entry, archived=False))
-    elif "see in the dashboard that it is active and the other archived" in hint:
-        chosen = ([one for one in blocked.ids if _active(story, one)] or list(blocked.ids))[0]
-        _put(story, replace(entry, id=chosen))
-        _archive(story, [one for one in blocked.ids if one != chosen])
-        if story.world.api.account.find(chosen) is not None:
-            story.world.api.account.restore(chosen)
-            story.settle()
-    elif "keep one of the entries" in hint:
-        _drop(story, entry.external_id)
-    else:
-        assert "remove the line" in hint, hint
-        _put(story, replace(entry, id=None))
+    match blocked.reason:
+        case (
+            BlockedReason.FIELD_FIXED
+            | BlockedReason.USER_FIXED
+            | BlockedReason.VALUE_REFUSED
+            | BlockedReason.VALUE_UNSTABLE
+        ):
+            assert blocked.field is not None
+            _put(story, _ignoring(entry, blocked.field, blocked.address.email))
+        case BlockedReason.NAME_MISSING | BlockedReason.NAME_MISSING_FOR_RESTORE:
+            _put(story, replace(entry, fields={**entry.fields, "name": "A"}))
+        case BlockedReason.EXTERNAL_ID_TAKEN:
+            _restore(story, entry.external_id)
+        case BlockedReason.PROTECTED:
+            _put(story, replace(entry, protect=False))
+        case BlockedReason.RESTORE_REVERSED:
+            _put(story, replace(entry, archived=True))
+        case BlockedReason.ARCHIVE_REVERSED | BlockedReason.PROTECTED_BY_POLICY:
+            _put(story, replace(entry, archived=False))
+        case (
+            BlockedReason.KEYS_BOUND_APART
+            | BlockedReason.INACTIVE_BESIDE_ACTIVE
+            | BlockedReason.MOVED_BESIDE_ANOTHER
+            | BlockedReason.EXTERNAL_ID_ON_SEVERAL
+        ):
+            chosen = ([one for one in blocked.ids if _active(story, one)] or list(blocked.ids))[0]
+            _put(story, replace(entry, id=chosen))
+            _archive(story, [one for one in blocked.ids if one != chosen])
+            if story.world.api.account.find(chosen) is not None:
+                story.world.api.account.restore(chosen)
+                story.settle()
+        case BlockedReason.ID_OF_SEVERAL_KEYS | BlockedReason.EXTERNAL_ID_OF_SEVERAL_KEYS:
+            _drop(story, entry.external_id)
+        case _:
+            assert blocked.reason is BlockedReason.ID_UNKNOWN, blocked.reason
+            _put(story, replace(entry, id=None))
 
 
 def _ignoring(entry: DesiredCustomer, field: str, email: str | None) -> DesiredCustomer:

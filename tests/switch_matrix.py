@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +21,7 @@ from reconciler.model.core import Desired, DesiredUser, Status
 from reconciler.model.plan import Change
 from reconciler.model.policy import Share
 from reconciler.report.messages.failures import outcome_text
+from reconciler.report.messages.plan import blocked_wording
 from reconciler.rules import Behaviour, Clears, ExternalIds, Paging, Synced, Unique, UserUnique
 from reconciler.rules.questions import QUESTIONS
 
@@ -275,7 +276,8 @@ def wrong(told: Told) -> Iterator[str]:
 def stuck(phase: Phase) -> dict[Stuck, str]:
     """Return what the last run of a phase did not reach, with the words that say why."""
     ran = phase.last
-    blocked = {(str(row.address), row.field or ""): f"{row.reason}; {row.hint}" for row in ran.applied.plan.blocked}
+    rows = ran.applied.plan.blocked
+    blocked = {(str(row.address), row.field or ""): "; ".join(astuple(blocked_wording(row))) for row in rows}
     return blocked | {
         (str(one.change.address), str(one.change.action)): outcome_text(one)
         for one in ran.applied.outcomes
@@ -290,7 +292,7 @@ def _unexplained(ways: Behaviour, phase: Phase) -> Iterator[str]:
     yield from (f"{one} is not reached, and nothing says why" for one, words in found.items() if not words.strip(" ;"))
     if phase.last.applied.halt:
         yield f"the run stopped: {phase.last.applied.halt}"
-    yield from (f"{row.address}: no way out" for row in phase.last.applied.plan.blocked if not row.hint)
+    yield from (f"{row.address}: no way out" for row in phase.last.applied.plan.blocked if not blocked_wording(row).fix)
 
 
 def impossible(ways: Behaviour, phase: str) -> set[Stuck]:

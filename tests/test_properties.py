@@ -22,8 +22,10 @@ from reconciler.errors import Source
 from reconciler.model.core import Action, Desired, DesiredCustomer, DesiredUser, Reading, SourceFile, Status
 from reconciler.model.ledger import BindingState
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import BlockedReason
 from reconciler.plan.server_behavior import LAG_S
 
+PROTECTED = {BlockedReason.PROTECTED, BlockedReason.REMOVED_BUT_PROTECTED}
 ROUNDS = 8
 """A way out may uncover what was hidden behind the block: who it is, then what differs, then what the server keeps."""
 
@@ -76,7 +78,7 @@ def test_a_plan_applied_leaves_nothing_to_plan(
         first, second, *rest = (one.settled_run() for _ in range(3 + 2 * dark))
         # What differs after a restore was not to be seen before; a protection is lifted only once that is applied.
         restored = {change.address for change in first.applied.plan.changes if change.action is Action.RESTORE}
-        lifted = {row.address for row in first.applied.plan.blocked if "it is protected" in row.reason}
+        lifted = {row.address for row in first.applied.plan.blocked if row.reason in PROTECTED}
         # Of two candidates none is chosen; where the plan archives one of them for another key, the other is left.
         gone = {change.id for change in first.applied.plan.changes if change.action is Action.ARCHIVE}
         freed = {row.address for row in first.applied.plan.blocked if gone.intersection(row.ids)}
@@ -117,7 +119,7 @@ def test_after_any_faults_nothing_is_doubled_and_two_runs_without_faults_end_eve
         assert one.world.api.complaints == []
         assert first.ended(Status.IN_DOUBT) == []
         assert second.records.intents == ()
-        assert [row for row in first.applied.plan.blocked if "in doubt" in row.reason] == []
+        assert [row for row in first.applied.plan.blocked if row.reason is BlockedReason.CREATE_IN_DOUBT] == []
         assert left([second, *rest][-2], rest[-1]) == []
 
 

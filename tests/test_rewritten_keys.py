@@ -13,6 +13,7 @@ from reconciler.apply import direct_request
 from reconciler.emulator.faults import Fault, On, Scripted
 from reconciler.model.core import Status
 from reconciler.report.messages.failures import outcome_text
+from reconciler.report.messages.plan import blocked_wording
 from reconciler.rules import Behaviour, ExternalIds, Unique
 
 LOWERS = Behaviour(external_ids=ExternalIds.LOWERED, unique=Unique.NONE)
@@ -107,7 +108,7 @@ def test_without_a_ledger_nobody_is_created_beside_who_carries_nearly_the_key(
         world.lose_ledger()
     (one,) = world.api.customers()
     (blocked,) = world.plan(desired, TERMS).blocked
-    assert (blocked.ids, f"`id: {one.id}`" in blocked.hint) == ((one.id,), True)
+    assert (blocked.ids, f"`id: {one.id}`" in blocked_wording(blocked).fix) == ((one.id,), True)
 
 
 @pytest.mark.parametrize("kept", [ExternalIds.TRIMMED, ExternalIds.LOWERED])

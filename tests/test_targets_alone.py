@@ -20,6 +20,7 @@ from world import REF, Stages, World, done
 from reconciler.errors import Incomplete, Refused, Source
 from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Move, Reading, SourceFile
 from reconciler.model.policy import Share, Terms
+from reconciler.model.reasons import NoteKind
 from reconciler.pipeline import plan
 from reconciler.plan.server_behavior import LEARNING
 
@@ -72,7 +73,7 @@ def test_a_plan_of_targets_that_were_read_alone_says_so_and_does_as_much(tmp_pat
     world = adopted(tmp_path)
     applied = world.apply(declared(city="Chicago"), terms("acme", "hooli"))
     assert [str(change.address) for change in applied.plan.changes] == ["acme", "hooli"]
-    assert [note.kind.partition(";")[0] for note in applied.plan.notes] == ["only the targets were read"]
+    assert [note.kind for note in applied.plan.notes] == [NoteKind.ONLY_TARGETS_READ]
     assert done(applied.outcomes)
     assert world.plan(declared(city="Chicago"), terms("acme", "hooli")).changes == ()
 

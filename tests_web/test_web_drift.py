@@ -16,7 +16,7 @@ def test_it_shows_every_entry_of_the_drift_and_asks_nobody(opened: Open) -> None
     report = opened(WHOLE)
     assert (report.addresses(), report.count()) == (ALL, "8 entries")
     assert report.page.inner_text("h1").startswith("Drift: 1 changed")
-    assert report.page.inner_text(".alert").startswith("Not known: who moved")
+    assert report.page.inner_text(".alert").startswith("Unknown: There is no ledger yet")
     assert (report.asked, report.complaints) == ([], [])
 
 

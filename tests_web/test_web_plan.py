@@ -32,7 +32,7 @@ def test_it_shows_every_entry_of_the_plan_and_asks_nobody(opened: Open) -> None:
     report = opened(WHOLE)
     assert (report.addresses(), report.count()) == (ALL, "8 entries")
     assert report.page.inner_text("h1").startswith("Plan: 1 to create, 2 users")
-    assert report.page.inner_text(".alert").startswith("Not known: which customers")
+    assert report.page.inner_text(".alert").startswith("Unknown: There is no ledger yet")
     assert (report.asked, report.complaints) == ([], [])
 
 

@@ -28,8 +28,9 @@ from reconciler.pipeline.plan import Planned
 from reconciler.pipeline.sealed_plan import unsealed
 from reconciler.plan.presence import Lacked, lacked_by
 from reconciler.plan.revalidate import Earlier, check_account, earlier_of, revalidate
-from reconciler.plan.saved_plan import AGAIN, SavedPlan, load
+from reconciler.plan.saved_plan import SavedPlan, load
 from reconciler.report.layout import count
+from reconciler.report.messages.plan import AGAIN
 from reconciler.report.outcome import stale_text
 from reconciler.settings import Environment, Options, Settings
 

@@ -31,9 +31,9 @@ from reconciler.pipeline import apply, plan, resources
 from reconciler.pipeline.apply import stamp
 from reconciler.pipeline.resources import commits_of, origin_of_run, real_clock
 from reconciler.plan.limits import dangers
-from reconciler.plan.saved_plan import AGAIN
 from reconciler.report.layout import count, until
 from reconciler.report.messages.failures import ending_text
+from reconciler.report.messages.plan import AGAIN
 from reconciler.report.outcome import outcomes_json, outcomes_text
 from reconciler.report.plan_text import bindings_phrase, needed_text, plan_text
 from reconciler.report.progress import (

@@ -20,7 +20,6 @@ from reconciler.desired.accept import Left, accept_drift
 from reconciler.desired.files import read_files
 from reconciler.desired.write import Written, write_customers
 from reconciler.documents.edit import SetValue
-from reconciler.documents.scalars import quoted
 from reconciler.errors import LedgerFailed, Locked, Refused
 from reconciler.escape import visible
 from reconciler.ledger.base import Ledger
@@ -30,10 +29,11 @@ from reconciler.model.reports import Drift
 from reconciler.pipeline import resources
 from reconciler.pipeline.plan import Planned
 from reconciler.plan.drift import drift_of, without_ignored
-from reconciler.plan.scope import NOBODY, Seen, rules_of_nobody
+from reconciler.plan.scope import Seen, rules_of_nobody
 from reconciler.report.drift import Message, drift_json, drift_junit, drift_text, message_of, state_of
 from reconciler.report.drift_page import drift_html, drift_markdown
 from reconciler.report.layout import count
+from reconciler.report.messages.plan import matches_nobody_text
 from reconciler.resources import to_install
 from reconciler.settings import Options
 from reconciler.settings.project import read_rules
@@ -174,9 +174,8 @@ def run(
         seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
         drift = without_ignored(drift_of(planned.plan, seen), rules, today)
         show(drift, form, redact=redact)
-        for rule, hint in rules_of_nobody(rules, loaded.desired, planned.live, planned.records):
-            said = f"{rule.source}: {quoted(rule.key)} {NOBODY}{f'; {hint}' if hint else ''}"
-            output.say(f"warning: {said}")
+        for rule, near in rules_of_nobody(rules, loaded.desired, planned.live, planned.records):
+            output.say(f"warning: {rule.source}: {matches_nobody_text(rule.key, near)}")
         if accept:
             ctx.exit(take_over(session, loaded.desired, drift))
         keep_learned(session, planned)

@@ -116,11 +116,13 @@ def report(text: str) -> None:
 def warn_of_nobody(selectors: Sequence[str], keys: Callable[[], Iterable[str]]) -> None:
     """Write to stderr which selectors of the command line select none of `keys`, with the key that may be meant."""
     from reconciler.documents.scalars import quoted
+    from reconciler.model.core import Address
     from reconciler.plan.scope import MOST_NOTED, matching_nobody, nearest
 
     for one in matching_nobody(selectors, keys)[:MOST_NOTED]:
-        hint = nearest(one, keys)
-        say(f"warning: {quoted(one)} matches no customer{f'; {hint}' if hint else ''}")
+        near = nearest(one, keys)
+        hint = f"; did you mean {quoted(str(Address(near)))}?" if near else ""
+        say(f"warning: {quoted(one)} matches no customer{hint}")
 
 
 def fitted(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:

@@ -23,10 +23,9 @@ from reconciler.pipeline.sealed_plan import check_keys, sealed
 from reconciler.plan.limits import with_fit
 from reconciler.plan.presence import Lacked
 from reconciler.plan.revalidate import evidence_of
-from reconciler.plan.saved_plan import as_pieces, plan_to_json, save
+from reconciler.plan.saved_plan import as_pieces, save
 from reconciler.plan.server_behavior import known_lag
 from reconciler.report.plan_text import plan_text
-from reconciler.report.redact import masked_plan
 from reconciler.settings import Options
 
 
@@ -106,9 +105,18 @@ def run(
             lineage = "" if ledger.meta is None else ledger.meta.lineage
         kept = keep_learned(session, planned)
     if out is not None:
+        from reconciler.report.plan_json import plan_to_json
+
         nonce, refresh = uuid4().hex, options.refresh_users
         evidence = evidence_of(planned.plan.changes, planned.live, planned.records, lineage)
-        text = save(planned.plan, planned.live.read_at, nonce, refresh_users=refresh, evidence=evidence)
+        text = save(
+            plan_to_json(planned.plan),
+            planned.plan,
+            planned.live.read_at,
+            nonce,
+            refresh_users=refresh,
+            evidence=evidence,
+        )
         output.write_private(out, sealed(text, environment))
     elif not kept:
         planned = with_second_listing(planned, environment.terms(options))
@@ -129,7 +137,9 @@ def run(
 def show(plan: Plan, form: str, *, redact: bool) -> None:
     """Print a plan; with `--quiet` no text where there is nothing to do, and nothing to say of it."""
     if form == "json":
-        output.pieces(as_pieces(plan_to_json(plan, mask=masked_plan if redact else None)))
+        from reconciler.report.plan_json import plan_to_json
+
+        output.pieces(as_pieces(plan_to_json(plan, redact=redact)))
     elif not output.quiet() or plan.changes or plan.bindings or wants_eyes(plan):
         output.result(plan_text(plan, width=output.width(), color=output.color(), redact=redact))
 

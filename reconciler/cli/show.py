@@ -10,8 +10,6 @@ from reconciler.model.core import Address, DesiredCustomer
 from reconciler.pipeline import inspect, resources
 from reconciler.pipeline.history import last_move
 from reconciler.plan.explain import alike, explain
-from reconciler.plan.saved_plan import plan_to_json
-from reconciler.report.redact import masked_plan
 from reconciler.report.replies import reply_text
 from reconciler.report.show import CustomerView, customer_json, customer_text, explanation_json, explanation_text
 from reconciler.settings import Environment, Options, Settings
@@ -49,7 +47,9 @@ def explain_key(
         what = "customer" if address.email is None else "user"
         raise ReconcilerError(f"{key}: no such {what} is declared, live or recorded", hint)
     if form == "json":
-        plan = plan_to_json(told.outcome, mask=masked_plan if redact else None)
+        from reconciler.report.plan_json import plan_to_json
+
+        plan = plan_to_json(told.outcome, redact=redact)
         output.json_result(explanation_json(told, plan, redact=redact))
     else:
         output.result(explanation_text(told, width=output.width(), color=output.color(), redact=redact))

@@ -22,11 +22,10 @@ from reconciler.model.reports import LaterChange
 from reconciler.pipeline import plan, resources
 from reconciler.pipeline.history import archived_by_runs, named_run, undoable
 from reconciler.plan.deduplicate import Choice, found_twice, make_single
-from reconciler.plan.saved_plan import as_pieces, plan_to_json
+from reconciler.plan.saved_plan import as_pieces
 from reconciler.plan.undo import AGAIN, later_changes, make_undo
 from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
 from reconciler.report.history import later_json, later_text
-from reconciler.report.redact import masked_plan
 from reconciler.settings import Options
 
 
@@ -88,7 +87,9 @@ def _later(session: Session, ledger: Ledger, run: Run, planned: plan.Planned) ->
 def _shown(run: Run, later: Sequence[LaterChange], planned: Plan, form: str, *, redact: bool) -> None:
     """Print what happened since a run, and the plan that undoes it."""
     if form == "json":
-        document = plan_to_json(planned, mask=masked_plan if redact else None)
+        from reconciler.report.plan_json import plan_to_json
+
+        document = plan_to_json(planned, redact=redact)
         output.pieces(as_pieces({**document, "since": later_json(later, redact=redact)}))
         return
     output.result(later_text(run, later, width=output.width(), color=output.color(), redact=redact))

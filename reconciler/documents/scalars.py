@@ -48,11 +48,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("emial", ["name", "email"])
     "did you mean 'email'?"
     """
+    near = nearest_word(word, known)
+    return f"did you mean {quoted(near)}?" if near else ""
+
+
+def nearest_word(word: str, known: Iterable[str]) -> str:
+    """
+    Return the known word nearest to `word`, "" where none is near.
+
+    >>> nearest_word("emial", ["name", "email"])
+    'email'
+    """
     length = len(word)
     candidates = tuple(one for one in known if abs(len(one) - length) <= 1 + length // 3)
     # Two long words take minutes to compare.
-    near = _nearest(word, candidates) if length <= _COMPARED else None
-    return f"did you mean {quoted(near)}?" if near else ""
+    return (_nearest(word, candidates) or "") if length <= _COMPARED else ""
 
 
 # A mistake is often made a thousand times.

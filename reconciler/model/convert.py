@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, TypeAlias, TypeVar
+from functools import cache, partial
+from typing import Any, TypeAlias, TypeVar, get_args, get_origin
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from reconciler.errors import Source
 from reconciler.model.core import Address
+from reconciler.model.plan import BindingChange, Change, Cost, FieldChange, Fit, Rename, Unverified
 from reconciler.model.reasons import Cited, Likeness, Moment, ReasonParts
 
 Json = dict[str, Any]
@@ -43,6 +45,7 @@ def new_converter() -> Converter:
     made = Converter(detailed_validation=False, omit_if_default=True, unstruct_collection_overrides={tuple: list})
     for kind in (str, bool, int, float):
         made.register_structure_hook(kind, _only(kind))
+    made.register_structure_hook_func(_is_tuple, partial(_tuple, made))
     made.register_structure_hook(StrEnum, lambda value, cls: cls(value))
     made.register_unstructure_hook(StrEnum, str)
     made.register_unstructure_hook(Address, str)
@@ -77,8 +80,61 @@ def _only(kind: type[Noun]) -> Callable[[object, object], Noun]:
     return read
 
 
+def _is_tuple(cls: object) -> bool:
+    """Say whether a field is declared as a tuple of one type."""
+    origin: object = get_origin(cls)
+    return origin is tuple
+
+
+def _tuple(made: Converter, value: object, cls: type) -> tuple[Any, ...]:
+    """Return a tuple of one type; an object, or a text, is none."""
+    if not isinstance(value, list):
+        raise ValueError("list expected")  # noqa: TRY004 - as anything else that is not of its type
+    kind = get_args(cls)[0]
+    read = made.get_structure_hook(kind)
+    return tuple(read(item, kind) for item in value)
+
+
 def read_text(value: object) -> str:
     """Return a value that is text; ValueError where it is not."""
     if isinstance(value, str):
         return value
     raise ValueError("text expected")
+
+
+@cache
+def plan_converter() -> Converter:
+    """Return what writes the values of a plan, those apart that `report` says in words, and reads its changes."""
+    made = new_converter()
+    declare(made, FieldChange, before=ALWAYS, after=ALWAYS, cause=ALWAYS)
+    declare(made, Change, fields=ALWAYS)
+    made.register_structure_hook(Change, make_dict_structure_fn(Change, made, source=NEVER))
+    change = made.get_unstructure_hook(Change)
+    made.register_unstructure_hook(Change, partial(_change, change))
+    declare(made, BindingChange, origin=renamed("from"))
+    declare(made, Rename, origin=renamed("from"))
+    declare(made, Fit, max_duration_s=renamed("max_duration_seconds"))
+    made.register_unstructure_hook(Cost, partial(_cost, made))
+    made.register_unstructure_hook(Unverified, _unverified)
+    return made
+
+
+def _change(written: Callable[[Change], Json], change: Change) -> Json:
+    """Return the JSON of a change: with its external_id after its address, which may be a user's."""
+    first = {"action": str(change.action), "address": str(change.address)}
+    return {**first, "external_id": change.address.external_id, **written(change)}
+
+
+def _cost(made: Converter, cost: Cost) -> Json:
+    """Return the JSON of the price; `seconds` is what the requests take at the rate."""
+    # 5.0 is written 5: the rate is a number that people read.
+    rate = int(cost.rate_per_s) if cost.rate_per_s.is_integer() else cost.rate_per_s
+    seconds = round(cost.seconds, 3)
+    price = {"requests": cost.requests, "seconds": seconds, "rate_per_second": rate, "overhead": cost.overhead}
+    return price if cost.fit is None else {**price, "fits_in": made.unstructure(cost.fit)}
+
+
+def _unverified(one: Unverified) -> Json:
+    """Return the JSON of a customer whose state cannot be verified yet."""
+    times = {"written_seconds_ago": round(one.ago_s, 3), "verifiable_in_seconds": round(one.left_s, 3)}
+    return {"address": str(one.address), "id": one.id, **times}

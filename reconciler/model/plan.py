@@ -290,6 +290,9 @@ class Outcome:
     id: CustomerId | None = None
 
 
+FORMAT_VERSION = "2"
+"""The version of the public form of a plan."""
+
 _FREE = Cost(requests=0, overhead=0, rate_per_s=5.0)
 
 
@@ -321,7 +324,7 @@ class Plan:
     blocked: tuple[Blocked, ...] = ()
     limits: tuple[Exceeded, ...] = ()
     notes: tuple[Note, ...] = ()
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
     cost: Cost = _FREE
     unchanged: int = 0
     out_of_scope: int = 0
@@ -388,22 +391,17 @@ class Stale:
     now: Change | None = None
 
 
-def unverified_text(customers: Sequence[Unverified]) -> str:
+def unverified_parts(customers: Sequence[Unverified]) -> ReasonParts:
     """
-    Return how many customers cannot be verified yet, and how long ago they were written.
+    Return how many customers cannot be verified yet, and how long ago they were written: at least, and at most.
 
     >>> from reconciler.model.core import Address, CustomerId
     >>> acme, globex = (Unverified(Address(key), CustomerId(key), at, 1.0) for key, at in (("a", 3.4), ("b", 0.2)))
-    >>> unverified_text([acme])
-    '1 customer was written 3 s ago; its state cannot be verified yet'
-    >>> unverified_text([acme, globex])
-    '2 customers were written 1 to 3 s ago; their state cannot be verified yet'
+    >>> unverified_parts([acme]), unverified_parts([acme, globex])
+    ({'customers': 1, 'ages_s': (3,)}, {'customers': 2, 'ages_s': (1, 3)})
     """
     ages = sorted({max(1, round(one.ago_s)) for one in customers})
-    ago = f"{ages[0]} to {ages[-1]} s ago" if len(ages) > 1 else f"{ages[0]} s ago"
-    if len(customers) == 1:
-        return f"1 customer was written {ago}; its state cannot be verified yet"
-    return f"{len(customers)} customers were written {ago}; their state cannot be verified yet"
+    return {"customers": len(customers), "ages_s": tuple(ages) if len(ages) == 1 else (ages[0], ages[-1])}
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,31 +112,136 @@ def quoted_values(parts: ReasonParts) -> tuple[tuple[str, str], ...]:
 class BlockedReason(ReasonCode):
     """Why something that should be done cannot be done."""
 
+    # Who it is.
+    BINDING_EXTERNAL_ID_CHANGED = "binding_external_id_changed", "key", "id", "external_id", "recorded"
+    BINDING_EXTERNAL_ID_LOST = "binding_external_id_lost", "key", "id", "recorded"
+    BOUND_TO_BLOCKED_KEY = "bound_to_blocked_key", "id", "key"
+    BOUND_TO_OTHER_PROJECT = "bound_to_other_project", "id", "key", "project", "file"
+    EXTERNAL_ID_ON_SEVERAL = "external_id_on_several", "ids"
+    EXTERNAL_ID_OF_SEVERAL_KEYS = "external_id_of_several_keys", "keys", "external_id"
+    ID_OF_SEVERAL_KEYS = "id_of_several_keys", "keys", "id"
+    ID_UNKNOWN = "id_unknown", "id"
+    INACTIVE_BESIDE_ACTIVE = "inactive_beside_active", "id", "rivals"
+    KEYS_BOUND_APART = "keys_bound_apart", "keys", "ids"
+    MOVED_BESIDE_ANOTHER = "moved_beside_another", "id", "rivals"
+
+    # Whether it is there already.
+    CREATE_IN_DOUBT = "create_in_doubt"
+    EXTERNAL_ID_TAKEN = "external_id_taken", "answer"
+    LIKE_ARCHIVED_KEY = "like_archived_key", "key", "likes", "former"
+    LIKE_CUSTOMER = "like_customer", "key", "likes"
+    LIKE_FORMER_KEY = "like_former_key", "key", "likes"
+    LIKE_SEVERAL = "like_several", "key", "likes"
+    LIKE_NEW_CUSTOMER = "like_new_customer", "key", "likes"
+    LIKE_NEW_KEY = "like_new_key", "key", "likes"
+    LIKE_NEW_KEY_ARCHIVED = "like_new_key_archived", "key", "likes", "former"
+    MAY_EXIST = "may_exist", "listings"
+
+    # What its create lacks.
+    EMAIL_MISSING = "email_missing"
     NAME_MISSING = "name_missing"
+    NAME_MISSING_FOR_RESTORE = "name_missing_for_restore"
+
+    # What the API, or the server, does not let be changed.
+    FIELD_FIXED = "field_fixed", "field", "live", "declared"
+    USER_FIXED = "user_fixed", "field", "live", "declared"
+    VALUE_REFUSED = "value_refused", "field", "live", "declared"
+    VALUE_UNSTABLE = "value_unstable", "field", "declared", "runs", "seen"
+
+    # What keeps it from being archived, restored or forgotten.
+    ARCHIVE_REVERSED = "archive_reversed", "key", "times"
+    OWNED_BY_SEVERAL = "owned_by_several", "ids"
+    OWNED_ONCE_FORGOTTEN = "owned_once_forgotten", "id", "external_id"
+    PROTECTED = "protected", "key"
+    PROTECTED_BY_POLICY = "protected_by_policy"
+    REMOVED_BUT_PROTECTED = "removed_but_protected", "key"
+    REMOVED_BUT_PROTECTED_BY_POLICY = "removed_but_protected_by_policy", "at"
+    RESTORE_REVERSED = "restore_reversed", "key", "times"
     SYNCED_ACTIVE = "synced_active"
 
 
 class NoteKind(ReasonCode):
     """What a reader of a plan should know, and need not act on."""
 
-    GONE_AND_INACTIVE = "gone_and_inactive"
+    # Of a customer.
+    ABSENT_ALREADY = "absent_already"
+    DISTINCT_FROM_NOBODY = "distinct_from_nobody", "name"
+    EXTERNAL_ID_DIFFERS = "external_id_differs", "id", "external_id"
+    EXTERNAL_ID_EMPTY = "external_id_empty", "id"
+    FIELD_RELEASED = "field_released", "field", "value"
+    FORGOTTEN_LATER = "forgotten_later"
+    LISTED_THOUGH_ARCHIVED = "listed_though_archived"
+    LOOKS_LIKE = "looks_like", "key", "likes"
+    LOOKS_LIKE_UNREAD = "looks_like_unread", "likes"
+    REMOVED_AND_INACTIVE = "removed_and_inactive"
+    REMOVED_BUT_RESTORED = "removed_but_restored"
+    SYNCED = "synced"
     SYNCED_FIELD = "synced_field", "field", "held", "declared"
     SYNCED_ARCHIVE = "synced_archive"
     SYNCED_RESTORE = "synced_restore"
     SYNCED_ARCHIVED = "synced_archived"
     SYNCED_RELEASED = "synced_released"
+    USER_RELEASED = "user_released"
+
+    # Of the whole plan.
+    API_KEY_CHANGED = "api_key_changed", "live", "bound"
+    ARCHIVED_UNCONFIRMED = "archived_unconfirmed", "keys"
+    LISTED_TWICE = "listed_twice", "requests"
+    LISTING_OF_ARCHIVED_UNKNOWN = "listing_of_archived_unknown"
+    LOOKALIKES_LEFT = "lookalikes_left", "customers"
+    ONLY_TARGETS_READ = "only_targets_read"
+    PATTERN_MATCHES_NOBODY = "pattern_matches_nobody", "rule", "at", "pattern"
+    PATTERN_NEARLY_MATCHES = "pattern_nearly_matches", "rule", "at", "pattern", "near"
+    PATTERNS_LEFT = "patterns_left", "patterns"
+    RECREATE_MATCHES_NOBODY = "recreate_matches_nobody", "key"
+    RECREATE_NEARLY_MATCHES = "recreate_nearly_matches", "key", "near"
+    UNVERIFIED = "unverified", "customers", "ages_s"
 
 
 class UnknownKind(ReasonCode):
     """What cannot be known."""
 
+    ARCHIVES_INVISIBLE = "archives_invisible"
     NO_LEDGER = "no_ledger"
+    RESTORES_INVISIBLE = "restores_invisible", "customers"
+    RESTORES_UNCERTAIN = "restores_uncertain", "customers"
+
+
+class LearnedFrom(ReasonCode):
+    """Where it comes from what is known of the listing of archived customers; the ledger keeps it as `written`."""
+
+    ASKED = "asked", "id"
+    CONTRADICTED = "contradicted"
+    NOT_LISTED = "not_listed", "id"
+
+    def written(self, *parts: str) -> str:
+        """Return it as the ledger has it: the code, and its parts after spaces."""
+        return " ".join((self.value, *parts))
 
 
 class StopReason(ReasonCode):
     """Why nothing is planned or sent at all."""
 
+    FILES_ELSEWHERE = "files_elsewhere", "customers", "files"
+    LEDGER_ELSEWHERE = "ledger_elsewhere", "live", "bound"
+    LEDGER_MISMATCH = "ledger_mismatch", "broken", "bound"
+    LISTING_SHORT = "listing_short", "ids"
     LISTINGS_DIFFER = "listings_differ", "listings"
+    PLACE_ELSEWHERE = "place_elsewhere", "customers", "places", "here", "project", "place"
+    TARGET_LEFT_OUT = "target_left_out", "targets"
+    TARGET_MATCHES_NOBODY = "target_matches_nobody", "targets"
+    TARGET_NEARLY_MATCHES = "target_nearly_matches", "targets", "near"
+    USERS_UNLISTED = "users_unlisted", "id"
+
+    PLAN_ALTERED = "plan_altered"
+    PLAN_CUT = "plan_cut"
+    PLAN_FORGED = "plan_forged"
+    PLAN_FORMAT_UNKNOWN = "plan_format_unknown", "found", "known"
+    PLAN_NOT_JSON = "plan_not_json"
+    PLAN_NOT_SAVED = "plan_not_saved"
+    PLAN_REDACTED = "plan_redacted"
+    PLAN_VERSION_UNKNOWN = "plan_version_unknown"
+    PLAN_WITHOUT_FORMAT = "plan_without_format"
 
 
 def stop(reason: StopReason, parts: ReasonParts | None = None) -> Stop:

@@ -26,7 +26,7 @@ from reconciler.errors import Source
 from reconciler.many import one_of_many
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef
 from reconciler.model.ledger import BindingState, Intent, Run
-from reconciler.model.plan import Blocked, Plan, Unverified
+from reconciler.model.plan import Blocked, Plan, Unknown, Unverified
 from reconciler.model.reasons import ReasonCode, ReasonParts, check_parts
 
 
@@ -157,8 +157,8 @@ class Drift:
     blocked: tuple[Blocked, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     expired: tuple[Rule, ...] = ()
-    unknown: tuple[str, ...] = ()
-    unobservable: tuple[str, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+    unobservable: tuple[Unknown, ...] = ()
     unverified: tuple[Unverified, ...] = ()
     managed: int = 0
     live: int = 0

@@ -13,6 +13,7 @@ from reconciler.model.reports import YES, Check, Fact, Facts, Finding, ProbeQues
 from reconciler.pipeline.history import unfinished
 from reconciler.pipeline.resources import cipher_of, holder_now
 from reconciler.report.layout import count
+from reconciler.report.messages.plan import learned_text
 from reconciler.settings import Environment, Server
 
 LEDGERS = (Check.STATE, Check.LOCK, Check.LEARNED)
@@ -150,7 +151,7 @@ def learned(environment: Environment, known: Learned) -> Finding:
         said.append(f"a probe answered {count(len(answers), 'question')}")
     if known.lag_s and stated.lag_s is None:
         said.append(f"a write may stay unseen for {known.lag_s:g} s")
-    how = f" ({known.how})" if known.how else ""
+    how = f" ({learned_text(known.how)})" if known.how else ""
     facts = {
         "lists_archived": lists,
         "gets_archived": gets,

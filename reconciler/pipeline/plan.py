@@ -18,23 +18,27 @@ from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.model.core import Address, CustomerId, Desired, ListAgain, ListUsers, Live, Read, Seek
 from reconciler.model.ledger import Binding, Learned, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
-from reconciler.model.plan import Note, Plan, unverified_text
+from reconciler.model.plan import Note, Plan, unverified_parts
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import NoteKind
 from reconciler.model.reports import TrialFailure
 from reconciler.plan import prefetch as targets_alone
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.prefetch import expected_reads
 from reconciler.plan.presence import Lacked, Proof, created_keys, lacked_by
-from reconciler.plan.saved_plan import as_text, plan_to_json
+from reconciler.plan.saved_plan import as_text
 from reconciler.plan.scope import checked
 from reconciler.plan.server_behavior import LAG_S, known_lag
 from reconciler.plan.trial import try_plan
 from reconciler.plan.users import merged
 from reconciler.report.layout import until
+from reconciler.report.messages import said
 from reconciler.report.messages.explanations import fault_text
 from reconciler.report.plan_text import again_price, again_requests, reading_price, reading_requests
-from reconciler.report.redact import masked_address, masked_plan
+from reconciler.report.redact import masked_address
+
+_RECENT = "this plan would change {customers:customer} that {customers:was|were} written {ages_s:to} s ago"
 
 _SHOWN = 3
 """So many faults stand in the message; the report has all."""
@@ -57,6 +61,8 @@ def tried_first(plan: Plan, desired: Desired, live: Live, records: Records, term
 
 def _report(plan: Plan, faults: Sequence[TrialFailure]) -> str:
     """Return the faults and what the plan holds of their customers as JSON, every personal value masked."""
+    from reconciler.report.plan_json import plan_to_json  # noqa: PLC0415 - what makes JSON takes long to load
+
     keys = {fault.address.external_id for fault in faults}
 
     def about(address: Address | None) -> bool:
@@ -78,7 +84,7 @@ def _report(plan: Plan, faults: Sequence[TrialFailure]) -> str:
         }
         for fault in faults
     ]
-    return as_text({"reconciler": __version__, "faults": rows, "plan": plan_to_json(part, mask=masked_plan)})
+    return as_text({"reconciler": __version__, "faults": rows, "plan": plan_to_json(part, redact=True)})
 
 
 Say = Callable[[str], None]
@@ -183,7 +189,7 @@ async def _waited(planned: Planned, patience: Clock, price: Say, *, doubts_s: fl
     if doubts_s:
         whys.append("an earlier run was cut off in the middle of a create, whose result may only now become visible")
     if recent:
-        whys.append(f"{unverified_text(recent)}, and this plan would change {'it' if len(recent) == 1 else 'them'}")
+        whys.append(said(_RECENT, unverified_parts(recent)))
     # As a line that stays: who looks on has nothing else to look at meanwhile.
     price(f"waiting {until(wait_s + 1.0, patience.now())}: {'; '.join(whys)}")
     await patience.sleep(wait_s + 1.0)
@@ -360,10 +366,7 @@ def with_second_listing(planned: Planned, terms: Terms) -> Planned:
     if not keys or not Proof(live, planned.records, {}, known_lag(planned.learned, terms)).unproven(keys):
         return planned
     more = again_requests(len(live.listed), planned.learned.longest_page)
-    note = Note(
-        "this plan is neither saved nor in a ledger, so apply lists the account twice to prove that whom it creates "
-        f"does not exist: {more} requests more, which `--out` saves"
-    )
+    note = Note(NoteKind.LISTED_TWICE, parts={"requests": more})
     cost = replace(plan.cost, overhead=plan.cost.overhead + more)
     return replace(planned, plan=replace(plan, cost=cost, notes=(*plan.notes, note)))
 

@@ -12,7 +12,7 @@ import json
 from reconciler.errors import Invalid, LedgerFailed, Problem, Refused, Source
 from reconciler.escape import visible
 from reconciler.ledger.encryption import Cipher, is_sealed, read_keys, sealed_by
-from reconciler.plan.saved_plan import AGAIN
+from reconciler.report.messages.plan import AGAIN
 from reconciler.settings import Environment
 
 _VERSION = 1

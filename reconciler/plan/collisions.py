@@ -13,30 +13,19 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from reconciler.documents.scalars import scalar
 from reconciler.errors import Source
 from reconciler.model.core import NO_FILE, Action, Address, CustomerId, Desired, DesiredCustomer, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import BindingAction, Blocked, Note, Part, Rename
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import BlockedReason, FieldValue, Likeness, NoteKind, ReasonParts
 from reconciler.plan.identity import Identified, Identity, Known, Nobody, Register
-from reconciler.plan.lookalikes import NEAR, STRONG, STRONG_IF_DISPOSABLE, SYNCED, Lookalike, Unclaimed, lookalikes
+from reconciler.plan.lookalikes import NEAR, STRONG, STRONG_IF_DISPOSABLE, Lookalike, Unclaimed, lookalikes
 from reconciler.plan.presence import Active, Hidden, active, as_recorded
 from reconciler.plan.scope import spellings
 
 MOST_NOTED = 20
 """So many customers of a plan get a note of whom they look like; `import --match` lists all."""
-
-_MOST_EACH = 3
-_LONGEST = 60
-_WORDS = {
-    SYNCED: "customer_integration_id (equal to the key)",
-    "ein": "EIN",
-    "email": "email",
-    "domain": "email domain",
-    "name": "name",
-    "address": "address",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +79,7 @@ def _unknown_names(asked: Iterable[str], desired: Desired, register: Register) -
         for name in desired.customers[key].distinct_from:
             known = (live.listed, live.got, register.by_id, register.bindings, register.holders, desired.customers)
             if not any(name in names for names in known) and register.scope.targeted(key):
-                yield Note(f"`distinct_from` names {name!r}, which is no id, key or external_id here", Address(key))
+                yield Note(NoteKind.DISTINCT_FROM_NOBODY, Address(key), parts={"name": name})
 
 
 def _would_begin(customer: DesiredCustomer, identity: Identity) -> bool:
@@ -203,40 +192,36 @@ def notes(likes: Mapping[str, tuple[Lookalike, ...]], begun: AbstractSet[str]) -
     ranked = sorted((key for key in begun if key in likes), key=lambda key: (-len(likes[key][0].signs), key))
     said = [_note(key, likes[key]) for key in ranked[:MOST_NOTED]]
     if rest := len(ranked) - len(said):
-        more = f"{rest} more look" if rest > 1 else "1 more looks"
-        said.append(Note(f"{more} like live customers that no key claims: `reconciler import --match` lists them"))
+        said.append(Note(NoteKind.LOOKALIKES_LEFT, parts={"customers": rest}))
     return tuple(said)
 
 
-def _note(key: str, likes: Sequence[Lookalike]) -> Note:
-    """Return whom a customer looks like, and what to write if it is one of them."""
-    shown = likes[:_MOST_EACH]
-    more = f"; {len(likes) - len(shown)} more" if len(likes) > len(shown) else ""
-    text = "; ".join(f"{_said(one)} {_agrees(one)}{_unless(key, one)}" for one in shown)
-    return Note(f"it looks like others: {text}{more}" if len(likes) > 1 else text, Address(key), _names(shown))
-
-
-def _unless(key: str, one: Lookalike) -> str:
-    """Return what to write if a lookalike is the customer."""
-    if not one.found.read:
-        return ", and its entry was not read here"
-    if not one.found.active and one.found.key is not None:
-        return f", and is archived: if it is this customer, write `{_moved(one.found.key, key)}` to restore it"
-    return f": if it is this customer, write `{_line(key, one)}`"
+def _note(key: str, likes: Iterable[Lookalike]) -> Note:
+    """Return whom a customer looks like; those whose entry was read may be it."""
+    alike = tuple(map(_likeness, likes))
+    if any(one.read for one in alike):
+        return Note(NoteKind.LOOKS_LIKE, Address(key), parts={"key": key, "likes": alike})
+    return Note(NoteKind.LOOKS_LIKE_UNREAD, Address(key), parts={"likes": alike})
 
 
 def _blocked(customer: DesiredCustomer, likes: Sequence[Lookalike], desired: Desired) -> Blocked:
     """Return that a customer is not created beside those that may be it."""
-    key, shown = customer.external_id, likes[:_MOST_EACH]
-    more = f" and {len(likes) - len(shown)} more" if len(likes) > len(shown) else ""
-    said = ", ".join(f"{_said(one)} {_agrees(one)}" for one in shown)
+    key, former = customer.external_id, likes[0].found.key
+    parts: ReasonParts = {"key": key, "likes": tuple(map(_likeness, likes))}
+    if len(likes) > 1:
+        reason = BlockedReason.LIKE_SEVERAL
+    elif former is None:
+        reason = BlockedReason.LIKE_CUSTOMER
+    elif former in desired.customers:
+        reason, parts = BlockedReason.LIKE_ARCHIVED_KEY, {**parts, "former": former}
+    else:
+        reason = BlockedReason.LIKE_FORMER_KEY
     return Blocked(
         Address(key),
-        f"it would be created, but a live customer may be it: {said}{more}",
-        _hint(key, likes, desired),
+        reason,
+        parts=parts,
         source=customer.source,
         ids=tuple(one.customer.id for one in likes),
-        values=_names(shown),
         moved=_rename(key, likes),
     )
 
@@ -246,13 +231,15 @@ def _held(key: str, one: Lookalike, desired: Desired, register: Register) -> Blo
     former = one.found.key or one.customer.external_id
     declared, row = desired.customers.get(former), register.bindings.get(former)
     source = declared.source if declared is not None else _source(row)
+    parts: ReasonParts = {"key": key, "likes": (_likeness(one),)}
+    if one.found.key is None:
+        reason = BlockedReason.LIKE_NEW_CUSTOMER
+    elif former in desired.customers:
+        reason, parts = BlockedReason.LIKE_NEW_KEY_ARCHIVED, {**parts, "former": former}
+    else:
+        reason = BlockedReason.LIKE_NEW_KEY
     return Blocked(
-        Address(former),
-        f"{key!r} would be created and may be this customer: it {_agrees(one)}",
-        _hint(key, (one,), desired),
-        source=source,
-        ids=(one.customer.id,),
-        moved=_rename(key, (one,)),
+        Address(former), reason, parts=parts, source=source, ids=(one.customer.id,), moved=_rename(key, (one,))
     )
 
 
@@ -267,54 +254,16 @@ def _rename(key: str, likes: Sequence[Lookalike]) -> Rename | None:
     return Rename(former, key) if len(likes) == 1 and former is not None else None
 
 
-def _hint(key: str, likes: Sequence[Lookalike], desired: Desired) -> str:
-    """Return the line to write if a customer is one of `likes`, and the one if it is none of them."""
-    names = ", ".join(scalar(one.found.key or one.customer.id, flow=True) for one in likes[:_MOST_EACH])
-    distinct = f"`distinct_from: [{names}{', …' if len(likes) > _MOST_EACH else ''}]` under {key!r}"
-    if len(likes) > 1:
-        lines = ", ".join(f"`{_line(key, one)}`" for one in likes[:_MOST_EACH])
-        return f"if it is one of them, write the line of that one: {lines}; if it is none of them, write {distinct}"
-    former = likes[0].found.key
-    if former is None:
-        return f"if it is this customer, write `{_line(key, likes[0])}` under {key!r}; if not, write {distinct}"
-    first = f"remove the entry of {former!r} and write" if former in desired.customers else "write"
-    insist = f"write {distinct}, or give `--allow-recreate {scalar(key)}`"
-    return f"if its key changed, {first} `{_line(key, likes[0])}`; if they are two customers, {insist}"
-
-
-def _line(key: str, one: Lookalike) -> str:
-    """Return the line that makes a lookalike the customer of `key`."""
-    former = one.found.key
-    return f"id: {scalar(one.customer.id)}" if former is None else _moved(former, key)
-
-
-def _moved(former: str, key: str) -> str:
-    """Return the line that says that a key changed."""
-    return f"moved: [{{from: {scalar(former, flow=True)}, to: {scalar(key, flow=True)}}}]"
-
-
-def _said(one: Lookalike) -> str:
-    """Return a live customer's id, with the key that had it, or its name where that is not what agrees."""
-    if one.found.key is not None:
-        return f"{one.found.key!r} ({one.customer.id})"
-    name = _name(one)
-    return f'{one.customer.id} "{name}"' if name else one.customer.id
-
-
-def _agrees(one: Lookalike) -> str:
-    """Return in words what agrees."""
-    fields = " and ".join(_WORDS[sign] for sign in one.signs if sign != NEAR)
-    near = f"has nearly its key ({(one.found.key or one.customer.external_id)[:_LONGEST]!r})"
-    if NEAR not in one.signs:
-        return f"has the same {fields}"
-    return f"{near} and the same {fields}" if fields else near
-
-
-def _name(one: Lookalike) -> str:
-    """Return what is shown of a name; "" where it is what agrees, or is not there."""
-    return "" if "name" in one.signs or one.found.key is not None else one.customer.fields.get("name", "")[:_LONGEST]
-
-
-def _names(likes: Iterable[Lookalike]) -> tuple[tuple[str, str], ...]:
-    """Return the names that are quoted of lookalikes."""
-    return tuple(("name", name) for name in map(_name, likes) if name)
+def _likeness(one: Lookalike) -> Likeness:
+    """Return a lookalike as a part of a reason; its name only where that is not what agrees, and no key had it."""
+    key = one.found.key
+    shown = "name" not in one.signs and key is None
+    return Likeness(
+        one.customer.id,
+        key,
+        signs=tuple(sign for sign in one.signs if sign != NEAR),
+        near=(key or one.customer.external_id) if NEAR in one.signs else "",
+        name=FieldValue("name", one.customer.fields.get("name", "") if shown else ""),
+        read=one.found.read,
+        active=one.found.active or key is None,
+    )

@@ -7,13 +7,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from reconciler.errors import Incomplete
-from reconciler.escape import cited
 from reconciler.kinds.kind import CUSTOMER_FIELDS, fingerprint
 from reconciler.kinds.wire import compact, with_record
 from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, LiveCustomer, Reason
 from reconciler.model.ledger import Binding, BindingState, Intent, Records, Trouble, Via
 from reconciler.model.plan import NOTHING, BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Part
 from reconciler.model.policy import NOTHING_OWNED, SyncedRules, Terms
+from reconciler.model.reasons import BlockedReason, Cited, FieldValue, NoteKind, ReasonParts, StopReason, stop
 from reconciler.model.reports import YES, ProbeQuestion, answers_of
 from reconciler.plan.diff import Diff, diff
 from reconciler.plan.identity import Identity, Known, Nobody, Register, carried_external_id, taken_archived
@@ -176,19 +176,14 @@ def plan_nobody(customer: DesiredCustomer, means: Means) -> Part:
     """Return the create of a customer that no live one is; its users are planned apart."""
     address = Address(customer.external_id)
     if customer.archived:
-        return Part(notes=(Note("it is wanted archived and does not exist", address),))
+        return Part(notes=(Note(NoteKind.ABSENT_ALREADY, address),))
     words = means.taken.get(customer.external_id)
     if words is not None:
-        return _blocked(
-            customer,
-            f"the server says that its external_id is in use ({cited(words)}) and no active customer has it",
-            "an archived customer holds it; restore it in the dashboard, or give its id with an `id:` line",
-        )
+        return _blocked(customer, BlockedReason.EXTERNAL_ID_TAKEN, {"answer": Cited(words)})
     if not customer.fields.get("name"):
-        return _blocked(customer, "it must be created and has no name", "add `name:`", field="name")
+        return _blocked(customer, BlockedReason.NAME_MISSING, field="name")
     if means.wants_email and not customer.fields.get("email"):
-        reason = "it must be created and has no e-mail, and a probe of this account was refused such a create"
-        return _blocked(customer, reason, "add `email:`", field="email")
+        return _blocked(customer, BlockedReason.EMAIL_MISSING, field="email")
     fields = creation_fields(customer.fields)
     entry = new_entry(customer, means.here)
     change = Change(Action.CREATE, address, None, Reason.DECLARED, fields=fields, source=customer.source)
@@ -269,11 +264,10 @@ def _patch(customer: DesiredCustomer, customer_id: CustomerId, found: Diff, *, s
         Blocked(
             address,
             kept.reason,
-            kept.hint,
+            parts=kept.parts,
             field=kept.field,
             source=customer.source,
             ids=(customer_id,),
-            values=kept.values,
         )
         for kept in found.kept
     )
@@ -281,8 +275,7 @@ def _patch(customer: DesiredCustomer, customer_id: CustomerId, found: Diff, *, s
         return Part(blocked=blocked) if blocked else NOTHING
     notes: tuple[Note, ...] = ()
     if synced:
-        text = "it is synced from an integration, which may refuse the patch or write over it"
-        notes = (Note(text, address),)
+        notes = (Note(NoteKind.SYNCED, address),)
     change = Change(Action.PATCH, address, customer_id, Reason.DECLARED, fields=found.changed, source=customer.source)
     return Part(changes=(change,), blocked=blocked, notes=notes)
 
@@ -294,11 +287,9 @@ def _plan_archive(customer: DesiredCustomer, known: Known, live: LiveCustomer, m
     if is_followed(live, means.synced):
         return bound + kept_active(customer, live)
     if means.protected(*external_ids_of(customer, known)):
-        hint = "take it out of the patterns of `policy.protect`, or delete `archived: true`"
-        return bound + _blocked(customer, "it is declared archived and the policy protects it", hint)
+        return bound + _blocked(customer, BlockedReason.PROTECTED_BY_POLICY)
     if customer.protect or recorded_protected(known.row, known.own):
-        hint = "apply it once with `protect: false`, or run `reconciler state unprotect`; then it can be archived"
-        return bound + _blocked(customer, "it is declared archived and it is protected", hint)
+        return bound + _blocked(customer, BlockedReason.PROTECTED, {"key": customer.external_id})
     if (again := reversed_again(entry, customer.source)) is not None:
         return bound + Part(blocked=(again,))
     address = Address(customer.external_id)
@@ -326,7 +317,7 @@ def _plan_dormant(
         return _bound(customer, known, seen, entry) + Part(blocked=(again,))
     lost = reason is Reason.HIDDEN_OR_GONE
     if lost and not customer.fields.get("name"):
-        return _blocked(customer, "it must be restored or created and has no name", "add `name:`", field="name")
+        return _blocked(customer, BlockedReason.NAME_MISSING_FOR_RESTORE, field="name")
     restore = Change(
         Action.RESTORE,
         Address(customer.external_id),
@@ -362,8 +353,12 @@ def _bound(customer: DesiredCustomer, known: Known, live: LiveCustomer, entry: B
         bindings.append(BindingChange(BindingAction.MOVE, address, known.id, origin=row.external_id))
     new = bool(bindings) or (row is not None and row.live_external_id != entry.live_external_id)
     if new and entry.live_external_id != customer.external_id:
-        shown = f"external_id {live.external_id!r}" if live.external_id else "no external_id"
-        notes.append(Note(f"{known.id} carries {shown}, which the API cannot change", address))
+        parts: ReasonParts = {"id": known.id}
+        if live.external_id:
+            differs = {**parts, "external_id": live.external_id}
+            notes.append(Note(NoteKind.EXTERNAL_ID_DIFFERS, address, parts=differs))
+        else:
+            notes.append(Note(NoteKind.EXTERNAL_ID_EMPTY, address, parts=parts))
     return Part(bindings=tuple(bindings), notes=tuple(notes), entries=(entry,))
 
 
@@ -375,16 +370,19 @@ def _released(customer: DesiredCustomer, known: Known, live: LiveCustomer) -> Pa
     address = Address(customer.external_id)
     return Part(
         notes=tuple(
-            Note(f"{name} is no longer managed, stays {value or 'empty'}", address, ((name, value),) if value else ())
+            Note(NoteKind.FIELD_RELEASED, address, parts={"field": name, "value": value})
             for name in gone
-            for value in (live.fields.get(name, ""),)
+            for value in (FieldValue(name, live.fields.get(name, "")),)
         )
     )
 
 
-def _blocked(customer: DesiredCustomer, reason: str, hint: str, *, field: str | None = None) -> Part:
+def _blocked(
+    customer: DesiredCustomer, reason: BlockedReason, parts: ReasonParts | None = None, *, field: str | None = None
+) -> Part:
     """Return that nothing is sent for `customer`."""
-    return Part(blocked=(Blocked(Address(customer.external_id), reason, hint, field=field, source=customer.source),))
+    address = Address(customer.external_id)
+    return Part(blocked=(Blocked(address, reason, parts=parts or {}, field=field, source=customer.source),))
 
 
 def open_creates(records: Records) -> dict[Address, Intent]:
@@ -442,10 +440,7 @@ class Declared:
         live = self.register.sight.live
         seen = isinstance(known.presence, Active) and not known.presence.unseen
         if seen and known.id in live.got and live.got[known.id] is None:
-            raise Incomplete(
-                f"the users of {known.id}, which this tool wrote a moment ago, cannot be listed yet; nothing was sent",
-                "run again in a minute",
-            )
+            raise Incomplete(stop(StopReason.USERS_UNLISTED, {"id": known.id}))
         doubted = any(Address(customer.external_id, user.email) in self.open_creates for user in customer.users)
         return known_users(
             customer,

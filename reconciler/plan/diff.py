@@ -27,6 +27,7 @@ from reconciler.kinds import Field
 from reconciler.model.core import Cause
 from reconciler.model.ledger import Trouble
 from reconciler.model.plan import FieldChange
+from reconciler.model.reasons import BlockedReason, FieldValue, ReasonParts
 
 UNSTABLE_RUNS = 2
 """A field patched to one value in so many runs, and back each time, is not patched again."""
@@ -35,15 +36,16 @@ UNSTABLE_RUNS = 2
 @dataclass(frozen=True, slots=True)
 class Kept:
     """
-    A field that the API cannot change, or that the server does not let be changed: why, and the way out.
+    A field that the API cannot change, or that the server does not let be changed, and why.
 
-    `values` are those that the texts quote, (field, value).
+    `live` and `declared` are its values: "" where it is empty, or should be.
     """
 
     field: str
-    reason: str
-    hint: str
-    values: tuple[tuple[str, str], ...] = ()
+    reason: BlockedReason
+    parts: ReasonParts
+    live: FieldValue
+    declared: FieldValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +173,14 @@ def _canonical(field: Field, text: str | None, equal: Mapping[str, str] | None) 
 
 def _kept(field: Field, declared: str | None, live: str, cause: Cause, trouble: Trouble | None) -> Kept | None:
     """Return why a field that differs is not patched, None where it may be."""
-    shown = repr(declared) if declared else "empty"
+    live_value, declared_value = FieldValue(field.name, live), FieldValue(field.name, declared or "")
+
+    def kept(reason: BlockedReason, parts: ReasonParts) -> Kept:
+        return Kept(field.name, reason, {"field": field.name, **parts}, live_value, declared_value)
+
+    both: ReasonParts = {"live": live_value, "declared": declared_value}
     if not field.patchable:
-        return Kept(
-            field.name,
-            f"the API cannot change {field.name}: it is {live!r}, declared {shown}",
-            f"declare what it is, add `ignore_changes: [{field.name}]`, or change it in the dashboard",
-            quoted(field.name, declared, live),
-        )
+        return kept(BlockedReason.FIELD_FIXED, both)
     if trouble is None:
         return None
     if (
@@ -186,20 +188,11 @@ def _kept(field: Field, declared: str | None, live: str, cause: Cause, trouble: 
         and field.same(trouble.refused[0], declared)
         and field.same(trouble.refused[1], live)
     ):
-        return Kept(
-            field.name,
-            f"the server keeps {live!r} and does not take {shown}",
-            f"declare what it keeps, add `ignore_changes: [{field.name}]`, or change it in the dashboard",
-            quoted(field.name, declared, live),
-        )
+        return kept(BlockedReason.VALUE_REFUSED, both)
     if cause is Cause.DRIFT and trouble.runs >= UNSTABLE_RUNS and field.same(trouble.patched, declared):
-        seen = ", ".join(repr(value) for value in dict.fromkeys((*trouble.seen, live)))
-        return Kept(
-            field.name,
-            f"it was set to {shown} in {trouble.runs} runs and came back each time: {seen}",
-            f"find what writes it (an integration?), declare what it keeps, or add `ignore_changes: [{field.name}]`",
-            quoted(field.name, declared, *trouble.seen, live),
-        )
+        seen = tuple(FieldValue(field.name, value or "") for value in dict.fromkeys((*trouble.seen, live)))
+        unstable: ReasonParts = {"declared": declared_value, "runs": trouble.runs, "seen": seen}
+        return kept(BlockedReason.VALUE_UNSTABLE, unstable)
     return None
 
 

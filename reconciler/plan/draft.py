@@ -27,8 +27,9 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.core import Action, Desired, ListPaymentMethods, Live, Read
 from reconciler.model.ledger import Learned, Records
-from reconciler.model.plan import BindingChange, Change, Cost, Note, Part, Plan, Unverified, unverified_text
+from reconciler.model.plan import BindingChange, Change, Cost, Note, Part, Plan, Unknown, Unverified, unverified_parts
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import NoteKind, UnknownKind
 from reconciler.plan import safety_checks
 from reconciler.plan.presence import created_keys, pass_of, reads_for
 from reconciler.plan.server_behavior import LEARNING, archives_to_learn_from, known_ways, to_learn_from
@@ -49,9 +50,6 @@ def _key(change: Change) -> tuple[int, str, bool, str]:
         change.action is Action.CREATE_USER,
         change.address.email or "",
     )
-
-
-_NO_LEDGER = "which customers were archived and which of them this project managed, as there is no ledger yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def draft_of(
         learns = bool(archives_to_learn_from(plan.changes, rows, learned, terms))
     learning = LEARNING if learns else 0
     if unverified:
-        notes = (*notes, Note(unverified_text(unverified)))
+        notes = (*notes, Note(NoteKind.UNVERIFIED, parts=unverified_parts(unverified)))
     notes = (*notes, *_whole_notes(plan, live, learned, terms))
     plan = replace(
         plan,
@@ -135,7 +133,7 @@ def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Pa
         blocked=tuple(sorted(part.blocked, key=lambda row: (row.address.external_id, row.address.email or ""))),
         limits=safety_checks.limits(changes, records, live, len(desired.customers), terms),
         notes=part.notes,
-        unknown=() if records.known else (_NO_LEDGER,),
+        unknown=() if records.known else (Unknown(UnknownKind.NO_LEDGER),),
         files=desired.reading.files,
         folders=desired.reading.folders,
         globs=desired.reading.globs,
@@ -162,14 +160,9 @@ def _sorted_bindings(bindings: Iterable[BindingChange]) -> tuple[BindingChange, 
 def _whole_notes(plan: Plan, live: Live, learned: Learned, terms: Terms) -> Iterator[Note]:
     """Return what is to be said of the plan as a whole."""
     if live.narrowed:
-        yield Note(
-            "only the targets were read; whether another customer carries one of their external_ids was not seen"
-        )
+        yield Note(NoteKind.ONLY_TARGETS_READ)
     if plan.count(Action.ARCHIVE) and known_ways(learned, terms)[0] is None:
-        yield Note(
-            "whether this server lists archived customers is not known yet; "
-            "until it is, one that we archived is taken to be archived still"
-        )
+        yield Note(NoteKind.LISTING_OF_ARCHIVED_UNKNOWN)
 
 
 def _fingerprint(plan: Plan) -> str:

@@ -15,6 +15,7 @@ from functools import cached_property
 from reconciler.model.core import Address, CustomerId, DesiredCustomer, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Via
 from reconciler.model.plan import Blocked, Note
+from reconciler.model.reasons import BlockedReason, NoteKind, ReasonParts
 from reconciler.plan.presence import (
     Active,
     ArchivedByUs,
@@ -93,8 +94,8 @@ def identify(customer: DesiredCustomer, register: Register) -> Identity:
         return _pinned(customer, customer.id, register)
     ids = tuple(dict.fromkeys(row.bound_id for row in rows))
     if len(ids) > 1:
-        keys = ", ".join(repr(row.external_id) for row in rows)
-        return _two(customer, ids, f"the ledger binds its key and its former keys ({keys}) to different customers")
+        parts: ReasonParts = {"keys": tuple(row.external_id for row in rows), "ids": ids}
+        return _blocked(customer, BlockedReason.KEYS_BOUND_APART, parts, ids)
     return _bound(customer, rows[0], register) if rows else _found(customer, register)
 
 
@@ -109,12 +110,7 @@ def _pinned(customer: DesiredCustomer, pin: CustomerId, register: Register) -> I
             return there
         # One that we bound and that is wanted archived needs nothing more; any other would be created under a new id.
         case Hidden() if row is None or not customer.archived:
-            return _blocked(
-                customer,
-                f"the API knows no customer {pin}, which its id line names",
-                "correct the id, or remove the line so that the customer is found by its external_id or created",
-                (pin,),
-            )
+            return _blocked(customer, BlockedReason.ID_UNKNOWN, {"id": pin}, (pin,))
         case _:
             pass
     return _unrivalled(customer, Known(pin, there, Via.PIN, row, register.bindings.get(customer.external_id)), register)
@@ -174,14 +170,11 @@ def _unrivalled(customer: DesiredCustomer, known: Known, register: Register) -> 
     # A pin says which one is meant, and one that is wanted archived is then as it should be.
     if not rivals or (not active and customer.archived and customer.id is not None):
         return known
+    parts: ReasonParts = {"id": known.id, "rivals": rivals}
     if not active:
-        return _two(
-            customer,
-            (known.id, *rivals),
-            f"{known.id} is not active and another active customer carries its external_id or its key",
-        )
+        return _blocked(customer, BlockedReason.INACTIVE_BESIDE_ACTIVE, parts, (known.id, *rivals))
     if known.via is Via.MOVED and known.row is not None and known.row.external_id != customer.external_id:
-        return _two(customer, (known.id, *rivals), "the moved customer and another one both carry it")
+        return _blocked(customer, BlockedReason.MOVED_BESIDE_ANOTHER, parts, (known.id, *rivals))
     return known
 
 
@@ -195,7 +188,8 @@ def _found(customer: DesiredCustomer, register: Register) -> Identity:
     if not candidates:
         return Nobody()
     if len(candidates) > 1:
-        return _two(customer, tuple(candidates), f"{len(candidates)} active customers carry its external_id")
+        ids = tuple(candidates)
+        return _blocked(customer, BlockedReason.EXTERNAL_ID_ON_SEVERAL, {"ids": ids}, ids)
     (live,) = candidates.values()
     row = register.by_id.get(live.id)
     if row is not None and not register.scope.may_take_over(row):
@@ -209,48 +203,30 @@ def _found(customer: DesiredCustomer, register: Register) -> Identity:
 
 def broken(key: str, row: Binding, carried: str) -> Blocked:
     """Return that the binding of `key` does not hold: its customer carries another external_id than recorded."""
-    shown = f"external_id {carried!r}" if carried else "no external_id"
-    return Blocked(
-        address=Address(key),
-        reason=f"it is bound to {row.id}, which carries {shown} and not {row.live_external_id!r} as recorded",
-        hint=(
-            f"if it is the same customer, give it `id: {row.id}` or a moved line; "
-            f"if not, `reconciler state rm` forgets the binding"
-        ),
-        ids=(row.bound_id,),
-    )
+    parts: ReasonParts = {"key": key, "id": row.bound_id, "recorded": row.live_external_id}
+    ids = (row.bound_id,)
+    if not carried:
+        return Blocked(Address(key), BlockedReason.BINDING_EXTERNAL_ID_LOST, parts=parts, ids=ids)
+    changed = {**parts, "external_id": carried}
+    return Blocked(Address(key), BlockedReason.BINDING_EXTERNAL_ID_CHANGED, parts=changed, ids=ids)
 
 
 def taken_archived(key: str) -> Note:
     """Return that a customer which we archived is listed, and that this proves nothing on this server."""
-    text = "Reconciler archived it and it is listed: it is taken to be archived still, but someone may have restored it"
-    return Note(f"{text} (`server: {{lists_archived: …}}` says whether archived customers are listed)", Address(key))
+    return Note(NoteKind.LISTED_THOUGH_ARCHIVED, Address(key))
 
 
 def _taken_key(customer: DesiredCustomer, row: Binding) -> Blocked:
     """Return that the customer found is already bound to another key, which may still be declared."""
-    return _blocked(
-        customer,
-        f"{row.id} is bound to {row.external_id!r} of project {row.project!r}, "
-        f"whose file {row.source!r} is not read here",
-        f"put `forget: [{row.external_id}]` there and apply it, or run `reconciler state rm {row.external_id}`",
-        (row.bound_id,),
-    )
+    parts: ReasonParts = {"id": row.bound_id, "key": row.external_id, "project": row.project, "file": row.source}
+    return _blocked(customer, BlockedReason.BOUND_TO_OTHER_PROJECT, parts, (row.bound_id,))
 
 
-def _two(customer: DesiredCustomer, ids: tuple[CustomerId | None, ...], why: str) -> Blocked:
-    """Return that candidates are not chosen between."""
-    return _blocked(
-        customer,
-        f"{why}: {', '.join(str(one) for one in ids)}",
-        "say which one it is with an `id:` line, and see in the dashboard that it is active and the other archived",
-        tuple(one for one in ids if one is not None),
-    )
-
-
-def _blocked(customer: DesiredCustomer, reason: str, hint: str, ids: tuple[CustomerId, ...]) -> Blocked:
+def _blocked(
+    customer: DesiredCustomer, reason: BlockedReason, parts: ReasonParts, ids: tuple[CustomerId, ...]
+) -> Blocked:
     """Return that nothing is sent for `customer`."""
-    return Blocked(Address(customer.external_id), reason, hint, source=customer.source, ids=ids)
+    return Blocked(Address(customer.external_id), reason, parts=parts, source=customer.source, ids=ids)
 
 
 Identified = tuple[DesiredCustomer, Identity]
@@ -280,13 +256,8 @@ def _not_shared(identities: Sequence[Identified]) -> Sequence[Identified]:
 
 def _shared(customer: DesiredCustomer, one: CustomerId, keys: Iterable[str]) -> Blocked:
     """Return that two keys would be one live customer."""
-    return Blocked(
-        Address(customer.external_id),
-        f"{', '.join(sorted(keys))} would all be the customer {one}",
-        "keep one of the entries, or give the right id to each with an `id:` line",
-        source=customer.source,
-        ids=(one,),
-    )
+    parts: ReasonParts = {"keys": tuple(sorted(keys)), "id": one}
+    return _blocked(customer, BlockedReason.ID_OF_SEVERAL_KEYS, parts, (one,))
 
 
 def _not_claimed(identities: Sequence[Identified]) -> Sequence[Identified]:
@@ -309,13 +280,8 @@ def _not_claimed(identities: Sequence[Identified]) -> Sequence[Identified]:
 
 def _claimed(customer: DesiredCustomer, row: Binding) -> Blocked:
     """Return that the customer found is bound to another key that is declared, and it is not settled whose it is."""
-    return Blocked(
-        Address(customer.external_id),
-        f"{row.id} is bound to {row.external_id!r}, which is declared too and is blocked over it",
-        f"if it is this one now, `reconciler state rm {row.external_id}` forgets the binding",
-        source=customer.source,
-        ids=(row.bound_id,),
-    )
+    parts: ReasonParts = {"id": row.bound_id, "key": row.external_id}
+    return _blocked(customer, BlockedReason.BOUND_TO_BLOCKED_KEY, parts, (row.bound_id,))
 
 
 def _not_doubled(identities: Sequence[Identified]) -> list[Identified]:
@@ -348,10 +314,6 @@ def _borne(customer: DesiredCustomer, identity: Identity) -> str | None:
 
 def _doubled(customer: DesiredCustomer, identity: Identity, external_id: str, keys: Iterable[str]) -> Blocked:
     """Return that two entries would make two active customers of one external_id."""
-    return Blocked(
-        Address(customer.external_id),
-        f"{', '.join(sorted(keys))} would be two active customers with external_id {external_id!r}",
-        "keep one of the entries, or declare the others `archived: true`",
-        source=customer.source,
-        ids=(identity.id,) if isinstance(identity, Known) else (),
-    )
+    parts: ReasonParts = {"keys": tuple(sorted(keys)), "external_id": external_id}
+    ids = (identity.id,) if isinstance(identity, Known) else ()
+    return _blocked(customer, BlockedReason.EXTERNAL_ID_OF_SEVERAL_KEYS, parts, ids)

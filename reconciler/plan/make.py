@@ -15,6 +15,7 @@ from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, 
 from reconciler.model.ledger import Binding, BindingState, Records, SeenUser
 from reconciler.model.plan import Blocked, Note, Part, joined
 from reconciler.model.policy import Prune, Terms
+from reconciler.model.reasons import NoteKind
 from reconciler.plan import collisions, safety_checks
 from reconciler.plan.customer import Declared, means_of, open_creates
 from reconciler.plan.draft import Draft, draft_of, not_yet
@@ -186,9 +187,7 @@ def _unconfirmed(known: PlanContext) -> tuple[Note, ...]:
     ]
     if not keys:
         return ()
-    named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
-    text = "archived customers are listed here, so that it cannot be seen whether someone has restored what the files"
-    return (Note(f"{text} declare `archived: true`: {named}"),)
+    return (Note(NoteKind.ARCHIVED_UNCONFIRMED, parts={"keys": tuple(keys)}),)
 
 
 def plan_context(desired: Desired, live: Live, records: Records, terms: Terms) -> PlanContext:

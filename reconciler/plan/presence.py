@@ -36,6 +36,7 @@ from reconciler.model.core import (
 )
 from reconciler.model.ledger import LACKED_S, Binding, BindingState, Learned, Pass, Records
 from reconciler.model.plan import Blocked, Change, Part, Unverified
+from reconciler.model.reasons import BlockedReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,10 +340,8 @@ def without(part: Part, keys: AbstractSet[str], listings: int) -> Part:
     blocked = tuple(
         Blocked(
             Address(key),
-            f"it may exist: {listings} listings of the account in a row held different customers, and a listing can "
-            "pass over a customer while others are archived",
-            "apply again at a quieter time: two listings in a row that hold the same customers prove that it does "
-            "not exist",
+            BlockedReason.MAY_EXIST,
+            parts={"listings": listings},
             source=sources[key],
         )
         for key in sorted(keys)

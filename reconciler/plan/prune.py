@@ -18,7 +18,7 @@ from reconciler.model.core import Action, Address, CustomerId, LiveCustomer, Rea
 from reconciler.model.ledger import Binding, BindingState, Via
 from reconciler.model.plan import NOTHING, BindingAction, BindingChange, Blocked, Change, Note, Part, joined
 from reconciler.model.policy import NOTHING_OWNED, Prune, SyncedRules
-from reconciler.model.reasons import NoteKind
+from reconciler.model.reasons import BlockedReason, NoteKind, ReasonParts
 from reconciler.plan.identity import broken, carried_external_id, taken_archived
 from reconciler.plan.presence import Active, ArchivedByUs, Sight, Unread, presence
 from reconciler.plan.scope import NotGone, Scope
@@ -95,7 +95,7 @@ def plan_binding(binding: Binding, pruning: Pruning) -> Part:
         return _inactive(binding, doubted=isinstance(there, ArchivedByUs) and there.doubted)
     why = why_not_gone(binding, pruning)
     if why is NotGone.NOT_ACTIVE:
-        note = Note("somebody restored it and no entry declares it: it is left as it is", address)
+        note = Note(NoteKind.REMOVED_BUT_RESTORED, address)
         return Part(bindings=(BindingChange(BindingAction.RELEASE, address, customer),), notes=(note,))
     if why is not None:
         return NOTHING
@@ -115,9 +115,7 @@ def _forgotten(binding: Binding, pruning: Pruning) -> Part:
     address, customer = Address(binding.external_id), binding.bound_id
     if customer not in pruning.sight.live.listed and pruning.sight.moving(binding):
         # Forgotten now and declared again, it would be created a second time: only the ledger knows it yet.
-        return Part(
-            notes=(Note("it was written a moment ago and is not listed yet: forgotten at a later run", address),)
-        )
+        return Part(notes=(Note(NoteKind.FORGOTTEN_LATER, address),))
     carried = _carried(binding, pruning.sight)
     spared = carried == binding.external_id or carried in pruning.forget or pruning.protected(carried)
     if not spared and why_not_owned(carried, None, pruning) is None:
@@ -135,8 +133,8 @@ def _owned_once_forgotten(binding: Binding, carried: str) -> Blocked:
     """Return that forgetting a key would leave its customer to be archived under the external_id that it carries."""
     return Blocked(
         Address(binding.external_id),
-        f"{binding.bound_id} carries the external_id {carried!r}, which `owns` matches; forgotten, it is archived",
-        f"put {carried!r} under `forget:` too, or take it out of `owns`",
+        BlockedReason.OWNED_ONCE_FORGOTTEN,
+        parts={"id": binding.bound_id, "external_id": carried},
         ids=(binding.bound_id,),
     )
 
@@ -147,8 +145,7 @@ def _inactive(binding: Binding, *, doubted: bool) -> Part:
         return Part(notes=(taken_archived(binding.external_id),))
     if binding.state is not BindingState.ACTIVE:
         return NOTHING
-    text = "it is no longer active, and not by this tool; its entry is not there either"
-    note = Note(text, Address(binding.external_id))
+    note = Note(NoteKind.REMOVED_AND_INACTIVE, Address(binding.external_id))
     return Part(entries=(replace(binding, state=BindingState.ABSENT),), notes=(note,))
 
 
@@ -159,17 +156,12 @@ def _source(binding: Binding) -> Source | None:
 
 def _protected(binding: Binding, protect_at: Source | None) -> Blocked:
     """Return that the entry of a protected customer has gone."""
+    address, ids, source = Address(binding.external_id), (binding.bound_id,), _source(binding)
     if binding.protected:
-        hint = "declare it again with `protect: false`, put it under `forget:`, or run `reconciler state unprotect`"
-    else:
-        hint = "declare it again, put it under `forget:`, or take it out of the patterns of `policy.protect`"
-        hint += f" ({protect_at})" if protect_at is not None else ""
-    return Blocked(
-        Address(binding.external_id),
-        f"its entry has gone from {binding.source or 'the files'} and it is protected",
-        hint,
-        ids=(binding.bound_id,),
-    )
+        key: ReasonParts = {"key": binding.external_id}
+        return Blocked(address, BlockedReason.REMOVED_BUT_PROTECTED, parts=key, source=source, ids=ids)
+    at: ReasonParts = {"at": () if protect_at is None else (protect_at,)}
+    return Blocked(address, BlockedReason.REMOVED_BUT_PROTECTED_BY_POLICY, parts=at, source=source, ids=ids)
 
 
 def plan_owned(bindings: Mapping[str, Binding], by_id: Mapping[CustomerId, Binding], pruning: Pruning) -> Part:
@@ -205,9 +197,7 @@ def _owned(key: str, customers: tuple[LiveCustomer, ...], row: Binding | None, p
     """Return the archive of the one customer that carries an owned external_id, or that there are several."""
     ids = tuple(dict.fromkeys([*(one.id for one in customers), *([row.bound_id] if row is not None else [])]))
     if len(ids) > 1:
-        reason = f"it is owned and not declared, and is not one customer: {', '.join(ids)}"
-        hint = "archive them in the dashboard, or declare the one to keep with an `id:` line"
-        return Part(blocked=(Blocked(Address(key), reason, hint, ids=ids),))
+        return Part(blocked=(Blocked(Address(key), BlockedReason.OWNED_BY_SEVERAL, parts={"ids": ids}, ids=ids),))
     change = Change(Action.ARCHIVE, Address(key), customers[0].id, Reason.OWNED)
     entry, note = _owned_entry(customers[0], project), moved_note(Address(key), Action.ARCHIVE, customers[0])
     return Part(changes=(change,), entries=(entry,)) + note

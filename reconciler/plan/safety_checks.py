@@ -8,7 +8,6 @@ An archive that someone reverses twice is held back; fields that come back are h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Literal
 
 from reconciler.errors import Incomplete, Refused, Source
@@ -16,6 +15,7 @@ from reconciler.model.core import Action, Address, Desired, Get, ListAgain, Live
 from reconciler.model.ledger import Binding, BindingState, Records
 from reconciler.model.plan import BindingAction, Blocked, Change, Exceeded, Note, Part
 from reconciler.model.policy import LOCAL, Prune, Terms
+from reconciler.model.reasons import BlockedReason, Moment, NoteKind, ReasonParts, StopReason, stop
 from reconciler.model.reports import PROBES
 from reconciler.plan.diff import UNSTABLE_RUNS
 from reconciler.plan.limits import closed
@@ -35,26 +35,15 @@ def reversed_again(entry: Binding, source: Source | None) -> Blocked | None:
     made = entry.reversals()
     if made is None or len(made.at) < UNSTABLE_RUNS:
         return None
-    address = Address(entry.external_id)
-    times = ", ".join(_minute(at) for at in made.at)
-    retry = f"stop that (an integration?) and run `reconciler state unblock {address}`, so that the next apply"
-    if made.made is BindingState.ARCHIVED:
-        reason = f"Reconciler archived it {len(made.at)} times ({times}), and each time it was restored elsewhere"
-        hint = f"delete `archived: true` if it should be active, or {retry} archives it"
-    else:
-        reason = f"Reconciler restored it {len(made.at)} times ({times}), and each time it was archived elsewhere"
-        hint = f"declare `archived: true` if it should be archived, or {retry} restores it"
-    return Blocked(address, reason, hint, field=FIELD, source=source, ids=() if entry.id is None else (entry.id,))
-
-
-def _minute(at: float) -> str:
-    """
-    Return a moment, seconds since 1970, as people read it.
-
-    >>> _minute(1_767_225_600.0)
-    '2026-01-01 00:00Z'
-    """
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%MZ}"
+    archived = made.made is BindingState.ARCHIVED
+    return Blocked(
+        Address(entry.external_id),
+        BlockedReason.ARCHIVE_REVERSED if archived else BlockedReason.RESTORE_REVERSED,
+        parts={"key": entry.external_id, "times": tuple(map(Moment, made.at))},
+        field=FIELD,
+        source=source,
+        ids=() if entry.id is None else (entry.id,),
+    )
 
 
 PROOF = 3
@@ -91,20 +80,12 @@ def complete(live: Live, lacked: Sequence[Binding], active: int) -> tuple[Read, 
     if many and (live.listings == 1 or live.passes_differ) and True not in live.sought.values():
         if live.listings < LISTINGS:
             return (ListAgain(),)
-        raise Incomplete(
-            f"{live.listings} listings of the account, taken one after the other, hold different customers; "
-            "nothing was sent",
-            "someone else may be changing many customers now, or the server cuts its lists: plan again later",
-        )
+        raise Incomplete(stop(StopReason.LISTINGS_DIFFER, {"listings": live.listings}))
     found = [row for row in lacked if live.sought.get(row.bound_id)]
     if found and live.listings == 1:
         return (ListAgain(),)
     if found:
-        raise Incomplete(
-            "the listing lacks what a narrower list holds, also when it is taken again: "
-            f"{found[0].bound_id}{f' and {len(found) - 1} more' if len(found) > 1 else ''}; nothing was sent",
-            "the server cuts its lists: plan again later, and tell the API's support if it stays so",
-        )
+        raise Incomplete(stop(StopReason.LISTING_SHORT, {"ids": tuple(row.bound_id for row in found)}))
     unsought = tuple(
         Seek(row.bound_id, row.created_at) for row in lacked if row.created_at and row.bound_id not in live.sought
     )
@@ -128,28 +109,15 @@ def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired
             others.append((row, customer))
     broken = len(others) - _answered_for(others, desired)
     if broken * 2 > counted:
-        raise Refused(
-            f"{broken} of {counted} bound customers carry other external_ids than the ledger recorded: "
-            "this ledger is not this account's; nothing was sent",
-            "check the environment, its credentials and RECONCILER_STATE; for a new account use a new ledger",
-        )
+        raise Refused(stop(StopReason.LEDGER_MISMATCH, {"broken": broken, "bound": counted}))
     if not records.account or records.account == terms.environment.account:
         return ()
     held, counted = as_recorded(records, live)
     if not counted:
         return ()
     if held * 2 < counted or held < min(PROOF, counted):
-        raise Refused(
-            f"the ledger was used with another API key, and only {held} of its {counted} customers are live here: "
-            "it is not this account's; nothing was sent",
-            "check the environment, its credentials and RECONCILER_STATE; for a new account use a new ledger",
-        )
-    return (
-        Note(
-            f"the API key is not that of the last apply; {held} of {counted} bound customers are live as recorded, "
-            "so it is the same account's"
-        ),
-    )
+        raise Refused(stop(StopReason.LEDGER_ELSEWHERE, {"live": held, "bound": counted}))
+    return (Note(NoteKind.API_KEY_CHANGED, parts={"live": held, "bound": counted}),)
 
 
 def _answered_for(others: Sequence[tuple[Binding, LiveCustomer]], desired: Desired) -> int:
@@ -208,31 +176,26 @@ def of_this_place(part: Part, desired: Desired, records: Records, terms: Terms) 
     copied = local and (not desired.customers or any(row.external_id in names for row in ours))
     elsewhere = [row for row in placed if row.place != terms.place and not copied]
     if elsewhere:
-        places = ", ".join(sorted({row.place for row in elsewhere}))
-        project = "NAME" if local else terms.place.rpartition("/")[2]
-        raise Refused(
-            f"{_customers(elsewhere)} not declared here, but applied from another place: {places} (this is "
-            f"{terms.place}); nothing was sent",
-            f"to keep the two apart, write `project: {project}` into reconciler.yaml; if that place has become this "
-            f"one, run `reconciler state relocate {places.partition(', ')[0]}`",
-        )
+        places = tuple(sorted({row.place for row in elsewhere}))
+        parts: ReasonParts = {
+            "customers": _addresses(elsewhere),
+            "places": places,
+            "here": terms.place,
+            "project": "NAME" if local else terms.place.rpartition("/")[2],
+            "place": places[0],
+        }
+        raise Refused(stop(StopReason.PLACE_ELSEWHERE, parts))
     if len(placed) == len(rows):
         return
     files = {file.name for file in desired.reading.files}
     if not any(row.source in files or row.external_id in desired.customers for row in ours):
-        sources = ", ".join(sorted({row.source for row in rows}))
-        raise Refused(
-            f"{_customers(rows)} not declared here, and no file that this project was applied from is here: {sources}; "
-            "nothing was sent",
-            "to keep two projects in one ledger apart, write `project: NAME` into reconciler.yaml; if they are one, "
-            "put one of these files back: `customers: {}` is enough",
-        )
+        sources = tuple(sorted({row.source for row in rows}))
+        raise Refused(stop(StopReason.FILES_ELSEWHERE, {"customers": _addresses(rows), "files": sources}))
 
 
-def _customers(rows: Sequence[Binding]) -> str:
-    """Return how many customers are meant, and who the first one is."""
-    first = str(Address(rows[0].external_id))
-    return f"{first} is" if len(rows) == 1 else f"{first} and {len(rows) - 1} more customers are"
+def _addresses(rows: Iterable[Binding]) -> tuple[Address, ...]:
+    """Return whom rows are about."""
+    return tuple(Address(row.external_id) for row in rows)
 
 
 def limits(

@@ -1,7 +1,7 @@
 """
-Plan <-> JSON: the public form (`schema/plan.schema.json`), and the file that `apply PLAN` takes.
+The file that `apply PLAN` takes: a plan's public form, and what only an apply reads.
 
-What is read back may be forged: each value is of the type that it is written in, else ValueError or the like.
+What is read back may be forged: each value is of the type that it is written in, else the file is refused.
 
 The same plan gives the same bytes. A digest over the content shows accident, not malice: a file that
 was edited, cut or put together is refused, each with its own message. Malice gains nothing: of a file
@@ -12,193 +12,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from reconciler.errors import Refused, Source
-from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason
+from reconciler.errors import Refused
+from reconciler.model.core import CustomerId, EnvironmentRef, SourceFile
 from reconciler.model.ledger import Binding, PutUsers
-from reconciler.model.plan import (
-    BindingAction,
-    BindingChange,
-    Blocked,
-    Change,
-    Cost,
-    Exceeded,
-    FieldChange,
-    Fit,
-    Note,
-    Plan,
-    Unverified,
-)
+from reconciler.model.plan import FORMAT_VERSION, BindingChange, Change, Plan
+from reconciler.model.reasons import StopReason, stop
 
-Json = dict[str, Any]
-
-
-def change_to_json(change: Change) -> Json:
-    """Return the JSON of a change; `id` is null where the plan creates the customer."""
-    return {
-        "action": change.action.value,
-        "address": str(change.address),
-        "external_id": change.address.external_id,
-        "id": change.id,
-        "reason": change.reason.value,
-        "fields": [
-            {"name": one.name, "before": one.before, "after": one.after, "cause": one.cause.value}
-            for one in change.fields
-        ],
-        **_said("otherwise", change.otherwise),
-        **_said("unless_listed", change.unless_listed or None),
-        **_said("payment_methods", change.payment_methods),
-        **_source_to_json(change.source),
-    }
-
-
-def change_from_json(row: Mapping[str, Any]) -> Change:
-    """Return the change of its JSON, as far as it was shown to be done: where it was declared stays out."""
-    return Change(
-        action=Action(row["action"]),
-        address=Address.parse(text(row["address"])),
-        id=None if row["id"] is None else CustomerId(text(row["id"])),
-        reason=Reason(row["reason"]),
-        fields=tuple(map(_field_from_json, row["fields"])),
-        otherwise=Action(row["otherwise"]) if "otherwise" in row else None,
-        unless_listed=row.get("unless_listed", False) is True,
-        payment_methods=_number(row.get("payment_methods")),
-    )
-
-
-def _field_from_json(row: Mapping[str, Any]) -> FieldChange:
-    """Return one field of a change of its JSON."""
-    after = None if row["after"] is None else text(row["after"])
-    return FieldChange(text(row["name"]), text(row["before"]), after, Cause(row["cause"]))
-
-
-def binding_to_json(binding: BindingChange) -> Json:
-    """Return the JSON of a binding that begins, moves or ends; `from` is the former key of a move."""
-    return {
-        "action": binding.action.value,
-        "address": str(binding.address),
-        "id": binding.id,
-        **_said("from", binding.origin),
-    }
-
-
-def binding_from_json(row: Mapping[str, Any]) -> BindingChange:
-    """Return the binding change of its JSON."""
-    origin = text(row["from"]) if "from" in row else None
-    return BindingChange(
-        BindingAction(row["action"]), Address.parse(text(row["address"])), CustomerId(text(row["id"])), origin
-    )
-
-
-def text(value: object) -> str:
-    """Return a value that is a text; ValueError where it is not."""
-    if isinstance(value, str):
-        return value
-    raise ValueError("it is no text")
-
-
-def _number(value: object) -> int | None:
-    """Return a value that is a whole number or nothing; ValueError where it is not."""
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise ValueError("it is no whole number")
-
-
-def blocked_to_json(one: Blocked) -> Json:
-    """Return the JSON of what is blocked."""
-    return {
-        "address": str(one.address),
-        **_said("field", one.field),
-        "reason": one.reason,
-        "hint": one.hint,
-        **_said("ids", list(one.ids) or None),
-        **({} if one.moved is None else {"moved": {"from": one.moved.origin, "to": one.moved.to}}),
-        **_source_to_json(one.source),
-        **_values_to_json(one.values),
-    }
-
-
-def note_to_json(note: Note) -> Json:
-    """Return the JSON of a note; without `address` it is about the whole plan."""
-    address = None if note.address is None else str(note.address)
-    return {"text": note.kind, **_said("address", address), **_values_to_json(note.values)}
-
-
-def cost_to_json(cost: Cost) -> Json:
-    """Return the JSON of the price; `seconds` is what the requests take at the rate."""
-    # 5.0 is written 5: the rate is a number that people read.
-    rate = int(cost.rate_per_s) if cost.rate_per_s.is_integer() else cost.rate_per_s
-    seconds = round(cost.seconds, 3)
-    price = {"requests": cost.requests, "seconds": seconds, "rate_per_second": rate, "overhead": cost.overhead}
-    return price | _fit(cost.fit)
-
-
-def _fit(fit: Fit | None) -> Json:
-    """Return in how many runs the plan fits under `fits_in`, nothing where that was not asked."""
-    if fit is None:
-        return {}
-    bounds = {**_said("max_requests", fit.max_requests), **_said("max_duration_seconds", fit.max_duration_s)}
-    return {"fits_in": {"windows": fit.windows, **bounds}}
-
-
-def unverified_to_json(one: Unverified) -> Json:
-    """Return the JSON of a customer whose state cannot be verified yet."""
-    times = {"written_seconds_ago": round(one.ago_s, 3), "verifiable_in_seconds": round(one.left_s, 3)}
-    return {"address": str(one.address), "id": one.id, **times}
-
-
-def _said(key: str, value: object) -> Json:
-    """Return `value` under its key, nothing for None."""
-    return {} if value is None else {key: value}
-
-
-def limit_to_json(limit: Exceeded) -> Json:
-    """Return the JSON of an exceeded limit."""
-    counted = {"name": limit.name, "planned": limit.planned, "allowed": limit.allowed, "flag": limit.flag}
-    return {
-        **counted,
-        **_source_to_json(limit.source),
-        **_said("action", limit.action),
-        **_said("rule", limit.rule or None),
-        **_said("opens_at", limit.opens_at or None),
-    }
-
-
-def _source_to_json(source: Source | None) -> Json:
-    """Return the place of a declaration under `source`, nothing where there is none."""
-    return {} if source is None else {"source": source.as_json()}
-
-
-def _values_to_json(values: tuple[tuple[str, str], ...]) -> Json:
-    """Return the values that a text quotes under `values`."""
-    return {"values": [{"field": name, "value": value} for name, value in values]} if values else {}
-
-
-def users_to_json(row: PutUsers) -> dict[str, Any]:
-    """Return the users that the ledger shall know of one customer, for their digest."""
-    users = [
-        {
-            "email": user.email,
-            "fields": dict(user.fields),
-            "applied": None if user.applied is None else dict(user.applied),
-        }
-        for user in row.users
-    ]
-    return {"id": row.id, "users": users}
-
-
-FORMAT_VERSION = "1"
-"""The version of the public form."""
+_READ = ("1", FORMAT_VERSION)
+"""Those that are read: format 1 says the same of what a saved plan is loaded from."""
 
 SAVED_VERSION = 2
 """The version of what a saved plan has besides; 0.1.0 saved plans without one."""
-
-AGAIN = "make a new plan: reconciler plan --out FILE"
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -256,53 +85,23 @@ class SavedPlan:
     evidence: Evidence = NO_EVIDENCE
 
 
-def plan_to_json(plan: Plan, *, mask: Callable[[Plan], Plan] | None = None) -> dict[str, Any]:
-    """
-    Return `plan` in its public form, ready for `json.dumps`; keys that say nothing are left out.
-
-    `mask` hides personal values; what it gave is marked `redacted`, and no apply takes it.
-    """
-    shown = plan if mask is None else mask(plan)
-    document: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "environment": {
-            "name": shown.environment.name,
-            "base_url": shown.environment.base_url,
-            "account": shown.environment.account,
-        },
-        "project": shown.project,
-        "unknown": list(shown.unknown),
-        "summary": {
-            **{action.value: shown.count(action) for action in Action},
-            "blocked": len(shown.blocked),
-            "unchanged": shown.unchanged,
-        },
-        "cost": cost_to_json(shown.cost),
-        "changes": [change_to_json(change) for change in shown.changes],
-        "bindings": [binding_to_json(binding) for binding in shown.bindings],
-        "limits": [limit_to_json(limit) for limit in shown.limits],
-        "blocked": [blocked_to_json(one) for one in shown.blocked],
-        "notes": [note_to_json(note) for note in shown.notes],
-        "out_of_scope": shown.out_of_scope,
-        "fingerprint": shown.fingerprint,
-        "files": [{"name": file.name, "sha256": file.sha256} for file in shown.files],
-        **{name: list(texts) for name, texts in _asked(shown).items() if texts},
-    }
-    if shown.unverified:
-        document["unverified"] = [unverified_to_json(one) for one in shown.unverified]
-    return document if mask is None else document | {"redacted": True}
-
-
 def save(
-    plan: Plan, read_at: float, nonce: str, *, refresh_users: bool = False, evidence: Evidence = NO_EVIDENCE
+    document: Mapping[str, Any],
+    plan: Plan,
+    read_at: float,
+    nonce: str,
+    *,
+    refresh_users: bool = False,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> str:
     """
-    Return the text of a plan file: the public form, what only an apply reads, and a digest.
+    Return the text of a plan file: `document`, the public form of `plan`, what only an apply reads, and a digest.
 
     Each change is a line, in ASCII. `read_at`, `refresh_users` and `evidence` are those of `SavedPlan`; `nonce` is
     another one each time, so that no two plans have one digest.
     """
-    document = plan_to_json(plan) | {
+    whole = {
+        **document,
         "saved": {
             "version": SAVED_VERSION,
             "nonce": nonce,
@@ -314,7 +113,7 @@ def save(
         "rows": [{"external_id": entry.external_id, "digest": row_digest(entry)} for entry in plan.entries],
         "users": [{"id": row.id, "digest": users_digest(row)} for row in plan.users],
     }
-    return as_text(document | {"digest": _digest(document)})
+    return as_text(whole | {"digest": _digest(whole)})
 
 
 def _held(plan: Plan) -> dict[str, str]:
@@ -331,7 +130,12 @@ def row_digest(entry: Binding) -> str:
 
 def users_digest(row: PutUsers) -> str:
     """Return a digest of the users that the ledger shall know of one customer."""
-    return _digest(users_to_json(row))
+    # Its declaration is that of JSON, where None and nothing are told apart.
+    users = [
+        {"email": one.email, "fields": dict(one.fields), "applied": None if one.applied is None else dict(one.applied)}
+        for one in row.users
+    ]
+    return _digest({"id": row.id, "users": users})
 
 
 def as_pieces(document: Mapping[str, Any]) -> Iterator[str]:
@@ -370,68 +174,90 @@ def load(text: str) -> SavedPlan:
     Raises Refused for what is no plan, was cut, was altered, was redacted, or is of another version.
     """
     document = _document(text)
-    if document.get("format_version") != FORMAT_VERSION:
-        raise Refused(
-            f"the plan is of format {json.dumps(document['format_version'])[:20]}, and this version reads "
-            f"format {FORMAT_VERSION}",
-            f"apply it with the version that made it, or {AGAIN}",
-        )
+    if document.get("format_version") not in _READ:
+        found = json.dumps(document["format_version"])[:20]
+        raise Refused(stop(StopReason.PLAN_FORMAT_UNKNOWN, {"found": found, "known": _READ}))
     if document.get("redacted"):
-        raise Refused("the plan was written with --redact: its values are not in it", AGAIN)
+        raise Refused(stop(StopReason.PLAN_REDACTED))
     digest = document.pop("digest", None)
     if digest is None:
-        raise Refused("the plan has no digest: it was printed with --format json, not saved", AGAIN)
+        raise Refused(stop(StopReason.PLAN_NOT_SAVED))
     if digest != _digest(document):
-        raise Refused("the plan was altered after it was saved: its digest differs", AGAIN)
+        raise Refused(stop(StopReason.PLAN_ALTERED))
     saved = document.get("saved")
     if not isinstance(saved, dict) or saved.get("version") != SAVED_VERSION:
-        raise Refused("the plan was saved by another version of reconciler", AGAIN)
+        raise Refused(stop(StopReason.PLAN_VERSION_UNKNOWN))
     try:
         return _plan(document, digest)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise Refused("the plan cannot be read: it was not saved by this program", AGAIN) from exc
+        raise Refused(stop(StopReason.PLAN_FORGED)) from exc
 
 
-def _asked(plan: Plan) -> Mapping[str, tuple[str, ...]]:
-    """Return what was asked to be read for `plan`, what it was narrowed to, and what it insists on."""
-    narrowed = {"targets": plan.targets, "excludes": plan.excludes}
-    return {"folders": plan.folders, "globs": plan.globs, **narrowed, "allow_recreate": plan.recreate}
+@dataclass(frozen=True, slots=True)
+class _Digest:
+    """The digest of a row of the ledger, by key, or of the users of a customer, by its id."""
+
+    digest: str
+    external_id: str = ""
+    id: CustomerId = CustomerId("")  # noqa: RUF009 - a str, which nothing changes
+
+
+@dataclass(frozen=True, slots=True)
+class _Besides:
+    """What only an apply reads; `ledger` and `listed` are those of `Evidence`."""
+
+    read_at: float
+    refresh_users: bool = False
+    held: str = ""
+    ledger: str = ""
+    listed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """What is read of a plan file: keys are those of its JSON."""
+
+    environment: EnvironmentRef
+    fingerprint: str
+    saved: _Besides
+    changes: tuple[Change, ...] = ()
+    bindings: tuple[BindingChange, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+    folders: tuple[str, ...] = ()
+    globs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    allow_recreate: tuple[str, ...] = ()
+    rows: tuple[_Digest, ...] = ()
+    users: tuple[_Digest, ...] = ()
 
 
 def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
     """Return the plan of a whole document; KeyError, TypeError and the like where it is none."""
-    environment = document["environment"]
-    name, base_url, account = (text(environment[key]) for key in ("name", "base_url", "account"))
-    fingerprint, read_at = text(document["fingerprint"]), document["saved"]["read_at"]
-    if not _HEX.fullmatch(fingerprint) or not isinstance(read_at, float) or not math.isfinite(read_at):
-        raise ValueError("it is no fingerprint, or no time")
+    from reconciler.model.convert import plan_converter  # noqa: PLC0415 - most commands read no plan, and it is slow
+
+    read = plan_converter().structure(document, _Document)
+    if not _HEX.fullmatch(read.fingerprint):
+        raise ValueError(read.fingerprint)
     return SavedPlan(
-        environment=EnvironmentRef(name, base_url, account),
+        environment=read.environment,
         name=digest,
-        fingerprint=fingerprint,
-        read_at=read_at,
-        changes=tuple(map(change_from_json, _items(document, "changes"))),
-        bindings=tuple(map(binding_from_json, _items(document, "bindings"))),
-        files=tuple(text(row["name"]) for row in _items(document, "files")),
-        folders=tuple(map(text, _items(document, "folders"))),
-        globs=tuple(map(text, _items(document, "globs"))),
-        targets=tuple(map(text, _items(document, "targets"))),
-        excludes=tuple(map(text, _items(document, "excludes"))),
-        refresh_users=document["saved"].get("refresh_users") is True,
-        recreate=tuple(map(text, _items(document, "allow_recreate"))),
-        rows={text(row["external_id"]): text(row["digest"]) for row in _items(document, "rows")},
-        users={CustomerId(text(row["id"])): text(row["digest"]) for row in _items(document, "users")},
-        held=text(document["saved"].get("held", "")),
-        evidence=Evidence(*(text(document["saved"].get(name, "")) for name in ("ledger", "listed"))),
+        fingerprint=read.fingerprint,
+        read_at=read.saved.read_at,
+        changes=read.changes,
+        bindings=read.bindings,
+        files=tuple(file.name for file in read.files),
+        folders=read.folders,
+        globs=read.globs,
+        targets=read.targets,
+        excludes=read.excludes,
+        refresh_users=read.saved.refresh_users,
+        recreate=read.allow_recreate,
+        rows={row.external_id: row.digest for row in read.rows},
+        users={row.id: row.digest for row in read.users},
+        held=read.saved.held,
+        evidence=Evidence(read.saved.ledger, read.saved.listed),
     )
-
-
-def _items(document: Mapping[str, Any], key: str) -> list[Any]:
-    """Return a list of the document, empty where it is left out; ValueError for what is no list."""
-    items = document.get(key, [])
-    if isinstance(items, list):
-        return items
-    raise ValueError(f"{key} is no list")
 
 
 def _document(text: str) -> dict[str, Any]:
@@ -440,10 +266,10 @@ def _document(text: str) -> dict[str, Any]:
         document = json.loads(text)
     except (ValueError, RecursionError) as exc:
         if text.lstrip()[1:].lstrip().startswith('"format_version"'):
-            raise Refused("the plan is cut or damaged: it is not whole JSON", AGAIN) from exc
-        raise Refused("this is not a saved plan: it is not JSON", AGAIN) from exc
+            raise Refused(stop(StopReason.PLAN_CUT)) from exc
+        raise Refused(stop(StopReason.PLAN_NOT_JSON)) from exc
     if not isinstance(document, dict) or "format_version" not in document:
-        raise Refused("this is not a saved plan: it has no format_version", AGAIN)
+        raise Refused(stop(StopReason.PLAN_WITHOUT_FORMAT))
     return document
 
 

@@ -7,20 +7,21 @@ A selector that matches nobody is mostly a slip of the pen, and says nothing by 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import translate
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from reconciler.documents.scalars import did_you_mean, quoted
-from reconciler.errors import ReconcilerError
+from reconciler.documents.scalars import nearest_word
+from reconciler.errors import ReconcilerError, Source, Stop
 from reconciler.kinds.kind import nearly
 from reconciler.model.core import Address, CustomerId, Desired, Live, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Learned, Records
-from reconciler.model.plan import BindingAction, Note, Plan
+from reconciler.model.plan import BindingAction, Note, Plan, Unknown
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import NoteKind, ReasonParts, StopReason, UnknownKind, stop
 from reconciler.plan.server_behavior import known_ways, sight_of
 
 if TYPE_CHECKING:
@@ -157,15 +158,8 @@ def scope_of(desired: Desired, terms: Terms) -> Scope:
 MOST_NOTED = 20
 """So many selectors that match nobody are named in a plan."""
 
-NOBODY = "matches no customer that is declared, managed or live"
-
 _MOST_COMPARED = 20_000  # comparing a word with more takes seconds
 _GLOB = frozenset("*?[")
-
-
-def _address(key: str) -> str:
-    """Return a key as plans print it."""
-    return str(Address(key))
 
 
 def matching_nobody(selectors: Iterable[str], keys: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -173,20 +167,16 @@ def matching_nobody(selectors: Iterable[str], keys: Callable[[], Iterable[str]])
     return tuple(one for one in dict.fromkeys(selectors) if not any(map(selecting((one,)), keys())))
 
 
-def nearest(selector: str, keys: Callable[[], Iterable[str]], *, written: Callable[[str], str] = _address) -> str:
-    """
-    Return the hint that names the key that is nearly a selector, "" where none is, or it is a pattern.
-
-    A key is named as it is `written`: on a command line as an address.
-    """
+def nearest(selector: str, keys: Callable[[], Iterable[str]]) -> str:
+    """Return the key that is nearly a selector, "" where none is, or where it is a pattern."""
     if _GLOB & set(selector):
         return ""
     sought = {nearly(one) for one in spellings(selector)}
-    near = next((key for key in keys() if nearly(key) in sought), None)
-    if near is None:
-        known = tuple(dict.fromkeys(keys()))
-        return did_you_mean(selector, known) if len(known) <= _MOST_COMPARED else ""
-    return f"did you mean {quoted(written(near))}?"
+    near = next((key for key in keys() if nearly(key) in sought), "")
+    if near:
+        return near
+    known = tuple(dict.fromkeys(keys()))
+    return nearest_word(selector, known) if len(known) <= _MOST_COMPARED else ""
 
 
 def keys_of(desired: Desired, live: Live, records: Records) -> Callable[[], Iterable[str]]:
@@ -213,7 +203,7 @@ def checked(desired: Desired, live: Live, records: Records, terms: Terms) -> tup
     keys = keys_of(desired, live, records)
     missed = matching_nobody(terms.targets, keys)
     if missed:
-        raise ReconcilerError(f"--target {_shown(missed)} {NOBODY}; nothing was sent", _hint(missed[0], desired, keys))
+        raise ReconcilerError(_no_target(missed, desired, keys))
     insisted = tuple(_insisted(desired, records, terms.recreate)) if terms.recreate else ()
     if live.narrowed:
         return insisted  # who else is live is not known
@@ -221,22 +211,32 @@ def checked(desired: Desired, live: Live, records: Records, terms: Terms) -> tup
     def everybody() -> Iterable[str]:
         return chain(keys(), desired.left_out)
 
-    at = terms.places.get("protect")
-    protect = f"`policy.protect` ({at})" if at is not None else "`policy.protect`"
-    rules = ((protect, terms.protect), ("`owns`", terms.owns), ("`include`", desired.include))
+    protect = tuple(at for at in (terms.places.get("protect"),) if at is not None)
+    rules = (
+        ("policy.protect", protect, terms.protect),
+        ("owns", (), terms.owns),
+        ("include", (), desired.include),
+        ("exclude", (), desired.exclude),
+    )
     missed_rules = [
-        (where, one)
-        for where, patterns in (*rules, ("`exclude`", desired.exclude))
+        (rule, at, one)
+        for rule, at, patterns in rules
         for one in dict.fromkeys(patterns)
         if not any(map(matcher((one,)), everybody()))
     ]
-    missed_rules += [("--exclude", one) for one in matching_nobody(terms.excludes, everybody)]
-    notes = [
-        Note(f"{where}: {quoted(one)} {NOBODY}{_suffix(nearest(one, everybody, written=str))}")
-        for where, one in missed_rules[:MOST_NOTED]
-    ]
+    missed_rules += [("--exclude", (), one) for one in matching_nobody(terms.excludes, everybody)]
+    notes = [_no_match(*missed, nearest(missed[2], everybody)) for missed in missed_rules[:MOST_NOTED]]
     rest = len(missed_rules) - len(notes)
-    return (*insisted, *notes, *([Note(f"the same holds for {rest} more patterns")] if rest else ()))
+    left = (Note(NoteKind.PATTERNS_LEFT, parts={"patterns": rest}),) if rest else ()
+    return (*insisted, *notes, *left)
+
+
+def _no_match(rule: str, at: tuple[Source, ...], pattern: str, near: str) -> Note:
+    """Return that a pattern matches nobody, and what it may have been meant for."""
+    parts: ReasonParts = {"rule": rule, "at": at, "pattern": pattern}
+    if near:
+        return Note(NoteKind.PATTERN_NEARLY_MATCHES, parts={**parts, "near": near})
+    return Note(NoteKind.PATTERN_MATCHES_NOBODY, parts=parts)
 
 
 def _insisted(desired: Desired, records: Records, recreate: Iterable[str]) -> Iterator[Note]:
@@ -245,8 +245,9 @@ def _insisted(desired: Desired, records: Records, recreate: Iterable[str]) -> It
     known = dict.fromkeys((*desired.customers, *desired.left_out, *records.bindings, *former))
     for one in dict.fromkeys(recreate):
         if known.keys().isdisjoint(spellings(one)):
-            hint = _suffix(nearest(one, lambda: known, written=str))
-            yield Note(f"--allow-recreate: {quoted(one)} matches no customer that is declared or managed{hint}")
+            near = nearest(one, lambda: known)
+            kind = NoteKind.RECREATE_NEARLY_MATCHES if near else NoteKind.RECREATE_MATCHES_NOBODY
+            yield Note(kind, parts={"key": one, "near": near} if near else {"key": one})
 
 
 def rules_of_nobody(
@@ -255,25 +256,16 @@ def rules_of_nobody(
     """Return the rules of an ignore file that hide the drift of nobody, each with the key that may be meant."""
     keys = keys_of(desired, live, records)
     missed = [rule for rule in rules if not any(map(matcher((rule.key,)), keys()))]
-    return tuple((rule, nearest(rule.key, keys, written=str)) for rule in missed[:MOST_NOTED])
+    return tuple((rule, nearest(rule.key, keys)) for rule in missed[:MOST_NOTED])
 
 
-def _hint(missed: str, desired: Desired, keys: Callable[[], Iterable[str]]) -> str:
-    """Return what to do about a target that matches nobody."""
-    if any(map(selecting((missed,)), desired.left_out)):
-        return "the environment's `include` and `exclude` leave it out"
-    return nearest(missed, keys) or "check the key; `reconciler state list` shows those that are managed"
-
-
-def _shown(selectors: Sequence[str]) -> str:
-    """Return selectors for a message."""
-    more = f" and {len(selectors) - 3} more" if len(selectors) > 3 else ""  # noqa: PLR2004 - as many are named
-    return ", ".join(map(quoted, selectors[:3])) + more
-
-
-def _suffix(hint: str) -> str:
-    """Return a hint behind a sentence."""
-    return f"; {hint}" if hint else ""
+def _no_target(missed: tuple[str, ...], desired: Desired, keys: Callable[[], Iterable[str]]) -> Stop:
+    """Return that targets match nobody, and what the first may have been meant for."""
+    if any(map(selecting((missed[0],)), desired.left_out)):
+        return stop(StopReason.TARGET_LEFT_OUT, {"targets": missed})
+    if near := nearest(missed[0], keys):
+        return stop(StopReason.TARGET_NEARLY_MATCHES, {"targets": missed, "near": Address(near)})
+    return stop(StopReason.TARGET_MATCHES_NOBODY, {"targets": missed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,20 +304,17 @@ def targeted(plan: Plan, key: str, seen: Seen) -> bool:
     return not (plan.targets or plan.excludes) or scope_of(seen.desired, seen.terms).targeted(key)
 
 
-def unobservable(seen: Seen) -> Iterator[str]:
+def unobservable(seen: Seen) -> Iterator[Unknown]:
     """Yield what cannot be observed on this server."""
     lists = known_ways(seen.learned, seen.terms)[0]
     ours = [row for row in seen.records.bindings.values() if row.state is BindingState.ARCHIVED]
     listed = sum(row.bound_id in seen.live.listed for row in ours)
     if lists:
-        yield "whether somebody archived a customer: archived ones are listed here, and nothing tells them apart"
+        yield Unknown(UnknownKind.ARCHIVES_INVISIBLE)
     if ours and lists:
-        yield f"whether somebody restored one of the {len(ours)} customers that we archived, for the same reason"
+        yield Unknown(UnknownKind.RESTORES_INVISIBLE, {"customers": len(ours)})
     elif listed and lists is None:
-        yield (
-            f"whether somebody restored {listed} of the customers that we archived: they are listed, and it is not "
-            "known yet whether archived ones are"
-        )
+        yield Unknown(UnknownKind.RESTORES_UNCERTAIN, {"customers": listed})
 
 
 def row_of(address: Address, seen: Seen) -> Binding | None:

@@ -18,6 +18,7 @@ from reconciler.model.core import Action, Live
 from reconciler.model.ledger import Binding, BindingState, Learned, Records
 from reconciler.model.plan import Change
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import LearnedFrom
 from reconciler.model.reports import ProbeAnswer, ProbeQuestion, kept
 from reconciler.plan.presence import Sight
 from reconciler.rules import questions
@@ -57,12 +58,12 @@ def learned_from(records: Records, live: Live, terms: Terms) -> Learned:
     listed = sum(row.bound_id in live.listed for row in settled)
     lists, gets = learned.lists_archived, learned.gets_archived
     if settled and not listed and lists is not False:
-        how = f"no listing holds {settled[-1].bound_id}, which this tool had archived"
+        how = LearnedFrom.NOT_LISTED.written(settled[-1].bound_id)
         return replace(learned, lists_archived=False, gets_archived=None if lists else gets, how=how)
     contradicted = (lists is True and listed < len(settled)) or (lists is False and MANY <= listed == len(settled))
     if not contradicted:
         return learned
-    return replace(learned, lists_archived=None, gets_archived=None, how="a later listing contradicted it")
+    return replace(learned, lists_archived=None, gets_archived=None, how=LearnedFrom.CONTRADICTED.written())
 
 
 def known_ways(learned: Learned, terms: Terms) -> tuple[bool | None, bool | None]:
@@ -147,7 +148,7 @@ def concluded(learned: Learned, row: Binding, *, listed: bool, got: bool, settle
 
     Not `settled`: it was archived so lately that a list need not show that.
     """
-    how = f"from {row.id}, which this tool had archived"
+    how = LearnedFrom.ASKED.written(row.bound_id)
     if not listed:
         return replace(learned, lists_archived=False, gets_archived=got, how=how)
     if not settled:

@@ -14,7 +14,8 @@ from reconciler.kinds.kind import USER_FIELDS, by_address, canonical_email
 from reconciler.model.core import Action, Address, CustomerId, DesiredCustomer, DesiredUser, ListUsers, LiveUser, Reason
 from reconciler.model.ledger import PutUsers, SeenUser
 from reconciler.model.plan import NOTHING, Blocked, Change, FieldChange, Note, Part
-from reconciler.plan.diff import diff, quoted
+from reconciler.model.reasons import BlockedReason, NoteKind
+from reconciler.plan.diff import diff
 
 
 def new_users(customer: DesiredCustomer, customer_id: CustomerId | None, *, unless_listed: bool = False) -> Part:
@@ -111,19 +112,14 @@ def _after(
     for user in seen:
         record = declared.get(canonical_email(user.email))
         if record is None and user.applied is not None:
-            notes.append(Note("no longer managed, stays as it is", Address(customer.external_id, user.email)))
+            notes.append(Note(NoteKind.USER_RELEASED, Address(customer.external_id, user.email)))
         after.append(record or SeenUser(user.email, user.fields))
     return tuple(notes), tuple(after)
 
 
 def doubtful(address: Address, source: Source) -> Blocked:
     """Return that a create was sent and not answered, so that nothing is sent for it before reading can tell."""
-    return Blocked(
-        address,
-        "its create was sent and not answered, and it is not to be seen yet: it is in doubt",
-        "plan again in a minute; what is then listed is taken, and only what is not is created",
-        source=source,
-    )
+    return Blocked(address, BlockedReason.CREATE_IN_DOUBT, source=source)
 
 
 def _compare(
@@ -144,12 +140,10 @@ def _compare(
     blocked = [
         Blocked(
             address,
-            f"the API cannot change a user: {kept.field} is {found.fields.get(kept.field) or 'empty'!r}, "
-            f"declared {compared[kept.field] or 'empty'!r}",
-            f"declare what it is, add `ignore_changes: [{kept.field}]` to the user, or change it in the dashboard",
+            BlockedReason.USER_FIXED,
+            parts={"field": kept.field, "live": kept.live, "declared": kept.declared},
             field=kept.field,
             source=user.source,
-            values=quoted(kept.field, found.fields.get(kept.field), compared[kept.field]),
         )
         for kept in result.kept
     ]

@@ -11,13 +11,12 @@ from typing import Any
 
 from reconciler.escape import visible
 from reconciler.model.core import Cause
-from reconciler.model.plan import unverified_text
 from reconciler.model.reasons import BlockedReason
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Remark, Rule
 from reconciler.report.layout import BLANK, Line, Span, address, count, line, page, shown
 from reconciler.report.messages import Wording
 from reconciler.report.messages.explanations import finding_text, remark_json
-from reconciler.report.messages.plan import blocked_wording
+from reconciler.report.messages.plan import blocked_wording, unknown_text, unverified_text
 from reconciler.report.redact import masked, masked_address, masked_blocked
 
 TITLES = {
@@ -51,7 +50,7 @@ def summary(drift: Drift) -> str:
     """
     kinds = [f"{drift.count(kind)} {kind}" for kind in DriftKind if drift.count(kind)]
     heads = [f"Drift: {', '.join(kinds)}."] if kinds else []
-    heads += [f"{unverified_text(drift.unverified)}."] if drift.unverified else []
+    heads += [unverified_text(drift.unverified)] if drift.unverified else []
     head = " ".join(heads) or "No drift."
     waiting = f" {count(len(drift.pending), 'edit is', 'edits are')} not applied yet." if drift.pending else ""
     hidden = f" {len(drift.ignored)} ignored." if drift.ignored else ""
@@ -104,8 +103,8 @@ def drift_text(drift: Drift, *, width: int, color: bool, redact: bool = False) -
 
 def _lines(drift: Drift) -> Iterator[Line]:
     """Yield the lines of a report."""
-    for text in drift.unknown:
-        yield line(f"Not known: {visible(text)}", "yellow")
+    for one in drift.unknown:
+        yield line(f"Unknown: {visible(unknown_text(one))}", "yellow")
     where = f"{visible(drift.environment.name)} ({visible(drift.environment.base_url)})"
     yield line(f"Environment {where}, project {visible(drift.project)}", "bold")
     yield BLANK
@@ -118,7 +117,7 @@ def _lines(drift: Drift) -> Iterator[Line]:
     yield from _section(EXPIRED, [*_expired(drift)], len(drift.expired), "yellow")
     blocked = [row for one in drift.blocked for row in _blocked(address(one.address), one.field, blocked_wording(one))]
     yield from _section(BLOCKED, blocked, len(drift.blocked), "yellow")
-    unseen = [line(visible(text), indent=2) for text in drift.unobservable]
+    unseen = [line(visible(unknown_text(one)), indent=2) for one in drift.unobservable]
     yield from _section(UNSEEN, unseen, len(unseen))
     yield line(summary(drift), "bold")
 
@@ -220,6 +219,8 @@ FORMAT_VERSION = "1"
 
 def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
     """Return `drift` as a value for JSON; `redact` masks personal values."""
+    from reconciler.report.plan_json import coded  # noqa: PLC0415 - what makes JSON takes long to load
+
     one = masked_drift(drift) if redact else drift
     return {
         "format_version": FORMAT_VERSION,
@@ -254,12 +255,18 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
         "ignored": [{"finding": _finding_json(hid.finding), "rule": _rule(hid.rule)} for hid in one.ignored],
         "expired": [_rule(rule) for rule in one.expired],
         "blocked": [
-            {"address": str(row.address), "field": row.field, "reason": said.what, "hint": said.fix}
+            {
+                "address": str(row.address),
+                "field": row.field,
+                "reason": said.what,
+                "hint": said.fix,
+                **coded(row.reason, row.parts),
+            }
             for row in one.blocked
             for said in (blocked_wording(row),)
         ],
-        "unknown": list(one.unknown),
-        "unobservable": list(one.unobservable),
+        "unknown": [unknown_text(row) for row in one.unknown],
+        "unobservable": [unknown_text(row) for row in one.unobservable],
         "unverified": [
             {
                 "address": str(row.address),

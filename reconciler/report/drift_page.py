@@ -12,6 +12,7 @@ from reconciler.report.drift import BLOCKED, CAUSES, EXPIRED, IGNORED, PENDING, 
 from reconciler.report.layout import address, shown
 from reconciler.report.markdown import Section, code, prose
 from reconciler.report.messages.explanations import finding_text
+from reconciler.report.messages.plan import unknown_text
 
 _LOOKS = {DriftKind.ARCHIVED: "bad", DriftKind.GONE: "bad", DriftKind.DUPLICATED: "bad"}
 _KINDS = {kind.value: (TITLES[kind], _LOOKS.get(kind, "warn")) for kind in DriftKind} | {
@@ -38,7 +39,7 @@ def _sections(drift: Drift) -> Iterator[Section]:
     yield Section(EXPIRED, [_expired(rule) for rule in drift.expired])
     yield Section(PENDING, [_pending(one) for one in drift.pending])
     yield Section(IGNORED, [_ignored(one) for one in drift.ignored])
-    yield Section(UNSEEN, [f"- {prose(text)}\n" for text in drift.unobservable])
+    yield Section(UNSEEN, [f"- {prose(unknown_text(one))}\n" for one in drift.unobservable])
 
 
 def _finding(one: DriftFinding) -> str:
@@ -89,7 +90,7 @@ def drift_html(drift: Drift, *, redact: bool = False) -> str:
         unknown=one.unknown,
         summary=summary(one),
         unseen=UNSEEN,
-        notes=[("", visible(text)) for text in one.unobservable],
+        notes=[("", visible(unknown_text(row))) for row in one.unobservable],
     )
 
 

@@ -20,9 +20,9 @@ from markupsafe import Markup
 from reconciler.errors import Source
 from reconciler.escape import visible
 from reconciler.model.core import EnvironmentRef
-from reconciler.model.plan import Blocked
+from reconciler.model.plan import Blocked, Unknown
 from reconciler.report.layout import address
-from reconciler.report.messages.plan import blocked_wording
+from reconciler.report.messages.plan import blocked_wording, unknown_text
 
 Kinds = Mapping[str, tuple[str, str]]
 """The title of each kind of entry, in the order of the filter, and how it looks: "" for good, warn, bad or quiet."""
@@ -43,7 +43,7 @@ def html_page(
     tables: Tables,
     environment: EnvironmentRef,
     project: str,
-    unknown: Sequence[str],
+    unknown: Sequence[Unknown],
     **words: Any,  # noqa: ANN401 - of the template
 ) -> str:
     """Return a whole HTML document of one of our templates; its `words` must be safe to show."""
@@ -58,7 +58,7 @@ def html_page(
             script=Markup(script),  # noqa: S704 - our own file
             data=_data({"kinds": kinds, "tables": tables, "rows": rows}),
             total=len(rows),
-            unknown=[visible(text) for text in unknown],
+            unknown=[visible(unknown_text(one)) for one in unknown],
             environment=visible(environment.name),
             base_url=visible(environment.base_url),
             project=visible(project),

@@ -15,8 +15,8 @@ from itertools import groupby
 
 from reconciler.escape import visible
 from reconciler.model.core import EnvironmentRef
-from reconciler.model.plan import Blocked
-from reconciler.report.messages.plan import blocked_wording
+from reconciler.model.plan import Blocked, Unknown
+from reconciler.report.messages.plan import blocked_wording, unknown_text
 
 _TICKS = re.compile("`+")
 # Words and numbers: no digit beside a letter, no dot within, no number that would begin a list. What else there is may
@@ -64,8 +64,9 @@ def fence(text: str) -> str:
 
 
 def _apart(stretch: str) -> str:
-    """Return a code span; the sentence's own comma or colon at its end stands after it."""
-    inner = stretch[:-1] if stretch[-1] in ",;:" and len(stretch) > 1 else stretch
+    """Return a code span; the sentence's own period, comma or colon at its end comes after it."""
+    ends = stretch[-1] in ",;:" or stretch.endswith(("'.", "`."))
+    inner = stretch[:-1] if ends and len(stretch) > 1 else stretch
     quoted = _QUOTED.fullmatch(inner)
     return code(quoted[1] if quoted else inner) + stretch[len(inner) :]
 
@@ -113,10 +114,10 @@ class Section:
 
 
 def report_head(
-    unknown: Sequence[str], summary: str, environment: EnvironmentRef, project: str, *, cost: str = ""
+    unknown: Sequence[Unknown], summary: str, environment: EnvironmentRef, project: str, *, cost: str = ""
 ) -> str:
     """Return what cannot be known, the summary, the price where there is one, and for which account it is."""
-    unknowns = "".join(f"> **Not known:** {prose(_cut(text, _SENTENCE_LETTERS))}\n\n" for text in unknown)
+    unknowns = "".join(f"> **Unknown:** {prose(_cut(unknown_text(one), _SENTENCE_LETTERS))}\n\n" for one in unknown)
     names = environment.name, environment.base_url, project
     name, url, shown = (code(_cut(text, _NAME_LETTERS)) for text in names)
     price = f"{cost}\n" if cost else ""

@@ -33,7 +33,7 @@ from reconciler.report.layout import (
     page,
     shown,
 )
-from reconciler.report.messages.plan import blocked_wording, note_text
+from reconciler.report.messages.plan import blocked_wording, note_text, unknown_text
 from reconciler.report.redact import masked_change, masked_plan
 
 
@@ -367,8 +367,8 @@ def question_text(plan: Plan, dangers: Sequence[Action], *, width: int) -> str:
 
 def _lines(plan: Plan, width: int) -> Iterator[Line]:
     """Yield the lines of a plan."""
-    for text in plan.unknown:
-        yield line(f"Not known: {visible(text)}", "yellow")
+    for one in plan.unknown:
+        yield line(f"Unknown: {visible(unknown_text(one))}", "yellow")
     where = f"{visible(plan.environment.name)} ({visible(plan.environment.base_url)})"
     yield line(f"Environment {where}, project {visible(plan.project)}", "bold")
     yield BLANK

@@ -83,7 +83,7 @@ def test_a_ledger_of_another_account_is_refused(shop: Online) -> None:
     before = shop.account()
     ran = shop.run("apply", "-f", "customers.yaml", "--auto-approve")
     assert (ran.code, ran.out, shop.account(), shop.ledger()) == (3, "", before, ledger)
-    assert "this ledger is not this account's; nothing was sent" in ran.err
+    assert "so it belongs to another account. Nothing was sent." in ran.err
 
 
 def test_a_plan_needs_no_place_for_a_ledger(shop: Online) -> None:

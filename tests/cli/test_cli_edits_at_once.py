@@ -16,7 +16,7 @@ pytest_plugins = ("command_fixtures",)
 
 DOVER = ONE.replace("Boston", "Dover")
 ALBANY = ONE.replace("Boston", "Albany")
-UNSURE = "s ago; its state cannot be verified yet"
+UNSURE = "s ago, so its state cannot be verified yet."
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def test_a_plan_that_another_version_saved_is_refused_and_one_of_this_version_do
     shop.write("next.plan", ledgers.plan_of(name, shop.variables["AP_BASE_URL"]))
     applied = shop.run("apply", "next.plan", "-f", "customers.yaml", "--auto-approve")
     if "saved" not in saved_then(name):
-        refused = "error: the plan was saved by another version of reconciler\n  make a new plan: "
+        refused = "error: Another version of Reconciler saved this plan.\n  Make a new plan: "
         assert (applied.code, applied.err.startswith(refused), shop.writes()) == (3, True, [])
         return
     assert applied.code == 0, applied.all

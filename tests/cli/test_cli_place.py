@@ -52,9 +52,9 @@ def test_what_was_applied_from_another_repository_is_not_archived(shop: Online) 
     east.write("customers.yaml", customers("c"))
     ran = plan(east)
     said = (
-        "error: a and 1 more customers are not declared here, but applied from another place: github.com/acme/west "
-        "(this is github.com/acme/east); nothing was sent\n  to keep the two apart, write `project: east` into "
-        "reconciler.yaml; if that place has become this one, run `reconciler state relocate github.com/acme/west`\n"
+        "error: a and b are not declared here, but were applied from github.com/acme/west. This is "
+        "github.com/acme/east. Nothing was sent.\n  To keep the two apart, add `project: east` to reconciler.yaml. If "
+        "that place is now this one, run `reconciler state relocate github.com/acme/west`.\n"
     )
     assert (ran.code, ran.out, ran.err) == (3, "", said)
     assert east.run("apply", "-f", "customers.yaml", "--max-archives", "100%", "--auto-approve").code == 3
@@ -69,7 +69,7 @@ def test_a_customer_that_was_applied_with_a_target_alone_is_not_archived_from_th
     east.write("customers.yaml", customers("c"))
     assert east.run("apply", "-f", "customers.yaml", "--target", "c", "--auto-approve").code == 0
     ran = plan(west)
-    assert (ran.code, "c is not declared here, but applied from another place: github.com/acme/east" in ran.err) == (
+    assert (ran.code, "c is not declared here, but was applied from github.com/acme/east" in ran.err) == (
         3,
         True,
     )
@@ -95,7 +95,7 @@ def test_two_folders_of_one_repository_are_two_places(shop: Online) -> None:
     west, east = checkout(shop, "repo/west"), checkout(shop, "repo/east")
     assert west.applied(customers("a", "b")).code == 0
     east.write("customers.yaml", customers("c"))
-    assert "another place: github.com/acme/west//west (this is github.com/acme/west//east)" in plan(east).err
+    assert "applied from github.com/acme/west//west. This is github.com/acme/west//east." in plan(east).err
     west.write("customers.yaml", customers("b"))
     assert archived(west) == ["a"]
 
@@ -131,8 +131,8 @@ def test_two_folders_without_a_remote_that_have_nobody_in_common_do_not_archive_
     second.write("customers.yaml", customers("c"))
     ran = plan(second)
     assert (ran.code, ran.out) == (3, "")
-    assert ran.err.startswith("error: a and 1 more customers are not declared here, but applied from another place: ")
-    assert "write `project: NAME` into reconciler.yaml" in ran.err
+    assert ran.err.startswith("error: a and b are not declared here, but were applied from ")
+    assert "add `project: NAME` to reconciler.yaml" in ran.err
     assert second.run("apply", "-f", "customers.yaml", "--max-archives", "100%", "--auto-approve").code == 3
     second.write("reconciler.yaml", "project: second\n")
     assert second.applied(customers("c")).code == 0
@@ -143,7 +143,7 @@ def test_a_folder_without_a_remote_that_was_moved_is_confirmed_by_relocate(shop:
     first, moved = checkout(shop, "first"), checkout(shop, "moved")
     assert first.applied(customers("a")).code == 0
     moved.write("customers.yaml", customers("c"))
-    place = plan(moved).err.rpartition("relocate ")[2].strip().strip("`")
+    place = plan(moved).err.rpartition("relocate ")[2].strip().strip(".`")
     assert moved.run("state", "relocate", place).code == 0
     assert archived(moved) == ["a"]
 
@@ -166,8 +166,8 @@ def test_without_a_remote_a_place_is_known_by_the_files_that_were_applied(shop: 
     other.write("other.yaml", "forget: [x]\n")
     ran = other.run("plan", "-f", "*.yaml", "-f", "customers", "--max-archives", "100%")
     assert ran.code == 3
-    assert "no file that this project was applied from is here: customers.yaml; nothing was sent" in ran.err
-    assert "write `project: NAME` into reconciler.yaml" in ran.err
+    assert "none of the files that this project was applied from is here: customers.yaml. Nothing was sent." in ran.err
+    assert "add `project: NAME` to reconciler.yaml" in ran.err
     other.write("customers.yaml", "customers: {}\n")
     assert other.run("plan", "-f", "*.yaml", "-f", "customers", "--max-archives", "100%").code == 0
 

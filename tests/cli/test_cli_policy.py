@@ -126,5 +126,5 @@ def test_a_limit_of_the_policy_names_its_line_and_one_of_an_option_does_not(shop
     shop.later()
     ran = shop.run("apply", "--auto-approve")
     assert (ran.code, "max_archives (reconciler.yaml:5:21): 1 planned, 0 allowed" in ran.err) == (3, True)
-    assert "take it out of the patterns of `policy.protect` (reconciler.yaml:8:16)" in " ".join(ran.out.split())
+    assert "remove it from the patterns of `policy.protect` (reconciler.yaml:8:16)" in " ".join(ran.out.split())
     assert "max_archives: 1 planned, 0 allowed" in shop.run("apply", "--auto-approve", "--max-archives", "0").err

@@ -47,8 +47,8 @@ def test_a_plan_with_it_notes_that_the_ledger_was_written_with_another_key(shop:
     shop.applied(THREE)
     notes = shop.run("plan", "-f", "customers.yaml", "--format", "json", **KEY).json["notes"]
     new = (
-        "the API key is not that of the last apply; 3 of 3 bound customers are live as recorded, "
-        "so it is the same account's"
+        "The API key is not the one of the last apply, but 3 of 3 bound customers are as recorded, so the account is "
+        "the same."
     )
     assert [note["text"] for note in notes] == [new]
 

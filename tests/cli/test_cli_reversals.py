@@ -70,15 +70,15 @@ def met(request: pytest.FixtureRequest, shop: Online) -> Online:
 def test_a_restore_that_someone_else_undoes_each_time_is_not_sent_a_third_time(met: Online) -> None:
     last = fought(met, ACTIVE, archive)
     assert (last.code, is_archived(met)) == (3, True)
-    assert "Reconciler restored it 2 times (" in last.all
-    assert "and each time it was archived elsewhere" in last.all
+    assert "We restored it 2 times (" in last.all
+    assert "and each time someone archived it outside Reconciler" in " ".join(last.all.split())
     assert sum("/restore" in one for one in met.writes()) == 2
 
 
 def test_an_archive_that_someone_else_undoes_each_time_is_not_sent_a_third_time(shop: Online) -> None:
     last = fought(shop, ARCHIVED, restore)
     assert (last.code, is_archived(shop)) == (3, False)
-    assert "Reconciler archived it 2 times (" in last.all
+    assert "We archived it 2 times (" in last.all
     assert sum(one.startswith("DELETE") for one in shop.writes()) == 2
 
 
@@ -160,7 +160,7 @@ def test_where_archived_customers_are_listed_a_declared_archive_is_never_silent(
     by_hand(shop, restore, "globex")
     ran = shop.run("plan", "-f", "customers.yaml")
     said = " ".join(ran.out.split())
-    assert "it cannot be seen whether someone has restored what the files declare `archived: true`: globex" in said
+    assert "we cannot see whether someone restored 1 customer that the files declare `archived: true`: globex" in said
 
 
 # --- archived already ------------------------------------------------------------------------------------

@@ -172,20 +172,23 @@ def cut(text: str) -> str:
 
 
 def newer(text: str) -> str:
-    return text.replace('"format_version": "1"', '"format_version": "2"')
+    return text.replace('"format_version": "2"', '"format_version": "3"')
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (altered, "the plan was altered after it was saved: its digest differs"),
-        (cut, "the plan is cut or damaged: it is not whole JSON"),
-        (newer, 'the plan is of format "2", and this version reads format 1'),
-        (lambda _: "", "this is not a saved plan: it is not JSON"),
-        (lambda _: "[]", "this is not a saved plan: it has no format_version"),
-        (lambda _: ONE, "this is not a saved plan: it is not JSON"),
-        (lambda _: '{"format_version": "1"}', "the plan has no digest: it was printed with --format json, not saved"),
-        (lambda _: "[" * 100_000, "this is not a saved plan: it is not JSON"),
+        (altered, "The plan was edited after it was saved: its digest does not match."),
+        (cut, "The plan is cut off or damaged: it is not complete JSON."),
+        (newer, "The plan has format \"3\", and this version reads '1' and '2'."),
+        (lambda _: "", "This is not a saved plan: it is not JSON."),
+        (lambda _: "[]", "This is not a saved plan: it has no format_version."),
+        (lambda _: ONE, "This is not a saved plan: it is not JSON."),
+        (
+            lambda _: '{"format_version": "1"}',
+            "The plan has no digest: it was printed with `--format json`, not saved with `--out`.",
+        ),
+        (lambda _: "[" * 100_000, "This is not a saved plan: it is not JSON."),
     ],
 )
 def test_a_plan_that_is_not_as_it_was_saved_is_refused(
@@ -199,7 +202,7 @@ def test_a_plan_that_is_not_as_it_was_saved_is_refused(
 def test_a_plan_that_is_no_text_or_not_there_is_an_error(shop: Online) -> None:
     shop.write("today.plan", b"\xff\xfe\x00")
     ran = shop.run("apply", "today.plan", "--auto-approve")
-    assert (ran.code, ran.err.splitlines()[0]) == (3, "error: this is not a saved plan: it is not JSON")
+    assert (ran.code, ran.err.splitlines()[0]) == (3, "error: This is not a saved plan: it is not JSON.")
     ran = shop.run("apply", "yesterday.plan", "--auto-approve")
     assert (ran.code, ran.err) == (
         1,
@@ -343,7 +346,7 @@ def test_what_was_protected_since_is_not_archived_by_an_older_plan(shop: Online)
     save(shop, text=GONE)
     shop.applied(BOTH.replace("city: Boston", "protect: true"))
     shop.write("customers.yaml", GONE)
-    assert stale(shop) == ["archive acme: its entry has gone from customers.yaml and it is protected"]
+    assert stale(shop) == ["archive acme: It was removed from the files, but it is protected."]
 
 
 def test_what_the_policy_protects_since_is_not_archived_by_an_older_plan(shop: Online) -> None:
@@ -352,7 +355,7 @@ def test_what_the_policy_protects_since_is_not_archived_by_an_older_plan(shop: O
     save(shop, text=GONE)
     shop.write("reconciler.yaml", "version: 1\nenvironments: {default: {policy: {protect: [acme]}}}\n")
     (why,) = stale(shop)
-    assert why.startswith("archive acme: its entry has gone")
+    assert why.startswith("archive acme: It was removed from the files, but `policy.protect` protects it.")
 
 
 def test_what_the_ledger_has_lost_is_not_archived_by_an_older_plan(shop: Online) -> None:
@@ -394,7 +397,7 @@ def test_a_protection_that_was_applied_since_is_not_lifted_by_an_older_plan(shop
     assert applied(shop).code == 0
     assert shop.named("acme")["city"] == "Dover"
     shop.write("customers.yaml", GONE)
-    assert "and it is protected" in shop.run("plan", *FILES).out
+    assert "but it is protected" in shop.run("plan", *FILES).out
 
 
 def test_a_protection_that_only_today_s_files_lift_is_kept_by_an_older_plan(shop: Online) -> None:
@@ -522,7 +525,7 @@ def test_a_plan_whose_changes_have_other_types_is_refused(shop: Online, changes:
     shop.applied(ONE)
     path = save(shop, text=THREE)
     forged(path, lambda plan: plan.update(changes=changes))
-    assert refused(shop)[0].startswith("error: the plan cannot be read: it was not saved by this program")
+    assert refused(shop)[0].startswith("error: The plan cannot be read: Reconciler did not save it.")
 
 
 @pytest.mark.parametrize("path", ["customers.yaml", "customers"])

@@ -7,7 +7,7 @@ from command_line import Online
 
 pytest_plugins = ("command_fixtures",)
 
-NOBODY = "matches no customer that is declared, managed or live"
+NOBODY = "matches no customer that is declared, managed, or live."
 FILE = """\
 customers:
   acme: {name: Acme, email: a@x.example, users: {jane@x.example: {}}}
@@ -34,11 +34,11 @@ def notes(shop: Online, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("target", "hint"),
     [
-        ("acme-", "did you mean 'acme'?"),
-        ("ACME", "did you mean 'acme'?"),
-        ("A%2FB", "did you mean 'a%2Fb'?"),
-        ("", "check the key; `reconciler state list` shows those that are managed"),
-        ("zzz-*", "check the key; `reconciler state list` shows those that are managed"),
+        ("acme-", "Did you mean 'acme'?"),
+        ("ACME", "Did you mean 'acme'?"),
+        ("A%2FB", "Did you mean 'a%2Fb'?"),
+        ("", "Check the key. `reconciler state list` shows the customers that are managed."),
+        ("zzz-*", "Check the key. `reconciler state list` shows the customers that are managed."),
     ],
 )
 def test_a_target_that_matches_nobody_is_an_error(applied: Online, command: list[str], target: str, hint: str) -> None:
@@ -46,7 +46,7 @@ def test_a_target_that_matches_nobody_is_an_error(applied: Online, command: list
     before = applied.writes()
     ran = applied.run(*command, "-f", "customers.yaml", "--target", "acme", "--target", target)
     assert (ran.code, ran.out) == (1, "")
-    assert f"error: --target '{target}' {NOBODY}; nothing was sent\n  {hint}\n" in ran.err
+    assert f"error: `--target` '{target}' {NOBODY} Nothing was sent.\n  {hint}\n" in ran.err
     assert applied.writes() == before
 
 
@@ -72,7 +72,7 @@ def test_a_target_that_the_environment_leaves_out_says_so(applied: Online) -> No
     applied.write("reconciler.yaml", "files: [customers.yaml]\nenvironments: {default: {exclude: [new-*]}}\n")
     applied.write("customers.yaml", FILE + "  new-1: {name: New, email: n@x.example}\n")
     ran = applied.run("plan", "--target", "new-1")
-    assert (ran.code, "the environment's `include` and `exclude` leave it out" in ran.err) == (1, True)
+    assert (ran.code, "The environment's `include` and `exclude` leave it out." in ran.err) == (1, True)
 
 
 def test_patterns_of_the_project_file_and_excludes_that_match_nobody_are_noted(applied: Online) -> None:
@@ -88,11 +88,11 @@ environments:
     applied.write("reconciler.yaml", environment)
     applied.write("customers.yaml", FILE + "  new-1: {name: New, email: n@x.example}\n")
     assert notes(applied, "--exclude", "west-1", "--exclude", "west-2") == [
-        f"`policy.protect` (reconciler.yaml:7:16): 'ACME' {NOBODY}; did you mean 'acme'?",
-        f"`policy.protect` (reconciler.yaml:7:16): 'a%2Fb' {NOBODY}; did you mean 'a/b'?",
+        f"`policy.protect` (reconciler.yaml:7:16): 'ACME' {NOBODY} Did you mean 'acme'?",
+        f"`policy.protect` (reconciler.yaml:7:16): 'a%2Fb' {NOBODY} Did you mean 'a/b'?",
         f"`owns`: 'east-*' {NOBODY}",
         f"`exclude`: 'old-*' {NOBODY}",
-        f"--exclude: 'west-2' {NOBODY}; did you mean 'west-1'?",
+        f"`--exclude`: 'west-2' {NOBODY} Did you mean 'west-1'?",
     ]
 
 
@@ -107,7 +107,7 @@ def test_a_rule_of_the_ignore_file_that_hides_the_drift_of_nobody_is_a_warning(a
     ran = applied.run("drift", "-f", "customers.yaml")
     assert ran.code == 0, ran.all
     assert [line for line in ran.err.splitlines() if line.startswith("warning: ")] == [
-        f"warning: drift-ignore.yaml:2:53: 'ACME' {NOBODY}; did you mean 'acme'?",
+        f"warning: drift-ignore.yaml:2:53: 'ACME' {NOBODY} Did you mean 'acme'?",
         f"warning: drift-ignore.yaml:2:96: 'zzz*' {NOBODY}",
     ]
 
@@ -136,14 +136,14 @@ def test_every_command_that_takes_a_key_takes_an_address(applied: Online, key: s
 
 @pytest.mark.parametrize(
     ("key", "hint"),
-    [("acmee", "; did you mean 'acme'?"), ("A%2FB", "; did you mean 'a/b'?"), ("west-*", ""), ("zzz", "")],
+    [("acmee", " Did you mean 'acme'?"), ("A%2FB", " Did you mean 'a/b'?"), ("west-*", ""), ("zzz", "")],
 )
 def test_a_key_to_create_again_that_is_nobodys_is_noted(applied: Online, key: str, hint: str) -> None:
     for narrowed in ((), ("--target", "acme")):
         words = ("--allow-recreate", key, "--allow-recreate", "acme", *narrowed)
         ran = applied.run("plan", "-f", "customers.yaml", *words, "--format", "json")
         found = [one["text"] for one in ran.json["notes"] if "--allow-recreate" in one["text"]]
-        assert found == [f"--allow-recreate: '{key}' matches no customer that is declared or managed{hint}"]
+        assert found == [f"`--allow-recreate`: '{key}' matches no customer that is declared or managed.{hint}"]
 
 
 @pytest.mark.parametrize("key", ["a/b", "a%2Fb", "c", "c/jane@x.example"])

@@ -9,7 +9,7 @@ from plan_values import TERMS
 from reconciler.model.plan import Cost, Fit, Plan
 from reconciler.model.policy import Allowance
 from reconciler.plan.limits import with_fit
-from reconciler.plan.saved_plan import plan_to_json
+from reconciler.report.plan_json import plan_to_json
 
 
 def test_a_plan_in_which_nothing_changes_fits_in_one_window_and_says_so_with_a_number() -> None:

@@ -13,15 +13,17 @@ from reconciler.model.core import Address, Desired, Live
 from reconciler.model.ledger import BindingState, Records
 from reconciler.model.plan import Note, Plan, Rename
 from reconciler.model.policy import Prune, Share, Terms
+from reconciler.model.reasons import BlockedReason, NoteKind
 from reconciler.model.reports import RemarkCode
 from reconciler.plan.collisions import MOST_NOTED
 from reconciler.plan.explain import explain
 from reconciler.plan.make import make_plan
-from reconciler.plan.saved_plan import as_text, load, plan_to_json, save
+from reconciler.plan.saved_plan import as_text, load, save
+from reconciler.report.messages.plan import blocked_wording, note_text
 from reconciler.report.plan_html import plan_html
+from reconciler.report.plan_json import plan_to_json
 from reconciler.report.plan_markdown import plan_markdown
 from reconciler.report.plan_text import plan_text
-from reconciler.report.redact import masked_plan
 
 ACME = {"name": "Acme", "email": "billing@acme.example"}
 NOTHING = ledger()
@@ -43,7 +45,7 @@ def blocked(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 
 def notes(plan: Plan, key: str) -> list[str]:
-    return [one.kind for one in plan.notes if one.address == Address(key)]
+    return [note_text(one) for one in plan.notes if one.address == Address(key)]
 
 
 # --- a create, and a live customer that nobody claims -----------------------------------------------------
@@ -70,8 +72,8 @@ def test_a_key_is_not_created_beside_an_external_id_that_is_nearly_it(
     live = account(there("cus_1", external_id, name="Another"))
     plan = planned(declared(customer(key)), live, terms=replace(ALL, disposable=disposable))
     assert (done(plan), blocked(plan)) == ([], {str(Address(key)): ("cus_1",)})
-    assert "`id: cus_1`" in plan.blocked[0].hint
-    assert "`distinct_from: [cus_1]`" in plan.blocked[0].hint
+    assert "`id: cus_1`" in blocked_wording(plan.blocked[0]).fix
+    assert "`distinct_from: [cus_1]`" in blocked_wording(plan.blocked[0]).fix
 
 
 @pytest.mark.parametrize(("key", "external_id"), [("acme", "acme2"), ("12.5", "125"), ("a1", "a01"), ("1", "11")])
@@ -150,7 +152,7 @@ def test_distinct_from_settles_it_by_id_or_external_id(name: str) -> None:
 def test_a_name_in_distinct_from_that_is_nobodys_is_a_note_where_a_customer_would_be_created() -> None:
     one = customer("acme", fields=ACME, distinct_from=("cus_9", "cus_1"))
     plan = planned(declared(one), account(there("cus_1", "", **ACME)))
-    assert notes(plan, "acme") == ["`distinct_from` names 'cus_9', which is no id, key or external_id here"]
+    assert notes(plan, "acme") == ["`distinct_from` names 'cus_9', which is not an id, a key, or an external_id here."]
     bound_already = planned(declared(one), account(there("cus_1", "acme", **ACME)))
     assert [text for text in notes(bound_already, "acme") if "distinct_from" in text] == []
 
@@ -196,6 +198,7 @@ LIVE = account(there("cus_1", "a", **ACME))
 NEW = declared(customer("a2", fields=ACME))
 RENAME = Rename("a", "a2")
 LINE = "`moved: [{from: a, to: a2}]`"
+IF_SO = f"If it is the same customer, write {LINE}."
 
 
 @pytest.mark.parametrize(
@@ -213,8 +216,8 @@ def test_a_renamed_key_and_the_end_of_the_old_one_are_both_blocked(desired: Desi
     assert (done(plan), plan.bindings) == ([], ())
     assert blocked(plan) == {"a": ("cus_1",), "a2": ("cus_1",)}
     assert [one.moved for one in plan.blocked] == [RENAME, RENAME]
-    assert all(LINE in one.hint and "`distinct_from: [a]`" in one.hint for one in plan.blocked)
-    assert all("`--allow-recreate a2`" in one.hint for one in plan.blocked)
+    fixes = [blocked_wording(one).fix for one in plan.blocked]
+    assert all(LINE in fix and "`distinct_from: [a]`" in fix and "`--allow-recreate a2`" in fix for fix in fixes)
     assert [one["moved"] for one in plan_to_json(plan)["blocked"]] == [{"from": "a", "to": "a2"}] * 2
 
 
@@ -243,7 +246,7 @@ def test_where_nothing_would_become_of_the_old_key_the_create_alone_is_blocked(t
 def test_a_protected_customer_stays_blocked_for_that() -> None:
     plan = planned(NEW, LIVE, ledger(replace(OLD, protected=True)))
     assert set(blocked(plan)) == {"a", "a2"}
-    assert "it is protected" in plan.blocked[0].reason
+    assert "it is protected" in blocked_wording(plan.blocked[0]).what
 
 
 def test_what_is_owned_and_not_declared_is_not_archived_while_it_may_be_what_is_created() -> None:
@@ -265,7 +268,7 @@ def test_what_is_owned_and_not_declared_is_not_archived_while_it_may_be_what_is_
 def test_who_insists_gets_a_create_and_an_archive(desired: Desired, terms: Terms) -> None:
     plan = planned(desired, LIVE, ledger(OLD), terms)
     assert (done(plan), plan.blocked) == (["create a2", "archive a"], ())
-    assert plan.recreate == terms.recreate == load(save(plan, 0.0, "")).recreate
+    assert plan.recreate == terms.recreate == load(save(plan_to_json(plan), plan, 0.0, "")).recreate
 
 
 def test_to_insist_on_a_rename_does_not_allow_a_twin_of_a_customer_that_no_key_had() -> None:
@@ -282,16 +285,16 @@ def test_of_a_key_whose_customer_is_archived_already_it_is_a_note_how_to_restore
     row = replace(OLD, state=BindingState.ARCHIVED, applied_json='{"email": "billing@acme.example"}')
     plan = planned(NEW, account(), ledger(row))
     assert done(plan) == ["create a2"]
-    assert notes(plan, "a2") == [
-        f"'a' (cus_1) has the same email, and is archived: if it is this customer, write {LINE} to restore it"
-    ]
+    assert notes(plan, "a2") == [f"It looks like 'a' (cus_1), which has the same email and is archived. {IF_SO}"]
 
 
 @pytest.mark.parametrize("row", [replace(OLD, source="east.yaml"), replace(OLD, project="other")])
 def test_of_a_key_whose_entry_was_not_read_it_is_a_note(row: object) -> None:
     plan = planned(NEW, LIVE, ledger(row))  # type: ignore[arg-type]
     assert done(plan) == ["create a2"]
-    assert notes(plan, "a2") == ["'a' (cus_1) has the same email and name, and its entry was not read here"]
+    assert notes(plan, "a2") == [
+        "It looks like 'a' (cus_1), which has the same email and name (its entry was not read here)."
+    ]
 
 
 def test_two_keys_that_the_ledger_tells_apart_are_two_customers() -> None:
@@ -305,7 +308,7 @@ def test_keys_that_are_no_plain_yaml_are_written_so_that_the_line_can_be_pasted(
     plan = planned(
         declared(customer("a, b: c")), account(there("cus_1", "A, b: c ")), ledger(bound("A, b: c ", "cus_1"))
     )
-    assert '`moved: [{from: "A, b: c ", to: "a, b: c"}]`' in plan.blocked[0].hint
+    assert '`moved: [{from: "A, b: c ", to: "a, b: c"}]`' in blocked_wording(plan.blocked[0]).fix
 
 
 def test_explain_says_of_both_keys_why() -> None:
@@ -315,6 +318,7 @@ def test_explain_says_of_both_keys_why() -> None:
         found = explain(Address(key), plan, NEW, LIVE, records, ALL)
         assert found is not None
         assert [one.moved for one in found.outcome.blocked] == [RENAME]
+        assert found.outcome.blocked[0].reason in (BlockedReason.LIKE_FORMER_KEY, BlockedReason.LIKE_NEW_KEY)
     assert RemarkCode.UNDECIDED in [one.code for one in found.identity]
 
 
@@ -327,7 +331,7 @@ def test_of_many_that_are_alike_the_first_are_told_and_the_rest_counted() -> Non
     plan = planned(desired, account(*(there(f"cus_{key}", "", name=key) for key in keys)))
     *told, last = plan.notes
     assert [note.address for note in told] == [Address(key) for key in keys[:MOST_NOTED]]
-    assert last == Note("5 more look like live customers that no key claims: `reconciler import --match` lists them")
+    assert last == Note(NoteKind.LOOKALIKES_LEFT, parts={"customers": 5})
 
 
 def test_many_with_one_value_take_no_time_by_their_square() -> None:
@@ -349,7 +353,7 @@ def test_names_of_others_are_masked_in_every_form_and_ids_are_not() -> None:
             plan_text(plan, width=400, color=False, redact=redact),
             plan_markdown(plan, redact=redact),
             plan_html(plan, redact=redact),
-            as_text(plan_to_json(plan, mask=masked_plan if redact else None)),
+            as_text(plan_to_json(plan, redact=redact)),
         )
         assert ["id: cus_9" in form and "id: cus_8" in form for form in forms] == [True] * 4
         assert ["Holding" in form for form in forms] == [not redact] * 4

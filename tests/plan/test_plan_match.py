@@ -10,8 +10,10 @@ from plan_values import CREATED_AT, FILE, TERMS, account, bound, customer, decla
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Move
 from reconciler.model.ledger import BindingState, Records
-from reconciler.model.plan import BindingAction, BindingChange, Plan
+from reconciler.model.plan import BindingAction, BindingChange, Note, Plan
+from reconciler.model.reasons import NoteKind
 from reconciler.plan.make import make_plan
+from reconciler.report.messages.plan import blocked_wording
 
 ODD_KEYS = (
     "a/b",
@@ -140,7 +142,9 @@ def test_an_external_id_edited_once_more_under_a_pin_is_noted_and_recorded_anew(
         ledger(row),
     )
 
-    assert [note.kind for note in made.notes] == ["cus_1 carries external_id 'a-2', which the API cannot change"]
+    assert made.notes == (
+        Note(NoteKind.EXTERNAL_ID_DIFFERS, Address("a"), parts={"id": "cus_1", "external_id": "a-2"}),
+    )
     assert [row.live_external_id for row in made.entries] == ["a-2"]
 
 
@@ -180,4 +184,4 @@ def test_two_live_customers_of_one_key_are_blocked(moved: tuple[Move, ...], rows
     live = account(there("cus_1", "a"), there("cus_2", "c" if "c" in rows else "b"))
     made = plan(desired, live, ledger(*(bound(key, ids[key]) for key in rows)))
     assert (made.changes, [set(one.ids) for one in made.blocked]) == ((), [{"cus_1", "cus_2"}])
-    assert "with an `id:` line" in made.blocked[0].hint
+    assert "`id:` line" in blocked_wording(made.blocked[0]).fix

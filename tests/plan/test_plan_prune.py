@@ -12,6 +12,7 @@ from reconciler.model.core import Action, CustomerId, Desired, Live
 from reconciler.model.ledger import Binding, BindingState
 from reconciler.model.plan import Plan
 from reconciler.model.policy import Prune
+from reconciler.model.reasons import BlockedReason
 from reconciler.plan.make import make_plan
 
 ALL = replace(TERMS, prune=Prune.ALL, owns=("*",))
@@ -101,7 +102,8 @@ def test_an_owned_customer_whose_archive_failed_and_that_has_another_key_now_is_
     made = plan(declared(customer("acme")), live, row, other, terms=ALL)
 
     assert (archived(made), [str(one.address) for one in made.blocked]) == ([], ["west-1"])
-    assert "which carries external_id 'west-2' and not 'west-1' as recorded" in made.blocked[0].reason
+    assert made.blocked[0].reason is BlockedReason.BINDING_EXTERNAL_ID_CHANGED
+    assert made.blocked[0].parts == {"key": "west-1", "id": "cus_1", "external_id": "west-2", "recorded": "west-1"}
 
 
 def _forgetting(*keys: str) -> Desired:
@@ -114,7 +116,9 @@ def test_a_key_is_not_forgotten_whose_customer_would_then_be_archived_under_the_
     made = plan(_forgetting("acme"), live, row, terms=ALL)
 
     assert (archived(made), made.bindings) == ([], ())
-    assert [one.hint for one in made.blocked] == ["put 'west-1' under `forget:` too, or take it out of `owns`"]
+    assert [(one.reason, one.parts) for one in made.blocked] == [
+        (BlockedReason.OWNED_ONCE_FORGOTTEN, {"id": "cus_1", "external_id": "west-1"})
+    ]
 
 
 def test_both_keys_forgotten_it_is_left_as_it_is_then_and_later() -> None:

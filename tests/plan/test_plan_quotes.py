@@ -11,9 +11,10 @@ from plan_values import TERMS, account, bound, customer, declared, ledger, there
 from reconciler.kinds.wire import with_record
 from reconciler.model.ledger import Binding, Trouble
 from reconciler.model.plan import Blocked
+from reconciler.model.reasons import quoted_values
 from reconciler.plan.make import make_plan
-from reconciler.plan.saved_plan import plan_to_json
-from reconciler.report.redact import masked_plan
+from reconciler.report.messages.plan import blocked_wording
+from reconciler.report.plan_json import plan_to_json
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ from reconciler.report.redact import masked_plan
 def test_a_masked_plan_shows_no_value_that_its_texts_quoted(case: str, personal: list[str]) -> None:
     plan = plan_cases.drafted(plan_cases.CASES / case).plan
     shown = json.dumps(plan_to_json(plan))
-    masked = json.dumps(plan_to_json(plan, mask=masked_plan))
+    masked = json.dumps(plan_to_json(plan, redact=True))
 
     assert [value for value in personal if value not in shown] == []
     assert [value for value in personal if value in masked] == []
@@ -41,19 +42,20 @@ def blocked(row: Binding, declared_city: str, live_city: str) -> Blocked:
     return one
 
 
-def test_a_value_that_is_quoted_with_escapes_is_named_in_that_form_too() -> None:
+def test_an_odd_value_is_shown_with_escapes_and_named_as_it_is() -> None:
     odd = "L'A\u202eq\"uila"
     trouble = {"city": Trouble(refused=("Rome", odd))}
     row = with_record(bound("acme", "cus_1"), {"name": "acme"}, {"name": "acme"}, trouble)
 
     one = blocked(row, "Rome", odd)
 
-    assert one.reason == f"the server keeps {odd!r} and does not take 'Rome'"
-    assert one.values == (("city", "Rome"), ("city", odd), ("city", repr(odd)[1:-1]))
+    assert blocked_wording(one).what == "The server keeps 'L'A\\u202eq\"uila' and does not accept 'Rome'."
+    assert quoted_values(one.parts) == (("city", odd), ("city", "Rome"))
 
 
 def test_a_blocked_clear_says_empty() -> None:
     trouble = {"city": Trouble(refused=("", "Rome"))}
     row = with_record(bound("acme", "cus_1"), {"name": "acme"}, {"name": "acme"}, trouble)
 
-    assert blocked(row, "", "Rome").reason == "the server keeps 'Rome' and does not take empty"
+    said = blocked_wording(blocked(row, "", "Rome")).what
+    assert said == "The server keeps 'Rome' and does not accept empty."

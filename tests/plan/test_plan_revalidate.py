@@ -11,6 +11,7 @@ from plan_values import TERMS, account, bound, customer, declared, ledger, there
 from reconciler.model.core import Action, Address, CustomerId, Desired, Reason, Status
 from reconciler.model.ledger import Binding, Intent, PutUsers, Records, SeenUser
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Plan, StaleReason
+from reconciler.model.reasons import BlockedReason, NoteKind
 from reconciler.plan.revalidate import Earlier, Revalidated, earlier_of, revalidate
 from reconciler.plan.saved_plan import SavedPlan, row_digest, users_digest
 from reconciler.report.outcome import stale_text
@@ -98,7 +99,7 @@ def test_who_moved_and_where_it_is_declared_are_no_difference() -> None:
 def test_every_reason_has_its_words() -> None:
     (stale,) = held(saved(PATCH)).stale
     for reason in StaleReason:
-        blocked = Blocked(stale.change.address, "it is protected", "unprotect it")
+        blocked = Blocked(stale.change.address, BlockedReason.PROTECTED_BY_POLICY)
         text = stale_text([replace(stale, reason=reason, blocked=blocked)], width=200)
         assert text.startswith("stale: patch a: ")
         assert "{" not in text
@@ -183,9 +184,10 @@ def test_rows_and_bindings_of_other_keys_are_left_to_the_next_plan() -> None:
 
 
 def test_notes_on_what_is_not_done_are_left_out() -> None:
-    notes = (Note("all"), Note("a", Address("a")), Note("b", Address("b")), Note("c", Address("c")))
+    whole = Note(NoteKind.ONLY_TARGETS_READ)
+    notes = (whole, *(Note(NoteKind.SYNCED, Address(key)) for key in "abc"))
     made = held(saved(PATCH), PATCH, change(Action.PATCH, "b", TWO, NAME), notes=notes)
-    assert [note.kind for note in made.plan.notes] == ["all", "a", "c"]
+    assert made.plan.notes == (notes[0], notes[1], notes[3])
 
 
 def test_a_binding_that_was_shown_is_recorded_and_one_that_is_not_needed_any_more_is_not() -> None:

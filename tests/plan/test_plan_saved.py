@@ -13,12 +13,27 @@ import pytest
 from reconciler.errors import Refused, Source
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
 from reconciler.model.ledger import Binding, BindingState, PutUsers, SeenUser, Via
-from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
-from reconciler.plan.saved_plan import SavedPlan, load, plan_to_json, row_digest, save, users_digest
+from reconciler.model.plan import (
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    Cost,
+    Exceeded,
+    FieldChange,
+    Note,
+    Plan,
+    Unknown,
+)
+from reconciler.model.reasons import BlockedReason, FieldValue, NoteKind, UnknownKind
+from reconciler.plan.saved_plan import SavedPlan, load, row_digest, save, users_digest
+from reconciler.report.messages.plan import word
+from reconciler.report.plan_json import plan_to_json
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schema" / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
+BOSTON = FieldValue("city", "Boston")
 READ_AT = 1_767_225_600.0
 PLAN = Plan(
     environment=EnvironmentRef("demo", "https://api.example", "ab" * 32),
@@ -41,9 +56,10 @@ PLAN = Plan(
         Change(Action.ARCHIVE, Address("hooli"), CustomerId("cus_2"), Reason.ENTRY_GONE, payment_methods=2),
     ),
     bindings=(BindingChange(BindingAction.ADOPT, Address("initech"), CustomerId("cus_9f3")),),
-    blocked=(Blocked(Address("globex"), "the API cannot change an e-mail", "use the dashboard", "email"),),
+    blocked=(Blocked(Address("globex"), BlockedReason.NAME_MISSING, field="name"),),
     limits=(Exceeded("max_archives", 30, 12, "--max-archives 30"),),
-    notes=(Note("stays Boston", Address("acme"), (("city", "Boston"),)),),
+    notes=(Note(NoteKind.FIELD_RELEASED, Address("acme"), parts={"field": "city", "value": BOSTON}),),
+    unknown=(Unknown(UnknownKind.NO_LEDGER),),
     cost=Cost(4, 3, 5.0),
     unchanged=40,
     entries=(
@@ -66,11 +82,13 @@ PLAN = Plan(
 def refusal(text: str) -> str:
     with pytest.raises(Refused) as refused:
         load(text)
+    word(refused.value)
+    assert "`reconciler plan --out FILE`" in refused.value.hint
     return refused.value.message
 
 
 def saved() -> str:
-    return save(PLAN, READ_AT, "one")
+    return save(plan_to_json(PLAN), PLAN, READ_AT, "one")
 
 
 def edited(**keys: object) -> str:
@@ -86,10 +104,16 @@ def forged(document: dict[str, Any]) -> str:
 
 def test_the_public_form_of_a_plan() -> None:
     assert plan_to_json(PLAN) == {
-        "format_version": "1",
+        "format_version": "2",
         "environment": {"name": "demo", "base_url": "https://api.example", "account": "ab" * 32},
         "project": "default",
-        "unknown": [],
+        "unknown": [
+            {
+                "text": "There is no ledger yet, so we do not know which customers were archived, "
+                "nor which this project managed.",
+                "code": "no_ledger",
+            }
+        ],
         "summary": {
             "restore": 0,
             "patch": 1,
@@ -136,12 +160,21 @@ def test_the_public_form_of_a_plan() -> None:
         "blocked": [
             {
                 "address": "globex",
-                "field": "email",
-                "reason": "the API cannot change an e-mail",
-                "hint": "use the dashboard",
+                "field": "name",
+                "reason": "It has no name, and a customer cannot be created without one.",
+                "hint": "Add `name:`.",
+                "code": "name_missing",
             }
         ],
-        "notes": [{"text": "stays Boston", "address": "acme", "values": [{"field": "city", "value": "Boston"}]}],
+        "notes": [
+            {
+                "text": "city is no longer managed and stays 'Boston'.",
+                "address": "acme",
+                "code": "field_released",
+                "parts": {"field": "city", "value": {"field": "city", "value": "Boston"}},
+                "values": [{"field": "city", "value": "Boston"}],
+            }
+        ],
         "out_of_scope": 0,
         "fingerprint": "cd" * 32,
         "files": [{"name": "customers/a.yaml", "sha256": "ef" * 32}],
@@ -174,7 +207,7 @@ def test_a_saved_plan_holds_what_its_reader_was_shown_and_of_the_ledger_only_dig
 
 
 def test_two_plans_that_were_saved_have_two_names_though_they_are_equal() -> None:
-    assert load(saved()).name != load(save(PLAN, READ_AT, "two")).name
+    assert load(saved()).name != load(save(plan_to_json(PLAN), PLAN, READ_AT, "two")).name
 
 
 def test_when_a_row_was_last_written_makes_no_other_digest() -> None:
@@ -184,27 +217,29 @@ def test_when_a_row_was_last_written_makes_no_other_digest() -> None:
 
 
 def test_a_saved_plan_is_ascii_with_one_change_a_line() -> None:
-    text = save(replace(PLAN, project="Zürich \u202e"), READ_AT, "one")
+    plan = replace(PLAN, project="Zürich \u202e")
+    text = save(plan_to_json(plan), plan, READ_AT, "one")
     assert text.isascii()
     assert '"project": "Z\\u00fcrich \\u202e",\n' in text
     assert sum(row.startswith('{"action": "patch"') for row in text.splitlines()) == 1
 
 
 def test_a_masked_plan_is_marked_and_holds_no_digest() -> None:
-    document = plan_to_json(PLAN, mask=lambda plan: replace(plan, notes=(Note("***"),)))
+    document = plan_to_json(PLAN, redact=True)
     assert document["redacted"] is True
-    assert document["notes"] == [{"text": "***"}]
+    assert [note["text"] for note in document["notes"]] == ["city is no longer managed and stays '***'."]
+    assert "Boston" not in json.dumps(document)
     assert "digest" not in document
     VALIDATOR.validate(document)
 
 
 def test_an_altered_plan_is_refused() -> None:
     altered = saved().replace('"New York"', '"New Pork"')
-    assert refusal(altered) == "the plan was altered after it was saved: its digest differs"
+    assert refusal(altered) == "The plan was edited after it was saved: its digest does not match."
 
 
 def test_a_plan_with_an_added_key_is_refused() -> None:
-    assert refusal(edited(more=1)) == "the plan was altered after it was saved: its digest differs"
+    assert refusal(edited(more=1)) == "The plan was edited after it was saved: its digest does not match."
 
 
 def test_the_layout_of_a_saved_plan_may_change() -> None:
@@ -215,37 +250,46 @@ def test_the_layout_of_a_saved_plan_may_change() -> None:
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_a_cut_plan_is_refused(share: float) -> None:
     text = saved()
-    assert refusal(text[: int(len(text) * share)]) == "the plan is cut or damaged: it is not whole JSON"
+    assert refusal(text[: int(len(text) * share)]) == "The plan is cut off or damaged: it is not complete JSON."
 
 
 def test_a_newer_plan_is_refused_whatever_else_it_holds() -> None:
-    assert refusal('{"format_version": "2"}') == 'the plan is of format "2", and this version reads format 1'
+    assert refusal('{"format_version": "3"}') == "The plan has format \"3\", and this version reads '1' and '2'."
+
+
+def test_a_plan_that_was_saved_in_format_1_is_loaded_as_it_was_shown() -> None:
+    former = json.loads(saved()) | {"format_version": "1", "unknown": ["as there is no ledger yet"]}
+    for row in (*former["blocked"], *former["notes"]):
+        del row["code"]
+        row.pop("parts", None)
+    assert replace(load(forged(former)), name="") == replace(load(saved()), name="")
 
 
 @pytest.mark.parametrize("text", ["", "customers: {}", "\x00\x01"])
 def test_what_is_no_json_is_no_plan(text: str) -> None:
-    assert refusal(text) == "this is not a saved plan: it is not JSON"
+    assert refusal(text) == "This is not a saved plan: it is not JSON."
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"changes": []}', "null", '"format_version"'])
 def test_foreign_json_is_no_plan(text: str) -> None:
-    assert refusal(text) == "this is not a saved plan: it has no format_version"
+    assert refusal(text) == "This is not a saved plan: it has no format_version."
 
 
 def test_a_printed_plan_is_no_saved_one() -> None:
     printed = json.dumps(plan_to_json(PLAN))
-    assert refusal(printed) == "the plan has no digest: it was printed with --format json, not saved"
+    assert refusal(printed) == "The plan has no digest: it was printed with `--format json`, not saved with `--out`."
 
 
 def test_a_redacted_plan_is_refused() -> None:
-    redacted = json.dumps(plan_to_json(PLAN, mask=lambda plan: plan))
-    assert refusal(redacted) == "the plan was written with --redact: its values are not in it"
+    redacted = json.dumps(plan_to_json(PLAN, redact=True))
+    assert refusal(redacted) == "The plan was written with `--redact`, so its values are missing."
 
 
 def test_a_refused_plan_says_what_to_do_and_exits_with_3() -> None:
     with pytest.raises(Refused) as refused:
         load("")
-    assert (refused.value.hint, refused.value.exit_code) == ("make a new plan: reconciler plan --out FILE", 3)
+    word(refused.value)
+    assert (refused.value.hint, refused.value.exit_code) == ("Make a new plan: `reconciler plan --out FILE`.", 3)
 
 
 @pytest.mark.parametrize("saved_by", [None, {"version": 1}, {"version": "2"}, [], 2])
@@ -253,7 +297,7 @@ def test_a_plan_that_another_version_saved_is_refused(saved_by: object) -> None:
     document = json.loads(saved())
     del document["saved"]
     text = forged(document if saved_by is None else document | {"saved": saved_by})
-    assert refusal(text) == "the plan was saved by another version of reconciler"
+    assert refusal(text) == "Another version of Reconciler saved this plan."
 
 
 HOSTILE: list[object] = [None, True, 1, 1.5, float("inf"), "x", "\ud800", [], [1], [[]], {}, {"a": 1}]

@@ -12,8 +12,21 @@ from hypothesis import strategies as st
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, Cause, CustomerId, EnvironmentRef, Reason, SourceFile
 from reconciler.model.ledger import Binding, BindingState, Via
-from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
-from reconciler.plan.saved_plan import load, plan_to_json, save
+from reconciler.model.plan import (
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    Cost,
+    Exceeded,
+    FieldChange,
+    Note,
+    Plan,
+    Unknown,
+)
+from reconciler.model.reasons import BlockedReason, Cited, FieldValue, NoteKind, ReasonCode, UnknownKind
+from reconciler.plan.saved_plan import load, save
+from reconciler.report.plan_json import plan_to_json
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "schema" / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -23,7 +36,6 @@ EMPTY = Plan(EnvironmentRef("demo", "https://api.example", ""), "default")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 ids = texts.map(CustomerId)
 counts = st.integers(0, 10**6)
-pairs = st.lists(st.tuples(texts, texts), max_size=2).map(tuple)
 addresses = st.builds(Address, texts, st.none() | texts)
 sources = st.builds(Source, texts, counts, counts)
 changes = st.builds(
@@ -58,16 +70,26 @@ entries = st.builds(
     observed_json=st.none() | texts,
     trouble_json=st.none() | texts,
 )
+values = st.one_of(texts, counts, addresses, sources, st.builds(FieldValue, texts, texts), st.builds(Cited, texts))
+parts = values | st.lists(values, max_size=5).map(tuple)
+
+
+def coded(kind: type[ReasonCode]) -> st.SearchStrategy[tuple[ReasonCode, dict[str, Any]]]:
+    """Return codes with any parts under the names that they carry."""
+    return st.sampled_from(kind).flatmap(
+        lambda code: st.tuples(st.just(code), st.fixed_dictionaries(dict.fromkeys(code.parts, parts)))
+    )
+
+
 blocked = st.builds(
-    Blocked,
-    addresses,
-    texts,
-    texts,
-    st.none() | texts,
-    st.none() | sources,
-    st.lists(ids, max_size=2).map(tuple),
-    pairs,
+    lambda code, **rest: Blocked(reason=code[0], parts=code[1], **rest),
+    coded(BlockedReason),
+    address=addresses,
+    field=st.none() | texts,
+    source=st.none() | sources,
+    ids=st.lists(ids, max_size=2).map(tuple),
 )
+notes = st.builds(lambda code, whom: Note(code[0], whom, parts=code[1]), coded(NoteKind), st.none() | addresses)
 
 
 def some(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
@@ -82,8 +104,8 @@ plans = st.builds(
     bindings=some(bindings),
     blocked=some(blocked),
     limits=some(st.builds(Exceeded, texts, counts, counts, texts)),
-    notes=some(st.builds(Note, texts, st.none() | addresses, pairs)),
-    unknown=some(texts),
+    notes=some(notes),
+    unknown=some(st.builds(lambda code: Unknown(*code), coded(UnknownKind))),
     cost=st.builds(Cost, counts, counts, st.floats(0.01, 1000) | st.just(0.0)),
     unchanged=counts,
     out_of_scope=counts,
@@ -96,11 +118,11 @@ plans = st.builds(
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(plan=plans)
 def test_a_saved_plan_is_loaded_as_it_was_shown_with_the_same_bytes_and_fits_its_schema(plan: Plan) -> None:
-    saved = save(plan, 1.0, "one")
+    saved = save(plan_to_json(plan), plan, 1.0, "one")
     loaded = load(saved)
     assert loaded.changes == tuple(replace(change, source=None) for change in plan.changes)
     assert (loaded.bindings, loaded.environment) == (plan.bindings, plan.environment)
-    assert save(plan, 1.0, "one") == saved
+    assert save(plan_to_json(plan), plan, 1.0, "one") == saved
     VALIDATOR.validate(json.loads(saved))
 
 

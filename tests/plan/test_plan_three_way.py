@@ -18,6 +18,7 @@ from plan_values import TERMS, account, bound, customer, declared, ledger, there
 from reconciler.kinds.wire import with_record
 from reconciler.model.ledger import Binding
 from reconciler.model.plan import Plan
+from reconciler.model.reasons import NoteKind
 from reconciler.plan.make import make_plan
 
 DOCS = Path(__file__).parents[2] / "docs/explanation/how-it-decides.md"
@@ -204,7 +205,7 @@ def decided(sides: Sides, spelling: Spelling) -> Decision:
         for one in change.fields
         if one.name == spelling.field
     ]
-    noted = any(note.kind.startswith(f"{spelling.field} is no longer managed") for note in plan.notes)
+    noted = any(note.kind is NoteKind.FIELD_RELEASED and note.parts["field"] == spelling.field for note in plan.notes)
     assert not plan.blocked
     return Decision(
         patched=patched[0] if patched else None,

@@ -11,6 +11,7 @@ from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, DesiredUser, ListUsers, LiveUser
 from reconciler.model.ledger import PutUsers, SeenUser
 from reconciler.model.plan import NOTHING, Part
+from reconciler.model.reasons import BlockedReason, FieldValue, NoteKind
 from reconciler.plan.users import known_users, merged, new_users
 
 ID = CustomerId("cus_1")
@@ -120,8 +121,8 @@ def test_a_blocked_name_shows_both_values_and_names_them_for_the_mask() -> None:
     part = planned(user("jane@x.example", last_name="Doe"), listed=(live("jane@x.example", last_name="Roe"),))
 
     (blocked,) = part.blocked
-    assert blocked.reason == "the API cannot change a user: last_name is 'Roe', declared 'Doe'"
-    assert blocked.values == (("last_name", "Roe"), ("last_name", "Doe"))
+    names = {"live": FieldValue("last_name", "Roe"), "declared": FieldValue("last_name", "Doe")}
+    assert (blocked.reason, blocked.parts) == (BlockedReason.USER_FIXED, {"field": "last_name", **names})
 
 
 def test_a_released_user_is_noted_once() -> None:
@@ -129,7 +130,7 @@ def test_a_released_user_is_noted_once() -> None:
 
     (put,) = planned(recorded=recorded).users
     assert put == PutUsers(ID, (SeenUser("jane@x.example", {}),))
-    assert [note.kind for note in planned(recorded=recorded).notes] == ["no longer managed, stays as it is"]
+    assert [note.kind for note in planned(recorded=recorded).notes] == [NoteKind.USER_RELEASED]
     assert planned(recorded=put.users) is NOTHING
 
 

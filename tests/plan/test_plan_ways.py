@@ -11,9 +11,9 @@ from reconciler.model.core import Live
 from reconciler.model.ledger import Binding, BindingState, Learned
 from reconciler.plan.server_behavior import MANY, concluded, known_ways, learned_from, to_learn_from
 
-LISTS = Learned(lists_archived=True, gets_archived=True, longest_page=100, empties="null", how="from cus_1")
+LISTS = Learned(lists_archived=True, gets_archived=True, longest_page=100, empties="null", how="asked cus_1")
 HIDES = replace(LISTS, lists_archived=False)
-UNKNOWN = replace(LISTS, lists_archived=None, gets_archived=None, how="a later listing contradicted it")
+UNKNOWN = replace(LISTS, lists_archived=None, gets_archived=None, how="contradicted")
 
 
 def shelved(number: int, *, written_s_ago: float = 60.0) -> Binding:
@@ -25,7 +25,7 @@ BOTH = account(there("cus_1", "k1"), there("cus_2", "k2"))
 ONE = account(there("cus_1", "k1"))
 NONE = account()
 ALL = account(*(there(f"cus_{number}", f"k{number}") for number in range(MANY)))
-SEEN = "no listing holds cus_2, which this tool had archived"
+SEEN = "not_listed cus_2"
 
 
 @pytest.mark.parametrize(

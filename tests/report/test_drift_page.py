@@ -60,10 +60,10 @@ def test_without_a_script_the_page_has_its_summary_and_what_is_not_known() -> No
     assert [
         words in shown
         for words in (
-            "<strong>Not known:</strong> who moved a field",
+            "<strong>Unknown:</strong> There is no ledger yet",
             "<h1>Drift: 1 changed, 1 gone, 1 duplicated, 1 unmanaged.",
             "Not observable on this server (1)",
-            "archives by somebody else",
+            "we cannot see whether someone archived a customer.",
             "The 8 entries of this report",
             "<code>reconciler drift --format json</code>",
         )
@@ -93,7 +93,7 @@ def test_a_value_never_becomes_an_element(value: str) -> None:
 
 def test_markdown_has_drift_opened_and_every_side_of_a_field() -> None:
     shown = drift_markdown(WHOLE)
-    assert shown.startswith("> **Not known:** who moved a field, as there is no ledger yet\n\n### Drift: 1 changed")
+    assert shown.startswith("> **Unknown:** There is no ledger yet, so we do not know")
     assert (
         "\n<details open>\n<summary>Changed (1)</summary>\n\n"
         "- `acme` (`customers.yaml:7:3`): It is not as Reconciler applied it.\n"

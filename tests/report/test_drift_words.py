@@ -7,11 +7,12 @@ from drift_values import WHY
 
 from reconciler.model.core import Address, Cause, CustomerId, EnvironmentRef
 from reconciler.model.plan import Blocked
-from reconciler.model.reasons import BlockedReason
+from reconciler.model.reasons import BlockedReason, FieldValue
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, DriftReason, Moved
 from reconciler.report.drift import masked_drift
 from reconciler.report.messages import placeholders
 from reconciler.report.messages.explanations import DRIFT, finding_text
+from reconciler.report.messages.plan import blocked_wording
 
 WHERE = EnvironmentRef("demo", "https://api.example", "")
 
@@ -33,7 +34,13 @@ def test_what_keeps_a_value_from_being_changed_back_is_said_with_what_to_do() ->
     assert finding_text(finding) == text
 
 
-def test_a_blocked_user_is_masked_in_its_address() -> None:
-    blocked = Blocked(Address("acme", "jane@acme.example"), BlockedReason.NAME_MISSING)
+def test_a_blocked_user_is_masked_in_its_address_and_in_its_reason() -> None:
+    first, last = FieldValue("last_name", "Roe"), FieldValue("last_name", "Doe")
+    parts = {"field": "last_name", "live": first, "declared": last}
+    blocked = Blocked(Address("acme", "jane@acme.example"), BlockedReason.USER_FIXED, parts=parts)
     (masked,) = masked_drift(Drift(WHERE, "default", blocked=(blocked,))).blocked
-    assert (str(masked.address), masked.reason) == ("acme/***", BlockedReason.NAME_MISSING)
+    said = blocked_wording(masked).what
+    assert (str(masked.address), said) == (
+        "acme/***",
+        "The API cannot change a user: last_name is '***', and the file says '***'.",
+    )

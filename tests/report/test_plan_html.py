@@ -41,8 +41,11 @@ def test_what_is_blocked_stands_first_with_its_way_out() -> None:
     assert (first["kind"], first["address"], first["facts"], first["said"]) == (
         "blocked",
         "soylent",
-        ["email"],
-        ["the API cannot change an e-mail", "To fix this: set it in the dashboard, or write ignore_changes: [email]"],
+        ["name"],
+        [
+            "It has no name, and a customer cannot be created without one.",
+            "To fix this: Add `name:`.",
+        ],
     )
 
 
@@ -51,10 +54,10 @@ def test_without_a_script_summary_limits_notes_and_what_is_not_known_are_there()
     assert [
         words in shown
         for words in (
-            "<strong>Not known:</strong> which customers this project managed",
+            "<strong>Unknown:</strong> There is no ledger yet",
             "<h1>Plan: 1 to create, 2 users",
             "max_archives: 30 planned, 12 allowed; to allow it once: <code>--max-archives 30</code>",
-            "<code>acme</code>: no longer managed, stays Boston",
+            "<code>acme</code>: city is no longer managed and stays &#39;Boston&#39;.",
             "move <code>old-acme</code> to <code>acme</code>",
             "The 8 entries of this plan",
         )
@@ -77,5 +80,5 @@ def test_a_value_never_becomes_an_element(value: str) -> None:
     assert [tag for tag, _ in Seen(shown).elements if tag != "code"] == [
         tag for tag, _ in Seen(calm).elements if tag != "code"
     ]
-    assert len(Seen(shown).data["rows"]) == 6
+    assert len(Seen(shown).data["rows"]) == 7
     assert raw(shown) == []

@@ -10,11 +10,12 @@ from plan_values import NOTHING, WHOLE, at
 
 from reconciler.escape import LEAST_BYTES, MAX_BYTES
 from reconciler.model.core import Action, Address, CustomerId, Reason
-from reconciler.model.plan import Blocked, Change, FieldChange, Plan
+from reconciler.model.plan import Blocked, Change, FieldChange, Plan, Unknown
+from reconciler.model.reasons import BlockedReason, UnknownKind
 from reconciler.report.plan_markdown import plan_markdown
 
 HEAD = """\
-> **Not known:** which customers this project managed, as there is no ledger yet
+> **Unknown:** There is no ledger yet, so we do not know which customers were archived, nor which this project managed.
 
 ### Plan: 1 to create, 2 users, 1 to patch, 1 to archive, 2 to restore; 1 blocked; 40 unchanged.
 
@@ -31,8 +32,8 @@ Environment `demo` at `https://api.example`, project `billing-west`.
 <details open>
 <summary>Blocked (1)</summary>
 
-- `soylent` `email` (`customers.yaml:30:3`): the API cannot change an e-mail
-  - to fix this: set it in the dashboard, or write `ignore_changes: [email]`
+- `soylent` `name` (`customers.yaml:30:3`): It has no name, and a customer cannot be created without one.
+  - to fix this: Add `name:`.
   - ids: `cus_30`, `cus_31`
 
 </details>
@@ -88,7 +89,7 @@ LAST = """
 <details>
 <summary>Notes (3)</summary>
 
-- `acme`: no longer managed, stays Boston
+- `acme`: city is no longer managed and stays `'Boston'`.
 - 2 users are created: each probably gets an e-mail from the vendor
 - 2 managed customers are left out: of another project, or of a file that was not read now
 
@@ -169,7 +170,9 @@ def test_one_entry_that_is_too_long_hides_no_other() -> None:
 @pytest.mark.parametrize("most", [LEAST_BYTES, 9_000, 65_535])
 def test_the_size_counts_bytes_whatever_the_letters(value: str, most: int) -> None:
     plan = patches(900, value)
-    blocked = tuple(Blocked(Address(f"{value}{one}"), value, value) for one in range(300))
+    blocked = tuple(
+        Blocked(Address(f"{value}{one}"), BlockedReason.ID_UNKNOWN, parts={"id": value}) for one in range(300)
+    )
     shown = plan_markdown(replace(plan, blocked=blocked), max_bytes=most)
     assert len(shown.encode()) <= most
     assert shown.count("<details") == shown.count("</details>") == 2
@@ -178,5 +181,10 @@ def test_the_size_counts_bytes_whatever_the_letters(value: str, most: int) -> No
 def test_the_head_fits_into_the_least_size() -> None:
     long = "\U0001f600" * 5000
     environment = replace(NOTHING.environment, name=long, base_url=long)
-    plan = replace(WHOLE, environment=environment, project=long, unknown=(long, long))
+    plan = replace(
+        WHOLE,
+        environment=environment,
+        project=long,
+        unknown=tuple(Unknown(UnknownKind.RESTORES_UNCERTAIN, {"customers": long}) for _ in "ab"),
+    )
     assert len(plan_markdown(plan, max_bytes=LEAST_BYTES).encode()) <= LEAST_BYTES

@@ -7,6 +7,7 @@ from plan_values import NOTHING, WHOLE
 
 from reconciler.model.core import Action, Address, CustomerId, Reason
 from reconciler.model.plan import Blocked, Change, Cost, FieldChange, Plan
+from reconciler.model.reasons import BlockedReason
 from reconciler.report.plan_text import plan_text
 
 
@@ -28,7 +29,7 @@ def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
 
 
 def test_a_plan_without_changes_but_with_something_blocked_is_not_called_done() -> None:
-    plan = replace(NOTHING, blocked=(Blocked(Address("a"), "taken", "give its id"),))
+    plan = replace(NOTHING, blocked=(Blocked(Address("a"), BlockedReason.NAME_MISSING),))
     assert text(plan, 120).splitlines()[-1] == (
         "Plan: 0 to create, 0 users, 0 to patch, 0 to archive, 0 to restore; 1 blocked; 40 unchanged."
     )
@@ -93,4 +94,4 @@ def test_redacted_it_shows_no_personal_value_and_keeps_external_ids() -> None:
         "      last_name  ***\n"
         "      unless the customer has it already, which its restore will show\n"
     ) in redacted
-    assert "  acme: no longer managed, stays ***\n" in redacted
+    assert "  acme: city is no longer managed and stays '***'.\n" in redacted

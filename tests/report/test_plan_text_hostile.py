@@ -9,7 +9,18 @@ from plan_values import NOTHING
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason
-from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Exceeded, FieldChange, Note, Plan
+from reconciler.model.plan import (
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    Exceeded,
+    FieldChange,
+    Note,
+    Plan,
+    Unknown,
+)
+from reconciler.model.reasons import BlockedReason, Cited, FieldValue, NoteKind, UnknownKind
 from reconciler.report.layout import columns
 from reconciler.report.plan_text import plan_text
 
@@ -27,10 +38,23 @@ def hostile_plan(value: str) -> Plan:
             for action in Action
         ),
         bindings=(BindingChange(BindingAction.MOVE, address, CustomerId(value), value),),
-        blocked=(Blocked(address, value, value, value, at_hostile, (CustomerId(value),)),),
+        blocked=(
+            Blocked(
+                address,
+                BlockedReason.FIELD_FIXED,
+                parts={"field": value, "live": FieldValue(value, value), "declared": FieldValue("country", value)},
+                field=value,
+                source=at_hostile,
+                ids=(CustomerId(value),),
+            ),
+            Blocked(address, BlockedReason.EXTERNAL_ID_TAKEN, parts={"answer": Cited(value)}),
+        ),
         limits=(Exceeded(value, 1, 0, value),),
-        notes=(Note(value, address), Note(value)),
-        unknown=(value,),
+        notes=(
+            Note(NoteKind.FIELD_RELEASED, address, parts={"field": value, "value": FieldValue(value, value)}),
+            Note(NoteKind.RECREATE_NEARLY_MATCHES, parts={"key": value, "near": value}),
+        ),
+        unknown=(Unknown(UnknownKind.RESTORES_UNCERTAIN, {"customers": value}),),
     )
 
 

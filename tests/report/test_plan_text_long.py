@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason, Status
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
-from reconciler.model.reasons import Ending, EndReason
+from reconciler.model.reasons import BlockedReason, Ending, EndReason, NoteKind
 from reconciler.report.outcome import outcomes_text
 from reconciler.report.plan_text import plan_text
 
@@ -51,11 +51,11 @@ def test_users_below_new_customers_count_among_what_is_shown() -> None:
 
 
 def test_what_is_blocked_and_noted_is_shortened_too() -> None:
-    blocked = tuple(Blocked(Address(f"c{number}"), "why", "how") for number in range(150))
-    notes = tuple(Note(f"note {number}") for number in range(150))
+    blocked = tuple(Blocked(Address(f"c{number}"), BlockedReason.NAME_MISSING) for number in range(150))
+    notes = tuple(Note(NoteKind.SYNCED, Address(f"note-{number}")) for number in range(150))
     shown = lines(Plan(REF, "default", blocked=blocked, notes=notes))
     assert sum(text.startswith("  ! ") for text in shown) == 100
-    assert sum(text.startswith("  note ") for text in shown) == 100
+    assert sum(text.startswith("  note-") for text in shown) == 100
     assert shown.count(f"  ... and 50 more; {ALL}") == 2
 
 

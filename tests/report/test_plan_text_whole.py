@@ -5,7 +5,8 @@ from plan_values import WHOLE
 from reconciler.report.plan_text import plan_text
 
 AT_80 = """\
-Not known: which customers this project managed, as there is no ledger yet
+Unknown: There is no ledger yet, so we do not know which customers were
+  archived, nor which this project managed.
 Environment demo (https://api.example), project billing-west
 
 Restore (2)
@@ -41,15 +42,15 @@ In the ledger only (2)
   move   old-acme -> acme  cus_1
 
 Notes (3)
-  acme: no longer managed, stays Boston
+  acme: city is no longer managed and stays 'Boston'.
   2 users are created: each probably gets an e-mail from the vendor
   2 managed customers are left out: of another project, or of a file that was
     not read now
 
 Blocked (1)
-  ! soylent email  customers.yaml:30:3
-      the API cannot change an e-mail
-      to fix this: set it in the dashboard, or write ignore_changes: [email]
+  ! soylent name  customers.yaml:30:3
+      It has no name, and a customer cannot be created without one.
+      to fix this: Add `name:`.
       ids: cus_30, cus_31
 
 Over a limit, so nothing is sent (1)
@@ -61,8 +62,10 @@ Plan: 1 to create, 2 users, 1 to patch, 1 to archive, 2 to restore; 1 blocked;
 """
 
 AT_40 = """\
-Not known: which customers this project
-  managed, as there is no ledger yet
+Unknown: There is no ledger yet, so we
+  do not know which customers were
+  archived, nor which this project
+  managed.
 Environment demo (https://api.example),
   project billing-west
 
@@ -117,7 +120,8 @@ In the ledger only (2)
   move   old-acme -> acme  cus_1
 
 Notes (3)
-  acme: no longer managed, stays Boston
+  acme: city is no longer managed and
+    stays 'Boston'.
   2 users are created: each probably
     gets an e-mail from the vendor
   2 managed customers are left out: of
@@ -125,11 +129,10 @@ Notes (3)
     was not read now
 
 Blocked (1)
-  ! soylent email  customers.yaml:30:3
-      the API cannot change an e-mail
-      to fix this: set it in the
-        dashboard, or write
-        ignore_changes: [email]
+  ! soylent name  customers.yaml:30:3
+      It has no name, and a customer
+        cannot be created without one.
+      to fix this: Add `name:`.
       ids: cus_30, cus_31
 
 Over a limit, so nothing is sent (1)

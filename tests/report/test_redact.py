@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from reconciler.kinds import CUSTOMER, USER
 from reconciler.model.core import Action, Address, CustomerId, EnvironmentRef, Reason
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, FieldChange, Note, Plan
-from reconciler.plan.saved_plan import plan_to_json
+from reconciler.model.reasons import BlockedReason, Cited, FieldValue, Likeness, NoteKind, ReasonParts
+from reconciler.report.plan_json import plan_to_json
 from reconciler.report.redact import masked, masked_plan, masked_text
 
 ACME = CustomerId("cus_1")
@@ -18,6 +19,19 @@ USER_OF_ACME = Address("acme", "jane@acme.example")
 def test_every_field_but_state_and_country_is_masked() -> None:
     fields = [field.name for kind in (CUSTOMER, USER) for field in kind.fields]
     assert [name for name in fields if masked(name, "x") == "x"] == ["state", "country"]
+
+
+def parts(live: str, declared: str) -> ReasonParts:
+    both = FieldValue("first_name", live), FieldValue("first_name", declared)
+    return {"field": "first_name", "live": both[0], "declared": both[1]}
+
+
+def released(city: str) -> ReasonParts:
+    return {"field": "city", "value": FieldValue("city", city)}
+
+
+def like(name: str) -> Likeness:
+    return Likeness(CustomerId("cus_2"), signs=("email",), name=FieldValue("name", name))
 
 
 def test_a_masked_plan_keeps_keys_ids_and_what_is_empty() -> None:
@@ -38,9 +52,13 @@ def test_a_masked_plan_keeps_keys_ids_and_what_is_empty() -> None:
         changes=(change, Change(Action.CREATE_USER, USER_OF_ACME, ACME, Reason.DECLARED)),
         bindings=(BindingChange(BindingAction.RELEASE, USER_OF_ACME, ACME),),
         blocked=(
-            Blocked(USER_OF_ACME, "'Jane' is kept", "say 'Jane'", "first_name", values=(("first_name", "Jane"),)),
+            Blocked(USER_OF_ACME, BlockedReason.USER_FIXED, parts=parts("Jane", "Joan"), field="first_name"),
+            Blocked(Address("globex"), BlockedReason.EXTERNAL_ID_TAKEN, parts={"answer": Cited("Globex has it")}),
         ),
-        notes=(Note("stays Boston", Address("acme")), Note("nothing of Boston")),
+        notes=(
+            Note(NoteKind.FIELD_RELEASED, USER_OF_ACME, parts=released("Boston")),
+            Note(NoteKind.LOOKS_LIKE, Address("acme"), parts={"key": "acme", "likes": (like("Acme Inc."),)}),
+        ),
         unchanged=3,
     )
     assert masked_plan(plan) == replace(
@@ -58,11 +76,13 @@ def test_a_masked_plan_keeps_keys_ids_and_what_is_empty() -> None:
         ),
         bindings=(BindingChange(BindingAction.RELEASE, Address("acme", "***"), ACME),),
         blocked=(
-            Blocked(
-                Address("acme", "***"), "'***' is kept", "say '***'", "first_name", values=(("first_name", "***"),)
-            ),
+            Blocked(Address("acme", "***"), BlockedReason.USER_FIXED, parts=parts("***", "***"), field="first_name"),
+            Blocked(Address("globex"), BlockedReason.EXTERNAL_ID_TAKEN, parts={"answer": Cited("***")}),
         ),
-        notes=(Note("stays ***", Address("acme")), Note("nothing of Boston")),
+        notes=(
+            Note(NoteKind.FIELD_RELEASED, Address("acme", "***"), parts=released("***")),
+            Note(NoteKind.LOOKS_LIKE, Address("acme"), parts={"key": "acme", "likes": (like("***"),)}),
+        ),
     )
 
 
@@ -77,5 +97,6 @@ def test_no_personal_value_of_a_change_is_in_the_masked_plans_json(value: str) -
     change = Change(
         Action.CREATE, Address("acme", secret), None, Reason.DECLARED, (FieldChange("name", secret, secret),)
     )
-    plan = Plan(EnvironmentRef("", "", ""), "", changes=(change,), notes=(Note(f"stays {secret}", change.address),))
-    assert secret not in str(plan_to_json(plan, mask=masked_plan))
+    note = Note(NoteKind.FIELD_RELEASED, change.address, parts=released(secret))
+    plan = Plan(EnvironmentRef("", "", ""), "", changes=(change,), notes=(note,))
+    assert secret not in str(plan_to_json(plan, redact=True))

@@ -6,12 +6,16 @@ follows a colon says how it is written:
 
 ===================  ===================================================================================
 `{key:q}`            in single quotes, cut where it is long
+`{key:address}`      as a command takes it: with `/` and `%` written `%2F` and `%25`
 `{key:yaml}`         as a YAML scalar, to be pasted into a file
 `{key:flow}`         the same, within `[…]` or `{…}`
 `{n:customer}`       a number, or how many there are, with its noun: `3 customers`
 `{keys:is|are}`      one word for one of them, another for more
-`{at:minute}`        a time as people read it
+`{at:aside}`         in parentheses, after a space; nothing where there is none
+`{ages_s:to}`        `1 to 3`
 `{likes:line}`       of a `Likeness`: the line of YAML that says that it is the customer of `{key}`
+`{likes:agrees}`     of a `Likeness`: what agrees
+`{likes:others}`     of a `Likeness`: who it is, what agrees, and why nothing may be done
 `{likes:name}`       of a `Likeness`: what `distinct_from` calls it
 `{x:before}`         followed by a colon and a space, `{x:after}` after a space, `{x:colon}` after a colon and a space,
                      `{x:then}` after a semicolon and a space; nothing where it is empty
@@ -24,7 +28,7 @@ Several are written as `a, b, and c`, up to `MOST` of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from string import Formatter
@@ -32,6 +36,7 @@ from typing import Any, TypeAlias
 
 from reconciler.documents.scalars import quoted, scalar
 from reconciler.escape import cited
+from reconciler.model.core import Address
 from reconciler.model.reasons import Cited, FieldCited, FieldValue, Likeness, Moment, ReasonCode, ReasonParts
 from reconciler.report.layout import count
 
@@ -92,11 +97,23 @@ class _Sentence(Formatter):
             return one if number == 1 else several
         if format_spec in _JOINED:
             return self._joined(value, format_spec)
-        if format_spec and format_spec not in _SPECS:
+        if format_spec and format_spec not in SPECS:
             return count(number, format_spec)
-        if isinstance(value, tuple):
-            return _several([self._one(part, format_spec) for part in value], compact=format_spec in _IN_LISTS)
-        return self._one(value, format_spec)
+        if not isinstance(value, tuple):
+            return self._one(value, format_spec)
+        texts = [text for part in value if (text := self._one(part, format_spec))]
+        match format_spec:
+            case "aside":
+                return f" ({', '.join(texts)})" if texts else ""
+            case "to":
+                return " to ".join(texts)
+            case "line":
+                return _several(texts, "or")
+            case "" | "others" if any(isinstance(part, Likeness) for part in value):
+                more = [f"{len(texts) - MOST} more"] if len(texts) > MOST else []
+                return "; ".join([*texts[:MOST], *more])
+            case _:
+                return _several(texts, "" if format_spec in ("flow", "name") else "and")
 
     def _joined(self, value: Piece, spec: str) -> str:
         """Return a part with what joins it to the sentence; nothing of one that is empty."""
@@ -120,33 +137,40 @@ class _Sentence(Formatter):
                 return self._likeness(part, spec)
             case _:
                 text = str(part)
-        if spec in ("yaml", "flow"):
-            return scalar(text, flow=spec == "flow")
-        if spec == "spaced":
-            return text.replace("_", " ")
-        return quoted(text) if spec == "q" else text
+        match spec:
+            case "address":
+                return str(Address(text))
+            case "yaml" | "flow":
+                return scalar(text, flow=spec == "flow")
+            case "q":
+                return quoted(text)
+            case "spaced":
+                return text.replace("_", " ")
+            case _:
+                return text
 
     def _likeness(self, one: Likeness, spec: str) -> str:
         """Return a customer that another one may be."""
-        if spec == "name":
-            return scalar(one.key or one.id, flow=True)
-        if spec == "line":
-            return _line(one, str(self._parts["key"]))
-        if spec == "agrees":
-            return _agrees(one)
+        match spec:
+            case "name":
+                return scalar(one.key or one.id, flow=True)
+            case "line":
+                return f"`{_line(one, str(self._parts['key']))}`" if one.read else ""
+            case "agrees":
+                return _agrees(one)
         who = f"{quoted(one.key)} ({one.id})" if one.key is not None else one.id
-        name = f" {quoted(one.name.value)}" if one.name.value else ""
-        return f"{who}{name} {_agrees(one)}"
+        name = f" ({quoted(one.name.value)})" if one.name.value else ""
+        unread = " (its entry was not read here)" if not one.read else ""
+        archived = " and is archived" if not one.active else ""
+        return f"{who}{name}, which {_agrees(one)}{unread or archived}" if spec else f"{who}{name} {_agrees(one)}"
 
 
-_SPECS = {"q", "yaml", "flow", "minute", "line", "name", "agrees", "plain", "spaced"}
+SPECS = {"q", "address", "yaml", "flow", "aside", "to", "line", "name", "agrees", "others", "plain", "spaced"}
 _JOINED = {"before": ("", ": ", ""), "after": (" ", "", ""), "colon": (": ", "", ""), "then": ("; ", "", "plain")}
-_IN_LISTS = {"flow", "name"}
 _SIGNS = {
     "customer_integration_id": "customer_integration_id (equal to the key)",
     "ein": "EIN",
-    "email": "email",
-    "name": "name",
+    "domain": "email domain",
 }
 
 
@@ -165,17 +189,16 @@ def _line(one: Likeness, key: str) -> str:
     return f"moved: [{{from: {scalar(one.key, flow=True)}, to: {scalar(key, flow=True)}}}]"
 
 
-def _several(texts: Iterable[str], *, compact: bool) -> str:
+def _several(texts: Sequence[str], last: str) -> str:
     """
-    Return several parts in a row.
+    Return several texts in a row, the last one after `last`; "" for a list in brackets.
 
-    >>> _several(["a", "b", "c", "d"], compact=False), _several("ab", compact=False), _several("abcd", compact=True)
-    ('a, b, c, and 1 more', 'a and b', 'a, b, c, …')
+    >>> _several(["a", "b", "c", "d"], "and"), _several(["a", "b"], "or"), _several(["a", "b", "c", "d"], "")
+    ('a, b, c, and 1 more', 'a or b', 'a, b, c, …')
     """
-    shown = list(texts)
-    if len(shown) > MOST:
-        shown = [*shown[:MOST], "…" if compact else f"and {len(shown) - MOST} more"]
+    shown = list(texts[:MOST])
+    if len(texts) > MOST:
+        return f"{', '.join(shown)}, {f'{last} {len(texts) - MOST} more' if last else '…'}"
+    if not last or len(shown) < 2:  # noqa: PLR2004 - alone, it needs no comma
         return ", ".join(shown)
-    if compact or len(shown) < 2:  # noqa: PLR2004 - alone, it needs no comma
-        return ", ".join(shown)
-    return f"{shown[0]} and {shown[1]}" if len(shown) == 2 else f"{', '.join(shown[:-1])}, and {shown[-1]}"  # noqa: PLR2004
+    return f"{shown[0]} {last} {shown[1]}" if len(shown) == 2 else f"{', '.join(shown[:-1])}, {last} {shown[-1]}"  # noqa: PLR2004

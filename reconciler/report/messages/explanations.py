@@ -16,7 +16,7 @@ from reconciler.model.reports import (
     TrialFault,
 )
 from reconciler.report.messages import Wording, said, worded
-from reconciler.report.messages.plan import blocked_wording
+from reconciler.report.messages.plan import blocked_wording, learned_text
 
 REMARKS: Mapping[RemarkCode, Wording] = {
     # Is it declared?
@@ -126,7 +126,10 @@ def remark_text(one: Remark) -> str:
     >>> remark_text(Remark(RemarkCode.COMPARED, {"applied": True, "live": False, "observed": True}))
     'Declared equals applied, live differs from declared, and live equals observed.'
     """
-    wording = worded(REMARKS, one.code, one.parts)
+    parts = one.parts
+    if one.code is RemarkCode.LISTING_KNOWN_BY:
+        parts = {"how": learned_text(str(parts["how"]))}
+    wording = worded(REMARKS, one.code, parts)
     return f"{wording.what} {wording.fix}".rstrip()
 
 
