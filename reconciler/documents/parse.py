@@ -50,9 +50,8 @@ _RECORD = re.compile(
     re.MULTILINE,
 )
 _PAIR = re.compile(r"^ +([a-z_]+): (.*)$", re.MULTILINE)
-_CLOSED = re.compile(
-    rb"""[^\[\]{}"']*(?:\[(?:[^\[\]{}"']|"[^"\\]*"|'[^']*')*\]|\{(?:[^\[\]{}"']|"[^"\\]*"|'[^']*')*\})[^\[\]{}]*"""
-)
+_INSIDE = rb"""(?:[^\[\]{}"']++|"[^"\\]*+"|'[^']*+')*+"""  # it never goes back: of a long line that takes gigabytes
+_CLOSED = re.compile(rb"""[^\[\]{}"']*+(?:\[%b\]|\{%b\})[^\[\]{}]*+""" % (_INSIDE, _INSIDE))
 _MARK = "\ue000"
 _LONGEST = 10_000
 

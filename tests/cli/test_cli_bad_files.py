@@ -13,7 +13,7 @@ BOMB = "".join(
 )
 NO_FILE = "there is no such file; check the path; it starts at the project's folder"
 NO_MATCH = "no file matches this pattern; check the pattern; it starts at the project's folder"
-LONG = b"customers:\n  acme: {name: " + b"x" * 100_000_000 + b"}\n"
+LONG = b"customers:\n  acme: {name: " + b"x" * 10_000_000 + b"}\n"
 
 FILES = {
     "an empty file": ("", "c.yaml: the file is empty; declare customers: {} if none is wanted"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -123,3 +125,13 @@ def test_the_places_of_keys_stay_what_they_are() -> None:
     document, _ = parse(RECORD, "c.yaml", marked="customers")
     assert document is not None
     assert {key: (one.line, one.column) for key, one in document.keys.items()} == {"acme": (2, 3), "globex": (5, 3)}
+
+
+def test_a_long_line_in_brackets_takes_little_memory() -> None:
+    line = b"customers:\n  acme: {name: " + b"x" * 1_000_000 + b"}\n"
+    tracemalloc.start()
+    try:
+        assert hidden(line) == 0
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(line)
+    finally:
+        tracemalloc.stop()
