@@ -10,13 +10,13 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from validate import generate
-from workbench import PAGE, Server, emulator, fill, measured, next_listing, program, table, told
+from workbench import PAGE, Run, Server, emulator, fill, next_listing, started, table, told
 
 SAVED = "saved.plan"
 USERS = 2
@@ -53,10 +53,11 @@ class Account:
     customers: int
     changes: int
     page: int
+    program: Run = started
 
     def run(self, *words: str) -> Any:  # noqa: ANN401 - JSON, or text
         """Run a command to its end and return what it printed."""
-        done = measured(program(*words), self.server.variables(self.state), self.file.parent)
+        done = self.program(words, self.server.variables(self.state), self.file.parent)
         if done.code:
             raise RuntimeError(f"{' '.join(words)}: exit code {done.code}")
         return json.loads(done.stdout) if "json" in words else done.stdout
@@ -166,6 +167,14 @@ def row_of(account: Account, kind: Kind) -> dict[str, object]:
     }
 
 
+def rows_of(account: Account) -> list[dict[str, object]]:
+    """Fill an account, run every kind on it, one after the other, and return what each cost."""
+    account.server.post("behaviour", {"page_max": account.page})
+    generate(account.file, account.customers)
+    fill(account.server, account.file, account.state, run=account.program)
+    return [row_of(account, kind) for kind in kinds(account)]
+
+
 def main() -> int:
     """Run every kind; 1 where formula, price and count are not equal."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -178,12 +187,7 @@ def main() -> int:
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, emulator() as server:
         file, state = Path(folder, "customers.yaml"), Path(folder, "ledger.db")
-        server.post("behaviour", {"page_max": given.page})
-        generate(file, given.customers)
-        fill(server, file, state)
-        account = Account(server, file, state, given.customers, given.changes, given.page)
-        measure: Callable[[Kind], dict[str, object]] = lambda kind: row_of(account, kind)  # noqa: E731
-        rows = [measure(kind) for kind in kinds(account)]
+        rows = rows_of(Account(server, file, state, given.customers, given.changes, given.page))
     shown = [
         (
             row["kind"],

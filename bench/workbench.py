@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -226,7 +226,18 @@ def measured(command: Sequence[str], variables: Mapping[str, str] | None = None,
     return Measure(code, text, usage.ru_utime + usage.ru_stime, took, usage.ru_maxrss / 1024)
 
 
-def fill(server: Server, file: Path, state: Path | str, variables: Mapping[str, str] = {}) -> None:
+Run = Callable[[Sequence[str], Mapping[str, str], Path], Measure]
+"""Runs our program with these words, under these variables, in a folder."""
+
+
+def started(words: Sequence[str], variables: Mapping[str, str], cwd: Path) -> Measure:
+    """Run our program in a process of its own."""
+    return measured(program(*words), variables, cwd)
+
+
+def fill(
+    server: Server, file: Path, state: Path | str, variables: Mapping[str, str] = {}, *, run: Run = started
+) -> None:
     """
     Load what `file` declares into the account, and let an apply adopt it: the ledger then binds all of it.
 
@@ -245,7 +256,7 @@ def fill(server: Server, file: Path, state: Path | str, variables: Mapping[str, 
     for begin in range(0, len(customers), _LOADED_AT_ONCE):
         server.post("load", {"customers": customers[begin : begin + _LOADED_AT_ONCE]})
     given = {**server.variables(state), **variables}
-    adopted = measured(program("apply", "-f", str(file), "--auto-approve"), given, file.parent)
+    adopted = run(["apply", "-f", str(file), "--auto-approve"], given, file.parent)
     if adopted.code:
         raise RuntimeError(f"the account was not adopted: exit code {adopted.code}")
 
