@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -110,6 +111,7 @@ class Place:
             stack.enter_context(standard_input(Typed(stdin, terminal=terminal)))
             stack.enter_context(redirect_stdout(out))
             stack.enter_context(redirect_stderr(err))
+            stack.enter_context(own_log())
             code = run(words)
         return Ran(code, _written(out), _written(err))
 
@@ -212,6 +214,18 @@ def renewed(emulator: Emulator) -> Emulator:
     emulator.requests.clear()
     emulator.counts.clear()
     return emulator
+
+
+@contextmanager
+def own_log() -> Iterator[None]:
+    """Let a command set up its log as the only one in the process, and forget it afterwards."""
+    before, logging.root.handlers = logging.root.handlers, []
+    level = logging.root.level
+    try:
+        yield
+    finally:
+        logging.root.handlers = before
+        logging.root.setLevel(level)
 
 
 Reply = tuple[int, str, bytes]

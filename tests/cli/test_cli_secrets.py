@@ -33,7 +33,7 @@ def test_a_whole_run_at_debug_level_shows_no_secret_and_no_value(tmp_path: Path)
             ["plan", "--format", "json", "--redact"],
             ["show", "acme", "--redact"],
         ):
-            ran = place.spawn("--log-level", "debug", *words, "-f", "customers.yaml")
+            ran = place.run("--log-level", "debug", *words, "-f", "customers.yaml")
             assert ran.code == 0
             assert "DEBUG reconciler.api: GET /customers" in ran.err
             said += ran.all

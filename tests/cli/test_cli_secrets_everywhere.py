@@ -191,7 +191,7 @@ def leaking(place: Place, case: str) -> list[tuple[str, str]]:
             out, err = process.communicate(timeout=PATIENCE_S)
         code, said = process.returncode, (first + out + err).decode()
     else:
-        ran = place.spawn("--log-level", "debug", *words)
+        ran = place.run("--log-level", "debug", *words)
         code, said = ran.code, ran.all
         if case.startswith(SHOW_PEOPLE) and "--redact" not in case:
             return [(case, one) for one in SECRETS if one in said] + [(case, one) for one in PEOPLE if one in ran.err]
