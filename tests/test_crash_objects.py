@@ -37,7 +37,6 @@ class Stored(Mortal):
     def elsewhere(self, folder: Path) -> Self:
         """Return a world of its own, as this one stands now, with its ledger in another bucket."""
         world = self.copied(folder)
-        assert isinstance(world, type(self))
         world.url = object_server.copied(self.url)
         return world
 

@@ -5,7 +5,9 @@ A page of a listing that is cut, fails, comes twice, or lacks its end: nobody is
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -79,12 +81,12 @@ class Harmed:
     """
     The API with harm done to a page of its listing: to its `at`-th answer, or to that and every later asking for it.
 
-    `done` says how often.
+    `done` says how often; `answers` are the pages that were asked for.
     """
 
     def __init__(self, world: World, harm: Harm, at: int, *, always: bool) -> None:
         self._api, self._harm, self._at, self._always = world.api, harm, at, always
-        self._answers = 0
+        self.answers = 0
         self._query = ""
         self._last: httpx.Response | None = None
         self.done = 0
@@ -94,28 +96,42 @@ class Harmed:
         query = request.url.query.decode()
         if (request.method, request.url.path) != ("GET", "/customers") or "created_at" in query:
             return answer
-        self._answers += 1
+        self.answers += 1
         last, self._last = self._last, answer
-        if self._answers == self._at:
+        if self.answers == self._at:
             self._query = query
-        elif not (self._always and self._query == query and self._answers > self._at):
+        elif not (self._always and self._query == query and self.answers > self._at):
             return answer
         harmed = self._harm(answer, last)
         self.done += harmed is not answer
         return harmed
 
 
-def started(folder: Path, page: int) -> World:
-    """Return a world in which seven customers were applied, one of them archived again."""
-    world = World(folder, Ways(page_max=page, gets_archived=True))
+@cache
+def _started(page: int) -> tuple[World, TemporaryDirectory[str]]:
+    """Return a world in which seven customers were applied, one of them archived again, and its folder."""
+    folder = TemporaryDirectory(dir=MEMORY)
+    world = World(Path(folder.name), Ways(page_max=page, gets_archived=True))
     for desired in (BEFORE, ARCHIVED):
         assert done(world.apply(desired).outcomes)
         world.wait(60)
-    return world
+    return world, folder
 
 
-def harmed_run(world: World, harm: Harm, at: int, *, always: bool) -> tuple[list[tuple[str, str]], bool]:
-    """Apply under harm; return what was sent to customers, each with the key that it meant, and whether harm came."""
+@contextmanager
+def started(page: int) -> Iterator[World]:
+    """Yield a copy of that world."""
+    world, _ = _started(page)
+    with TemporaryDirectory(dir=MEMORY) as folder:
+        yield world.copied(Path(folder))
+
+
+def harmed_run(world: World, harm: Harm, at: int, *, always: bool) -> tuple[list[tuple[str, str]], bool, bool]:
+    """
+    Apply under harm; return what was sent to customers, each with the key that it meant, and whether harm came.
+
+    Last, whether there was an `at`-th page at all.
+    """
     harmed = Harmed(world, harm, at, always=always)
     world.answers = harmed
     before = len(world.api.writes())
@@ -125,7 +141,7 @@ def harmed_run(world: World, harm: Harm, at: int, *, always: bool) -> tuple[list
         pass
     finally:
         world.answers = world.api.handler
-    return [(one.endpoint, one.path) for one in world.api.writes()[before:]], bool(harmed.done)
+    return [(one.endpoint, one.path) for one in world.api.writes()[before:]], bool(harmed.done), harmed.answers >= at
 
 
 @pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
@@ -136,10 +152,11 @@ def test_no_harm_to_any_page_archives_restores_or_creates_who_should_not_be(
 ) -> None:
     harmful = 0
     for at in range(1, 9):
-        with TemporaryDirectory(dir=MEMORY) as folder:
-            world = started(Path(folder), page)
+        with started(page) as world:
             gone = next(one.id for one in world.api.account.customers() if one.external_id == "g")
-            sent, came = harmed_run(world, harm, at, always=always)
+            sent, came, asked = harmed_run(world, harm, at, always=always)
+            if not asked:
+                break
             harmful += came
             assert [path for endpoint, path in sent if endpoint is Endpoint.ARCHIVE] in ([], [f"/customers/{gone}"])
             assert [path for endpoint, path in sent if endpoint is Endpoint.RESTORE] == []
@@ -158,8 +175,7 @@ def test_no_harm_to_any_page_archives_restores_or_creates_who_should_not_be(
 @pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
 def test_without_a_ledger_no_harm_to_any_page_archives_or_restores_anybody(harm: Harm, page: int) -> None:
     for at in range(1, 5):
-        with TemporaryDirectory(dir=MEMORY) as folder:
-            world = started(Path(folder), page)
+        with started(page) as world:
             world.lose_ledger()
-            sent, _ = harmed_run(world, harm, at, always=True)
+            sent, _, _ = harmed_run(world, harm, at, always=True)
             assert [path for endpoint, path in sent if endpoint in (Endpoint.ARCHIVE, Endpoint.RESTORE)] == []

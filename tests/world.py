@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import api_ways
 import httpx
@@ -76,6 +78,9 @@ class World:
     What comes to the API, and what it answers, is held to the contract; what `answers` makes of that is not.
     """
 
+    terms = Terms(REF, rate_per_s=0.0)
+    """Of a run that is given no others."""
+
     def __init__(
         self,
         folder: Path,
@@ -95,6 +100,13 @@ class World:
         self.step: Step = no_hook
         self.allowance = UNBOUNDED
         self.answers: Callable[[httpx.Request], httpx.Response] = self.api.handler
+
+    def copied(self, folder: Path) -> Self:
+        """Return a world of its own, as this one stands now, with its ledger in `folder`."""
+        shutil.copytree(self._folder, folder, dirs_exist_ok=True)
+        world = copy.deepcopy(self)
+        world._folder = folder  # noqa: SLF001 - its own class
+        return world
 
     def _now(self) -> float:
         """Return the server's clock: what has passed before this run, and the running loop's time."""
@@ -119,12 +131,12 @@ class World:
 
     def plan(self, desired: Desired, terms: Terms | None = None, *, keep: bool = False) -> Plan:
         """Return the plan for `desired`; with `keep` the ledger learns what it can."""
-        planned, _ = self._run(self._plan(desired, terms or Terms(REF, rate_per_s=0.0), keep=keep))
+        planned, _ = self._run(self._plan(desired, terms or self.terms, keep=keep))
         return planned.plan
 
     def apply(self, desired: Desired, terms: Terms | None = None) -> Applied:
         """Plan and apply."""
-        return self._run(self._apply(desired, terms or Terms(REF, rate_per_s=0.0)))
+        return self._run(self._apply(desired, terms or self.terms))
 
     def _run(self, coroutine):  # noqa: ANN001, ANN202 - the coroutine's own type
         async def timed():  # noqa: ANN202
@@ -335,7 +347,7 @@ class CallingWorld(World):
 
     def call(self, call: DirectRequest, terms: Terms | None = None) -> RequestResult:
         """Make a call, as the command does under its lock; raises what it raises."""
-        return self._run(self._call(call, terms or Terms(REF, rate_per_s=0.0)))
+        return self._run(self._call(call, terms or self.terms))
 
     def dies(self, call: DirectRequest, at: int) -> bool:
         """Make a call whose process dies at its `at`-th step; say whether it came so far."""
