@@ -10,6 +10,7 @@ import tokenize
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -53,6 +54,7 @@ class Entered:
             threading.setprofile(None)
 
 
+@cache
 def sources() -> Mapping[str, ast.Module]:
     """Return the modules of the package by dotted name, without the package's own."""
     found = {}
@@ -98,7 +100,7 @@ def code_lines(module: str) -> int:
     """Return how many lines of a module are code: no docstring, comment, blank line or import."""
     text = path_of(module).read_text(encoding="utf-8")
     skipped: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(sources()[module]):
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if isinstance(node, ast.Import | ast.ImportFrom) or (is_text and isinstance(node.value.value, str)):
             skipped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -127,6 +127,10 @@ Meddle = Callable[[Story, str], None]
 """What else happens before and after the runs of a phase, which it is told by its name."""
 
 
+SHIFTS = range(3)
+"""Ways in which others work while the account is listed and the ledger is lost."""
+
+
 def nothing_else(_: Story, __: str) -> None:
     """Do nothing."""
 
@@ -137,11 +141,12 @@ def history(
     *,
     before: Meddle = nothing_else,
     after: Meddle = nothing_else,
+    shifts: Iterable[int] = SHIFTS,
 ) -> Told:
     """
     Tell the story: found and created, edited on both sides, brought back, and the ledger lost.
 
-    The client is a little faster than the server allows.
+    The client is a little faster than the server allows. At last the ledger is lost in each of the ways of `shifts`.
     """
 
     def phase(name: str, desired: Desired) -> Phase:
@@ -165,12 +170,8 @@ def history(
         world.api.served.behaviour = replace(
             behaviour, page_max=4, page_holds=0, paging=Paging.OFFSET, unique=Unique.NONE
         )
-        shifting = [run for number in range(SHIFTS) for run in _shifted(story, number)]
+        shifting = [run for number in shifts for run in _shifted(story, number)]
     return Told(behaviour, tuple(phases), tuple(shifting))
-
-
-SHIFTS = 3
-"""So many times the ledger is lost, and others work while the account is listed."""
 
 
 def _shifted(story: Story, number: int) -> Iterator[Ran]:

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import pytest
 from edits_by_hand import MOMENTS_S, wrong_at_once
-from switch_matrix import behaviour_of, history, rows, wrong
+from switch_matrix import SHIFTS, behaviour_of, history, rows, wrong
 
 from reconciler.rules.questions import QUESTIONS
 
@@ -31,7 +31,9 @@ def test_every_pair_of_ways_stands_in_a_row() -> None:
 
 @pytest.mark.parametrize("number", range(len(ROWS)))
 def test_on_a_server_of_any_ways_a_run_reaches_what_it_can_and_says_what_it_cannot(number: int) -> None:
-    assert list(wrong(history(behaviour_of(ROWS[number])))) == []
+    # One way of losing the ledger for each row: all of them are in `bench/matrix.py`.
+    shifts = [SHIFTS[number % len(SHIFTS)]]
+    assert list(wrong(history(behaviour_of(ROWS[number]), shifts=shifts))) == []
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))

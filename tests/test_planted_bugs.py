@@ -247,10 +247,11 @@ def test_the_planner_without_a_bug_passes(tale: Tale) -> None:
         assert _judged(tale, stages) == []
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=str)
-def test_a_planted_bug_is_found(bug: Planted) -> None:
-    with planted(bug) as stages:
-        assert [tale.words for tale in TALES if _judged(tale, stages)] != []
+@pytest.mark.parametrize("number", range(len(BUGS)), ids=lambda number: str(BUGS[number]))
+def test_a_planted_bug_is_found(number: int) -> None:
+    # Tales are in the order of the bugs, more or less: the one that finds it is told first, or soon.
+    with planted(BUGS[number]) as stages:
+        assert any(_judged(tale, stages) for tale in (*TALES[number:], *TALES[:number]))
 
 
 def test_a_plant_whose_line_has_gone_is_an_error() -> None:
