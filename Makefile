@@ -1,6 +1,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
+# Modules are kept compiled, whatever the machine says: the tests start some hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint types check check-services check-web check-install check-docs zipapp docs site clean
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from api_ways import Ways, healthy, scripted
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prices import PRICES
 from remedies import follow
@@ -28,8 +28,6 @@ from reconciler.plan.server_behavior import LAG_S
 PROTECTED = {BlockedReason.PROTECTED, BlockedReason.REMOVED_BUT_PROTECTED}
 ROUNDS = 8
 """A way out may uncover what was hidden behind the block: who it is, then what differs, then what the server keeps."""
-
-_FEW = settings(max_examples=2 * settings.default.max_examples if settings.default else 100)
 
 
 def _pasts() -> st.SearchStrategy[list[Step | Switched]]:
@@ -58,7 +56,6 @@ def _judged(one: Story) -> list[str]:
     return complaints(one.runs, *RULES, *PRICES) + one.world.api.complaints
 
 
-@_FEW
 @given(ways(), live_states(), terms(), _pasts())
 def test_a_run_keeps_the_rules_and_costs_what_it_says(
     server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Step | Switched]
@@ -67,7 +64,6 @@ def test_a_run_keeps_the_rules_and_costs_what_it_says(
         assert _judged(_begun(one, edits, past)) == []
 
 
-@_FEW
 @given(ways(), live_states(), terms(), _pasts())
 def test_a_plan_applied_leaves_nothing_to_plan(
     server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Step | Switched]
@@ -89,7 +85,6 @@ def test_a_plan_applied_leaves_nothing_to_plan(
         assert _judged(one) == []
 
 
-@_FEW
 @given(ways(), live_states(), terms(), _pasts())
 def test_the_ways_out_leave_nothing_blocked(
     server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Step | Switched]
@@ -107,7 +102,6 @@ def test_the_ways_out_leave_nothing_blocked(
         assert _judged(one) == []
 
 
-@_FEW
 @given(ways(), live_states(), terms(), histories(ledger_lost=False))
 def test_after_any_faults_nothing_is_doubled_and_two_runs_without_faults_end_every_doubt(
     server: Ways, edits: tuple[LiveEdit, ...], under: Terms, past: list[Step]
