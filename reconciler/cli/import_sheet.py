@@ -20,6 +20,7 @@ from reconciler.file_patterns import is_customers_file
 from reconciler.gc_pause import without_collector
 from reconciler.input_file import read_file
 from reconciler.model.reports import SheetUpdate
+from reconciler.report.redact import masked_cell
 from reconciler.report.sheet import SHOWN, sheet_json, sheet_lines
 from reconciler.sheets.entries import SheetPass
 from reconciler.sheets.map import SHIPPED, SheetMap, read_map, shipped_map
@@ -54,11 +55,14 @@ def run(
     most = None if form == "json" else SHOWN
     rows = SheetPass(sheet, sheet_map, _opener(source), sources=sources, most_repairs=most)
     target = _Target(out)
-    with without_collector():
-        if target.contents:
-            update, texts = _updated(rows, sheet_map, target, archive=archive)
-        else:
-            update, texts = _fresh(rows, target)
+    try:
+        with without_collector():
+            if target.contents:
+                update, texts = _updated(rows, sheet_map, target, archive=archive)
+            else:
+                update, texts = _fresh(rows, target)
+    except Invalid as exc:
+        raise Invalid(list(map(masked_cell, exc.problems)) if redact else exc.problems) from exc
     if not dry_run and out is not None:
         target.write(texts)
     elif form != "json":

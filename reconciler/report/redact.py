@@ -186,6 +186,18 @@ def masked_problem(problem: Problem) -> Problem:
     )
 
 
+def masked_cell(problem: Problem) -> Problem:
+    """
+    Return a problem of a sheet with all that it quotes masked: its path is a column, and any column may be personal.
+
+    >>> from reconciler.errors import Source
+    >>> print(masked_cell(Problem(Source("c.csv", 7, 2), "Email", "'call first' holds no email address")))
+    c.csv:7:2: Email: '***' holds no email address
+    """
+    message, hint = (_QUOTED.sub(f"'{MASK}'", text) for text in (problem.message, problem.hint))
+    return replace(problem, message=message, hint=hint)
+
+
 def _field_change(one: FieldChange) -> FieldChange:
     """Return one field of a change, masked; empty and null stay."""
     after = one.after if one.after is None else masked(one.name, one.after)

@@ -454,3 +454,8 @@ def test_the_comments_of_file_and_row_follow_the_rows(here: Place) -> None:
     lines = (here.folder / "out.yaml").read_text("utf-8").splitlines()
     assert [line for line in lines if "#" in line] == ["  c-1:  # c.csv:3", "  c-2:  # c.csv:4", "  c-0:  # c.csv:2"]
     assert here.run("fmt", "--check", "out.yaml").code == 0
+
+
+def test_with_redact_an_error_names_the_cell_and_not_what_it_holds(here: Place) -> None:
+    ran = _import(here, HEAD + "1,A,call Jane,,yes\n", "--redact")
+    assert ran.err.startswith("c.csv:2:3: Email: '***' holds no email address")

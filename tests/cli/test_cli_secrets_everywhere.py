@@ -44,6 +44,21 @@ customers:
       marked.jane@acme.example: {first_name: Markedjane, last_name: Roe}
       marked.jane@west.example: {first_name: Markedjane}
 """
+SHEET = """\
+Id,Company,Email,Street,City,Tax ID,Contact,First
+acme, Markedcorp ,marked.billing@acme.example; x@acme.example,"1
+Markedstreet",Markedcity ,98 7654321,marked.jane@acme.example ,Markedjane
+"""
+MAP = """\
+key: Id
+columns:
+  name: Company
+  email: {column: Email, clean: [first_email]}
+  street_address: Street
+  city: City
+  ein: {column: Tax ID, clean: [ein]}
+users: [{email: Contact, first_name: First}]
+"""
 # What they print is people's data, because that is what they are for.
 SHOW_PEOPLE = ("import", "state pull")
 CASES = """\
@@ -78,6 +93,8 @@ drift -f customers.yaml --redact --format html
 drift -f customers.yaml --redact --format junit
 import
 import --match -f customers.yaml --redact
+import --from people.csv --map map.yaml --redact -o imported.yaml
+import --from people.csv --map map.yaml --redact -o imported.yaml --format json
 duplicates --redact
 duplicates --redact --format json
 history list
@@ -155,6 +172,8 @@ def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) ->
         place = Place(tmp_path, {**variables_of(url), "AP_CLIENT_ID": CLIENT, "AP_CLIENT_SECRET": SECRET, **ENCRYPTED})
         place.write("customers.yaml", FILE)
         place.write("changed.yaml", CHANGED)
+        place.write("people.csv", SHEET)
+        place.write("map.yaml", MAP)
         leaks = []
         for case in CASES.splitlines():
             if case.startswith("drift"):
@@ -164,7 +183,7 @@ def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) ->
             leaks += leaking(place, case)
     assert leaks == []
     assert watch.found == []
-    belongs = ("customers.yaml", "changed.yaml", "kept.plan", "pulled.db")
+    belongs = ("customers.yaml", "changed.yaml", "people.csv", "imported.yaml", "kept.plan", "pulled.db")
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         content = path.read_bytes()
         assert [one for one in SECRETS if one.encode() in content] == [], path
