@@ -17,15 +17,17 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import CustomerId
 from reconciler.model.ledger import Run
-from reconciler.model.plan import Doubles, Plan
+from reconciler.model.plan import Doubles, Note, Plan
+from reconciler.model.reasons import NoteKind
 from reconciler.model.reports import LaterChange
 from reconciler.pipeline import plan, resources
 from reconciler.pipeline.history import archived_by_runs, named_run, undoable
 from reconciler.plan.deduplicate import Choice, found_twice, make_single
 from reconciler.plan.saved_plan import as_pieces
-from reconciler.plan.undo import AGAIN, later_changes, make_undo
+from reconciler.plan.undo import later_changes, make_undo
 from reconciler.report.duplicates import duplicates_json, duplicates_text, groups_text
 from reconciler.report.history import later_json, later_text
+from reconciler.report.messages.plan import note_text
 from reconciler.settings import Options
 
 
@@ -64,7 +66,7 @@ def undo(
             planned_s = session.clock.monotonic() - began_s
             code = agreed_and_done(session, ledger, planned, asked, name=f"undo {named.id}", planned_s=planned_s)
         if planned.plan.changes:
-            output.note(AGAIN)
+            output.note(note_text(Note(NoteKind.UNDO_KEEPS_FILES)))
     ctx.exit(code)
 
 

@@ -27,7 +27,7 @@ from reconciler.model.core import (
     Status,
 )
 from reconciler.model.ledger import Binding, Pass, PutUsers
-from reconciler.model.reasons import BlockedReason, Ending, NoteKind, ReasonParts, UnknownKind, check_parts
+from reconciler.model.reasons import BlockedReason, Ending, KeepReason, NoteKind, ReasonParts, UnknownKind, check_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class DuplicateGroup:
 
     external_id: str
     candidates: tuple[Candidate, ...]
-    why: str
+    why: KeepReason
 
     @property
     def kept(self) -> Candidate:

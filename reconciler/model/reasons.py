@@ -159,6 +159,20 @@ class BlockedReason(ReasonCode):
     RESTORE_REVERSED = "restore_reversed", "key", "times"
     SYNCED_ACTIVE = "synced_active"
 
+    # What keeps a run from being undone.
+    UNDO_CHANGED_SINCE = "undo_changed_since", "field", "live", "left"
+    UNDO_INACTIVE = "undo_inactive", "id"
+    UNDO_PROTECTED = "undo_protected", "key"
+    UNDO_UNBOUND = "undo_unbound", "id"
+    UNDO_UNKNOWN_CUSTOMER = "undo_unknown_customer"
+    UNDO_USER = "undo_user"
+    UNDO_VALUES_ERASED = "undo_values_erased"
+    UNDO_WOULD_DUPLICATE = "undo_would_duplicate", "id", "rivals"
+
+    # What keeps all of several customers with one external_id.
+    DUPLICATES_BOUND = "duplicates_bound", "ids", "keys"
+    DUPLICATES_PROTECTED = "duplicates_protected"
+
 
 class NoteKind(ReasonCode):
     """What a reader of a plan should know, and need not act on."""
@@ -196,6 +210,32 @@ class NoteKind(ReasonCode):
     RECREATE_MATCHES_NOBODY = "recreate_matches_nobody", "key"
     RECREATE_NEARLY_MATCHES = "recreate_nearly_matches", "key", "near"
     UNVERIFIED = "unverified", "customers", "ages_s"
+
+    # Of a run that is undone.
+    UNDO_ACTIVE_AGAIN = "undo_active_again"
+    UNDO_FAILED = "undo_failed", "action"
+    UNDO_INACTIVE_ALREADY = "undo_inactive_already"
+    UNDO_IN_DOUBT = "undo_in_doubt", "action"
+    UNDO_KEEPS_FILES = "undo_keeps_files"
+    UNDO_KEEPS_USER = "undo_keeps_user"
+
+    # Of several customers with one external_id.
+    DUPLICATE_KEPT_BOUND = "duplicate_kept_bound", "id"
+    DUPLICATE_KEPT_CHOSEN = "duplicate_kept_chosen", "id"
+    DUPLICATE_KEPT_OLDEST = "duplicate_kept_oldest", "id"
+    DUPLICATE_KEPT_PAYMENT_METHODS = "duplicate_kept_payment_methods", "id"
+    DUPLICATE_KEPT_USERS = "duplicate_kept_users", "id"
+    DUPLICATES_MAY_BE_ARCHIVED = "duplicates_may_be_archived"
+
+
+class KeepReason(StrEnum):
+    """Why one of several customers with the same external_id is kept."""
+
+    CHOSEN = "chosen"
+    BOUND = "bound"
+    PAYMENT_METHODS = "payment_methods"
+    USERS = "users"
+    OLDEST = "oldest"
 
 
 class UnknownKind(ReasonCode):
@@ -242,6 +282,11 @@ class StopReason(ReasonCode):
     PLAN_REDACTED = "plan_redacted"
     PLAN_VERSION_UNKNOWN = "plan_version_unknown"
     PLAN_WITHOUT_FORMAT = "plan_without_format"
+
+    ACCOUNT_CHANGED = "account_changed"
+    ACCOUNT_UNLIKE = "account_unlike", "live", "bound"
+    KEEP_SEVERAL = "keep_several", "ids", "external_id"
+    KEEP_WITHOUT_DUPLICATE = "keep_without_duplicate", "ids"
 
 
 def stop(reason: StopReason, parts: ReasonParts | None = None) -> Stop:

@@ -27,6 +27,7 @@ from reconciler.model.core import (
 from reconciler.model.ledger import Binding, BindingState, Records
 from reconciler.model.plan import Blocked, Candidate, Change, Doubles, DuplicateGroup, Note, Part, Twins, joined
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import BlockedReason, KeepReason, NoteKind, ReasonParts, StopReason, stop
 from reconciler.plan import safety_checks
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.lookalikes import NEAR, SIGNS, comparable
@@ -92,7 +93,7 @@ def _group(
     return DuplicateGroup(key, tuple(candidates), _WHY[differs])
 
 
-_WHY = ("chosen", "bound", "has payment methods", "has users", "oldest")
+_WHY = tuple(KeepReason)
 
 
 def _merits(one: Candidate, keep: AbstractSet[CustomerId]) -> tuple[bool, bool, bool, bool, str, str]:
@@ -171,8 +172,7 @@ def make_single(choice: Choice, live: Live, records: Records, terms: Terms) -> D
     notes = safety_checks.of_this_account(records, live, terms, Desired())
     _check(choice.keep, found.groups)
     if found.groups and known_ways(learned, terms)[0] is not False:
-        text = "whether this server lists archived customers is not known, or it does: one of these may be archived"
-        notes = (*notes, Note(text))
+        notes = (*notes, Note(NoteKind.DUPLICATES_MAY_BE_ARCHIVED))
     part = joined(_single(group, terms) for group in found.groups)
     changed = {change.id for change in part.changes}
     doubtful = unverified(sight_of(live, learned, terms), records.bindings.values(), lambda row: row.id in changed)
@@ -191,16 +191,20 @@ def _check(keep: AbstractSet[CustomerId], groups: Iterable[DuplicateGroup]) -> N
     for group in groups:
         chosen = [one.customer.id for one in group.candidates if one.customer.id in keep]
         if len(chosen) > 1:
-            raise ReconcilerError(
-                f"{' and '.join(chosen)} share the external_id {group.external_id!r}, and only one can be kept",
-                "give --keep for one of them",
-            )
+            parts: ReasonParts = {"ids": tuple(chosen), "external_id": group.external_id}
+            raise ReconcilerError(stop(StopReason.KEEP_SEVERAL, parts))
         left.difference_update(chosen)
     if left:
-        raise ReconcilerError(
-            f"{', '.join(sorted(left))}: no other active customer has its external_id, so there is nothing to keep",
-            "`reconciler duplicates` lists the ids",
-        )
+        raise ReconcilerError(stop(StopReason.KEEP_WITHOUT_DUPLICATE, {"ids": tuple(sorted(left))}))
+
+
+_KEPT = {
+    KeepReason.CHOSEN: NoteKind.DUPLICATE_KEPT_CHOSEN,
+    KeepReason.BOUND: NoteKind.DUPLICATE_KEPT_BOUND,
+    KeepReason.PAYMENT_METHODS: NoteKind.DUPLICATE_KEPT_PAYMENT_METHODS,
+    KeepReason.USERS: NoteKind.DUPLICATE_KEPT_USERS,
+    KeepReason.OLDEST: NoteKind.DUPLICATE_KEPT_OLDEST,
+}
 
 
 def _single(group: DuplicateGroup, terms: Terms) -> Part:
@@ -209,17 +213,13 @@ def _single(group: DuplicateGroup, terms: Terms) -> Part:
     ids = tuple(one.customer.id for one in group.candidates)
     bound = [one for one in group.candidates[1:] if one.key is not None]
     if bound:
-        keys = ", ".join(f"{one.customer.id} as {one.key!r}" for one in group.candidates if one.key is not None)
-        hint = (
-            "a bound customer is not archived here: give `id:` of the one to keep in the file and apply that, "
-            "or `reconciler state rm` the other key; then run this again"
-        )
-        return Part(blocked=(Blocked(address, f"the ledger binds {keys}", hint, ids=ids),))
+        held = [(one.customer.id, one.key) for one in group.candidates if one.key is not None]
+        parts = {"ids": tuple(one for one, _ in held), "keys": tuple(key for _, key in held)}
+        return Part(blocked=(Blocked(address, BlockedReason.DUPLICATES_BOUND, ids=ids, parts=parts),))
     if matcher(terms.protect)(group.external_id):
-        hint = "take it out of the patterns of `policy.protect`, or archive it in the dashboard"
-        return Part(blocked=(Blocked(address, "it is protected, so none of them is archived", hint, ids=ids),))
+        return Part(blocked=(Blocked(address, BlockedReason.DUPLICATES_PROTECTED, ids=ids),))
     kept = group.kept.customer.id
-    note = Note(f"{kept} is kept: {group.why}", address)
+    note = Note(_KEPT[group.why], address, parts={"id": kept})
     return Part(
         changes=tuple(
             Change(Action.ARCHIVE, address, one.customer.id, Reason.DUPLICATE) for one in group.candidates[1:]

@@ -16,6 +16,7 @@ from reconciler.model.core import Action, Address, CustomerId, Desired, Live, St
 from reconciler.model.ledger import Binding, Intent, PutUsers, Records
 from reconciler.model.plan import BindingChange, Blocked, Change, Plan, Stale, StaleReason
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import StopReason, stop
 from reconciler.plan import safety_checks
 from reconciler.plan.presence import digest_of
 from reconciler.plan.safety_checks import PROOF, as_recorded
@@ -311,14 +312,8 @@ def check_account(
         return
     held, counted = as_recorded(records, live)
     if counted >= PROOF and not _proven(records, live):
-        why = f"only {held} of {counted} customers that the ledger knows are live here"
-    else:
-        why = "customers were created or archived since, and not by this plan"
-    raise Refused(
-        "the plan was made with another API key, and nothing shows that it is for this key's account: "
-        f"{why}; nothing was sent",
-        "check the credentials and RECONCILER_STATE; if they are right, make a new plan: reconciler plan --out FILE",
-    )
+        raise Refused(stop(StopReason.ACCOUNT_UNLIKE, {"live": held, "bound": counted}))
+    raise Refused(stop(StopReason.ACCOUNT_CHANGED))
 
 
 def _proven(records: Records, live: Live) -> bool:

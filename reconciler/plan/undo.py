@@ -15,9 +15,9 @@ from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Li
 from reconciler.model.ledger import Binding, BindingState, Intent, Records, Run
 from reconciler.model.plan import NOTHING, Blocked, Change, FieldChange, Note, Part, joined
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import BlockedReason, FieldValue, NoteKind, ReasonParts
 from reconciler.model.reports import LaterChange
 from reconciler.plan import safety_checks
-from reconciler.plan.diff import quoted
 from reconciler.plan.draft import Draft, draft_of, not_yet
 from reconciler.plan.identity import broken
 from reconciler.plan.presence import (
@@ -33,10 +33,6 @@ from reconciler.plan.presence import (
 )
 from reconciler.plan.scope import Scope, protecting
 from reconciler.plan.server_behavior import learned_from, sight_of
-
-AGAIN = (
-    "an undo changes no file: what the files still say is done again by the next apply; change them too, before it runs"
-)
 
 
 def make_undo(intents: Sequence[Intent], live: Live, records: Records, terms: Terms) -> Draft:
@@ -60,7 +56,7 @@ def make_undo(intents: Sequence[Intent], live: Live, records: Records, terms: Te
     undoing = _Undoing(sight, by_id, by_external_id(sight, by_id), terms, _created(intents))
     part = joined(undoing.part(intent) for intent in _last_of_each(intents))
     if part.changes:
-        notes = (Note(AGAIN), *notes)
+        notes = (Note(NoteKind.UNDO_KEEPS_FILES), *notes)
     doubtful = unverified(sight, records.bindings.values(), lambda row: row.external_id in touched)
     return draft_of(part, Desired(), live, records, terms, learned, notes=notes, unverified=doubtful)
 
@@ -103,9 +99,7 @@ class _Undoing:
         if intent.action is Action.CREATE_USER:
             return self._user(intent)
         if intent.id is None:
-            why = "the ledger does not hold which customer this create made"
-            hint = "find it in the dashboard and archive it there, or declare it `archived: true`"
-            return Part(blocked=(Blocked(intent.address, why, hint),))
+            return Part(blocked=(Blocked(intent.address, BlockedReason.UNDO_UNKNOWN_CUSTOMER),))
         row = self.by_id.get(intent.id)
         there = presence(self.sight, intent.id, row)
         if isinstance(there, Unread) and row is not None:
@@ -113,39 +107,34 @@ class _Undoing:
         if intent.action is Action.ARCHIVE:
             return self._restore(intent, intent.id, row, active=isinstance(there, Active))
         if row is None:
-            why = f"the ledger binds {intent.id} to no key, so what became of it is not known"
-            hint = "change it in the dashboard, or with `reconciler api`"
-            return Part(blocked=(Blocked(intent.address, why, hint, ids=_ids(intent)),))
+            return _blocked(intent, intent.address, BlockedReason.UNDO_UNBOUND, {"id": intent.id})
         return self._bound(intent, row, there.customer if isinstance(there, Active) else None)
 
     def _unfinished(self, intent: Intent) -> Part:
         """Return that a change which failed, or is in doubt, is not undone."""
         if intent.action is Action.RESTORE and intent.address.external_id in self.created:
             return NOTHING  # it was not there, and was created instead
-        verb = intent.action.replace("_", " ")
-        ended = "is in doubt" if intent.status in (None, Status.IN_DOUBT) else "failed"
-        return Part(notes=(Note(f"its {verb} {ended} in that run, and is not undone", intent.address),))
+        doubted = intent.status in (None, Status.IN_DOUBT)
+        kind = NoteKind.UNDO_IN_DOUBT if doubted else NoteKind.UNDO_FAILED
+        return Part(notes=(Note(kind, intent.address, parts={"action": intent.action}),))
 
     def _user(self, intent: Intent) -> Part:
         """Return that a user stays; that of a customer which the run created goes out of sight with it."""
         if intent.address.external_id in self.created:
-            return Part(notes=(Note("it stays with its customer, which the run created", intent.address),))
-        hint = "remove the user in the dashboard, and from the file"
-        return Part(blocked=(Blocked(intent.address, "the API cannot delete a user", hint, ids=_ids(intent)),))
+            return Part(notes=(Note(NoteKind.UNDO_KEEPS_USER, intent.address),))
+        return _blocked(intent, intent.address, BlockedReason.UNDO_USER)
 
     def _bound(self, intent: Intent, row: Binding, live: LiveCustomer | None) -> Part:
         """Return the inverse of a create, a patch or a restore; `live` is None where the customer is not active."""
         here = Address(row.external_id)
         if live is None:
             if intent.action is not Action.PATCH:
-                return Part(notes=(Note("it is not active any more: nothing to undo", here),))
-            why = f"{row.id} is not active any more, so that it cannot be patched back"
-            return Part(blocked=(Blocked(here, why, "restore it first", ids=_ids(intent)),))
+                return Part(notes=(Note(NoteKind.UNDO_INACTIVE_ALREADY, here),))
+            return _blocked(intent, here, BlockedReason.UNDO_INACTIVE, {"id": row.bound_id})
         if live.external_id != row.live_external_id:
             return Part(blocked=(broken(row.external_id, row, live.external_id),))
         if intent.action is not Action.RESTORE and not (intent.before or intent.after):
-            why = "the values of this change were erased, so that it cannot be told what to undo"
-            return Part(blocked=(Blocked(here, why, "change it in the file", ids=_ids(intent)),))
+            return _blocked(intent, here, BlockedReason.UNDO_VALUES_ERASED)
         if intent.action is Action.PATCH:
             return self._patch_back(intent, row, live)
         changed = _changed(intent, row, live) if intent.action is Action.CREATE else ()
@@ -156,24 +145,25 @@ class _Undoing:
         address = Address(row.external_id) if row is not None else intent.address
         # One that is bound to no key may be listed though it is archived; restoring an active one does no harm.
         if active and (row is not None or self.sight.lists_archived is False):
-            return Part(notes=(Note("it is active again: nothing to undo", address),))
+            return Part(notes=(Note(NoteKind.UNDO_ACTIVE_AGAIN, address),))
         names = {address.external_id} if row is None else {row.external_id, row.live_external_id}
         rivals = tuple(
             one.id for name in sorted(names) if name for one in self.holders.get(name, ()) if one.id != customer
         )
         if rivals:
-            why = f"{rivals[0]} is active and carries its external_id: restoring {customer} would make a duplicate"
-            hint = f"if {customer} is the right one, archive {rivals[0]} first and undo again"
-            return Part(blocked=(Blocked(address, why, hint, ids=(customer, *rivals)),))
+            parts: ReasonParts = {"id": customer, "rivals": rivals}
+            blocked = Blocked(address, BlockedReason.UNDO_WOULD_DUPLICATE, ids=(customer, *rivals), parts=parts)
+            return Part(blocked=(blocked,))
         return Part(changes=(Change(Action.RESTORE, address, customer, Reason.UNDO),))
 
     def _archive(self, row: Binding) -> Part:
         """Return the archive of what the run created or restored, unless it is protected."""
         address = Address(row.external_id)
         if row.protected or protecting(self.terms.protect)(row.external_id, row.live_external_id):
-            hint = "lift it: `protect: false` and an apply, `reconciler state unprotect`, or `policy.protect`"
-            why = "the run created or restored it, and it is protected by now"
-            return Part(blocked=(Blocked(address, why, hint, ids=(row.bound_id,)),))
+            blocked = Blocked(
+                address, BlockedReason.UNDO_PROTECTED, ids=(row.bound_id,), parts={"key": row.external_id}
+            )
+            return Part(blocked=(blocked,))
         return Part(changes=(Change(Action.ARCHIVE, address, row.id, Reason.UNDO),))
 
     def _patch_back(self, intent: Intent, row: Binding, live: LiveCustomer) -> Part:
@@ -197,11 +187,10 @@ def _changed(intent: Intent, row: Binding, live: LiveCustomer) -> tuple[Blocked,
     return tuple(
         Blocked(
             address,
-            f"{name} is {held or 'empty'!r} by now, and the run left {left or 'empty'!r}",
-            "undo what changed it later first, or make it as you want it in the file",
+            BlockedReason.UNDO_CHANGED_SINCE,
             field=name,
             ids=(row.bound_id,),
-            values=quoted(name, held, left),
+            parts={"field": name, "live": FieldValue(name, held), "left": FieldValue(name, left or "")},
         )
         for name, left in intent.after.items()
         if name in CUSTOMER_FIELDS
@@ -223,9 +212,10 @@ def _as_left(name: str, left: str | None, held: str, row: Binding) -> bool:
     return refused is not None and field.same(refused[0], left) and field.same(held, refused[1])
 
 
-def _ids(intent: Intent) -> tuple[CustomerId, ...]:
-    """Return the customer's id, where it is known."""
-    return () if intent.id is None else (intent.id,)
+def _blocked(intent: Intent, address: Address, reason: BlockedReason, parts: ReasonParts | None = None) -> Part:
+    """Return that a change is not undone, and why."""
+    ids = () if intent.id is None else (intent.id,)
+    return Part(blocked=(Blocked(address, reason, ids=ids, parts=parts or {}),))
 
 
 # --- what happened since ---------------------------------------------------------------------------------

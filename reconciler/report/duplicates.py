@@ -9,6 +9,7 @@ from reconciler.escape import visible
 from reconciler.model.core import LiveCustomer
 from reconciler.model.plan import MOST_ALIKE, Candidate, Doubles, DuplicateGroup, Twins
 from reconciler.report.layout import BLANK, Line, Span, count, line, page, shown
+from reconciler.report.messages.plan import kept_text
 from reconciler.report.redact import masked
 
 MOST_GROUPS = 20
@@ -23,7 +24,8 @@ def duplicates_json(found: Doubles, *, redact: bool = False) -> dict[str, Any]:
             {
                 "external_id": group.external_id,
                 "keep": group.kept.customer.id,
-                "why": group.why,
+                "why": kept_text(group.why),
+                "code": group.why,
                 "customers": [
                     {
                         **_customer_json(one.customer, redact=redact),
@@ -106,7 +108,7 @@ def _group(group: DuplicateGroup, *, redact: bool) -> Iterator[Line]:
     yield line(shown(group.external_id), "bold", indent=2)
     for one in group.candidates:
         kept = one is group.kept
-        why = f" ({group.why})" if kept else ""
+        why = f" ({kept_text(group.why)})" if kept else ""
         facts = ", ".join(_facts(one, redact=redact))
         verb = Span("keep     ", "green") if kept else Span("archive  ", "red")
         yield Line((verb, Span(visible(one.customer.id), "bold"), Span(f"{why}  {facts}")), indent=4, hang=9)

@@ -77,7 +77,7 @@ def test_an_id_that_has_no_duplicate_is_an_error(shop: Online) -> None:
     shop.load(DUP, DUP)
     ran = shop.run("duplicates", "--archive", "--keep", "cus_nobody", "--auto-approve")
     assert (ran.code, shop.writes()) == (1, [])
-    assert ran.err.startswith("error: cus_nobody: no other active customer has its external_id")
+    assert ran.err.startswith("error: cus_nobody: no other active customer has the same external_id")
 
 
 def test_the_bound_one_is_kept_and_stays_bound(shop: Online) -> None:

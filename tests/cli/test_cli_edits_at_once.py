@@ -80,7 +80,7 @@ def test_an_undo_of_a_field_that_somebody_edited_right_after_the_run_is_blocked(
     by_hand(kept, city="Salem")
     ran = kept.run("undo", run, "--auto-approve")
     assert (ran.code, kept.named("acme")["city"]) == (3, "Salem")
-    assert "city is 'Salem' by now, and the run left 'Dover'" in ran.out
+    assert "city is 'Salem' now, and the run left 'Dover'" in ran.out
 
 
 def test_an_archive_right_after_our_patch_is_seen_at_once(kept: Online) -> None:

@@ -65,8 +65,8 @@ def test_the_report_says_that_the_next_apply_does_it_again_and_it_does(shop: Onl
     ran = shop.run("undo", last_run(shop), "--auto-approve", "--format", "json")
     assert [row["status"] for row in ran.json["outcomes"]] == ["done"]
     assert ran.err == (
-        "an undo changes no file: what the files still say is done again by the next apply; "
-        "change them too, before it runs\n"
+        "An undo changes no file, so the next apply does again what the files still say. "
+        "Change the files too, before it runs.\n"
     )
     plan = shop.run("plan", "-f", "customers.yaml", "--format", "json").json
     assert plan["summary"]["restore"] == 1
@@ -79,7 +79,7 @@ def test_what_was_edited_since_is_blocked_and_the_exit_code_says_so(shop: Online
     shop.later()
     ran = shop.run("undo", last_run(shop), "--auto-approve")
     assert (ran.code, shop.named("acme")["city"]) == (3, "Lima")
-    assert "city is 'Lima' by now, and the run left 'Dover'" in ran.out
+    assert "city is 'Lima' now, and the run left 'Dover'" in ran.out
     assert "'Lima'" not in shop.run("undo", last_run(shop), "--dry-run", "--redact").out
 
 
@@ -194,4 +194,4 @@ def test_a_user_created_on_a_customer_that_was_there_is_blocked(shop: Online) ->
     shop.applied(ONE)
     shop.applied(ONE.replace("city: Boston", "city: Boston, users: {jane@acme.example: {first_name: Jane}}"))
     ran = shop.run("undo", last_run(shop), "--auto-approve")
-    assert (ran.code, "the API cannot delete a user" in ran.out, active(shop)) == (3, True, {"acme": True})
+    assert (ran.code, "The API cannot delete a user." in ran.out, active(shop)) == (3, True, {"acme": True})

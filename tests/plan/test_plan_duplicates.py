@@ -12,6 +12,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.core import Action, Address, CustomerId, ListPaymentMethods, ListUsers, Live, LiveUser, Reason
 from reconciler.model.ledger import BindingState, Records
 from reconciler.model.plan import Change
+from reconciler.model.reasons import KeepReason
 from reconciler.plan.deduplicate import Choice, found_twice, make_single
 from reconciler.plan.draft import Draft
 
@@ -36,7 +37,7 @@ def single(live: Live, records: Records = NO_ROWS, *keep: CustomerId, **terms: o
     return make_single(Choice(frozenset(keep)), live, records, replace(KNOWN, **terms))  # type: ignore[arg-type]
 
 
-def kept(live: Live, records: Records = NO_ROWS) -> tuple[str, str]:
+def kept(live: Live, records: Records = NO_ROWS) -> tuple[str, KeepReason]:
     """Return the one to keep of the one group, and why."""
     (group,) = found_twice(Choice(), live, records, KNOWN).groups
     return group.kept.customer.id, group.why
@@ -54,20 +55,20 @@ def test_users_and_payment_methods_of_the_duplicates_alone_are_read_first() -> N
 
 def test_the_bound_one_is_kept_before_all_others() -> None:
     live = read(*PAIR, users={"cus_1": 1}, methods={"cus_1": 1})
-    assert kept(live, ledger(bound("acme", "cus_2"))) == ("cus_2", "bound")
+    assert kept(live, ledger(bound("acme", "cus_2"))) == ("cus_2", KeepReason.BOUND)
 
 
 def test_the_one_with_payment_methods_is_kept_before_the_one_with_users() -> None:
-    assert kept(read(*PAIR, users={"cus_1": 3}, methods={"cus_2": 1})) == ("cus_2", "has payment methods")
+    assert kept(read(*PAIR, users={"cus_1": 3}, methods={"cus_2": 1})) == ("cus_2", KeepReason.PAYMENT_METHODS)
 
 
 def test_the_one_with_users_is_kept_before_the_oldest() -> None:
-    assert kept(read(*PAIR, users={"cus_2": 1})) == ("cus_2", "has users")
+    assert kept(read(*PAIR, users={"cus_2": 1})) == ("cus_2", KeepReason.USERS)
 
 
 def test_the_oldest_is_kept_where_nothing_else_tells() -> None:
     younger = replace(PAIR[0], created_at="2025-06-01T00:00:00Z")
-    assert kept(read(younger, PAIR[1])) == ("cus_2", "oldest")
+    assert kept(read(younger, PAIR[1])) == ("cus_2", KeepReason.OLDEST)
 
 
 def test_the_user_says_which_one_to_keep() -> None:

@@ -10,8 +10,9 @@ from plan_values import CREATED_AT, NOW_S, TERMS, account, bound, ledger, there
 from reconciler.kinds.wire import with_record
 from reconciler.model.core import Action, Address, CustomerId, Live, Reason, Seek, Status
 from reconciler.model.ledger import BindingState, Intent, Records, Trouble
-from reconciler.model.plan import Blocked, Change, FieldChange, Plan
+from reconciler.model.plan import Blocked, Change, FieldChange, Note, Plan
 from reconciler.model.policy import Terms
+from reconciler.model.reasons import BlockedReason, FieldValue, NoteKind
 from reconciler.plan.undo import make_undo
 
 ACME = Address("acme")
@@ -78,11 +79,10 @@ def test_a_field_that_was_changed_since_is_blocked_and_the_others_are_patched_ba
     assert plan.blocked == (
         Blocked(
             ACME,
-            "city is 'Lima' by now, and the run left 'Dover'",
-            "undo what changed it later first, or make it as you want it in the file",
+            BlockedReason.UNDO_CHANGED_SINCE,
             field="city",
             ids=(ONE,),
-            values=(("city", "Lima"), ("city", "Dover")),
+            parts={"field": "city", "live": FieldValue("city", "Lima"), "left": FieldValue("city", "Dover")},
         ),
     )
 
@@ -97,9 +97,9 @@ def test_a_created_customer_that_was_changed_since_is_not_archived() -> None:
     live = account(there("cus_1", "acme", name="Other"))
     plan = undone(did(Action.CREATE, after={"name": "acme"}), live=live, records=ledger(OURS))
     assert plan.changes == ()
-    assert [(one.field, one.reason) for one in plan.blocked] == [
-        ("name", "name is 'Other' by now, and the run left 'acme'")
-    ]
+    (blocked,) = plan.blocked
+    assert (blocked.field, blocked.reason) == ("name", BlockedReason.UNDO_CHANGED_SINCE)
+    assert (blocked.parts["live"], blocked.parts["left"]) == (FieldValue("name", "Other"), FieldValue("name", "acme"))
 
 
 def test_what_was_archived_is_restored() -> None:
@@ -121,7 +121,7 @@ def test_one_that_the_ledger_does_not_bind_may_be_listed_though_archived_and_is_
     draft = make_undo([did(Action.ARCHIVE)], account(there("cus_1", "acme")), ledger(), TERMS)
     assert [(change.action, change.id) for change in draft.plan.changes] == [(Action.RESTORE, ONE)]
     known = undone(did(Action.ARCHIVE), live=account(there("cus_1", "acme")), records=ledger())
-    assert (known.changes, [note.kind for note in known.notes]) == ((), ["it is active again: nothing to undo"])
+    assert (known.changes, [note.kind for note in known.notes]) == ((), [NoteKind.UNDO_ACTIVE_AGAIN])
 
 
 def test_a_value_that_the_server_did_not_take_is_still_as_the_run_left_it() -> None:
@@ -141,7 +141,7 @@ def test_what_was_restored_is_patched_back_and_archived() -> None:
 def test_a_created_user_is_blocked_as_the_api_cannot_delete_one() -> None:
     intent = did(Action.CREATE_USER, Address("acme", "jane@acme.example"))
     plan = undone(intent, live=account(there("cus_1", "acme")), records=ledger(OURS))
-    assert (plan.changes, [one.reason for one in plan.blocked]) == ((), ["the API cannot delete a user"])
+    assert (plan.changes, [one.reason for one in plan.blocked]) == ((), [BlockedReason.UNDO_USER])
 
 
 def test_a_user_of_a_customer_that_the_run_created_goes_with_it() -> None:
@@ -151,17 +151,17 @@ def test_a_user_of_a_customer_that_the_run_created_goes_with_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "kind"),
     [
-        (Status.FAILED, "its patch failed in that run, and is not undone"),
-        (None, "its patch is in doubt in that run, and is not undone"),
-        (Status.IN_DOUBT, "its patch is in doubt in that run, and is not undone"),
+        (Status.FAILED, NoteKind.UNDO_FAILED),
+        (None, NoteKind.UNDO_IN_DOUBT),
+        (Status.IN_DOUBT, NoteKind.UNDO_IN_DOUBT),
     ],
 )
-def test_what_failed_or_is_in_doubt_is_noted(status: Status | None, words: str) -> None:
+def test_what_failed_or_is_in_doubt_is_noted(status: Status | None, kind: NoteKind) -> None:
     intent = replace(patched("Boston", "Dover"), status=status)
     plan = undone(intent, live=account(there("cus_1", "acme", city="Dover")), records=recorded("Dover", "Dover"))
-    assert ([note.kind for note in plan.notes], plan.changes) == ([words], ())
+    assert (plan.notes, plan.changes) == ((Note(kind, ACME, parts={"action": Action.PATCH}),), ())
 
 
 def test_what_was_sent_twice_counts_as_it_ended() -> None:
@@ -181,12 +181,12 @@ def test_a_create_that_was_sent_twice_counts_as_it_ended() -> None:
 
 def test_a_customer_that_is_not_active_any_more_needs_no_archive() -> None:
     plan = undone(did(Action.CREATE, after={"name": "acme"}), live=account(), records=ledger(ARCHIVED))
-    assert (plan.changes, [note.kind for note in plan.notes]) == ((), ["it is not active any more: nothing to undo"])
+    assert (plan.changes, [note.kind for note in plan.notes]) == ((), [NoteKind.UNDO_INACTIVE_ALREADY])
 
 
 def test_a_customer_that_is_active_again_needs_no_restore() -> None:
     plan = undone(did(Action.ARCHIVE), live=account(there("cus_1", "acme")), records=ledger(OURS))
-    assert (plan.changes, [note.kind for note in plan.notes]) == ((), ["it is active again: nothing to undo"])
+    assert (plan.changes, [note.kind for note in plan.notes]) == ((), [NoteKind.UNDO_ACTIVE_AGAIN])
 
 
 def test_a_protected_customer_is_not_archived() -> None:
@@ -202,7 +202,7 @@ def test_a_customer_whose_external_id_the_policy_protects_is_not_archived_under_
     plan = undone(did(Action.CREATE, after={"name": "acme"}), live=live, records=records, under=under)
     assert (plan.changes, [one.reason for one in plan.blocked]) == (
         (),
-        ["the run created or restored it, and it is protected by now"],
+        [BlockedReason.UNDO_PROTECTED],
     )
 
 

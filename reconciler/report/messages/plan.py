@@ -9,6 +9,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.plan import Blocked, Note, Unknown, Unverified, unverified_parts
 from reconciler.model.reasons import (
     BlockedReason,
+    KeepReason,
     LearnedFrom,
     NoteKind,
     ReasonCode,
@@ -176,6 +177,45 @@ BLOCKED: Mapping[BlockedReason, Wording] = {
         "An integration keeps it active, and `synced.lifecycle: observe` leaves that to the integration.",
         "Delete it in the integration, which then archives it here, or delete `archived: true`.",
     ),
+    BlockedReason.UNDO_CHANGED_SINCE: Wording(
+        "{field} is {live} now, and the run left {left}.",
+        "Undo what changed it later first, or set it in the file.",
+    ),
+    BlockedReason.UNDO_INACTIVE: Wording(
+        "{id} is no longer active, so it cannot be patched back.", "Restore it first, then undo again."
+    ),
+    BlockedReason.UNDO_PROTECTED: Wording(
+        "The run created or restored it, and it is protected now.",
+        "Apply it once with `protect: false`, run `reconciler state unprotect {key:address}`, or remove it from the "
+        "patterns of `policy.protect`. Then undo again.",
+    ),
+    BlockedReason.UNDO_UNBOUND: Wording(
+        "The ledger no longer binds {id} to a key, so we do not know what became of it.",
+        "Change it in the dashboard, or with `reconciler api`.",
+    ),
+    BlockedReason.UNDO_UNKNOWN_CUSTOMER: Wording(
+        "The ledger does not have which customer this create made.",
+        "Find it in the dashboard and archive it there, or declare it `archived: true`.",
+    ),
+    BlockedReason.UNDO_USER: Wording(
+        "The API cannot delete a user.", "Remove the user in the dashboard, and from the file."
+    ),
+    BlockedReason.UNDO_VALUES_ERASED: Wording(
+        "The values of this change were erased, so we cannot tell what to undo.", "Change it in the file."
+    ),
+    BlockedReason.UNDO_WOULD_DUPLICATE: Wording(
+        "{rivals} {rivals:is|are} active with its external_id, so restoring {id} would make a duplicate.",
+        "If {id} is the right one, archive {rivals} first, and undo again.",
+    ),
+    BlockedReason.DUPLICATES_BOUND: Wording(
+        "The ledger binds {ids} to {keys:q}, and a bound customer is not archived here.",
+        "Add the `id:` of the one to keep to the file and apply that, or run `reconciler state rm` with the other key. "
+        "Then run this again.",
+    ),
+    BlockedReason.DUPLICATES_PROTECTED: Wording(
+        "It is protected, so none of them is archived.",
+        "Remove it from the patterns of `policy.protect`, or archive one in the dashboard.",
+    ),
 }
 
 _NOBODY = "matches no customer that is declared, managed, or live."
@@ -257,6 +297,23 @@ NOTES: Mapping[NoteKind, Wording] = {
         "{customers:customer} {customers:was|were} written {ages_s:to} s ago, so {customers:its|their} state cannot be "
         "verified yet."
     ),
+    NoteKind.UNDO_ACTIVE_AGAIN: Wording("It is active again, so there is nothing to undo."),
+    NoteKind.UNDO_FAILED: Wording("Its {action:spaced} failed in that run, so there is nothing to undo."),
+    NoteKind.UNDO_INACTIVE_ALREADY: Wording("It is no longer active, so there is nothing to undo."),
+    NoteKind.UNDO_IN_DOUBT: Wording("Its {action:spaced} is in doubt, so it is not undone."),
+    NoteKind.UNDO_KEEPS_FILES: Wording(
+        "An undo changes no file, so the next apply does again what the files still say.",
+        "Change the files too, before it runs.",
+    ),
+    NoteKind.UNDO_KEEPS_USER: Wording("It stays with its customer, which the run created."),
+    NoteKind.DUPLICATE_KEPT_BOUND: Wording("{id} is kept because the ledger binds it."),
+    NoteKind.DUPLICATE_KEPT_CHOSEN: Wording("{id} is kept because you chose it."),
+    NoteKind.DUPLICATE_KEPT_OLDEST: Wording("{id} is kept because it is the oldest."),
+    NoteKind.DUPLICATE_KEPT_PAYMENT_METHODS: Wording("{id} is kept because it has payment methods."),
+    NoteKind.DUPLICATE_KEPT_USERS: Wording("{id} is kept because it has users."),
+    NoteKind.DUPLICATES_MAY_BE_ARCHIVED: Wording(
+        "This server may list archived customers, so one of these may be archived already."
+    ),
 }
 
 UNKNOWN: Mapping[UnknownKind, Wording] = {
@@ -280,6 +337,10 @@ _TARGETS = (
     "`--target` {targets:q} {targets:matches|match} no customer that is declared, managed, or live. Nothing was sent."
 )
 _CHECK_LEDGER = "Check the environment, its credentials, and RECONCILER_STATE. For a new account, use a new ledger."
+
+_CHECK_KEY = (
+    "Check the credentials and RECONCILER_STATE. If they are right, make a new plan: `reconciler plan --out FILE`."
+)
 
 STOPS: Mapping[ReasonCode, Wording] = {
     StopReason.FILES_ELSEWHERE: Wording(
@@ -334,8 +395,34 @@ STOPS: Mapping[ReasonCode, Wording] = {
     StopReason.PLAN_REDACTED: Wording("The plan was written with `--redact`, so its values are missing.", _NEW_PLAN),
     StopReason.PLAN_VERSION_UNKNOWN: Wording("Another version of Reconciler saved this plan.", _NEW_PLAN),
     StopReason.PLAN_WITHOUT_FORMAT: Wording("This is not a saved plan: it has no format_version.", _NEW_PLAN),
+    StopReason.ACCOUNT_CHANGED: Wording(
+        "The plan was made with another API key, and customers were created or archived since, other than by this "
+        "plan, so we cannot tell whether this key is for the same account. Nothing was sent.",
+        _CHECK_KEY,
+    ),
+    StopReason.ACCOUNT_UNLIKE: Wording(
+        "The plan was made with another API key, and {live} of the {bound} customers that the ledger knows are "
+        "live here, so we cannot tell whether this key is for the same account. Nothing was sent.",
+        _CHECK_KEY,
+    ),
+    StopReason.KEEP_SEVERAL: Wording(
+        "{ids} have the same external_id, {external_id:q}, and only one can be kept.",
+        "Give `--keep` for one of them.",
+    ),
+    StopReason.KEEP_WITHOUT_DUPLICATE: Wording(
+        "{ids}: no other active customer has the same external_id, so there is nothing to keep.",
+        "`reconciler duplicates` lists the ids.",
+    ),
 }
 
+
+KEPT: Mapping[KeepReason, str] = {
+    KeepReason.CHOSEN: "chosen",
+    KeepReason.BOUND: "bound",
+    KeepReason.PAYMENT_METHODS: "has payment methods",
+    KeepReason.USERS: "has users",
+    KeepReason.OLDEST: "oldest",
+}
 
 LEARNED: Mapping[LearnedFrom, Wording] = {
     LearnedFrom.ASKED: Wording("learned from {id}, which we had archived"),
@@ -356,6 +443,11 @@ def learned_text(how: str) -> str:
         if member == code and len(parts) == len(member.parts):
             return said(LEARNED[member].what, dict(zip(member.parts, parts, strict=True)))
     return how
+
+
+def kept_text(why: KeepReason) -> str:
+    """Return why one of several customers with the same external_id is kept."""
+    return KEPT[why]
 
 
 def unverified_text(customers: Sequence[Unverified]) -> str:
