@@ -19,6 +19,7 @@ from reconciler.errors import Source
 from reconciler.model.core import Address
 from reconciler.model.plan import BindingChange, Change, Cost, FieldChange, Fit, Rename, Unverified
 from reconciler.model.reasons import Cited, Likeness, Moment, ReasonParts
+from reconciler.model.reports import Pending
 
 Json = dict[str, Any]
 Noun = TypeVar("Noun")
@@ -112,6 +113,7 @@ def plan_converter() -> Converter:
     change = made.get_unstructure_hook(Change)
     made.register_unstructure_hook(Change, partial(_change, change))
     declare(made, BindingChange, origin=renamed("from"))
+    declare(made, Pending, fields=ALWAYS, source=ALWAYS)
     declare(made, Rename, origin=renamed("from"))
     declare(made, Fit, max_duration_s=renamed("max_duration_seconds"))
     made.register_unstructure_hook(Cost, partial(_cost, made))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -219,16 +219,15 @@ FORMAT_VERSION = "1"
 
 def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
     """Return `drift` as a value for JSON; `redact` masks personal values."""
-    from reconciler.report.plan_json import coded  # noqa: PLC0415 - what makes JSON takes long to load
+    from reconciler.model.convert import plan_converter  # noqa: PLC0415 - what makes JSON takes long to load
+    from reconciler.report.plan_json import coded  # noqa: PLC0415 - the same
+
+    write = plan_converter().unstructure
 
     one = masked_drift(drift) if redact else drift
     return {
         "format_version": FORMAT_VERSION,
-        "environment": {
-            "name": one.environment.name,
-            "base_url": one.environment.base_url,
-            "account": one.environment.account,
-        },
+        "environment": write(one.environment),
         "project": one.project,
         "drifted": bool(one.findings),
         "summary": {
@@ -242,17 +241,9 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
             "live": one.live,
             "share": round(one.managed / one.live, 4) if one.live else None,
         },
-        "findings": [_finding_json(finding) for finding in one.findings],
-        "pending": [
-            {
-                "action": edit.action.value,
-                "address": str(edit.address),
-                "fields": list(edit.fields),
-                "source": edit.source.as_json() if edit.source else None,
-            }
-            for edit in one.pending
-        ],
-        "ignored": [{"finding": _finding_json(hid.finding), "rule": _rule(hid.rule)} for hid in one.ignored],
+        "findings": [_finding_json(finding, write) for finding in one.findings],
+        "pending": write(one.pending),
+        "ignored": [{"finding": _finding_json(hid.finding, write), "rule": _rule(hid.rule)} for hid in one.ignored],
         "expired": [_rule(rule) for rule in one.expired],
         "blocked": [
             {
@@ -267,15 +258,7 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
         ],
         "unknown": [unknown_text(row) for row in one.unknown],
         "unobservable": [unknown_text(row) for row in one.unobservable],
-        "unverified": [
-            {
-                "address": str(row.address),
-                "id": row.id,
-                "written_seconds_ago": round(row.ago_s, 3),
-                "verifiable_in_seconds": round(row.left_s, 3),
-            }
-            for row in one.unverified
-        ],
+        "unverified": write(one.unverified),
         "requests": one.requests,
     }
 
@@ -318,28 +301,19 @@ def _case(suite: ET.Element, finding: DriftFinding) -> ET.Element:
     return ET.SubElement(suite, "testcase", classname=f"drift.{finding.kind}", name=name)
 
 
-def _finding_json(one: DriftFinding) -> dict[str, Any]:
+def _finding_json(one: DriftFinding, write: Callable[[Any], Any]) -> dict[str, Any]:
     """Return one finding."""
     return {
-        "kind": one.kind.value,
-        "address": str(one.address),
+        "kind": one.kind,
+        "address": write(one.address),
         "external_id": one.address.external_id,
         "id": one.id,
         "text": finding_text(one),
         "reasons": [remark_json(remark) for remark in one.why]
         + [remark_json(Remark(row.reason, row.parts)) for row in one.blocked if isinstance(row.reason, BlockedReason)],
-        "fields": [
-            {
-                "name": field.name,
-                "applied": field.applied,
-                "live": field.live,
-                "declared": field.declared,
-                "cause": field.cause.value,
-            }
-            for field in one.fields
-        ],
+        "fields": write(one.fields),
         "ids": list(one.ids),
-        "source": one.source.as_json() if one.source else None,
+        "source": write(one.source),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from reconciler.api.times import rfc3339
@@ -60,10 +60,7 @@ def explanation_json(told: Explanation, plan: Mapping[str, Any], *, redact: bool
         ],
         "archived": _move_json(one.archived),
         "activated": _move_json(one.activated),
-        "users": [
-            {"email": user.email, "source": user.source, "recorded": user.recorded, "listed": user.listed}
-            for user in one.users
-        ],
+        "users": [asdict(user) for user in one.users],
         **{name: plan.get(name, []) for name in _OUTCOME},
     }
 

@@ -141,9 +141,9 @@ def outcome_text(row: Row) -> str:
 
 def remark_json(one: Remark) -> dict[str, Any]:
     """Return the code of a remark, and its parts where it has some, as JSON has them."""
-    from reconciler.model.convert import new_converter, parts_to_json  # noqa: PLC0415 - only JSON needs it
+    from reconciler.model.convert import parts_to_json, plan_converter  # noqa: PLC0415 - only JSON needs it
 
-    return {"code": one.code, **({"parts": parts_to_json(new_converter(), one.parts)} if one.parts else {})}
+    return {"code": one.code, **({"parts": parts_to_json(plan_converter(), one.parts)} if one.parts else {})}
 
 
 DRIFT: Mapping[DriftReason, Wording] = {
