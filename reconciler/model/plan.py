@@ -171,34 +171,29 @@ class Blocked:
     """
 
     address: Address
-    reason: BlockedReason | str
-    hint: str = ""
+    reason: BlockedReason
     field: str | None = None
     source: Source | None = None
     ids: tuple[CustomerId, ...] = ()
-    values: tuple[tuple[str, str], ...] = ()
     moved: Rename | None = None
     parts: ReasonParts = having(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse parts that the reason does not carry."""
-        if isinstance(self.reason, BlockedReason):
-            check_parts(self.reason, self.parts)
+        check_parts(self.reason, self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """What a reader of the plan should know and need not act on; `address` is None for the whole plan."""
 
-    kind: NoteKind | str
+    kind: NoteKind
     address: Address | None = None
-    values: tuple[tuple[str, str], ...] = ()
     parts: ReasonParts = having(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse parts that the kind does not carry."""
-        if isinstance(self.kind, NoteKind):
-            check_parts(self.kind, self.parts)
+        check_parts(self.kind, self.parts)
 
 
 @dataclass(frozen=True, slots=True)

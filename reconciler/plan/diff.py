@@ -194,14 +194,3 @@ def _kept(field: Field, declared: str | None, live: str, cause: Cause, trouble: 
         unstable: ReasonParts = {"declared": declared_value, "runs": trouble.runs, "seen": seen}
         return kept(BlockedReason.VALUE_UNSTABLE, unstable)
     return None
-
-
-def quoted(name: str, *texts: str | None) -> tuple[tuple[str, str], ...]:
-    r"""
-    Return the values that a text quotes with `repr`, (field, value), so that they can be masked there.
-
-    >>> quoted("city", "New York", None, "New\tYork")
-    (('city', 'New York'), ('city', 'New\tYork'), ('city', 'New\\tYork'))
-    """
-    shown = (form for text in texts if text for form in (text, repr(text)[1:-1]))
-    return tuple((name, form) for form in dict.fromkeys(shown))

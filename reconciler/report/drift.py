@@ -11,7 +11,6 @@ from typing import Any
 
 from reconciler.escape import visible
 from reconciler.model.core import Cause
-from reconciler.model.reasons import BlockedReason
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Remark, Rule
 from reconciler.report.layout import BLANK, Line, Span, address, count, line, page, shown
 from reconciler.report.messages import Wording
@@ -310,7 +309,7 @@ def _finding_json(one: DriftFinding, write: Callable[[Any], Any]) -> dict[str, A
         "id": one.id,
         "text": finding_text(one),
         "reasons": [remark_json(remark) for remark in one.why]
-        + [remark_json(Remark(row.reason, row.parts)) for row in one.blocked if isinstance(row.reason, BlockedReason)],
+        + [remark_json(Remark(row.reason, row.parts)) for row in one.blocked],
         "fields": write(one.fields),
         "ids": list(one.ids),
         "source": write(one.source),

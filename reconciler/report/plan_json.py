@@ -68,11 +68,9 @@ def unknown_to_json(one: Unknown) -> Json:
     return _given({"text": unknown_text(one), **coded(one.kind, one.parts)})
 
 
-def coded(code: str, parts: ReasonParts) -> Json:
+def coded(code: ReasonCode, parts: ReasonParts) -> Json:
     """Return a code and its parts, and the values of fields among them; keys that have nothing are left out."""
     values = [{"field": name, "value": value} for name, value in quoted_values(parts)]
-    if not isinstance(code, ReasonCode):
-        return {}
     return _given({"code": code.value, "parts": parts_to_json(plan_converter(), parts), "values": values})
 
 

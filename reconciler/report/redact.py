@@ -1,8 +1,8 @@
 """
 What `--redact` shows: personal values masked by the type of their field, external_ids and ids kept.
 
-A masked plan is a plan, so that every rendering of it is masked alike; but it cannot be applied. A
-text that quotes values is masked where it quotes those that it names, or that stand in its change.
+A masked plan is a plan, so that every rendering of it is masked alike; but it cannot be applied. The parts of a reason
+are masked by their type. A message that an older version kept is masked where it has a value of its change.
 """
 
 from __future__ import annotations
@@ -15,17 +15,7 @@ from reconciler.errors import Problem
 from reconciler.kinds import KINDS, Personal
 from reconciler.model.core import Address
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Outcome, Plan
-from reconciler.model.reasons import (
-    BlockedReason,
-    Cited,
-    Ending,
-    FieldCited,
-    FieldValue,
-    Likeness,
-    NoteKind,
-    ReasonPart,
-    ReasonParts,
-)
+from reconciler.model.reasons import Cited, Ending, FieldCited, FieldValue, Likeness, ReasonPart, ReasonParts
 
 MASK = "***"
 
@@ -120,17 +110,12 @@ def _masked_part(part: ReasonPart) -> ReasonPart:
 
 def masked_plan(plan: Plan) -> Plan:
     """Return `plan` with every personal value masked, and without its entries."""
-    values: dict[str, list[tuple[str, str]]] = {}
-    for change in plan.changes:
-        values.setdefault(change.address.external_id, []).extend(_values(change))
     return replace(
         plan,
         changes=tuple(masked_change(change) for change in plan.changes),
         bindings=tuple(replace(binding, address=masked_address(binding.address)) for binding in plan.bindings),
-        blocked=tuple(masked_blocked(one, values.get(one.address.external_id, [])) for one in plan.blocked),
-        notes=tuple(
-            _note(note, values.get(note.address.external_id, []) if note.address else []) for note in plan.notes
-        ),
+        blocked=tuple(map(masked_blocked, plan.blocked)),
+        notes=tuple(map(_note, plan.notes)),
         entries=(),
     )
 
@@ -154,17 +139,9 @@ def masked_ending(ending: Ending | None) -> Ending | None:
     return replace(ending, parts=masked_parts(ending.parts), cause=masked_ending(ending.cause))
 
 
-def masked_blocked(one: Blocked, values: Iterable[tuple[str, str]] = ()) -> Blocked:
-    """Return `one` masked: what it names, the user's e-mail, and `values` of changes beside it."""
-    known = [*one.values, *values, *_email(one.address)]
-    return replace(
-        one,
-        address=masked_address(one.address),
-        reason=one.reason if isinstance(one.reason, BlockedReason) else uncited(masked_text(one.reason, known)),
-        hint=uncited(masked_text(one.hint, known)),
-        values=_masked_values(one.values),
-        parts=masked_parts(one.parts),
-    )
+def masked_blocked(one: Blocked) -> Blocked:
+    """Return `one` with its address and its parts masked."""
+    return replace(one, address=masked_address(one.address), parts=masked_parts(one.parts))
 
 
 def masked_problem(problem: Problem) -> Problem:
@@ -204,29 +181,7 @@ def _field_change(one: FieldChange) -> FieldChange:
     return replace(one, before=masked(one.name, one.before), after=after)
 
 
-def _note(note: Note, values: list[tuple[str, str]]) -> Note:
-    """Return `note` masked: what it names, the user's e-mail, and `values` of changes beside it."""
-    known = [*note.values, *values, *(_email(note.address) if note.address else [])]
-    return replace(
-        note,
-        kind=note.kind if isinstance(note.kind, NoteKind) else uncited(masked_text(note.kind, known)),
-        address=masked_address(note.address) if note.address else None,
-        values=_masked_values(note.values),
-        parts=masked_parts(note.parts),
-    )
-
-
-def _values(change: Change) -> list[tuple[str, str]]:
-    """Return every value that a change holds, (field, value)."""
-    values = [(one.name, value) for one in change.fields for value in (one.before, one.after or "")]
-    return values + _email(change.address)
-
-
-def _email(address: Address) -> list[tuple[str, str]]:
-    """Return the e-mail in a user's address as a value."""
-    return [("email", address.email)] if address.email else []
-
-
-def _masked_values(values: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return `values`, masked."""
-    return tuple((name, masked(name, value)) for name, value in values)
+def _note(note: Note) -> Note:
+    """Return `note` with its address and its parts masked."""
+    address = None if note.address is None else masked_address(note.address)
+    return replace(note, address=address, parts=masked_parts(note.parts))

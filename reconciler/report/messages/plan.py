@@ -462,15 +462,11 @@ def matches_nobody_text(rule: str, near: str) -> str:
 
 def blocked_wording(one: Blocked) -> Wording:
     """Return why something is blocked, and what to do about it."""
-    if not isinstance(one.reason, BlockedReason):
-        return Wording(one.reason, one.hint)
     return worded(BLOCKED, one.reason, one.parts)
 
 
 def note_text(one: Note) -> str:
     """Return the text of a note, with what to do where there is something."""
-    if not isinstance(one.kind, NoteKind):
-        return one.kind
     wording = worded(NOTES, one.kind, one.parts)
     return f"{wording.what} {wording.fix}".rstrip()
 
