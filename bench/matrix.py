@@ -1,13 +1,16 @@
 """
 Whether runs reach what is declared on servers in which each pair of ways of two open questions meets.
 
-python bench/matrix.py [--json] [--plain] [--strength 3] [--rows N]
+python bench/matrix.py [--json] [--plain] [--strength 3] [--rows N] [--integration N]
 
 On each server of a covering array (`tests/switch_matrix.py`) a history is told: customers found and created, edited
 on both sides, archived, brought back, the ledger lost. Besides, before each phase a run dies at a step that is another
 each time, and after it drift and an import are read; and apart from the history somebody edits right after a run
 (`tests/edits_by_hand.py`). `--plain` leaves that out: it is what the tests do. With `--strength 3` the questions on
 which most depends meet three by three.
+
+With `--integration N` it tells N random histories of an account that an integration fills and edits
+(`tests/synced_histories.py`) instead.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tests are no packag
 from crossing import Befalls, Crossing
 from edits_by_hand import wrong_at_once
 from switch_matrix import Told, behaviour_of, history, rows, stuck, wrong
+from synced_histories import history as synced_history
 
 from reconciler.report.messages.questions import question_text, way_text
 from reconciler.rules.questions import QUESTIONS
@@ -47,14 +51,33 @@ def main() -> int:
     arguments.add_argument("--plain", action="store_true", help="without deaths, drift and import")
     arguments.add_argument("--strength", type=int, default=2, choices=(2, 3), help="how many questions meet")
     arguments.add_argument("--rows", type=int, default=0, help="only the first so many servers")
+    arguments.add_argument("--integration", type=int, default=0, help="so many histories with an integration instead")
     given = arguments.parse_args()
     # A run that dies leaves tasks behind; that is what it is for.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    if given.integration:
+        return _with_an_integration(given.integration, as_json=given.json)
     servers = list(rows() if given.strength == 2 else in_threes())[: given.rows or None]
     began_s = time.monotonic()
     result = crossed(servers, plain=given.plain) | {"strength": given.strength}
     result["seconds"] = round(time.monotonic() - began_s, 1)
     return told(result, _text(result), as_json=given.json)
+
+
+def _with_an_integration(histories: int, *, as_json: bool) -> int:
+    """Tell random histories with an integration at work; 1 where one breaks a rule."""
+    counts: Counter[str] = Counter()
+    complaints: list[str] = []
+    began_s = time.process_time()
+    for seed in range(histories):
+        lived = synced_history(seed)
+        counts += lived.counts
+        complaints += [f"history {seed}: {words}" for words in lived.wrong]
+    seconds = round(time.process_time() - began_s, 1)
+    result = {"histories": histories, **counts, "ok": not complaints, "complaints": complaints, "cpu_seconds": seconds}
+    lines = [(name, str(number)) for name, number in sorted(counts.items())]
+    foot = f"{histories} histories, {seconds} s of CPU; {len(complaints)} wrong"
+    return told(result, "\n".join((table(("what", "how often"), lines), "", foot, *complaints)), as_json=as_json)
 
 
 def in_threes() -> Iterator[Mapping[str, str]]:

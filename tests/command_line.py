@@ -211,6 +211,7 @@ def renewed(emulator: Emulator) -> Emulator:
     fresh = Emulator(rate=0)
     emulator.account, emulator.behaviour, emulator.faults = fresh.account, fresh.behaviour, fresh.faults
     emulator.offset_s = 0.0
+    emulator.connect(None)
     emulator.requests.clear()
     emulator.counts.clear()
     return emulator

@@ -292,6 +292,7 @@ def run(
     anonymise: bool,
     binds: bool,
     no_users: bool,
+    synced: str | None = None,
 ) -> None:
     """Write live customers and their users as YAML."""
     if binds and (out is None or anonymise):
@@ -310,7 +311,7 @@ def run(
         connected(settings, options, environment) as session,
         _ledger(session, writable=binds) as ledger,
     ):
-        account = _read(session, ledger, patterns, places if binds else None, users=not no_users)
+        account = _read(session, ledger, patterns, places if binds else None, users=not no_users, synced=synced)
         entries = _entries(account, secret)
         if not binds and (refused := places.check_pins(entries, settings, environment)):
             output.say(f"warning: {refused}")
@@ -337,7 +338,13 @@ def _ledger(session: Session, *, writable: bool) -> AbstractContextManager[Ledge
 
 
 def _read(
-    session: Session, ledger: Ledger, patterns: tuple[str, ...], places: Places | None, *, users: bool
+    session: Session,
+    ledger: Ledger,
+    patterns: tuple[str, ...],
+    places: Places | None,
+    *,
+    users: bool,
+    synced: str | None,
 ) -> inspect.LiveAccount:
     """
     Return what is live and matches, its price said before it is paid.
@@ -345,6 +352,11 @@ def _read(
     Raise ReconcilerError where the next plan would not take it at `places`, before its users are paid for.
     """
     matches = selecting(patterns)
+
+    def chosen(one: LiveCustomer) -> bool:
+        wanted = synced is None or one.synced is (synced == "only")
+        return wanted and (not patterns or matches(one.external_id))
+
     records = ledger.records()
     rate_per_s = session.environment.rate_per_s
     with shown_progress(session.clock) as progress:
@@ -360,7 +372,7 @@ def _read(
         reading = inspect.account(
             session.client,
             records,
-            chosen=lambda one: not patterns or matches(one.external_id),
+            chosen=chosen,
             users=users,
             say=progress.planning,
             listed=listed,

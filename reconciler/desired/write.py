@@ -112,6 +112,10 @@ class AdoptedEntries:
     left_out: tuple[str, ...]
 
 
+SYNCED = "synced by an integration"
+"""The comment behind the key of a customer that carries a customer_integration_id."""
+
+
 def adopt(
     customers: Iterable[LiveCustomer],
     users: Mapping[CustomerId, tuple[LiveUser, ...]],
@@ -122,7 +126,7 @@ def adopt(
 
     One without an external_id, or with one that others have too or no file can hold, stands under its id with an
     `id:` pin. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
-    `unaddressed`: how many users without an e-mail a customer has.
+    `unaddressed`: how many users without an e-mail a customer has. A comment says who is synced.
     """
     found = list(customers)
     counts = Counter(customer.external_id for customer in found)
@@ -146,6 +150,7 @@ def adopt(
             },
             id=None if alone else customer.id,
             users={user.email: _names(user) for user in by_address(users.get(customer.id, ())).values()},
+            comment=SYNCED if customer.synced else "",
         )
         fitting, lost = _fitting(entry)
         lost += _dropped(users.get(customer.id, ()), unaddressed.get(customer.id, 0))

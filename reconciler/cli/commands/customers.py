@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 )
 @click.option("--bind", "binds", is_flag=True, help="Record them in the ledger too, so that the next plan is empty.")
 @click.option("--no-users", is_flag=True, help="Leave users out; they take one request per customer.")
+@click.option(
+    "--synced",
+    type=click.Choice(["only", "exclude"]),
+    help="Write only the customers that an integration syncs, or leave them out. Default: write all.",
+)
 @click.option("--match", "matches", is_flag=True, help="Print id: lines for declared customers that may be live.")
 @click.option(
     "--from",
@@ -91,6 +96,8 @@ def import_(
 
     A plan of this YAML is empty. Only the YAML goes to stdout. A customer without an external_id is written under
     its id, with an id: line.
+
+    A comment marks customers that an integration syncs.
 
     With --bind, the ledger records each customer, as after an apply of that file. The account is only read.
 
