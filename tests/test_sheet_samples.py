@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,22 @@ def test_auto_knows_the_export_of_each_program(here: Place, name: str) -> None:
     assert ran.out.startswith(
         f"# The columns of {file} are those of the shipped map {name}: --map {name} does the same."
     )
+
+
+def test_next_month_s_export_changes_only_the_lines_that_changed(here: Place) -> None:
+    seed, export = SAMPLES["SAMPLES"]["halopsa"]
+    companies = SAMPLES["companies"](seed)
+    words = ("import", "--from", "halopsa.csv", "--map", "halopsa", "-o", "out.yaml")
+    here.write("halopsa.csv", export(companies).files["halopsa.csv"])
+    assert here.run(*words).code == 0
+    before = (here.folder / "out.yaml").read_text("utf-8")
+    here.write("out.yaml", before.replace("  halo-1201:\n", "  # asked for paper\n  halo-1201: # by hand\n"))
+    before = (here.folder / "out.yaml").read_text("utf-8")
+    newer = [replace(one, city="Moved", number=one.number) if one.number in (3, 50) else one for one in companies[1:]]
+    here.write("halopsa.csv", export(newer).files["halopsa.csv"])
+    report = here.run(*words, "--format", "json").json["customers"]
+    assert report["gone"] == ["halo-1200"]
+    assert report["changed"] == [{"key": "halo-1203", "fields": ["city"]}, {"key": "halo-1250", "fields": ["city"]}]
+    after = (here.folder / "out.yaml").read_text("utf-8").splitlines()
+    changed = [(old, new) for old, new in zip(before.splitlines(), after, strict=True) if old != new]
+    assert [new for _, new in changed] == ["    city: Moved", "    city: Moved"]

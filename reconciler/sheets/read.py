@@ -21,6 +21,7 @@ from typing import Any
 
 from reconciler.documents.scalars import did_you_mean, quoted
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.input_file import LARGEST
 from reconciler.resources import to_install
 
 EXTRA = "excel"
@@ -229,7 +230,6 @@ def _quotes(content: bytes, encoding: str, delimiter: str, name: str, line: int)
 
 # --- workbooks -----------------------------------------------------------------------------------------
 
-_LARGEST_UNPACKED = 2 * 1024**3
 _PADDED = re.compile(r"0+(-0+)*")
 _PRECISE = 10**15
 
@@ -247,8 +247,9 @@ def _workbook(content: bytes, name: str, wanted: str) -> Sheet:
         hint = "save it as .xlsx or CSV"
         what = "an OpenDocument file" if "content.xml" in names else "an archive, not a workbook"
         raise _refused(name, f"this is {what}", hint)
-    if unpacked > _LARGEST_UNPACKED:
-        raise _refused(name, "the workbook is larger than 2 GiB unpacked", "save the sheet as CSV")
+    if unpacked > LARGEST:
+        message = f"the workbook is larger than {LARGEST // 1024**2} MiB unpacked"
+        raise _refused(name, message, "save the sheet as CSV")
     try:
         # Only here: an extra, and slow to load.
         import openpyxl  # noqa: PLC0415
