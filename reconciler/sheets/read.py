@@ -238,7 +238,7 @@ def _workbook(content: bytes, name: str, wanted: str) -> Sheet:
     """Return a sheet of a workbook."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise _refused(name, f"the workbook is damaged: {error}", "export it again") from error
     with archive:
         names = set(archive.namelist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from datetime import date
@@ -132,3 +133,30 @@ def test_what_a_csv_writer_wrote_is_read_back(rows: list[list[str]], delimiter: 
     csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows(table)
     content = out.getvalue().encode(encoding)
     assert [list(row.cells) for row in read_sheet(content, "c.csv").rows] == table
+
+
+def _workbook() -> bytes:
+    book = openpyxl.Workbook()
+    page = book.active
+    assert page is not None
+    page.append(["Id", "Name"])
+    page.append([1, "Acme"])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+WHOLE = (_workbook(), _csv(TABLE).encode(), _csv(TABLE, ";").encode("utf-16"))
+CHANGES = st.lists(st.tuples(st.integers(0, 8000), st.binary(max_size=3), st.integers(0, 40)), min_size=1, max_size=5)
+
+
+@given(st.sampled_from(WHOLE), CHANGES)
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(
+    content: bytes, changes: list[tuple[int, bytes, int]]
+) -> None:
+    damaged = bytearray(content)
+    for at, new, length in changes:
+        begin = at % len(content)
+        damaged[begin : begin + length] = new
+    with contextlib.suppress(Invalid):
+        _cells(bytes(damaged))
