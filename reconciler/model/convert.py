@@ -44,7 +44,8 @@ def new_converter() -> Converter:
     """
     # One fault at a time: several would come as a group.
     made = Converter(detailed_validation=False, omit_if_default=True, unstruct_collection_overrides={tuple: list})
-    for kind in (str, bool, int, float):
+    made.register_structure_hook(float, _number)
+    for kind in (str, bool, int):
         made.register_structure_hook(kind, _only(kind))
     made.register_structure_hook_func(_is_tuple, partial(_tuple, made))
     made.register_structure_hook(StrEnum, lambda value, cls: cls(value))
@@ -73,12 +74,18 @@ def _only(kind: type[Noun]) -> Callable[[object, object], Noun]:
     """Return what takes a value of `kind` alone; cattrs would make one of anything."""
 
     def read(value: object, _: object) -> Noun:
-        number = kind is float and isinstance(value, int | float) and math.isfinite(value)
-        if type(value) is kind or (number and not isinstance(value, bool)):
-            return kind(value) if number else value  # type: ignore[call-arg,return-value]
+        if type(value) is kind:
+            return value
         raise ValueError(f"{kind.__name__} expected")
 
     return read
+
+
+def _number(value: object, _: object) -> float:
+    """Return a number; neither infinity nor what is no number."""
+    if type(value) in (int, float) and math.isfinite(number := float(value)):  # type: ignore[arg-type]
+        return number
+    raise ValueError("number expected")
 
 
 def _is_tuple(cls: object) -> bool:
@@ -123,8 +130,13 @@ def plan_converter() -> Converter:
 
 def _change(written: Callable[[Change], Json], change: Change) -> Json:
     """Return the JSON of a change: with its external_id after its address, which may be a user's."""
-    first = {"action": str(change.action), "address": str(change.address)}
-    return {**first, "external_id": change.address.external_id, **written(change)}
+    row = written(change)
+    return {
+        "action": row["action"],
+        "address": row["address"],
+        "external_id": change.address.external_id,
+        **row,
+    }
 
 
 def _cost(made: Converter, cost: Cost) -> Json:
