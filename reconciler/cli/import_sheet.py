@@ -138,6 +138,10 @@ class _Target:
         if not out:
             raise ReconcilerError("-o: an empty path", "name a file, or a folder")
         path = Path(out)
+        if path.suffix.lower() not in ("", ".yaml", ".yml") and not self.folder:
+            raise ReconcilerError(
+                f"-o: customers are written as YAML, not as {visible(path.suffix)}", "name a .yaml file"
+            )
         if self.folder:
             check_place(path)
         elif not path.absolute().parent.is_dir():

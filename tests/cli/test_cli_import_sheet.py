@@ -351,6 +351,7 @@ def test_what_is_wrong_with_a_map_is_an_error_with_its_place(here: Place, old: s
         (("--from", "c.csv", "--map", "xreo"), "did you mean 'xero'?"),
         (("--from", "none.csv", "--map", "map.yaml"), "none.csv: it cannot be read: No such file or directory"),
         (("--from", ".", "--map", "map.yaml"), "it cannot be read: Is a directory"),
+        (("--from", "c.csv", "--map", "map.yaml", "-o", "out.csv"), "customers are written as YAML, not as .csv"),
         (("--from", "c.csv", "--map", "map.yaml", "-o", "no/out.yaml"), "no: there is no such folder"),
     ],
 )
