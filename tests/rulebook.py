@@ -109,7 +109,7 @@ def what_is_declared_is_reached(ran: Ran) -> Iterator[str]:
 
 
 def _unfinished(ran: Ran, key: str) -> bool:
-    """Say whether a customer was restored now, or written so lately that what others did is not looked at yet."""
+    """Say whether a customer was restored now, or written so lately that what others did is not checked yet."""
     written = any(young(ran, row.id) for row in rows_of(ran, ran.desired.customers[key]))
     return written or any(change.address.external_id == key for change in changes(ran, Action.RESTORE))
 

@@ -156,11 +156,11 @@ def test_errors_are_of_their_own_kinds(shop: Online) -> None:
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        (lambda client: client.get_customer(""), "'' is no id of the API"),
-        (lambda client: client.archive_customer(".."), "'..' is no id of the API"),
+        (lambda client: client.get_customer(""), "'' is not an id of the API"),
+        (lambda client: client.archive_customer(".."), "'..' is not an id of the API"),
         (lambda client: client.patch_customer("cus_1"), "give at least one field"),
         (lambda client: client.patch_customer("cus_1", email="x"), "email: the API does not take this field"),
-        (lambda client: client.create_customer(name=None), "name: a text is wanted, not None"),
+        (lambda client: client.create_customer(name=None), "name: expected a text, not None"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_is_sent(

@@ -29,7 +29,7 @@ def test_a_field_shows_every_side_under_its_heading_and_who_moved(opened: Open) 
         "applied:\nBoston",
         "live:\nDover",
         "declared:\nBoston",
-        "the live side moved",
+        "the account changed",
     ]
 
 

@@ -51,7 +51,7 @@ def test_a_patch_shows_old_against_new_and_why(opened: Open) -> None:
         ("NEW york config", []),
         ("new YORK", ["acme", "globex%2Fwest"]),
         ("cus_9", ["initech", "initech/zoe@initech.example"]),
-        ("archived elsewhere", ["initech"]),
+        ("archived outside Reconciler", ["initech"]),
         ("dashboard", ["soylent"]),
         ("nobody", []),
     ],

@@ -89,7 +89,11 @@ def after(
     match failure:
         case Unauthorized():
             # The token may have been revoked: a new one, and this request once more.
-            return Wait(0.0) if attempt == 1 else GiveUp("a new token is refused too; is the key of this environment?")
+            return (
+                Wait(0.0)
+                if attempt == 1
+                else GiveUp("a new token is refused too; check that the key is for this environment")
+            )
         case Throttled():
             return _again(attempt, THROTTLED_SENDINGS, jitter, retry_after_s)
         case Unreachable():
@@ -143,7 +147,9 @@ class IntentHook:
     def check(self) -> None:
         """Raise Unreachable where the commit is too old for the request to leave now."""
         if self._age_s() > LEAVES_WITHIN_S:
-            raise Unreachable(f"{self._name}: held up for over {LEAVES_WITHIN_S:.0f} s before it left; it was not sent")
+            raise Unreachable(
+                f"{self._name}: held up for more than {LEAVES_WITHIN_S:.0f} s before it was sent; it was not sent"
+            )
 
     def _age_s(self) -> float:
         """Return how long ago the commit began."""
@@ -423,7 +429,7 @@ class ApiClient:
         """Return the request as httpx sends it."""
         # httpx resolves dot segments: an id of ".." would make another request of this one.
         if not {".", ".."}.isdisjoint(request.path.split("/")):
-            raise NotTheApi(f"{request.name}: an id of dots cannot stand in a path; nothing was sent")
+            raise NotTheApi(f"{request.name}: an id of dots cannot be part of a path; nothing was sent")
         headers = {"Connection": "keep-alive", **HEADERS, "Authorization": authorization}
         if content is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded" if request is _TOKEN else JSON_TYPE
@@ -479,6 +485,6 @@ def _leaving(lost: int) -> Iterator[None]:
 
 def _doubtful(failure: ApiFailed, lost: int) -> Unanswered:
     """Return what an error is after a lost answer, where it says only that the last sending did not happen."""
-    doubt = Unanswered(f"{failure}; an earlier sending had no answer, so it may have happened")
+    doubt = Unanswered(f"{failure}; an earlier attempt had no answer, so it may have happened")
     doubt.lost = lost
     return doubt

@@ -64,7 +64,7 @@ async def read_body(response: httpx.Response, most_bytes: int = MOST_BYTES) -> b
         return response.content
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", ""):
-        raise UnreadableError("compressed in a way that was not asked for")
+        raise UnreadableError("compressed in a way that was not requested")
     inflater = None if encoding in ("identity", "") else zlib.decompressobj(_GZIP)
     chunks: list[bytes] = []
     left = most_bytes
@@ -75,7 +75,7 @@ async def read_body(response: httpx.Response, most_bytes: int = MOST_BYTES) -> b
             raise UnreadableError(f"longer than {most_bytes // 1024**2} MiB")
         chunks.append(chunk)
     if inflater is not None and chunks and not inflater.eof:
-        raise UnreadableError("its compressed body is cut")
+        raise UnreadableError("its compressed body is cut off")
     return b"".join(chunks)
 
 
@@ -227,7 +227,7 @@ def of_transport(error: Exception, request: Request, host: str) -> Unanswered | 
     ):
         return NotTheApi(
             f"{request.name}: the certificate of {host} is not trusted ({words}); "
-            "behind a proxy with its own authority, name its file in SSL_CERT_FILE"
+            "behind a proxy with its own certificate authority, set SSL_CERT_FILE to its file"
         )
     if isinstance(error, DID_NOT_HAPPEN):
         return Unreachable(
@@ -262,7 +262,7 @@ def json_or_raise(
         except UnreadableError as error:
             raise unreadable(request, str(error), status) from error
         except ValueError as error:
-            raise _unreadable(request, f"{status}, but no JSON", status) from error
+            raise _unreadable(request, f"{status}, but not JSON", status) from error
     raise _of_status(request, status, body, location, secrets)
 
 
@@ -274,8 +274,8 @@ def unreadable(request: Request, why: str, status: int) -> Unanswered | NotTheAp
 def _unreadable(request: Request, what: str, status: int) -> Unanswered | NotTheApi:
     """Return NotTheApi for a read and Unanswered for a write."""
     if request.reads:
-        return NotTheApi(f"{request.name}: {what}; is it the API that answers, or a proxy? Check the base URL")
-    return Unanswered(f"{request.name}: {what}; a proxy may have answered for the API", status=status)
+        return NotTheApi(f"{request.name}: {what}; a proxy may have answered instead of the API; check the base URL")
+    return Unanswered(f"{request.name}: {what}; a proxy may have answered instead of the API", status=status)
 
 
 def _of_status(request: Request, status: int, body: bytes, location: str, secrets: Sequence[str]) -> ApiFailed:
@@ -285,7 +285,7 @@ def _of_status(request: Request, status: int, body: bytes, location: str, secret
     code, detail, fields = _http_error(body, secrets)
     message = ": ".join([f"{request.name}: {status} {_name(code)}".rstrip(), *_said(detail, fields)])
     if status == HTTPStatus.NOT_IMPLEMENTED:
-        return NotTheApi(f"{message}: what answers does not know this method, so it is not the API; check the base URL")
+        return NotTheApi(f"{message}: the server does not know this method, so it is not the API; check the base URL")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return Unanswered(message, status=status, code=code, detail=detail, fields=fields)
     if status < HTTPStatus.OK:

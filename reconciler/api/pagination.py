@@ -46,16 +46,16 @@ async def pages(
         page = read_page(reply.body, request.name, reply.server_time_s)
         if page.has_next:
             if not page.end_cursor:
-                raise Incomplete(f"{request.name}: a page says that there is another, and gives no cursor to it")
+                raise Incomplete(f"{request.name}: a page says that there is another one, but has no cursor for it")
             if page.end_cursor in seen:
-                raise Incomplete(f"{request.name}: a page's cursor has come before, so the list has no end")
+                raise Incomplete(f"{request.name}: a page's cursor is a repeat, so the list has no end")
             known = len(ids)
             ids.update(map(_identity, page.rows))
             barren = 0 if len(ids) > known else barren + 1
             if barren == _MOST_BARREN:
                 raise Incomplete(
-                    f"{request.name}: {barren} pages in a row hold nobody new and say that there is another, so the "
-                    "list may have no end"
+                    f"{request.name}: {barren} pages in a row have no new customer and say that there is another "
+                    "page, so the list may have no end"
                 )
         yield page
         if not page.has_next:
@@ -111,4 +111,4 @@ def read_page(body: object, name: str, server_time_s: float = 0.0) -> Page:
 
 def _no_page(name: str, lacking: str) -> NotTheApi:
     """Return the error for a reply without the shape of a page."""
-    return NotTheApi(f"{name}: the reply is no page of a list (it lacks {lacking}); check the base URL")
+    return NotTheApi(f"{name}: the reply is not a page of a list (it lacks {lacking}); check the base URL")

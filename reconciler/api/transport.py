@@ -56,7 +56,7 @@ def _entries(text: str, *, warn: bool) -> Iterator[str]:
         if host == "*" or _network(host) is not None or _HOST.fullmatch(host.removeprefix(".").removesuffix(".")):
             yield entry
         elif entry and warn:
-            _log.warning("NO_PROXY: %r names no host, domain, address or network, and is skipped", visible(entry))
+            _log.warning("NO_PROXY: %r has no host, domain, address or network, and is skipped", visible(entry))
 
 
 def _parts(entry: str) -> tuple[str, int | None]:
@@ -125,11 +125,11 @@ def origin(base_url: str) -> httpx.URL:
     try:
         url = httpx.URL(base_url.strip())
     except httpx.InvalidURL as error:
-        raise _invalid("the base URL is no URL", "write it as https://HOST") from error
+        raise _invalid("the base URL is not a URL", "write it as https://HOST") from error
     if url.scheme not in ("https", "http") or not url.host:
-        raise _invalid(f"the base URL {visible(base_url)!r} names no host", "write it as https://HOST")
+        raise _invalid(f"the base URL {visible(base_url)!r} has no host", "write it as https://HOST")
     if url.userinfo or url.query or url.fragment:
-        raise _invalid(f"the base URL of {visible(url.host)} holds a user, a query or a fragment", "leave them out")
+        raise _invalid(f"the base URL of {visible(url.host)} contains a user, a query or a fragment", "leave them out")
     if url.scheme == "http" and not is_loopback(url.host):
         raise _invalid(
             f"the base URL of {visible(url.host)} is without TLS", "write https://; http is for this machine"
@@ -321,7 +321,7 @@ def read_grant(body: object) -> TokenGrant:
     token = body.get("access_token")
     # Anything but printable ASCII could not stand in a header, or would end it.
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise NotTheApi("POST /oauth/token: the reply holds no access_token; check the base URL")
+        raise NotTheApi("POST /oauth/token: the reply has no access_token; check the base URL")
     scope = body.get("scope")
     scopes = frozenset(scope.split()) if isinstance(scope, str) else None
     return TokenGrant(token, _life_s(body), scopes)
@@ -343,7 +343,7 @@ def refusal(failure: Rejected) -> Forbidden | NotTheApi | Rejected:
         case Forbidden() | Unauthorized():
             return Forbidden(
                 f"POST /oauth/token: {failure.status}: the credentials are wrong, or of another environment; "
-                "check the client id and the secret (production and demo have keys of their own)",
+                "check the client id and the secret (production and demo have separate keys)",
                 status=failure.status,
                 code=failure.code,
                 detail=failure.detail,
@@ -393,7 +393,7 @@ def proxy_of(base_url: str) -> str:
     try:
         proxy = httpx.URL(named)
     except httpx.InvalidURL:
-        return "an address that is no URL"
+        return "an address that is not a URL"
     return visible(proxy.host if proxy.port is None else f"{proxy.host}:{proxy.port}")
 
 

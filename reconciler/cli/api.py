@@ -80,7 +80,7 @@ def shown(environment: Environment, request: Request, how: How) -> None:
 def _first(paging: PageQuery, *, every: bool) -> PageQuery:
     """Return the first page that is asked for; UsageError where all pages are, and one before another."""
     if every and paging.before:
-        raise click.UsageError("--all reads forward, and --before backward: give one of them")
+        raise click.UsageError("--all reads forward and --before backward: use only one of them")
     return paging
 
 
@@ -108,7 +108,7 @@ def patch_customer(
     """Patch one customer."""
     both = sorted({*values} & {*nulls})
     if both:
-        raise click.UsageError(f"{both[0]}: it is given a value, and null")
+        raise click.UsageError(f"{both[0]}: it has both a value and --null")
     sent = {**values, **dict.fromkeys(nulls)}
     _some(sent)
     called(direct_request.patch_customer(CustomerId(customer), sent), ask, how, options)
@@ -183,7 +183,7 @@ def _waiting(told: ApplyEvent) -> None:
     match told:
         case Settling(_, wait_s):
             output.note(
-                f"an answer was lost: waiting {wait_s:.0f} s until what it made can be seen, then looking for it"
+                f"an answer was lost: waiting {wait_s:.0f} s until its result must be visible, then looking for it"
             )
         case _:
             pass
@@ -200,7 +200,7 @@ def _print(called: RequestResult, *, redact: bool) -> None:
         output.say(said)
     output.result(reply_text(called.body, redact=redact))
     if called.result.interrupted:
-        raise Interrupted("interrupted; it was done")
+        raise Interrupted("interrupted; the change was made")
 
 
 def _some(values: Mapping[str, str | None]) -> None:

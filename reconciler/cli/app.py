@@ -371,6 +371,6 @@ def _told(exc: BaseException) -> int:
             logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
             _say(
                 f"error: this is a bug in reconciler {version()}: {type(exc).__name__}; "
-                "run it again with --log-level debug and report what it prints"
+                "run it again with --log-level debug, and report the output"
             )
             return 1

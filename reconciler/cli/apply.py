@@ -44,7 +44,7 @@ def read_plan(path: Path, environment: Environment) -> SavedPlan:
     if path.is_dir() or path.suffix in (".yaml", ".yml"):
         shown = visible(str(path))
         raise Refused(
-            f"{shown}: an argument of apply is a saved plan, and this is where customers are declared",
+            f"{shown}: apply takes a saved plan, and this is a customers file or folder",
             f"reconciler apply -f {shown}",
         )
     try:
@@ -74,7 +74,7 @@ def same_environment(saved: SavedPlan, here: EnvironmentRef) -> None:
     ):
         if theirs != ours:
             raise Refused(
-                f"the plan is for the {name} {theirs}, and this is {ours}; nothing was sent", "name it with -e"
+                f"the plan is for the {name} {theirs}, and this is {ours}; nothing was sent", "select it with -e"
             )
 
 
@@ -89,8 +89,8 @@ def files_named(saved: SavedPlan, path: Path, settings: Settings) -> None:
         settings.files()
     except Invalid as exc:
         raise ReconcilerError(
-            "no customers files are named, and the saved plan does not choose what is read; nothing was sent",
-            f"name them as for the plan: {_command(path, saved, settings)}",
+            "no customers files are named, and a saved plan does not name any; nothing was sent",
+            f"name the same files as for the plan: {_command(path, saved, settings)}",
         ) from exc
 
 
@@ -140,7 +140,9 @@ def _hint(saved: SavedPlan, path: Path, desired: Desired, settings: Settings, re
     read = {*(file.name for file in reading.files), *reading.folders, *reading.globs}
     unread = [name for name in _paths(saved, settings) if name not in read]
     if unread and not {StaleReason.NOT_DECLARED, StaleReason.NOT_READ}.isdisjoint(reasons):
-        return f"the plan was made from files that were not read now: {_command(path, saved, settings)}; or {AGAIN}"
+        return (
+            f"the plan was made from files that were not read this time: {_command(path, saved, settings)}; or {AGAIN}"
+        )
     return AGAIN
 
 

@@ -85,7 +85,7 @@ class Events:
             self._stream.flush()
         except OSError as error:
             self._stream = None
-            output.say(f"warning: the events cannot be written: {error.strerror}; the run goes on without them")
+            output.say(f"warning: the events cannot be written: {error.strerror}; the run continues without them")
 
     def sent(self, sent: Sent) -> None:
         """Tell of a request that the server found one too many."""
@@ -122,7 +122,9 @@ def asked_of(ctx: click.Context, ask: Ask, form: str, *, redact: bool) -> RunOpt
     """Return what the options say; the stream of events ends with the command."""
     if ask.events == STDOUT:
         if form != "text":
-            raise click.UsageError("--json-events - and --format json would both write to stdout: name a file")
+            raise click.UsageError(
+                "--json-events - and --format json would both write to stdout: write one of them to a file"
+            )
         form = "events"
     stream = events_to(ctx, ask.events, real_clock(), redact=redact)
     return RunOptions(ask.auto_approve, frozenset(map(Action, ask.approved)), form, redact, stream)
@@ -225,7 +227,11 @@ def _report(
         output.say(f"The run was stopped by this error; {count(carried.result.remaining, 'change')} not sent")
     elif carried.result.spent:
         done = sum(outcome.status is Status.DONE for outcome in outcomes)
-        way = "run again to go on" if done else "allow more: what goes before the first change leaves nothing for it"
+        way = (
+            "run the same command again to continue"
+            if done
+            else ("allow more: the requests before the first change use up the budget")
+        )
         output.say(
             f"The run's budget is used up ({carried.allowance}): {done} of {count(len(outcomes), 'change')} done, "
             f"{carried.result.remaining} not begun; {way}"

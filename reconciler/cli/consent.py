@@ -25,7 +25,7 @@ _NAMED = 3
 def can_be_asked(*, auto_approve: bool) -> None:
     """Raise Refused where there is nobody to ask."""
     if not auto_approve and not is_terminal(sys.stdin):
-        raise Refused("there is no terminal to ask for consent on; nothing was sent", "give --auto-approve")
+        raise Refused("there is no terminal to ask for consent; nothing was sent", "give --auto-approve")
 
 
 def within_limits(plan: Plan) -> None:
@@ -49,7 +49,7 @@ def _refuse(plan: Plan, limits: Sequence[Exceeded]) -> None:
     more = f" and {count(len(keys) - _NAMED, 'customer')} more" if len(keys) > _NAMED else ""
     concerned = f" (it concerns {', '.join(keys[:_NAMED])}{more})" if keys else ""
     flags = " ".join(row.flag for row in limits if row.flag)
-    ways = [f"look at the plan, then allow it once with {flags}"] if flags else []
+    ways = [f"read the plan, then allow it once with {flags}"] if flags else []
     ways += [limit_way(row) for row in limits if not row.flag]
     raise Refused(
         visible(f"{'outside a window' if not flags else 'over a limit'}: {over}{concerned}; nothing was sent"),
@@ -83,7 +83,7 @@ def given(
     output.page(question_text(plan, left, width=output.error_width()))
     if not left:
         if _typed("Apply this plan? [y/N]: ").lower() not in ("y", "yes"):
-            raise Refused("not applied: no consent was given; nothing was sent")
+            raise Refused("not applied, because you did not agree; nothing was sent")
         return
     words = " ".join(f"{action.value} {plan.count(action)}" for action in left)
     if " ".join(_typed(f"Type {words} to apply it: ").lower().split()) != words:
@@ -95,7 +95,7 @@ def _word(plan: Plan, action: Action, wanted_at: Source | None) -> None:
     if not is_terminal(sys.stdin):
         rule = f" ({wanted_at})" if wanted_at is not None else ""
         raise Refused(
-            f"the policy{rule} wants {action.value} approved, and there is no terminal to ask on; nothing was sent",
+            f"the policy{rule} wants {action.value} approved, and there is no terminal to ask; nothing was sent",
             f"give --approve {action.value}",
         )
     if _typed(f"{plan.count(action)} x {action.value}: type {action.value} to approve: ") != action.value:
@@ -116,7 +116,7 @@ def asks(*, auto_approve: bool) -> bool:
 def yes(question: str) -> None:
     """Ask; Refused where the answer is no yes."""
     if _typed(question).lower() not in ("y", "yes"):
-        raise Refused("not done: no consent was given; nothing was changed")
+        raise Refused("not done, because you did not agree; nothing was changed")
 
 
 def _typed(question: str) -> str:

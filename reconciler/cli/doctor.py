@@ -44,7 +44,7 @@ def may_be_probed(environment: Environment, account: str | None) -> None:
     if account is None:
         raise Refused(
             visible(f"environment {environment.name} is not marked disposable; nothing was sent"),
-            f"a probe leaves an archived customer behind: give --account {visible(key)}, or write `disposable: true` "
+            f"a probe leaves an archived customer behind: pass --account {visible(key)}, or write `disposable: true` "
             "under the environment in the project file",
         )
     if account != key:
@@ -55,10 +55,11 @@ def said_before(environment: Environment) -> str:
     """Return what a probe does, before anybody agrees to it."""
     seconds = f", {duration(REQUESTS / environment.rate_per_s)}" if environment.rate_per_s else ""
     return (
-        f"The probe works in {key_name(environment)} at {environment.base_url()}. It sends {REQUESTS} requests at most"
-        f"{seconds}, a few more for what is slow, and waits 5 s. It creates a customer whose external_id begins with "
+        f"The probe runs in {key_name(environment)} at {environment.base_url()}. It sends at most {REQUESTS} requests"
+        f"{seconds}, a few more if the server is slow, and waits 5 s. It "
+        "creates a customer whose external_id begins with "
         f"{doctor.KEY}, with users at example.com, patches, archives and restores it, and leaves it archived: "
-        "nothing can delete it. Where the server takes an external_id twice it leaves a second one, archived too."
+        "the API cannot delete it. If the server accepts an external_id twice, a second archived customer stays too."
     )
 
 
@@ -167,7 +168,7 @@ def _print(found: Diagnosis, what: ProbeResult | None, form: str, *, report: boo
         text += left_text(len(what.made), len(what.cleaned), key=what.key, left=what.left, **how)
     output.result(text)
     if what is not None and what.stopped:
-        output.say(f"the probe stopped before its end: {what.stopped}")
+        output.say(f"the probe stopped early: {what.stopped}")
 
 
 def _probe_json(what: ProbeResult, *, report: bool) -> dict[str, Any]:
@@ -188,7 +189,7 @@ def examined(options: Options) -> Diagnosis:
     """Return what is found; nothing that is wrong raises."""
     settings, environment, project = doctor.project(lambda: settings_of(options))
     if settings is None or environment is None:
-        unclear = [skipped(check, "which environment is meant is not clear") for check in list(Check)[1:]]
+        unclear = [skipped(check, "it is not clear which environment is meant") for check in list(Check)[1:]]
         return Diagnosis((project, *unclear), program=doctor.program())
     output.note(_price(environment))
     asked, requests = _asked(settings, environment)

@@ -62,17 +62,17 @@ def _sent(urls: Sequence[str], message: Message) -> bool:
         # Only here: an extra, and slow to load.
         import apprise
     except ImportError:
-        output.say(f"warning: {NOTIFY} is set, and Apprise is not installed: {to_install('notify')}")
+        output.say(f"warning: {NOTIFY} is set, but Apprise is not installed: {to_install('notify')}")
         return False
     # What it logs may hold parts of a URL.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     sender = apprise.Apprise()
     unknown = [number for number, url in enumerate(urls, start=1) if not sender.add(url)]
     for number in unknown:
-        output.say(f"warning: URL {number} of {NOTIFY} is none that Apprise knows; nothing was sent to it")
+        output.say(f"warning: URL {number} of {NOTIFY} is not one that Apprise knows; nothing was sent to it")
     sent = bool(sender.notify(title=message.title, body=message.body, body_format=apprise.NotifyFormat.TEXT))
     if not sent:
-        output.say(f"warning: not every URL of {NOTIFY} took the notification")
+        output.say(f"warning: not every URL in {NOTIFY} took the notification")
     return sent and not unknown
 
 
@@ -82,7 +82,7 @@ def _remember(session: Session, planned: Planned, state: str) -> None:
         with session.run(resources.note(session.environment, session.clock, doing="drift")) as ledger:
             ledger.commit([PutLearned(replace(planned.learned, told=state))])
     except (Locked, LedgerFailed) as exc:
-        output.say(f"warning: that this drift was told could not be written, so that it is told again: {exc}")
+        output.say(f"warning: could not record that a notification was sent, so it will be sent again: {exc}")
 
 
 def take_over(session: Session, desired: Desired, drift: Drift) -> int:
@@ -110,7 +110,7 @@ def _texts(root: Path, desired: Desired) -> dict[str, str]:
     for file in desired.reading.files:
         content = (root / file.name).read_bytes()
         if hashlib.sha256(content).hexdigest() != file.sha256:
-            raise Refused(f"{visible(file.name)}: it was written by somebody else meanwhile", "run it again")
+            raise Refused(f"{visible(file.name)}: someone else changed the file in the meantime", "run it again")
         texts[file.name] = content.decode("utf-8")
     return texts
 
@@ -163,7 +163,7 @@ def run(
     loaded = declared(settings, environment, strict=strict, redact=redact)
     terms = environment.terms(options)
     if accept and form != "text":
-        raise click.UsageError("--accept prints what it does as text: leave --format out")
+        raise click.UsageError("--accept prints text: leave out --format")
     with (
         connected(settings, options, environment) as session,
         resources.open_ledger(environment, writable=False) as ledger,

@@ -42,16 +42,16 @@ class Act:
 
 ACTS = (
     Act(
-        "Three customers are declared; one of them is in the account already, made in the dashboard",
+        "Three customers are declared. One of them is already in the account, created in the dashboard",
         "customers.yaml",
         ({"external_id": "globex", "name": "Globex", "email": "accounts@globex.example", "country": "USA"},),
     ),
     Act(
-        "The YAML changes: acme moves, globex is archived, hooli is new. Meanwhile somebody edits initech by hand",
+        "The YAML changes: acme moves, globex is archived, hooli is new. Meanwhile, someone edits initech by hand",
         "demo/2-changed.yaml",
         ({"external_id": "initech", "city": "Ottawa"},),
     ),
-    Act("globex is wanted again and is restored, not created; hooli's entry has gone", "demo/3-back.yaml"),
+    Act("globex is declared again and is restored, not created; hooli is removed from the file", "demo/3-back.yaml"),
 )
 
 
@@ -63,7 +63,7 @@ def play() -> None:
             _elsewhere(emulator, act)
             _play(number, act, Path(folder))
     output.report("")
-    output.report("That was all of it: declare, plan, apply, and nothing left to plan.")
+    output.report("That is the whole cycle: declare, plan, apply, and nothing left to plan.")
 
 
 def _play(number: int, act: Act, folder: Path) -> None:
@@ -181,7 +181,7 @@ def read_integration_file(path: Path) -> Integration:
     try:
         values = json.loads(read_file(path, _LARGEST_INTEGRATION))
     except OSError as exc:
-        hint = "check the path given with --integration"
+        hint = "check the path in --integration"
         raise Invalid([Problem(source, "", f"cannot be read: {exc.strerror or exc}", hint)]) from exc
     except (ValueError, RecursionError) as exc:
         raise Invalid([Problem(source, "", f"this is not JSON: {exc}", _INTEGRATION)]) from exc

@@ -117,7 +117,9 @@ def _write_formatted(root: Path, file: File, content: bytes) -> None:
     """Replace a file, unless somebody else has written it since it was read."""
     path = (root / file.name).resolve()
     if path.read_bytes() != file.content:
-        raise Invalid([Problem(Source(file.name), "", "it was written by somebody else meanwhile", "run fmt again")])
+        raise Invalid(
+            [Problem(Source(file.name), "", ("someone else changed the file in the meantime"), "run fmt again")]
+        )
     output.replace_file(path, content)
 
 

@@ -73,7 +73,7 @@ def _life(ledger: Ledger, key: str) -> tuple[Life, tuple[Intent, ...]]:
         email = canonical_email(address.email)
         intents = tuple(one for one in intents if canonical_email(one.address.email or "") == email)
     if not intents and (bound is None or address.email is not None):
-        raise ReconcilerError(f"{key}: this ledger has no change of it", _near(ledger, address))
+        raise ReconcilerError(f"{key}: the ledger has no changes for it", _near(ledger, address))
     return Life(key, bound, keys), intents
 
 
@@ -110,9 +110,9 @@ def prune(days: int, *, options: Options, auto_approve: bool) -> None:
     with resources.locked_ledger(environment, doing="history prune") as ledger:
         found = retention(ledger, before=rfc3339_us(before), now=rfc3339_us(now))
         for run in found.in_doubt:
-            output.say(f"run {run.id} is left as it is: the next run that writes settles what it left in doubt")
+            output.say(f"run {run.id} stays as it is: the next run that writes settles its changes in doubt")
         if not found.runs:
-            output.report(f"Nothing to remove: no run with values began before {before:%Y-%m-%d}.")
+            output.report(f"Nothing to remove: no run with values started before {before:%Y-%m-%d}.")
             return
         if not auto_approve:
             _agreed(found, f"{before:%Y-%m-%d}")
@@ -125,8 +125,8 @@ def prune(days: int, *, options: Options, auto_approve: bool) -> None:
 def _agreed(found: Retention, before: str) -> None:
     """Ask; Refused where there is no consent."""
     if not output.is_terminal(sys.stdin):
-        raise Refused("there is no terminal to ask for consent on; nothing was removed", "give --auto-approve")
-    question = f"Remove the values of {_told(found)}, begun before {before}? They cannot be undone then."
+        raise Refused("there is no terminal to ask for consent; nothing was removed", "give --auto-approve")
+    question = f"Remove the values of {_told(found)}, begun before {before}? You will not be able to undo them."
     if not click.confirm(question, default=False, err=True):
         raise Refused("nothing was removed")
 

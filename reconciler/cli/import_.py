@@ -62,7 +62,7 @@ def check_place(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ReconcilerError(f"{visible(str(folder))}: it is a file", "choose another path")
     if not folder.parent.is_dir():
-        raise ReconcilerError(f"{visible(str(folder.parent))}: there is no such folder", "make it first")
+        raise ReconcilerError(f"{visible(str(folder.parent))}: there is no such folder", "create it first")
 
 
 def write_folder(folder: Path, names: Mapping[str, str]) -> list[Path]:
@@ -77,7 +77,7 @@ def write_folder(folder: Path, names: Mapping[str, str]) -> list[Path]:
     if taken := sorted(names.keys() & there):
         more = f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
         raise ReconcilerError(
-            f"{visible(str(folder))}: {count(len(taken), 'file')} would be overwritten, nothing is written: "
+            f"{visible(str(folder))}: {count(len(taken), 'file')} would be overwritten; nothing was written: "
             f"{', '.join(taken[:_SHOWN])}{more}",
             "choose another folder, or remove them",
         )
@@ -131,7 +131,7 @@ class Places:
         if self.pinned is not None:
             _check("--pinned", self.pinned)
             if self.out is not None and Path(self.out).resolve() == Path(self.pinned).resolve():
-                raise ReconcilerError("-o and --pinned: they are one path", "name two")
+                raise ReconcilerError("-o and --pinned name the same path", "name two")
 
     def check_apart(self, settings: Settings) -> None:
         """
@@ -146,8 +146,8 @@ class Places:
         if self.out is not None and _is_read(self.out, read, settings):
             raise ReconcilerError(
                 f"{visible(self.out)}: every environment of this project reads it, so a plan for this one would "
-                "create who is made up beside the originals",
-                "write it elsewhere, -o demo/ say, and name it with -f when you seed",
+                "create the made-up customers beside the originals",
+                "write to another path, such as -o demo/, and pass it with -f when you seed",
             )
 
     def check_pins(self, entries: Sequence[Written], settings: Settings, environment: Environment) -> str:
@@ -185,7 +185,7 @@ def _check(option: str, path: str) -> None:
         return
     output.check_new(Path(path))
     if not Path(path).absolute().parent.is_dir():
-        raise ReconcilerError(f"{visible(str(Path(path).parent))}: there is no such folder", "make it first")
+        raise ReconcilerError(f"{visible(str(Path(path).parent))}: there is no such folder", "create it first")
 
 
 def _is_folder(path: str) -> bool:
@@ -257,7 +257,7 @@ def bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) ->
     bound = {row.external_id for row in planned.plan.entries}
     output.note(f"{count(len(bound), 'customer')} bound")
     if known:
-        output.note(f"{count(len(known), 'is', 'are')} bound already: left as before")
+        output.note(f"{count(len(known), 'is', 'are')} already bound and not changed")
     if left := sorted(desired.customers.keys() - known - bound):
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         output.say(f"not bound: {', '.join(left[:_NAMED])}{more}; the next plan says why")
@@ -297,7 +297,9 @@ def run(
     """Write live customers and their users as YAML."""
     if binds and (out is None or anonymise):
         why = (
-            "--anonymise writes nobody of this account" if anonymise else "the ledger remembers the file: give -o PATH"
+            ("--anonymise writes no customer of this account")
+            if anonymise
+            else "the ledger records the file: pass -o PATH"
         )
         raise click.UsageError(f"--bind: {why}")
     places = Places(out, pinned)
@@ -326,7 +328,9 @@ def _bind(session: Session, ledger: Ledger, paths: Sequence[Path], live: Live) -
     try:
         bind(session, ledger, paths, live)
     except ReconcilerError:
-        output.say("it is written, and nothing is bound: an apply of it binds them once this is mended")
+        output.say(
+            "it was written, but nothing was bound: after you fix this, an apply of the file binds the customers"
+        )
         raise
 
 
@@ -364,7 +368,7 @@ def _read(
         def listed(customers: Sequence[LiveCustomer]) -> None:
             refused = places and places.check_pins(adopt(customers, {}).entries, session.settings, session.environment)
             if refused:
-                raise ReconcilerError(f"nothing is written: {refused}")
+                raise ReconcilerError(f"nothing was written: {refused}")
             if users:
                 progress.note(_price(session.client, len(customers), rate_per_s))
 
@@ -400,7 +404,7 @@ def _entries(account: inspect.LiveAccount, secret: str) -> tuple[Written, ...]:
 
     if adopted.left_out:
         # What it was names whom it was of.
-        output.say(f"warning: {count(len(adopted.left_out), 'value')} that no file can hold, left out")
+        output.say(f"warning: {count(len(adopted.left_out), 'value')} left out, because no file can hold it")
     return tuple(anonymize_customers(adopted.entries, secret))
 
 

@@ -186,7 +186,7 @@ def read_text(path: Path) -> str:
 def check_new(path: Path) -> None:
     """Raise ReconcilerError where a file that is to be new is there already."""
     if path.exists():
-        raise ReconcilerError(f"{path}: it is there already", "choose another path, or remove it")
+        raise ReconcilerError(f"{path}: it already exists", "choose another path, or remove it")
 
 
 def document_to(path: Path | None, text: str) -> None:

@@ -90,7 +90,7 @@ def run(
 ) -> None:
     """Print the plan, and save it where `-o` says."""
     if max_bytes is not None and form != "markdown":
-        raise click.UsageError("--max-bytes goes with --format markdown")
+        raise click.UsageError("--max-bytes works only with --format markdown")
     # What an apply may take, and not this run.
     budget = Allowance(options.max_requests, options.max_duration_s)
     options = replace(options, max_requests=None, max_duration_s=None)
@@ -162,7 +162,7 @@ def keep_learned(session: Session, planned: plan.Planned) -> bool:
     except Locked:
         return False
     except LedgerFailed as exc:
-        output.say(f"warning: what this plan learned could not be written: {exc}")
+        output.say(f"warning: what this plan found out about the server could not be recorded: {exc}")
         return False
     return True
 

@@ -77,7 +77,7 @@ def run(
 ) -> None:
     """Plan what is declared or generated, ask, do it."""
     if customers is not None and options.files:
-        raise click.UsageError("--customers generates them: leave -f out")
+        raise click.UsageError("--customers generates customers: leave out -f")
     consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
     settings = settings_of(options)
@@ -97,11 +97,14 @@ def run(
 def _may_be_filled(environment: Environment, *, reset: bool) -> None:
     """Raise Refused for production, and for a reset of what is not marked disposable."""
     if bills(environment.base_url()):
-        raise Refused("seed never fills production; nothing was sent", "name another environment with -e")
+        raise Refused("seed does not work in production; nothing was sent", "select another environment with -e")
     if reset and not environment.disposable:
         raise Refused(
             f"environment {visible(environment.name)} is not marked disposable; nothing was sent",
-            "--reset archives all that is not declared: write `disposable: true` under it in the project file",
+            (
+                "--reset archives every customer that is not declared: write `disposable: "
+                "true` under the environment in the project file"
+            ),
         )
 
 
@@ -130,8 +133,8 @@ def _nobodys(desired: Desired) -> None:
     if found:
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise Refused(
-            visible(f"these addresses may be somebody's: {', '.join(found[:_NAMED])}{more}; nothing was sent"),
-            "a created user may get an e-mail: use domains such as acme.example, or give --real-addresses",
+            visible(f"these email addresses may be real: {', '.join(found[:_NAMED])}{more}; nothing was sent"),
+            "a created user may get an email: use domains such as acme.example, or pass --real-addresses",
         )
 
 

@@ -204,7 +204,9 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
         return
     data = root / ".reconciler" / "emulator.db"
     data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    output.note(f"no emulator runs at {url}: one runs for this command, its account in .reconciler/emulator.db")
+    output.note(
+        f"no emulator runs at {url}: one runs for this command and keeps its account in .reconciler/emulator.db"
+    )
     with AccountFile(data) as store, running(Emulator(account=store.read(), store=store), port=PORT):
         yield
 

@@ -39,11 +39,11 @@ def explain_key(
     told = explain(address, planned.plan, desired, planned.live, planned.records, terms, last)
     if told is None:
         near = alike(address.external_id, desired, planned.records)
-        hint = "check it: an external_id is compared as it is, and a / in it is written %2F"
+        hint = "check it: external_ids are compared exactly, and a / in one is written %2F"
         if address.external_id not in near and near:
             hint = f"did you mean {' or '.join(str(Address(one)) for one in near)}?"
         if former:
-            hint = f"the history has it: `reconciler history --key {Address(address.external_id)}`"
+            hint = f"its history is in the ledger: `reconciler history --key {Address(address.external_id)}`"
         what = "customer" if address.email is None else "user"
         raise ReconcilerError(f"{key}: no such {what} is declared, live or recorded", hint)
     if form == "json":
@@ -81,7 +81,7 @@ def run(
     if customer is None and sides.recorded is None and sides.live is None:
         raise ReconcilerError(
             f"{key}: no such customer is declared, live or recorded",
-            "check the external_id: it is compared as it is, and a / in it is written %2F",
+            "check the external_id: it is compared exactly, and a / in it is written %2F",
         )
     view = CustomerView(external_id, customer, sides.live, sides.recorded, sides.users, sides.payment_methods)
     if form == "json":

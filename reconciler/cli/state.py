@@ -44,24 +44,26 @@ def unlock(*, options: Options, force: bool) -> None:
     environment = settings_of(options).environment()
     holder = resources.holder_now(environment)
     if holder is None:
-        output.report("nobody holds the lock")
+        output.report("the lock is not held")
         return
     if not force:
         _agreed(str(holder))
     resources.end_by_hand(environment)
-    output.report(f"the lock is ended; it was held: {holder}")
+    output.report(f"the lock was ended; it was held: {holder}")
 
 
 def _agreed(holder: str) -> None:
     """Ask; Refused where there is no consent."""
     if not sys.stdin.isatty():
         raise Refused(
-            f"the lock is held: {holder}; there is no terminal to ask on, and nothing was done",
-            "make sure that this run is dead, then give --force",
+            f"the lock is held: {holder}; there is no terminal to ask, and nothing was changed",
+            "make sure that this run is dead, then pass --force",
         )
-    question = f"The lock is held: {holder}\nIs that run dead? It could write nothing more. End its lock?"
+    question = (
+        f"The lock is held: {holder}\nIs that run dead? If not, it will not be able to write any more. End its lock?"
+    )
     if not click.confirm(question, default=False, err=True):
-        raise Refused("the lock was left as it is")
+        raise Refused("the lock was not changed")
 
 
 def pull(out: Path | None, *, options: Options) -> None:
@@ -85,7 +87,7 @@ def push(file: Path, backup: Path | None, *, options: Options, force: bool) -> N
         if now.writes:
             if not force:
                 _newer(copy.meta, now.meta, environment)
-            output.note(f"the ledger as it was is kept in {_kept(settings, environment, now, backup)}")
+            output.note(f"the old ledger was saved in {_kept(settings, environment, now, backup)}")
         elif copy.meta.environment != environment.name and not force:
             raise _other_environment(copy.meta, environment)
         ledger.overwrite(copy)
@@ -96,11 +98,11 @@ def rekey(*, options: Options) -> None:
     """Write all of the ledger again with the first key."""
     environment = settings_of(options).environment()
     if not environment.state_keys().reveal():
-        raise ReconcilerError("no key is given", "set RECONCILER_STATE_KEY, as `openssl rand -base64 32` prints one")
+        raise ReconcilerError("no key is set", "set RECONCILER_STATE_KEY, as `openssl rand -base64 32` prints one")
     with resources.locked_ledger(environment, doing="state rekey") as ledger:
         copy = ledger.copy()
         ledger.overwrite(copy)
-    output.note(f"written again: {len(copy.writes)} rows")
+    output.note(f"encrypted again: {len(copy.writes)} rows")
 
 
 def _same_api(theirs: Meta, environment: Environment) -> None:
@@ -119,12 +121,12 @@ def _newer(theirs: Meta, ours: Meta, environment: Environment) -> None:
     if theirs.lineage != ours.lineage:
         raise Refused(
             f"the copy is of another ledger (lineage {visible(theirs.lineage)}, here {visible(ours.lineage)})",
-            "give --force to replace this one by it",
+            "pass --force to replace this ledger with it",
         )
     if theirs.serial < ours.serial:
         raise Refused(
             f"the copy is older than the ledger (serial {theirs.serial}, here {ours.serial})",
-            "pull again, or give --force to go back to it: what was applied since is then forgotten",
+            "pull again, or pass --force to go back to it and forget what was applied since",
         )
 
 
@@ -132,7 +134,7 @@ def _other_environment(theirs: Meta, environment: Environment) -> Refused:
     """Return that the copy is of another environment's ledger."""
     return Refused(
         f"the copy is of the environment {visible(theirs.environment)!r}, and this is {visible(environment.name)!r}",
-        "give --force where the environment was renamed",
+        "pass --force if the environment was renamed",
     )
 
 
@@ -147,7 +149,7 @@ def _kept(settings: Settings, environment: Environment, now: Copy, backup: Path 
         names = (f"{_slug(environment.name)}.before-push{f'.{n}' if n else ''}.jsonl" for n in itertools.count())
         backup = next(path for name in names if not (path := folder / name).exists())
     elif backup.exists():
-        raise ReconcilerError(f"{backup}: it is there already", "name another file for --backup")
+        raise ReconcilerError(f"{backup}: it already exists", "name another file for --backup")
     output.write_private(backup, "".join(to_lines(now)))
     return str(backup)
 
@@ -166,7 +168,7 @@ def rm(patterns: tuple[str, ...], *, options: Options, care: Care) -> None:
     with _correcting(options, care, "state rm") as correction:
         rows = matching(correction.ledger, patterns)
         if not rows:
-            raise ReconcilerError("the ledger holds none of them", "`reconciler state list` shows what it holds")
+            raise ReconcilerError("the ledger has none of them", "`reconciler state list` shows what it has")
         writes = [DropBinding(row.external_id) for row in rows]
         correction.make(rows, writes, "forgotten", after_forgetting)
 
@@ -179,8 +181,8 @@ def move(old: str, new: str, *, options: Options, care: Care) -> None:
         other = correction.ledger.binding(to)
         if other is not None:
             raise Refused(
-                f"{visible(new)}: this key is bound already, to {visible(other.bound_id)}",
-                f"`reconciler state rm {visible(new)}` forgets that",
+                f"{visible(new)}: this key is already bound, to {visible(other.bound_id)}",
+                f"`reconciler state rm {visible(new)}` removes that binding",
             )
         via = Via.MATCHED if row.live_external_id == to else Via.MOVED
         users = correction.ledger.records().users.get(row.bound_id)
@@ -206,10 +208,10 @@ def unblock(key: str, *, options: Options, care: Care) -> None:
     with _correcting(options, care, "state unblock") as correction:
         row = _one(correction.ledger, _customer(key))
         if row.trouble_json is None and row.reversals_json is None:
-            output.report(f"{_named(row)}: nothing is remembered that would block it")
+            output.report(f"{_named(row)}: the ledger has nothing that would block it")
             return
         writes = [PutBinding(replace(row, trouble_json=None, reversals_json=None))]
-        correction.make([row], writes, "tried again by the next apply", after_unblocking)
+        correction.make([row], writes, "the next apply tries it again", after_unblocking)
 
 
 def forget(key: str, *, options: Options, care: Care) -> None:
@@ -219,8 +221,8 @@ def forget(key: str, *, options: Options, care: Care) -> None:
         found = erasure(correction.ledger, row)
         if found.in_doubt:
             raise Refused(
-                f"{_named(row)}: run {found.in_doubt[0].id} left a change of it in doubt; nothing was erased",
-                "the next apply settles it; then erase",
+                f"{_named(row)}: run {found.in_doubt[0].id} left one of its changes in doubt; nothing was erased",
+                "run an apply to settle it, then erase",
             )
         what = f"erased, and the values of {count(found.changes, 'change')} in the history"
         correction.make([row], found.writes, what, after_erasing)
@@ -234,11 +236,11 @@ def relocate(place: str, *, options: Options, care: Care) -> None:
         rows = [row for row in held if row.place == place and row.project == environment.project]
         if not rows:
             known = sorted({row.place for row in held if row.project == environment.project and row.place})
-            hint = f"it knows: {', '.join(known)}" if known else "it knows no place of this project yet"
+            hint = f"it knows: {', '.join(known)}" if known else "it has no place of this project yet"
             raise ReconcilerError(f"{place}: the ledger has nothing of this project from there", hint)
         here = environment.place.text
         writes = [PutBinding(replace(row, place=here)) for row in rows]
-        where = f"taken for applied from {here}" if here else "taken for applied from a place that is not known"
+        where = f"recorded as applied from {here}" if here else "recorded as applied from an unknown place"
         correction.make(sorted(rows, key=lambda row: row.external_id), writes, where, after_relocating)
 
 
@@ -258,7 +260,7 @@ class _Correction:
             return
         if consent.asks(auto_approve=self.care.auto_approve):
             output.page(self._preview(rows, what, after, width=output.error_width()))
-            consent.yes(f"Change the ledger so ({count(len(rows), 'customer')})? [y/N]: ")
+            consent.yes(f"Change the ledger ({count(len(rows), 'customer')})? [y/N]: ")
         self.ledger.commit(writes)
         for row in rows:
             output.report(f"{_named(row)}: {what}")
@@ -322,7 +324,7 @@ def _customer(key: str) -> str:
     """Return the external_id of a customer's address; ReconcilerError for a user's."""
     address = Address.parse(key)
     if address.email is not None:
-        raise ReconcilerError(f"{key}: this is a user's address", "write a / that belongs to the key as %2F")
+        raise ReconcilerError(f"{key}: this is a user's address", "write a / in the key as %2F")
     return address.external_id
 
 
@@ -331,7 +333,7 @@ def _one(ledger: Ledger, external_id: str) -> Binding:
     row = ledger.binding(external_id)
     if row is None:
         key = visible(str(Address(external_id)))
-        raise ReconcilerError(f"{key}: the ledger does not hold it", "`reconciler state list` shows what it holds")
+        raise ReconcilerError(f"{key}: the ledger does not have it", "`reconciler state list` shows what it has")
     return row
 
 
@@ -358,7 +360,7 @@ def show(key: str, form: str, *, options: Options, redact: bool) -> None:
     with resources.open_ledger(settings_of(options).environment(), writable=False) as ledger:
         row = ledger.binding(external_id)
     if row is None:
-        raise ReconcilerError(f"{key}: the ledger does not hold it", "`reconciler state list` shows what it holds")
+        raise ReconcilerError(f"{key}: the ledger does not have it", "`reconciler state list` shows what it has")
     view = CustomerView(external_id, recorded=row)
     if form == "json":
         output.json_result(customer_json(view, redact=redact))

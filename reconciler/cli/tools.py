@@ -21,7 +21,7 @@ def print_completion(ctx: click.Context, shell: str) -> None:
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"no script for {shell}")
+        raise click.UsageError(f"no completion script for {shell}")
     output.result(kind(ctx.find_root().command, {}, "reconciler", "_RECONCILER_COMPLETE").source())
 
 
@@ -78,14 +78,14 @@ def init(folder: Path) -> None:
     for name, source in WRITTEN.items():
         path = folder / name
         if name in kept:
-            output.report(visible(f"kept  {path}, which is there already"))
+            output.report(visible(f"kept  {path}, which already exists"))
         elif name == SAMPLE and own:
-            output.report(visible(f"left  {path} out: the project has customers of its own"))
+            output.report(visible(f"left  {path} out: the project already has customers"))
         else:
             _write_starter(path, shipped(source).read_text(encoding="utf-8"))
             output.report(visible(f"wrote {path}"))
     if ".gitignore" in kept and LEDGERS not in _next_lines(folder / ".gitignore"):
-        output.say(f"{folder / '.gitignore'}: add a line `{LEDGERS}`, as the ledger there holds personal data")
+        output.say(f"{folder / '.gitignore'}: add a line `{LEDGERS}`, because the ledger there contains personal data")
     here = "" if folder == Path() else f"cd {folder} && "
     output.report(visible(f"Next: {here}reconciler -e local plan"))
 
@@ -120,4 +120,4 @@ def written(failure: PlanFaulty) -> str:
         output.write_private(path, failure.report)
     except (OSError, ReconcilerError) as exc:
         return f"its report could not be written: {exc}"
-    return f"report it with {path}, which holds no personal data"
+    return f"attach {path}, which holds no personal data"

@@ -43,7 +43,7 @@ def undo(
 ) -> None:
     """Show the inverse of a run as a plan, ask, do it."""
     if dry_run and ask.events is not None:
-        raise click.UsageError("--json-events tells what a run does, and --dry-run does nothing")
+        raise click.UsageError("--json-events reports what a run does, and --dry-run does nothing")
     if not dry_run:
         consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
@@ -111,9 +111,9 @@ def duplicates(
 ) -> None:
     """Print what is there twice, or archive it after a plan and consent."""
     if archive and out is not None:
-        raise ReconcilerError("--out and --archive do not go together", "look first, then archive")
+        raise ReconcilerError("--out and --archive cannot be used together", "list the duplicates first, then archive")
     if ask.events is not None and not archive:
-        raise click.UsageError("--json-events tells what a run does: give --archive")
+        raise click.UsageError("--json-events reports what a run does: pass --archive")
     if archive:
         consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)

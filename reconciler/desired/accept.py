@@ -58,7 +58,7 @@ def accept_drift(drift: Drift, files: Mapping[str, str], overlays: Sequence[str]
         for wanted in _wanted(finding, done.left):
             name = _place(wanted, trees, overlays)
             if name is None:
-                why = "its entry stands in no file that can be written"
+                why = "its entry is not in a file that can be written"
                 done.left.append(Left(finding, wanted.name, why, wanted.edit))
             else:
                 by_file.setdefault(name, []).append(wanted)
@@ -88,7 +88,7 @@ def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[AcceptedValue]:
         case DriftKind.CHANGED:
             for one in finding.fields:
                 if one.name == CUSTOMER.identity:
-                    why = "a key is not changed by guess: write a `moved` line, or correct it in the dashboard"
+                    why = "write a `moved` line, or correct it in the dashboard"
                     left.append(Left(finding, one.name, why))
                 elif one.name == "name" and not one.live.strip():
                     left.append(Left(finding, one.name, "a customer cannot be declared without a name"))
@@ -103,7 +103,7 @@ def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[AcceptedValue]:
         case DriftKind.RESTORED | DriftKind.UNMANAGED:
             left.append(Left(finding, "", "no entry declares it: `reconciler import` writes one"))
         case DriftKind.DUPLICATED:
-            left.append(Left(finding, "", "one of them has to go: `reconciler duplicates` plans that"))
+            left.append(Left(finding, "", "`reconciler duplicates` shows which one to archive"))
 
 
 def _place(wanted: AcceptedValue, trees: Mapping[str, object], overlays: Sequence[str]) -> str | None:

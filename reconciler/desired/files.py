@@ -101,7 +101,7 @@ class _Search:
             elif has_magic(path):
                 self._read_glob(path)
             else:
-                self._report(path, "there is no such file", "check the path; it starts at the project's folder")
+                self._report(path, "this file does not exist", "check the path; it is relative to the project's folder")
         except OSError as error:
             self._unreadable(error, full, path)
         else:
@@ -124,7 +124,7 @@ class _Search:
         self.folders.append(self._name(full))
         inside = self._found(full, (CROSSING, "*"))
         if not inside:
-            self._report(path, "no *.yaml or *.yml is in this folder", "name the folder that holds the customers")
+            self._report(path, "this folder has no *.yaml or *.yml file", "name the folder with the customers files")
 
     def _read_glob(self, path: str) -> None:
         pattern = self._name(self.root / path)
@@ -134,7 +134,9 @@ class _Search:
         # What stands before the first part that is a pattern is a path; of an absolute one it begins with "".
         base = self.root / "/".join((*parts[:plain], ""))
         if not self._found(base, tuple(parts[plain:])):
-            self._report(path, "no file matches this pattern", "check the pattern; it starts at the project's folder")
+            self._report(
+                path, "no file matches this pattern", ("check the pattern; it is relative to the project's folder")
+            )
 
     def _found(self, folder: Path, parts: tuple[str, ...]) -> bool:
         """Read the files that `parts` of a glob stand for in a folder; say whether there is any, or a problem."""
@@ -235,7 +237,7 @@ class _Search:
             return True
         where = real if real.is_dir() else real.parent
         hint = f"name it with -f, or add {visible(str(where))} to RECONCILER_ALLOWED_FOLDERS"
-        self._report(self._name(full), f"this is outside of the project: {visible(str(real))}", hint)
+        self._report(self._name(full), f"this is outside the project: {visible(str(real))}", hint)
         return False
 
     def _unreadable(self, error: OSError, full: Path, name: str = "") -> None:

@@ -216,15 +216,15 @@ def _formatted(data: bytes, name: str) -> tuple[bytes, tuple[Problem, ...]]:
     if document is None or problems:
         return data, problems
     if document.tree is None:
-        return data, (Problem(Source(name), "", "the file is empty", "declare customers: {} if none is wanted"),)
+        return data, (Problem(Source(name), "", "the file is empty", "declare customers: {} if there should be none"),)
     text = data.decode()
     body = text.removeprefix(_BOM)
     if any(line.startswith("%") for line in _BREAK.split(body.partition("\n---")[0])):
-        return data, (Problem(Source(name, 1), "", "a YAML directive (%)", "remove it; it says nothing here"),)
+        return data, (Problem(Source(name, 1), "", "a YAML directive (%)", "remove it; it has no effect here"),)
     result, comments = _laid_out(body)
     if not _same(result, document.tree, comments):
         hint = "leave it as it is, and report it"
-        return data, (Problem(Source(name), "", "its layout cannot be changed without a change of what it says", hint),)
+        return data, (Problem(Source(name), "", "its layout cannot be changed without changing its meaning", hint),)
     return (text[: len(text) - len(body)] + result).encode(), ()
 
 

@@ -190,7 +190,7 @@ def _shaped(files: Iterable[File], problems: list[Problem]) -> list[Shaped]:
             continue
         if document.tree is None:
             problems.append(
-                Problem(Source(file.name), "", "the file is empty", "declare customers: {} if none is wanted")
+                Problem(Source(file.name), "", "the file is empty", "declare customers: {} if there should be none")
             )
             continue
         problems.extend(document.doubts)

@@ -111,11 +111,11 @@ class _Layers:
             elif key in self.entries:
                 first = self.entries[key].layers[0]
                 message = f"this external_id is declared twice, first at {first.keys.get(key, first.name)}"
-                hint = "one external_id stands in one place; remove one, or merge the two"
+                hint = "an external_id can be in one place only; remove one, or merge the two"
                 self.findings.append(PathProblem(document, ("customers", key), message, hint, at_key=True))
                 self.repeated.append(Entry(key, record or _NOTHING, defaults, layers))
             elif record is None:
-                hint = "write {} to declare it with nothing but defaults, or remove it"
+                hint = "write {} to declare it with only the defaults, or remove it"
                 self.findings.append(PathProblem(document, ("customers", key), "this is empty", hint, at_key=True))
             else:
                 self.entries[key] = Entry(key, record, defaults, layers)

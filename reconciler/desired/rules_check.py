@@ -166,7 +166,7 @@ def check_moves(
     going_round = {line for circle in round_trips for line in circle}
     for circle in round_trips:
         way = " → ".join(clipped(line.origin) for line in (*circle, circle[0]))
-        message = f"these moves go in a circle: {way}"
+        message = f"these moves form a circle: {way}"
         yield PathProblem(circle[0].document, circle[0].path, message, _opened(circle, merged))
     yield from _torn(lines)
     suggested, origins = 0, {line.origin for line in lines}
@@ -297,10 +297,8 @@ def _structure(entry: Entry, pins: dict[str, Entry]) -> Iterator[PathProblem]:
     for name in record.get("unmanaged", ()):
         if name in record:
             document, path = entry.written_in("unmanaged")
-            message = f"{quoted(name)} is written by this customer itself, and unmanaged"
-            yield PathProblem(
-                document, path, message, "remove one of the two; unmanaged is for what defaults would add"
-            )
+            message = f"{quoted(name)} is set in this customer's entry, and is also unmanaged"
+            yield PathProblem(document, path, message, "remove one of the two; unmanaged is for fields from defaults")
     if customer_id := record.get("id"):
         other = pins.setdefault(customer_id, entry)
         if other is not entry:
@@ -311,7 +309,7 @@ def _structure(entry: Entry, pins: dict[str, Entry]) -> Iterator[PathProblem]:
     for name in record.get("distinct_from", ()):
         if name in (entry.key, customer_id):
             document, path = entry.written_in("distinct_from")
-            message, hint = f"{quoted(name)} is this customer itself", "name the customers that it is not"
+            message, hint = f"{quoted(name)} is this customer itself", "name other customers"
             yield PathProblem(document, path, message, hint)
     if users := record.get("users"):
         yield from _users(entry, users)
@@ -330,7 +328,8 @@ def _nearly_equal(entries: Iterable[Entry]) -> Iterator[PathProblem]:
             document = other.layers[0]
             place = document.keys.get(other.key) or document.name
             message = (
-                f"it is nearly the key {quoted(other.key)} at {place}: only case, whitespace, Unicode form or the "
+                f"it is almost the same as the key {quoted(other.key)} at "
+                f"{place}: only case, whitespace, Unicode form or the "
                 "way a number is written differ"
             )
             line = f"distinct_from: [{scalar(other.key, flow=True)}]"
@@ -347,7 +346,7 @@ def _users(entry: Entry, users: Mapping[str, Any]) -> Iterator[PathProblem]:
             message = f"the user is declared twice, first at {{also}} as {quoted(other)}"
             also = entry.written_in("users", other)
             yield PathProblem(
-                document, path, message, "e-mail addresses are compared without case", at_key=True, also=also
+                document, path, message, "email addresses are compared without case", at_key=True, also=also
             )
 
 

@@ -84,7 +84,7 @@ def _problem(finding: PathProblem, places: dict[str, dict[KeyPath, Position]]) -
 
 _MARKED = "customers"
 _UNDER_CUSTOMERS = "write `customers:`, and the customers under it"
-_UNDER_A_KEY = "fields are written under an external_id: `customers: {acme: {name: Acme Corp}}`"
+_UNDER_A_KEY = "put fields under an external_id: `customers: {acme: {name: Acme Corp}}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _findings(document: Document, misfits: Iterable[Misfit], misplaced: Sequence
         if misfit.path[:1] != (_MARKED,) or misfit.path[1:2] not in [(key,) for key in misplaced]:
             yield _finding(document, misfit)
     if misplaced:
-        message = f"{quoted(misplaced[0])} is a field, where an external_id is expected"
+        message = f"{quoted(misplaced[0])} is a field, but an external_id is expected here"
         yield PathProblem(document, (_MARKED, misplaced[0]), message, _UNDER_A_KEY, at_key=True)
 
 
@@ -173,13 +173,13 @@ def _finding(document: Document, misfit: Misfit) -> PathProblem:
     hint = misfit.hint
     match misfit.path:
         case (str(first),) if first == _MARKED and misfit.message == "this is empty":
-            hint = "declare customers: {} if none is wanted"
+            hint = "declare customers: {} if there should be none"
         case (str(key),) if misfit.at_key and str(key) in schema("customers")["$defs"]["customer"]["properties"]:
             hint = _UNDER_A_KEY
         case (str(key),) if misfit.at_key and isinstance(document.tree.get(key), dict):
             hint = hint if "did you mean" in hint else _UNDER_CUSTOMERS
         case (_, _, "external_id" | "key"):
-            hint = f"the external_id is the key that the fields are under; {_UNDER_A_KEY}"
+            hint = f"the external_id is the key above the fields; {_UNDER_A_KEY}"
         case _:
             pass
     return PathProblem(document, misfit.path, misfit.message, hint, at_key=misfit.at_key)

@@ -101,7 +101,7 @@ def _opening(indent: int, key: str, *, empty: bool) -> list[str]:
     return [f"{margin}? {name}", f"{margin}:{rest}"]
 
 
-_TORN = "holds half a character, which no file can hold"
+_TORN = "contains half a character, which no file can hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def adopt(
         if not alone and customer.external_id:
             shared = counts[customer.external_id]
             why = f"{shared} customers have its external_id" if shared > 1 else f"its external_id {_TORN}"
-            left_out.append(f"{key}: {why}; it is pinned by id")
+            left_out.append(f"{key}: {why}; it is written with an id: line")
         other = alike.setdefault(nearly(key), key)
         entry = Written(
             key=key,
@@ -187,11 +187,11 @@ def _dropped(users: Iterable[LiveUser], unaddressed: int) -> Iterator[str]:
     for user in users:
         one = kept[canonical_email(user.email)]
         if one is not user:
-            why = f"it has the address of {quoted(one.email)}, as case does not count"
+            why = f"its address is that of {quoted(one.email)}, ignoring case"
             yield f"the user {quoted(user.email)} is left out: {why}"
     if unaddressed:
         what = "1 user is" if unaddressed == 1 else f"{unaddressed} users are"
-        yield f"{what} left out: without an e-mail address nobody can be declared"
+        yield f"{what} left out: a user without an email address cannot be declared"
 
 
 def _fitting(entry: Written) -> tuple[Written, list[str]]:

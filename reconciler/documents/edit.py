@@ -156,7 +156,7 @@ def apply_splices(text: str, splices: Iterable[Splice]) -> str:
     at = 0
     for one in sorted(splices, key=lambda one: (one.start, one.end)):
         if one.start < at:
-            raise Impossible("two edits meet in one place")
+            raise Impossible("two edits overlap")
         parts += [text[at : one.start], one.text]
         at = one.end
     return "".join((*parts, text[at:]))
@@ -178,7 +178,7 @@ def removal(text: str, nodes: Nodes, path: tuple[str, ...]) -> Splice:
     parent = _parent(nodes, path)
     at = next((number for number, (key, _) in enumerate(parent.pairs) if key.value == path[-1]), None)
     if at is None:
-        raise Impossible(f"{quoted(path[-1])} is not written here; it may stand in `defaults` or an overlay")
+        raise Impossible(f"{quoted(path[-1])} is not written here; it may be in `defaults` or an overlay")
     key, node = parent.pairs[at]
     _refuse_shared(nodes, node)
     if parent.flow:
@@ -187,7 +187,7 @@ def removal(text: str, nodes: Nodes, path: tuple[str, ...]) -> Splice:
         return Splice(parent.pairs[at - 1][1].end if at else key.start, node.end, "")
     start = line_start(text, key.start)
     if text[start : key.start].strip():
-        raise Impossible("other content stands on its line")
+        raise Impossible("its line has other content")
     end = _line_end(text, _content_end(text, node))
     if len(parent.pairs) == 1:
         return Splice(key.start, end, "{}")
@@ -204,7 +204,7 @@ def _parent(nodes: Nodes, path: tuple[str, ...]) -> MappingNode:
     if node is not None:
         _refuse_shared(nodes, node)
     if not isinstance(node, MappingNode):
-        raise Impossible(f"{quoted(path[-2])} is no mapping here" if len(path) > 1 else "the file is no mapping")
+        raise Impossible(f"{quoted(path[-2])} is not a mapping here" if len(path) > 1 else "the file is not a mapping")
     return node
 
 
@@ -216,7 +216,7 @@ def _below(nodes: Nodes, node: Node | None, step: str) -> Node:
     for key, below in inside:
         if key.value == step:
             if isinstance(below, Alias):
-                raise Impossible(f"{quoted(step)} is the alias *{below.anchor}, which others may share")
+                raise Impossible(f"{quoted(step)} is the alias *{below.anchor}, which others may use too")
             return below
     raise Impossible(f"{quoted(step)} is not in this file")
 
@@ -224,7 +224,7 @@ def _below(nodes: Nodes, node: Node | None, step: str) -> Node:
 def _refuse_shared(nodes: Nodes, node: Node) -> None:
     """Raise Impossible where an alias elsewhere stands for `node`."""
     if not isinstance(node, Alias) and node.anchor in nodes.shared:
-        raise Impossible(f"an alias *{node.anchor} elsewhere shares it")
+        raise Impossible(f"an alias *{node.anchor} uses it too")
 
 
 def _replacing(text: str, nodes: Nodes, key: ScalarNode, node: Node, value: Value, *, flow: bool) -> Splice:
@@ -414,7 +414,7 @@ def apply_edits(text: str, edits: Sequence[Edit], *, order: Sequence[str] = ()) 
     body = text.removeprefix(_BOM)
     tree = _read(body)
     if tree is None:
-        why = "the file has errors, or no content; `reconciler validate` tells which"
+        why = "the file has errors, or no content; `reconciler validate` shows them"
         return EditResult(text, tuple(RefusedEdit(edit, why) for edit in edits))
     done = _made(body, tree, edits, tuple(order))
     return EditResult(mark + done.text, done.refused)
@@ -465,7 +465,7 @@ def _read(text: str) -> Tree:
 def _with(tree: Tree, path: tuple[str, ...], edit: Edit) -> Tree:
     """Return `tree` with `edit` made at `path` below it; only what leads there is copied."""
     if not isinstance(tree, Mapping):
-        raise Impossible(f"{path[0]} stands under what is no mapping")
+        raise Impossible(f"{path[0]} is below something that is not a mapping")
     copy = dict(tree)
     if len(path) > 1:
         copy[path[0]] = _with(copy.get(path[0]), path[1:], edit)

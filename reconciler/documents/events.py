@@ -142,7 +142,7 @@ def malformed(error: yaml.YAMLError, data: bytes) -> Malformed:
         return Malformed(mark.line + 1, max(line.find(b"\t"), 0) + 1, "a tab", "indent with spaces")
     message = visible(problem[:200])
     template = b"${" in line or b"{{" in line
-    hint = "expand the template that this line holds, or quote the text" if template else _hint(message)
+    hint = "expand the template on this line, or quote the text" if template else _hint(message)
     return Malformed(mark.line + 1, mark.column + 1, f"this is not YAML: {message}", hint)
 
 

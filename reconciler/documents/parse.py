@@ -264,7 +264,7 @@ class _ParsePass:
     def tag(self, event: Event, path: KeyPath) -> None:
         """Note an explicit tag."""
         shown = visible(event.tag.replace("tag:yaml.org,2002:", "!!")[:60])
-        hint = "remove it: values are texts, null, true or false; quote a text that begins with '!'"
+        hint = "remove it, or quote a text that begins with '!'; values are texts, null, true or false"
         self.report(self.source(event), path, f"a tag ({shown})", hint)
 
     def alias(self, event: Event) -> Tree:
@@ -273,12 +273,12 @@ class _ParsePass:
         at = (event.start_mark.line + 1, event.start_mark.column + 1)
         shown = f"*{visible(event.anchor[:60])}"
         if value is self:
-            raise Malformed(*at, f"no anchor has the name of {shown}", "quote a text that begins with '*'")
+            raise Malformed(*at, f"there is no anchor for {shown}", "quote a text that begins with '*'")
         if value is _OPEN:
-            raise Malformed(*at, f"{shown} stands inside what it names", "write the content out")
+            raise Malformed(*at, f"{shown} is inside the value that it names", "write the value out")
         self.expanded += self.sizes.get(id(value), 1)
         if self.expanded > 100_000 + len(self.data):
-            raise Malformed(*at, "aliases that expand to far more than the file holds", "write the content out")
+            raise Malformed(*at, "aliases that expand to far more than the file contains", "write the value out")
         return value
 
     def close(self, value: Tree, anchor: str) -> None:
@@ -300,7 +300,9 @@ class _ParsePass:
         places = find_places(self.data, firsts) if firsts else {}
         hint = "remove one of them, or merge the two"
         return [
-            Problem(one[0], path_text(first), f"the key stands here again, first on line {places[first].key[0]}", hint)
+            Problem(
+                one[0], path_text(first), (f"this key is a duplicate; it is first on line {places[first].key[0]}"), hint
+            )
             for one, first in zip(self.duplicates, firsts, strict=True)
         ]
 
@@ -353,7 +355,7 @@ def _build(get: Next, found: _ParsePass, share: Share) -> Tree:  # noqa: C901, P
                 hint = "expand the template that {{ … }} is" if braces else "quote it"
                 raise Malformed(*_at(event), "a mapping or a list as a key", f"a key is a text; {hint}")
             if len(stack) >= DEEPEST:
-                raise Malformed(*_at(event), f"nested deeper than {DEEPEST} levels", "no customers file needs that")
+                raise Malformed(*_at(event), f"nested deeper than {DEEPEST} levels", "customers files never need that")
             if event.tag is not None:
                 found.tag(event, (*_path(stack), len(current) if key is _ITEM else key) if stack else ())
             if event.anchor is not None:
@@ -373,7 +375,7 @@ def _build(get: Next, found: _ParsePass, share: Share) -> Tree:  # noqa: C901, P
         elif kind is DocumentStartEvent:
             documents += 1
             if documents > 1:
-                raise Malformed(*_at(event), "a second document", "put it into a file of its own")
+                raise Malformed(*_at(event), "a second document", "put it in a separate file")
             continue
         else:
             continue

@@ -113,11 +113,11 @@ def doubtful_value(text: str) -> tuple[str, str] | None:
     ("'${NAME}' looks like a template that was not expanded", "this is the text 'None'", None)
     """
     if text in NULLS and text in PLACEHOLDERS:
-        return f"{text} is read as null: empty", 'write null if that is meant, else quote it: the text "NULL"'
+        return f"{text} is read as null: empty", 'write null if you mean that, or quote the text: "NULL"'
     if text in PLACEHOLDERS:
-        return f"this is the text {quoted(text)}", "write null if it is to be empty; quote it if you mean the text"
+        return f"this is the text {quoted(text)}", "write null if it should be empty; quote it if you mean the text"
     if "$" in text and _TEMPLATE.search(text):
-        hint = "customers files are not interpolated: expand it before; quote it if you mean the text"
+        hint = "variables are not replaced in customers files: expand it first, or quote it if you mean the text"
         return f"{quoted(text)} looks like a template that was not expanded", hint
     return None
 
@@ -125,7 +125,7 @@ def doubtful_value(text: str) -> tuple[str, str] | None:
 def doubted_key(text: str) -> tuple[str, str] | None:
     """Return the same of a plain key that names a customer or a user: null is no null there, but a text."""
     if text in _NO_NAMES:
-        return f"the key is the text {quoted(text)}", "write who it is; quote it if you mean the text"
+        return f"the key is the text {quoted(text)}", "write the customer's key; quote it if you mean the text"
     return doubtful_value(text) if "$" in text else None
 
 

@@ -125,7 +125,7 @@ def _in_our_words(error: _Error) -> Iterator[Misfit]:
                 if key not in value:
                     yield Misfit(path, f"it lacks {quoted(key)}", f"write `{key}:`")
         case "minItems" if error.validator_value == 1:
-            yield Misfit(path, "this list is empty", "write one text or more, or remove it")
+            yield Misfit(path, "this list is empty", "write at least one text, or remove it")
         case other:
             keys = [option["required"][0] for option in error.validator_value] if other == "anyOf" else []
             message, hint = _REST.get(str(other), ("this does not fit the schema", "see `reconciler schema`"))
@@ -141,8 +141,8 @@ def _unknown(path: KeyPath, value: Mapping[str, Tree], known: Mapping[str, Tree]
 
 _REST = {
     "minLength": ("this is empty", "write a text, or remove it"),
-    "minItems": ("this is too short", "write two texts or more"),
-    "anyOf": ("the file has none of {}", "declare customers: {} if none is wanted"),
+    "minItems": ("this is too short", "write at least two texts"),
+    "anyOf": ("the file has none of {}", "declare customers: {} if there should be none"),
 }
 
 
@@ -150,7 +150,7 @@ def _not_listed(path: KeyPath, value: Tree, known: list[Tree], *, at_key: bool) 
     """Return what to write instead of a value that a closed list lacks."""
     if not isinstance(value, str) or not value:
         return Misfit(path, f"this is {_kind(value)}", f"write one of: {_listed(known)}", at_key)
-    return Misfit(path, f"{quoted(value)} is not known here", _known(value, [str(one) for one in known]), at_key)
+    return Misfit(path, f"{quoted(value)} is not valid here", _known(value, [str(one) for one in known]), at_key)
 
 
 def _wrong_type(path: KeyPath, value: object, expected: str | list[str], known: str) -> Misfit:
@@ -162,7 +162,7 @@ def _wrong_type(path: KeyPath, value: object, expected: str | list[str], known: 
     if isinstance(value, bool) and "string" in wanted:
         hint = f'quote it if you mean the text: "{str(value).lower()}"'
     elif value is None and "object" in wanted:
-        hint = "write {} if it is to be empty"
+        hint = "write {} if it should be empty"
     elif known and (value is None or "object" in wanted):
         hint = known
     return Misfit(path, f"this is {_kind(value)}", hint)

@@ -421,7 +421,7 @@ def _no_faults(emulator: Emulator, _: Mapping[str, str]) -> None:
 def _reset_form(emulator: Emulator, fields: Mapping[str, str]) -> None:
     """Begin anew, where it was meant."""
     if fields.get("sure") != "yes":
-        raise ValueError("tick the box: every customer would be gone")
+        raise ValueError("check the box: this deletes every customer")
     control(emulator, Call("POST", f"{CONTROL}reset"))
 
 

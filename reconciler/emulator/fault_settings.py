@@ -47,7 +47,9 @@ def read_odds(values: Mapping[str, object]) -> Odds:
         elif name in _DEFAULTS:
             amounts[name] = _amount(name, value)
         else:
-            raise ValueError(f"{name!r} is no fault; there are {', '.join((*Fault, *_NEXT, *_DEFAULTS, 'seed'))}")
+            raise ValueError(
+                f"{name!r} is not a fault; the faults are {', '.join((*Fault, *_NEXT, *_DEFAULTS, 'seed'))}"
+            )
     return Odds(tuple(strikes), seed, Amounts(**amounts))
 
 

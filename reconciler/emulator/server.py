@@ -100,7 +100,7 @@ async def _wait(clock: Clock, wait_s: float, timeout_s: float | None) -> None:
         raise httpx.ReadTimeout("the emulator answered too late")
 
 
-_MISDIRECTED = "the emulator listens on this machine, and answers to localhost and 127.0.0.1 alone"
+_MISDIRECTED = "the emulator listens on this machine, and answers only to localhost and 127.0.0.1"
 
 CONNECTION = "connection"
 """Under this name `server` leaves each connection's transport in the state of its requests."""

@@ -93,7 +93,7 @@ def _moment(text: object) -> int:
     try:
         return (datetime.fromisoformat(str(text)) - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, TypeError) as exc:
-        raise ValueError("created_at is not a moment in RFC 3339") from exc
+        raise ValueError("created_at is not a time in RFC 3339") from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,4 +194,4 @@ class EmptyLedger:
 
     def _absent(self) -> LedgerFailed:
         """Return that there is no ledger."""
-        return LedgerFailed(f"{visible(self.path)}: there is no ledger here", "an apply makes one")
+        return LedgerFailed(f"{visible(self.path)}: there is no ledger here", "the first apply creates one")

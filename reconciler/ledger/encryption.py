@@ -47,7 +47,7 @@ PLAIN = "none"
 _MARK = "sealed:1:"
 _NONCE_BYTES = 12
 _NAME_DIGITS = 8
-_KEYS = "give the key in RECONCILER_STATE_KEY, or in the file that RECONCILER_STATE_KEY_FILE names"
+_KEYS = "set the key in RECONCILER_STATE_KEY, or in the file that RECONCILER_STATE_KEY_FILE names"
 _MAKE = "a key is 32 random bytes in Base64, as `openssl rand -base64 32` prints; commas or spaces separate several"
 
 
@@ -89,16 +89,16 @@ class Cipher:
         name, _, body = text.removeprefix(_MARK).partition(":")
         key = self._opens.get(name)
         if key is None:
-            raise LedgerFailed(f"the ledger is encrypted with the key {name}, which was not given", _KEYS)
+            raise LedgerFailed(f"the ledger is encrypted with the key {name}, which is not set", _KEYS)
         try:
             raw = base64.b64decode(body, validate=True)
             if base64.b64encode(raw).decode() != body:
-                raise ValueError("the bits that Base64 leaves unused differ")  # noqa: TRY301 - as what it raises itself
+                raise ValueError("its unused Base64 bits are not zero")  # noqa: TRY301 - as what it raises itself
             opened: bytes = key.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode())
             return opened.decode("utf-8", "surrogatepass")
         except (binascii.Error, ValueError, _refused()) as error:
             raise LedgerFailed(
-                "an encrypted value of the ledger was altered, or moved from another customer or environment",
+                "an encrypted value in the ledger was altered, or moved from another customer or environment",
                 "restore a copy of it",
             ) from error
 
@@ -343,9 +343,9 @@ class SealedLedger:
         """Raise LedgerFailed where a row that is not sealed is refused."""
         if self.cipher.seals and not self.plain_too:
             raise LedgerFailed(
-                f"the ledger is encrypted, and what it holds of {visible(of)!r} is not: it was not encrypted yet, or "
-                "something else has written it",
-                "where the key is new, encrypt all of it with `reconciler state rekey`; else restore a copy",
+                f"the ledger is encrypted, but its data for {visible(of)!r} is not: it was never encrypted, or "
+                "something else wrote it",
+                "if the key is new, encrypt the whole ledger with `reconciler state rekey`; otherwise restore a copy",
             )
 
     def _of_binding(self, row: Binding) -> str:

@@ -51,7 +51,7 @@ _KINDS: Mapping[str, str] = {
     "protected": "bool",
     "applied_hash": "hex",
 }
-_WHOLE = "use a file as `reconciler state pull` wrote it"
+_WHOLE = "use the unchanged output of `reconciler state pull`"
 
 
 def to_lines(copy: Copy) -> Iterator[str]:
@@ -86,7 +86,7 @@ def read_copy(name: str, text: bytes) -> Copy:
     last = _document(end)
     digest = hashlib.sha256(b"".join(lines)).hexdigest()
     if last != {"rows": len(lines) - 1, "sha256": digest} or not lines:
-        message = "it was cut short or changed: its last line does not say what stands before it"
+        message = "it was cut short or changed: its last line does not match the lines before it"
         raise Invalid([Problem(Source(name), "", message, _WHOLE)])
     head = _document(lines[0])
     if isinstance(head, dict) and isinstance(head.get("reconciler_ledger"), int) and head["reconciler_ledger"] > FORMAT:
@@ -99,7 +99,7 @@ def read_copy(name: str, text: bytes) -> Copy:
         try:
             writes.append(_write(_document(line)))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, LedgerFailed):
-            problems.append(Problem(Source(name, number), "", "this is no row of a ledger", _WHOLE))
+            problems.append(Problem(Source(name, number), "", "this is not a row of a ledger", _WHOLE))
     problems += _doubles(name, writes)
     if problems:
         raise Invalid(problems)
@@ -256,5 +256,5 @@ def _doubles(name: str, writes: list[Write]) -> Iterator[Problem]:
                 keys = [(type(write).__name__, "")]
         for key in keys:
             if key in seen:
-                yield Problem(Source(name), "", f"the {key[0]} {key[1]!r} stands in it twice", _WHOLE)
+                yield Problem(Source(name), "", f"the {key[0]} {key[1]!r} is in it twice", _WHOLE)
             seen.add(key)

@@ -254,7 +254,7 @@ def _open(name: str, folder: Path | None, otherwise: Path | None) -> tuple[int, 
             why = f"{visible(str(place))}: {visible(error.strerror or type(error).__name__)}"
     raise LedgerFailed(
         f"the lock of this account cannot be written: {why}",
-        "make the user's state folder writable, or point XDG_STATE_HOME at one that is",
+        "make the user's state folder writable, or set XDG_STATE_HOME to one that is",
     )
 
 
@@ -265,7 +265,7 @@ async def _wait(descriptor: int, file: Path, clock: Clock, until: float, what: s
         if wait_s <= 0:
             raise Locked(
                 f"another run on this {what} holds the lock: {_read(file)}",
-                "wait for it to end, or let --lock-timeout do so; its death would free the lock",
+                "wait for it to end, or use --lock-timeout; the lock ends with its process",
             )
         await clock.sleep(wait_s)
 
@@ -285,7 +285,7 @@ def try_lock(descriptor: int) -> bool:
     except OSError as error:
         raise LedgerFailed(
             f"the lock of this account cannot be taken: {visible(error.strerror or type(error).__name__)}",
-            "point XDG_STATE_HOME at a folder on a local disk",
+            "set XDG_STATE_HOME to a folder on a local disk",
         ) from error
     return True
 

@@ -206,7 +206,7 @@ def open_ledger(
             step=step,
         )
     if not url_or_path or "\0" in url_or_path:
-        raise LedgerFailed(f"{visible(url_or_path)!r} is no path for a ledger", _ELSEWHERE)
+        raise LedgerFailed(f"{visible(url_or_path)!r} is not a path for a ledger", _ELSEWHERE)
     path = Path(url_or_path)
     if not writable:
         return read_sqlite(path, environment=environment, base_url=base_url)
@@ -301,7 +301,7 @@ def _is_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     if 0 < found.st_size < _SMALLEST:  # SQLite takes a file of one byte for an empty one, and writes over it
-        raise LedgerFailed(f"{visible(str(path))}: this file is no ledger", f"move it away, or {_ELSEWHERE}")
+        raise LedgerFailed(f"{visible(str(path))}: this file is not a ledger", f"move it away, or {_ELSEWHERE}")
     if stat.S_ISREG(found.st_mode):
         return True
     what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"

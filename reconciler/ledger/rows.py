@@ -292,7 +292,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - of a row
     """Return a text of a row; TypeError for any other value."""
     if isinstance(value, str):
         return value
-    raise TypeError("a value is no text")
+    raise TypeError("a value is not a text")
 
 
 def _seen_user(email: Any, fields: Any, applied: Any) -> SeenUser:  # noqa: ANN401 - JSON
@@ -454,7 +454,7 @@ def _run_row(run: Run) -> Row:
 def _flag(stored: int | None) -> bool | None:
     """Return a stored truth value, None where it is not known; ValueError for what is none."""
     if stored not in (None, 0, 1):
-        raise ValueError("a value is no truth value")
+        raise ValueError("a value is not a truth value")
     return None if stored is None else bool(stored)
 
 

@@ -39,7 +39,7 @@ def make_durable(connection: sqlite3.Connection, path: Path, *, network: Callabl
     if _set(connection, *_ROLLBACK):
         return
     raise LedgerFailed(
-        f"{visible(str(path))}: SQLite will not make commits durable here",
+        f"{visible(str(path))}: SQLite cannot make commits durable here",
         "put the ledger on a local disk, with `state:` or RECONCILER_STATE",
     )
 
@@ -93,10 +93,13 @@ def _set(connection: sqlite3.Connection, journal: str, synchronous: int) -> bool
 _ELSEWHERE = "or name another file in `state:` or RECONCILER_STATE"
 _CORRUPT = (
     "it is damaged",
-    "restore a copy of it, or move it away: planning works without, but archives nothing that has left the YAML",
+    (
+        "restore a copy of it, or move it away: planning works without it, "
+        "but archives nothing that you removed from the files"
+    ),
 )
-_UNREADABLE = ("it cannot be read or written", f"check that the file and its folder may be written, {_ELSEWHERE}")
-_BUSY = ("another process is writing to it", "try again when that has ended")
+_UNREADABLE = ("it cannot be read or written", f"check that the file and its folder can be written, {_ELSEWHERE}")
+_BUSY = ("another process is writing to it", "try again when it has finished")
 
 # By SQLite's primary result code (https://www.sqlite.org/rescode.html).
 _TOLD = {
@@ -109,10 +112,10 @@ _TOLD = {
     sqlite3.SQLITE_AUTH: _UNREADABLE,
     sqlite3.SQLITE_IOERR: ("the disk failed to read or write it", f"check the disk, {_ELSEWHERE}"),
     sqlite3.SQLITE_CORRUPT: _CORRUPT,
-    sqlite3.SQLITE_NOTADB: ("this file is no ledger", f"move it away, {_ELSEWHERE}"),
+    sqlite3.SQLITE_NOTADB: ("this file is not a ledger", f"move it away, {_ELSEWHERE}"),
     sqlite3.SQLITE_CONSTRAINT: (
         "two keys would be bound to one customer, or a row lacks a value; nothing of this step was written",
-        "this is a fault of this program: please report it",
+        "this is a bug in Reconciler: please report it",
     ),
 }
 
@@ -128,7 +131,7 @@ def ledger_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        what, now = _TOLD.get(primary(error), ("it cannot be used", "see whether it is whole"))
+        what, now = _TOLD.get(primary(error), ("it cannot be used", "check that the file is complete"))
         raise LedgerFailed(f"{visible(str(path))}: {what}", now) from error
     except UnicodeDecodeError as error:
         # A text that is none, or SQLite's words about one.
@@ -137,11 +140,11 @@ def ledger_errors(path: Path | str) -> Iterator[None]:
         raise LedgerFailed(
             f"{visible(str(path))}: a text holds half a character (a lone surrogate) and cannot be stored; "
             "nothing of this step was written",
-            "correct the value that holds it",
+            "correct that value",
         ) from error
     except OSError as error:
         why = visible(error.strerror or type(error).__name__)
-        raise LedgerFailed(f"{visible(str(path))}: {why}", f"mend the path, {_ELSEWHERE}") from error
+        raise LedgerFailed(f"{visible(str(path))}: {why}", f"correct the path, {_ELSEWHERE}") from error
 
 
 def taken_over(place: str, who: str, since: str) -> TakenOver:
@@ -150,7 +153,7 @@ def taken_over(place: str, who: str, since: str) -> TakenOver:
     by = f": {visible(who)}" if who else ""
     return TakenOver(
         f"{visible(place)}: another run has taken over{when}{by}; this run writes and sends nothing more",
-        "let that one end, then plan again: what this run had sent is settled by then",
+        "wait for that run to end, then plan again: it settles what this run sent",
     )
 
 
@@ -158,7 +161,7 @@ def locked(who: Holder, lease_s: float) -> Locked:
     """Return that another run, `who`, holds the lease of the account, which lasts for `lease_s` without renewal."""
     return Locked(
         f"another run on this account holds the lock: {who}",
-        f"wait for it to end, or let --lock-timeout do so; if it has died, its lock ends after {lease_s:.0f} s",
+        f"wait for it to end, or use --lock-timeout; if it has died, its lock ends after {lease_s:.0f} s",
     )
 
 
@@ -171,7 +174,7 @@ def altered(path: Path | str) -> Iterator[None]:
         raise
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise LedgerFailed(
-            f"{visible(str(path))}: a row cannot be understood; something else has altered the ledger",
+            f"{visible(str(path))}: a row cannot be read, because something else has altered the ledger",
             "restore a copy of it",
         ) from error
 
@@ -233,7 +236,7 @@ def version_of(connection: sqlite3.Connection, path: Path | str, *, known: int) 
         )
     if others:
         raise LedgerFailed(
-            f"{visible(str(path))}: this ledger holds triggers, views or virtual tables, which no version makes; "
+            f"{visible(str(path))}: this ledger contains triggers, views or virtual tables, so "
             "something else has altered it",
             "restore a copy of it",
         )
@@ -351,7 +354,7 @@ def refuse_anothers(connection: sqlite3.Connection, path: Path | str, environmen
         raise Refused(
             f"{visible(str(path))}: this is the ledger of environment {visible(row[0])!r} at "
             f"{visible(row[1])}, not of {visible(environment)!r} at {visible(base_url)}",
-            "each environment has its own: name another one in `state:` or RECONCILER_STATE",
+            "each environment has its own ledger: name another one in `state:` or RECONCILER_STATE",
         )
 
 

@@ -194,7 +194,7 @@ def keep(customers: dict[CustomerId, LiveCustomer], customer: LiveCustomer) -> N
         raise Incomplete(
             f"the list holds {customer.id} twice, with the external_ids {former.external_id!r} and "
             f"{customer.external_id!r}; nothing was sent",
-            "someone may be changing it now: plan again later, and tell the API's support if it stays so",
+            "someone may be changing it now: plan again later; if it happens again, contact the API's support",
         )
     customers[customer.id] = customer
 
@@ -262,10 +262,7 @@ class ListReader:
         for row in rows:
             customer = wire.read_customer(row, self.keep)
             if customer is None:
-                raise NotTheApi(
-                    f"GET {wire.CUSTOMERS}: a customer in the list has no id, or none that can be sent; check the base "
-                    "URL"
-                )
+                raise NotTheApi(f"GET {wire.CUSTOMERS}: a customer in the list has no usable id; check the base URL")
             if within is not None and not within.holds(customer.created_at):
                 raise StrayError
             if customers.setdefault(customer.id, customer) is not customer:

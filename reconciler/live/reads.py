@@ -172,8 +172,8 @@ def narrow(read: Seek) -> tuple[tuple[str, str], ...]:
     created_s = from_rfc3339(read.created_at)
     if created_s is None:
         raise Incomplete(
-            f"{wire.customer_path(read.id)} is not listed, and cannot be sought without a created_at",
-            "if it is gone for good, forget it with `state rm`",
+            f"{wire.customer_path(read.id)} is not listed, and cannot be looked for without a created_at",
+            "if it no longer exists, remove it with `state rm`",
         )
     return Range(created_s - SEEK_S, created_s + SEEK_S).query()
 
@@ -209,11 +209,11 @@ async def _users(client: ApiClient, customer: CustomerId, page_limit: int) -> tu
                 elif wire.without_email(row):
                     unaddressed += 1
                 else:
-                    raise NotTheApi(f"GET {path}: what is listed is no user; check the base URL")
+                    raise NotTheApi(f"GET {path}: the list contains something that is not a user; check the base URL")
     except NotFound:
         return None, 0
     if unaddressed and not users:
-        raise NotTheApi(f"GET {path}: no user in the list has an e-mail; check the base URL")
+        raise NotTheApi(f"GET {path}: no user in the list has an email; check the base URL")
     return tuple(users.values()), unaddressed
 
 
@@ -226,7 +226,7 @@ async def _count_payment_methods(client: ApiClient, customer: CustomerId) -> int
         return 0
     rows = body.get("data", body) if isinstance(body, dict) else body
     if not isinstance(rows, list | None) or body is None:
-        raise NotTheApi(f"{request.name}: the reply is no list of payment methods; check the base URL")
+        raise NotTheApi(f"{request.name}: the reply is not a list of payment methods; check the base URL")
     return len(rows or ())
 
 

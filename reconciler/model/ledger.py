@@ -31,7 +31,7 @@ class BindingState(StrEnum):
     How the ledger holds a bound customer.
 
     `archived`: this tool archived it. `absent`: it was active, and then it was neither listed nor found,
-    or only a get still knew it: archived elsewhere, hidden or gone.
+    or only a get still knew it: archived outside Reconciler, hidden or gone.
     """
 
     ACTIVE = "active"
@@ -232,7 +232,7 @@ def texts_of(decoded: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Return a stored object whose values are texts and nulls; TypeError or AttributeError for anything else."""
     for value in decoded.values():
         if value is not None and type(value) is not str:
-            raise TypeError("a value is no text")
+            raise TypeError("a value is not a text")
     texts: dict[str, Any] = decoded
     return texts
 
@@ -241,14 +241,14 @@ def _text(value: Any) -> str:  # noqa: ANN401 - JSON
     """Return a text of a stored row; TypeError for any other value."""
     if type(value) is str:
         return value
-    raise TypeError("a value is no text")
+    raise TypeError("a value is not a text")
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - JSON
     """Return a number of a stored row; TypeError for any other value."""
     if type(value) in (int, float):
         return float(value)
-    raise TypeError("a value is no number")
+    raise TypeError("a value is not a number")
 
 
 def _pair(one: Any, other: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON

@@ -497,7 +497,7 @@ class Diagnosis:
 
 def skipped(check: Check, why: str) -> Finding:
     """Return that a check could not be made."""
-    return Finding(check, Verdict.SKIPPED, f"not looked at: {why}")
+    return Finding(check, Verdict.SKIPPED, f"not checked: {why}")
 
 
 PROBES = "(probe)"

@@ -106,7 +106,7 @@ def sent_again(change: Change, records: Records, sender: Sender) -> Iterator[Put
             yield PutIntent(replace(intent, status=Status.FAILED, ending=ending, closed_at=sender.client.server_now()))
 
 
-_STATE_RM = "if it is gone for good, `reconciler state rm` forgets the binding"
+_STATE_RM = "if it no longer exists, `reconciler state rm` removes the binding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +253,12 @@ def _check_create(call: DirectRequest, records: Records) -> None:
     row = records.bindings.get(key)
     if row is not None:
         raise Refused(
-            f"{key}: the ledger binds it to {row.id}, so that a second one would be a duplicate; nothing was sent",
+            f"{key}: the ledger binds it to {row.id}, so a second one would be a duplicate; nothing was sent",
             _STATE_RM,
         )
     if any(one.action is Action.CREATE and one.binds and one.address.external_id == key for one in records.intents):
         raise Refused(
-            f"{key}: whether an earlier run created it is in doubt; nothing was sent", "`reconciler apply` settles it"
+            f"{key}: an earlier run may have created it; nothing was sent", "run `reconciler apply` to settle it"
         )
 
 
@@ -270,15 +270,15 @@ async def _check_absent(client: ApiClient, key: str, records: Records, terms: Te
     while True:
         holder = next((one.id for one in live.listed.values() if one.external_id == key), None)
         if holder is not None:
-            raise Refused(f"{key}: {holder} has this external_id already; nothing was sent", unchecked)
+            raise Refused(f"{key}: {holder} already has this external_id; nothing was sent", unchecked)
         unproven = bool(Proof(live, records, {}, lag_s).unproven((key,)))
         reads = reads_for(live, learned, again=unproven)
         if not reads:
             return
         if unproven and live.listings >= LISTINGS:
             raise Refused(
-                f"{key}: {live.listings} listings of the account in a row held different customers, so that it may be "
-                "in use; nothing was sent",
+                f"{key}: {live.listings} listings of the account in a row had different customers, so the "
+                "external_id may be in use; nothing was sent",
                 f"try again at a quieter time; {unchecked}",
             )
         live = await reading.answer(client, live, reads, page_limit=live.page_limit or learned.page_limit or PAGE)
@@ -300,6 +300,6 @@ async def _check_protected(reads: SingleReads, customer: CustomerId, binding: Bi
         names = [live.external_id] if live is not None and live.external_id else []
     if (binding is not None and binding.protected) or protecting(terms.protect)(*names):
         raise Refused(
-            f"{names[0] if names else customer}: it is protected, and never archived by this tool; nothing was sent",
-            "lift it: `protect: false` and an apply, `reconciler state unprotect`, or `policy.protect`",
+            f"{names[0] if names else customer}: it is protected, and never archived by Reconciler; nothing was sent",
+            "end the protection: apply `protect: false`, run `reconciler state unprotect`, or change `policy.protect`",
         )

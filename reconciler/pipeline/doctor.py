@@ -71,9 +71,9 @@ AGREES_S = 2.0
 
 _SCOPE = re.compile(r"[a-z_-]{1,40}:(read|write)")
 _MENDS: Mapping[Stage, str] = {
-    Stage.NAME: "check the base URL and this machine's DNS; where only a proxy knows names, set HTTPS_PROXY",
-    Stage.CONNECTION: "check the network, a firewall, the base URL, HTTPS_PROXY",
-    Stage.TLS: "behind a proxy with an authority of its own, name that authority's file in SSL_CERT_FILE",
+    Stage.NAME: "check the base URL and this machine's DNS; if only a proxy can resolve names, set HTTPS_PROXY",
+    Stage.CONNECTION: "check the network, the firewall, the base URL and HTTPS_PROXY",
+    Stage.TLS: "behind a proxy with its own certificate authority, set SSL_CERT_FILE to its file",
     Stage.PROXY: "check HTTPS_PROXY, its user and password, and whether NO_PROXY should name the host",
     Stage.ANSWER: "check the base URL (it ends without /v1); if it is right, try again later",
 }
@@ -155,7 +155,7 @@ def credentials(made: Contact, key: str) -> Finding:
     match made.failure:
         case Forbidden():
             facts |= {"status": made.failure.status}
-            mend = "check the client id and the secret; production and demo have keys of their own, which are made in "
+            mend = "check the client id and the secret; production and demo have separate keys; create them in "
             mend += "the Partner Dashboard, Team Preferences, API Keys"
             return Finding(Check.CREDENTIALS, Verdict.WRONG, _first_part(made.failure), mend, facts)
         case Throttled() | Rejected():
@@ -163,7 +163,7 @@ def credentials(made: Contact, key: str) -> Finding:
             mend = "try again in a minute; other programs may use the key"
             return Finding(Check.CREDENTIALS, Verdict.WARNING, f"no token yet: {made.failure.message}", mend, facts)
         case _:
-            return replace(skipped(Check.CREDENTIALS, "they are given, and the API was not reached"), facts=facts)
+            return replace(skipped(Check.CREDENTIALS, "they are set, but the API was not reached"), facts=facts)
 
 
 def scopes(made: Contact) -> Finding:
@@ -176,15 +176,15 @@ def scopes(made: Contact) -> Finding:
         mend = "give the key the scope customers:read in the Partner Dashboard, Team Preferences, API Keys"
         return Finding(Check.SCOPES, Verdict.WRONG, _first_part(made.failure), mend, facts)
     if made.failure is not None:
-        said = f"the list of customers did not come: {made.failure.message}"
+        said = f"the customers could not be listed: {made.failure.message}"
         verdict = Verdict.WARNING if isinstance(made.failure, Throttled) else Verdict.WRONG
         return Finding(Check.SCOPES, verdict, said, made.failure.hint or "try again later", facts)
     if known and not any(scope.endswith(":write") for scope in known):
-        said = f"the key may read only ({' '.join(known)}): plan and drift work, apply will be refused"
+        said = f"the key can only read ({' '.join(known)}): plan and drift work, but apply will be refused"
         mend = "for apply, give it customers:write in the Partner Dashboard, Team Preferences, API Keys"
         return Finding(Check.SCOPES, Verdict.WARNING, said, mend, facts)
-    more = f"; the token says: {' '.join(known)}" if known else "; whether it may write, only a write tells"
-    return Finding(Check.SCOPES, Verdict.OK, f"the key may read customers{more}", facts=facts)
+    more = f"; the token says: {' '.join(known)}" if known else "; only a write shows whether it can write"
+    return Finding(Check.SCOPES, Verdict.OK, f"the key can read customers{more}", facts=facts)
 
 
 def clock_of(made: Contact) -> Finding:
@@ -194,14 +194,14 @@ def clock_of(made: Contact) -> Finding:
     if not made.requests or (made.failure is not None and not answered(made)):
         return skipped(Check.CLOCK, "the API was not reached")
     if ahead_s is None:
-        said = "the server's replies have no Date, so its clock is not known: this machine's is used"
-        return Finding(Check.CLOCK, Verdict.WARNING, said, "see that this machine's clock is set by NTP", facts)
+        said = "the server's replies have no Date, so its clock is unknown; this machine's clock is used"
+        return Finding(Check.CLOCK, Verdict.WARNING, said, "make sure that NTP sets this machine's clock", facts)
     if abs(ahead_s) <= AGREES_S:
-        said = "this machine's clock agrees with the server's, as far as whole seconds tell"
+        said = "this machine's clock agrees with the server's to the second"
         return Finding(Check.CLOCK, Verdict.OK, said, facts=facts)
     side = "behind" if ahead_s > 0 else "ahead of"
-    said = f"this machine's clock is {duration(abs(ahead_s))} {side} the server's; runs go by the server's"
-    mend = "set it by NTP: the history's times and a certificate's dates go by this machine's"
+    said = f"this machine's clock is {duration(abs(ahead_s))} {side} the server's; runs use the server's"
+    mend = "set it with NTP: times in the history and certificate checks use this machine's clock"
     return Finding(Check.CLOCK, Verdict.WARNING, said, mend, facts)
 
 
@@ -262,7 +262,7 @@ def project(settings_of: Callable[[], Settings]) -> tuple[Settings | None, Envir
     except (ReconcilerError, OSError) as error:
         return settings, None, _project_wrong(error)
     facts = {"file": bool(settings.names), "environments": len(settings.names), "disposable": environment.disposable}
-    source = f"project {settings.project}" if settings.names else "no project file: by options and variables"
+    source = f"project {settings.project}" if settings.names else "no project file; options and variables are used"
     return (
         settings,
         environment,
@@ -371,7 +371,7 @@ def _kept_safe(environment: Environment, found: Finding) -> Finding:
         return found
     if not mode & 0o077:
         return found
-    said = f"{found.said}; the file of its secret may be read by others ({mode:o})"
+    said = f"{found.said}; others can read the file with its secret ({mode:o})"
     return replace(
         found, verdict=Verdict.WARNING, said=said, mend=f"chmod 600 {file}", facts={**found.facts, "private": False}
     )
@@ -425,9 +425,10 @@ async def probe(
     session = ProbeSession(sender, clock, key_of(run), run.id[:_MARK_CHARS])
     stopped = await probe_run.run(session, tell)
     answers = tuple(
-        session.answers.get(one) or ProbeAnswer(one, "", "the probe did not come to it") for one in ProbeQuestion
+        session.answers.get(one) or ProbeAnswer(one, "", ("the probe stopped before this question"))
+        for one in ProbeQuestion
     )
-    known = probed(ledger.records().learned, answers, f"by a probe that began at {run.started_at}")
+    known = probed(ledger.records().learned, answers, f"by a probe that started at {run.started_at}")
     left_active = any(one.active for one in session.made)
     outcome = "interrupted" if sender.interrupted else "stopped" if stopped or left_active else "done"
     done = finished_run(run, clock, outcome, requests=client.requests, changes=done_in(ledger.intents(run.id)))
@@ -454,7 +455,7 @@ async def _cleaned(
         intents = ledger.intents(run.id)
         wait_s = earlier.wait_s(intents, sender.client.server_now(), lag_s)
         if wait_s:
-            tell(f"waiting {wait_s:.0f} s: what a probe left that was killed may still come to be seen")
+            tell(f"waiting {wait_s:.0f} s: the result of a probe that was killed may not be visible yet")
             await sender.pause(wait_s + 1.0)
         if sender.stopped:
             break

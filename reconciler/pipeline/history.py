@@ -42,9 +42,9 @@ def named_run(ledger: Ledger, name: str) -> Run:
     hint = "`reconciler history` lists the runs"
     found = [run for run in runs if run.id == name] or [run for run in runs if name and run.id.startswith(name)]
     if not found:
-        raise ReconcilerError(f"{name!r}: the ledger holds no such run", hint)
+        raise ReconcilerError(f"{name!r}: the ledger has no such run", hint)
     if len(found) > 1:
-        raise ReconcilerError(f"{name!r}: {len(found)} runs begin so", f"give more letters of the id; {hint}")
+        raise ReconcilerError(f"{name!r}: {len(found)} runs begin like this", f"use more characters of the id; {hint}")
     if len(name) < min(LEAST, len(found[0].id)):
         raise ReconcilerError(f"{name!r}: this is too short for a run's id", f"give {LEAST} letters at least; {hint}")
     return found[0]
@@ -59,13 +59,13 @@ def undoable(run: Run) -> Run:
     """Return `run`; Refused where it was a probe, or the values that it changed were removed from the history."""
     if run.command == PROBING:
         raise Refused(
-            f"run {run.id}: it was a probe: what it made it archived, and there is nothing to undo",
+            f"run {run.id}: it was a probe, which archived what it created; there is nothing to undo",
             "`reconciler history` lists the runs",
         )
     if run.pruned_at:
         raise Refused(
-            f"run {run.id}: its values were removed from the history at {run.pruned_at}: it cannot be undone",
-            "write what is wanted into the files, and apply",
+            f"run {run.id}: its values were removed from the history at {run.pruned_at}: so it cannot be undone",
+            "change the files, and apply",
         )
     return run
 

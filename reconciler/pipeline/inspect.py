@@ -56,7 +56,7 @@ async def reply(client: ApiClient, ledger: Ledger, key: str, pin: CustomerId | N
     if known is None:
         live = await _carrier(client, ledger, key)
         if live is None:
-            raise ReconcilerError(f"{key}: no live customer carries this external_id", "it is compared as it is")
+            raise ReconcilerError(f"{key}: no live customer has this external_id", "it is compared as it is")
         known = live.id
     return (await client.send(get_customer(known))).body
 
@@ -68,8 +68,8 @@ async def _carrier(client: ApiClient, ledger: Ledger, key: str) -> LiveCustomer 
     if len(carriers) > 1:
         ids = ", ".join(customer.id for customer in carriers)
         raise ReconcilerError(
-            f"{key}: {len(carriers)} live customers carry this external_id: {ids}",
-            "say which one is meant with an `id:` line, and archive the other in the dashboard",
+            f"{key}: {len(carriers)} live customers have this external_id: {ids}",
+            "name the right one with an `id:` line, and archive the other in the dashboard",
         )
     return carriers[0] if carriers else None
 

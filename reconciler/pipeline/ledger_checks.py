@@ -65,12 +65,12 @@ def state_of(place: str, storage: Storage, contents: Contents) -> Finding:
         "open_intents": len(records.intents),
         "users_of": len(records.users),
     }
-    said = f"{shown}: no ledger yet; the first apply makes it"
+    said = f"{shown}: no ledger yet; the first apply creates it"
     if meta is not None:
         held = f"{count(len(records.bindings), 'customer')}, {count(len(contents.runs), 'run')}"
         said = f"{shown}: format {storage.format}, lineage {meta.lineage[:8]}, serial {meta.serial}, {held}"
     if not storage.writable:
-        mend = f"make it and its folder writable for apply, or {_ELSEWHERE}; plan and drift need it only to be read"
+        mend = f"make it and its folder writable for apply, or {_ELSEWHERE}; plan and drift only read it"
         return Finding(Check.STATE, Verdict.WRONG, f"{said}; it cannot be written", mend, facts)
     warned = _warned(place, storage, contents)
     if warned is not None:
@@ -81,18 +81,20 @@ def state_of(place: str, storage: Storage, contents: Contents) -> Finding:
 def _warned(place: str, storage: Storage, contents: Contents) -> tuple[str, str] | None:
     """Return what is not as it should be with a ledger that can be used, and what mends it; None for nothing."""
     if not storage.private:
-        return "others on this machine may read it, and it holds personal data", f"chmod 600 {place}"
+        return "others on this machine can read it, and it contains personal data", f"chmod 600 {place}"
     if storage.free_bytes is not None and storage.free_bytes < FEW_BYTES:
         return f"its disk has {storage.free_bytes // _MIB} MiB left", "free some space"
     if 0 < storage.format < storage.known:
         said = f"this version writes format {storage.known}"
-        return said, "the next command that writes migrates it, after a copy; older versions cannot read it then"
+        return said, (
+            "the next command that writes migrates it, after saving a copy; older versions can no longer read it then"
+        )
     if unfinished(contents.runs):
-        said = "a probe did not come to its end, and may have left a customer active"
-        return said, "`reconciler doctor --probe` archives what it left before it begins"
+        said = "a probe stopped early, and may have left a customer active"
+        return said, "`reconciler doctor --probe` archives that customer before it starts"
     if contents.records.intents:
-        said = f"{count(len(contents.records.intents), 'change')} of a run in doubt or under way"
-        return said, "`reconciler plan` shows what they did; the next apply settles them"
+        said = f"{count(len(contents.records.intents), 'change')} of a run in doubt or in progress"
+        return said, "`reconciler plan` shows their effect, and the next apply settles them"
     return None
 
 
@@ -113,7 +115,7 @@ def lock(environment: Environment) -> Finding:
     try:
         environment.ref()
     except Invalid:
-        return skipped(Check.LOCK, "it is that of a base URL and a client id, which are not both there")
+        return skipped(Check.LOCK, "it depends on a base URL and a client id, and one of them is missing")
     try:
         holder = holder_now(environment)
         shared = is_shared(environment.state())
@@ -124,14 +126,18 @@ def lock(environment: Environment) -> Finding:
         return Finding(Check.LOCK, Verdict.WRONG, said, getattr(error, "hint", ""), facts)
     facts = {"held": holder is not None, "lease": shared}
     if holder is not None:
-        mend = "wait for it to end, or let --lock-timeout do so"
-        mend += "; if that run is dead, `reconciler state unlock` ends it" if shared else "; it ends with its process"
+        mend = "wait for it to end, or use --lock-timeout"
+        mend += (
+            ("; if that run is dead, `reconciler state unlock` ends the lock")
+            if shared
+            else "; it ends with its process"
+        )
         return Finding(Check.LOCK, Verdict.WARNING, f"it is held: {holder}", mend, facts)
     if not shared and folder is None:
-        mend = "make the user's state folder writable, or point XDG_STATE_HOME at one that is"
-        return Finding(Check.LOCK, Verdict.WRONG, "nobody holds it, and it cannot be taken", mend, facts)
+        mend = "make the user's state folder writable, or set XDG_STATE_HOME to one that is"
+        return Finding(Check.LOCK, Verdict.WRONG, "it is not held, but it cannot be taken", mend, facts)
     where = "a lease of 15 s, beside the ledger" if shared else f"in {folder}"
-    return Finding(Check.LOCK, Verdict.OK, f"nobody holds it ({where})", facts=facts)
+    return Finding(Check.LOCK, Verdict.OK, f"it is not held ({where})", facts=facts)
 
 
 def learned(environment: Environment, known: Learned) -> Finding:
@@ -141,10 +147,10 @@ def learned(environment: Environment, known: Learned) -> Finding:
     gets = known.gets_archived if stated.gets_archived is None else stated.gets_archived
     said = [
         _way(lists, "archived customers are listed", "archived customers are not listed"),
-        _way(gets, "an archived customer answers a get", "an archived customer answers no get"),
+        _way(gets, "a GET returns an archived customer", "a GET does not return an archived customer"),
         f"pages of up to {known.longest_page}" if known.longest_page else "",
         f"{known.empties} empties a field" if known.empties else "",
-        f"a write may stay unseen for {stated.lag_s:g} s (stated)" if stated.lag_s is not None else "",
+        f"a write may be invisible for {stated.lag_s:g} s (stated)" if stated.lag_s is not None else "",
     ]
     answers = answers_of(known.answers)
     if answers:
@@ -165,10 +171,13 @@ def learned(environment: Environment, known: Learned) -> Finding:
     text = "; ".join(filter(None, said))
     wrong = _contradicted(stated, known, answers)
     if wrong:
-        mend = "correct `server:` in the project file, or leave it out: what was learned is then used"
+        mend = "correct `server:` in the project file, or remove it to use what was found out"
         return Finding(Check.LEARNED, Verdict.WARNING, f"{text}{how}; {wrong}", mend, {**facts, "contradicts": True})
     if not text:
-        text = "nothing yet: plan learns how long pages are, the first archive whether archived customers are listed"
+        text = (
+            "nothing yet: plan finds out how long pages are, and the first "
+            "archive whether archived customers are listed"
+        )
     return Finding(Check.LEARNED, Verdict.OK, f"{text}{how}", facts=facts)
 
 

@@ -187,7 +187,7 @@ async def _waited(planned: Planned, patience: Clock, price: Say, *, doubts_s: fl
         return False
     whys: list[str] = []
     if doubts_s:
-        whys.append("an earlier run was cut off in the middle of a create, whose result may only now become visible")
+        whys.append("an earlier run was interrupted during a create, and the result may only now become visible")
     if recent:
         whys.append(said(_RECENT, unverified_parts(recent)))
     # As a line that stays: who looks on has nothing else to look at meanwhile.
@@ -225,8 +225,8 @@ async def _made(
     except OverBudget as failure:
         least = max(reading_requests(records.learned) or 0, client.requests + 1, 2)
         raise OverBudget(
-            f"{failure.message}; the account was not read to its end, and nothing was changed",
-            f"planning takes {least} requests or more, each change one besides",
+            f"{failure.message}; the account was not read completely, and nothing was changed",
+            f"planning takes {least} requests or more, plus one per change",
         ) from failure
 
 

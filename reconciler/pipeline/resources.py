@@ -380,7 +380,7 @@ def end_by_hand(environment: Environment) -> None:
     if not is_shared(environment.state()):
         raise Locked(
             f"the lock is held by a process of this machine: {holder_now(environment) or 'nobody'}",
-            "end that process: its lock ends with it",
+            "end that process to end its lock",
         )
     end_lease(environment.state(), _account(environment))
 

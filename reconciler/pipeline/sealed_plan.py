@@ -45,15 +45,15 @@ def unsealed(text: str, environment: Environment) -> str:
     if document is None:
         if cipher is not None:
             raise Refused(
-                "the plan is not sealed, and a key for sealed plans is given; nothing was sent",
+                "the plan is not sealed, but a key for sealed plans is set; nothing was sent",
                 f"{AGAIN}, with the same key; or unset {_KEYS}",
             )
         return text
     body = document["sealed"]
     if cipher is None:
         raise Refused(
-            f"the plan is sealed with the key {_shown(sealed_by(body))}, and no key is given; nothing was sent",
-            f"give the key in {_KEYS}",
+            f"the plan is sealed with the key {_shown(sealed_by(body))}, and no key is set; nothing was sent",
+            f"set the key in {_KEYS}",
         )
     for name, ours in _names(environment).items():
         if document[name] != ours:
@@ -61,11 +61,11 @@ def unsealed(text: str, environment: Environment) -> str:
             raise Refused(
                 f"the sealed plan is for the {what} {_shown(document[name])}, and this is {visible(ours)}; "
                 "nothing was sent",
-                f"{_NAME_IT.get(name, 'name it with -e')}, or {AGAIN}",
+                f"{_NAME_IT.get(name, 'select it with -e')}, or {AGAIN}",
             )
     if not cipher.has(sealed_by(body)):
         raise Refused(
-            f"the plan is sealed with the key {_shown(sealed_by(body))}, which is not given; nothing was sent",
+            f"the plan is sealed with the key {_shown(sealed_by(body))}, which is not set; nothing was sent",
             f"add the key to {_KEYS}, or {AGAIN}",
         )
     # The rest of the file, its whitespace too, must be exactly what is written here.
@@ -84,10 +84,8 @@ def _cipher(environment: Environment) -> Cipher | None:
         return None
     keys = read_keys(text, "saved plans")
     if None in keys:
-        message = "the key of saved plans is not one: `none` is for the ledger's key alone"
-        raise Invalid(
-            [Problem(Source("RECONCILER_PLAN_KEY"), "", message, "unset it to save plans that are not sealed")]
-        )
+        message = "`none` is not a key for saved plans; it is only for the ledger's key"
+        raise Invalid([Problem(Source("RECONCILER_PLAN_KEY"), "", message, "unset it to save plans unsealed")])
     return Cipher(keys)
 
 

@@ -89,7 +89,7 @@ async def look_at_lists(session: ProbeSession) -> Before:
     many = await _larger(session)
     rows = [one for one in map(read_customer, many.rows) if one is not None]
     order = read.order_of([one.created_at for one in rows])
-    session.answer(ProbeQuestion.ORDER, order, "" if order else "the account has too few customers to tell")
+    session.answer(ProbeQuestion.ORDER, order, "" if order else "the account has too few customers to find out")
     ids = [one.id for one in rows]
     alone = read_customer(first.rows[0]) if first.rows else None
     if alone is None or len(ids) < 2 or ids[0] != alone.id:  # noqa: PLR2004 - the first and the one after it
@@ -103,7 +103,7 @@ async def _narrowed(session: ProbeSession, *, anybody: bool) -> None:
     rows = (await session.page(endpoints.list_customers(PageQuery(limit=1), Filters(created_at_start=start)))).rows
     session.narrows = False if rows else True if anybody else None
     found = {None: "", True: YES, False: NO}[session.narrows]
-    session.answer(ProbeQuestion.NARROWS, found, "" if found else "the account has no customers to tell")
+    session.answer(ProbeQuestion.NARROWS, found, "" if found else "the account has no customers to find out with")
 
 
 async def _larger(session: ProbeSession) -> Page:
@@ -148,7 +148,7 @@ async def wait_until_seen(session: ProbeSession) -> None:
     late = (
         {True: "reads", False: "lists"}[got_s is None or got_s >= _ASK_EVERY_S] if session.lag_s >= _ASK_EVERY_S else ""
     )
-    session.answer(ProbeQuestion.LAG_ON, late, "" if late else "none was late")
+    session.answer(ProbeQuestion.LAG_ON, late, "" if late else "none lagged")
 
 
 async def bounds(session: ProbeSession) -> None:
@@ -164,12 +164,12 @@ async def bounds(session: ProbeSession) -> None:
 async def cursor(session: ProbeSession, before: Before) -> None:
     """Answer what a cursor from before the create leads to after it: one request."""
     if session.answers[ProbeQuestion.ORDER].found != "newest" or not before.more:
-        session.answer(ProbeQuestion.PAGING, "", "only in a list that begins with the newest can one request tell")
+        session.answer(ProbeQuestion.PAGING, "", "one request can show it only in a list that starts with the newest")
         return
     page = await session.page(endpoints.list_customers(PageQuery(limit=1, after=before.cursor)))
     row = read_customer(page.rows[0]) if page.rows else None
     found = {before.first: "offset", before.second: "position"}.get(row.id if row is not None else "", "")
-    session.answer(ProbeQuestion.PAGING, found, "" if found else "others wrote meanwhile")
+    session.answer(ProbeQuestion.PAGING, found, "" if found else "others wrote in the meantime")
 
 
 async def create(session: ProbeSession) -> None:
@@ -203,11 +203,11 @@ def _kept(session: ProbeSession, said: Said, sent: dict[str, str]) -> None:
     session.answer(ProbeQuestion.EXTERNAL_IDS, read.kept_as(session.sent or f"{session.key} ", live.external_id))
     session.answer(ProbeQuestion.PRECISION, read.precision_of(live.created_at) if live.created_at else "")
     unset = read.unset_of(said.body, UNSET)
-    session.answer(ProbeQuestion.UNSET, unset, "" if unset else "the field has a value that nobody gave it")
+    session.answer(ProbeQuestion.UNSET, unset, "" if unset else "the field has a value that was never set")
     extra = read.extra_fields(said.body)
     session.answer(ProbeQuestion.EXTRA_FIELDS, YES if extra else NO, ", ".join(extra))
     found = read.rewrites(sent, live.fields) if sent is CREATED else ""
-    session.answer(ProbeQuestion.REWRITES, found, "" if found else "the values that would tell were refused")
+    session.answer(ProbeQuestion.REWRITES, found, "" if found else "the values that would show it were refused")
 
 
 async def patches(session: ProbeSession) -> None:
@@ -225,8 +225,8 @@ async def patches(session: ProbeSession) -> None:
     for place, (name, value) in enumerate(zip(fields, ("", None), strict=False)):
         emptied[place] = _emptied(name, await session.patch({name: value}))
     found, refused = read.clears(*emptied)
-    session.answer(ProbeQuestion.CLEARS, found, "" if found else "a patch takes too few fields")
-    session.answer(ProbeQuestion.CLEARS_REFUSED, refused, "" if refused else "all that was tried empties")
+    session.answer(ProbeQuestion.CLEARS, found, "" if found else "a patch accepts too few fields")
+    session.answer(ProbeQuestion.CLEARS_REFUSED, refused, "" if refused else "every value that was tried clears it")
 
 
 def _emptied(name: str, said: Said) -> str:
@@ -326,7 +326,7 @@ async def add_users(session: ProbeSession) -> None:
     again = await _create_user(session, email)
     session.answer(ProbeQuestion.USER_UNIQUE, "none" if again.refused is None else "refused", again.words)
     if again.refused is None:
-        session.answer(ProbeQuestion.USER_CASE, "", "a second user with one email is taken anyway")
+        session.answer(ProbeQuestion.USER_CASE, "", "a second user with the same email is accepted anyway")
         return
     lower = await _create_user(session, email.lower())
     session.answer(ProbeQuestion.USER_CASE, "counts" if lower.refused is None else "ignored", lower.words)

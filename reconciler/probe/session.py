@@ -155,7 +155,7 @@ class ProbeSession:
         def bound(reply: Reply) -> tuple[Write, ...]:
             live = read_customer(reply.body)
             if live is None:
-                raise Unanswered(f"POST {CUSTOMERS}: the reply holds no customer; it may have happened")
+                raise Unanswered(f"POST {CUSTOMERS}: the reply has no customer; the create may have happened")
             self.made.append(Made(live, key))
             return (PutBinding(_row(self.made[-1], reply.server_time_s)),)
 
@@ -254,7 +254,7 @@ def _names(key: str) -> Iterator[str]:
 
 def closed(intents: Iterable[Intent], now_s: float) -> list[Intent]:
     """Return the open ones of `intents`, closed: what they did was found by reading, and archived."""
-    message = "a later probe archived what it left"
+    message = "a later probe archived its customers"
     return [
         replace(one, status=Status.FAILED, message=message, closed_at=now_s) for one in intents if one.status is None
     ]

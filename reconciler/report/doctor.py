@@ -26,7 +26,7 @@ _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "red",
 
 def diagnosis_text(found: Diagnosis, *, width: int, color: bool, report: bool = False) -> str:
     """
-    Return a line for each check, its mend below it, and the sum.
+    Return a line for each check, how to fix it below, and the sum.
 
     As a `report` it holds closed words, numbers and versions alone: no path, no host, no name, no key.
     """
@@ -122,7 +122,7 @@ def _finding_lines(found: Diagnosis, *, report: bool) -> Iterator[Line]:
         hang = word_size + name_size + 4
         yield Line((*head, Span(said)), hang=hang)
         if one.mend and not report:
-            yield line(f"mend: {visible(one.mend)}", indent=hang)
+            yield line(f"fix: {visible(one.mend)}", indent=hang)
     yield BLANK
     yield line(_sum(found), "bold")
 
@@ -144,7 +144,7 @@ def _sum(found: Diagnosis) -> str:
     numbers = {verdict: sum(one.verdict is verdict for one in found.findings) for verdict in Verdict}
     parts = [f"{numbers[Verdict.WRONG]} wrong"] if numbers[Verdict.WRONG] else []
     parts += [count(numbers[Verdict.WARNING], "warning")] if numbers[Verdict.WARNING] else []
-    parts += [f"{numbers[Verdict.SKIPPED]} not looked at"] if numbers[Verdict.SKIPPED] else []
+    parts += [f"{numbers[Verdict.SKIPPED]} not checked"] if numbers[Verdict.SKIPPED] else []
     return f"{', '.join(parts) or 'All is well'}."
 
 
@@ -180,11 +180,11 @@ def left_text(
     text = f"It made {count(made, 'customer')}" + ("" if report else f" with the external_id {key}")
     if left:
         which = str(len(left)) if report else ", ".join(left)
-        text += f"; active yet: {which}: the next probe archives what it finds so, or the dashboard does."
+        text += f"; still active: {which}: the next probe archives it, or you can in the dashboard."
     else:
         text += ", archived again." if made else "."
     if cleaned:
-        text += f" {count(cleaned, 'customer')} that an earlier probe had left active were archived first."
+        text += f" {count(cleaned, 'customer')} that an earlier probe left active were archived first."
     return page([BLANK, line(visible(text), hang=0)], width=width, color=color)
 
 

@@ -20,22 +20,22 @@ from reconciler.report.redact import masked, masked_address, masked_blocked
 
 TITLES = {
     DriftKind.CHANGED: "Changed",
-    DriftKind.ARCHIVED: "Archived by somebody else",
-    DriftKind.RESTORED: "Restored by somebody else",
+    DriftKind.ARCHIVED: "Archived by someone else",
+    DriftKind.RESTORED: "Restored by someone else",
     DriftKind.GONE: "Hidden or gone",
-    DriftKind.DUPLICATED: "There more than once",
-    DriftKind.UNMANAGED: "Appeared, and not managed",
+    DriftKind.DUPLICATED: "Duplicated",
+    DriftKind.UNMANAGED: "New and not managed",
 }
-PENDING = "Edits that are not applied yet: no drift"
+PENDING = "Edits that are not applied yet (not drift)"
 IGNORED = "Ignored"
-EXPIRED = "Rules that have ended, and hide nothing"
-BLOCKED = "Blocked, for another reason"
+EXPIRED = "Expired rules, which hide nothing"
+BLOCKED = "Blocked for another reason"
 UNSEEN = "Not observable on this server"
 CAUSES = {
-    Cause.DRIFT: "the live side moved",
-    Cause.BOTH: "the live side and the file moved",
-    Cause.UNKNOWN: "no record of who moved",
-    Cause.CONFIG: "the file moved",
+    Cause.DRIFT: "the account changed",
+    Cause.BOTH: "the account and the file changed",
+    Cause.UNKNOWN: "no record of which side changed",
+    Cause.CONFIG: "the file changed",
 }
 
 
@@ -192,7 +192,7 @@ def message_of(drift: Drift) -> Message:
     """Return the message that tells of `drift`, or that there is none any more."""
     where = visible(drift.environment.name)
     if not drift.findings:
-        return Message(f"No drift any more in {where}", summary(drift))
+        return Message(f"No more drift in {where}", summary(drift))
     keys = [f"- {finding.kind}: {visible(str(masked_address(finding.address)))}" for finding in drift.findings]
     more = [f"- and {len(keys) - _NAMED} more"] if len(keys) > _NAMED else []
     return Message(f"Drift in {where}", "\n".join([summary(drift), *keys[:_NAMED], *more]))

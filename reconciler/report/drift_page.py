@@ -17,7 +17,7 @@ from reconciler.report.messages.plan import unknown_text
 _LOOKS = {DriftKind.ARCHIVED: "bad", DriftKind.GONE: "bad", DriftKind.DUPLICATED: "bad"}
 _KINDS = {kind.value: (TITLES[kind], _LOOKS.get(kind, "warn")) for kind in DriftKind} | {
     "blocked": ("Blocked", "warn"),
-    "expired": ("Rule that has ended", "warn"),
+    "expired": ("Expired rule", "warn"),
     "pending": ("Edit not applied yet", "quiet"),
     "ignored": ("Ignored", "quiet"),
 }

@@ -75,7 +75,7 @@ def _lines(found: Doubles, *, redact: bool) -> Iterator[Line]:
     """Yield the duplicates, the likely twins, and what they come to."""
     yield from _groups(found, redact=redact)
     if found.twins:
-        yield line(f"Likely twins, never archived by this tool ({len(found.twins)})", "bold")
+        yield line(f"Likely duplicates, never archived by Reconciler ({len(found.twins)})", "bold")
         for twins in found.twins[:MOST_GROUPS]:
             yield from _twins(twins, redact=redact)
         left = len(found.twins) - MOST_GROUPS
@@ -123,7 +123,7 @@ def _facts(one: Candidate, *, redact: bool) -> Iterator[str]:
         yield count(one.payment_methods, "payment method")
     if one.users is not None:
         yield count(one.users, "user")
-    yield f"created {visible(one.customer.created_at) or 'nobody knows when'}"
+    yield f"created {visible(one.customer.created_at) or 'at an unknown time'}"
 
 
 def _twins(twins: Twins, *, redact: bool) -> Iterator[Line]:

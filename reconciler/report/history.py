@@ -293,7 +293,7 @@ def _life(life: Life, runs: Mapping[str, Run], intents: Sequence[Intent]) -> Ite
     """Yield what a customer is now, and its changes, each with its time and its run."""
     yield line(visible(life.name), "bold")
     if life.bound is None:
-        yield line("not managed: the ledger binds no customer to this key", indent=2)
+        yield line("not managed: the ledger has no customer for this key", indent=2)
     else:
         key, file = visible(life.bound.external_id), visible(life.bound.source) or "no file"
         state = {BindingState.ABSENT: "not active, and not archived by Reconciler"}
@@ -370,7 +370,7 @@ def why(one: Intent, run: Run | None, entry: Intent | None = None) -> str:
     place, command = _place(one), "" if run is None else visible(_brief(run.command, SHORT))
     match one.reason:
         case None:
-            return "reason not recorded: the run was of an older version"
+            return "no reason recorded: an older version made the run"
         case Reason.ENTRY_GONE:
             was = "" if entry is None else f"; last applied from {_place(entry)}"
             return f"its entry was removed{place and f' from {place}'}{was}"
@@ -379,7 +379,7 @@ def why(one: Intent, run: Run | None, entry: Intent | None = None) -> str:
         case Reason.UNDO if command.startswith("undo "):
             return f"undoes run {command.removeprefix('undo ')}"
         case Reason.OWNED if command == "seed":
-            return "not declared: `seed --reset` archives whatever is not"
+            return "not declared, and `seed --reset` archives such customers"
         case Reason.DIRECT | Reason.DUPLICATE if command:
             return f"{REASONS[one.reason]} ({command})"
         case _:

@@ -17,19 +17,19 @@ from reconciler.report.redact import masked_address, masked_blocked, masked_chan
 
 _WHY = {
     StaleReason.BLOCKED: "{blocked}",
-    StaleReason.CUSTOMER: "it is for another customer now: {id}",
+    StaleReason.CUSTOMER: "it is now for another customer: {id}",
     StaleReason.DECLARED: "it is declared again",
     StaleReason.FIELDS: "changed since the plan was saved: {names}",
-    StaleReason.FORGOTTEN: "`forget:` names it now",
+    StaleReason.FORGOTTEN: "it is now under `forget:`",
     StaleReason.INSTEAD: "{action} is needed instead",
     StaleReason.LEFT_OUT: "--target or --exclude leaves it out",
-    StaleReason.MOVED: "its key is {names} now",
+    StaleReason.MOVED: "its key is now {names}",
     StaleReason.NOT_DECLARED: "no file that was read declares it",
-    StaleReason.NOT_NEEDED: "it is not needed any more",
+    StaleReason.NOT_NEEDED: "it is no longer needed",
     StaleReason.NOT_READ: "the file of its entry was not read: {names}",
-    StaleReason.PAYMENT_METHODS: "it has {methods} now, and not {then} as when the plan was saved",
-    StaleReason.REASON: "its reason is another one now: {why}",
-    StaleReason.UNKNOWN: "the ledger does not know it",
+    StaleReason.PAYMENT_METHODS: "it now has {methods}, and had {then} when the plan was saved",
+    StaleReason.REASON: "its reason is now different: {why}",
+    StaleReason.UNKNOWN: "the ledger does not have it",
     StaleReason.WAITS: "it needs {action} first, which is not in the plan",
 }
 
@@ -66,10 +66,10 @@ _TITLES = {
     Status.DONE: ("Done", "green"),
     Status.SKIPPED: ("Skipped", "yellow"),
     Status.FAILED: ("Failed", "red"),
-    Status.IN_DOUBT: ("In doubt: it may have happened, and the next run finds out", "magenta"),
+    Status.IN_DOUBT: ("In doubt: it may have happened; the next run finds out", "magenta"),
 }
 _ARCHIVE_HINT = (
-    "If the API refuses an archive, do in the dashboard what it asks for, such as closing open invoices, and apply "
+    "If the API refuses an archive, fix the cause in the dashboard, such as open invoices, and apply "
     "again. To leave the customer as it is, remove its entry, put its external_id under `forget:`, and apply."
 )
 

@@ -77,9 +77,9 @@ def _facts(change: Change) -> list[str]:
 def _said(change: Change) -> list[str]:
     """Return on what a change depends."""
     if change.otherwise is not None:
-        return ["If the API does not know it (404), it is created with:"]
+        return ["If the API returns 404, it is created with:"]
     if change.unless_listed:
-        return ["Unless the customer has it already, which its restore will show."]
+        return ["Unless the customer already has it, which the restore will show."]
     return []
 
 

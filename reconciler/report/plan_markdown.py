@@ -89,7 +89,7 @@ def _change(change: Change, *, nested: bool) -> str:
 def _fields(change: Change) -> Iterable[tuple[str, str]]:
     """Yield the lines below a change, each with its sign."""
     if change.otherwise is not None:
-        yield "+", "if the API does not know it (404), it is created with:"
+        yield "+", "if the API returns 404, it is created with:"
     for one in change.fields:
         if change.action is Action.PATCH:
             yield "-", f"{visible(one.name)}: {shown(one.before)}"
@@ -97,7 +97,7 @@ def _fields(change: Change) -> Iterable[tuple[str, str]]:
         elif not _told_already(change, one):
             yield "+", f"{visible(one.name)}: {shown(one.after)}"
     if change.unless_listed:
-        yield "+", "unless the customer has it already, which its restore will show"
+        yield "+", "unless the customer already has it, which the restore will show"
 
 
 def _told_already(change: Change, one: FieldChange) -> bool:

@@ -67,7 +67,7 @@ def again_price(live: Live, rate_per_s: float) -> str:
         return ""
     requests = again_requests(len(live.listed), live.longest_page)
     price = f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
-    return f"listing the account once more, to be sure of who is not there: {price}"
+    return f"listing the account once more, to prove that new customers do not exist: {price}"
 
 
 def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int = 0) -> str:
@@ -82,13 +82,13 @@ def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int
     >>> reading_price(Learned(longest_page=100, listed=5_950), 0, 5.0, alone=2)
     'reading 2 targets alone: about 3 requests, 0.6 s at 5 per second, and not the 61 of the account'
     >>> reading_price(Learned(), 0, 5.0)
-    'reading the account: its size is not known yet'
+    'reading the account: its size is still unknown'
     """
     account = reading_requests(learned)
     if not rate_per_s:
         return ""
     if account is None:
-        return "reading the account: its size is not known yet"
+        return "reading the account: its size is still unknown"
     requests = users + (1 + alone if alone else account)
     price = f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
     if alone:
@@ -100,7 +100,7 @@ TITLES = {
     Action.RESTORE: "Restore",
     Action.PATCH: "Patch",
     Action.CREATE: "Create",
-    Action.CREATE_USER: "Create users of customers that exist",
+    Action.CREATE_USER: "Create users for existing customers",
     Action.ARCHIVE: "Archive",
 }
 
@@ -188,7 +188,7 @@ def limit_way(limit: Exceeded) -> str:
     """
     if limit.flag:
         return f"to allow it once: {limit.flag}"
-    return f"it opens at {limit.opens_at}" if limit.opens_at else "it does not open within two weeks"
+    return f"it opens at {limit.opens_at}" if limit.opens_at else "it does not open in the next two weeks"
 
 
 def users_phrase(plan: Plan) -> str:
@@ -196,7 +196,7 @@ def users_phrase(plan: Plan) -> str:
     users = plan.count(Action.CREATE_USER)
     if not users:
         return ""
-    return f"{count(users, 'user is', 'users are')} created: each probably gets an e-mail from the vendor"
+    return f"{count(users, 'user is', 'users are')} created: each probably gets an email from the vendor"
 
 
 def left_out_phrase(plan: Plan) -> str:
@@ -204,7 +204,7 @@ def left_out_phrase(plan: Plan) -> str:
     if not plan.out_of_scope:
         return ""
     left_out = count(plan.out_of_scope, "managed customer is", "managed customers are")
-    return f"{left_out} left out: of another project, or of a file that was not read now"
+    return f"{left_out} left out: from another project, or from a file that was not read"
 
 
 def cost_phrase(cost: Cost) -> str:
@@ -212,9 +212,9 @@ def cost_phrase(cost: Cost) -> str:
     Return the price in requests and time.
 
     >>> cost_phrase(Cost(12, 3, 5.0))
-    'Cost: 12 requests, 2.4 s at 5/s; 3 more for the token, planning and learning.'
+    'Cost: 12 requests, 2.4 s at 5/s; 3 more for the token and planning.'
     """
-    rest = f"; {cost.overhead} more for the token, planning and learning" if cost.overhead else ""
+    rest = f"; {cost.overhead} more for the token and planning" if cost.overhead else ""
     if not cost.requests:
         return f"Cost: nothing to send{rest}.{_fit(cost)}"
     time = f"{duration(cost.seconds)} at {cost.rate_per_s:g}/s" if cost.rate_per_s else "at no limit"
@@ -267,7 +267,7 @@ def change_lines(change: Change, *, width: int, nested: bool = False) -> Iterato
             yield from _compared(change.fields, width, inner)
         case Action.RESTORE:
             if change.otherwise is not None:
-                yield line("if the API does not know it (404), it is created with:", indent=inner)
+                yield line("if the API returns 404, it is created with:", indent=inner)
                 yield from _valued(change.fields, inner + 2)
         case Action.CREATE:
             yield from _valued(change.fields, inner)
@@ -275,7 +275,7 @@ def change_lines(change: Change, *, width: int, nested: bool = False) -> Iterato
             # Its e-mail stands in its address.
             yield from _valued(tuple(one for one in change.fields if one.name != "email"), inner)
             if change.unless_listed:
-                yield line("unless the customer has it already, which its restore will show", indent=inner)
+                yield line("unless the customer already has it, which the restore will show", indent=inner)
         case Action.ARCHIVE:
             pass
         case _:
@@ -347,7 +347,7 @@ def needed_text(needed: Sequence[Change], *, width: int, color: bool, redact: bo
     """Return the changes that are needed and were not approved, as text of at most `width` columns."""
     shown = [masked_change(one) if redact else one for one in needed[:MOST]]
     lines = (row for one in shown for row in change_lines(one, width=width))
-    title = "Needed since the plan was saved, not approved, so not done"
+    title = "Needed since the plan was saved, not approved, and not made"
     return page(chain([BLANK], _section(title, lines, len(needed), "yellow")), width=width, color=color)
 
 

@@ -110,7 +110,7 @@ def _lines(told: Explanation, width: int) -> Iterator[Line]:
     if told.shelved:
         yield line("Why is it archived?", "bold")
         if told.archived is None:
-            yield line("not recorded: the ledger does not have when this tool archived it, nor why", indent=2)
+            yield line("not recorded: the ledger does not say when or why Reconciler archived it", indent=2)
         else:
             yield from _moved("archived", told.archived)
         yield BLANK
@@ -129,9 +129,9 @@ def _lines(told: Explanation, width: int) -> Iterator[Line]:
     if told.users:
         yield line("Its users", "bold")
         for user in told.users:
-            listed = {None: "live: not asked", True: "live", False: "not live"}[user.listed]
+            listed = {None: "live: not read", True: "live", False: "not live"}[user.listed]
             facts = (
-                f"declared at {user.source}" if user.source else "not declared, so never touched",
+                f"declared at {user.source}" if user.source else "not declared, so never changed",
                 "recorded" if user.recorded else "not recorded",
                 listed,
             )
@@ -275,7 +275,7 @@ def _customer(view: CustomerView, width: int, *, redact: bool) -> Iterator[Line]
             (shown(masked("email", email) if redact else email), *(_user(side, redact=redact) for side in both))
             for email, *both in users
         ]
-        yield from _table(named, ("user", "declared", "live" if view.users is not None else "live (not asked)"), width)
+        yield from _table(named, ("user", "declared", "live" if view.users is not None else "live (not read)"), width)
 
 
 def _facts(view: CustomerView, width: int) -> Iterator[Line]:
@@ -308,7 +308,7 @@ def _live(view: CustomerView) -> str:
     if one is None:
         return "not seen"
     other = one.external_id != view.external_id and f"external_id {shown(one.external_id)}"
-    return _joined((one.id, f"created {one.created_at}", other, one.synced and "synced from elsewhere"))
+    return _joined((one.id, f"created {one.created_at}", other, one.synced and "synced by an integration"))
 
 
 def _recorded(view: CustomerView) -> str:

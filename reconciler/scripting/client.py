@@ -92,7 +92,7 @@ def customer_in(body: object, name: str) -> Customer:
     """Return the customer in a reply to the request called `name`; NotTheApi where it holds none."""
     live = wire.read_customer(body)
     if live is None or not isinstance(body, dict):
-        raise NotTheApi(f"{name}: the reply holds no customer; check the base URL")
+        raise NotTheApi(f"{name}: the reply has no customer; check the base URL")
     return Customer(live.id, live.external_id, live.created_at, live.fields, body)
 
 
@@ -100,7 +100,7 @@ def user_in(body: object, name: str) -> User:
     """Return the user in a reply to the request called `name`; NotTheApi where it holds none."""
     live = wire.read_user(body)
     if live is None or not isinstance(body, dict):
-        raise NotTheApi(f"{name}: the reply holds no user; check the base URL")
+        raise NotTheApi(f"{name}: the reply has no user; check the base URL")
     return User(live.id, live.email, live.fields, body)
 
 
@@ -112,7 +112,7 @@ def id_of(text: str) -> CustomerId:
     'cus_1'
     """
     if not text.strip(". "):
-        raise ValueError(f"{text!r} is no id of the API")
+        raise ValueError(f"{text!r} is not an id of the API")
     return CustomerId(text)
 
 
@@ -131,7 +131,7 @@ def given(fields: Mapping[str, object], known: type[CreateFields | PatchFields])
         if name not in known.__annotations__:
             raise TypeError(f"{name}: the API does not take this field; it takes {', '.join(known.__annotations__)}")
         if not isinstance(value, str) and not (value is None and empties):
-            raise TypeError(f"{name}: a text is wanted, not {value!r}")
+            raise TypeError(f"{name}: expected a text, not {value!r}")
         values[name] = value
     return values
 
@@ -338,7 +338,7 @@ class Client:
         body = (await self._sender.send(request)).body
         rows = body.get("data") if isinstance(body, dict) else body
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise NotTheApi(f"{request.name}: the reply is no list of payment methods; check the base URL")
+            raise NotTheApi(f"{request.name}: the reply is not a list of payment methods; check the base URL")
         return rows
 
     async def get_payment_method(self, customer_id: str, payment_method_id: str) -> dict[str, Any]:
@@ -346,7 +346,7 @@ class Client:
         request = endpoints.get_payment_method(id_of(customer_id), id_of(payment_method_id))
         body = (await self._sender.send(request)).body
         if not isinstance(body, dict):
-            raise NotTheApi(f"{request.name}: the reply is no payment method; check the base URL")
+            raise NotTheApi(f"{request.name}: the reply is not a payment method; check the base URL")
         return body
 
     async def create_customer(self, *, unchecked: bool = False, **fields: Unpack[CreateFields]) -> Customer:

@@ -261,7 +261,9 @@ def _credential(text: str | Problem, what: str) -> str | Problem:
         message = f"the {what} holds {kind} at character {at + 1} of {len(text)}, which no credential has"
         return Problem(Source("environment"), "", message, "copy it again from the Partner Dashboard")
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        return Problem(Source("environment"), "", f"the {what} is in quotes, which are sent too", "remove the quotes")
+        return Problem(
+            Source("environment"), "", (f"the {what} is in quotes, which would be sent too"), "remove the quotes"
+        )
     if not text:
         return Problem(Source("environment"), "", f"the {what} is empty", "set it")
     return text
@@ -294,7 +296,7 @@ _ENDPOINTS: Mapping[str, tuple[str, ...]] = {
 """The variables by which a store's own tools are told where it is, the strongest first."""
 
 _LOCAL_KEY = "local"
-_WHERE_KEYS_ARE = "keys are made in the Partner Dashboard, Team Preferences, API Keys"
+_WHERE_KEYS_ARE = "create one in the Partner Dashboard under Team Preferences, API Keys"
 
 
 def read_access(name: str, values: Values, *, root: Path, cwd: Path) -> Access:
@@ -336,7 +338,7 @@ def _base_url(name: str, values: Values) -> str | Problem:
     if values.project is None or name not in values.project.environments:
         hint = "set AP_ENVIRONMENT to production, demo or local, or set AP_BASE_URL"
         return Problem(Source("AP_ENVIRONMENT"), "", "no environment is named", hint)
-    message, hint = "it has no base_url", "write `base_url:`; only production, demo and local have one of their own"
+    message, hint = "it has no base_url", "write `base_url:`; only production, demo and local have a default"
     return values.project.problem(values.path, message, hint, at_key=True)
 
 
@@ -368,7 +370,7 @@ def _client_secret(name: str, values: Values, *, root: Path, cwd: Path) -> Secre
     """Return the API key's secret, or the file that holds it."""
     text, file = values.text("client_secret", secret=True), values.text("client_secret_file")
     if text is not None and file is not None:
-        error = ValueError("client_secret and client_secret_file are both given; remove one of the two")
+        error = ValueError("client_secret and client_secret_file are both set; remove one of them")
         return values.problem("client_secret_file", error)
     if text is not None:
         return text if isinstance(text, Problem) else Secret(text)

@@ -193,9 +193,9 @@ def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
         return None
     shown = visible(given or os.path.relpath(path, cwd))
     if given is None and path.parent != cwd and _belongs_to_another(path):
-        hint = f"if you trust it, name it: -p {shown}"
+        hint = f"if you trust it, pass -p {shown}"
         raise Invalid([Problem(Source(shown), "", "this project file belongs to another user and is not read", hint)])
-    document, problems = _parsed(path, shown, hint="check the path given with -p")
+    document, problems = _parsed(path, shown, hint="check the path in -p")
     if document.tree is None and problems:
         raise Invalid(problems)
     if not isinstance(document.tree, dict):
@@ -267,10 +267,13 @@ def _literal_secrets(project: ProjectFile) -> list[Problem]:
         tree = environment if isinstance(environment, dict) else {}
         secret, state = tree.get("client_secret"), tree.get("state")
         if isinstance(secret, str) and not names_a_variable(secret):
-            hint = "name it: ${AP_CLIENT_SECRET}, or give client_secret_file; and replace the secret that stood here"
+            hint = (
+                "name it: ${AP_CLIENT_SECRET}, or use client_secret_file; "
+                "and replace the secret, which is no longer safe"
+            )
             problems.append(project.problem(("environments", name, "client_secret"), _NOT_HERE.format("secret"), hint))
         if isinstance(state, str) and has_literal_password(state):
-            hint = "write ${RECONCILER_STATE} and set that variable to the whole URL; and replace the password"
+            hint = "write ${RECONCILER_STATE} set that variable to the whole URL, and replace the password"
             problems.append(project.problem(("environments", name, "state"), _NOT_HERE.format("password"), hint))
     return problems
 
@@ -391,7 +394,7 @@ def read_rules(given: str | None, root: Path, cwd: Path) -> tuple[Rule, ...]:
     if given is None and not path.exists():
         return ()
     shown = visible(given or IGNORE_FILE)
-    document = read_document(path, shown, hint="check the path given with --ignore")
+    document = read_document(path, shown, hint="check the path in --ignore")
     misfits = Shape(schema("drift-ignore")).misfits(document.tree)
     if misfits:
         wrong = [_problem(document, one.path, one.message, one.hint, at_key=one.at_key) for one in misfits]
@@ -409,7 +412,7 @@ def _rule(document: Document, place: int, raw: dict[str, Any]) -> Rule | Problem
     try:
         until = date.fromisoformat(raw["until"])
     except ValueError:
-        return _problem(document, (*path, "until"), "this is no day of the calendar", "write it as 2027-01-31")
+        return _problem(document, (*path, "until"), "this is not a date", "write it like 2027-01-31")
     source = _problem(document, path, "", "").source
     kinds = frozenset(map(DriftKind, raw.get("kinds", ())))
     return Rule(raw["key"], until, raw["reason"], source, kinds, frozenset(raw.get("fields", ())))

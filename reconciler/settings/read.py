@@ -25,7 +25,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
 _DAY_MINUTES = 24 * 60
-_ZONES_ARE = "write one of the IANA database, such as Europe/Berlin"
+_ZONES_ARE = "write a name from the IANA database, such as Europe/Berlin"
 _THIS_MACHINES = "localtime"  # a file beside the zones on many systems: another one on each
 
 
@@ -90,7 +90,7 @@ def _window(values: Values) -> Window:
         values.problems.append(values.problem("from", ValueError("a day ends at 24:00; write 00:00 of the next day")))
     elif opens == closes:
         values.problems.append(
-            values.problem("from", ValueError("it opens when it closes; for a whole day leave both out"))
+            values.problem("from", ValueError("it opens when it closes; for a whole day, leave out both"))
         )
     named = values.texts("days")
     days: frozenset[int] = frozenset()
@@ -170,9 +170,9 @@ class Settings:
             return tuple(map(self._from_root, self.options.files))
         if not self._files:
             name = self._project_file.name if self._project_file else "-f"
-            hint = "say which: -f PATH, or `files: [customers/]` in reconciler.yaml"
+            hint = "pass -f PATH, or write `files: [customers/]` in reconciler.yaml"
             if self._project_file is None:
-                hint += "; `reconciler init` writes a project to begin with"
+                hint += "; `reconciler init` creates a starter project"
             raise Invalid([Problem(Source(name), "", "no customers files are named", hint)])
         return self._files
 
@@ -240,7 +240,7 @@ class Settings:
             return "default"
         name = self._project_file.name if self._project_file else ""
         message = f"there are several environments: {', '.join(self.names)}"
-        raise Invalid([Problem(Source(name), "environments", message, "name one with -e, or with AP_ENVIRONMENT")])
+        raise Invalid([Problem(Source(name), "environments", message, "select one with -e or AP_ENVIRONMENT")])
 
     def _known(self, name: str, given_by: str) -> str:
         """Return `name` where it is an environment's; Invalid, with the nearest, where it is not."""
@@ -251,7 +251,7 @@ class Settings:
         hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
         if not self.names:
             hint += "" if hint.endswith("?") else "."
-            hint += " To name one of your own, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT"
+            hint += " To add one, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT"
         raise Invalid([Problem(Source(given_by), "", f"there is no environment {quoted(name)}", hint)])
 
     def _nameable(self, name: str) -> bool:
@@ -354,6 +354,6 @@ def _equal(values: Values) -> Mapping[str, Mapping[str, str]]:
             ]
             for text in canonical:
                 if members.setdefault(text, canonical[0]) != canonical[0]:
-                    message = f"{quoted(text)} stands in two lists; what means the same stands in one"
+                    message = f"{quoted(text)} is in two lists; put texts that mean the same in one list"
                     values.problems.append(values.problem(name, ValueError(message)))
     return equal

@@ -47,7 +47,7 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
         return variables[match[2]]
 
     if "${" in _VARIABLE.sub("", text):
-        raise ValueError("'${' begins no name of a variable; write ${NAME}, or $${ for the text")
+        raise ValueError("'${' does not begin a variable's name; write ${NAME}, or $${ for the text")
     return _VARIABLE.sub(value, text)
 
 
@@ -79,7 +79,7 @@ def located(text: str) -> str:
     ('state/', './~/state')
     """
     if _SHELL.search(text):
-        raise ValueError(f"{quoted(text)}: nothing replaces a shell's variable here; write the whole path, or ~/…")
+        raise ValueError(f"{quoted(text)}: shell variables are not expanded here; write the whole path, or ~/…")
     return home_for_tilde(text)
 
 
@@ -91,7 +91,7 @@ def home_for_tilde(text: str) -> str:
     try:
         return f"{Path(first).expanduser()}{slash}{rest}"
     except RuntimeError as error:
-        raise ValueError(f"{quoted(first)} is nobody's home folder; write ./{first} for a file of that name") from error
+        raise ValueError(f"{quoted(first)} is not a home folder; write ./{first} for a file with that name") from error
 
 
 def seconds(text: str) -> float:
@@ -139,7 +139,7 @@ def base_url(text: str) -> str:
     except ValueError as error:
         raise ValueError("this is not a URL; write one such as https://api.example") from error
     if parts.username is not None or parts.password is not None:
-        raise ValueError("a base URL holds no user and no password; use client_id and client_secret")
+        raise ValueError("a base URL cannot contain a user or password; use client_id and client_secret")
     if parts.scheme not in ("http", "https") or not host or re.search(r"\s", text.strip()):
         raise ValueError(f"{quoted(text)} is not a base URL; write one such as https://api.example")
     if parts.query or parts.fragment or "?" in text or "#" in text:
@@ -209,7 +209,7 @@ def hosts_of(url: str) -> tuple[str, ...]:
 def check_no_service(url: str) -> None:
     """Raise ValueError where a URL leaves its host to a service file of PostgreSQL."""
     if any(name in ("service", "servicefile") for name, _ in _query(url)):
-        raise ValueError("a service file may name any host; put the whole URL into RECONCILER_STATE")
+        raise ValueError("a service file can name any host; set RECONCILER_STATE to the whole URL")
 
 
 def has_literal_password(written: str) -> bool:
@@ -267,21 +267,21 @@ class Trust:
         >>> Trust().check_variables("${HOME}", secret=False)
         Traceback (most recent call last):
             ...
-        ValueError: a project file may not use the variable HOME; to allow it, set RECONCILER_ALLOWED_VARIABLES=HOME
+        ValueError: a project file cannot use the variable HOME; to allow it, set RECONCILER_ALLOWED_VARIABLES=HOME
         """
         named = dict.fromkeys(variables_in(text))
         for name in named:
             if _KEY.fullmatch(name):
-                message = f"a project file may not use the variable {name}, which is for this program alone"
+                message = f"a project file cannot use the variable {name}, which is only for Reconciler itself"
                 raise ValueError(f"{message}; remove it")
         asked = [name for name in named if name not in self.variables]
         foreign = [name for name in asked if not name.startswith(_OURS)]
         if foreign:
-            message = f"a project file may not use the variable {foreign[0]}"
+            message = f"a project file cannot use the variable {foreign[0]}"
             raise ValueError(f"{message}; to allow it, set {_added(ALLOWED_VARIABLES, self.variables, foreign)}")
         for name in asked:
             if not secret and _SECRET.match(name):
-                message = f"the variable {name} holds a secret, by its name, and this value is shown"
+                message = f"the variable {name} holds a secret, judging by its name, and this value is printed"
                 raise ValueError(f"{message}; use it in client_secret or as the password in state, or rename it")
 
     def check_hosts(self, hosts: Iterable[str]) -> None:
@@ -294,7 +294,7 @@ class Trust:
         foreign = [host for host in hosts if same_host(host) not in allowed and not is_this_machine(host)]
         if foreign:
             wanted = list(dict.fromkeys(map(same_host, foreign)))
-            message = f"a project file may not send to {visible(wanted[0])}"
+            message = f"a project file cannot send to {visible(wanted[0])}"
             raise ValueError(f"{message}; to allow it, set {_added(ALLOWED_HOSTS, self.hosts, wanted)}")
 
 
@@ -336,7 +336,7 @@ def check_file(path: Path) -> None:
         return  # whoever reads it says why it cannot
     if any(found.is_relative_to(folder) for folder in _SYSTEM):
         folder = found.parts[1]
-        raise ValueError(f"a project file may not name a file in /{folder}; name a regular file")
+        raise ValueError(f"a project file cannot name a file in /{folder}; name a regular file")
 
 
 def _listed(text: str) -> tuple[str, ...]:

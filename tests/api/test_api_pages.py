@@ -55,7 +55,8 @@ def test_three_pages_without_anybody_new_are_a_list_without_end(rows: tuple[obje
     refused = _refused(first, *(page(*rows, next_cursor=str(number)) for number in (1, 2, 3)))
     assert isinstance(refused, Incomplete)
     assert str(refused) == (
-        "GET /customers: 3 pages in a row hold nobody new and say that there is another, so the list may have no end"
+        "GET /customers: 3 pages in a row contain no new customer and say "
+        "that there is another page, so the list may have no end"
     )
 
 

@@ -83,7 +83,7 @@ def test_an_entry_that_says_nothing_is_skipped_with_a_warning(caplog: pytest.Log
     with caplog.at_level(logging.WARNING):
         assert taken("https://api.example", HTTPS_PROXY=PROXY, NO_PROXY="/8,fd07:b51a::/64,api.example") == ""
     assert [record.getMessage() for record in caplog.records] == [
-        "NO_PROXY: '/8' names no host, domain, address or network, and is skipped"
+        "NO_PROXY: '/8' has no host, domain, address or network, and is skipped"
     ]
 
 

@@ -50,7 +50,7 @@ def test_what_answered_and_is_not_the_api_failed_at_its_answer() -> None:
         ({"ALL_PROXY": "proxy.example:3128"}, "proxy.example:3128"),
         ({"HTTP_PROXY": "http://proxy.example:3128"}, ""),
         ({"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "api.example"}, ""),
-        ({"HTTPS_PROXY": "http://proxy.example:port"}, "an address that is no URL"),
+        ({"HTTPS_PROXY": "http://proxy.example:port"}, "an address that is not a URL"),
     ],
 )
 def test_the_proxy_of_the_environment_is_named_without_its_user(variables: dict[str, str], proxy: str) -> None:

@@ -69,7 +69,7 @@ def test_all_pages_of_a_list_that_ends_nowhere_print_nothing(here: Place) -> Non
     with web_server(answers(lambda _: page)) as (url, _):
         ran = here.run("api", "customers", "list", "--all", **variables_of(url))
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "error: GET /customers: a page's cursor has come before, so the list has no end\n"
+    assert ran.err == "error: GET /customers: a page's cursor is a repeat, so the list has no end\n"
 
 
 def test_all_pages_that_the_budget_has_no_room_for_print_nothing(shop: Online) -> None:

@@ -160,7 +160,7 @@ def test_a_body_without_a_field_is_refused(shop: Online, words: tuple[str, ...])
 
 def test_a_field_is_not_both_given_and_null(shop: Online) -> None:
     ran = shop.run("api", "customers", "patch", "cus_1", "--city", "Rome", "--null", "city")
-    assert (ran.code, "city: it is given a value, and null" in ran.err) == (1, True)
+    assert (ran.code, "city: it has both a value and --null" in ran.err) == (1, True)
 
 
 def test_what_the_api_refuses_is_an_error_and_a_failed_run(shop: Online) -> None:
@@ -177,7 +177,7 @@ def test_a_create_of_an_external_id_that_is_in_use_is_refused_unless_it_is_sent_
     create = ("api", "customers", "create", "--external-id", "acme", "--name", "Other")
     ran = shop.run(*create)
     assert (ran.code, ran.out, shop.writes()) == (3, "", [])
-    assert ran.err.startswith(f"error: acme: {customer} has this external_id already; nothing was sent\n")
+    assert ran.err.startswith(f"error: acme: {customer} already has this external_id; nothing was sent\n")
     assert (shop.run(*create, "--unchecked").code, shop.writes()) == (0, ["POST /customers"])
 
 
@@ -204,7 +204,7 @@ def test_a_protected_customer_is_not_archived(shop: Online) -> None:
     (customer,) = shop.load({"external_id": "acme", "name": "Acme"})
     ran = shop.run("api", "customers", "archive", customer)
     assert (ran.code, ran.out, shop.writes()) == (3, "", [])
-    assert ran.err.startswith("error: acme: it is protected, and never archived by this tool; nothing was sent\n")
+    assert ran.err.startswith("error: acme: it is protected, and never archived by Reconciler; nothing was sent\n")
 
 
 def test_a_customer_is_protected_by_the_external_id_that_it_has_whatever_key_it_is_bound_to(shop: Online) -> None:
@@ -214,7 +214,7 @@ def test_a_customer_is_protected_by_the_external_id_that_it_has_whatever_key_it_
     assert shop.run("apply", "-f", "customers.yaml", "--auto-approve").code == 0
     ran = shop.run("api", "customers", "archive", customer)
     assert (ran.code, ran.out, shop.writes()) == (3, "", [])
-    assert ran.err.startswith("error: acme: it is protected, and never archived by this tool; nothing was sent\n")
+    assert ran.err.startswith("error: acme: it is protected, and never archived by Reconciler; nothing was sent\n")
 
 
 def test_what_the_policy_wants_approved_is_approved_by_name(shop: Online) -> None:

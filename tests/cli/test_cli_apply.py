@@ -86,7 +86,7 @@ def test_without_a_terminal_and_without_auto_approve_nothing_at_all_is_sent(shop
     shop.write("customers.yaml", ONE)
     ran = shop.run("apply", "-f", "customers.yaml")
     assert (ran.code, ran.out, shop.requests()) == (3, "", 0)
-    assert ran.err == ("error: there is no terminal to ask for consent on; nothing was sent\n  give --auto-approve\n")
+    assert ran.err == ("error: there is no terminal to ask for consent; nothing was sent\n  give --auto-approve\n")
 
 
 def test_consent_is_asked_for_the_plan_that_is_shown(shop: Online) -> None:
@@ -102,7 +102,7 @@ def test_a_refused_consent_sends_nothing(shop: Online, answer: bytes) -> None:
     shop.write("customers.yaml", ONE)
     ran = shop.run("apply", "-f", "customers.yaml", stdin=answer, terminal=True)
     assert (ran.code, shop.writes()) == (3, [])
-    assert ran.err.endswith("error: not applied: no consent was given; nothing was sent\n")
+    assert ran.err.endswith("error: not applied, because you did not agree; nothing was sent\n")
 
 
 def test_consent_to_a_json_report_shows_the_plan_on_stderr(shop: Online) -> None:
@@ -129,7 +129,7 @@ def test_over_a_limit_nothing_is_sent_and_the_flag_that_allows_it_once_is_said(s
     assert (refused.code, shop.account(), shop.ledger()) == (3, *before)
     assert refused.err == (
         "error: over a limit: max_archives: 3 planned, 1 allowed; nothing was sent\n"
-        "  look at the plan, then allow it once with --max-archives 3\n"
+        "  read the plan, then allow it once with --max-archives 3\n"
     )
     allowed = shop.run("apply", "-f", "customers.yaml", "--auto-approve", "--max-archives", "3")
     assert (allowed.code, [one[1] for one in shop.account().values()]) == (0, [True, True, True])

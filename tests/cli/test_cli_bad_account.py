@@ -40,9 +40,9 @@ def test_missing_credentials_say_where_keys_are_made(here: Place) -> None:
         1,
         (
             "AP_CLIENT_ID: this variable is not set; set it to the API key's client id; "
-            "keys are made in the Partner Dashboard, Team Preferences, API Keys\n"
+            "create one in the Partner Dashboard under Team Preferences, API Keys\n"
             "AP_CLIENT_SECRET: this variable is not set; set it, or AP_CLIENT_SECRET_FILE, to the API key's secret; "
-            "keys are made in the Partner Dashboard, Team Preferences, API Keys\n"
+            "create one in the Partner Dashboard under Team Preferences, API Keys\n"
         ),
     )
 
@@ -55,7 +55,7 @@ def test_wrong_credentials_are_an_error_that_names_neither(shop: Online) -> None
         "",
         (
             "error: POST /oauth/token: 403: the credentials are wrong, or of another environment; "
-            "check the client id and the secret (production and demo have keys of their own)\n"
+            "check the client id and the secret (production and demo have separate keys)\n"
         ),
     )
 
@@ -99,7 +99,7 @@ def test_a_secret_file_is_read_without_its_line_break(shop: Online) -> None:
         ("ftp://x", "AP_BASE_URL: 'ftp://x' is not a base URL; write one such as https://api.example"),
         (
             "https://user:marked-secret@api.example",
-            "AP_BASE_URL: a base URL holds no user and no password; use client_id and client_secret",
+            "AP_BASE_URL: a base URL cannot contain a user or password; use client_id and client_secret",
         ),
         ("nonsense", "AP_BASE_URL: 'nonsense' is not a base URL; write one such as https://api.example"),
     ],
@@ -115,7 +115,7 @@ def test_an_environment_that_is_not_known_is_an_error(here: Place) -> None:
         1,
         (
             "-e: there is no environment 'prodution'; did you mean 'production'? "
-            "To name one of your own, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT\n"
+            "To add one, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT\n"
         ),
     )
 
@@ -139,7 +139,10 @@ def html(status: int) -> Reply:
     [
         (
             200,
-            "error: POST /oauth/token: 200, but no JSON; is it the API that answers, or a proxy? Check the base URL\n",
+            (
+                "error: POST /oauth/token: 200, but not JSON; a proxy may have "
+                "answered instead of the API; check the base URL\n"
+            ),
         ),
         (302, "error: POST /oauth/token: 302, a redirect, which is not followed\n"),
         (404, "error: POST /oauth/token: 404: no such path; check the base URL (it ends without /v1)\n"),
@@ -162,26 +165,26 @@ def test_a_host_that_is_another_web_server_is_an_error(tmp_path: Path, status: i
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"data": [], "next": None}, "the reply is no page of a list (it lacks has_next_page); check the base URL"),
-        ([], "the reply is no page of a list (it lacks data); check the base URL"),
-        ("no", "the reply is no page of a list (it lacks data); check the base URL"),
+        ({"data": [], "next": None}, "the reply is not a page of a list (it lacks has_next_page); check the base URL"),
+        ([], "the reply is not a page of a list (it lacks data); check the base URL"),
+        ("no", "the reply is not a page of a list (it lacks data); check the base URL"),
         (
             {"data": [], "has_next_page": "yes"},
-            "the reply is no page of a list (it lacks has_next_page); check the base URL",
+            "the reply is not a page of a list (it lacks has_next_page); check the base URL",
         ),
-        ({"data": {}, "has_next_page": False}, "the reply is no page of a list (it lacks data); check the base URL"),
+        ({"data": {}, "has_next_page": False}, "the reply is not a page of a list (it lacks data); check the base URL"),
         (
             {"data": [7], "has_next_page": False},
-            "a customer in the list has no id, or none that can be sent; check the base URL",
+            "a customer in the list has no usable id; check the base URL",
         ),
         (
             {"data": [{"name": "x"}], "has_next_page": False},
-            "a customer in the list has no id, or none that can be sent; check the base URL",
+            "a customer in the list has no usable id; check the base URL",
         ),
-        ({"data": [], "has_next_page": True}, "a page says that there is another, and gives no cursor to it"),
+        ({"data": [], "has_next_page": True}, "a page says that there is another one, but has no cursor for it"),
         (
             {"data": [{"id": "c1"}], "has_next_page": True, "end_cursor": "for-ever"},
-            "a page's cursor has come before, so the list has no end",
+            "a page's cursor is a repeat, so the list has no end",
         ),
     ],
 )
@@ -199,7 +202,7 @@ def test_a_proxys_page_in_place_of_a_listing_is_an_error(tmp_path: Path) -> None
         code, out, err = plan_against(tmp_path, url)
     assert (code, out) == (1, "")
     assert err == (
-        "error: GET /customers: 200, but no JSON; is it the API that answers, or a proxy? Check the base URL\n"
+        "error: GET /customers: 200, but not JSON; a proxy may have answered instead of the API; check the base URL\n"
     )
 
 

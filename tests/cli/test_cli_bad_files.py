@@ -16,20 +16,20 @@ NO_MATCH = "no file matches this pattern; check the pattern; it starts at the pr
 LONG = b"customers:\n  acme: {name: " + b"x" * 10_000_000 + b"}\n"
 
 FILES = {
-    "an empty file": ("", "c.yaml: the file is empty; declare customers: {} if none is wanted"),
-    "a file of comments": ("# nothing\n", "c.yaml: the file is empty; declare customers: {} if none is wanted"),
+    "an empty file": ("", "c.yaml: the file is empty; declare customers: {} if there should be none"),
+    "a file of comments": ("# nothing\n", "c.yaml: the file is empty; declare customers: {} if there should be none"),
     "a tab": ("customers:\n\tacme: {}\n", "c.yaml:2:1: a tab; indent with spaces"),
     "two documents": (
         "customers: {}\n---\ncustomers: {}\n",
-        "c.yaml:2:1: a second document; put it into a file of its own",
+        "c.yaml:2:1: a second document; put it in a separate file",
     ),
     "a duplicate key": (
         "customers:\n  a: {name: x}\n  a: {name: y, email: a@x.example}\n",
-        "c.yaml:3:3: customers.a: the key stands here again, first on line 2; remove one of them, or merge the two",
+        "c.yaml:3:3: customers.a: this key is a duplicate; it is first on line 2; remove one of them, or merge the two",
     ),
     "an anchor bomb": (
         BOMB,
-        "c.yaml:6:10: aliases that expand to far more than the file holds; write the content out",
+        "c.yaml:6:10: aliases that expand to far more than the file contains; write the value out",
     ),
     "bytes that are no text": (
         b'customers:\n  a: {name: "\xff\xfe"}\n',
@@ -62,7 +62,7 @@ FILES = {
     "moves in a circle": (
         "customers: {}\nmoved:\n  - {from: x, to: y}\n  - {from: y, to: x}\n",
         (
-            "c.yaml:3:5: moved[0]: these moves go in a circle: x → y → x; declare the key that the customer has now, "
+            "c.yaml:3:5: moved[0]: these moves form a circle: x → y → x; declare the key that the customer has now, "
             "and remove the line that moves it away from there"
         ),
     ),
@@ -102,7 +102,7 @@ def test_an_error_of_standard_input_shows_its_line_too(shop: Online) -> None:
     [
         ("none.yaml", f"none.yaml: {NO_FILE}"),
         ("none/*.yaml", f"none/*.yaml: {NO_MATCH}"),
-        ("empty", "empty: no *.yaml or *.yml is in this folder; name the folder that holds the customers"),
+        ("empty", "empty: this folder has no *.yaml or *.yml file; name the folder with the customers files"),
         ("", "'': an empty path; name a file, a folder, a glob or -"),
         ("customers.yaml/x", f"customers.yaml/x: {NO_FILE}"),
         ("x\x1b\u202e", f"x\\x1b\\u202e: {NO_FILE}"),
@@ -120,8 +120,8 @@ def test_no_file_at_all_is_an_error_that_says_how_to_name_one(shop: Online) -> N
     assert (ran.code, ran.err) == (
         1,
         (
-            "-f: no customers files are named; say which: -f PATH, or `files: [customers/]` in reconciler.yaml; "
-            "`reconciler init` writes a project to begin with\n"
+            "-f: no customers files are named; pass -f PATH, or write `files: [customers/]` in reconciler.yaml; "
+            "`reconciler init` creates a starter project\n"
         ),
     )
 
@@ -134,7 +134,7 @@ def test_an_external_id_in_two_files_is_an_error_that_names_both_places(shop: On
         1,
         (
             "b.yaml:2:3: customers.acme: this external_id is declared twice, first at a.yaml:2:3; "
-            "one external_id stands in one place; remove one, or merge the two\n"
+            "an external_id can be in one place only; remove one, or merge the two\n"
             "  acme: {name: Acme, email: billing@acme.example, city: Boston}\n"
             "  ^\n"
         ),
@@ -272,7 +272,7 @@ def test_of_several_environments_one_must_be_named(shop: Online) -> None:
         1,
         (
             "reconciler.yaml: environments: there are several environments: production, demo; "
-            "name one with -e, or with AP_ENVIRONMENT\n"
+            "select one with -e or AP_ENVIRONMENT\n"
         ),
         0,
     )
@@ -302,7 +302,7 @@ def test_a_project_file_that_is_not_there_is_an_error(shop: Online) -> None:
     ran = shop.run("-p", "none.yaml", "plan")
     assert (ran.code, ran.err) == (
         1,
-        "none.yaml: this cannot be read: No such file or directory; check the path given with -p\n",
+        "none.yaml: this cannot be read: No such file or directory; check the path in -p\n",
     )
 
 

@@ -24,7 +24,7 @@ def apply_one(shop: Online, state: str) -> tuple[int, str, str]:
         ("file/ledger.db", "file/ledger.db: Not a directory"),
         ("/proc/ledger.db", "/proc/ledger.db: No such file or directory"),
         ("folder", "folder: the ledger is a file, and this is a folder"),
-        ("text.db", "text.db: this file is no ledger"),
+        ("text.db", "text.db: this file is not a ledger"),
         ("other.db", "other.db: this is a database of another program, not a ledger"),
         ("nothing://user:marked-secret@host/db", "nothing:// ledgers are not supported by this version"),
     ],

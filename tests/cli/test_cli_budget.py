@@ -17,9 +17,9 @@ def test_a_run_stops_in_good_order_and_the_next_one_goes_on(shop: Online) -> Non
     assert first.code == 2
     assert "Apply: 4 done, 0 failed, 5 skipped, 0 in doubt, 5 not begun; 6 requests" in first.out
     assert (
-        "The run's budget is used up (--max-requests 7): 4 of 9 changes done, 5 not begun; run again to go on"
-        in first.err
-    )
+        "The run's budget is used up (--max-requests 7): 4 of 9 changes done, "
+        "5 not begun; run the same command again to continue"
+    ) in first.err
     second = shop.run("apply", "--auto-approve", "--max-requests", "9", "-f", "customers.yaml")
     assert second.code == 0
     assert len(shop.account()) == 9
@@ -81,7 +81,7 @@ def test_undo_under_a_budget_says_what_it_left(shop: Online) -> None:
 def test_a_plan_says_in_how_many_windows_it_fits_and_is_not_bounded_itself(shop: Online) -> None:
     shop.write("customers.yaml", MANY)
     text = shop.run("plan", "--max-requests", "7", "-f", "customers.yaml").out
-    assert "2 more for the token, planning and learning. It fits in 3 windows of 7 requests." in " ".join(text.split())
+    assert "2 more for the token and planning. It fits in 3 windows of 7 requests." in " ".join(text.split())
     document = shop.run("plan", "--max-requests", "1", "--format", "json", "-f", "customers.yaml").json
     assert document["cost"]["fits_in"] == {"windows": 0, "max_requests": 1}
     assert fits(document, "plan")
@@ -113,4 +113,4 @@ def test_planning_that_needs_more_than_the_ledger_knew_says_so(shop: Online) -> 
     shop.write("customers.yaml", MANY)
     ran = shop.run("apply", "--auto-approve", "--max-requests", "2", "-f", "customers.yaml")
     assert (ran.code, shop.requests()) == (2, 2)
-    assert "planning takes 3 requests or more, each change one besides" in ran.err
+    assert "planning takes 3 requests or more, plus one per change" in ran.err

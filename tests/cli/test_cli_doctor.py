@@ -148,7 +148,7 @@ def test_a_list_that_is_no_list_is_wrong_and_names_the_base_url(here: Place) -> 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"x", "this file is no ledger"), (b"\0" * 9000, "this file is no ledger"), (None, "this is a folder")],
+    [(b"x", "this file is not a ledger"), (b"\0" * 9000, "this file is not a ledger"), (None, "this is a folder")],
 )
 def test_a_ledger_that_is_none_is_wrong_and_the_rest_is_looked_at(shop: Online, content: bytes, said: str) -> None:
     if content is None:

@@ -78,7 +78,7 @@ def test_the_demo_shows_the_whole_way_in_one_go_and_leaves_nothing_behind(here: 
     ran = here.spawn("demo")
     assert ran.code == 0
     assert ran.err.splitlines() == [
-        "reading the account: its size is not known yet",
+        "reading the account: its size is still unknown",
         *["reading the account: about 2 requests, 0.4 s at 5 per second"] * 5,
     ]
     assert ran.out.count("$ reconciler apply") == 3

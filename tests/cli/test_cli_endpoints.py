@@ -112,7 +112,7 @@ def test_a_store_elsewhere_without_tls_is_refused_without_its_password(shop: Onl
     by_variable(shop, "http://ana:s3cret@store.example:9000")
     refused = shop.run("state", "list")
     assert refused.code == 1
-    assert "its endpoint http://store.example:9000 is no https:// URL" in unwrapped(refused.err)
+    assert "its endpoint http://store.example:9000 is not an https:// URL" in unwrapped(refused.err)
     assert "s3cret" not in refused.err
 
 

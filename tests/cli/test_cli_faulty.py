@@ -16,7 +16,7 @@ def test_the_report_is_written_for_its_owner_alone_and_its_path_is_said(tmp_path
     with working_folder(tmp_path):
         said = written(FAILURE)
     (report,) = (tmp_path / ".reconciler").iterdir()
-    assert said == f"report it with {report.relative_to(tmp_path)}, which holds no personal data"
+    assert said == f"attach {report.relative_to(tmp_path)}, which holds no personal data"
     assert (report.read_text(), report.stat().st_mode & 0o777) == (FAILURE.report, 0o600)
 
 

@@ -100,7 +100,7 @@ def test_a_run_that_is_not_there_is_an_error_that_says_where_to_look(shop: Onlin
     shop.applied(ONE)
     ran = shop.run("history", "zzzz")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "error: 'zzzz': the ledger holds no such run\n  `reconciler history` lists the runs\n"
+    assert ran.err == "error: 'zzzz': the ledger has no such run\n  `reconciler history` lists the runs\n"
 
 
 def test_a_beginning_that_several_runs_have_is_an_error(here: Place) -> None:
@@ -108,7 +108,7 @@ def test_a_beginning_that_several_runs_have_is_an_error(here: Place) -> None:
     _hold(here, PutRun(Run("abcd1", "2026-01-05T00:00:00.000000Z", "apply")))
     _hold(here, PutRun(Run("abcd2", "2026-01-05T00:00:01.000000Z", "apply")))
     ran = here.run("history", "abcd")
-    assert (ran.code, ran.err.splitlines()[0]) == (1, "error: 'abcd': 2 runs begin so")
+    assert (ran.code, ran.err.splitlines()[0]) == (1, "error: 'abcd': 2 runs begin like this")
     assert here.run("history", "abcd1").code == 0
 
 
@@ -210,7 +210,7 @@ def test_a_key_that_no_run_changed_is_an_error_that_names_what_may_be_meant(shop
     shop.applied(THREE)
     ran = shop.run("history", "--key", "acm")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "error: acm: this ledger has no change of it\n  did you mean acme?\n"
+    assert ran.err == "error: acm: the ledger has no changes for it\n  did you mean acme?\n"
     user = shop.run("history", "--key", "acme/jan@acme.example").err
     assert user.endswith("  did you mean acme/jane@acme.example?\n")
     assert "`reconciler state list` lists the customers" in shop.run("history", "--key", "zzz").err
@@ -222,7 +222,7 @@ def test_a_key_that_the_ledger_forgot_is_still_what_may_be_meant(shop: Online) -
     assert "did you mean acme?" in shop.run("history", "--key", "acne").err
     document = shop.run("history", "--key", "acme", "--format", "json").json
     assert (document["bound"], document["keys"], len(document["changes"])) == (None, ["acme"], 1)
-    assert "not managed: the ledger binds no customer to this key" in shop.run("history", "--key", "acme").out
+    assert "not managed: the ledger has no customer for this key" in shop.run("history", "--key", "acme").out
 
 
 def test_a_customer_that_was_only_adopted_has_a_life_without_changes(shop: Online) -> None:
@@ -298,7 +298,7 @@ def test_a_change_of_a_run_that_kept_no_reason_says_that_none_is_recorded(here: 
     _hold(here, PutRun(Run("abcd1", "2026-01-05T00:00:00.000000Z", "apply")), *_three("abcd1"))
     (one,) = here.run("history", "--key", "k1", "--format", "json").json["changes"]
     assert (one["reason"], one["source"], one["who"]) == (None, None, None)
-    assert "      reason not recorded: the run was of an older version\n" in here.run("history", "--key", "k1").out
+    assert "      no reason recorded: an older version made the run\n" in here.run("history", "--key", "k1").out
 
 
 def test_what_was_pruned_or_forgotten_is_said_and_why_and_where_stays(shop: Online) -> None:

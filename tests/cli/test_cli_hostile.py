@@ -127,9 +127,12 @@ def test_half_a_character_is_shown_and_left_out_of_an_import(shop: Online) -> No
     assert "name   -         \\ud83d" in shop.run("show", "b").out
     ran = shop.run("import", "-o", "live.yaml")
     assert [line for line in ran.err.splitlines() if line.startswith("warning: ")] == [
-        f"warning: {ids[0]}: its external_id holds half a character, which no file can hold; it is pinned by id",
-        f"warning: {ids[0]}: a user is left out: it holds half a character, which no file can hold",
-        "warning: b: name is left out: it holds half a character, which no file can hold",
+        (
+            f"warning: {ids[0]}: its external_id contains half a character, "
+            "which no file can hold; it is written with an id: line"
+        ),
+        f"warning: {ids[0]}: a user is left out: it contains half a character, which no file can hold",
+        "warning: b: name is left out: it contains half a character, which no file can hold",
     ]
     plan = shop.run("plan", "-f", "live.yaml", "--detailed-exitcode")
     assert (plan.code, plan.out.splitlines()[-1]) == (
@@ -163,7 +166,7 @@ def test_an_import_never_writes_over_a_file(shop: Online) -> None:
     ran = shop.run("import", "-o", "live.yaml")
     assert (ran.code, ran.err, shop.requests()) == (
         1,
-        "error: live.yaml: it is there already\n  choose another path, or remove it\n",
+        "error: live.yaml: it already exists\n  choose another path, or remove it\n",
         0,
     )
 

@@ -72,7 +72,7 @@ def test_what_is_bound_already_stays_bound_to_its_file(shop: Online) -> None:
     shop.applied("customers:\n  acme: {name: Acme}\n")
     before = json.loads(shop.ledger())["bindings"]
     ran = shop.run("import", "-o", "all.yaml", "--bind")
-    assert ran.err.splitlines()[-2:] == ["1 customer bound", "1 is bound already: left as before"]
+    assert ran.err.splitlines()[-2:] == ["1 customer bound", "1 is already bound and not changed"]
     assert [row for row in json.loads(shop.ledger())["bindings"] if row["external_id"] == "acme"] == before
 
 

@@ -59,7 +59,7 @@ def test_where_one_file_is_there_already_none_is_written(shop: Online) -> None:
     kept = shop.write("customers/globex.yaml", "mine")
     ran = shop.run("import", "-o", "customers")
     assert (ran.code, files(shop), kept.read_text()) == (1, ["globex.yaml"], "mine")
-    assert "1 file would be overwritten, nothing is written: globex.yaml" in ran.err
+    assert "1 file would be overwritten; nothing was written: globex.yaml" in ran.err
 
 
 def test_a_folder_that_cannot_be_is_refused_before_a_request(shop: Online) -> None:

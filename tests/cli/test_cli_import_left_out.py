@@ -37,7 +37,7 @@ def test_users_whose_addresses_differ_in_case_alone_are_named_and_planned_to_not
 ) -> None:
     shop.load({"external_id": "acme", "name": "A", "email": "a@x.example", "users": users})
     assert warnings(shop) == [
-        "acme: the user 'jane@x.example' is left out: it has the address of 'Jane@X.Example', as case does not count"
+        "acme: the user 'jane@x.example' is left out: its address is that of 'Jane@X.Example', ignoring case"
     ]
     assert "first_name: Upper" in (shop.folder / "live.yaml").read_text("utf-8")
     nothing_to_do(shop)
@@ -48,7 +48,7 @@ def test_users_without_an_address_and_with_one_that_is_none_are_named_and_planne
     shop.load({"external_id": "acme", "name": "A", "email": "a@x.example", "users": odd})
     assert warnings(shop) == [
         "acme: a user is left out: 'no address' is not an e-mail address",
-        "acme: 2 users are left out: without an e-mail address nobody can be declared",
+        "acme: 2 users are left out: a user without an email address cannot be declared",
     ]
     nothing_to_do(shop)
 

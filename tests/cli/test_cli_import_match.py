@@ -8,7 +8,7 @@ from command_line import Online, raw
 pytest_plugins = ("command_fixtures",)
 
 HEAD = "# For review. Nothing is bound by this: copy the id: lines that are right into your files.\n"
-HEAD += "# What is commented is not sure: compare it before you use it.\n"
+HEAD += "# Lines that are commented out are not certain: compare them before you use them.\n"
 
 
 def test_a_pair_that_is_alike_is_offered_as_an_id_line_with_the_reason(shop: Online) -> None:
@@ -66,7 +66,7 @@ def test_who_is_known_by_external_id_pin_or_ledger_is_not_offered(shop: Online) 
     )
     ran = shop.run("import", "--match", "-f", "customers.yaml")
     assert (ran.code, ran.out) == (0, "")
-    assert "0 declared customers may be live already" in ran.err
+    assert "0 declared customers may already be live" in ran.err
 
 
 def test_hostile_names_stay_inside_their_comment(shop: Online) -> None:

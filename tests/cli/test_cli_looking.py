@@ -38,7 +38,7 @@ def test_show_of_nobody_is_an_error(shop: Online) -> None:
         "",
         (
             "error: acme: no such customer is declared, live or recorded\n"
-            "  check the external_id: it is compared as it is, and a / in it is written %2F\n"
+            "  check the external_id: it is compared exactly, and a / in it is written %2F\n"
         ),
     )
 
@@ -47,7 +47,7 @@ def test_show_does_not_choose_between_two_live_customers(shop: Online) -> None:
     ids = shop.load({"external_id": "acme", "name": "One"}, {"external_id": "acme", "name": "Two"})
     ran = shop.run("show", "acme")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith(f"error: acme: 2 live customers carry this external_id: {ids[1]}, {ids[0]}\n")
+    assert ran.err.startswith(f"error: acme: 2 live customers have this external_id: {ids[1]}, {ids[0]}\n")
 
 
 def test_show_takes_an_address_with_a_slash_in_it(shop: Online) -> None:
@@ -78,7 +78,7 @@ def test_show_raw_finds_one_that_is_not_bound_by_its_external_id(shop: Online) -
     assert shop.run("show", "acme", "--raw").json["id"] == customer
     ran = shop.run("show", "globex", "--raw")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("error: globex: no live customer carries this external_id\n")
+    assert ran.err.startswith("error: globex: no live customer has this external_id\n")
 
 
 def test_the_state_lists_what_is_bound_and_what_matches(shop: Online) -> None:
@@ -104,7 +104,7 @@ def test_the_state_shows_one_customer(shop: Online) -> None:
     ran = shop.run("state", "show", "globex")
     assert (ran.code, ran.err) == (
         1,
-        "error: globex: the ledger does not hold it\n  `reconciler state list` shows what it holds\n",
+        "error: globex: the ledger does not have it\n  `reconciler state list` shows what it has\n",
     )
 
 
@@ -121,7 +121,7 @@ def test_what_the_state_forgets_stays_as_it_is_and_is_found_again(shop: Online) 
         0,
         (
             f"globex ({shop.id_of('globex')}): would be forgotten\n"
-            "  declared, the next plan finds it again by its external_id; else no plan speaks of it\n"
+            "  declared, the next plan finds it again by its external_id; otherwise no plan mentions it\n"
         ),
     )
     ran = shop.run("state", "rm", "g*", "acme")
@@ -163,8 +163,8 @@ def test_a_starter_project_keeps_a_file_that_is_there_and_writes_the_rest(here: 
     here.write("new/.gitignore", "mine\n")
     ran = here.run("init", "new")
     assert ran.code == 0
-    assert "kept  new/.gitignore, which is there already\n" in ran.out
-    assert ran.err == "new/.gitignore: add a line `.reconciler/`, as the ledger there holds personal data\n"
+    assert "kept  new/.gitignore, which already exists\n" in ran.out
+    assert ran.err == "new/.gitignore: add a line `.reconciler/`, because the ledger there contains personal data\n"
     assert (here.folder / "new/.gitignore").read_text() == "mine\n"
     assert here.run("validate", "-p", "new/reconciler.yaml").code == 0
 
@@ -180,7 +180,7 @@ def test_a_starter_project_made_twice_changes_nothing(here: Place) -> None:
 def test_a_starter_project_adds_no_customers_to_those_that_are_declared(here: Place) -> None:
     here.write("customers/west.yaml", ONE)
     ran = here.run("init")
-    assert "left  customers/customers.yaml out: the project has customers of its own\n" in ran.out
+    assert "left  customers/customers.yaml out: the project already has customers\n" in ran.out
     assert not (here.folder / "customers/customers.yaml").exists()
     assert here.run("validate").out.startswith("Valid: 1 customer declared.")
 

@@ -66,8 +66,8 @@ def on_a_terminal(place: Place, columns: int, *words: str) -> list[str]:
         (("plan", "-f", "c.yaml"), "'nobody' is not an e-mail address; write one such as billing@acme.example"),
         (("validate", "-f", "c.yaml"), "'nobody' is not an e-mail address; write one such as billing@acme.example"),
         (("-e", "qqq", "plan"), "there is no environment 'qqq'; there are: production, demo, local."),
-        (("state", "rm", "none"), "the ledger holds none of them `reconciler state list` shows what it holds"),
-        (("plan", "--max-bytes", "10000"), "--max-bytes goes with --format markdown"),
+        (("state", "rm", "none"), "the ledger has none of them `reconciler state list` shows what it has"),
+        (("plan", "--max-bytes", "10000"), "--max-bytes works only with --format markdown"),
     ],
 )
 @pytest.mark.parametrize("columns", [30, 40])

@@ -45,7 +45,7 @@ def test_what_a_project_names_outside_of_it_is_not_read(shop: Online, files: str
     (shop.folder / "project/linked").symlink_to(shop.folder)
     ran = planned(shop, files.format(here=shop.folder), overlays)
     assert (ran.code, ran.out, shop.requests()) == (1, "", 0)
-    assert f"{shown}: this is outside of the project: {shop.folder.resolve()}" in ran.err
+    assert f"{shown}: this is outside the project: {shop.folder.resolve()}" in ran.err
     assert ran.err.splitlines()[0].endswith("to RECONCILER_ALLOWED_FOLDERS")
     assert "hunter2" not in ran.err
 

@@ -102,15 +102,15 @@ def test_a_variable_of_the_shell_in_the_project_file_is_refused(
     refused = shop.run("plan")
     assert (refused.code, shop.folder.joinpath("$HOME").exists(), home.is_dir()) == (1, False, True)
     assert refused.err.startswith(f"{place}: '$"), refused.err
-    assert "nothing replaces a shell's variable here; write the whole path, or ~/…" in " ".join(refused.err.split())
+    assert "shell variables are not expanded here; write the whole path, or ~/…" in " ".join(refused.err.split())
 
 
 @pytest.mark.parametrize("name", ["RECONCILER_STATE", "AP_CLIENT_SECRET_FILE", "RECONCILER_STATE_KEY_FILE"])
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("${HOME}/x", "nothing replaces a shell's variable here; write the whole path, or ~/…"),
-        ("~nobody-of-that-name/x", "is nobody's home folder; write ./~nobody-of-that-name for a file of that name"),
+        ("${HOME}/x", "shell variables are not expanded here; write the whole path, or ~/…"),
+        ("~nobody-of-that-name/x", "is not a home folder; write ./~nobody-of-that-name for a file with that name"),
     ],
 )
 def test_a_variable_whose_path_no_shell_has_changed_is_refused(

@@ -109,7 +109,7 @@ def test_a_repository_that_was_renamed_applies_as_before_and_archives_after_its_
     assert plan(renamed).code == 3
     assert renamed.run("state", "relocate", "github.com/acme/other").code == 1
     ran = renamed.run("state", "relocate", "github.com/acme/west", "--dry-run")
-    assert "taken for applied from github.com/acme/renamed" in ran.out
+    assert "recorded as applied from github.com/acme/renamed" in ran.out
     assert plan(renamed).code == 3
     assert renamed.run("state", "relocate", "github.com/acme/west").code == 0
     assert archived(renamed) == ["a"]

@@ -22,7 +22,7 @@ def test_a_plan_says_how_many_users_may_get_a_message(shop: Online) -> None:
     users = "users: {jane@acme.example: {}, joe@acme.example: {}}"
     shop.write("customers.yaml", f"customers:\n  acme: {{name: Acme, {users}}}\n")
     said = shop.run("plan", "-f", "customers.yaml").out
-    assert "2 users are created: each probably gets an e-mail from the vendor" in said
+    assert "2 users are created: each probably gets an email from the vendor" in said
 
 
 def test_markdown_is_utf_8_whatever_the_terminal_has(shop: Online) -> None:

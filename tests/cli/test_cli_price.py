@@ -11,7 +11,7 @@ def test_the_first_run_knows_no_size_and_the_next_one_the_price_that_is_then_pai
     shop.write("customers.yaml", THREE)
     words = ("plan", "--rate", "300", "-f", "customers.yaml")
     assert shop.run("apply", "--auto-approve", "--rate", "300", "-f", "customers.yaml").err.startswith(
-        "reading the account: its size is not known yet\n"
+        "reading the account: its size is still unknown\n"
     )
     before = shop.requests()
     assert shop.run(*words).err == "reading the account: about 3 requests, 0 s at 300 per second\n"

@@ -102,7 +102,7 @@ def test_a_signal_during_a_call_lets_it_end_and_says_that_it_was_done(tmp_path: 
         holding.go.set()
         out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, json.loads(out)["id"]) == (130, "cus_1")
-    assert err == b"error: interrupted; it was done\n"
+    assert err == b"error: interrupted; the change was made\n"
 
 
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_closed_standard_input_is_nobody_to_ask(shop: Online) -> None:
     assert (code, out, err.splitlines()[0], shop.requests()) == (
         3,
         "",
-        "error: there is no terminal to ask for consent on; nothing was sent",
+        "error: there is no terminal to ask for consent; nothing was sent",
         0,
     )
 

@@ -29,7 +29,7 @@ def test_it_removes_the_values_of_old_runs_and_says_of_which(shop: Online) -> No
 def test_a_run_that_is_young_enough_keeps_its_values(shop: Online) -> None:
     shop.applied(ONE)
     ran = shop.run("history", "prune", "--older-than", "1d", "--auto-approve")
-    assert (ran.code, ran.out.startswith("Nothing to remove: no run with values began before 20")) == (0, True)
+    assert (ran.code, ran.out.startswith("Nothing to remove: no run with values started before 20")) == (0, True)
     assert "Boston" in shop.run("history", names(shop)[0]).out
 
 

@@ -66,8 +66,8 @@ def test_a_saved_plan_never_says_which_files_are_read(shop: Online) -> None:
     ran = shop.run("apply", "today.plan", "--auto-approve")
     assert (ran.code, shop.writes()) == (1, [])
     assert ran.err == (
-        "error: no customers files are named, and the saved plan does not choose what is read; nothing was sent\n"
-        "  name them as for the plan: reconciler apply today.plan -f customers.yaml\n"
+        "error: no customers files are named, and a saved plan does not name any; nothing was sent\n"
+        "  name the same files as for the plan: reconciler apply today.plan -f customers.yaml\n"
     )
     assert (applied(shop).code, len(shop.writes())) == (0, 4)
 
@@ -80,7 +80,8 @@ def test_a_file_that_is_none_of_the_projects_is_named_at_apply_too(shop: Online)
     error, hint = refused(shop, "--refresh", "auto")[-2:]
     assert error == "error: the plan is stale: 3 of 4 changes are not planned again as saved; nothing was sent"
     assert hint == (
-        "  the plan was made from files that were not read now: reconciler apply today.plan -f 'other file.yaml'; "
+        "  the plan was made from files that were not read this time: "
+        "reconciler apply today.plan -f 'other file.yaml'; "
         "or make a new plan: reconciler plan --out FILE"
     )
     assert shop.run("apply", "today.plan", "-f", "other file.yaml", "--auto-approve").code == 0
@@ -93,14 +94,14 @@ def test_the_command_that_is_named_reads_what_the_plan_was_made_from_and_works(s
     save(shop, "-f", "customers", "-f", "more/*.yaml", "-f", "c.yaml", text="")
     said = shop.run("apply", "today.plan", "--auto-approve").err.splitlines()[1]
     command = "reconciler apply today.plan -f customers -f 'more/*.yaml' -f c.yaml"
-    assert said == f"  name them as for the plan: {command}"
+    assert said == f"  name the same files as for the plan: {command}"
     assert shop.run(*shlex.split(command)[1:], "--auto-approve").code == 0
 
 
 def test_a_plan_of_standard_input_is_given_it_again(shop: Online) -> None:
     assert shop.run("plan", "-f", "-", "--out", "today.plan", stdin=ONE.encode()).code == 0
     said = shop.run("apply", "today.plan", "--auto-approve").err.splitlines()[1]
-    assert said == "  name them as for the plan: reconciler apply today.plan -f -"
+    assert said == "  name the same files as for the plan: reconciler apply today.plan -f -"
     assert shop.run("apply", "today.plan", "-f", "-", "--auto-approve", stdin=ONE.encode()).code == 0
 
 
@@ -218,7 +219,7 @@ def test_a_plan_whose_file_has_changed_elsewhere_is_done_and_the_rest_is_listed(
     shop.write("customers.yaml", ONE.replace("Boston", "Dover") + "  globex: {name: Globex}\n")
     ran = applied(shop)
     assert (ran.code, shop.writes()[1:]) == (2, [f"PATCH /customers/{shop.id_of('acme')}"])
-    assert "Needed since the plan was saved, not approved, so not done (1)\n  + globex  declared" in ran.out
+    assert "Needed since the plan was saved, not approved, and not made (1)\n  + globex  declared" in ran.out
     assert ran.err.splitlines()[-1] == (
         "1 change is needed since the plan was saved, not approved, and not done; "
         "make a new plan: reconciler plan --out FILE"
@@ -288,13 +289,13 @@ def test_a_plan_is_stale_where_somebody_else_did_it_meanwhile(shop: Online) -> N
     shop.later()
     save(shop, text=ONE.replace("Boston", "Dover"))
     shop.load({"id": shop.id_of("acme"), "city": "Dover"})
-    assert stale(shop) == ["patch acme: it is not needed any more"]
+    assert stale(shop) == ["patch acme: it is no longer needed"]
 
 
 def test_a_plan_is_stale_where_a_key_was_created_meanwhile(shop: Online) -> None:
     save(shop, text=ONE)
     shop.load({"external_id": "acme", "name": "Acme", "email": "billing@acme.example", "city": "Boston"})
-    assert stale(shop) == ["create acme: it is not needed any more"]
+    assert stale(shop) == ["create acme: it is no longer needed"]
 
 
 def test_a_plan_is_stale_where_the_file_of_a_change_says_something_else(shop: Online) -> None:
@@ -302,7 +303,7 @@ def test_a_plan_is_stale_where_the_file_of_a_change_says_something_else(shop: On
     shop.write("customers.yaml", ONE.replace("Boston", "Dover"))
     assert stale(shop) == [
         "create acme: changed since the plan was saved: city",
-        "create user acme/jane@acme.example: it is not needed any more",
+        "create user acme/jane@acme.example: it is no longer needed",
         "create globex: no file that was read declares it",
         "create initech: no file that was read declares it",
     ]
@@ -324,7 +325,7 @@ BOTH = ONE + "  globex: {name: Globex, email: accounts@globex.example}\n"
     ("text", "why"),
     [
         (BOTH, "it is declared again"),
-        (GONE + "forget: [acme]\n", "`forget:` names it now"),
+        (GONE + "forget: [acme]\n", "it is now under `forget:`"),
         (
             GONE + "  acme-2: {name: Acme, email: billing@acme.example}\nmoved: [{from: acme, to: acme-2}]\n",
             "its key is acme-2 now",
@@ -363,7 +364,7 @@ def test_what_the_ledger_has_lost_is_not_archived_by_an_older_plan(shop: Online)
     shop.later()
     save(shop, text=GONE)
     assert shop.run("state", "rm", "acme").code == 0
-    assert stale(shop) == ["archive acme: the ledger does not know it"]
+    assert stale(shop) == ["archive acme: the ledger does not have it"]
 
 
 def test_nobody_is_archived_by_an_older_plan_where_the_whole_ledger_is_lost(shop: Online) -> None:
@@ -375,7 +376,7 @@ def test_nobody_is_archived_by_an_older_plan_where_the_whole_ledger_is_lost(shop
     before = shop.account()
     ran = applied(shop)
     assert (ran.code, shop.account()) == (3, before)
-    assert ran.err.startswith("stale: archive acme: the ledger does not know it\n")
+    assert ran.err.startswith("stale: archive acme: the ledger does not have it\n")
 
 
 def test_what_another_run_created_and_archived_is_not_created_again_by_an_older_plan(shop: Online) -> None:
@@ -535,6 +536,6 @@ def test_customers_where_a_plan_is_meant_are_answered_with_the_option_for_them(s
     ran = shop.run("apply", path, "--auto-approve")
     assert (ran.code, ran.out, shop.requests()) == (3, "", 0)
     assert ran.err == (
-        f"error: {path}: an argument of apply is a saved plan, and this is where customers are declared\n"
+        f"error: {path}: apply takes a saved plan, and this is a customers file or folder\n"
         f"  reconciler apply -f {path}\n"
     )

@@ -64,7 +64,7 @@ def test_of_several_keys_the_first_seals_and_any_opens(shop: Online, between: st
 def test_a_plan_that_is_not_sealed_is_refused_where_a_key_is_given(shop: Online) -> None:
     saved(shop)
     assert refused(shop, RECONCILER_PLAN_KEY=KEY) == [
-        "error: the plan is not sealed, and a key for sealed plans is given; nothing was sent",
+        "error: the plan is not sealed, but a key for sealed plans is set; nothing was sent",
         f"  {MAKE}, with the same key; or unset {GIVE}",
     ]
 
@@ -73,13 +73,13 @@ def test_a_sealed_plan_is_refused_without_a_key(shop: Online) -> None:
     saved(shop, RECONCILER_PLAN_KEY=KEY)
     error, hint = refused(shop)
     assert error.startswith("error: the plan is sealed with the key ")
-    assert (error.endswith(", and no key is given; nothing was sent"), hint) == (True, f"  give the key in {GIVE}")
+    assert (error.endswith(", and no key is set; nothing was sent"), hint) == (True, f"  set the key in {GIVE}")
 
 
 def test_a_sealed_plan_is_refused_with_another_key(shop: Online) -> None:
     saved(shop, RECONCILER_PLAN_KEY=KEY)
     error, hint = refused(shop, RECONCILER_PLAN_KEY=OTHER)
-    assert error.endswith(", which is not given; nothing was sent"), error
+    assert error.endswith(", which is not set; nothing was sent"), error
     assert hint == f"  add the key to {GIVE}, or {MAKE}"
 
 
@@ -115,7 +115,7 @@ def test_a_sealed_plan_of_another_environment_is_refused(shop: Online) -> None:
     saved(shop, "-e", "one", RECONCILER_PLAN_KEY=KEY)
     assert refused(shop, "-e", "two", RECONCILER_PLAN_KEY=KEY) == [
         "error: the sealed plan is for the environment one, and this is two; nothing was sent",
-        f"  name it with -e, or {MAKE}",
+        f"  select it with -e, or {MAKE}",
     ]
 
 

@@ -121,4 +121,4 @@ def test_show_why_of_a_customer_that_only_the_history_has_leads_there(shop: Onli
     shop.run("apply", "-f", "customers.yaml", "--auto-approve")
     shop.run("state", "rm", "acme")
     ran = shop.run("show", "acme", "--why", "-f", "customers.yaml")
-    assert (ran.code, "the history has it: `reconciler history --key acme`" in ran.err) == (1, True)
+    assert (ran.code, "its history is in the ledger: `reconciler history --key acme`" in ran.err) == (1, True)

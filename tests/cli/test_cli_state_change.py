@@ -57,7 +57,7 @@ def test_one_that_this_tool_archived_is_said_to_be_created_anew(shop: Online) ->
     shop.applied(ONE)
     assert shop.applied(ONE.replace("city: Boston", "archived: true")).code == 0
     shop.write("customers.yaml", ONE)
-    assert "it is created anew and not restored" in dry(shop, *RM)[0]
+    assert "it is created again instead of restored" in dry(shop, *RM)[0]
     shop.later()
     shop.run(*RM)
     assert next_plan(shop) == [("create", "acme")]
@@ -74,7 +74,7 @@ def test_a_move_to_a_key_that_is_not_declared_is_said_to_archive(shop: Online) -
 def test_a_move_to_the_key_that_is_declared_is_said_to_keep_it(shop: Online) -> None:
     shop.applied(ONE)
     shop.write("customers.yaml", ONE.replace("acme:", "new:"))
-    assert dry(shop, *MOVE) == ["declared at customers.yaml:2:3: the next plan takes that entry for it"]
+    assert dry(shop, *MOVE) == ["declared at customers.yaml:2:3: the next plan uses that entry"]
     shop.run(*MOVE)
     assert next_plan(shop) == []
 
@@ -93,14 +93,14 @@ def test_a_protection_that_still_holds_is_said_to_hold(shop: Online) -> None:
         "declared at customers.yaml:2:3 with `protect: true`: the next apply protects it again"
     ]
     shop.write("reconciler.yaml", "version: 1\nenvironments:\n  default: {policy: {protect: [ac*]}}\n")
-    assert dry(shop, *UNPROTECT) == ["`policy.protect` protects it still"]
+    assert dry(shop, *UNPROTECT) == ["`policy.protect` still protects it"]
 
 
 def test_prune_none_is_said_to_keep_it(shop: Online) -> None:
     shop.write("reconciler.yaml", "version: 1\nenvironments:\n  default: {prune: none}\n")
     shop.applied(ONE)
     shop.write("customers.yaml", "customers: {}\n")
-    assert dry(shop, *MOVE) == ["no entry declares it: as `prune: none` has it, it stays as it is"]
+    assert dry(shop, *MOVE) == ["no entry declares it: with `prune: none`, it stays as it is"]
     shop.run(*MOVE)
     assert next_plan(shop) == []
 
@@ -112,7 +112,7 @@ def test_at_a_terminal_what_follows_is_shown_and_asked(shop: Online, words: tupl
     refused = shop.run(*words, *FILES, stdin=b"\n", terminal=True)
     assert (refused.code, refused.out, shop.ledger()) == (3, "", before)
     assert "would be" in refused.err
-    assert refused.err.endswith("error: not done: no consent was given; nothing was changed\n")
+    assert refused.err.endswith("error: not done, because you did not agree; nothing was changed\n")
     assert shop.run(*words, *FILES, stdin=b"y\n", terminal=True).code == 0
     assert shop.ledger() != before
 
@@ -128,7 +128,9 @@ def test_a_script_is_not_asked(shop: Online, words: tuple[str, ...], terminal: b
 def test_files_with_errors_keep_nobody_from_correcting_the_ledger(shop: Online) -> None:
     shop.applied(ONE)
     shop.write("customers.yaml", "customers: {acme: 1}\n")
-    assert dry(shop, *RM) == ["declared, the next plan finds it again by its external_id; else no plan speaks of it"]
+    assert dry(shop, *RM) == [
+        ("declared, the next plan finds it again by its external_id; otherwise no plan mentions it")
+    ]
     assert shop.run(*RM, *FILES).code == 0
 
 

@@ -49,7 +49,7 @@ def test_a_dry_run_erases_nothing_and_says_what_follows(shop: Online) -> None:
     shop.applied(ONE)
     before = content(shop)
     ran = shop.run("state", "forget", "acme", "--dry-run", *FILES)
-    assert "declared at customers.yaml:2:3: the next apply records the values that stand there again" in ran.out
+    assert "declared at customers.yaml:2:3: the next apply records the values that are there again" in ran.out
     assert content(shop) == before
 
 

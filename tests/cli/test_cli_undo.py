@@ -187,7 +187,7 @@ def test_a_run_that_is_not_there_is_an_error_and_nothing_is_asked(shop: Online) 
     sent = shop.requests()
     ran = shop.run("undo", "ffffffffffff", "--auto-approve")
     assert (ran.code, ran.out, shop.requests()) == (1, "", sent)
-    assert ran.err.startswith("error: 'ffffffffffff': the ledger holds no such run\n")
+    assert ran.err.startswith("error: 'ffffffffffff': the ledger has no such run\n")
 
 
 def test_a_user_created_on_a_customer_that_was_there_is_blocked(shop: Online) -> None:

@@ -24,19 +24,19 @@ ACME = "customers:\n  acme: {name: Acme, email: a@acme.example}\n"
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert problems(tmp_path, {}, "nope.yaml") == [
-        "nope.yaml: there is no such file; check the path; it starts at the project's folder"
+        "nope.yaml: this file does not exist; check the path; it is relative to the project's folder"
     ]
 
 
 def test_a_folder_without_yaml_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, {"customers/readme.txt": "x", "customers/.hidden.yaml": ACME}, "customers") == [
-        "customers: no *.yaml or *.yml is in this folder; name the folder that holds the customers"
+        "customers: this folder has no *.yaml or *.yml file; name the folder with the customers files"
     ]
 
 
 def test_a_glob_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, {}, "customers/*.yaml") == [
-        "customers/*.yaml: no file matches this pattern; check the pattern; it starts at the project's folder"
+        "customers/*.yaml: no file matches this pattern; check the pattern; it is relative to the project's folder"
     ]
 
 
@@ -47,18 +47,23 @@ def test_a_path_that_the_system_refuses_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "---\n"])
 def test_an_empty_file_is_an_error(tmp_path: Path, text: str) -> None:
-    assert problems(tmp_path, text) == ["customers.yaml: the file is empty; declare customers: {} if none is wanted"]
+    assert problems(tmp_path, text) == [
+        ("customers.yaml: the file is empty; declare customers: {} if there should be none")
+    ]
 
 
 def test_customers_without_content_are_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, "version: 1\ncustomers:\n") == [
-        "customers.yaml:2:11: customers: this is empty; declare customers: {} if none is wanted"
+        "customers.yaml:2:11: customers: this is empty; declare customers: {} if there should be none"
     ]
 
 
 def test_a_file_that_declares_nothing_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, "version: 1\n") == [
-        "customers.yaml:1:1: the file has none of customers, moved, forget; declare customers: {} if none is wanted"
+        (
+            "customers.yaml:1:1: the file has none of customers, moved, "
+            "forget; declare customers: {} if there should be none"
+        )
     ]
 
 
@@ -75,7 +80,7 @@ def test_a_wrong_top_level_is_an_error(tmp_path: Path, text: str, kind: str) -> 
 
 def test_another_version_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, "version: 2\n" + ACME) == [
-        "customers.yaml:1:10: version: '2' is not known here; known here: 1"
+        "customers.yaml:1:10: version: '2' is not valid here; known here: 1"
     ]
 
 
@@ -106,7 +111,7 @@ def test_an_unknown_key_like_no_other_is_an_error_with_all_that_are_known(tmp_pa
         ("id: ~", "id", "this is empty; write a text"),
         ("users: [x]", "users", f"this is a list; {USERS}"),
         ("ignore_changes: city", "ignore_changes", "this is the text 'city'; write a list"),
-        ("ignore_changes: [citty]", "ignore_changes[0]", "'citty' is not known here; did you mean 'city'?"),
+        ("ignore_changes: [citty]", "ignore_changes[0]", "'citty' is not valid here; did you mean 'city'?"),
     ],
 )
 def test_a_wrong_type_is_an_error(tmp_path: Path, written: str, path: str, message: str) -> None:
@@ -165,8 +170,8 @@ def test_an_unknown_key_of_a_user_has_its_whole_path(tmp_path: Path) -> None:
 
 
 FORGOTTEN = (
-    "customers.name: 'name' is a field, where an external_id is expected; "
-    "fields are written under an external_id: `customers: {acme: {name: Acme Corp}}`"
+    "customers.name: 'name' is a field, but an external_id is expected here; "
+    "put fields under an external_id: `customers: {acme: {name: Acme Corp}}`"
 )
 
 
@@ -264,11 +269,11 @@ customers:
     assert [one.partition(";")[0] for one in problems(tmp_path, text)] == [
         "customers.yaml:3:10: customers.acme.ein: '##' is not an EIN",
         "customers.yaml:5:12: customers.acme.state: warning: 'XX' is not a state of the United States",
-        "customers.yaml:6:3: customers.acme: the key stands here again, first on line 2",
+        "customers.yaml:6:3: customers.acme: this key is a duplicate; it is first on line 2",
         "customers.yaml:7:12: customers.acme.email: 'bad' is not an e-mail address",
         "customers.yaml:9:12: customers.acme.state: warning: 'YY' is not a state of the United States",
         "customers.yaml:10:5: customers.acme.nam: unknown key 'nam'",
-        "customers.yaml:11:3: customers.acme: the key stands here again, first on line 2",
+        "customers.yaml:11:3: customers.acme: this key is a duplicate; it is first on line 2",
         "customers.yaml:11:16: customers.acme.city: this is a list",
     ]
 
@@ -286,15 +291,15 @@ moved: [{from: x, from: [], to: globex}]
 """
     assert [one.partition(";")[0] for one in problems(tmp_path, text) if "warning" not in one] == [
         "customers.yaml:3:10: customers.acme.ein: '##' is not an EIN",
-        "customers.yaml:4:5: customers.acme.ein: the key stands here again, first on line 3",
+        "customers.yaml:4:5: customers.acme.ein: this key is a duplicate; it is first on line 3",
         "customers.yaml:4:10: customers.acme.ein: '###' is not an EIN",
         "customers.yaml:5:13: customers.acme.users.x: 'x' is not an e-mail address",
         "customers.yaml:5:20: customers.acme.users.x: 'x' is not an e-mail address",
-        "customers.yaml:5:20: customers.acme.users.x: the key stands here again, first on line 5",
+        "customers.yaml:5:20: customers.acme.users.x: this key is a duplicate; it is first on line 5",
         "customers.yaml:5:23: customers.acme.users.x: this is the text '1'",
-        "customers.yaml:6:1: customers: the key stands here again, first on line 1",
+        "customers.yaml:6:1: customers: this key is a duplicate; it is first on line 1",
         "customers.yaml:7:12: customers.globex.emial: unknown key 'emial'",
-        "customers.yaml:8:19: moved[0].from: the key stands here again, first on line 8",
+        "customers.yaml:8:19: moved[0].from: this key is a duplicate; it is first on line 8",
         "customers.yaml:8:25: moved[0].from: this is a list",
     ]
 
@@ -303,7 +308,7 @@ def test_an_external_id_in_two_files_is_an_error_that_names_both_places(tmp_path
     assert problems(tmp_path, {"a.yaml": ACME, "b.yaml": "version: 1\n" + ACME}, "a.yaml", "b.yaml") == [
         (
             "b.yaml:3:3: customers.acme: this external_id is declared twice, first at a.yaml:2:3; "
-            "one external_id stands in one place; remove one, or merge the two"
+            "an external_id can be in one place only; remove one, or merge the two"
         )
     ]
 
@@ -318,7 +323,7 @@ def test_a_customer_without_content_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, "customers:\n  acme:\n") == [
         (
             "customers.yaml:2:3: customers.acme: this is empty; "
-            "write {} to declare it with nothing but defaults, or remove it"
+            "write {} to declare it with only the defaults, or remove it"
         )
     ]
 

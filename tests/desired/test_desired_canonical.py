@@ -146,9 +146,9 @@ def test_what_import_writes_needs_no_change() -> None:
         ("customers:\n\ta: 1\n", Problem(Source("c.yaml", 2, 1), "", "a tab", "indent with spaces")),
         (
             "%YAML 1.2\n---\nversion: 1\n",
-            Problem(Source("c.yaml", 1), "", "a YAML directive (%)", "remove it; it says nothing here"),
+            Problem(Source("c.yaml", 1), "", "a YAML directive (%)", "remove it; it has no effect here"),
         ),
-        ("# c\n", Problem(Source("c.yaml"), "", "the file is empty", "declare customers: {} if none is wanted")),
+        ("# c\n", Problem(Source("c.yaml"), "", "the file is empty", "declare customers: {} if there should be none")),
     ],
 )
 def test_what_cannot_be_read_stays_as_it_is(text: str, problem: Problem) -> None:

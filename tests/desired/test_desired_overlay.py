@@ -161,7 +161,7 @@ def test_an_overlay_may_add_a_customer_that_has_a_name(tmp_path: Path) -> None:
 
 def test_a_missing_overlay_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, BASE, overlays=["demo.yaml"]) == [
-        "demo.yaml: there is no such file; check the path; it starts at the project's folder"
+        "demo.yaml: this file does not exist; check the path; it is relative to the project's folder"
     ]
 
 

@@ -174,7 +174,7 @@ def test_what_is_wrong_in_defaults_is_said_once_and_there(tmp_path: Path) -> Non
 
 def test_users_with_one_email_in_another_case_are_an_error_that_names_both(tmp_path: Path) -> None:
     text = "customers:\n  acme:\n    email: a@b.example\n    users:\n      J@b.example: {}\n      j@B.example: {}\n"
-    hint = "e-mail addresses are compared without case"
+    hint = "email addresses are compared without case"
     assert problems(tmp_path, text) == [
         (
             f"customers.yaml:6:7: customers.acme.users.j@B.example: the user is declared twice, "
@@ -196,8 +196,9 @@ def test_a_customer_that_is_archived_may_have_users(tmp_path: Path) -> None:
 def test_a_field_that_is_written_and_unmanaged_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, "customers:\n  acme: {email: a@b.example, unmanaged: [email, city]}\n") == [
         (
-            "customers.yaml:2:41: customers.acme.unmanaged: 'email' is written by this customer itself, and unmanaged; "
-            "remove one of the two; unmanaged is for what defaults would add"
+            "customers.yaml:2:41: customers.acme.unmanaged: 'email' is set "
+            "in this customer's entry, and is also unmanaged; "
+            "remove one of the two; unmanaged is for fields from defaults"
         )
     ]
 
@@ -250,7 +251,7 @@ def test_moves_in_a_circle_are_one_error(tmp_path: Path, lines: str, way: str, h
     also = "  b: {email: b@b.example}\n" if "b → acme" in way else ""
     (found,) = problems(tmp_path, f"{ACME}{also}moved: {lines}\n")
     place = "customers.yaml:4:9" if also else "customers.yaml:3:9"
-    assert found == f"{place}: moved[0]: these moves go in a circle: {way}; {hint}"
+    assert found == f"{place}: moved[0]: these moves form a circle: {way}; {hint}"
 
 
 @pytest.mark.parametrize(
@@ -321,7 +322,7 @@ def test_keys_that_are_nearly_equal_are_a_warning_that_names_both(tmp_path: Path
     text = f"customers:\n  {one}: {{email: a@x.example}}\n  {other}: {{email: b@x.example}}\n"
     (found,) = warnings(tmp_path, text)
     assert found.startswith("customers.yaml:3:3: customers.")
-    assert f"warning: it is nearly the key '{one}' at customers.yaml:2:3: only case, whitespace" in found
+    assert f"warning: it is almost the same as the key '{one}' at customers.yaml:2:3: only case, whitespace" in found
     assert found.endswith(f"write `distinct_from: [{one}]`")
 
 
@@ -340,7 +341,7 @@ def test_keys_that_are_declared_distinct_are_no_warning(tmp_path: Path, name: st
 
 def test_a_customer_is_not_distinct_from_itself(tmp_path: Path) -> None:
     text = "customers:\n  acme: {email: a@x.example, id: cus_1, distinct_from: [cus_1, other, acme]}\n"
-    hint = "name the customers that it is not"
+    hint = "name other customers"
     assert problems(tmp_path, text) == [
         f"customers.yaml:2:56: customers.acme.distinct_from: '{name}' is this customer itself; {hint}"
         for name in ("acme", "cus_1")

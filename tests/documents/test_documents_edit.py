@@ -94,13 +94,13 @@ def test_a_value_that_is_an_alias_is_given_a_value_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("customers:\n  acme: {city: &c B}\n  hooli: {city: *c}\n", "an alias *c elsewhere shares it"),
-        ("customers:\n  acme: &c {city: B}\n  hooli: *c\n", "an alias *c elsewhere shares it"),
-        ("customers:\n  x: &c {city: B}\n  acme: *c\n", "'acme' is the alias *c, which others may share"),
+        ("customers:\n  acme: {city: &c B}\n  hooli: {city: *c}\n", "an alias *c uses it too"),
+        ("customers:\n  acme: &c {city: B}\n  hooli: *c\n", "an alias *c uses it too"),
+        ("customers:\n  x: &c {city: B}\n  acme: *c\n", "'acme' is the alias *c, which others may use too"),
         ("customers:\n  acme: {city: {a: b}}\n", "'city' holds more than a single value"),
         ("customers:\n  hooli: {}\n", "'acme' is not in this file"),
-        ("customers:\n  acme:\n", "'acme' is no mapping here"),
-        ("customers: [\n", "the file has errors, or no content; `reconciler validate` tells which"),
+        ("customers:\n  acme:\n", "'acme' is not a mapping here"),
+        ("customers: [\n", "the file has errors, or no content; `reconciler validate` shows them"),
     ],
 )
 def test_what_has_no_place_of_its_own_is_refused_and_the_text_stays(text: str, why: str) -> None:
@@ -124,7 +124,7 @@ def test_a_key_is_removed_with_its_line(before: str, after: str) -> None:
 
 def test_a_value_that_stands_in_the_defaults_alone_cannot_be_removed_from_a_customer() -> None:
     text = "defaults: {city: B}\ncustomers: {acme: {}}\n"
-    why = "'city' is not written here; it may stand in `defaults` or an overlay"
+    why = "'city' is not written here; it may be in `defaults` or an overlay"
     assert apply_edits(text, [Remove(CITY)]) == EditResult(text, (RefusedEdit(Remove(CITY), why),))
 
 

@@ -72,14 +72,17 @@ def test_an_alias_stands_for_what_its_anchor_names() -> None:
 
 def test_a_duplicate_key_is_an_error_that_names_both_places() -> None:
     assert wrong("customers:\n  acme: {name: A}\n  globex: {}\n  acme: {name: B}\n") == [
-        "c.yaml:4:3: customers.acme: the key stands here again, first on line 2; remove one of them, or merge the two"
+        (
+            "c.yaml:4:3: customers.acme: this key is a duplicate; it is first "
+            "on line 2; remove one of them, or merge the two"
+        )
     ]
 
 
 def test_every_duplicate_key_of_a_file_is_reported() -> None:
     assert wrong("a: {x: 1, x: 2}\nb: [{y: 1, y: 2}]\n") == [
-        "c.yaml:1:11: a.x: the key stands here again, first on line 1; remove one of them, or merge the two",
-        "c.yaml:2:12: b[0].y: the key stands here again, first on line 2; remove one of them, or merge the two",
+        "c.yaml:1:11: a.x: this key is a duplicate; it is first on line 1; remove one of them, or merge the two",
+        "c.yaml:2:12: b[0].y: this key is a duplicate; it is first on line 2; remove one of them, or merge the two",
     ]
 
 
@@ -109,7 +112,7 @@ def test_escapes_that_are_not_in_double_quotes_are_text(text: str) -> None:
 def test_an_escape_of_a_surrogate_pair_moves_no_place_and_no_offset() -> None:
     text = r'{"a": "\ud83d\ude00", "b": 1, "b": 2}'
     assert wrong(text) == [
-        "c.yaml:1:31: b: the key stands here again, first on line 1; remove one of them, or merge the two"
+        "c.yaml:1:31: b: this key is a duplicate; it is first on line 1; remove one of them, or merge the two"
     ]
     top = read_nodes(text).top
     assert isinstance(top, MappingNode)
@@ -153,7 +156,7 @@ def test_a_git_lfs_pointer_is_named() -> None:
     ("text", "hint"),
     [
         ("a: {{ name }}\n", "a mapping or a list as a key; a key is a text; expand the template that {{ … }} is"),
-        ("a: {b: ${NAME}}\n", "expand the template that this line holds, or quote the text"),
+        ("a: {b: ${NAME}}\n", "expand the template on this line, or quote the text"),
     ],
 )
 def test_a_template_that_is_no_yaml_is_named(text: str, hint: str) -> None:
@@ -167,7 +170,7 @@ def test_a_tab_in_the_indentation_is_named(pure: bool) -> None:
 
 
 def test_a_second_document_is_an_error() -> None:
-    assert wrong("a: 1\n---\nb: 2\n") == ["c.yaml:2:1: a second document; put it into a file of its own"]
+    assert wrong("a: 1\n---\nb: 2\n") == ["c.yaml:2:1: a second document; put it in a separate file"]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_a_second_document_is_an_error() -> None:
     [("!!python/object:os.system x", "!!python/object:os.system"), ("!!int 3", "!!int"), ("! x", "!"), ("!m {}", "!m")],
 )
 def test_an_explicit_tag_is_an_error(text: str, shown: str) -> None:
-    hint = "remove it: values are texts, null, true or false; quote a text that begins with '!'"
+    hint = "remove it, or quote a text that begins with '!'; values are texts, null, true or false"
     assert wrong(f"a: {text}\n") == [f"c.yaml:1:4: a: a tag ({shown}); {hint}"]
 
 
@@ -199,7 +202,7 @@ def bomb(levels: int, width: int) -> str:
 
 def test_anchors_that_explode_are_an_error() -> None:
     assert wrong(bomb(levels=12, width=9)) == [
-        "c.yaml:6:10: aliases that expand to far more than the file holds; write the content out"
+        "c.yaml:6:10: aliases that expand to far more than the file contains; write the value out"
     ]
 
 
@@ -210,8 +213,8 @@ def test_an_alias_in_each_of_many_customers_is_no_explosion() -> None:
 
 
 def test_an_alias_to_nothing_or_to_itself_is_an_error() -> None:
-    assert wrong("a: *b\n") == ["c.yaml:1:4: no anchor has the name of *b; quote a text that begins with '*'"]
-    assert wrong("a: &a [*a]\n") == ["c.yaml:1:8: *a stands inside what it names; write the content out"]
+    assert wrong("a: *b\n") == ["c.yaml:1:4: there is no anchor for *b; quote a text that begins with '*'"]
+    assert wrong("a: &a [*a]\n") == ["c.yaml:1:8: *a is inside the value that it names; write the value out"]
 
 
 def test_a_key_that_is_no_text_is_an_error() -> None:

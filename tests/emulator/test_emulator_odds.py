@@ -182,7 +182,7 @@ def test_flags_say_when_a_fault_comes() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"lost": 1}, "'lost' is no fault; there are lost_before, "),
+        ({"lost": 1}, "'lost' is not a fault; the faults are lost_before, "),
         ({"slow": 2}, "slow is a probability, from 0 to 1"),
         ({"slow": "often"}, "slow is a probability, from 0 to 1"),
         ({"slow": True}, "slow is a probability, from 0 to 1"),

@@ -202,7 +202,7 @@ def test_a_row_that_no_ledger_holds_is_refused_with_its_line(table: str, column:
     with pytest.raises(Invalid) as told:
         read_copy("l.jsonl", resealed(change))
     assert str(told.value) == (
-        f"l.jsonl:{lines[0]}: this is no row of a ledger; use a file as `reconciler state pull` wrote it"
+        f"l.jsonl:{lines[0]}: this is not a row of a ledger; use the unchanged output of `reconciler state pull`"
     )
 
 
@@ -217,7 +217,7 @@ def test_a_row_that_no_ledger_holds_is_refused_with_its_line(table: str, column:
     ],
 )
 def test_a_row_of_another_shape_is_refused(change: Callable[[list[Any]], object]) -> None:
-    with pytest.raises(Invalid, match=r"^l.jsonl:2: this is no row of a ledger"):
+    with pytest.raises(Invalid, match=r"^l.jsonl:2: this is not a row of a ledger"):
         read_copy("l.jsonl", resealed(change))
 
 
@@ -234,9 +234,9 @@ def test_all_rows_that_are_wrong_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda documents: documents.append(documents[2]), "the key 'key-1' stands in it twice"),
-        (lambda documents: documents[3]["row"].update(id="cus_1"), "the id 'cus_1' stands in it twice"),
-        (lambda documents: documents.append(documents[-1]), "the run 'r' stands in it twice"),
+        (lambda documents: documents.append(documents[2]), "the key 'key-1' is in it twice"),
+        (lambda documents: documents[3]["row"].update(id="cus_1"), "the id 'cus_1' is in it twice"),
+        (lambda documents: documents.append(documents[-1]), "the run 'r' is in it twice"),
     ],
 )
 def test_what_stands_twice_is_refused(change: Callable[[list[Any]], object], message: str) -> None:

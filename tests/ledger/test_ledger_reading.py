@@ -35,7 +35,7 @@ def test_where_there_is_no_ledger_reading_finds_an_empty_one_and_makes_nothing(
     with open_ledger(str(tmp_path / "state" / "l.db"), **WHERE, **how) as ledger:
         assert (ledger.writable, ledger.records(), ledger.runs(), ledger.intents("r")) == (False, Records(), (), ())
         assert ledger.binding("acme") is None
-        with pytest.raises(LedgerFailed, match="there is no ledger here; an apply makes one"):
+        with pytest.raises(LedgerFailed, match="there is no ledger here; the first apply creates one"):
             ledger.commit([PutBinding(bound(1))])
     assert list(tmp_path.iterdir()) == []
 

@@ -81,7 +81,7 @@ def test_where_nothing_listens_it_is_told_without_user_and_password() -> None:
         open_ledger("postgresql://ana:hunter2@127.0.0.1:1/state", environment="demo", base_url="https://api.example")
     assert str(told.value) == (
         "postgresql://127.0.0.1:1/state: it cannot be reached: Connection refused; "
-        "see whether the server runs, and check host, user and password"
+        "check that the server is running, and check host, user and password"
     )
     assert told.value.__cause__ is None
     assert told.value.__suppress_context__
@@ -153,7 +153,7 @@ def test_a_server_without_tls_is_not_talked_to_unless_the_url_allows_it() -> Non
     told = refused(
         "postgresql://db/x", psycopg.OperationalError("server does not support SSL, but SSL was required"), ""
     )
-    assert told.hint == "the server offers no TLS; only where the network is trusted, add ?sslmode=disable to the URL"
+    assert told.hint == "the server offers no TLS; on a trusted network only, add ?sslmode=disable to the URL"
 
 
 def test_without_the_driver_it_is_told_what_to_install() -> None:

@@ -87,7 +87,7 @@ def test_a_newer_format_is_refused_with_both_numbers(empty: str) -> None:
 
 def test_an_older_format_is_not_migrated_by_one_who_only_reads(empty: str) -> None:
     opened(empty).__exit__(None, None, None)
-    with pytest.raises(LedgerFailed, match=f"has the older format {NOW}, and may only be read here"):
+    with pytest.raises(LedgerFailed, match=f"has the older format {NOW}, and is read-only here"):
         opened(empty, writable=False, migrations=LATER)
 
 

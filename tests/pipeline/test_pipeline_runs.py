@@ -37,7 +37,9 @@ def test_a_run_is_named_by_its_id_or_by_how_that_begins(kept: Ledger) -> None:
     assert [named_run(kept, name) for name in ("abcd", "abcd1", "efgh")] == runs
 
 
-@pytest.mark.parametrize(("name", "words"), [("abcd", "2 runs begin so"), ("zzzz", "no such run"), ("e", "too short")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("abcd", ("2 runs begin like this")), ("zzzz", "no such run"), ("e", "too short")]
+)
 def test_what_names_no_run_or_several_is_an_error(kept: Ledger, name: str, words: str) -> None:
     kept.commit(PutRun(Run(one, "2026-01-05T00:00:00.000000Z", "apply")) for one in ("abcd1", "abcd2", "efgh1"))
     with pytest.raises(ReconcilerError, match=words):

@@ -44,9 +44,9 @@ def test_a_field_has_each_side_and_who_moved() -> None:
     data = Seen(drift_html(WHOLE)).data
     assert [title for title, _ in data["tables"][""]] == ["Applied", "Live", "Declared", "Who moved"]
     assert data["rows"][0]["fields"] == [
-        ["city", "Boston", "Dover", "Boston", "the live side moved"],
-        ["state", "not recorded", "DE", "(empty)", "no record of who moved"],
-        ["name", "Acme", "Acme Inc.", "Acme Corp", "the live side and the file moved"],
+        ["city", "Boston", "Dover", "Boston", "the account changed"],
+        ["state", "not recorded", "DE", "(empty)", "no record of which side changed"],
+        ["name", "Acme", "Acme Inc.", "Acme Corp", "the account and the file changed"],
     ]
 
 

@@ -58,7 +58,7 @@ def test_outcomes_at_80_columns_with_what_needs_an_eye_last() -> None:
         "  create globex\n"
         '      POST /customers: 422 invalid: "Globex is\\nnot a name"\n'
         "\n"
-        "In doubt: it may have happened, and the next run finds out (1)\n"
+        "In doubt: it may have happened; the next run finds out (1)\n"
         "  archive hooli  cus_7\n"
         "      no answer that settles it: nothing came. The next plan settles it.\n"
         "\n"
@@ -72,7 +72,7 @@ def test_of_an_interrupted_run_what_needs_an_eye_is_listed_and_the_last_line_say
         "  create globex\n"
         '      POST /customers: 422 invalid: "Globex is\\nnot a name"\n'
         "\n"
-        "In doubt: it may have happened, and the next run finds out (1)\n"
+        "In doubt: it may have happened; the next run finds out (1)\n"
         "  archive hooli  cus_7\n"
         "      no answer that settles it: nothing came. The next plan settles it.\n"
         "\n"

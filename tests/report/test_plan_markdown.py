@@ -19,7 +19,7 @@ HEAD = """\
 
 ### Plan: 1 to create, 2 users, 1 to patch, 1 to archive, 2 to restore; 1 blocked; 40 unchanged.
 
-Cost: 12 requests, 2.4 s at 5/s; 3 more for the token, planning and learning.
+Cost: 12 requests, 2.4 s at 5/s; 3 more for the token and planning.
 Environment `demo` at `https://api.example`, project `billing-west`.
 
 <details open>
@@ -42,7 +42,7 @@ Environment `demo` at `https://api.example`, project `billing-west`.
 <summary>Archive (1)</summary>
 
 ```diff
-- hooli  cus_7, its entry has gone, 2 payment methods  customers.yaml
+- hooli  cus_7, removed from the files, 2 payment methods  customers.yaml
 ```
 
 </details>
@@ -157,7 +157,7 @@ def test_a_plan_that_fits_is_not_cut() -> None:
 def test_many_patches_push_no_archive_out() -> None:
     plan = patches(2000)
     shown = plan_markdown(replace(plan, changes=(*plan.changes, archive("hooli"))))
-    assert "- hooli  cus_x, its entry has gone" in shown
+    assert "- hooli  cus_x, removed from the files" in shown
 
 
 def test_one_entry_that_is_too_long_hides_no_other() -> None:

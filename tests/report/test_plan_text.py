@@ -23,7 +23,7 @@ def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
     assert text(replace(NOTHING, cost=Cost(0, 3, 5.0))) == (
         "Environment demo (https://api.example), project default\n"
         "\n"
-        "Cost: nothing to send; 3 more for the token, planning and learning.\n"
+        "Cost: nothing to send; 3 more for the token and planning.\n"
         "Nothing to do. 40 customers are as declared.\n"
     )
 
@@ -41,7 +41,7 @@ def test_a_created_user_stands_below_its_new_customer_wherever_it_is_in_the_plan
     create = Change(Action.CREATE, Address("a"), None, Reason.DECLARED)
     assert text(replace(NOTHING, changes=(create, user, other))).split("\n\n")[1:3] == [
         "Create (1)\n  + a  declared\n      + j@a.example",
-        "Create users of customers that exist (1)\n  + b/k@b.example  cus_b, declared",
+        "Create users for existing customers (1)\n  + b/k@b.example  cus_b, declared",
     ]
 
 
@@ -89,9 +89,9 @@ def test_redacted_it_shows_no_personal_value_and_keeps_external_ids() -> None:
         "      + ***  customers.yaml:15:3\n"
         "          first_name  ***\n"
         "\n"
-        "Create users of customers that exist (1)\n"
+        "Create users for existing customers (1)\n"
         "  + initech/***  cus_9, declared  customers.yaml:16:3\n"
         "      last_name  ***\n"
-        "      unless the customer has it already, which its restore will show\n"
+        "      unless the customer already has it, which the restore will show\n"
     ) in redacted
     assert "  acme: city is no longer managed and stays '***'.\n" in redacted

@@ -10,9 +10,9 @@ Unknown: There is no ledger yet, so we do not know which customers were
 Environment demo (https://api.example), project billing-west
 
 Restore (2)
-  ^ initech  cus_9, archived elsewhere  customers.yaml:3:3
+  ^ initech  cus_9, archived outside Reconciler  customers.yaml:3:3
   ^ lost  cus_8, hidden or gone  customers.yaml:4:3
-      if the API does not know it (404), it is created with:
+      if the API returns 404, it is created with:
         name  Lost Inc.
 
 Patch (1)
@@ -29,13 +29,13 @@ Create (1)
       + jane@globex.example  customers.yaml:15:3
           first_name  Jane
 
-Create users of customers that exist (1)
+Create users for existing customers (1)
   + initech/zoe@initech.example  cus_9, declared  customers.yaml:16:3
       last_name  Doe
-      unless the customer has it already, which its restore will show
+      unless the customer already has it, which the restore will show
 
 Archive (1)
-  - hooli  cus_7, its entry has gone, 2 payment methods  customers.yaml
+  - hooli  cus_7, removed from the files, 2 payment methods  customers.yaml
 
 In the ledger only (2)
   adopt  umbrella          cus_20
@@ -56,7 +56,7 @@ Blocked (1)
 Over a limit, so nothing is sent (1)
   ! max_archives: 30 planned, 12 allowed; to allow it once: --max-archives 30
 
-Cost: 12 requests, 2.4 s at 5/s; 3 more for the token, planning and learning.
+Cost: 12 requests, 2.4 s at 5/s; 3 more for the token and planning.
 Plan: 1 to create, 2 users, 1 to patch, 1 to archive, 2 to restore; 1 blocked;
   40 unchanged.
 """
@@ -70,7 +70,7 @@ Environment demo (https://api.example),
   project billing-west
 
 Restore (2)
-  ^ initech  cus_9, archived elsewhere
+  ^ initech  cus_9, archived outside Reconciler
     customers.yaml:3:3
   ^ lost  cus_8, hidden or gone
     customers.yaml:4:3
@@ -103,7 +103,7 @@ Create (1)
         customers.yaml:15:3
           first_name  Jane
 
-Create users of customers that exist (1)
+Create users for existing customers (1)
   + initech/zoe@initech.example  cus_9,
     declared  customers.yaml:16:3
       last_name  Doe
@@ -112,7 +112,7 @@ Create users of customers that exist (1)
         show
 
 Archive (1)
-  - hooli  cus_7, its entry has gone, 2
+  - hooli  cus_7, removed from the files, 2
     payment methods  customers.yaml
 
 In the ledger only (2)

@@ -70,7 +70,7 @@ def test_a_customer_stands_field_by_field_at_40_columns() -> None:
         "    country\n"
         "  live: cus_1, created\n"
         "    2026-01-02T03:04:05Z, external_id\n"
-        "    old, synced from elsewhere\n"
+        "    old, synced by an integration\n"
         "  recorded: no\n"
         "  payment methods: 2\n"
         "\n"
@@ -87,7 +87,7 @@ def test_a_customer_stands_field_by_field_at_40_columns() -> None:
         "\n"
         "  jane@acme.example\n"
         "    declared: Jane\n"
-        "    live (not asked): -\n"
+        "    live (not read): -\n"
     )
 
 

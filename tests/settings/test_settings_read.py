@@ -195,7 +195,7 @@ def test_without_any_environment_the_base_url_is_missed_when_it_is_asked_for(tmp
 
 def test_missing_credentials_name_the_variables_to_set(tmp_path: Path) -> None:
     environment = read(tmp_path, options=Options(environment="demo")).environment()
-    hint = "to the API key's {}; keys are made in the Partner Dashboard, Team Preferences, API Keys"
+    hint = "to the API key's {}; create one in the Partner Dashboard under Team Preferences, API Keys"
     assert wrong(environment.credentials) == [
         f"AP_CLIENT_ID: this variable is not set; set it {hint.format('client id')}",
         f"AP_CLIENT_SECRET: this variable is not set; set it, or AP_CLIENT_SECRET_FILE, {hint.format('secret')}",
@@ -211,7 +211,7 @@ def test_one_of_several_environments_must_be_named(tmp_path: Path) -> None:
     assert wrong(settings.environment) == [
         (
             "reconciler.yaml: environments: there are several environments: production, demo; "
-            "name one with -e, or with AP_ENVIRONMENT"
+            "select one with -e or AP_ENVIRONMENT"
         )
     ]
     assert read(tmp_path, variables={"AP_ENVIRONMENT": "demo"}).environment().name == "demo"
@@ -231,7 +231,7 @@ def test_without_a_project_file_another_name_needs_a_base_url(tmp_path: Path) ->
         (
             "AP_ENVIRONMENT: there is no environment 'staging'; "
             "there are: production, demo, local. "
-            "To name one of your own, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT"
+            "To add one, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT"
         )
     ]
     variables["AP_BASE_URL"] = "https://api.example"
@@ -259,7 +259,7 @@ def test_an_environment_of_another_name_needs_a_base_url(tmp_path: Path) -> None
     assert wrong(environment.base_url) == [
         (
             "reconciler.yaml:1:16: environments.staging: it has no base_url; "
-            "write `base_url:`; only production, demo and local have one of their own"
+            "write `base_url:`; only production, demo and local have a default"
         )
     ]
 
@@ -268,7 +268,7 @@ def test_a_literal_secret_is_an_error_that_does_not_show_it(tmp_path: Path) -> N
     (found,) = wrong(lambda: read(tmp_path, ONE + "{client_secret: s3cret}\n"))
     assert found == (
         "reconciler.yaml:3:25: environments.demo.client_secret: a secret does not belong in this file; "
-        "name it: ${AP_CLIENT_SECRET}, or give client_secret_file; and replace the secret that stood here"
+        "name it: ${AP_CLIENT_SECRET}, or use client_secret_file; and replace the secret, which is no longer safe"
     )
 
 
@@ -304,7 +304,7 @@ def test_both_a_secret_and_its_file_are_an_error(tmp_path: Path) -> None:
     assert wrong(read(tmp_path, text, KEY).environment().credentials) == [
         (
             "reconciler.yaml:3:68: environments.demo.client_secret_file: "
-            "client_secret and client_secret_file are both given; remove one of the two"
+            "client_secret and client_secret_file are both set; remove one of them"
         )
     ]
 
@@ -338,7 +338,7 @@ def test_every_problem_of_an_environment_comes_at_once(tmp_path: Path) -> None:
             "envs: {}",
             "reconciler.yaml:1:1: envs: unknown key 'envs'; known here: version, project, files, environments",
         ),
-        ("version: 2", "reconciler.yaml:1:10: version: '2' is not known here; known here: 1"),
+        ("version: 2", "reconciler.yaml:1:10: version: '2' is not valid here; known here: 1"),
         ("files: customers", "reconciler.yaml:1:8: files: this is the text 'customers'; write a list"),
         (
             ONE + "{policy: {hours: []}}",
@@ -349,11 +349,11 @@ def test_every_problem_of_an_environment_comes_at_once(tmp_path: Path) -> None:
         ),
         (
             ONE + "{prune: al}",
-            "reconciler.yaml:3:17: environments.demo.prune: 'al' is not known here; did you mean 'all'?",
+            "reconciler.yaml:3:17: environments.demo.prune: 'al' is not valid here; did you mean 'all'?",
         ),
         (
             ONE + "{equal: {country: [[US]]}}",
-            "reconciler.yaml:3:28: environments.demo.equal.country[0]: this is too short; write two texts or more",
+            "reconciler.yaml:3:28: environments.demo.equal.country[0]: this is too short; write at least two texts",
         ),
         ("", "reconciler.yaml: the file is empty; write `files: [customers/]`, or remove the file"),
         ("a: 1\na: 2", None),
@@ -367,7 +367,7 @@ def test_a_project_file_of_another_shape_is_an_error(tmp_path: Path, text: str, 
 def test_a_key_that_stands_twice_in_a_project_file_hides_no_other_error(tmp_path: Path) -> None:
     text = "files: [c]\nfiles: c\nenvironments: {demo: {prun: all}}\n"
     assert [one.partition("; ")[0] for one in wrong(lambda: read(tmp_path, text))] == [
-        "reconciler.yaml:2:1: files: the key stands here again, first on line 1",
+        "reconciler.yaml:2:1: files: this key is a duplicate; it is first on line 1",
         "reconciler.yaml:2:8: files: this is the text 'c'",
         "reconciler.yaml:3:23: environments.demo.prun: unknown key 'prun'",
     ]
@@ -375,7 +375,7 @@ def test_a_key_that_stands_twice_in_a_project_file_hides_no_other_error(tmp_path
 
 def test_a_project_file_that_is_named_must_exist(tmp_path: Path) -> None:
     assert wrong(lambda: read(tmp_path, options=Options(project_file="x/p.yaml"))) == [
-        "x/p.yaml: this cannot be read: No such file or directory; check the path given with -p"
+        "x/p.yaml: this cannot be read: No such file or directory; check the path in -p"
     ]
 
 
@@ -429,7 +429,7 @@ def test_a_project_file_above_that_belongs_to_another_user_is_read_only_when_nam
     assert wrong(lambda: read(below)) == [
         (
             "../reconciler.yaml: this project file belongs to another user and is not read; "
-            "if you trust it, name it: -p ../reconciler.yaml"
+            "if you trust it, pass -p ../reconciler.yaml"
         )
     ]
     assert read(below, options=Options(project_file="../reconciler.yaml")).root == below / ".."
@@ -438,8 +438,8 @@ def test_a_project_file_above_that_belongs_to_another_user_is_read_only_when_nam
 def test_without_files_the_user_is_told_to_name_some(tmp_path: Path) -> None:
     assert wrong(read(tmp_path).files) == [
         (
-            "-f: no customers files are named; say which: -f PATH, or `files: [customers/]` in reconciler.yaml; "
-            "`reconciler init` writes a project to begin with"
+            "-f: no customers files are named; pass -f PATH, or write `files: [customers/]` in reconciler.yaml; "
+            "`reconciler init` creates a starter project"
         )
     ]
 

@@ -58,17 +58,23 @@ ADDED = "to allow it, set "
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("client_id: '${HOME}'", f"demo.client_id: a project file may not use the variable HOME; {ADDED}"),
+        ("client_id: '${HOME}'", f"demo.client_id: a project file cannot use the variable HOME; {ADDED}"),
         ("client_id: '${PLAN_KEY}'", "RECONCILER_ALLOWED_VARIABLES=PLAN_KEY"),
         ("client_secret: '${AWS_SECRET_ACCESS_KEY}'", "RECONCILER_ALLOWED_VARIABLES=AWS_SECRET_ACCESS_KEY"),
         ("base_url: 'https://api.example/${AWS_SECRET_ACCESS_KEY}'", "may not use the variable"),
         ("state: '${AWS_SECRET_ACCESS_KEY}'", "may not use the variable"),
         ("base_url: 'https://127.0.0.1/${AP_CLIENT_SECRET}'", "use it in client_secret or as the password in state"),
-        ("rate: '${AP_CLIENT_SECRET}'", "AP_CLIENT_SECRET holds a secret, by its name, and this value is shown"),
+        (
+            "rate: '${AP_CLIENT_SECRET}'",
+            ("AP_CLIENT_SECRET holds a secret, judging by its name, and this value is printed"),
+        ),
         ("owns: ['${AP_CLIENT_SECRET}']", "this value is shown"),
         ("state: 'here/${AP_CLIENT_SECRET}.db'", "this value is shown"),
         *(
-            (f"client_secret: '${{{name}}}'", f"use the variable {name}, which is for this program alone; remove it")
+            (
+                f"client_secret: '${{{name}}}'",
+                (f"use the variable {name}, which is only for Reconciler itself; remove it"),
+            )
             for name in SECRETS
             if name.startswith("RECONCILER_") and ("KEY" in name or "NOTIFY" in name)
         ),
@@ -236,7 +242,7 @@ def test_a_file_of_the_system_is_refused_also_by_a_link(tmp_path: Path, path: st
 
 def test_a_folder_of_customers_is_not_the_system_s(tmp_path: Path) -> None:
     (tmp_path / "reconciler.yaml").write_text("files: [/proc/self/environ]\n")
-    with pytest.raises(Invalid, match="files\\[0\\]: a project file may not name a file in /proc; name a regular file"):
+    with pytest.raises(Invalid, match="files\\[0\\]: a project file cannot name a file in /proc; name a regular file"):
         read_settings(Options(), variables={}, cwd=tmp_path)
 
 

@@ -21,7 +21,7 @@ def test_a_variable_that_is_unset_or_empty_is_named(variables: dict[str, str]) -
 
 @pytest.mark.parametrize("text", ["${}", "${A", "${1}", "${A:-x}"])
 def test_what_looks_like_a_variable_and_is_none_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"begins no name of a variable; write \$\{NAME\}"):
+    with pytest.raises(ValueError, match=r"does not begin a variable's name; write \$\{NAME\}"):
         interpolated(text, {"A": "x"})
 
 

@@ -173,8 +173,8 @@ def lost(place: str, now: LeaseObject | None, run: str) -> TakenOver:
 def by_hand(place: str) -> TakenOver:
     """Return that the lock of this run was ended by hand."""
     return TakenOver(
-        f"{place}: the lock of this run was ended by hand; it writes and sends nothing more",
-        "run again: what it had sent is settled then",
+        f"{place}: someone ended this run's lock; it writes and sends nothing more",
+        "run again: that settles what this run sent",
     )
 
 

@@ -321,9 +321,9 @@ def probe(store: ObjectStore) -> None:
         kept = first and got is not None and store.put_over(key, b"3", got.version) is not None
         if not kept or got is None or store.put_over(key, b"4", got.version) is not None:
             raise LedgerFailed(
-                f"{store.place}: this store writes over objects also where it is told not to; two runs at once could "
-                "not be kept apart",
-                "use one that honours If-None-Match and If-Match, as Amazon S3 does, or a PostgreSQL database",
+                f"{store.place}: this store overwrites objects even when it should refuse, so it cannot keep two "
+                "runs apart",
+                "use a store that supports If-None-Match and If-Match, such as Amazon S3, or a PostgreSQL database",
             )
     finally:
         with suppress(LedgerFailed):

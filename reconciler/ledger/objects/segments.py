@@ -40,7 +40,8 @@ MOST_VALUES = 1_000_000
 """A step of more values has as many bytes in its object: a ledger's rows have three times as many."""
 
 _RESTORE = (
-    "restore the objects, or name another prefix: planning works without, but archives nothing that left the YAML"
+    "restore the objects, or name another prefix: planning works without "
+    "it, but archives nothing that you removed from the files"
 )
 
 
@@ -155,7 +156,7 @@ def read_snapshot(content: bytes, place: str) -> bytes:
 def too_new(place: str, found: int, known: int) -> LedgerTooNew:
     """Return that a ledger has a format that this program does not know."""
     return LedgerTooNew(
-        f"{place}: the ledger has format {found}, and this version of reconciler knows formats up to {known}",
+        f"{place}: the ledger has format {found}, but this version of Reconciler knows formats up to {known}",
         "update reconciler",
     )
 
@@ -163,7 +164,7 @@ def too_new(place: str, found: int, known: int) -> LedgerTooNew:
 def damaged(place: str) -> LedgerFailed:
     """Return that an object is not as this program writes it."""
     return LedgerFailed(
-        f"{place}: an object of the ledger cannot be understood; something else has altered it",
+        f"{place}: an object of the ledger cannot be read, because something else has altered it",
         _RESTORE,
     )
 

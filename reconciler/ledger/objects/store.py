@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _CREDENTIALS = "set those of the bucket's owner (for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
-_RIGHTS = "let these credentials get, put, delete and list objects there (docs/reference/ledger.md)"
+_RIGHTS = "allow these credentials to get, put, delete and list objects there (docs/reference/ledger.md)"
 
 _HOST = re.compile(r"\bhttps?://([\w.:\[\]-]+)(?=/)")
 _STATUS = re.compile(r"status code: (\d{3}(?: [A-Z][A-Za-z]+)*)")
@@ -43,9 +43,9 @@ _LONGEST = 200
 _TOLD: tuple[tuple[type[Exception], str, str], ...] = (
     (exceptions.PermissionDeniedError, "the store refuses these credentials", _RIGHTS),
     (exceptions.UnauthenticatedError, "the store does not know these credentials", _CREDENTIALS),
-    (FileNotFoundError, "there is no such bucket", "make it, or correct its name"),
+    (FileNotFoundError, "there is no such bucket", "create it, or correct its name"),
     (exceptions.NotSupportedError, "the store cannot do what a ledger needs", "use another one"),
-    (exceptions.UnknownConfigurationKeyError, "a variable that configures the store is not known", "correct it"),
+    (exceptions.UnknownConfigurationKeyError, "a variable that configures the store is unknown", "correct it"),
     (ValueError, "this URL cannot be used", "write s3://BUCKET/PREFIX"),
 )
 
@@ -68,7 +68,7 @@ def failed(place: str, error: Exception) -> LedgerFailed:
             return LedgerFailed(f"{visible(place)}: {what}{cause}", now)
     # Where a bucket is listed, its absence has no error of its own.
     if "NoSuchBucket" in words or "ContainerNotFound" in words:
-        return LedgerFailed(f"{visible(place)}: there is no such bucket", "make it, or correct its name")
+        return LedgerFailed(f"{visible(place)}: there is no such bucket", "create it, or correct its name")
     # Where no variable gives credentials, the machine's own metadata service is asked for some.
     if "169.254." in words or "metadata.google" in words:
         return LedgerFailed(f"{visible(place)}: there are no credentials for it in the environment", _CREDENTIALS)
@@ -77,7 +77,7 @@ def failed(place: str, error: Exception) -> LedgerFailed:
     what = "the store answered with an error" if _STATUS.search(words) else "the store cannot be reached"
     return LedgerFailed(
         f"{visible(place)}: {what}{cause}",
-        "see whether it can be reached from here, and run again: what had been written is there",
+        "check that it can be reached from here, and run again: nothing that was written is lost",
     )
 
 
@@ -209,8 +209,8 @@ def open_store(url: str, *, patience_s: float = PATIENCE_S) -> ObjectStore:
     here = endpoint.scheme == "http" and endpoint.hostname in _HERE
     if endpoint.scheme not in ("", "https") and not here:
         raise LedgerFailed(
-            f"{visible(place)}: its endpoint {_shown(endpoint)} is no https:// URL",
-            "only this machine goes without TLS",
+            f"{visible(place)}: its endpoint {_shown(endpoint)} is not an https:// URL",
+            "only this machine can be used without TLS",
         )
 
     def opened(timeout_s: float) -> Kind:

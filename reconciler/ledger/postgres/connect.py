@@ -117,8 +117,8 @@ def _check_format(session: DatabaseSession, version: int, known: int) -> None:
     """Raise LedgerFailed where the tables are older than what this program reads."""
     if 0 < version < known:
         raise LedgerFailed(
-            f"{session.place}: the ledger has the older format {version}, and may only be read here",
-            "any command that writes, `reconciler state rm` or `apply`, brings it to today's",
+            f"{session.place}: the ledger has the older format {version}, and is read-only here",
+            "any command that writes, `reconciler state rm` or `apply`, migrates it",
         )
 
 
@@ -155,7 +155,7 @@ def _version(connection: Connection, place: str, known: int) -> int:
     version: int = (connection.execute(_VERSION).fetchone() or (0,))[0]
     if version > known:
         raise LedgerTooNew(
-            f"{place}: the ledger has format {version}, and this version of reconciler knows formats up to {known}",
+            f"{place}: the ledger has format {version}, but this version of Reconciler knows formats up to {known}",
             "update reconciler",
         )
     return version

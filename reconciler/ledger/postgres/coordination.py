@@ -99,7 +99,7 @@ def take(
             raise locked(Holder(*who), LEASE_S)
     (version,) = connection.execute("SELECT version FROM reconciler.format").fetchone() or (0,)
     if version != known:
-        raise LedgerTooNew("the ledger was brought to another format a moment ago", "update reconciler")
+        raise LedgerTooNew("the ledger was just migrated to another format", "update reconciler")
     connection.execute(_BEGIN, (taken[0], str(holder), holder.since, ledger))
     connection.execute("COMMIT")
     return LeaseRow(account, taken[0])

@@ -345,7 +345,7 @@ class PostgresLedger:
             raise
         self.step("committed")
         if answer != "COMMIT":
-            raise LedgerFailed(f"{self.session.place}: the server took nothing of this step", "see the server's log")
+            raise LedgerFailed(f"{self.session.place}: the server wrote nothing of this step", "see the server's log")
 
     def _landed(self, transaction: int) -> bool:
         """
@@ -361,7 +361,7 @@ class PostgresLedger:
             connection.execute("ROLLBACK")
         if status not in ("committed", "aborted"):
             raise LedgerFailed(
-                f"{self.session.place}: the connection was lost, and whether the last step was written cannot be told",
+                f"{self.session.place}: the connection was lost, and it is unknown whether the last step was written",
                 "run again: it reads what is there",
             )
         return bool(status == "committed")
@@ -378,6 +378,6 @@ class PostgresLedger:
         if other is not None:
             return taken_over(self.session.place, str(Holder(*other)), other[1])
         return TakenOver(
-            f"{self.session.place}: the lock of this run was ended by hand; it writes and sends nothing more",
-            "run again: what it had sent is settled then",
+            f"{self.session.place}: someone ended this run's lock; it writes and sends nothing more",
+            "run again: that settles what this run sent",
         )

@@ -17,8 +17,8 @@ from psycopg.pq import Conninfo, TransactionStatus
 from reconciler.errors import LedgerFailed
 from reconciler.escape import visible
 
-_PRIVILEGES = "let the database's owner grant what docs/reference/ledger.md lists"
-_REPORT = "this is a fault of this program: please report it"
+_PRIVILEGES = "ask the database's owner to grant what docs/reference/ledger.md lists"
+_REPORT = "this is a bug in Reconciler: please report it"
 
 # By class of error, the narrowest first (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _TOLD: tuple[tuple[type[psycopg.Error], str, str], ...] = (
@@ -30,13 +30,13 @@ _TOLD: tuple[tuple[type[psycopg.Error], str, str], ...] = (
     (errors.DiskFull, "its disk is full, and nothing of this step was written", "free some space and run again"),
     (errors.TooManyConnections, "it has no connection left", "try again later, or put a pooler in front of it"),
     (errors.InsufficientPrivilege, "this user lacks a privilege there", _PRIVILEGES),
-    (errors.ReadOnlySqlTransaction, "it may only be read (a standby?)", "name the primary server"),
-    (errors.LockNotAvailable, "another process is writing to it", "try again when that has ended"),
-    (errors.DeadlockDetected, "another process is writing to it", "try again when that has ended"),
-    (errors.UndefinedTable, "its tables are not as they were made: something else has altered them", "restore a copy"),
-    (errors.UndefinedColumn, "its tables are not as they were made: something else has altered them", "restore a copy"),
+    (errors.ReadOnlySqlTransaction, "it is read-only (a standby?)", "name the primary server"),
+    (errors.LockNotAvailable, "another process is writing to it", "try again when it has finished"),
+    (errors.DeadlockDetected, "another process is writing to it", "try again when it has finished"),
+    (errors.UndefinedTable, "something else has altered its tables", "restore a copy"),
+    (errors.UndefinedColumn, "something else has altered its tables", "restore a copy"),
 )
-_LOST = "the connection was lost, or none could be made"
+_LOST = "the connection was lost, or could not be made"
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def ledger_errors(place: str) -> Iterator[None]:
         raise LedgerFailed(
             f"{place}: a text holds half a character (a lone surrogate) and cannot be stored; "
             "nothing of this step was written",
-            "correct the value that holds it",
+            "correct that value",
         ) from error
 
 
@@ -60,7 +60,7 @@ def failed(place: str, error: psycopg.Error) -> LedgerFailed:
         if isinstance(error, kind):
             return LedgerFailed(f"{place}: {what}", now)
     if error.sqlstate is None or error.sqlstate[:2] in ("08", "57"):
-        return LedgerFailed(f"{place}: {_LOST}", "see whether the server runs and can be reached, and run again")
+        return LedgerFailed(f"{place}: {_LOST}", "check that the server is running and can be reached, and run again")
     return LedgerFailed(f"{place}: the server answered with error {error.sqlstate}", "see the server's log")
 
 
@@ -72,14 +72,14 @@ def refused(place: str, error: psycopg.Error, password: str) -> LedgerFailed:
     if password:
         for written in (password, quote(password, safe=""), visible(password)):
             words = words.replace(written, "***")
-    now = "see whether the server runs, and check host, user and password"
+    now = "check that the server is running, and check host, user and password"
     if "certificate" in words:
         now = (
-            "add ?sslrootcert=FILE to the URL, with the certificate of the authority that signed the server's; only "
-            "where the network is trusted, ?sslmode=require, which encrypts and verifies nobody"
+            "add ?sslrootcert=FILE to the URL, with the certificate of the authority that signed the server's; on a "
+            "trusted network only, ?sslmode=require encrypts without verifying the server"
         )
     elif "SSL" in words:
-        now = "the server offers no TLS; only where the network is trusted, add ?sslmode=disable to the URL"
+        now = "the server offers no TLS; on a trusted network only, add ?sslmode=disable to the URL"
     return LedgerFailed(f"{place}: it cannot be reached: {words}", now)
 
 
