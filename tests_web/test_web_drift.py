@@ -62,7 +62,7 @@ def test_kind_mover_and_file_narrow_the_list(opened: Open) -> None:
     assert report.addresses() == ["lost", "hooli"]
     report.page.get_by_label("Ignored 1").uncheck()
     report.page.get_by_label("Hidden or gone 1").uncheck()
-    report.page.get_by_label("Who moved").select_option("=no record of who moved")
+    report.page.get_by_label("Who moved").select_option("=no record of which side changed")
     assert report.addresses() == ["acme"]
     report.page.get_by_label("Who moved").select_option("")
     report.page.select_option("#file", "=drift.yaml")

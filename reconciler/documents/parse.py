@@ -300,9 +300,7 @@ class _ParsePass:
         places = find_places(self.data, firsts) if firsts else {}
         hint = "remove one of them, or merge the two"
         return [
-            Problem(
-                one[0], path_text(first), (f"this key is a duplicate; it is first on line {places[first].key[0]}"), hint
-            )
+            Problem(one[0], path_text(first), (f"this key is a duplicate of line {places[first].key[0]}"), hint)
             for one, first in zip(self.duplicates, firsts, strict=True)
         ]
 

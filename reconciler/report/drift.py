@@ -26,7 +26,7 @@ TITLES = {
     DriftKind.DUPLICATED: "Duplicated",
     DriftKind.UNMANAGED: "New and not managed",
 }
-PENDING = "Edits that are not applied yet (not drift)"
+PENDING = "Pending edits, which are not drift"
 IGNORED = "Ignored"
 EXPIRED = "Expired rules, which hide nothing"
 BLOCKED = "Blocked for another reason"

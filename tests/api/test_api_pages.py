@@ -55,7 +55,7 @@ def test_three_pages_without_anybody_new_are_a_list_without_end(rows: tuple[obje
     refused = _refused(first, *(page(*rows, next_cursor=str(number)) for number in (1, 2, 3)))
     assert isinstance(refused, Incomplete)
     assert str(refused) == (
-        "GET /customers: 3 pages in a row contain no new customer and say "
+        "GET /customers: 3 pages in a row have no new customer and say "
         "that there is another page, so the list may have no end"
     )
 
@@ -94,7 +94,7 @@ def test_a_reply_without_the_shape_of_a_page_is_not_the_api(body: object) -> Non
 def test_a_cursor_that_repeats_is_incomplete() -> None:
     error = _refused(page(1, next_cursor="a"), page(2, next_cursor="b"), page(3, next_cursor="a"))
     assert type(error) is Incomplete
-    assert "has come before" in str(error)
+    assert "is a repeat" in str(error)
 
 
 def test_a_server_that_ignores_cursors_is_incomplete() -> None:

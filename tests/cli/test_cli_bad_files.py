@@ -25,7 +25,7 @@ FILES = {
     ),
     "a duplicate key": (
         "customers:\n  a: {name: x}\n  a: {name: y, email: a@x.example}\n",
-        "c.yaml:3:3: customers.a: this key is a duplicate; it is first on line 2; remove one of them, or merge the two",
+        "c.yaml:3:3: customers.a: this key is a duplicate of line 2; remove one of them, or merge the two",
     ),
     "an anchor bomb": (
         BOMB,

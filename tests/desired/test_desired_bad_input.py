@@ -210,7 +210,7 @@ def test_an_external_id_may_be_called_as_a_field_is(tmp_path: Path) -> None:
         ("customers: {acme: {users: {j@x.example: Jane}}}\n", f"this is the text 'Jane'; {USER}"),
         ("customers: {acme: {external_id: acme}}\n", "unknown key 'external_id'; the external_id is the key"),
         ("customers: {}\nacme: {name: A}\n", "unknown key 'acme'; write `customers:`, and the customers under it"),
-        ("customers: {}\nname: A\n", "unknown key 'name'; fields are written under an external_id:"),
+        ("customers: {}\nname: A\n", "unknown key 'name'; put fields under an external_id:"),
     ],
 )
 def test_what_is_written_in_a_wrong_place_or_shape_is_shown_in_the_right_one(
@@ -269,11 +269,11 @@ customers:
     assert [one.partition(";")[0] for one in problems(tmp_path, text)] == [
         "customers.yaml:3:10: customers.acme.ein: '##' is not an EIN",
         "customers.yaml:5:12: customers.acme.state: warning: 'XX' is not a state of the United States",
-        "customers.yaml:6:3: customers.acme: this key is a duplicate; it is first on line 2",
+        "customers.yaml:6:3: customers.acme: this key is a duplicate of line 2",
         "customers.yaml:7:12: customers.acme.email: 'bad' is not an e-mail address",
         "customers.yaml:9:12: customers.acme.state: warning: 'YY' is not a state of the United States",
         "customers.yaml:10:5: customers.acme.nam: unknown key 'nam'",
-        "customers.yaml:11:3: customers.acme: this key is a duplicate; it is first on line 2",
+        "customers.yaml:11:3: customers.acme: this key is a duplicate of line 2",
         "customers.yaml:11:16: customers.acme.city: this is a list",
     ]
 
@@ -291,15 +291,15 @@ moved: [{from: x, from: [], to: globex}]
 """
     assert [one.partition(";")[0] for one in problems(tmp_path, text) if "warning" not in one] == [
         "customers.yaml:3:10: customers.acme.ein: '##' is not an EIN",
-        "customers.yaml:4:5: customers.acme.ein: this key is a duplicate; it is first on line 3",
+        "customers.yaml:4:5: customers.acme.ein: this key is a duplicate of line 3",
         "customers.yaml:4:10: customers.acme.ein: '###' is not an EIN",
         "customers.yaml:5:13: customers.acme.users.x: 'x' is not an e-mail address",
         "customers.yaml:5:20: customers.acme.users.x: 'x' is not an e-mail address",
-        "customers.yaml:5:20: customers.acme.users.x: this key is a duplicate; it is first on line 5",
+        "customers.yaml:5:20: customers.acme.users.x: this key is a duplicate of line 5",
         "customers.yaml:5:23: customers.acme.users.x: this is the text '1'",
-        "customers.yaml:6:1: customers: this key is a duplicate; it is first on line 1",
+        "customers.yaml:6:1: customers: this key is a duplicate of line 1",
         "customers.yaml:7:12: customers.globex.emial: unknown key 'emial'",
-        "customers.yaml:8:19: moved[0].from: this key is a duplicate; it is first on line 8",
+        "customers.yaml:8:19: moved[0].from: this key is a duplicate of line 8",
         "customers.yaml:8:25: moved[0].from: this is a list",
     ]
 

@@ -81,8 +81,8 @@ def test_a_duplicate_key_is_an_error_that_names_both_places() -> None:
 
 def test_every_duplicate_key_of_a_file_is_reported() -> None:
     assert wrong("a: {x: 1, x: 2}\nb: [{y: 1, y: 2}]\n") == [
-        "c.yaml:1:11: a.x: this key is a duplicate; it is first on line 1; remove one of them, or merge the two",
-        "c.yaml:2:12: b[0].y: this key is a duplicate; it is first on line 2; remove one of them, or merge the two",
+        "c.yaml:1:11: a.x: this key is a duplicate of line 1; remove one of them, or merge the two",
+        "c.yaml:2:12: b[0].y: this key is a duplicate of line 2; remove one of them, or merge the two",
     ]
 
 
@@ -111,9 +111,7 @@ def test_escapes_that_are_not_in_double_quotes_are_text(text: str) -> None:
 
 def test_an_escape_of_a_surrogate_pair_moves_no_place_and_no_offset() -> None:
     text = r'{"a": "\ud83d\ude00", "b": 1, "b": 2}'
-    assert wrong(text) == [
-        "c.yaml:1:31: b: this key is a duplicate; it is first on line 1; remove one of them, or merge the two"
-    ]
+    assert wrong(text) == ["c.yaml:1:31: b: this key is a duplicate of line 1; remove one of them, or merge the two"]
     top = read_nodes(text).top
     assert isinstance(top, MappingNode)
     key, value = top.pairs[1]

@@ -185,7 +185,7 @@ def test_what_is_for_the_emulator_neither_counts_nor_is_logged() -> None:
         ("load", {"customers": [5]}, 400, "a customer is an object"),
         ("load", {"customers": {"a": 1}}, 400, "customers is a list of objects"),
         ("load", {"customers": [{"users": [5]}]}, 400, "a user is an object"),
-        ("load", {"customers": [{"created_at": "now"}]}, 400, "created_at is not a moment"),
+        ("load", {"customers": [{"created_at": "now"}]}, 400, "created_at is not a time"),
         ("load", {"payment_methods": {"a": 1}}, 400, "payment methods are an object"),
         ("clock", {"offset_s": "1"}, 400, "offset_s is a number of seconds"),
         ("requests", {}, 404, "The emulator has no such request"),

@@ -122,7 +122,7 @@ def test_a_ledger_that_may_only_be_read_is_told_at_opening_when_it_is_to_be_writ
 def test_a_folder_in_which_no_ledger_can_be_made_is_told(common: Path, powerless: Callable[[], None]) -> None:
     common.chmod(0o555)
     powerless()
-    with pytest.raises(LedgerFailed, match=r"state/l.db: Permission denied; mend the path"):
+    with pytest.raises(LedgerFailed, match=r"state/l.db: Permission denied; correct the path"):
         open_ledger(str(common / "state" / "l.db"), **WHERE)
 
 

@@ -98,7 +98,7 @@ def test_one_that_was_not_encrypted_is_read_once_it_was_written_again(tmp_path: 
         fill(plain)
     assert found_in(tmp_path) == list(PERSONAL)
     with opened(tmp_path, KEY) as ledger:
-        with pytest.raises(LedgerFailed, match="encrypt all of it with `reconciler state rekey`"):
+        with pytest.raises(LedgerFailed, match="encrypt the whole ledger with `reconciler state rekey`"):
             ledger.records()
         ledger.overwrite(ledger.copy())
         assert (ledger.records().bindings["key-1"], ledger.intents("r1")) == (row(1), (INTENT,))
@@ -133,7 +133,7 @@ def test_without_its_key_it_is_not_read_and_not_half_written(tmp_path: Path) -> 
         fill(ledger)
     with opened(tmp_path, "") as ledger:
         for read in (ledger.records, ledger.copy, lambda: ledger.binding("key-1"), lambda: ledger.intents("r1")):
-            with pytest.raises(LedgerFailed, match="was not given"):
+            with pytest.raises(LedgerFailed, match="is not set"):
                 read()
 
 
@@ -156,7 +156,7 @@ def test_a_plain_row_in_place_of_a_sealed_one_is_refused(tmp_path: Path) -> None
         plain.commit([PutBinding(row(1)), USERS, PutIntent(INTENT)])
     with opened(tmp_path, KEY) as ledger:
         for read in (ledger.records, lambda: ledger.binding("key-1"), lambda: ledger.intents("r1")):
-            with pytest.raises(LedgerFailed, match="'key-1' is not: it was not encrypted yet, or something else has"):
+            with pytest.raises(LedgerFailed, match="'key-1' is not: it was never encrypted, or something else"):
                 read()
         assert ledger.binding("key-2") == row(2)
     with open_sqlite(tmp_path) as plain:

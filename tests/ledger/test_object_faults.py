@@ -91,7 +91,7 @@ def test_credentials_that_may_only_read_plan_and_see_who_holds_the_lock(wire: Pr
     wire.faults = [Fault.DENIED]
     with (
         open_ledger(url, **WHERE) as plan,
-        pytest.raises(LedgerFailed, match=r"refuses these credentials \(127.0.0.1:\d+: 403 Forbidden\); let these"),
+        pytest.raises(LedgerFailed, match=r"refuses these credentials \(127.0.0.1:\d+: 403 Forbidden\); allow these"),
     ):
         plan.commit([PutBinding(bound(2))])
 
@@ -110,7 +110,7 @@ def test_a_store_that_knows_no_conditions_is_refused_and_nothing_is_left_there(
     wire: Proxy, url: str, dropped: str
 ) -> None:
     wire.unconditional = (dropped, dropped.lower())
-    with pytest.raises(LedgerFailed, match="writes over objects also where it is told not to"):
+    with pytest.raises(LedgerFailed, match="overwrites objects even when it should refuse"):
         open_ledger(url, **WHERE)
     assert open_store(url).keys("") == []
 

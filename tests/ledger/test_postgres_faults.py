@@ -60,7 +60,7 @@ def test_after_a_lost_commit_a_run_that_was_taken_over_meanwhile_writes_nothing(
     with begun(tmp_path, cuttable.url) as run:
         cuttable.cut = Cut.BEFORE
         ask("DELETE FROM reconciler.leases WHERE account = %s", str(tmp_path))
-        with pytest.raises(LedgerFailed, match="ended by hand"):
+        with pytest.raises(LedgerFailed, match="someone ended this run's lock"):
             run.commit([PutBinding(bound(1))])
         assert run.records().bindings == {}
 

@@ -80,7 +80,7 @@ def test_a_newer_format_is_refused_with_both_numbers(empty: str) -> None:
     opened(empty, migrations=LATER).__exit__(None, None, None)
     for writable in (True, False):
         with pytest.raises(
-            LedgerTooNew, match=f"has format {NOW + 1}, and .* knows formats up to {NOW}; update reconciler"
+            LedgerTooNew, match=f"has format {NOW + 1}, but .* knows formats up to {NOW}; update reconciler"
         ):
             opened(empty, writable=writable)
 
@@ -140,7 +140,7 @@ def test_to_plan_a_right_to_read_is_enough(reader: str) -> None:
 
 
 def test_one_who_may_not_write_is_told_so(reader: str) -> None:
-    with opened(reader) as ledger, pytest.raises(LedgerFailed, match="this user lacks a privilege there; let the"):
+    with opened(reader) as ledger, pytest.raises(LedgerFailed, match="this user lacks a privilege there; ask the"):
         ledger.commit([PutBinding(bound(2))])
 
 

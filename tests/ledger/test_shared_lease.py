@@ -190,9 +190,9 @@ def test_a_run_on_another_ledger_of_the_account_takes_over_too(shared: Shared, t
 def test_a_run_whose_lock_was_ended_by_hand_writes_nothing_more(shared: Shared, tmp_path: Path) -> None:
     with shared.begin(tmp_path) as run:
         shared.end_lease(shared.url(), str(tmp_path))
-        with pytest.raises(TakenOver, match="ended by hand; it writes and sends nothing more"):
+        with pytest.raises(TakenOver, match="someone ended this run's lock; it writes and sends nothing more"):
             run.commit([PutBinding(bound(1))])
-        with pytest.raises(TakenOver, match="ended by hand"):
+        with pytest.raises(TakenOver, match="someone ended this run's lock"):
             run.renew()
         assert run.records().bindings == {}
 

@@ -125,7 +125,7 @@ def test_a_call_that_died_at_any_step_is_ended_by_the_same_one(call: DirectReque
             done = [one for one in intents(world) if one.status is Status.DONE]
             # One whose reply was heard and written is done; the same command is then another one.
             if done and call is ACME and wait_s:
-                with pytest.raises(Refused, match="has this external_id already"):
+                with pytest.raises(Refused, match="already has this external_id"):
                     world.call(call)
                 continue
             called = world.call(call)

@@ -68,10 +68,10 @@ def test_two_requests_are_sent_and_none_again() -> None:
 @pytest.mark.parametrize(
     ("scope", "verdict", "words"),
     [
-        (None, Verdict.OK, "only a write tells"),
+        (None, Verdict.OK, "only a write shows"),
         ("customers:read customers:write", Verdict.OK, "customers:read customers:write"),
-        ("customers:read", Verdict.WARNING, "may read only"),
-        ("\x1b[2J some words", Verdict.OK, "only a write tells"),
+        ("customers:read", Verdict.WARNING, "can only read"),
+        ("\x1b[2J some words", Verdict.OK, "only a write shows"),
     ],
 )
 def test_the_scopes_that_a_token_names_are_told(scope: str | None, verdict: Verdict, words: str) -> None:

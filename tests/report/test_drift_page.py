@@ -97,8 +97,8 @@ def test_markdown_has_drift_opened_and_every_side_of_a_field() -> None:
     assert (
         "\n<details open>\n<summary>Changed (1)</summary>\n\n"
         "- `acme` (`customers.yaml:7:3`): It is not as Reconciler applied it.\n"
-        "  - `city`: applied `Boston`, live `Dover`, declared `Boston`; the live side moved\n"
-        "  - `state`: applied not recorded, live `DE`, declared `(empty)`; no record of who moved\n"
+        "  - `city`: applied `Boston`, live `Dover`, declared `Boston`; the account changed\n"
+        "  - `state`: applied not recorded, live `DE`, declared `(empty)`; no record of which side changed\n"
     ) in shown
     assert "<details>\n<summary>Ignored (1)</summary>\n\n- `hooli` changed, until 2026-01-31: support is at it" in shown
 
@@ -121,7 +121,7 @@ def test_hostile_markdown_holds_no_html_no_link_no_image_and_nothing_that_is_one
 def test_markdown_is_cut_by_whole_entries_and_says_how_many_it_left_out(value: str, most: int) -> None:
     shown = drift_markdown(changed(900, value), max_bytes=most)
     kept = shown.count("\n- `c")
-    assert (len(shown.encode()) <= most, kept > 0, shown.count("; the live side moved\n")) == (True, True, kept)
+    assert (len(shown.encode()) <= most, kept > 0, shown.count("; the account changed\n")) == (True, True, kept)
     assert f"<summary>Changed (900, of which {900 - kept} do not fit here)</summary>" in shown
     assert "**Cut to fit:** not every entry is shown here" in shown
 

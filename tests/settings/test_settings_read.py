@@ -367,7 +367,7 @@ def test_a_project_file_of_another_shape_is_an_error(tmp_path: Path, text: str, 
 def test_a_key_that_stands_twice_in_a_project_file_hides_no_other_error(tmp_path: Path) -> None:
     text = "files: [c]\nfiles: c\nenvironments: {demo: {prun: all}}\n"
     assert [one.partition("; ")[0] for one in wrong(lambda: read(tmp_path, text))] == [
-        "reconciler.yaml:2:1: files: this key is a duplicate; it is first on line 1",
+        "reconciler.yaml:2:1: files: this key is a duplicate of line 1",
         "reconciler.yaml:2:8: files: this is the text 'c'",
         "reconciler.yaml:3:23: environments.demo.prun: unknown key 'prun'",
     ]
@@ -502,7 +502,7 @@ def test_what_copying_leaves_around_a_credential_is_left_out(tmp_path: Path, aro
     [
         ("s3\ncret", "the client secret holds a space or a line break at character 3 of 7, which no credential has"),
         ("s3\u200bcret", "the client secret holds U+200B at character 3 of 7, which no credential has"),
-        ('"s3cret"', "the client secret is in quotes, which are sent too"),
+        ('"s3cret"', "the client secret is in quotes, which would be sent too"),
         ("\n", "the client secret is empty"),
     ],
 )

@@ -61,15 +61,15 @@ ADDED = "to allow it, set "
         ("client_id: '${HOME}'", f"demo.client_id: a project file cannot use the variable HOME; {ADDED}"),
         ("client_id: '${PLAN_KEY}'", "RECONCILER_ALLOWED_VARIABLES=PLAN_KEY"),
         ("client_secret: '${AWS_SECRET_ACCESS_KEY}'", "RECONCILER_ALLOWED_VARIABLES=AWS_SECRET_ACCESS_KEY"),
-        ("base_url: 'https://api.example/${AWS_SECRET_ACCESS_KEY}'", "may not use the variable"),
-        ("state: '${AWS_SECRET_ACCESS_KEY}'", "may not use the variable"),
+        ("base_url: 'https://api.example/${AWS_SECRET_ACCESS_KEY}'", "cannot use the variable"),
+        ("state: '${AWS_SECRET_ACCESS_KEY}'", "cannot use the variable"),
         ("base_url: 'https://127.0.0.1/${AP_CLIENT_SECRET}'", "use it in client_secret or as the password in state"),
         (
             "rate: '${AP_CLIENT_SECRET}'",
             ("AP_CLIENT_SECRET holds a secret, judging by its name, and this value is printed"),
         ),
-        ("owns: ['${AP_CLIENT_SECRET}']", "this value is shown"),
-        ("state: 'here/${AP_CLIENT_SECRET}.db'", "this value is shown"),
+        ("owns: ['${AP_CLIENT_SECRET}']", "this value is printed"),
+        ("state: 'here/${AP_CLIENT_SECRET}.db'", "this value is printed"),
         *(
             (
                 f"client_secret: '${{{name}}}'",
@@ -89,14 +89,14 @@ def test_a_variable_that_is_allowed_is_used_and_a_key_is_not(tmp_path: Path) -> 
     used = environment(tmp_path, "client_secret: '${PLAN_KEY}'", RECONCILER_ALLOWED_VARIABLES=allowed)
     assert used.credentials().client_secret.reveal() == "s3cret"
     key = "client_secret: '${RECONCILER_PLAN_KEY}'"
-    assert "for this program alone" in refusal(tmp_path, key, RECONCILER_ALLOWED_VARIABLES=allowed)
+    assert "only for Reconciler itself" in refusal(tmp_path, key, RECONCILER_ALLOWED_VARIABLES=allowed)
 
 
 def test_what_to_add_holds_what_is_allowed_already(tmp_path: Path) -> None:
     said = refusal(tmp_path, "client_id: '${B}${C}${B}'", RECONCILER_ALLOWED_VARIABLES="A,A")
     assert said.endswith("set RECONCILER_ALLOWED_VARIABLES=A,B,C")
     said = refusal(tmp_path, "base_url: https://b.example", RECONCILER_ALLOWED_HOSTS="a.example")
-    assert said.endswith("may not send to b.example; to allow it, set RECONCILER_ALLOWED_HOSTS=a.example,b.example")
+    assert said.endswith("cannot send to b.example; to allow it, set RECONCILER_ALLOWED_HOSTS=a.example,b.example")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_any_other_host_is_refused(tmp_path: Path, host: str) -> None:
 
 @pytest.mark.parametrize("text", ["https://x@public-api.alternativepayments.io", "https://127.0.0.1:1@api.example"])
 def test_a_base_url_with_a_user_is_none(tmp_path: Path, text: str) -> None:
-    assert "a base URL holds no user and no password" in refusal(tmp_path, f"base_url: '{text}'")
+    assert "a base URL cannot contain a user or password" in refusal(tmp_path, f"base_url: '{text}'")
 
 
 def test_a_base_url_from_a_variable_alone_comes_from_outside_the_file(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_base_url_from_a_variable_alone_comes_from_outside_the_file(tmp_path: 
 )
 def test_a_ledger_s_host_is_allowed_from_outside(tmp_path: Path, state: str, host: str) -> None:
     written = f"state: '{state}'"
-    assert refusal(tmp_path, written).endswith(f"may not send to {host}; {ADDED}RECONCILER_ALLOWED_HOSTS={host}")
+    assert refusal(tmp_path, written).endswith(f"cannot send to {host}; {ADDED}RECONCILER_ALLOWED_HOSTS={host}")
     assert environment(tmp_path, written, RECONCILER_ALLOWED_HOSTS=host).state().startswith(state[:5])
 
 
@@ -190,7 +190,7 @@ def test_a_state_from_a_variable_alone_comes_from_outside_the_file(tmp_path: Pat
 
 
 def test_a_service_file_may_name_any_host(tmp_path: Path) -> None:
-    assert "put the whole URL into RECONCILER_STATE" in refusal(tmp_path, "state: 'postgresql:///x?service=evil'")
+    assert "set RECONCILER_STATE to the whole URL" in refusal(tmp_path, "state: 'postgresql:///x?service=evil'")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_ledger_s_url_that_cannot_be_shown_without_its_password_is_not_shown(t
 @pytest.mark.parametrize("key", ["client_secret_file: {}", "state: {}", "overlays: ['{}']"])
 def test_a_file_of_the_system_is_refused_also_by_a_link(tmp_path: Path, path: str, key: str) -> None:
     (tmp_path / "link").symlink_to("/proc/self/environ")
-    assert "may not name a file in /" in refusal(tmp_path, key.format(path))
+    assert "cannot name a file in /" in refusal(tmp_path, key.format(path))
 
 
 def test_a_folder_of_customers_is_not_the_system_s(tmp_path: Path) -> None:
