@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import output
-from reconciler.cli.plan import keep_learned, made
+from reconciler.cli.plan import again, keep_learned, made
 from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.desired.accept import Left, accept_drift
 from reconciler.desired.files import read_files
@@ -178,6 +178,9 @@ def run(
             output.say(f"warning: {rule.source}: {matches_nobody_text(rule.key, near)}")
         if accept:
             ctx.exit(take_over(session, loaded.desired, drift))
+        if form == "text" and drift.findings:
+            output.note(f"To revert it: {again('apply', options)}")
+            output.note(f"To accept it: {again('drift --accept', options)}")
         keep_learned(session, planned)
         notify(session, planned, drift)
     ctx.exit(2 if drift.findings else 0)

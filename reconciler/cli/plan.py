@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -131,7 +132,25 @@ def run(
         output.document(plan_html(fitted, redact=redact))
     else:
         show(fitted, form, redact=redact)
+        if form == "text" and fitted.changes and not fitted.limits:
+            output.note(f"To apply it: {again('apply', options, saved=out)}")
     ctx.exit(_code(planned.plan) if detailed_exitcode else 0)
+
+
+def again(command: str, options: Options, *, saved: Path | None = None) -> str:
+    """Return the command line of another command for what `options` name; a `saved` plan has its targets itself."""
+    words = ["reconciler"]
+    words += ["-p", options.project_file] if options.project_file else []
+    words += ["-e", options.environment] if options.environment else []
+    words += command.split() if saved is None else [command, str(saved)]
+    words += [word for file in options.files for word in ("-f", file)]
+    if saved is None:
+        words += [word for one in options.targets for word in ("--target", one)]
+        words += [word for one in options.excludes for word in ("--exclude", one)]
+        words += [word for key in options.recreate for word in ("--allow-recreate", key)]
+    limits = {"archives": options.max_archives, "restores": options.max_restores, "changes": options.max_changes}
+    words += [word for name, share in limits.items() if share is not None for word in (f"--max-{name}", str(share))]
+    return shlex.join(words)
 
 
 def show(plan: Plan, form: str, *, redact: bool) -> None:

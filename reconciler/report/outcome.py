@@ -207,11 +207,11 @@ def _outcome(one: Outcome, style: str) -> Iterator[Line]:
 
 def _summary(counts: dict[Status, int], *, requests: int, seconds: float, remaining: int) -> str:
     """Return what was done in one line."""
-    parts = [f"{counts[Status.DONE]} done", f"{counts[Status.FAILED]} failed", f"{counts[Status.SKIPPED]} skipped"]
-    parts.append(f"{counts[Status.IN_DOUBT]} in doubt")
+    named = {Status.DONE: "done", Status.FAILED: "failed", Status.SKIPPED: "skipped", Status.IN_DOUBT: "in doubt"}
+    parts = [f"{counts[status]} {word}" for status, word in named.items() if counts[status]]
     if remaining:
-        parts.append(f"{remaining} not begun")
-    return f"Apply: {', '.join(parts)}; {count(requests, 'request')}, {duration(seconds)}."
+        parts.append(f"{remaining} not started")
+    return f"Apply: {', '.join(parts) or 'nothing done'}; {count(requests, 'request')}, {duration(seconds)}."
 
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[Status, int]:

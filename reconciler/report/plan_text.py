@@ -119,19 +119,27 @@ def summary_line(plan: Plan) -> str:
 
     >>> from reconciler.model.core import EnvironmentRef
     >>> summary_line(Plan(EnvironmentRef("demo", "https://api.example", ""), "default", unchanged=40))
-    'Nothing to do. 40 customers are as declared.'
+    'No changes. 40 customers are as declared.'
     """
     if plan.empty and not plan.blocked:
         as_declared = f" {count(plan.unchanged, 'customer is', 'customers are')} as declared." if plan.unchanged else ""
         if plan.bindings:
             return f"No changes to the account.{as_declared} Run apply to record {bindings_phrase(plan)}."
-        return f"Nothing to do.{as_declared}"
-    users = plan.count(Action.CREATE_USER)
-    return (
-        f"Plan: {plan.count(Action.CREATE)} to create, {count(users, 'user')}, {plan.count(Action.PATCH)} to patch, "
-        f"{plan.count(Action.ARCHIVE)} to archive, {plan.count(Action.RESTORE)} to restore; "
-        f"{len(plan.blocked)} blocked; {plan.unchanged} unchanged."
-    )
+        return f"No changes.{as_declared}"
+    parts = [", ".join(_planned(plan)) or "no changes"]
+    parts += [
+        f"{number} {word}" for number, word in ((len(plan.blocked), "blocked"), (plan.unchanged, "unchanged")) if number
+    ]
+    return f"Plan: {'; '.join(parts)}."
+
+
+def _planned(plan: Plan) -> Iterator[str]:
+    """Yield how many changes of each action there are; nothing for an action without any."""
+    for action in (Action.CREATE, Action.CREATE_USER, Action.PATCH, Action.ARCHIVE, Action.RESTORE):
+        if number := plan.count(action):
+            yield (
+                f"{count(number, 'user')} to create" if action is Action.CREATE_USER else f"{number} to {action.value}"
+            )
 
 
 def bindings_phrase(plan: Plan) -> str:
@@ -157,13 +165,8 @@ def changes_phrase(plan: Plan) -> str:
     >>> changes_phrase(Plan(EnvironmentRef("demo", "", ""), "default", changes=(one,), cost=Cost(1, 3, 5.0)))
     '1 to archive; 1 request, 0.2 s'
     """
-    parts = []
-    for action in Action:
-        number = plan.count(action)
-        if number:
-            parts.append(count(number, "user") if action is Action.CREATE_USER else f"{number} to {action.value}")
     time = f", {duration(plan.cost.seconds)}" if plan.cost.rate_per_s else ""
-    return f"{', '.join(parts)}; {count(plan.cost.requests, 'request')}{time}"
+    return f"{', '.join(_planned(plan))}; {count(plan.cost.requests, 'request')}{time}"
 
 
 def limit_phrase(limit: Exceeded) -> str:

@@ -45,7 +45,7 @@ def test_archive_keeps_one_and_archives_the_others_and_is_then_done(shop: Online
     assert (ran.code, active(shop)) == (0, [kept])
     assert "a duplicate, 0 payment methods" in ran.out
     again = shop.run("duplicates", "--archive", "--auto-approve")
-    assert (again.code, len(shop.writes()), again.out.splitlines()[-1]) == (0, 1, "Nothing to do.")
+    assert (again.code, len(shop.writes()), again.out.splitlines()[-1]) == (0, 1, "No changes.")
 
 
 def test_one_that_is_listed_though_archived_is_not_archived_again(shop: Online) -> None:
@@ -88,7 +88,7 @@ def test_the_bound_one_is_kept_and_stays_bound(shop: Online) -> None:
     assert shop.run("duplicates", "--archive", "--auto-approve").code == 0
     assert active(shop) == [bound]
     plan = shop.run("plan", "-f", "customers.yaml", "--detailed-exitcode")
-    assert (plan.code, plan.out.splitlines()[-1]) == (0, "Nothing to do. 1 customer is as declared.")
+    assert (plan.code, plan.out.splitlines()[-1]) == (0, "No changes. 1 customer is as declared.")
 
 
 def test_a_bound_one_is_not_archived_for_another(shop: Online) -> None:

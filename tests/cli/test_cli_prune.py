@@ -59,7 +59,7 @@ def test_a_run_without_values_cannot_be_undone(shop: Online) -> None:
 def test_the_next_plan_is_empty_still(shop: Online) -> None:
     shop.applied(THREE)
     shop.run(*PRUNE, "--auto-approve")
-    assert "Nothing to do. 3 customers are as declared." in shop.run("plan", "-f", "customers.yaml").out
+    assert "No changes. 3 customers are as declared." in shop.run("plan", "-f", "customers.yaml").out
 
 
 def test_a_saved_plan_of_a_run_without_values_is_refused_and_creates_no_user_twice(shop: Online) -> None:

@@ -32,7 +32,7 @@ def test_a_patch_is_undone_by_a_patch_and_another_undo_has_nothing_to_do(shop: O
     assert (shop.run("undo", name, "--auto-approve").code, shop.named("acme")["city"]) == (0, "Boston")
     sent = len(shop.writes())
     again = shop.run("undo", name, "--auto-approve")
-    assert (again.code, again.out.splitlines()[-1], len(shop.writes())) == (0, "Nothing to do.", sent)
+    assert (again.code, again.out.splitlines()[-1], len(shop.writes())) == (0, "No changes.", sent)
 
 
 def test_an_archive_is_undone_by_a_restore(shop: Online) -> None:

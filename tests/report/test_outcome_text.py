@@ -62,7 +62,7 @@ def test_outcomes_at_80_columns_with_what_needs_an_eye_last() -> None:
         "  archive hooli  cus_7\n"
         "      no answer that settles it: nothing came. The next plan settles it.\n"
         "\n"
-        "Apply: 2 done, 1 failed, 1 skipped, 1 in doubt, 3 not begun; 14 requests, 3.2 s.\n"
+        "Apply: 2 done, 1 failed, 1 skipped, 1 in doubt, 3 not started; 14 requests, 3.2 s.\n"
     )
 
 
@@ -99,7 +99,7 @@ def test_outcomes_at_40_columns() -> None:
 
 
 def test_without_outcomes_only_the_summary_stands() -> None:
-    assert text(80) == "Apply: 0 done, 0 failed, 0 skipped, 0 in doubt; 14 requests, 3.2 s.\n"
+    assert text(80) == "Apply: nothing done; 14 requests, 3.2 s.\n"
 
 
 def test_redacted_outcomes_hide_e_mails_and_all_that_the_server_said() -> None:
@@ -112,7 +112,7 @@ def test_redacted_outcomes_hide_e_mails_and_all_that_the_server_said() -> None:
         "  create globex\n"
         '      POST /customers: 422 invalid: "***"\n'
         "\n"
-        "Apply: 0 done, 1 failed, 1 skipped, 0 in doubt; 14 requests, 3.2 s.\n"
+        "Apply: 1 failed, 1 skipped; 14 requests, 3.2 s.\n"
     )
 
 

@@ -17,7 +17,7 @@ from reconciler.report.plan_markdown import plan_markdown
 HEAD = """\
 > **Unknown:** There is no ledger yet, so we do not know which customers were archived, nor which this project managed.
 
-### Plan: 1 to create, 2 users, 1 to patch, 1 to archive, 2 to restore; 1 blocked; 40 unchanged.
+### Plan: 1 to create, 2 users to create, 1 to patch, 1 to archive, 2 to restore; 1 blocked; 40 unchanged.
 
 Cost: 12 requests, 2.4 s at 5/s; 3 more for the token and planning.
 Environment `demo` at `https://api.example`, project `billing-west`.
@@ -123,7 +123,7 @@ def test_a_whole_plan_says_first_what_is_not_known_and_last_its_notes() -> None:
 
 def test_a_plan_of_nothing_has_a_head_alone() -> None:
     assert plan_markdown(NOTHING) == (
-        "### Nothing to do. 40 customers are as declared.\n\n"
+        "### No changes. 40 customers are as declared.\n\n"
         "Cost: nothing to send.\nEnvironment `demo` at `https://api.example`, project `default`.\n"
     )
 

@@ -24,7 +24,7 @@ def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
         "Environment demo (https://api.example), project default\n"
         "\n"
         "Cost: nothing to send; 3 more for the token and planning.\n"
-        "Nothing to do. 40 customers are as declared.\n"
+        "No changes. 40 customers are as declared.\n"
     )
 
 

@@ -57,8 +57,7 @@ Over a limit, so nothing is sent (1)
   ! max_archives: 30 planned, 12 allowed; to allow it once: --max-archives 30
 
 Cost: 12 requests, 2.4 s at 5/s; 3 more for the token and planning.
-Plan: 1 to create, 2 users, 1 to patch, 1 to archive, 2 to restore; 1 blocked;
-  40 unchanged.
+Plan: 1 to create, 2 users to create, 1 to patch, 1 to archive, 2 to restore; 1 blocked; 40 unchanged.
 """
 
 AT_40 = """\
