@@ -61,7 +61,7 @@ def found(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Bind
     Return the binding of a customer whose create was in doubt and which is there; `at` is that of its intent.
 
     With the name that was sent it is ours, and what it holds is what the server made of what we sent.
-    With another name somebody else created it meanwhile: it is bound, and nothing is recorded of it.
+    With another name someone else created it meanwhile: it is bound, and nothing is recorded of it.
     """
     sent = {field.name: field.after for field in change.fields}
     if CUSTOMER_FIELDS["name"].same(live.fields.get("name"), sent.get("name")):
@@ -72,7 +72,7 @@ def found(entry: Binding, change: Change, live: LiveCustomer, at: float) -> Bind
 
 def to_create(row: Binding, change: Change, at: float, patched: Collection[str]) -> Binding:
     """
-    Return the entry of a customer that is gone and is created anew: as after a first create, and as good as a restore.
+    Return the entry of a customer that is gone and is created again: as after a first create, and as good as a restore.
 
     `patched` are the fields that the plan would have patched after the restore. What is neither among them nor in the
     record is not compared: it is created, and not recorded.
@@ -199,7 +199,7 @@ def restored(row: Binding, at: float, lag_s: float) -> Binding:
     """
     Return the binding of a customer just restored.
 
-    What was applied and observed stays: where the reply differs from it, the next plan shall say so.
+    What was applied and observed stays: where the reply differs from it, the next plan shall report it.
     """
     reversals = _once_more(row, BindingState.ACTIVE, at)
     return _moved(replace(row, state=BindingState.ACTIVE, reversals_json=reversals), at, lag_s)

@@ -42,7 +42,7 @@ class RealClock:
 
 
 async def sleep_unless(clock: Clock, wait_s: float, stop: asyncio.Event | None) -> None:
-    """Wait so many seconds by `clock`, or until `stop` is set."""
+    """Wait this many seconds by `clock`, or until `stop` is set."""
     import asyncio  # noqa: PLC0415 - the same
 
     if stop is None:

@@ -45,7 +45,7 @@ class Source:
     """
     Where something was written: a file's name as the user gave it, and a place in it.
 
-    `line` and `column` count from 1; 0 means that the place within the file is not known.
+    `line` and `column` count from 1; 0 means that the place within the file is unknown.
 
     >>> str(Source("customers.yaml", 7, 12)), str(Source("customers.yaml"))
     ('customers.yaml:7:12', 'customers.yaml')
@@ -63,7 +63,7 @@ class Source:
 
     def as_json(self) -> dict[str, str | int]:
         """
-        Return the place as JSON has it; a line or column that is not known is left out.
+        Return the place as JSON has it; a line or column that is unknown is left out.
 
         >>> Source("customers.yaml", 7, 12).as_json(), Source("customers.yaml").as_json()
         ({'file': 'customers.yaml', 'line': 7, 'column': 12}, {'file': 'customers.yaml'})
@@ -75,7 +75,7 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Problem:
     """
-    One thing that the user can mend: where, what is wrong, what to do.
+    One thing that the user can fix: where, what is wrong, what to do.
 
     `path` is the place in the document (`customers.acme.ein`), empty for a whole file; `hint`
     is empty where the message says all.
@@ -144,7 +144,7 @@ class Incomplete(ReconcilerError):
 
 
 class PlanFaulty(ReconcilerError):
-    """A plan failed its trial in memory: a bug of ours; `report` is what helps to mend it, as JSON, values masked."""
+    """A plan failed its trial in memory: a bug of ours; `report` is what helps to fix it, as JSON, values masked."""
 
     def __init__(self, message: str, hint: str = "", *, report: str) -> None:
         super().__init__(message, hint)

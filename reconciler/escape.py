@@ -72,7 +72,7 @@ def line_so_far(text: str) -> str:
 
 def cited(text: str) -> str:
     r"""
-    Return what somebody else says as a message holds it: in double quotes, and with none inside.
+    Return what someone else says as a message holds it: in double quotes, and with none inside.
 
     `--redact` masks what is in double quotes, so a message of ours has none of its own.
 

@@ -40,7 +40,7 @@ def has_magic(pattern: str) -> bool:
 
 def plain_part(path: str) -> str:
     """
-    Return what stands before the first part of a path that is a pattern.
+    Return what is before the first part of a path that is a pattern.
 
     >>> plain_part("customers/*/a.yaml"), plain_part("/a/b.yaml"), plain_part("/*.yaml"), plain_part("*.yaml")
     ('customers', '/a/b.yaml', '/', '')

@@ -20,9 +20,9 @@ FORGOTTEN_S = 600.0
 _SLOWEST = 1 / 16
 _RECOVERY = 1 / 50
 _PLAUSIBLE_S = 300.0
-"""Further ahead than any pause or queue is: the clock has begun anew since."""
+"""Further ahead than any pause or queue is: the clock has begun again since."""
 _KEPT_S = 2.0
-"""Longer than any second that a request can stand in the way of."""
+"""Longer than any second that a request can be in the way of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The place of one request: its number, from when it may leave, and whether it has been told to leave."""
+    """The place of one request: its number, from when it may leave, and whether it was allowed to leave."""
 
     number: int
     due_s: float
@@ -150,7 +150,7 @@ def after_answer(pace: Pace, now_s: float) -> Pace:
 
 
 def _a_second_after(pace: Pace, number: int, rate_per_s: float) -> float:
-    """Return when the n-th request before `number` is a second away; minus infinity where it is not known any more."""
+    """Return when the n-th request before `number` is a second away; minus infinity where it is no longer known."""
     second = int(rate_per_s)
     place = number - second - pace.first
     return pace.left_s[place] + HAIR * second / rate_per_s if second and 0 <= place < len(pace.left_s) else -inf

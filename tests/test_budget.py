@@ -129,8 +129,8 @@ def test_a_budget_too_small_to_plan_says_what_planning_takes(tmp_path: Path) -> 
     with pytest.raises(OverBudget) as caught:
         world.apply(declared(1))
     assert str(caught.value) == (
-        "the budget is used up: --max-requests 1, and another request is needed; the account was not read to its "
-        "end, and nothing was changed; planning takes 2 requests or more, plus one per change"
+        "the budget is used up: --max-requests 1, and another request is needed; the account was not read "
+        "completely, and nothing was changed; planning takes 2 requests or more, plus one per change"
     )
     assert caught.value.exit_code == 2
     assert len(world.api.seen) == 1

@@ -209,7 +209,7 @@ class ApiClient:
 
     - `base_url` is https, or http to this machine; requests go to no other host, and no redirect is followed.
     - `rate_per_s` 0 is no limit. `timeout_s` is for a whole request. `jitter` returns numbers from 0 to 1.
-    - `transport` replaces the network; `trace` is told of each sending, `step` of each request and answer.
+    - `transport` replaces the network; `trace` is notified of each sending, `step` of each request and answer.
     - `budget` bounds what is sent; without one there is no bound.
     - Without `patient` a request that has no answer, or no connection, is not sent again.
     - `board` keeps the pace that others share; without one it is this client's own.
@@ -269,7 +269,7 @@ class ApiClient:
         await self._open.aclose()
 
     def time_for(self, requests: int) -> float | None:
-        """Return how many seconds so many requests more take at the rate of now; None where there is no limit."""
+        """Return how many seconds that many requests more take at the rate of now; None where there is no limit."""
         return requests * HAIR / self._limiter.rate_per_s if self._limiter.rate_per_s else None
 
     def server_now(self) -> float:

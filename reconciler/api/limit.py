@@ -88,16 +88,16 @@ class Budget:
         self.sent += 1
 
     def room(self, requests: int) -> bool:
-        """Say whether so many requests more fit, beside those that are held."""
+        """Say whether that many requests more fit, beside those that are held."""
         most = self.allowance.max_requests
         return most is None or self.sent + self._held + self._kept + requests <= most
 
     def time_for(self, seconds: float) -> bool:
-        """Say whether a request may leave so many seconds from now."""
+        """Say whether a request may leave this many seconds from now."""
         return self._until_s is None or self._clock.monotonic() + seconds < self._until_s
 
     async def held(self, hold: Hold, requests: int) -> bool:
-        """Hold so many requests; wait for what others may give back, and say False where they cannot fit any more."""
+        """Hold that many requests; wait for what others may give back, and say False where they cannot fit any more."""
         while not self.room(requests):
             if not self._held:
                 return False

@@ -35,7 +35,7 @@ def from_rfc3339(text: str) -> float | None:
 
 
 SEEN_AFTER_S = 60.0
-"""So long after its creation a customer is to be seen in any list; clocks that differ a little count too."""
+"""This long after its creation a customer is visible in any list; clocks that differ a little count too."""
 
 
 def was_there(created_at: str, moment_s: float) -> bool:

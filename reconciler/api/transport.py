@@ -193,7 +193,7 @@ def connect(url: httpx.URL, transport: httpx.AsyncBaseTransport | None) -> httpx
 
 
 def patience(timeout_s: float) -> Mapping[str, float | None]:
-    """Return how long each part of a request may take at most, as a transport is told."""
+    """Return how long each part of a request may take at most, as a transport takes it."""
     return httpx.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s), pool=min(_POOL_S, timeout_s)).as_dict()
 
 
@@ -209,7 +209,7 @@ _MARGIN_SHARE = 0.1
 
 
 class Credential(Protocol):
-    """What stands in the Authorization header."""
+    """What is in the Authorization header."""
 
     async def current(self) -> str:
         """Return the header's value."""
@@ -292,7 +292,7 @@ class Tokens:
         return self._header
 
     def _asked(self, task: asyncio.Task[str]) -> None:
-        """Let the next one ask anew, and look at the error, which nobody may be left to do."""
+        """Let the next one ask again, and look at the error, which nobody may be left to do."""
         self._asking = None
         if not task.cancelled():
             task.exception()

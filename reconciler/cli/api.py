@@ -163,7 +163,7 @@ def _agreed_and_called(session: Session, ledger: Ledger, call: DirectRequest, as
 
 
 async def _carried(session: Session, ledger: Ledger, prepared: PreparedRequest) -> RequestResult:
-    """Send the call; the first Ctrl-C stops it in good order."""
+    """Send the call; the first Ctrl-C stops it cleanly."""
     stop = asyncio.Event()
     with stopped_by_signals(stop):
         return await api_change.carry_out(

@@ -23,7 +23,7 @@ from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.escape import visible
 
 NARROW = 60
-"""Below so many columns an option and its help do not stand side by side."""
+"""Below this many columns an option and its help are not side by side."""
 
 _LEAST = 20
 
@@ -32,7 +32,7 @@ class Formatter(click.HelpFormatter):
     """
     click's, that takes a terminal of fewer than 50 columns as it is.
 
-    There each term stands on a line of its own, what it means below it, and an example goes on after a backslash,
+    There each term is on a line of its own, what it means below it, and an example goes on after a backslash,
     as a shell reads it.
     """
 

@@ -68,7 +68,7 @@ class Events:
     """
     A stream of events; without a stream they are dropped.
 
-    Where it cannot be written (a full disk, a reader that went), a warning says so once, and the run goes on.
+    Where it cannot be written (a full disk, a reader that went), there is one warning, and the run goes on.
     """
 
     def __init__(self, stream: ByteSink | None, clock: Clock, *, redact: bool) -> None:
@@ -242,7 +242,7 @@ def _report(
 
 
 def _carry_out(session: Session, ledger: Ledger, planned: plan.Planned, name: str, events: Events) -> apply.ApplyResult:
-    """Do the plan, with progress on stderr; the first Ctrl-C stops it in good order."""
+    """Do the plan, with progress on stderr; the first Ctrl-C stops it cleanly."""
     total = len(planned.plan.changes)
     stop = asyncio.Event()
     ended = 0

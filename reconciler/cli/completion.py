@@ -31,7 +31,7 @@ MOST = 500
 
 
 class Name(click.types.StringParamType):
-    """A text that names something; a shell is offered those that are there, by what the command line says so far."""
+    """A text that names something; a shell offers existing names, by what the command line has."""
 
     def names(self, ctx: click.Context) -> Iterable[str]:
         """Return what may be offered."""
@@ -39,7 +39,7 @@ class Name(click.types.StringParamType):
 
     def shell_complete(self, ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """
-        Return the names that begin with `incomplete` and mean themselves to a shell; none where they cannot be told.
+        Return the names that begin with `incomplete` and mean themselves to a shell; none where they cannot be known.
 
         Shells insert a word as it is: `$(…)` in one would run when the line does.
         """
@@ -108,7 +108,7 @@ class RunType(Name):
 
 
 def _given(ctx: click.Context, name: str) -> str | None:
-    """Return what a common option says so far, before the command or after it."""
+    """Return what a common option says up to here, before the command or after it."""
     given: str | None = ctx.params.get(name) or getattr(ctx.obj, name, None)
     return given
 

@@ -1,4 +1,4 @@
-"""What must hold before anything is sent: somebody who agrees, and limits."""
+"""What must hold before anything is sent: someone who agrees, and limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reconciler.report.layout import count
 from reconciler.report.plan_text import limit_phrase, limit_way, question_text
 
 _NAMED = 3
-"""So many customers stand in a refusal by name."""
+"""How many customers are in a refusal by name."""
 
 
 def can_be_asked(*, auto_approve: bool) -> None:

@@ -1,4 +1,4 @@
-"""`doctor` and its probe: what stands between this machine and a good run, each with its fix."""
+"""`doctor` and its probe: what is between this machine and a good run, each with its fix."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def said_before(environment: Environment) -> str:
 def probed(
     settings: Settings, options: Options, environment: Environment, *, auto_approve: bool, lock_timeout_s: float
 ) -> doctor.ProbeResult:
-    """Say what will be done, ask, and do it; the first Ctrl-C stops it in good order."""
+    """Say what will be done, ask, and do it; the first Ctrl-C stops it cleanly."""
     # Whoever is asked sees what for.
     (output.note if auto_approve else output.say)(said_before(environment))
     if not auto_approve:

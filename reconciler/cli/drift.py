@@ -43,10 +43,11 @@ NOTIFY = "RECONCILER_NOTIFY"
 
 def notify(session: Session, planned: Planned, drift: Drift) -> None:
     """
-    Tell the URLs in RECONCILER_NOTIFY of `drift`, where it is not what was told last; nothing without URLs.
+    Notify the URLs in RECONCILER_NOTIFY of `drift`, if it is not what was reported last; nothing without URLs.
 
-    The ledger remembers what was told. Without one, drift is told each time, and the end of it never; nor is it while
-    some customers cannot be verified yet. What cannot be sent is a warning: the exit code is the drift's.
+    The ledger remembers what was reported. Without one, drift is reported each time, and its end never. The end is
+    not reported while some customers cannot be verified yet. What cannot be sent is a warning: the exit code is the
+    drift's.
     """
     urls = os.environ.get(NOTIFY, "").split()
     state = state_of(drift)
@@ -77,7 +78,7 @@ def _sent(urls: Sequence[str], message: Message) -> bool:
 
 
 def _remember(session: Session, planned: Planned, state: str) -> None:
-    """Write what was told; where that cannot be, it is told once more."""
+    """Write what was reported; where that cannot be, it is reported once more."""
     try:
         with session.run(resources.note(session.environment, session.clock, doing="drift")) as ledger:
             ledger.commit([PutLearned(replace(planned.learned, told=state))])
@@ -138,7 +139,7 @@ def _patch(one: Left, customer: DesiredCustomer | None) -> str:
 
 
 def _lines(entry: Written) -> list[str]:
-    """Return an entry's lines, without what stands above it in a file."""
+    """Return an entry's lines, without what is above it in a file."""
     return write_customers([entry]).splitlines()[2:]
 
 

@@ -33,7 +33,7 @@ from reconciler.rules.behaviour import CHOICES
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One step of the demo: what it shows, the file that is applied, and what somebody does before it."""
+    """One step of the demo: what it shows, the file that is applied, and what someone does before it."""
 
     title: str
     file: str
@@ -85,7 +85,7 @@ def _play(number: int, act: Act, folder: Path) -> None:
 
 
 def _elsewhere(emulator: Emulator, act: Act) -> None:
-    """Do what somebody does in the dashboard before an act."""
+    """Do what someone does in the dashboard before an act."""
     ids = {one.fields.get("external_id"): one.id for one in emulator.account.customers.values()}
     changes = [{**change, "id": ids.get(change["external_id"])} for change in act.elsewhere]
     load(
@@ -164,7 +164,7 @@ def serve(
 
 def behaviour_of(switches: Iterable[str]) -> Behaviour:
     """
-    Return the behaviour that `NAME=VALUE` of each switch says; ValueError says what is wrong with one.
+    Return the behavior that `NAME=VALUE` of each switch says; ValueError says what is wrong with one.
 
     >>> behaviour_of(["clears=null", "rewrites=trim,ein"]).clears
     <Clears.NULL: 'null'>

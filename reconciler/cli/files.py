@@ -114,7 +114,7 @@ def _found(options: Options, paths: tuple[str, ...]) -> tuple[FoundFiles, Path]:
 
 
 def _write_formatted(root: Path, file: File, content: bytes) -> None:
-    """Replace a file, unless somebody else has written it since it was read."""
+    """Replace a file, unless someone else has written it since it was read."""
     path = (root / file.name).resolve()
     if path.read_bytes() != file.content:
         raise Invalid(

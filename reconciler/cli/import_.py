@@ -46,7 +46,7 @@ def file_name(key: str) -> str:
     """
     Return the file name for a key: always the same for one key, another for another one, on any file system.
 
-    What is not plain stands as its plain characters and, after a `~` that no plain key has, a hash of the key.
+    What is not plain is written as its plain characters and, after a `~` that no plain key has, a hash of the key.
 
     >>> file_name("acme"), file_name("../Acme")
     ('acme.yaml', 'acme~e7eb7adca53e.yaml')
@@ -161,10 +161,10 @@ class Places:
         if not number or settings.pins_allowed or (place is not None and _is_overlay(place, settings, environment)):
             return ""
         name = visible(environment.name)
-        stand = count(number, "customer stands", "customers stand")
+        written = count(number, "customer needs", "customers need")
         return (
-            f"{stand} with an `id:` line, which a project of several environments takes in an overlay alone: write "
-            f"`overlays: [overlays/{name}.yaml]` under {name} in the project file, and give "
+            f"{written} an `id:` line, which must be in an overlay if the project has several environments: write "
+            f"`overlays: [overlays/{name}.yaml]` under {name} in the project file, and pass "
             f"--pinned overlays/{name}.yaml"
         )
 

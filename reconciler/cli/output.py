@@ -68,7 +68,7 @@ def result(text: str) -> None:
 
 
 def sentence(text: str) -> None:
-    """Write one line of a result to stdout; a terminal that is narrower gets it broken at blanks."""
+    """Write one line of a result to stdout; a terminal that is narrower gets it broken at spaces."""
     result(fitted(text, stream=sys.stdout))
 
 
@@ -127,7 +127,7 @@ def warn_of_nobody(selectors: Sequence[str], keys: Callable[[], Iterable[str]]) 
 
 def fitted(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
     """
-    Return a line for a stream, stderr unless told: broken at blanks where that is a terminal that is narrower.
+    Return a line for a stream, stderr unless told: broken at spaces where that is a terminal that is narrower.
 
     Elsewhere, in a log say, it stays whole.
     """

@@ -164,7 +164,7 @@ def show(plan: Plan, form: str, *, redact: bool) -> None:
 
 
 def wants_eyes(plan: Plan) -> bool:
-    """Say whether a plan holds what somebody must decide on, or what could not be verified."""
+    """Say whether a plan holds what someone must decide on, or what could not be verified."""
     return bool(plan.blocked or plan.limits or plan.unverified)
 
 

@@ -29,7 +29,7 @@ from reconciler.settings.values import bills
 from reconciler.synthetic.people import generate_customers
 
 PRINTED = 10
-"""So many customers `--print` prints unless told how many."""
+"""How many customers `--print` prints unless told how many."""
 
 
 def print_generated(customers: int | None, users: int, seed: int, out: Path | None) -> None:
@@ -109,7 +109,7 @@ def _may_be_filled(environment: Environment, *, reset: bool) -> None:
 
 
 def _desired(settings: Settings, environment: Environment, wanted: Generated | None, *, redact: bool) -> Desired:
-    """Return what the files declare, or what is generated: as read from standard input, so that no entry has gone."""
+    """Return what the files declare, or what is generated, which counts as standard input and removes no entry."""
     if wanted is None:
         return declared(settings, environment, redact=redact).desired
     # Only here: Faker takes half a second to load.
@@ -123,12 +123,12 @@ def _desired(settings: Settings, environment: Environment, wanted: Generated | N
 
 
 def _placed(customer: DesiredCustomer, source: Source) -> DesiredCustomer:
-    """Return a customer that stands in no file that anybody could look into."""
+    """Return a customer that is in no file that anybody could look into."""
     return replace(customer, source=source, users=tuple(replace(user, source=source) for user in customer.users))
 
 
 def _nobodys(desired: Desired) -> None:
-    """Raise Refused where an address may be somebody's."""
+    """Raise Refused where an address may be someone's."""
     found = [address for address in _addresses(desired) if not _is_nobodys(address)]
     if found:
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
@@ -139,7 +139,7 @@ def _nobodys(desired: Desired) -> None:
 
 
 def _addresses(desired: Desired) -> Iterator[str]:
-    """Yield every e-mail address that is declared."""
+    """Yield every email address that is declared."""
     for customer in desired.customers.values():
         if customer.fields.get("email"):
             yield str(customer.fields["email"])

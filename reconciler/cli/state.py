@@ -254,7 +254,7 @@ class _Correction:
     care: Care
 
     def make(self, rows: Sequence[Binding], writes: Sequence[Write], what: str, after: After) -> None:
-        """Show, ask where there is somebody to ask, write, and say what was done."""
+        """Show, ask where there is someone to ask, write, and say what was done."""
         if self.care.dry_run:
             output.result(self._preview(rows, what, after, width=output.width()))
             return
@@ -293,7 +293,7 @@ def _correcting(options: Options, care: Care, doing: str) -> Iterator[_Correctio
 
 
 def _declared(settings: Settings, environment: Environment) -> Desired | None:
-    """Return what the files declare, None where none are named, or they have errors: a correction may mend those."""
+    """Return what the files declare, None where none are named, or they have errors: a correction may fix those."""
     try:
         return load_desired(
             settings.files(),

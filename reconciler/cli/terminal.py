@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def outlive_readers() -> None:
-    """Let this process's standard output and error take what is written to them after their reader has gone."""
+    """Let this process's standard output and error take what is written to them after their reader is gone."""
     sys.stdout = _outliving(sys.stdout)
     sys.stderr = _outliving(sys.stderr)
 

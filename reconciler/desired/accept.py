@@ -1,7 +1,7 @@
 """
 Drift taken over into the files: which values, in which file, and what cannot be taken over.
 
-Only values that the live side moved are written. What stands in an overlay is edited there, since an overlay wins.
+Only values that the live side moved are written. What is in an overlay is edited there, since an overlay wins.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _wanted(finding: DriftFinding, left: list[Left]) -> Iterable[AcceptedValue]:
 
 
 def _place(wanted: AcceptedValue, trees: Mapping[str, object], overlays: Sequence[str]) -> str | None:
-    """Return the file to edit: the last overlay that says this value, else the file where the entry stands."""
+    """Return the file to edit: the last overlay that says this value, else the file where the entry is."""
     _, key, name = wanted.edit.path
     for overlay in reversed(overlays):
         if name in _entry(trees.get(overlay), key):

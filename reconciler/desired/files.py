@@ -154,7 +154,7 @@ class _Search:
         """
         Yield what `parts` of a glob stand for in `folder`, whatever it is but a folder.
 
-        What cannot be looked into is a problem: the customers in it would seem to have gone. `looked` are the folders
+        What cannot be looked into is a problem: the customers in it would seem to be removed. `looked` are the folders
         that were looked into for so many parts: links may lead to one twice, or round in a circle.
         """
         part, *rest = parts

@@ -44,9 +44,9 @@ class Leaf(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class TextEntry:
     """
-    One key of a mapping with what stands under it, or one item of a list (`key` is "", `head` a hyphen).
+    One key of a mapping with what is under it, or one item of a list (`key` is "", `head` a hyphen).
 
-    `lead` stands on lines above it, `trailing` behind it; `spaced` says that the line above its key is empty.
+    `lead` is on lines above it, `trailing` behind it; `spaced` says that the line above its key is empty.
     """
 
     key: str
@@ -89,7 +89,7 @@ class _Reader:
         self._next = 0
 
     def before(self, at: int) -> tuple[Comment, ...]:
-        """Take the comments that stand before `at`."""
+        """Take the comments that are before `at`."""
         begin = self._next
         while self._next < len(self._comments) and self._comments[self._next].at < at:
             self._next += 1
@@ -99,7 +99,7 @@ class _Reader:
         """
         Return what `node` is, below a key in column `above`; comments from `bound` on are behind all of it.
 
-        `flow` says that it stands in `{…}` or `[…]`.
+        `flow` says that it is in `{…}` or `[…]`.
         """
         match node:
             case ScalarNode():
@@ -137,14 +137,14 @@ class _Reader:
         )
 
     def _inside(self, node: MappingNode | SequenceNode) -> bool:
-        """Say whether a comment stands in a flow, or it has more than single values."""
+        """Say whether a comment is in a flow, or it has more than single values."""
         values = [value for _, value in node.pairs] if isinstance(node, MappingNode) else node.items
         if any(isinstance(value, MappingNode | SequenceNode) for value in values):
             return True
         return self._next < len(self._comments) and self._comments[self._next].at < node.end
 
     def _behind(self, bound: int) -> Comment | None:
-        """Take the comment that stands behind what was read, on its line and before `bound`."""
+        """Take the comment that is behind what was read, on its line and before `bound`."""
         if self._next == len(self._comments):
             return None
         comment = self._comments[self._next]
@@ -154,7 +154,7 @@ class _Reader:
         return comment
 
     def _deeper(self, column: int, end: int) -> tuple[Comment, ...]:
-        """Take the comments below a block that stand as deep as its keys."""
+        """Take the comments below a block that are as deep as its keys."""
         begin, bound = self._next, self._after(end)
         while self._next < len(self._comments):
             comment = self._comments[self._next]
@@ -199,7 +199,7 @@ def format_text(data: bytes, name: str) -> tuple[bytes, tuple[Problem, ...]]:
     r"""
     Return the canonical layout of a file's content, or the content itself and what is wrong with it.
 
-    Two blanks a level, keys in the order of the schema, quotes where they are needed, one empty line at most, flow
+    Two spaces a level, keys in the order of the schema, quotes where they are needed, one empty line at most, flow
     (`{…}`) where it was and fits; no line is broken. Line ends and a BOM stay. A file with an alias keeps the order
     of its keys. A layout that does not read as the same data, or lacks a comment, is never returned.
 
@@ -300,7 +300,7 @@ def _group(group: TextGroup, indent: int) -> Iterator[str]:
 
 
 def _entry(entry: TextEntry, indent: int) -> Iterator[str]:
-    """Yield the lines of a key or a list's item, and of what stands under it."""
+    """Yield the lines of a key or a list's item, and of what is under it."""
     margin = " " * indent
     value = entry.value
     if isinstance(value, Leaf):
@@ -324,7 +324,7 @@ def _entry(entry: TextEntry, indent: int) -> Iterator[str]:
 
 
 def _flow(group: TextGroup, room: int) -> str | None:
-    """Return a mapping or a list in `{…}` or `[…]`, None where it stood in lines, has more inside or is too long."""
+    """Return a mapping or a list in `{…}` or `[…]`, None where it was in lines, has more inside or is too long."""
     if not group.flow or any(isinstance(one.value, TextGroup) or one.lead or one.trailing for one in group.entries):
         return None
     if group.tail:

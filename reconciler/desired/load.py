@@ -97,7 +97,7 @@ def _customer(entry: Entry) -> DesiredCustomer:
 
 
 def _user(entry: Entry, email: str, user: Mapping[str, str | None], source: Source) -> DesiredUser:
-    """Return one user; where its place is not known (behind an alias), it has its customer's."""
+    """Return one user; where its place is unknown (behind an alias), it has its customer's."""
     known = (document.inner.get((entry.key, email)) for document in entry.layers)
     place = next((one for one in known if one is not None), source)
     ignored = user.get("ignore_changes")
@@ -138,7 +138,7 @@ def load_desired(
 
     Relative paths start at `root`, the project's folder. `required` are the fields of `policy.required`,
     which is written at `required_at`; `strict`
-    makes warnings errors; `pins_allowed` says that `id` may stand in `paths`, as there is one environment. Folders
+    makes warnings errors; `pins_allowed` says that `id` may be in `paths`, as there is one environment. Folders
     leave out the project file, `overlays` and `without` (the overlays of other environments). `within` is that of
     `read_files`.
 

@@ -1,7 +1,7 @@
 """
 Documents to one entry a customer: defaults under each, overlays over them.
 
-A customer's own fields, its file's and its overlays', stand over the defaults of those files: `defaults` never
+A customer's own fields, its file's and its overlays', are over the defaults of those files: `defaults` never
 override what a customer writes. Overlays are merged by key, customer by customer and user by user; later ones win.
 """
 
@@ -145,7 +145,7 @@ class _Layers:
         """
         Add a customer that this overlay alone declares: one with a name, or one that another made absent.
 
-        One that stands under its own id needs no name: so `import` writes it, and such a key is no slip of the pen.
+        One that is under its own id needs no name: so `import` writes it, and such a key is no slip of the pen.
         """
         if record is not None and (record.get("name") or record.get("id") == key or key in self.absent):
             self.absent.discard(key)
@@ -171,7 +171,7 @@ def _empty_users(
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return `above` over `below`: users by e-mail, every other key replaced, lists too."""
+    """Return `above` over `below`: users by email, every other key replaced, lists too."""
     if not above:
         return below
     merged = {**below, **above}
@@ -181,7 +181,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Mapping[str, 
 
 
 def _merged_users(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return users merged by e-mail, whose case does not count; one that is null above is absent."""
+    """Return users merged by email, whose case does not count; one that is null above is absent."""
     spelled = {email.casefold(): email for email in below}
     users = dict(below)
     for email, user in above.items():

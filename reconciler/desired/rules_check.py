@@ -119,7 +119,7 @@ _SUGGESTIONS = 20  # each compares with every key: after a few, the mistake is a
 
 
 class MoveLine(NamedTuple):
-    """A line of `moved`, and where it stands."""
+    """A line of `moved`, and where it is."""
 
     document: Document
     path: KeyPath
@@ -149,7 +149,7 @@ def ends_of(lines: Iterable[MoveLine]) -> dict[str, str]:
 
 
 def forgotten_in(documents: Sequence[Document]) -> Iterator[tuple[Document, KeyPath, str]]:
-    """Yield the keys of `forget` of all documents, and where they stand."""
+    """Yield the keys of `forget` of all documents, and where they are."""
     for document in documents:
         for index, key in enumerate(document.tree.get("forget", ())):
             if isinstance(key, str):
@@ -337,7 +337,7 @@ def _nearly_equal(entries: Iterable[Entry]) -> Iterator[PathProblem]:
 
 
 def _users(entry: Entry, users: Mapping[str, Any]) -> Iterator[PathProblem]:
-    """Yield a finding for each user whose e-mail address another one has, case apart."""
+    """Yield a finding for each user whose email address another one has, case apart."""
     first: dict[str, str] = {}
     for email in users:
         other = first.setdefault(email.casefold(), email)

@@ -20,7 +20,7 @@ class PathProblem:
     """
     A problem at a path of a document.
 
-    `at_key` points at the path's key, not at its value. `also` is a second path that is concerned: its place stands
+    `at_key` points at the path's key, not at its value. `also` is a second path that is concerned: its place is
     for `{also}` in the message.
     """
 
@@ -112,7 +112,7 @@ def check_shape(document: Document) -> Shaped:
     """
     Return `document` without what does not fit the schema, so that the other rules can be checked still.
 
-    A customer whose key stands again is in it under that `Again`.
+    A customer whose key is again is in it under that `Again`.
     """
     tree = document.tree
     if not document.again and _whole().fits(tree):
@@ -204,7 +204,7 @@ def _fitting(tree: Mapping[str, Any], misfits: Iterable[Misfit]) -> Mapping[str,
 
 
 def _kept(tree: Mapping[str, Any], path: KeyPath) -> bool:
-    """Say whether what stands at `path` is of the right type, though of a wrong form (an EIN, an e-mail address)."""
+    """Say whether what is at `path` is of the right type, though of a wrong form (an EIN, an email address)."""
     node: Any = tree
     for step in path:
         node = node[step]

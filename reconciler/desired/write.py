@@ -124,7 +124,7 @@ def adopt(
     """
     Return an entry for each live customer, under its external_id.
 
-    One without an external_id, or with one that others have too or no file can hold, stands under its id with an
+    One without an external_id, or with one that others have too or no file can hold, is under its id with an
     `id:` pin. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
     `unaddressed`: how many users without an e-mail a customer has. A comment says who is synced.
     """
@@ -160,7 +160,7 @@ def adopt(
 
 
 def _whole(text: str | None) -> bool:
-    """Say whether a text can stand in a file: JSON can hold half a character (a lone surrogate), UTF-8 cannot."""
+    """Say whether a text can be in a file: JSON can hold half a character (a lone surrogate), UTF-8 cannot."""
     try:
         (text or "").encode()
     except UnicodeEncodeError:
@@ -169,7 +169,7 @@ def _whole(text: str | None) -> bool:
 
 
 def _free(key: str, used: set[str]) -> str:
-    """Return `key`, lengthened until it is nobody's, and take it."""
+    """Return `key`, lengthened until it is no one's, and take it."""
     while key in used:
         key += "-"
     used.add(key)

@@ -35,9 +35,9 @@ _HEADER = re.compile(r"[|>][^\s#]*")
 @dataclass(frozen=True, slots=True)
 class Comment:
     """
-    One comment, from its `#`. `column` counts from 0, `gap` is how many blanks stand before it.
+    One comment, from its `#`. `column` counts from 0, `gap` is how many spaces are before it.
 
-    `alone` says that nothing else stands on its line, `spaced` that the line above is empty.
+    `alone` says that nothing else is on its line, `spaced` that the line above is empty.
     """
 
     at: int
@@ -64,7 +64,7 @@ def read_comments(text: str, nodes: Nodes) -> tuple[Comment, ...]:
 
 
 def spans(text: str, nodes: Nodes) -> list[tuple[int, int]]:
-    """Return where the values and keys of `text` stand, and their anchors; between them are comments alone."""
+    """Return where the values and keys of `text` are, and their anchors; between them are comments alone."""
     found: list[tuple[int, int]] = []
     if nodes.top is not None:
         _add_spans(text, nodes.top, found)
@@ -113,7 +113,7 @@ def _add_spans(text: str, node: Node, found: list[tuple[int, int]]) -> None:
 
 
 def _scalar_spans(text: str, node: ScalarNode) -> Iterator[tuple[int, int]]:
-    """Yield the spans of an anchor, of a block's mark and of the content, as comments may stand between them."""
+    """Yield the spans of an anchor, of a block's mark and of the content, as comments may be between them."""
     start = node.start
     anchor = _COMMENT_ANCHOR.match(text, start) if node.anchor is not None else None
     if anchor:
@@ -209,7 +209,7 @@ def _parent(nodes: Nodes, path: tuple[str, ...]) -> MappingNode:
 
 
 def _below(nodes: Nodes, node: Node | None, step: str) -> Node:
-    """Return what stands under a key of `node`."""
+    """Return what is under a key of `node`."""
     if node is not None:
         _refuse_shared(nodes, node)
     inside = node.pairs if isinstance(node, MappingNode) else ()
@@ -401,7 +401,7 @@ class EditResult:
 
 def apply_edits(text: str, edits: Sequence[Edit], *, order: Sequence[str] = ()) -> EditResult:
     r"""
-    Return `text` with `edits` made, in their order; a key that is inserted stands where `order` has it.
+    Return `text` with `edits` made, in their order; a key that is inserted is where `order` has it.
 
     Line ends, a BOM, comments, anchors' names and quotes are kept. `text` is a file's with its own line ends
     (`newline=""`).

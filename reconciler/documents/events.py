@@ -197,7 +197,7 @@ def _line(data: bytes, number: int) -> bytes:
 
 
 def _hint(problem: str) -> str:
-    """Return what mends the parser's commonest complaints."""
+    """Return what fixes the parser's commonest complaints."""
     if "mapping values are not allowed" in problem:
         return "quote a text that holds ': ', or check the indentation"
     if "invalid Unicode character escape" in problem:

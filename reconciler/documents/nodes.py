@@ -54,7 +54,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class MappingNode:
-    """Pairs of a key and what stands under it, in the order of the text. `end` of a block one says nothing exact."""
+    """Pairs of a key and what is under it, in the order of the text. `end` of a block one says nothing exact."""
 
     start: int
     end: int
@@ -182,7 +182,7 @@ class Again(str):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a path stands, from 1: (line, column) of its key (of the item itself in a list), and of its value."""
+    """Where a path is, from 1: (line, column) of its key (of the item itself in a list), and of its value."""
 
     key: tuple[int, int]
     value: tuple[int, int]

@@ -109,7 +109,7 @@ def _record(lines: bytes, share: Share, shared: int, odd: Mapping[str, object]) 
 
 
 DEEPEST = 20
-"""How many mappings and lists may stand inside each other; a customers file needs five."""
+"""How many mappings and lists may be inside each other; a customers file needs five."""
 
 _CONSTANTS: Mapping[str, str | bool | None] = {
     **{word: word for word in PLACEHOLDERS},
@@ -131,7 +131,7 @@ class Document:
     One file's content.
 
     `keys` holds the place of each key below the marked top-level key (each customer's), `inner` that of each key two
-    levels further down (each user's), by both keys. `again` holds what stands under the second and later of equal
+    levels further down (each user's), by both keys. `again` holds what is under the second and later of equal
     keys, which `tree` lacks. `doubts` are warnings: plain texts that a template or a program left there by mistake.
     """
 
@@ -295,7 +295,7 @@ class _ParsePass:
         return known if known is not None else 1 + sum(map(self.size, inside))
 
     def duplicate_problems(self) -> list[Problem]:
-        """Return a problem for each key that stands twice in one mapping, naming both places."""
+        """Return a problem for each key that is there twice in one mapping, naming both places."""
         firsts = [(*path, str(key)) for _, path, key, _ in self.duplicates]
         places = find_places(self.data, firsts) if firsts else {}
         hint = "remove one of them, or merge the two"

@@ -95,7 +95,7 @@ def scalar(text: str | None, *, flow: bool = False) -> str:
     r"""
     Return a value as YAML: plain where that keeps it, else in double quotes with escapes.
 
-    `flow` says that it stands in `{…}` or `[…]`.
+    `flow` says that it is in `{…}` or `[…]`.
 
     >>> scalar("Acme & Co"), scalar("NO"), scalar(" x"), scalar("a\u202eb"), scalar(None)
     ('Acme & Co', '"NO"', '" x"', '"a\\u202eb"', 'null')
@@ -141,7 +141,7 @@ def single_quoted(text: str) -> str | None:
 
 def literal(text: str, *, indent: int, newline: str) -> str | None:
     r"""
-    Return `text` as a literal block whose lines have `indent` blanks; None where it is no such text.
+    Return `text` as a literal block whose lines have `indent` spaces; None where it is no such text.
 
     >>> literal("1 Main St\nApt 2\n", indent=6, newline="\n")
     '|\n      1 Main St\n      Apt 2'
@@ -184,7 +184,7 @@ def canonical_key(value: str, style: str, anchor: str | None) -> str:
 
 
 def _plain(text: str) -> bool:
-    """Say whether `text` may stand without quotes."""
+    """Say whether `text` may be without quotes."""
     return (
         text.casefold() not in _WORDS
         and text[0] not in _INDICATORS
@@ -197,17 +197,17 @@ def _plain(text: str) -> bool:
 
 
 def _all_clean(text: str) -> bool:
-    """Say whether `text` may stand raw in a file: each character may, and no CI runner obeys it in a log."""
+    """Say whether `text` may be raw in a file: each character may, and no CI runner obeys it in a log."""
     return ((text.isascii() and text.isprintable()) or all(map(_clean, text))) and inert(text) == text
 
 
 def _clean(char: str) -> bool:
-    """Say whether a character may stand raw in a file: it is seen, and YAML allows it."""
+    """Say whether a character may be raw in a file: it is seen, and YAML allows it."""
     return (char.isascii() and char.isprintable()) or (visible(char) == char and unicodedata.category(char) != "Cn")
 
 
 def _escaped(char: str) -> str:
-    """Return a character as it stands in double quotes."""
+    """Return a character as it is in double quotes."""
     if char in _ESCAPES:
         return _ESCAPES[char]
     if _clean(char):

@@ -73,7 +73,7 @@ class Call:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the query; of a name that stands twice, the last value."""
+        """Return the query; of a name that is there twice, the last value."""
         return dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
 
     @property

@@ -153,7 +153,7 @@ def control(emulator: Emulator, call: Call) -> Answer:
     `GET  state`                  how many customers, users, requests, faults; `?customers=1`: all customers
     `GET  requests`               every request: time, method, path, query, status, fault; `?since=N` skips N
     `GET|POST behaviour`          the switches; a POST sets some
-    `GET|POST faults`             the odds; a POST sets all anew, `{}` none
+    `GET|POST faults`             the odds; a POST sets all again, `{}` none
     `GET|POST integration`        the integration; a POST connects another one, `{}` disconnects it
     `POST integration/edit`       edits its records: `{"customers": [{"id": …}]}`; the next sync writes them
     `POST integration/sync`       lets it sync now
@@ -225,7 +225,7 @@ def _get_faults(emulator: Emulator, _: Call) -> object:
 
 
 def _set_faults(emulator: Emulator, call: Call) -> object:
-    """Set the odds anew; return them."""
+    """Set the odds again; return them."""
     emulator.faults = RandomFaults(read_odds(call.json_object()))
     return emulator.faults.as_json()
 
@@ -295,7 +295,7 @@ def _expire(emulator: Emulator, _: Call) -> object:
 
 
 def _reset(emulator: Emulator, _: Call) -> object:
-    """Begin anew and return what was there; an id that was given before is then of no customer."""
+    """Start over and return what was there; an id that was given before is then of no customer."""
     former = emulator.account
     reset = {
         "customers": len(former.customers),
@@ -353,7 +353,7 @@ _REFRESHES = ("", "2", "10")
 
 @dataclass(frozen=True, slots=True)
 class BrowserOrigin:
-    """What a browser says of where a form stands: the headers `BrowserOrigin` and `Host`."""
+    """What a browser says of where a form is: the headers `BrowserOrigin` and `Host`."""
 
     origin: str = ""
     host: str = ""
@@ -361,7 +361,7 @@ class BrowserOrigin:
     @property
     def own(self) -> bool:
         """
-        Return whether the form stands on a page of this very host.
+        Return whether the form is on a page of this very host.
 
         The host is a number, or `localhost`: a name may be another site's, that leads here for a moment.
         """
@@ -383,7 +383,7 @@ def is_page(call: Call) -> bool:
 
 
 def page(emulator: Emulator, call: Call, origin: BrowserOrigin) -> Answer:
-    """Return the page, or what a form of it does: 303 back to the page; 403 for a form that stands elsewhere."""
+    """Return the page, or what a form of it does: 303 back to the page; 403 for a form that is elsewhere."""
     if call.path == PAGE:
         return _shown(emulator, call.parameters) if call.method == "GET" else _plain(405, "Only GET")
     form = _FORM.get(call.path.removeprefix(FORMS))
@@ -419,7 +419,7 @@ def _no_faults(emulator: Emulator, _: Mapping[str, str]) -> None:
 
 
 def _reset_form(emulator: Emulator, fields: Mapping[str, str]) -> None:
-    """Begin anew, where it was meant."""
+    """Start over, where it was meant."""
     if fields.get("sure") != "yes":
         raise ValueError("check the box: this deletes every customer")
     control(emulator, Call("POST", f"{CONTROL}reset"))

@@ -164,7 +164,7 @@ def _whole(name: str, value: object, *, least: int = 0) -> int:
 
 def switched(ways: Behaviour, values: Mapping[str, object]) -> Behaviour:
     """
-    Return a behaviour with switches set; a value is JSON's, or the text of it.
+    Return a behavior with switches set; a value is JSON's, or the text of it.
 
     ValueError names a switch that does not exist, or what it may be.
 

@@ -222,7 +222,7 @@ class _Rank(IntEnum):
 
 
 class _Aim:
-    """One strike as it stands: how many requests it has counted, how many are still due."""
+    """One strike as it is: how many requests it has counted, how many are still due."""
 
     __slots__ = ("count", "due", "random", "strike")
 
@@ -333,7 +333,7 @@ def after(fault: Fault, call: Call, answer: Answer, ways: Behaviour, amounts: Am
 
 def elsewhere(account: Account, ways: Behaviour, fault: Fault, now: float, *, time: int) -> str:
     """
-    Do what somebody else does, the `time`-th time (from 1); return the id of the customer, "" where it was refused.
+    Do what someone else does, the `time`-th time (from 1); return the id of the customer, "" where it was refused.
 
     Which customer is archived is the same in every run.
     """
@@ -350,7 +350,7 @@ def elsewhere(account: Account, ways: Behaviour, fault: Fault, now: float, *, ti
 
 
 def retry_after(ways: Behaviour, wait_s: float, now: float) -> tuple[tuple[str, str], ...]:
-    """Return the header that says how long to wait, as seconds unless the behaviour has it as a date."""
+    """Return the header that says how long to wait, as seconds unless the behavior has it as a date."""
     if ways.retry_after is RetryAfter.DATE:
         return (("retry-after", formatdate(ceil(now + wait_s), usegmt=True)),)
     return (("retry-after", str(ceil(wait_s))),)

@@ -65,7 +65,7 @@ class SyncedRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordEdit:
-    """Edits of records in the integration, so many seconds after it was connected; None: as soon as it syncs."""
+    """Edits of records in the integration, this many seconds after it was connected; None: as soon as it syncs."""
 
     at_s: float
     records: tuple[Mapping[str, Any], ...]

@@ -39,7 +39,7 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
     """
     Answers each request of an `httpx.AsyncClient` at once, in the order in which they are sent.
 
-    A lost answer is an `httpx.ReadError`, after the change was made where the fault says so. An answer
+    A lost answer is an `httpx.ReadError`, after the change was made, as the fault says. An answer
     that is slower than the request's read timeout is an `httpx.ReadTimeout`; waiting is the emulator's clock's.
     A body that dribbles or is cut is a stream that does so, and raises what a socket's would.
     """
@@ -260,7 +260,7 @@ def run(
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """
-    Serve until SIGTERM or SIGINT; `ready` is told the base URL. Call it in the main thread.
+    Serve until SIGTERM or SIGINT; `ready` is called with the base URL. Call it in the main thread.
 
     `data_file` keeps the account in SQLite, else it lives as long as this; `payment_methods` is a JSON file
     (`load.read_payment_methods`); `offset_s` is how far its clock is ahead, `integration` what writes into it too.

@@ -52,7 +52,7 @@ def load(account: Account, customers: Iterable[object], now: float) -> list[str]
     Put customers, each an object of the API's fields, into the account; return their ids, in their order.
 
     Besides the fields: `created_at`, `archived`, `users`, and `id`: where a customer has it already, only
-    what is given changes, as when somebody edits it in the dashboard. ValueError says what is wrong with one.
+    what is given changes, as when someone edits it in the dashboard. ValueError says what is wrong with one.
     """
     return [_load(account, customer, microseconds(now)) for customer in customers]
 
@@ -207,9 +207,9 @@ class Emulator:
     An account, and how it answers. One at a time: it is not for several threads.
 
     - `rate`: requests a second for each key; 0 is no limit.
-    - `behaviour` and `faults` may be set anew between calls; `offset_s` is how far its clock is ahead of `clock`.
-    - `log` is told of every request but those below `/_emulator/`; the last 200,000 are kept in `requests`.
-    - `witness` is told of the same, as they came and were answered, and of what befell them.
+    - `behaviour` and `faults` may be set again between calls; `offset_s` is how far its clock is ahead of `clock`.
+    - `log` is notified of every request but those below `/_emulator/`; the last 200,000 are kept in `requests`.
+    - `witness` is notified of the same, as they came and were answered, and of what befell them.
     """
 
     def __init__(
@@ -307,7 +307,7 @@ class Emulator:
         return after(fault, call, self._handle(call, self._ways(fault, call)), self.behaviour, amounts)
 
     def _ways(self, fault: Fault | None, call: Call) -> Behaviour:
-        """Return the behaviour for one request: a stale read lags, and a write keeps what such a read will see."""
+        """Return the behavior for one request: a stale read lags, and a write keeps what such a read will see."""
         lag_s = self.behaviour.lag_s
         if fault is Fault.STALE_READ:
             return replace(self.behaviour, lag_s=max(lag_s, self.faults.amounts.stale_s), lag_on=LagOn.READS)
@@ -316,7 +316,7 @@ class Emulator:
         return self.behaviour if lag_s == self.behaviour.lag_s else replace(self.behaviour, lag_s=lag_s)
 
     def _elsewhere(self, fault: Fault) -> None:
-        """Let somebody else work in the account."""
+        """Let someone else work in the account."""
         time = self.befallen[fault]
         ways = self._ways(None, Call("POST", "/customers"))
         changed = elsewhere(self.account, ways, fault, self.now(), time=time)

@@ -27,7 +27,7 @@ class Personal(StrEnum):
 
 def canonical_text(text: str) -> str:
     r"""
-    Return `text` in NFC without outer blanks: the form in which texts are compared.
+    Return `text` in NFC without outer spaces: the form in which texts are compared.
 
     >>> canonical_text(" Cafe\u0301 ") == "Caf\u00e9"
     True
@@ -77,7 +77,7 @@ def canonical_ein(text: str) -> str:
 
 def canonical_email(text: str) -> str:
     """
-    Return an e-mail address without case.
+    Return an email address without case.
 
     >>> canonical_email("Jane@Acme.example")
     'jane@acme.example'

@@ -78,7 +78,7 @@ def read_customer(reply: object, keep: Keep | None = None) -> LiveCustomer | Non
 
 
 def read_user(reply: object) -> LiveUser | None:
-    """Return the user in `reply`, None where it is none: no object, or without an e-mail."""
+    """Return the user in `reply`, None where it is none: no object, or without an email."""
     if not isinstance(reply, Mapping):
         return None
     email = _text(reply.get("email"))
@@ -88,7 +88,7 @@ def read_user(reply: object) -> LiveUser | None:
 
 
 def without_email(reply: object) -> bool:
-    """Say whether `reply` is a user that has no e-mail, and not something else."""
+    """Say whether `reply` is a user that has no email, and not something else."""
     return isinstance(reply, Mapping) and reply.get("email") in (None, "")
 
 
@@ -114,7 +114,7 @@ def _text(value: object) -> str:
 
 
 def compact(values: Mapping[str, str | None]) -> str:
-    """Return values as the ledger stores them: JSON without blanks, in the order of the fields' names."""
+    """Return values as the ledger stores them: JSON without spaces, in the order of the fields' names."""
     return json.dumps(dict(sorted(values.items())), ensure_ascii=False, separators=(",", ":"))
 
 

@@ -84,7 +84,7 @@ class Cipher:
         """
         Return what was sealed for `place`.
 
-        LedgerFailed where the key is not among ours, or the text was altered or stood at another place.
+        LedgerFailed where the key is not among ours, or the text was altered or was at another place.
         """
         name, _, body = text.removeprefix(_MARK).partition(":")
         key = self._opens.get(name)
@@ -115,7 +115,7 @@ def sealed_by(text: str) -> str:
 
 def read_keys(text: str, of: str = "the ledger") -> tuple[bytes | None, ...]:
     """
-    Return the keys that a text holds, separated by blanks, commas or lines; None for the word `none` at its begin.
+    Return the keys that a text holds, separated by spaces, commas or lines; None for the word `none` at its begin.
 
     LedgerFailed, which says whose key it is by `of`, for anything else.
 
@@ -137,7 +137,7 @@ def _key(word: str, of: str) -> bytes:
 
 
 def _name(key: bytes) -> str:
-    """Return the name of a key: the begin of its hash, from which the key cannot be told."""
+    """Return the name of a key: the begin of its hash, from which the key cannot be known."""
     return hashlib.sha256(b"reconciler ledger key\0" + key).hexdigest()[:_NAME_DIGITS]
 
 

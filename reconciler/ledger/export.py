@@ -1,7 +1,7 @@
 """
 A ledger as text, one row a line, for `state pull` and `state push`; the same for every kind of storage.
 
-The first line says whose it is, the last one how many rows there were and the SHA-256 of all before it,
+The first line says the owner, the last one how many rows there were and the SHA-256 of all before it,
 so that a text that was cut, joined or edited is told from a whole one.
 """
 
@@ -238,7 +238,7 @@ _READ: Mapping[str, Callable[[Row], Write]] = {
 
 
 def _doubles(name: str, writes: list[Write]) -> Iterator[Problem]:
-    """Yield what stands twice: a key of a table, or one customer under two keys."""
+    """Yield what is there twice: a key of a table, or one customer under two keys."""
     seen: set[tuple[object, ...]] = set()
     for write in writes:
         match write:

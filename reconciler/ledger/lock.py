@@ -38,7 +38,7 @@ from reconciler.pace import Pace, from_text, to_text
 
 def this_machine() -> str:
     """
-    Return what tells this machine, since it started, from any other; "" where that is not known.
+    Return what tells this machine, since it started, from any other; "" where that is unknown.
 
     Host name, boot id, and the namespace that process numbers are counted in: two containers of one host
     share all but that.
@@ -56,7 +56,7 @@ def process_key() -> str:
 
 
 def died(machine: str, process: str) -> bool:
-    """Say whether a process is known to have died: False on another machine, or where it cannot be told."""
+    """Say whether a process is known to have died: False on another machine, or where it cannot be known."""
     if not machine or machine != this_machine():
         return False
     number, _, started = process.partition(":")
@@ -90,7 +90,7 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the lock (`user@host pid`), since when (RFC 3339 UTC), doing what; "" where it is not known."""
+    """Who holds the lock (`user@host pid`), since when (RFC 3339 UTC), doing what; "" where it is unknown."""
 
     who: str = ""
     since: str = ""
@@ -350,7 +350,7 @@ class PaceFile:
         return result
 
     async def _locked(self) -> int | None:
-        """Return the file, open and locked; None where there is none, or somebody was stopped while he held it."""
+        """Return the file, open and locked; None where there is none, or someone was stopped while he held it."""
         descriptor = self._opened()
         if descriptor is None:
             return None

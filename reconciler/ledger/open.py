@@ -190,7 +190,7 @@ def open_ledger(
     With `writable` the file is made where there is none, unless `create` is False, and an older format
     is migrated. Without, nothing on disk changes, and a file or folder that may only be read is enough.
     Where there is no ledger and none is made, an empty one that cannot be written is returned.
-    `lineage` is given to a file that is made; else it gets a new UUID. `step` is told of every commit.
+    `lineage` is given to a file that is made; else it gets a new UUID. `step` is notified of every commit.
 
     LedgerFailed where the storage fails or is no ledger, LedgerTooNew for a newer format, Refused for
     the ledger of another environment or base URL.
@@ -217,7 +217,7 @@ def connect_sqlite(path: Path, parameters: str) -> sqlite3.Connection:
     """
     Return a connection in autocommit, with SQLite's URI parameters; it waits 5 s for another writer.
 
-    Its folder is resolved, so that the journal stands beside the file and not beside a link to it.
+    Its folder is resolved, so that the journal is beside the file and not beside a link to it.
     """
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?{parameters}", uri=True, isolation_level=None, timeout=5)
     return hardened(connection)

@@ -165,7 +165,7 @@ def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) 
 
 
 def read_binding(row: Row) -> Binding:
-    """Return the binding of a row of BINDING_COLUMNS; its JSON stays text. KeyError for a word that is not known."""
+    """Return the binding of a row of BINDING_COLUMNS; its JSON stays text. KeyError for a word that is unknown."""
     key, customer, live, created_at, state, project, source, protected, via, written_at, *rest = row
     applied_hash, applied, observed, trouble, place, reversals, recent, synced = rest
     # SQLite lets any value be in any column.
@@ -231,7 +231,7 @@ def read_learned(row: Row | None) -> Learned:
 
 
 def read_intent(row: Row) -> Intent:
-    """Return the intent of a row of INTENT_COLUMNS; ValueError for a word that is not known."""
+    """Return the intent of a row of INTENT_COLUMNS; ValueError for a word that is unknown."""
     run, seq, action, external_id, email, customer, opened_at, payload_hash, before, after, status, *rest = row
     message, closed_at, reason, file, line, commit, ending = rest
     if not all(isinstance(value, kind) for value, kind in zip(row, _INTENT_KINDS, strict=True)):
@@ -452,7 +452,7 @@ def _run_row(run: Run) -> Row:
 
 
 def _flag(stored: int | None) -> bool | None:
-    """Return a stored truth value, None where it is not known; ValueError for what is none."""
+    """Return a stored truth value, None where it is unknown; ValueError for what is none."""
     if stored not in (None, 0, 1):
         raise ValueError("a value is not a truth value")
     return None if stored is None else bool(stored)

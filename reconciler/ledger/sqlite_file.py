@@ -57,7 +57,7 @@ def file_system(path: Path, mounts: str) -> str:
     r"""
     Return the type of the file system that holds `path`, an absolute one; "" where `mounts` has none.
 
-    `mounts` is the text of /proc/mounts: device, mount point, type …; blanks are written as \040.
+    `mounts` is the text of /proc/mounts: device, mount point, type …; spaces are written as \040.
 
     >>> file_system(Path("/srv/a b/x.db"), "/dev/sda / ext4 rw\nhost:/x /srv/a\\040b nfs4 rw\n")
     'nfs4'
@@ -148,7 +148,7 @@ def ledger_errors(path: Path | str) -> Iterator[None]:
 
 
 def taken_over(place: str, who: str, since: str) -> TakenOver:
-    """Return that another run began after this one; `who` is a Holder's text, "" where it is not known."""
+    """Return that another run began after this one; `who` is a Holder's text, "" where it is unknown."""
     when = f" at {visible(since)}" if since else ""
     by = f": {visible(who)}" if who else ""
     return TakenOver(

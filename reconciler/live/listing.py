@@ -37,7 +37,7 @@ OVERLAP_S = 2
 How far a range reaches beyond each of its cuts: bounds may be exclusive, and times rounded to the second.
 
 Both ranges at a cut hold whoever was created within these two seconds before and after it; so whatever the server
-makes of a bound, and of the part of a second that it does not show, nobody stands between two ranges.
+makes of a bound, and of the part of a second that it does not show, nobody is between two ranges.
 """
 
 # What is shown may be up to a second before, or after, what was compared with the bounds.
@@ -92,9 +92,9 @@ def cuts_of(created: Iterable[str], page: int) -> tuple[int, ...]:
     """
     Return where to cut a listing of customers with these created_at; nothing where it is to be read in one.
 
-    `page` is how many customers stand on a page. There is at most one range for ten pages, and together they take at
-    most one request more for each. Where many were created at once, there are fewer, as whoever stands in an overlap
-    is read twice. Who has no created_at that is a time may stand in no range: then there are none.
+    `page` is how many customers are on a page. There is at most one range for ten pages, and together they take at
+    most one request more for each. Where many were created at once, there are fewer, as whoever is in an overlap
+    is read twice. Who has no created_at that is a time may be in no range: then there are none.
     """
     seconds: list[int] = []
     for text in created:
@@ -200,7 +200,7 @@ def keep(customers: dict[CustomerId, LiveCustomer], customer: LiveCustomer) -> N
 
 
 class StrayError(Exception):
-    """A list that was narrowed to a range holds somebody who is not of it: the server does not narrow."""
+    """A list that was narrowed to a range holds someone who is not of it: the server does not narrow."""
 
 
 @dataclass(slots=True)
@@ -315,7 +315,7 @@ async def listing(
       them, the list is read in one. `Live.narrows` says what came of it.
     - `keep` replaces values by equal ones that are in memory already; without it, what many share is kept once.
 
-    A customer that stands on two pages counts once, as the later page has it. Raises NotTheApi where a
+    A customer that is on two pages counts once, as the later page has it. Raises NotTheApi where a
     reply is no page or a customer has no id, Incomplete where the cursors lead nowhere, ApiFailed.
     """
     before, keep = client.requests, keep or sharing()
@@ -383,11 +383,11 @@ async def _in_ranges(
 
 async def _tried_larger(turned: ListReader, larger: int) -> tuple[ListReader, int]:
     """
-    Return the listing to go on with, and the limit that the server is known to take: 0 where none was to be tried.
+    Return the listing to continue with, and the limit that the server is known to take: 0 where none was to be tried.
 
     There is nothing to gain where all is on one page, or where a page is shorter than asked already.
 
-    The larger limit begins anew: a cursor is opaque, and may count pages as long as those before.
+    The larger limit begins again: a cursor is opaque, and may count pages as long as those before.
     """
     await turned.turn_one()
     if not turned.more or turned.last_page < turned.limit:

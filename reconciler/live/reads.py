@@ -1,4 +1,4 @@
-"""What planning reads besides the listing: users, customers by id, customers by when they were created."""
+"""What planning reads in addition to the listing: users, customers by id, customers by when they were created."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def answer(
     - ListAgain: `listed` is then the newer pass, its successors included; `passes_differ` compares the ids of the two.
     - AskSuccessor: what follows the cursors joins `listed`; without a cursor there is nothing to ask.
     - Seek: a customer without a created_at that is a time cannot be sought: Incomplete.
-    - Get: a 404 is an answer, None. ListUsers: users without an e-mail are left out, and a 404 is that of a get:
+    - Get: a 404 is an answer, None. ListUsers: users without an email are left out, and a 404 is that of a get:
       where archived customers are listed, they may be hidden from every other request.
 
     `page_limit` is that of lists of customers; whether more than PAGE is taken for users was not tried.
@@ -79,10 +79,10 @@ async def answer(
 
 async def _listed_again(client: ApiClient, live: Live, page_limit: int, full: int) -> Live:
     """
-    Return `live` with its listing taken anew, in one; the caller counts the requests.
+    Return `live` with its listing taken again, in one; the caller counts the requests.
 
-    Where ranges lacked somebody whom it holds, they count for nothing, and it is the first pass. That is another
-    thing than a list whose rows moved while it was read: then somebody has left it, who was the cause.
+    Where ranges lacked someone whom it holds, they count for nothing, and it is the first pass. That is another
+    thing than a list whose rows moved while it was read: then someone has left it, who was the cause.
     """
     newer = await listing(client, page_limit=page_limit)
     longest = max(live.longest_page, newer.longest_page)
@@ -108,7 +108,7 @@ async def _listed_again(client: ApiClient, live: Live, page_limit: int, full: in
 
 
 def _lacked(earlier: Live, newer: Live) -> bool:
-    """Say whether `newer` holds somebody who was there, and to be seen, when the earlier pass began."""
+    """Say whether `newer` holds someone who was there, and visible, when the earlier pass began."""
     return any(
         was_there(customer.created_at, earlier.read_at)
         for one, customer in newer.listed.items()
@@ -193,9 +193,9 @@ async def _get(client: ApiClient, customer: CustomerId) -> LiveCustomer | None:
 
 async def _users(client: ApiClient, customer: CustomerId, page_limit: int) -> tuple[tuple[LiveUser, ...] | None, int]:
     """
-    Return a customer's users in the order of the list, each once, None for a 404; and how many more have no e-mail.
+    Return a customer's users in the order of the list, each once, None for a 404; and how many more have no email.
 
-    One without an e-mail is left out: nobody can declare it. Raises NotTheApi where no row is a user with one: they
+    One without an email is left out: nobody can declare it. Raises NotTheApi where no row is a user with one: they
     would all be created again.
     """
     users: dict[str, LiveUser] = {}

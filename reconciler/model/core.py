@@ -92,7 +92,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class DesiredUser:
-    """A user as declared. `fields` holds only what is written; None is *wanted empty*."""
+    """A user as declared. `fields` holds only what is written; None is *declared empty*."""
 
     email: str
     fields: Mapping[str, str | None]
@@ -106,7 +106,7 @@ class DesiredCustomer:
     A customer as declared, with the defaults and overlays of its files merged in.
 
     `fields` holds only what is written (or comes from defaults): a field that is absent is not managed,
-    one that is None is wanted empty. `protect` is None where nothing is said. `distinct_from` names customers that
+    one that is None is declared empty. `protect` is None where nothing is said. `distinct_from` names customers that
     it is not, by id, key or external_id.
     """
 
@@ -132,7 +132,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that was read: its normalised path relative to the project, and the SHA-256 of its bytes."""
+    """A file that was read: its normalized path relative to the project, and the SHA-256 of its bytes."""
 
     name: str
     sha256: str
@@ -143,7 +143,7 @@ class Reading:
     """
     What was read, and where a file would have been read had it existed.
 
-    All paths are normalised, with `/`, relative to the project file's folder (else the working folder).
+    All paths are normalized, with `/`, relative to the project file's folder (else the working folder).
     `folders` were read whole (every *.yaml and *.yml below them), `globs` as patterns. `left_out` are files that
     these lead to and that were not read, as they are read for something else. Standard input is in none of them.
     """
@@ -171,7 +171,7 @@ class Reading:
 
 
 NO_FILE = ("", "-", "<stdin>")
-"""What an entry has for a file that stood in none, or on standard input."""
+"""What an entry has for a file that was in none, or on standard input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class Live:
     - `sought`: for an id that the listing lacked, whether the list narrowed to its created_at held it.
     - `got`: for an id that was asked by a get, the customer, or None for a 404.
     - `users`, `payment_methods`: by customer id, where they were listed (payment methods: how many).
-    - `unaddressed`: how many more users a customer has, without an e-mail: nobody can declare one.
+    - `unaddressed`: how many more users a customer has, without an email: nobody can declare one.
     - `ends`: where the list ended, or each of the ranges that it was read in; `longest_page`: of this listing.
       `successor_asked` says that the full ones were asked for their successors.
     - `page_limit`: the `limit` that the listing showed the server to take; 0: it showed nothing new.

@@ -138,7 +138,7 @@ class Binding:
     - `applied_json`: what we wrote, {field: text or null}; `observed_json`: what the server then held, or
       None where it is equal in canonical form.
     - `trouble_json`: {field: Trouble as JSON}, or None.
-    - `place`: the repository and folder that its entry was applied from (`settings.place`), "" where that is not known.
+    - `place`: the repository and folder that its entry was applied from (`settings.place`), "" where that is unknown.
     - `reversals_json`: Reversals as JSON, or None where we have neither archived nor restored it.
     - `recent_json`: Recent as JSON; None where our last write created, archived or restored it and no field had been
       written shortly before, so that nothing needs to be stored for most customers.
@@ -289,7 +289,7 @@ class SeenUser:
 @dataclass(frozen=True, slots=True)
 class Learned:
     """
-    What is known of a server's ways; None (0, "") is not known.
+    What is known of a server's ways; None (0, "") is unknown.
 
     - `lists_archived`, `gets_archived`: whether archived customers are listed, and still answer a get.
     - `longest_page`: the longest page seen. `empties`: what empties a field, `""` or `null`.

@@ -2,7 +2,7 @@
 The plan: changes and all else that leads from live to desired, as one value; and what became of a change.
 
 It holds no function and no client, so that it can be shown, saved, compared and tested without a
-server: the same inputs make the same plan. Its parts are the nouns of `model`; it stands apart from
+server: the same inputs make the same plan. Its parts are the nouns of `model`; it is apart from
 them because its `entries` are rows of the ledger.
 """
 
@@ -91,7 +91,7 @@ class FieldChange:
     """
     One field of a change. `before` and `after` are as written, "" or None for empty.
 
-    `after` None is a field declared `null`: wanted empty. For creates `before` is "" and `cause` config.
+    `after` None is a field declared `null`: declared empty. For creates `before` is "" and `cause` config.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Change:
     One request to be sent.
 
     ===========  =============  ==========================================  ====================
-    action       id             fields                                      besides
+    action       id             fields                                      other
     ===========  =============  ==========================================  ====================
     restore      the customer   none; with `otherwise`: those of a create   otherwise, or None
     patch        the customer   what differs
@@ -244,7 +244,7 @@ class Exceeded:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """In how many runs of so many requests and seconds a plan fits; 0: in none, as planning alone takes more."""
+    """In how many runs of that many requests and seconds a plan fits; 0: in none, as planning alone takes more."""
 
     windows: int
     max_requests: int | None = None
@@ -300,7 +300,7 @@ class Plan:
     - `bindings`: what begins, moves or ends in the ledger alone; any apply writes it.
     - `blocked`: what is wanted and cannot be done. `limits`: only those that are exceeded.
     - `unknown`: what cannot be known (there is no ledger yet, ...): the first lines of every rendering.
-    - `cost`: the price in requests; planning itself stands in its overhead.
+    - `cost`: the price in requests; planning itself is in its overhead.
     - `unchanged`: declared customers with no change and nothing blocked, their users included.
     - `out_of_scope`: bindings of another project, or whose source file was not read now.
     - `fingerprint`: of what it was made from. `files`: the files that were read for it, `folders` and `globs`

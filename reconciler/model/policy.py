@@ -17,8 +17,8 @@ class Prune(StrEnum):
     """
     Whose absence from the YAML archives a customer.
 
-    `managed`: those whose entry this project had and removed. `all`: besides, live ones whose
-    external_id matches an `owns` pattern. `none`: nobody's.
+    `managed`: those whose entry this project had and removed. `all`: as well, live ones whose
+    external_id matches an `owns` pattern. `none`: no one's.
     """
 
     MANAGED = "managed"
@@ -137,10 +137,10 @@ UNBOUNDED = Allowance()
 @dataclass(frozen=True, slots=True)
 class Terms:
     """
-    All that `make_plan` obeys besides desired, live and records.
+    All that `make_plan` obeys in addition to desired, live and records.
 
     - `place`: the repository and folder that the project is in; begins with `LOCAL` for a folder without a remote,
-      "" where it is not known.
+      "" where it is unknown.
     - `owns`, `protect`, `targets`, `excludes`: shell patterns of external_ids (`*`, `?`, `[…]`).
     - `equal`: for a field, canonical text → the one that stands for its class.
     - `lists_archived`, `gets_archived`, `lag_s` (how long a write may stay unseen): as the environment states them,

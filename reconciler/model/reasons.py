@@ -2,7 +2,7 @@
 Why something is blocked, noted, unknown or stopped: closed codes, and the typed parts that each carries. No sentences.
 
 `report.messages` says each code in words. A part is of the type of what it holds, so that JSON can carry it, and so
-that `--redact` masks it by its type: a `FieldValue` by its field, `Cited` words always, an `Address` by its e-mail.
+that `--redact` masks it by its type: a `FieldValue` by its field, `Cited` words always, an `Address` by its email.
 """
 
 from __future__ import annotations

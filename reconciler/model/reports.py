@@ -140,7 +140,7 @@ class Ignored:
 @dataclass(frozen=True, slots=True)
 class Drift:
     """
-    All that the live side changed, and what stands beside it.
+    All that the live side changed, and what is beside it.
 
     - `findings`: the drift. `pending`: edits that are not applied. `ignored`: what rules hide; `expired`: rules
       whose day has passed, and that hide nothing any more.
@@ -431,7 +431,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what was found, and what mends it, "" where there is nothing to mend."""
+    """One check: what was found, and what fixes it, "" where there is nothing to fix."""
 
     check: Check
     verdict: Verdict
@@ -480,7 +480,7 @@ class Diagnosis:
     All findings, in the order of the checks.
 
     `environment` is None where it is not clear which one is meant. `server` is `production`, `demo`, `this machine`
-    or `another`, "" where it is not known. `program` says with what it was found: versions, operating system.
+    or `another`, "" where it is unknown. `program` says with what it was found: versions, operating system.
     """
 
     findings: tuple[Finding, ...]
@@ -556,7 +556,7 @@ Answers = Mapping[ProbeQuestion, ProbeAnswer]
 
 
 def kept(before: str, answers: Iterable[ProbeAnswer]) -> str:
-    """Return what the ledger keeps of answers, with those `before` that were not found anew; "" for none."""
+    """Return what the ledger keeps of answers, with those `before` that were not found again; "" for none."""
     found = {**answers_of(before), **{one.question: one.found for one in answers if one.found}}
     return json.dumps(found, sort_keys=True, separators=(",", ":")) if found else ""
 

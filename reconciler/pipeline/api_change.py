@@ -44,7 +44,7 @@ async def settled_first(
     """
     Settle what earlier calls left in doubt, this very one after a wait; return how it ended where it was done.
 
-    What is too young to be seen, and is another one, is left to a later run.
+    What is too young to be visible, and is another one, is left to a later run.
     """
     lag_s = known_lag(records.learned, terms)
     for intent in _doubts(change, records, ledger):
@@ -76,7 +76,7 @@ def _doubts(change: Change, records: Records, ledger: Ledger) -> tuple[Intent, .
 
 
 def _same(intent: Intent, change: Change) -> bool:
-    """Say whether an open intent may be what `change` asks for: of one key or e-mail, or where it has none, alike."""
+    """Say whether an open intent may be what `change` asks for: of one key or email, or where it has none, alike."""
     named = bool(change.address.external_id) or dict(intent.after) == _after(change)
     return intent.action is change.action and intent.address == change.address and named
 

@@ -98,7 +98,7 @@ async def carry_out(
 
     `stop` set means no new request. `commits` are those of the files that declare the changes, by name.
     Raises LedgerFailed where the ledger cannot be written; what was
-    sent then stands in it as open intents, and the next plan settles it.
+    sent then is in it as open intents, and the next plan settles it.
     """
     where = planned.plan.environment
     # By a name that is no secret: the client id itself stays out of the history.

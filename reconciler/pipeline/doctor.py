@@ -224,7 +224,7 @@ def contract_of(made: Contact) -> Finding:
 
 
 def _first_part(failure: ApiFailed) -> str:
-    """Return what an error says without what it says to do: a finding has that in its mend."""
+    """Return what an error says without what it says to do: a finding has that in its fix."""
     return failure.message.partition("; ")[0]
 
 
@@ -283,7 +283,7 @@ def _project_wrong(error: ReconcilerError | OSError) -> Finding:
 
 
 def server_of(environment: Environment) -> str:
-    """Return which server is meant, by a closed word: that of another is nobody's business."""
+    """Return which server is meant, by a closed word: that of another is no one's business."""
     try:
         url = environment.base_url()
     except Invalid:
@@ -326,7 +326,7 @@ def key_name(environment: Environment) -> str:
 
 
 def _unaddressed(environment: Environment, lacking: Invalid) -> list[Finding]:
-    """Return that nothing can be asked: where to is not known."""
+    """Return that nothing can be asked: where to is unknown."""
     said = str(replace(lacking.problems[0], hint=""))
     there = Finding(Check.REACHABILITY, Verdict.WRONG, said, lacking.problems[0].hint, {"server": ""})
     others = [skipped(check, "there is no base URL") for check in REACHED_BY]

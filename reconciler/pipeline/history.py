@@ -88,7 +88,7 @@ _MOVES = (Action.CREATE, Action.ARCHIVE, Action.RESTORE)
 
 
 def archived_by_runs(ledger: Ledger) -> frozenset[CustomerId]:
-    """Return the customers that a run archived and none restored since; a duplicate's archive stands nowhere else."""
+    """Return the customers that a run archived and none restored since; a duplicate's archive is nowhere else."""
     archived: set[CustomerId] = set()
     for run in ledger.runs():
         for intent in ledger.intents(run.id):
@@ -139,7 +139,7 @@ def retention(ledger: Ledger, *, before: str, now: str) -> Retention:
     """
     Return what removing the values of the runs that began before `before` takes; both times as `Run` has them.
 
-    Removed are old and new values, messages, hashes of requests and the e-mails of users. Actions, external_ids,
+    Removed are old and new values, messages, hashes of requests and the emails of users. Actions, external_ids,
     ids, times and outcomes stay: what was archived by us is known from them. No other run needs what goes: undo
     reads the values of its own run alone, and the next plan those of the bindings. Of these go the values from before
     our last writes, where those are as old.

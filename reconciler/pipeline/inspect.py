@@ -108,7 +108,7 @@ async def account(
     """
     Return the customers that `chosen` takes, in the order of their external_ids, those that we archived left out.
 
-    `listed` is told of them before their users are asked for, a request each; it may raise.
+    `listed` is notified of them before their users are asked for, a request each; it may raise.
     """
     say("reading the account")
     live = await reading.listing_by(client, records.learned, progress=lambda done, _: say(f"{done} customers read"))

@@ -79,7 +79,7 @@ def state_of(place: str, storage: Storage, contents: Contents) -> Finding:
 
 
 def _warned(place: str, storage: Storage, contents: Contents) -> tuple[str, str] | None:
-    """Return what is not as it should be with a ledger that can be used, and what mends it; None for nothing."""
+    """Return what is not as it should be with a ledger that can be used, and what fixes it; None for nothing."""
     if not storage.private:
         return "others on this machine can read it, and it contains personal data", f"chmod 600 {place}"
     if storage.free_bytes is not None and storage.free_bytes < FEW_BYTES:
@@ -99,7 +99,7 @@ def _warned(place: str, storage: Storage, contents: Contents) -> tuple[str, str]
 
 
 def _facts(storage: Storage) -> Facts:
-    """Return what may be told to anybody of where a ledger lies."""
+    """Return what may be known to anybody of where a ledger lies."""
     return {
         "kind": storage.kind.value,
         "format": storage.format,

@@ -41,7 +41,7 @@ from reconciler.report.redact import masked_address
 _RECENT = "this plan would change {customers:customer} that {customers:was|were} written {ages_s:to} s ago"
 
 _SHOWN = 3
-"""So many faults stand in the message; the report has all."""
+"""How many faults are in the message; the report has all."""
 
 
 def tried_first(plan: Plan, desired: Desired, live: Live, records: Records, terms: Terms, learned: Learned) -> None:
@@ -104,7 +104,8 @@ class Planned:
     A plan with what it was made from.
 
     `learned` is what is known of the server after its listing. `records` are the ledger's with what an
-    earlier run did unheard; `recovered` are the rows in which they differ. `lag_s` is how long a write may stay unseen.
+    earlier run did and could not record; `recovered` are the rows in which they differ. `lag_s` is how long a
+    write may stay unseen.
     """
 
     plan: Plan
@@ -132,11 +133,11 @@ async def make(
 
     `lacked` is that of `make_plan`: what an earlier listing lacked, None for a plan that is only shown.
 
-    `say` is told in a few words what is being read, `price` before it what it will cost. `alone` lets the targets
-    be read without the rest of the account, where that takes fewer requests and a plan of them may stand.
+    `say` gets a few words on what is being read, `price` before that the cost. `alone` lets the targets
+    be read without the rest of the account, where that takes fewer requests and a plan of them may be.
 
     With `patience` it waits where an earlier run left a create in doubt that need not be seen yet, or where it would
-    change a customer whose state cannot be verified yet, and reads again. Without, the plan says so.
+    change a customer whose state cannot be verified yet, and reads again. Without, the plan reports it.
     Raises what reading and planning raise, and PlanFaulty where the plan does not keep its word.
     """
 
@@ -297,7 +298,7 @@ async def planned_of(
     say: Say,
     price: Say = _unpriced,
 ) -> Planned:
-    """Return the plan that `draft_of` makes of an account whose listing was read, and of what it asks for besides."""
+    """Return the plan that `draft_of` makes of an account whose listing was read, and of what it asks for as well."""
     while True:
         settled = _settled(records, live, terms.project)
         draft = draft_of(live, settled)
@@ -357,9 +358,9 @@ def keep_learned(ledger: Ledger, planned: Planned) -> None:
 
 def with_second_listing(planned: Planned, terms: Terms) -> Planned:
     """
-    Return a plan that is kept nowhere, with the listing that an apply then takes besides in its price.
+    Return a plan that is kept nowhere, with the second listing of its apply in its price.
 
-    That is where it creates somebody, and one listing does not prove that nobody is there.
+    That is where it creates someone, and one listing does not prove that nobody is there.
     """
     plan, live = planned.plan, planned.live
     keys = created_keys(plan.changes)
@@ -372,7 +373,7 @@ def with_second_listing(planned: Planned, terms: Terms) -> Planned:
 
 
 def learned_writes(planned: Planned) -> list[Write]:
-    """Return what reading taught, where the ledger does not have it yet."""
+    """Return what reading found out, where the ledger does not have it yet."""
     writes: list[Write] = []
     if planned.learned != planned.records.learned:
         writes.append(PutLearned(planned.learned))

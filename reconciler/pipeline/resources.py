@@ -45,7 +45,7 @@ COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "CIRCLE_SHA1", "GI
 @dataclass(frozen=True, slots=True)
 class Origin:
     """
-    Who (`user@host pid`), the git commit of the project's folder, the CI job's URL, whom CI names; "" where not known.
+    Who (`user@host pid`), the git commit of the project's folder, the CI job's URL, whom CI names; "" where unknown.
 
     `commit` ends with `-dirty`, as `git describe` has it, where a file of the folder differs from it.
     """
@@ -190,7 +190,7 @@ def open_client(
     """
     Return the client of an environment, not entered yet; Invalid with all that is missing to reach it.
 
-    `trace` is told of each sending. All clients of one key on this machine, or with a ledger in one database, keep
+    `trace` is notified of each sending. All clients of one key on this machine, or with a ledger in one database, keep
     one pace together, but those without a limit. Without `patient` what has no
     answer is not sent again.
     """
@@ -294,7 +294,7 @@ async def begin(
     """
     Return the ledger of a run that begins to write, locked; Locked where another has the lock after `timeout_s`.
 
-    `step` is told of every commit. Whoever began before writes no more. Where the lock is a lease, `kept` keeps it.
+    `step` is notified of every commit. Whoever began before writes no more. Where the lock is a lease, `kept` keeps it.
     """
     account = _account(environment)
     if is_shared(environment.state()):

@@ -176,7 +176,7 @@ async def create(session: ProbeSession) -> None:
     """
     Create the probe's customer, and answer what its reply tells: up to three requests.
 
-    First without an e-mail, then with one, then with a name and an e-mail alone. Rejected where none is taken.
+    First without an email, then with one, then with a name and an email alone. Rejected where none is taken.
     """
     email = f"{session.mark}@{DOMAIN}"
     said = await session.create(CREATED)

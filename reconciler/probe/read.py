@@ -132,7 +132,7 @@ def clears(text: str, null: str) -> tuple[str, str]:
     """
     Return what empties a field, and whether what does not is refused, by what became of `""` and of null.
 
-    Each is `emptied`, `kept`, `refused`, or "" for not known.
+    Each is `emptied`, `kept`, `refused`, or "" for unknown.
 
     >>> clears("emptied", "refused"), clears("emptied", "emptied"), clears("", "kept")
     (('text', 'yes'), ('both', ''), ('', 'no'))

@@ -63,11 +63,11 @@ class Made:
 @dataclass(slots=True)
 class ProbeSession:
     """
-    One probe under way. `key` is what the ledger calls what it makes, `mark` what makes its e-mails its own.
+    One probe under way. `key` is what the ledger calls what it makes, `mark` what makes its emails its own.
 
     `sent` is the external_id that is sent: the key, and a blank that a server may trim.
 
-    `narrows`: whether the server narrows a list by created_at; None for not known.
+    `narrows`: whether the server narrows a list by created_at; None for unknown.
 
     `made` are its customers, the first being the one that is tried. `lag_s` is how long its create stayed unseen.
     """
@@ -227,7 +227,7 @@ async def cleaned(
     Archive what `intents`, those of an earlier probe with `session`'s key, left active; return what that was.
 
     `keys` are those of the ledger's rows, by the customers' ids.
-    One list of what was created since finds what no answer told of. One that is archived already is archived again
+    One list of what was created since finds what no answer reported. One that is archived already is archived again
     where that cannot be known: it changes nothing.
     """
     creates = [one for one in intents if one.action is Action.CREATE]

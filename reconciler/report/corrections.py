@@ -13,7 +13,7 @@ from reconciler.model.policy import Prune
 @dataclass(frozen=True, slots=True)
 class Follows:
     """
-    What the next plan goes by: what is declared, None where that is not known, and what may be archived.
+    What the next plan goes by: what is declared, None where that is unknown, and what may be archived.
 
     `protected` says whether the policy protects a customer of these external_ids.
     """

@@ -103,7 +103,7 @@ def _finding_lines(found: Diagnosis, *, report: bool) -> Iterator[Line]:
     """Yield the lines of a diagnosis."""
     if report:
         yield line(", ".join(f"{name} {value}" for name, value in found.program.items()))
-        yield line(f"server: {found.server or 'not known'}; requests sent: {found.requests}")
+        yield line(f"server: {found.server or 'unknown'}; requests sent: {found.requests}")
     elif found.environment is not None:
         where = found.environment
         yield line(
@@ -136,7 +136,7 @@ def _word(value: Fact) -> str:
     """Return a fact in words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "not known" if value is None else str(value) or "none"
+    return "unknown" if value is None else str(value) or "none"
 
 
 def _sum(found: Diagnosis) -> str:
@@ -148,7 +148,7 @@ def _sum(found: Diagnosis) -> str:
     return f"{', '.join(parts) or 'All is well'}."
 
 
-_UNKNOWN = "not known"
+_UNKNOWN = "unknown"
 
 
 def answers_text(answers: Sequence[ProbeAnswer], *, width: int, color: bool, report: bool = False) -> str:

@@ -45,7 +45,7 @@ def summary(drift: Drift) -> str:
 
     >>> from reconciler.model.core import EnvironmentRef
     >>> summary(Drift(EnvironmentRef("demo", "https://api.example", ""), "default", managed=3, live=4))
-    'No drift. 3 of 4 customers are managed (75 %).'
+    'No drift. 3 of 4 customers are managed (75%).'
     """
     kinds = [f"{drift.count(kind)} {kind}" for kind in DriftKind if drift.count(kind)]
     heads = [f"Drift: {', '.join(kinds)}."] if kinds else []
@@ -58,7 +58,7 @@ def summary(drift: Drift) -> str:
 
 def coverage(drift: Drift) -> str:
     """Return how much of the account is managed."""
-    share = f" ({100 * drift.managed / drift.live:.0f} %)" if drift.live else ""
+    share = f" ({100 * drift.managed / drift.live:.0f}%)" if drift.live else ""
     return f"{drift.managed} of {count(drift.live, 'customer is', 'customers are')} managed{share}."
 
 
@@ -84,7 +84,7 @@ def _masked(one: DriftFinding) -> DriftFinding:
 
 
 def _masked_field(one: Moved) -> Moved:
-    """Return a field, masked; what is empty, or not known, stays."""
+    """Return a field, masked; what is empty, or unknown, stays."""
     applied = None if one.applied is None else masked(one.name, one.applied)
     declared = None if one.declared is None else masked(one.name, one.declared)
     return replace(one, applied=applied, live=masked(one.name, one.live), declared=declared)

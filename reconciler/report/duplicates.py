@@ -18,7 +18,7 @@ MOST_MEMBERS = 5
 
 
 def duplicates_json(found: Doubles, *, redact: bool = False) -> dict[str, Any]:
-    """Return all that is there twice as a value for JSON; the one to keep stands first in its group."""
+    """Return all that is there twice as a value for JSON; the one to keep is first in its group."""
     return {
         "duplicates": [
             {

@@ -27,7 +27,7 @@ Tallies = Mapping[str, Tally]
 
 
 def runs_json(runs: Sequence[Run], tallies: Tallies) -> dict[str, Any]:
-    """Return runs as a value for JSON, in their order; what is not known is left out."""
+    """Return runs as a value for JSON, in their order; what is unknown is left out."""
     return {"runs": [_run_json(run, tallies) for run in runs]}
 
 
@@ -40,7 +40,7 @@ def changes_json(
     redact: bool = False,
 ) -> dict[str, Any]:
     """
-    Return changes and their runs as a value for JSON; a change whose answer is not known is in doubt.
+    Return changes and their runs as a value for JSON; a change whose answer is unknown is in doubt.
 
     With `life` they are all of one customer, and what the ledger holds of it now is added.
     """
@@ -71,7 +71,7 @@ def binding_json(one: Binding) -> dict[str, Any]:
 
 def change_json(one: Intent, run: Run | None, entry: Intent | None = None) -> dict[str, Any]:
     """
-    Return one change as a value for JSON, `run` being its run; what is not known is null.
+    Return one change as a value for JSON, `run` being its run; what is unknown is null.
 
     `entry` is the change that was last made by an entry that was then removed.
     """
@@ -419,7 +419,7 @@ def _status(one: Intent) -> Status:
 
 
 def _outcome(run: Run) -> str:
-    """Return how a run ended, in one word; one that never said so runs still, or its process died."""
+    """Return how a run ended, in one word; one without an end still runs, or its process died."""
     return run.outcome or "unfinished"
 
 

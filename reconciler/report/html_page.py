@@ -1,7 +1,7 @@
 """
 A report as one HTML file: filtered and searched in the browser, with nothing fetched from anywhere.
 
-What stands around the list is written by Jinja2, which escapes all; the list itself is data, which a small
+What is around the list is written by Jinja2, which escapes all; the list itself is data, which a small
 script puts on the page as text. The policy allows that script and this style alone, by their hashes.
 """
 

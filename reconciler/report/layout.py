@@ -2,7 +2,7 @@
 Lines of text that fit a width, and how values, counts and times are written in every report.
 
 A line is written as `Line`, and `page` makes text of many. A plan may have hundreds of thousands: rich
-knows how wide a letter is and what a colour is written as, but its own wrapping takes 0.1 ms a line.
+knows how wide a letter is and what a color is written as, but its own wrapping takes 0.1 ms a line.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Line:
     """
     One line, of one or more on the screen.
 
-    `indent` is how many blanks stand before it, `hang` how many more before its continuations.
+    `indent` is how many spaces are before it, `hang` how many more before its continuations.
     """
 
     parts: tuple[Span, ...]
@@ -152,7 +152,7 @@ def page(lines: Iterable[Line], *, width: int, color: bool) -> str:
 
 
 def painted(text: str, style: str, *, color: bool) -> str:
-    """Return `text` in `style` for a terminal of sixteen colours; as it is without colour."""
+    """Return `text` in `style` for a terminal of sixteen colors; as it is without color."""
     if not color or not style or not text:
         return text
     # Only where colors are: most output has none, and rich takes a tenth of a short command.
@@ -180,13 +180,13 @@ def _cells(text: str) -> int:
 
 
 def padded(text: str, size: int) -> str:
-    """Return `text` with blanks after it, up to `size` columns."""
+    """Return `text` with spaces after it, up to `size` columns."""
     return text + " " * (size - columns(text))
 
 
 def aligned(rows: Sequence[Sequence[str]], *, width: int, indent: int = 0) -> list[Line] | None:
     """
-    Return `rows` in columns, two blanks between them; None where they do not fit into `width`.
+    Return `rows` in columns, two spaces between them; None where they do not fit into `width`.
 
     >>> aligned([("city", "Boston"), ("state", "")], width=20)[0].parts[0].text
     'city   Boston'
@@ -214,7 +214,7 @@ def _rows(one: Line, width: int, *, color: bool) -> list[str]:
 
 def _spans(text: str, first: int, others: int) -> list[tuple[int, int]]:
     """
-    Return where each row of `text` starts and ends: broken at blanks, a long word where the row ends.
+    Return where each row of `text` starts and ends: broken at spaces, a long word where the row ends.
 
     >>> _spans("one two three", 8, 4)
     [(0, 7), (8, 12), (12, 13)]

@@ -1,9 +1,9 @@
 """
 Markdown for comments and issues: text from the account stays text, and a report keeps within its size.
 
-Escaping is not enough: GitHub and GitLab look for `@name`, `#123` and addresses after the escapes have gone.
-Only in code are they left alone. So a value stands in a code span or a fence, and of a sentence that may
-quote values only plain words stand outside of one.
+Escaping is not enough: GitHub and GitLab look for `@name`, `#123` and addresses after the escapes are gone.
+Only in code are they left alone. So a value is in a code span or a fence, and of a sentence that may
+quote values only plain words are outside of one.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def report(head: str, sections: Sequence[Section], max_bytes: int) -> str:
 
 
 def blocked_entry(one: Blocked) -> str:
-    """Return what is blocked: whom and where, why, the way out, the ids."""
+    """Return what is blocked: whom and where, why, how to fix it, the ids."""
     what = " ".join(code(text) for text in (str(one.address), one.field) if text)
     where = f" ({code(str(one.source))})" if one.source else ""
     ids = f"  - ids: {', '.join(map(code, one.ids))}\n" if one.ids else ""

@@ -1,7 +1,7 @@
 """
 A plan as Markdown, for a comment on a pull request.
 
-It is cut to a size by whole entries, and says so. Values stand in code only (`report.markdown`).
+It is cut to a size by whole entries, and says how many it left out. Values are in code only (`report.markdown`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def plan_markdown(plan: Plan, *, max_bytes: int = MAX_BYTES, redact: bool = Fals
     """
     Return `plan` as CommonMark with `<details>`, of at most `max_bytes` of UTF-8 (`LEAST_BYTES` or more).
 
-    First stands what cannot be known, then the plan in one line.
+    First is what cannot be known, then the plan in one line.
     """
     whole = masked_plan(plan) if redact else plan
     cost = cost_phrase(whole.cost)
@@ -101,5 +101,5 @@ def _fields(change: Change) -> Iterable[tuple[str, str]]:
 
 
 def _told_already(change: Change, one: FieldChange) -> bool:
-    """Say whether a field is a user's e-mail, which stands in its address."""
+    """Say whether a field is a user's email, which is in its address."""
     return change.action is Action.CREATE_USER and one.name == "email"

@@ -1,7 +1,7 @@
 """
 A plan in words that all its forms share, and as text: changes, what is blocked and why, price, one summary line.
 
-The most important stands last, where a terminal ends: blocked, limits, price, summary.
+The most important is last, where a terminal ends: blocked, limits, price, summary.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def again_price(live: Live, rate_per_s: float) -> str:
 
 def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int = 0) -> str:
     """
-    Return what reading the account costs, in one line; the users of so many customers are listed besides.
+    Return what reading the account costs, in one line; the users of that many customers are listed as well.
 
     `alone` is how many targets are read instead of it, 0 for the account. Without a limit, which only an emulator
     has, it costs nothing worth a line: "".
@@ -228,7 +228,7 @@ def sections(plan: Plan) -> Iterator[tuple[Action, list[tuple[Change, bool]]]]:
     """
     Yield each action that there is with its changes, in their order.
 
-    True marks a user that stands with the create of its customer, and not in a section of its own.
+    True marks a user that is with the create of its customer, and not in a section of its own.
     """
     new = {change.address.external_id for change in plan.changes if change.action is Action.CREATE}
     members: dict[Action, list[tuple[Change, bool]]] = {action: [] for action in Action}
@@ -257,7 +257,7 @@ _MARKS = {
     Action.ARCHIVE: ("-", "red"),
 }
 _NARROW = 60
-"""Below this width old and new stand below each other."""
+"""Below this width old and new are below each other."""
 
 
 def change_lines(change: Change, *, width: int, nested: bool = False) -> Iterator[Line]:
@@ -337,7 +337,7 @@ def _compared(fields: tuple[FieldChange, ...], width: int, indent: int) -> Itera
 
 
 _NAMED = 5
-"""So many customers stand by name above the question for consent."""
+"""How many customers are by name above the question for consent."""
 
 
 def plan_text(plan: Plan, *, width: int, color: bool, redact: bool = False) -> str:
@@ -355,7 +355,7 @@ def needed_text(needed: Sequence[Change], *, width: int, color: bool, redact: bo
 
 
 def question_text(plan: Plan, dangers: Sequence[Action], *, width: int) -> str:
-    """Return what stands above the question for consent: where, how much, and whom the `dangers` concern."""
+    """Return what is above the question for consent: where, how much, and whom the `dangers` concern."""
     where = f"{visible(plan.environment.name)} ({visible(plan.environment.base_url)})"
     lines = [line(f"{where}: {changes_phrase(plan)}")]
     for action in dangers:
@@ -392,7 +392,7 @@ def outcome_lines(plan: Plan, width: int) -> Iterator[Line]:
 
 
 def _changes(plan: Plan, width: int) -> Iterator[Line]:
-    """Yield the changes, one section an action; the users of a new customer stand below it."""
+    """Yield the changes, one section an action; the users of a new customer are below it."""
     for action, entries in sections(plan):
         number = sum(change.action is action for change, _ in entries)
         shown = (one for change, inside in entries[:MOST] for one in change_lines(change, width=width, nested=inside))
@@ -401,7 +401,7 @@ def _changes(plan: Plan, width: int) -> Iterator[Line]:
 
 
 def _groups(changes: Sequence[Change]) -> Iterator[Line]:
-    """Yield how often each field, or each reason, stands in changes of which only the first are shown."""
+    """Yield how often each field, or each reason, is in changes of which only the first are shown."""
     if len(changes) <= MOST:
         return
     fields = Counter(field.name for change in changes if change.action is Action.PATCH for field in change.fields)
@@ -416,7 +416,7 @@ def _section(
     """
     Yield a section and a blank line after it; nothing where it has nothing.
 
-    `entries` is how many it has where that is not the `number` of its title: of more than `MOST` it says so.
+    `entries` is how many it has where that is not the `number` of its title: more than `MOST` are not all shown.
     """
     if not number:
         return
@@ -455,7 +455,7 @@ def _warnings(plan: Plan) -> Iterator[Line]:
 
 
 def _blocked(blocked: tuple[Blocked, ...]) -> Iterator[Line]:
-    """Yield what is blocked: whom and where, why, the way out, the ids."""
+    """Yield what is blocked: whom and where, why, how to fix it, the ids."""
     for one in blocked:
         field = f" {visible(one.field)}" if one.field else ""
         where = f"  {visible(str(one.source))}" if one.source else ""

@@ -35,7 +35,7 @@ def problems_text(
     Return one line a problem, in the order of the files, and a `counted` line of how many; "" for none.
 
     A line stays whole unless `wrapped`: `file:line:column: path: what is wrong; what to do` is read by editors. Below
-    it stands what is `written` there, cut to `width` columns, and a caret under the place; with `redact` neither does.
+    it is what is `written` there, cut to `width` columns, and a caret under the place; with `redact` neither does.
 
     >>> from reconciler.errors import Source
     >>> print(problems_text([Problem(Source("c.yaml", 7), "customers.acme", "it has no name")], color=False), end="")
@@ -58,7 +58,7 @@ def problems_text(
 
 
 def problems_json(problems: Sequence[Problem], *, redact: bool = False) -> dict[str, Any]:
-    """Return the same as a value for JSON: `problems` and a `summary`; a place that is not known is 0."""
+    """Return the same as a value for JSON: `problems` and a `summary`; a place that is unknown is 0."""
     shown = [masked_problem(one) for one in problems] if redact else problems
     errors, warnings = _counts(problems)
     return {
@@ -79,7 +79,7 @@ def problems_json(problems: Sequence[Problem], *, redact: bool = False) -> dict[
 
 
 def _line(one: Problem) -> Line:
-    """Return one problem as a line, its place in the colour of its kind."""
+    """Return one problem as a line, its place in the color of its kind."""
     text = visible(str(one))
     where = visible(str(one.source))
     style = "bold red" if one.severity is Severity.ERROR else "bold yellow"
@@ -94,7 +94,7 @@ def _without_ein(text: str, path: str) -> str:
 
 
 def _pointed(text: str, column: int, *, width: int, color: bool) -> list[str]:
-    """Return a line of a file, its outer blanks left out, and one with a caret under `column`; none for no text."""
+    """Return a line of a file, its outer spaces left out, and one with a caret under `column`; none for no text."""
     if not text.strip():
         return []
     begin = len(text) - len(text.lstrip())

@@ -67,7 +67,7 @@ class ChangeEnded:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing is sent for so long, because creates are in doubt."""
+    """Nothing is sent for a while, because creates are in doubt."""
 
     in_doubt: int
     wait_s: float
@@ -166,7 +166,7 @@ NARROW = 48
 
 
 class Progress(Protocol):
-    """Told how far a run is; says so now and then."""
+    """Told how far a run is; reports it now and then."""
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -45,7 +45,7 @@ def masked(name: str, value: str) -> str:
 
 def masked_address(address: Address) -> Address:
     """
-    Return `address` without the e-mail of a user; the external_id stays.
+    Return `address` without the email of a user; the external_id stays.
 
     >>> str(masked_address(Address("acme", "jane@acme.example")))
     'acme/***'
@@ -55,7 +55,7 @@ def masked_address(address: Address) -> Address:
 
 def masked_text(text: str, values: Iterable[tuple[str, str]]) -> str:
     """
-    Return `text` with those of `values`, (field, value), masked that stand in it as whole words.
+    Return `text` with those of `values`, (field, value), masked that are in it as whole words.
 
     >>> masked_text("no longer managed, stays Boston", [("city", "Boston"), ("state", "MA")])
     'no longer managed, stays ***'
@@ -146,7 +146,7 @@ def masked_blocked(one: Blocked) -> Blocked:
 
 def masked_problem(problem: Problem) -> Problem:
     """
-    Return `problem` with users' e-mails masked in its path, and what it quotes where its field is personal.
+    Return `problem` with users' emails masked in its path, and what it quotes where its field is personal.
 
     >>> from reconciler.errors import Source
     >>> print(masked_problem(Problem(Source("c.yaml", 7), "customers.acme.ein", "'1' is not an EIN")))

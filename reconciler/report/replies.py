@@ -33,7 +33,7 @@ def reply_text(body: object, *, redact: bool = False) -> str:
     Return a reply as JSON in ASCII, so that no text in it reorders or breaks a line; an empty one is `null`.
 
     Every field is kept, whatever it is called. With `redact` personal values are masked by the name of their
-    field, and so is what has a name that is not known; numbers there too. NotTheApi where it cannot be written.
+    field, and so is what has a name that is unknown; numbers there too. NotTheApi where it cannot be written.
 
     >>> print(reply_text({"id": "cus_1", "name": "A\x1b", "tier": 3}, redact=True))
     {
@@ -74,7 +74,7 @@ def request_json(request: Request, base_url: str, *, redact: bool = False) -> di
 
 
 def _masked(name: str, value: object) -> object:
-    """Return what stands under `name`, masked; booleans and null say nothing of a person."""
+    """Return what is under `name`, masked; booleans and null say nothing of a person."""
     match value:
         case Mapping():
             return {key: _masked(key, inner) for key, inner in value.items()}

@@ -193,7 +193,7 @@ def customer_text(view: CustomerView, *, width: int, color: bool, redact: bool =
     """
     Return one customer as text: its fields by side, then users and payment methods.
 
-    `-` stands where a side says nothing of a field. `applied` is what the ledger says we wrote, `observed`
+    `-` is where a side says nothing of a field. `applied` is what the ledger says we wrote, `observed`
     what the server then held.
     """
     return page(_customer(view, width, redact=redact), width=width, color=color)
@@ -287,7 +287,7 @@ def _facts(view: CustomerView, width: int) -> Iterator[Line]:
 
 
 def _declared(view: CustomerView) -> str:
-    """Return where the customer is declared, and what is said of it besides its fields."""
+    """Return where the customer is declared, and what is said of it in addition to its fields."""
     one = view.declared
     if one is None:
         return "no"
@@ -356,7 +356,7 @@ def _sides(view: CustomerView, *, redact: bool) -> dict[str, dict[str, str | Non
 
 
 def _users(view: CustomerView) -> list[tuple[str, Fields | None, Fields | None]]:
-    """Return each user's e-mail and its fields as declared and live, None where a side has it not."""
+    """Return each user's email and its fields as declared and live, None where a side has it not."""
     declared = {canonical_email(one.email): one for one in (view.declared.users if view.declared else ())}
     live = {canonical_email(one.email): one for one in view.users or ()}
     return [
@@ -370,7 +370,7 @@ def _users(view: CustomerView) -> list[tuple[str, Fields | None, Fields | None]]
 
 
 def _users_json(users: Iterable[DesiredUser | LiveUser], *, redact: bool) -> list[dict[str, str | None]]:
-    """Return users as values for JSON: the e-mail beside the fields."""
+    """Return users as values for JSON: the email beside the fields."""
     return [
         {"email": masked("email", one.email) if redact else one.email, **_values(one.fields, redact=redact)}
         for one in users

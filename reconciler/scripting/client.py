@@ -106,7 +106,7 @@ def user_in(body: object, name: str) -> User:
 
 def id_of(text: str) -> CustomerId:
     """
-    Return an id that may stand in a path; ValueError where another request would be made of it.
+    Return an id that may be in a path; ValueError where another request would be made of it.
 
     >>> id_of("cus_1")
     'cus_1'
@@ -377,7 +377,7 @@ class Client:
         return None if body is None else customer_in(body, call.request.name)
 
     async def create_user(self, customer_id: str, *, email: str, first_name: str = "", last_name: str = "") -> User:
-        """Create a customer's user, exactly once where there is a ledger. The user probably gets an e-mail."""
+        """Create a customer's user, exactly once where there is a ledger. The user probably gets an email."""
         names = {"first_name": first_name, "last_name": last_name}
         values = {"email": email, **{name: text for name, text in names.items() if text}}
         call = direct_request.create_user(id_of(customer_id), values)

@@ -119,7 +119,7 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class Access:
     """
-    How an environment is reached. What is missing is the Problem that says so, raised when it is asked for.
+    How an environment is reached. What is missing is the Problem that reports it, raised when it is asked for.
 
     `validate` needs none of it, so a variable that is not set is no error until then. `secret_file` is read when the
     secret is asked for; `state` is a path or a URL, which may hold a password.
@@ -293,7 +293,7 @@ _ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
-"""The variables by which a store's own tools are told where it is, the strongest first."""
+"""The variables with which a store's own tools find it, the strongest first."""
 
 _LOCAL_KEY = "local"
 _WHERE_KEYS_ARE = "create one in the Partner Dashboard under Team Preferences, API Keys"

@@ -338,7 +338,7 @@ class Values:
         return tuple(found)
 
     def several(self, path: TreePath, texts: Sequence[str]) -> tuple[str, ...]:
-        """Return `texts`, which stand at `path`, interpolated."""
+        """Return `texts`, which are at `path`, interpolated."""
         read = [self._interpolated((*path, index), text) for index, text in enumerate(texts)]
         self.problems.extend(one for one in read if isinstance(one, Problem))
         return tuple(one for one in read if isinstance(one, str))

@@ -156,7 +156,7 @@ class Settings:
 
     @property
     def pins_allowed(self) -> bool:
-        """Say whether `id` may stand in customers files: where there is one environment, or no project file."""
+        """Say whether `id` may be in customers files: where there is one environment, or no project file."""
         return len(self.names) <= 1
 
     @property

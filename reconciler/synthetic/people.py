@@ -2,7 +2,7 @@
 People who do not exist: customers from a seed number, and real ones with all that is theirs replaced.
 
 Each value is drawn from a keyed hash of the original: equal originals become equal (two customers of one city
-stay in one city, a shared e-mail address stays shared), a second run changes nothing, and without the secret
+stay in one city, a shared email address stays shared), a second run changes nothing, and without the secret
 nobody can try out whether a name they know is behind an invented one.
 """
 
@@ -79,7 +79,7 @@ class Faces:
 
 def slug(text: str) -> str:
     """
-    Return `text` as it may stand in a key or a domain.
+    Return `text` as it may be in a key or a domain.
 
     >>> slug("Müller, Söhne & Co.")
     'muller-sohne-co'
@@ -124,7 +124,7 @@ def _customer(faces: Faces, seed: str, number: int, users: int) -> Written:
 
 
 def _user(faces: Faces, seed: str, number: int, domain: str) -> tuple[str, dict[str, str | None]]:
-    """Return one user by e-mail address."""
+    """Return one user by email address."""
     first, last = faces.first_name(f"{seed} first"), faces.last_name(f"{seed} last")
     behind = str(number) if number else ""
     return f"{slug(first)}.{slug(last)}{behind}@{domain}", {"first_name": first, "last_name": last}

@@ -186,7 +186,11 @@ def test_what_cannot_be_accepted_is_said_with_what_to_do(shop: Online) -> None:
     drifted(shop, BLOCK)
     shop.load({"external_id": "globex", "name": "Twin"})
     ran = accept(shop)
-    assert (ran.code, changed(shop, BLOCK), "`reconciler duplicates` plans that" in ran.out) == (2, [], True)
+    assert (ran.code, changed(shop, BLOCK), "`reconciler duplicates` shows which one to archive" in ran.out) == (
+        2,
+        [],
+        True,
+    )
 
 
 def test_without_drift_nothing_is_written(shop: Online) -> None:

@@ -144,7 +144,7 @@ def test_an_action_that_wants_approval_is_refused_without_it(shop: Online) -> No
     ran = shop.run("apply", "-f", "customers.yaml", "--auto-approve")
     assert (ran.code, shop.account()) == (3, before)
     assert ran.err == (
-        "error: the policy (reconciler.yaml:2:57) wants archive approved, and there is no terminal to ask on; "
+        "error: the policy (reconciler.yaml:2:57) wants archive approved, and there is no terminal to ask; "
         "nothing was sent\n"
         "  give --approve archive\n"
     )
@@ -258,7 +258,7 @@ def test_an_archive_that_the_api_refuses_says_what_to_do_and_doing_it_ends_it(
     for _ in range(2):
         ran = shop.run(*apply)
         said = " ".join(ran.out.split())
-        assert (ran.code, "do in the dashboard what it asks for" in said, "under `forget:`" in said) == (1, True, True)
+        assert (ran.code, "fix the cause in the dashboard" in said, "under `forget:`" in said) == (1, True, True)
 
     shop.write("customers.yaml", f"customers:\n{rest}forget: [acme]\n")
     assert (shop.run(*apply).code, shop.run(*apply).code, shop.named("acme")["name"]) == (0, 0, "Acme")

@@ -150,7 +150,7 @@ def html(status: int) -> Reply:
         (
             501,
             (
-                "error: POST /oauth/token: 501: what answers does not know this method, so it is not the API; "
+                "error: POST /oauth/token: 501: the server does not know this method, so it is not the API; "
                 "check the base URL\n"
             ),
         ),

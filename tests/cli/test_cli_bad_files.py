@@ -57,7 +57,7 @@ FILES = {
     ),
     "a bad e-mail": (
         "customers:\n  a: {name: A, email: nobody}\n",
-        "c.yaml:2:23: customers.a.email: 'nobody' is not an e-mail address; write one such as billing@acme.example",
+        "c.yaml:2:23: customers.a.email: 'nobody' is not an email address; write one such as billing@acme.example",
     ),
     "moves in a circle": (
         "customers: {}\nmoved:\n  - {from: x, to: y}\n  - {from: y, to: x}\n",
@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_used_is_an_error_before_any_request(shop: Online,
 def test_an_error_shows_the_line_of_the_file_unless_it_may_show_nobody(shop: Online, words: tuple[str, ...]) -> None:
     shop.write("c.yaml", "customers:\n  a: {name: A, email: nobody}\n")
     ran = shop.run(*words, "-f", "c.yaml")
-    message = "is not an e-mail address; write one such as billing@acme.example\n"
+    message = "is not an email address; write one such as billing@acme.example\n"
     where = "c.yaml:2:23: customers.a.email: "
     shown = "  a: {name: A, email: nobody}\n                      ^\n"
     assert (ran.code, ran.out, ran.err) == (1, "", f"{where}'nobody' {message}{shown}")

@@ -105,7 +105,7 @@ def test_a_budget_that_planning_uses_up_is_not_to_be_tried_again(shop: Online) -
     shop.write("customers.yaml", MANY)
     ran = shop.run("apply", "--auto-approve", "--max-requests", "3", "-f", "customers.yaml")
     assert (ran.code, shop.writes()) == (2, [])
-    assert "0 of 9 changes done, 9 not begun; allow more: what goes before the first change leaves" in ran.err
+    assert "0 of 9 changes done, 9 not begun; allow more: the requests before the first change use up" in ran.err
 
 
 def test_planning_that_needs_more_than_the_ledger_knew_says_so(shop: Online) -> None:

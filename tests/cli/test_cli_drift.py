@@ -240,7 +240,7 @@ def test_a_rule_for_a_field_leaves_the_others_of_the_customer(kept: Online) -> N
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ("version: 1\nignore:\n  - {key: a, until: 2027-02-30, reason: r}\n", ":3:21", "no day of the calendar"),
+        ("version: 1\nignore:\n  - {key: a, until: 2027-02-30, reason: r}\n", ":3:21", "this is not a date"),
         ("version: 1\nignore:\n  - {key: a, reason: r}\n", ":3:5", "until"),
         ("version: 1\nignore:\n  - {key: a, until: 2027-01-31, reason: r, kind: x}\n", ":3:", "kinds"),
         ("version: 1\n", ":1:1", "ignore"),

@@ -217,4 +217,4 @@ def test_an_id_that_is_half_a_character_is_refused(shop: Online, words: tuple[st
 
     with web_server(page) as (url, _):
         ran = shop.run(*words, AP_BASE_URL=url)
-    assert (ran.code, "has no id, or none that can be sent" in ran.err) == (1, True)
+    assert (ran.code, "has no usable id" in ran.err) == (1, True)

@@ -105,7 +105,7 @@ def test_a_ledger_of_another_account_binds_nothing_and_the_file_is_said_to_be_th
     ran = shop.run("import", "-o", "two.yaml", "--bind")
     assert (ran.code, sorted(bound(shop))) == (3, [f"c-{number}" for number in range(4)])
     assert (shop.folder / "two.yaml").exists()
-    assert "it is written, and nothing is bound" in ran.err
+    assert "it was written, but nothing was bound" in ran.err
 
 
 @pytest.mark.parametrize("words", [(), ("-o", "x.yaml", "--anonymise")])

@@ -47,7 +47,7 @@ def test_users_without_an_address_and_with_one_that_is_none_are_named_and_planne
     odd = [{"email": "", "first_name": "A"}, {"first_name": "B"}, {"email": "no address"}, TWINS[2]]
     shop.load({"external_id": "acme", "name": "A", "email": "a@x.example", "users": odd})
     assert warnings(shop) == [
-        "acme: a user is left out: 'no address' is not an e-mail address",
+        "acme: a user is left out: 'no address' is not an email address",
         "acme: 2 users are left out: a user without an email address cannot be declared",
     ]
     nothing_to_do(shop)
@@ -58,7 +58,7 @@ def test_values_that_no_file_may_hold_are_named_and_planned_to_nothing(shop: Onl
     assert warnings(shop) == [
         "b: name is left out: '\\u200b' is blank",
         "b: ein is left out: '##' is not an EIN",
-        "b: email is left out: 'nope' is not an e-mail address",
+        "b: email is left out: 'nope' is not an email address",
     ]
     nothing_to_do(shop)
 

@@ -7,7 +7,7 @@ from command_line import Online, raw
 
 pytest_plugins = ("command_fixtures",)
 
-HEAD = "# For review. Nothing is bound by this: copy the id: lines that are right into your files.\n"
+HEAD = "# For review. This binds nothing: copy the right id: lines into your files.\n"
 HEAD += "# Lines that are commented out are not certain: compare them before you use them.\n"
 
 

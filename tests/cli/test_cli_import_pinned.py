@@ -49,13 +49,13 @@ def test_without_a_place_for_the_id_lines_nothing_is_written_or_bound_and_the_wa
     assert (ran.code, list((account.folder / "customers").iterdir())) == (1, [])
     assert json.loads(account.ledger()) == {"bindings": []}
     assert account.requests() == 2  # the token and the page: no users were paid for in vain
-    assert "4 customers stand with an `id:` line" in ran.err
+    assert "4 customers need an `id:` line" in ran.err
     assert "--pinned overlays/production.yaml" in ran.err
 
 
 def test_without_binding_it_is_a_warning(account: Online) -> None:
     ran = account.run("import", "-o", "customers/live.yaml")
-    assert (ran.code, "warning: 4 customers stand with an `id:` line" in ran.err) == (0, True)
+    assert (ran.code, "warning: 4 customers need an `id:` line" in ran.err) == (0, True)
 
 
 def test_those_with_an_external_id_alone_need_no_overlay(account: Online) -> None:
@@ -66,7 +66,7 @@ def test_those_with_an_external_id_alone_need_no_overlay(account: Online) -> Non
 
 def test_one_path_is_no_two_places(account: Online) -> None:
     ran = account.run("import", "-o", "x.yaml", "--pinned", "./x.yaml")
-    assert (ran.code, account.requests(), "they are one path" in ran.err) == (1, 0, True)
+    assert (ran.code, account.requests(), "name the same path" in ran.err) == (1, 0, True)
 
 
 @pytest.mark.parametrize("place", ["customers/copy.yaml", "customers/", "overlays/../customers/x/copy.yaml"])
@@ -74,7 +74,7 @@ def test_who_is_made_up_is_not_written_where_the_account_itself_would_get_it(acc
     (account.folder / "customers/x").mkdir()
     ran = account.run("import", "--anonymise", "-o", place, RECONCILER_ANONYMISE_KEY="k" * 32)
     assert (ran.code, account.requests(), list((account.folder / "customers").rglob("*.yaml"))) == (1, 0, [])
-    assert "create who is made up beside the originals" in ran.err
+    assert "create the made-up customers beside the originals" in ran.err
 
 
 def test_who_is_made_up_seeds_another_environment(account: Online) -> None:

@@ -63,8 +63,8 @@ def on_a_terminal(place: Place, columns: int, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("plan", "-f", "c.yaml"), "'nobody' is not an e-mail address; write one such as billing@acme.example"),
-        (("validate", "-f", "c.yaml"), "'nobody' is not an e-mail address; write one such as billing@acme.example"),
+        (("plan", "-f", "c.yaml"), "'nobody' is not an email address; write one such as billing@acme.example"),
+        (("validate", "-f", "c.yaml"), "'nobody' is not an email address; write one such as billing@acme.example"),
         (("-e", "qqq", "plan"), "there is no environment 'qqq'; there are: production, demo, local."),
         (("state", "rm", "none"), "the ledger has none of them `reconciler state list` shows what it has"),
         (("plan", "--max-bytes", "10000"), "--max-bytes works only with --format markdown"),
@@ -86,7 +86,7 @@ def test_no_word_of_an_error_is_torn_on_a_narrow_terminal(
 def test_a_problem_stays_one_line_for_an_editor(here: Place) -> None:
     here.write("c.yaml", "customers:\n  acme: {name: A, email: nobody}\n")
     where = "c.yaml:2:26: customers.acme.email: "
-    message = "'nobody' is not an e-mail address; write one such as billing@acme.example"
+    message = "'nobody' is not an email address; write one such as billing@acme.example"
     assert on_a_terminal(here, 90, "validate", "-f", "c.yaml")[0] == where + message
 
 

@@ -99,10 +99,10 @@ def test_an_old_change_says_what_its_format_did_not_record(shop: Online, name: s
     text = shop.run("history", "--key", "globex").out
     if number < REASONED:
         assert (change["reason"], change["source"]) == (None, None)
-        assert "      reason not recorded: the run was of an older version\n" in text
+        assert "      no reason recorded: an older version made the run\n" in text
     else:
         assert (change["reason"], "commit" in change["source"]) == ("declared", False)
-        assert "reason not recorded" not in text
+        assert "no reason recorded" not in text
 
 
 REASONED = 11

@@ -58,13 +58,13 @@ def test_what_a_project_names_in_its_repository_is_read(shop: Online) -> None:
 def test_what_a_project_names_in_git_s_own_folder_is_not_read(shop: Online) -> None:
     shop.write(".git/config.yaml", SECRET)
     ran = planned(shop, "../.git/config.yaml")
-    assert (ran.code, "this is outside of the project" in ran.err, "hunter2" in ran.err) == (1, True, False)
+    assert (ran.code, "this is outside the project" in ran.err, "hunter2" in ran.err) == (1, True, False)
 
 
 def test_a_home_folder_under_version_control_is_no_project(shop: Online) -> None:
     shop.write(".git/HEAD", "ref: refs/heads/main\n")
     ran = planned(shop, "../secret.yaml", HOME=str(shop.folder))
-    assert (ran.code, "this is outside of the project" in ran.err) == (1, True)
+    assert (ran.code, "this is outside the project" in ran.err) == (1, True)
 
 
 def test_what_a_variable_allows_is_read(shop: Online) -> None:

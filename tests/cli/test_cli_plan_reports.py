@@ -40,7 +40,7 @@ def test_max_bytes_cuts_the_comment(shop: Online) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--max-bytes", "9000"], "error: --max-bytes goes with --format markdown\n"),
+        (["--max-bytes", "9000"], "error: --max-bytes works only with --format markdown\n"),
         (["--format", "markdown", "--max-bytes", "100"], "100 is not in the range x>=5000"),
     ],
 )

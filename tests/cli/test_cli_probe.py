@@ -64,7 +64,7 @@ def test_what_will_be_made_is_said_before_it_is_asked_for(shop: Online, typed: b
     disposable(shop)
     ran = probe(shop, stdin=typed, terminal=True)
     before, _, _ = ran.err.partition("Probe this account? [y/N]: ")
-    assert "leaves it archived: nothing can delete it" in before
+    assert "leaves it archived: the API cannot delete it" in before
     assert (ran.code, len(shop.account())) == (code, made)
 
 

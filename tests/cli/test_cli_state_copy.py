@@ -170,7 +170,7 @@ def test_a_customer_does_not_move_to_a_key_that_is_bound(kept: Online) -> None:
     before = bound(kept)
     ran = kept.run("state", "move", "acme", "globex")
     assert (ran.code, bound(kept)) == (3, before)
-    assert "globex: this key is bound already" in ran.err
+    assert "globex: this key is already bound" in ran.err
 
 
 @pytest.mark.parametrize("words", [("move", "nobody", "x"), ("unprotect", "nobody")])

@@ -56,7 +56,7 @@ def test_a_dry_run_erases_nothing_and_says_what_follows(shop: Online) -> None:
 def test_a_key_that_is_not_bound_is_an_error(shop: Online) -> None:
     shop.applied(ONE)
     ran = shop.run("state", "forget", "nobody")
-    assert (ran.code, "the ledger does not hold it" in ran.err) == (1, True)
+    assert (ran.code, "the ledger does not have it" in ran.err) == (1, True)
 
 
 def test_an_encrypted_ledger_plans_and_undoes_like_any_other_and_shows_nothing(shop: Online) -> None:

@@ -138,7 +138,7 @@ def test_an_ein_is_nine_digits_with_a_hyphen_or_none(tmp_path: Path, ein: str) -
 def test_a_bad_email_is_an_error(tmp_path: Path, email: str) -> None:
     assert problems(tmp_path, f"customers:\n  acme:\n    email: '{email}'\n") == [
         (
-            f"customers.yaml:3:12: customers.acme.email: '{email}' is not an e-mail address; "
+            f"customers.yaml:3:12: customers.acme.email: '{email}' is not an email address; "
             "write one such as billing@acme.example"
         )
     ]
@@ -154,7 +154,7 @@ def test_an_email_needs_no_more_than_a_sensible_form(tmp_path: Path, email: str)
 def test_a_bad_email_of_a_user_is_an_error_at_its_key(tmp_path: Path) -> None:
     assert problems(tmp_path, ACME.rstrip("}\n") + ", users: {ana@: {}}}\n") == [
         (
-            "customers.yaml:2:53: customers.acme.users.ana@: 'ana@' is not an e-mail address; "
+            "customers.yaml:2:53: customers.acme.users.ana@: 'ana@' is not an email address; "
             "write one such as billing@acme.example"
         )
     ]
@@ -270,7 +270,7 @@ customers:
         "customers.yaml:3:10: customers.acme.ein: '##' is not an EIN",
         "customers.yaml:5:12: customers.acme.state: warning: 'XX' is not a state of the United States",
         "customers.yaml:6:3: customers.acme: this key is a duplicate of line 2",
-        "customers.yaml:7:12: customers.acme.email: 'bad' is not an e-mail address",
+        "customers.yaml:7:12: customers.acme.email: 'bad' is not an email address",
         "customers.yaml:9:12: customers.acme.state: warning: 'YY' is not a state of the United States",
         "customers.yaml:10:5: customers.acme.nam: unknown key 'nam'",
         "customers.yaml:11:3: customers.acme: this key is a duplicate of line 2",
@@ -293,8 +293,8 @@ moved: [{from: x, from: [], to: globex}]
         "customers.yaml:3:10: customers.acme.ein: '##' is not an EIN",
         "customers.yaml:4:5: customers.acme.ein: this key is a duplicate of line 3",
         "customers.yaml:4:10: customers.acme.ein: '###' is not an EIN",
-        "customers.yaml:5:13: customers.acme.users.x: 'x' is not an e-mail address",
-        "customers.yaml:5:20: customers.acme.users.x: 'x' is not an e-mail address",
+        "customers.yaml:5:13: customers.acme.users.x: 'x' is not an email address",
+        "customers.yaml:5:20: customers.acme.users.x: 'x' is not an email address",
         "customers.yaml:5:20: customers.acme.users.x: this key is a duplicate of line 5",
         "customers.yaml:5:23: customers.acme.users.x: this is the text '1'",
         "customers.yaml:6:1: customers: this key is a duplicate of line 1",

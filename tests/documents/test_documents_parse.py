@@ -72,10 +72,7 @@ def test_an_alias_stands_for_what_its_anchor_names() -> None:
 
 def test_a_duplicate_key_is_an_error_that_names_both_places() -> None:
     assert wrong("customers:\n  acme: {name: A}\n  globex: {}\n  acme: {name: B}\n") == [
-        (
-            "c.yaml:4:3: customers.acme: this key is a duplicate; it is first "
-            "on line 2; remove one of them, or merge the two"
-        )
+        ("c.yaml:4:3: customers.acme: this key is a duplicate of line 2; remove one of them, or merge the two")
     ]
 
 

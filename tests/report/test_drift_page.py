@@ -73,7 +73,7 @@ def test_without_a_script_the_page_has_its_summary_and_what_is_not_known() -> No
 def test_no_drift_is_a_page_without_an_entry_and_a_head_alone() -> None:
     assert Seen(drift_html(STEADY)).data["rows"] == []
     assert drift_markdown(STEADY) == (
-        "### No drift. 40 of 40 customers are managed (100 %).\n\n"
+        "### No drift. 40 of 40 customers are managed (100%).\n\n"
         "Environment `demo` at `https://api.example`, project `default`.\n"
     )
 

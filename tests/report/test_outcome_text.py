@@ -87,14 +87,13 @@ def test_an_interrupted_run_ends_with_two_lines_whatever_its_size() -> None:
 
 def test_outcomes_at_40_columns() -> None:
     assert text(40, OUTCOMES[4]) == (
-        "In doubt: it may have happened, and the\n"
-        "  next run finds out (1)\n"
+        "In doubt: it may have happened; the next\n"
+        "  run finds out (1)\n"
         "  archive hooli  cus_7\n"
         "      no answer that settles it: nothing\n"
         "        came. The next plan settles it.\n"
         "\n"
-        "Apply: 0 done, 0 failed, 0 skipped, 1 in\n"
-        "  doubt; 14 requests, 3.2 s.\n"
+        "Apply: 1 in doubt; 14 requests, 3.2 s.\n"
     )
 
 

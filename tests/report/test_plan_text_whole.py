@@ -57,7 +57,8 @@ Over a limit, so nothing is sent (1)
   ! max_archives: 30 planned, 12 allowed; to allow it once: --max-archives 30
 
 Cost: 12 requests, 2.4 s at 5/s; 3 more for the token and planning.
-Plan: 1 to create, 2 users to create, 1 to patch, 1 to archive, 2 to restore; 1 blocked; 40 unchanged.
+Plan: 1 to create, 2 users to create, 1 to patch, 1 to archive, 2 to restore; 1
+  blocked; 40 unchanged.
 """
 
 AT_40 = """\
@@ -69,12 +70,12 @@ Environment demo (https://api.example),
   project billing-west
 
 Restore (2)
-  ^ initech  cus_9, archived outside Reconciler
-    customers.yaml:3:3
+  ^ initech  cus_9, archived outside
+    Reconciler  customers.yaml:3:3
   ^ lost  cus_8, hidden or gone
     customers.yaml:4:3
-      if the API does not know it (404),
-        it is created with:
+      if the API returns 404, it is
+        created with:
         name  Lost Inc.
 
 Patch (1)
@@ -106,13 +107,13 @@ Create users for existing customers (1)
   + initech/zoe@initech.example  cus_9,
     declared  customers.yaml:16:3
       last_name  Doe
-      unless the customer has it
-        already, which its restore will
-        show
+      unless the customer already has
+        it, which the restore will show
 
 Archive (1)
-  - hooli  cus_7, removed from the files, 2
-    payment methods  customers.yaml
+  - hooli  cus_7, removed from the
+    files, 2 payment methods
+    customers.yaml
 
 In the ledger only (2)
   adopt  umbrella          cus_20
@@ -122,10 +123,10 @@ Notes (3)
   acme: city is no longer managed and
     stays 'Boston'.
   2 users are created: each probably
-    gets an e-mail from the vendor
-  2 managed customers are left out: of
-    another project, or of a file that
-    was not read now
+    gets an email from the vendor
+  2 managed customers are left out: from
+    another project, or from a file that
+    was not read
 
 Blocked (1)
   ! soylent name  customers.yaml:30:3
@@ -140,10 +141,10 @@ Over a limit, so nothing is sent (1)
     --max-archives 30
 
 Cost: 12 requests, 2.4 s at 5/s; 3 more
-  for the token, planning and learning.
-Plan: 1 to create, 2 users, 1 to patch,
-  1 to archive, 2 to restore; 1 blocked;
-  40 unchanged.
+  for the token and planning.
+Plan: 1 to create, 2 users to create, 1
+  to patch, 1 to archive, 2 to restore;
+  1 blocked; 40 unchanged.
 """
 
 

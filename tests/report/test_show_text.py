@@ -46,8 +46,8 @@ def test_a_customer_stands_side_by_side_at_80_columns() -> None:
     assert customer_text(VIEW, width=80, color=False) == (
         "acme\n"
         "  declared: west.yaml:7:3, ignores country\n"
-        "  live: cus_1, created 2026-01-02T03:04:05Z, external_id old, synced from\n"
-        "    elsewhere\n"
+        "  live: cus_1, created 2026-01-02T03:04:05Z, external_id old, synced by an\n"
+        "    integration\n"
         "  recorded: cus_1, active, protected, project west, west.yaml\n"
         "  payment methods: 2\n"
         "\n"

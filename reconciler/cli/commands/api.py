@@ -56,7 +56,7 @@ class ValueType(click.ParamType[str]):
 
 
 class IdType(ValueType):
-    """An id of the API, which stands in a path: an empty one would make another request of it, and so would dots."""
+    """An id of the API, which is in a path: an empty one would make another request of it, and so would dots."""
 
     name = "ID"
 

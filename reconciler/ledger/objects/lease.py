@@ -1,8 +1,8 @@
 """
 One writing run per base URL and client id, on any machine: an object that its holder writes over, and nobody else.
 
-When it was last written is told by the store's own clock, and so is whether that is too long ago. It is never
-deleted, as no store deletes an object only where it is a certain version: a lease that ended says so.
+When it was last written is reported by the store's own clock, and so is whether that is too long ago. It is never
+deleted, as no store deletes an object only where it is a certain version: a lease that ended is marked as such.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def take(
     Return the lease of an account, taken; Locked where another run has it.
 
     One that has expired is taken over, and so is that of a process which `died` knows to be dead. Where it was not
-    its run that ended it, `seal` is told of it first, so that this commits no more wherever it wrote.
+    its run that ended it, `seal` is notified of it first, so that this commits no more wherever it wrote.
     """
     found = read(store, account)
     if found is None:
@@ -130,7 +130,7 @@ def take(
 
 
 def is_live(store: ObjectStore, lease: LeaseObject, written_at: float, died: Died) -> bool:
-    """Say whether a lease is held now, by a process that is not known to be dead."""
+    """Say whether a lease is held now, by a process that is not proven to be dead."""
     if lease.state is not State.HELD or died(lease.machine, lease.process):
         return False
     return store.now(_CLOCK) - written_at <= lease.lasts_s + _ROUNDED_S
@@ -164,7 +164,7 @@ def wanted(holder: Holder, ledger: str, run: str) -> LeaseObject:
 
 
 def lost(place: str, now: LeaseObject | None, run: str) -> TakenOver:
-    """Return why a run holds its lease no more: `now` is the one that stands there."""
+    """Return why a run holds its lease no more: `now` is the one that is there."""
     if now is not None and now.run != run:
         return taken_over(place, str(now.holder), now.holder.since)
     return by_hand(place)

@@ -174,7 +174,7 @@ class Replica:
         """
         Write a segment, and take it up here; raises Behind where others wrote one first.
 
-        With `announced` the hook of `reconciler.crash_points` is told.
+        With `announced` the hook of `reconciler.crash_points` is called.
         """
         content = write_segment(segment, len(self.migrations))
         key = f"{self.folder}/{log_key(self.number + 1)}"

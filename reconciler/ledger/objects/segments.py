@@ -34,7 +34,7 @@ NOBODY = Holder()
 
 MOST_BYTES = 96 * 1024**2
 MOST_RATIO = 50
-"""What is larger than the former has at most so many times the bytes of its object: a ledger's rows have ten times."""
+"""The most that an object larger than `MOST_BYTES` may inflate by; a ledger's rows inflate by ten."""
 
 MOST_VALUES = 1_000_000
 """A step of more values has as many bytes in its object: a ledger's rows have three times as many."""
@@ -60,7 +60,7 @@ NO_RUN = Writer()
 @dataclass(frozen=True, slots=True)
 class Segment:
     """
-    One step. `id` tells it from any other; `writer` is whose it is, for END the run that may commit no more.
+    One step. `id` tells it from any other; `writer` is the owner, for END the run that may commit no more.
 
     `by` is who took over (END; nobody where it was ended by hand). `lineage` and `serial` are those of the copy that
     OVERWRITE replaces all by.

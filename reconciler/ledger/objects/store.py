@@ -195,7 +195,7 @@ def open_store(url: str, *, patience_s: float = PATIENCE_S) -> ObjectStore:
     Return the store that a URL names: `s3://bucket/prefix`, `gs://…` or `az://…`.
 
     `?endpoint=` may follow, and `?region=` for S3. Credentials come from the environment alone. No TLS only to this
-    machine, and only where the URL says so. `patience_s` is how long a request is sent again that was not answered.
+    machine, and only where the URL asks for it. `patience_s` is how long a request is sent again that was not answered.
     """
     parts = urlsplit(url)
     settings = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}

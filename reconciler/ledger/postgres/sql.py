@@ -12,7 +12,7 @@ from reconciler.ledger.postgres.session import Connection
 from reconciler.ledger.rows import PUTS, Put, Row, Statement
 
 BULK = 200
-"""From so many rows of one table on, COPY is the quicker way."""
+"""From that many rows of one table on, COPY is the quicker way."""
 
 Step = tuple[Statement, list[Row]]
 
