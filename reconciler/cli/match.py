@@ -62,7 +62,7 @@ def match(out: str | None, *, options: Options, redact: bool) -> None:
     if found:
         place = "your files" if settings.pins_allowed else f"an overlay of {visible(environment.name)}"
         output.document("".join(f"{line}\n" for line in _lines(found, place, redact=redact)))
-    output.note(f"{count(number, 'declared customer')} may be live already")
+    output.note(f"{count(number, 'declared customer')} may already be live")
 
 
 def _target(out: str, settings: Settings, environment: Environment) -> File | None:
@@ -71,10 +71,10 @@ def _target(out: str, settings: Settings, environment: Environment) -> File | No
     if not out or path.is_dir():
         raise ReconcilerError(f"-o: {quoted(out)} is not a file", "name a customers file or an overlay")
     if not path.absolute().parent.is_dir():
-        raise ReconcilerError(f"{visible(str(path.parent))}: there is no such folder", "make it first")
+        raise ReconcilerError(f"{visible(str(path.parent))}: there is no such folder", "create it first")
     pinned = [Written("", {}, id="")]
     if refused := Places(out, None).check_pins(pinned, settings, environment):
-        raise ReconcilerError(f"nothing is written: {refused}")
+        raise ReconcilerError(f"nothing was written: {refused}")
     if not path.exists():
         return None
     found = read_files([out], root=Path.cwd())

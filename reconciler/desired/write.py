@@ -23,7 +23,7 @@ _LONGEST_SIMPLE_KEY = 1000  # YAML's limit is 1024 characters for a key without 
 @dataclass(frozen=True, slots=True)
 class Written:
     """
-    One customer to be written: `fields` in the order of the kind, `id` a pin or None, `users` by e-mail.
+    One customer to be written: `fields` in the order of the kind, `id` a pin or None, `users` by email.
 
     `comment` is written behind the key, "" for none.
     """

@@ -228,7 +228,7 @@ def _refuse_shared(nodes: Nodes, node: Node) -> None:
 
 
 def _replacing(text: str, nodes: Nodes, key: ScalarNode, node: Node, value: Value, *, flow: bool) -> Splice:
-    """Return the splice that puts `value` where `node` stands, in its style where that takes it."""
+    """Return the splice that puts `value` where `node` is, in its style where that takes it."""
     _refuse_shared(nodes, node)
     if isinstance(value, Mapping):
         raise Impossible(f"{quoted(key.value)} is there already")
@@ -278,7 +278,7 @@ def _written(value: str | bool | None, *, flow: bool) -> str:
 
 
 def _flow_pair(name: str, value: Value) -> str:
-    """Return a pair as it stands in `{…}`."""
+    """Return a pair as it is in `{…}`."""
     inside = (
         f"{{{', '.join(_flow_pair(*pair) for pair in value.items())}}}"
         if isinstance(value, Mapping)
@@ -313,7 +313,7 @@ def _into_block(text: str, parent: MappingNode, name: str, value: Value, order: 
     starts = [(key.start, line_start(text, key.start)) for key, _ in parent.pairs]
     column = next((at - start for at, start in starts if not text[start:at].strip(" ")), None)
     if column is None:
-        raise Impossible("other content stands on the lines of its keys")
+        raise Impossible("the lines of its keys have other content")
     before = order[: order.index(name)] if name in order else ()
     ranked = [(before.index(key.value), key, node) for key, node in parent.pairs if key.value in before]
     _, key, node = max(ranked, key=lambda one: one[0]) if ranked else (0, *parent.pairs[-1])

@@ -305,14 +305,14 @@ def test_every_cause_in_a_row_is_told_at_once(here: Place) -> None:
         (
             "first_email",
             "first_mail",
-            ("map.yaml:5:34: columns.email.clean[0]: 'first_mail' is not known here; did you mean 'first_email'?"),
+            ("map.yaml:5:34: columns.email.clean[0]: 'first_mail' is not valid here; did you mean 'first_email'?"),
         ),
         (
             "  name: Name",
             "  name: Name\n  name: Id",
             (
                 "map.yaml:5:3: columns.name: two columns are mapped to it: the key "
-                "stands here again, first on line 4; a field has one column: remove one of the two lines"
+                "is a duplicate of line 4; a field has one column: remove one of the two lines"
             ),
         ),
         ("  name: Name", "  nmae: Name", "map.yaml:4:3: columns.nmae: unknown key 'nmae'; did you mean 'name'?"),
