@@ -311,7 +311,7 @@ def test_every_cause_in_a_row_is_told_at_once(here: Place) -> None:
             "  name: Name",
             "  name: Name\n  name: Id",
             (
-                "map.yaml:5:3: columns.name: two columns are mapped to it: the key "
+                "map.yaml:5:3: columns.name: two columns are mapped to it: this key "
                 "is a duplicate of line 4; a field has one column: remove one of the two lines"
             ),
         ),
