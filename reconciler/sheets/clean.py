@@ -39,7 +39,7 @@ def cleaned(text: str, cleaners: Sequence[str], country: str = "", *, fault: str
     r"""
     Return a cell's value, and the cleaner that changed it last, "" for none. Raise Damaged where it cannot be known.
 
-    `country` is that of the row, for the cleaners of addresses; "" where it is not known. `fault` is what the reader
+    `country` is that of the row, for the cleaners of addresses; "" where it is unknown. `fault` is what the reader
     of the sheet found wrong with the cell.
 
     >>> cleaned("Acme\u00a0 Inc ", ()), cleaned("2134", ("postal_code",), "USA"), cleaned("1.23456789E+08", ("ein",))

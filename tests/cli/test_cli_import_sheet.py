@@ -439,7 +439,7 @@ def test_who_is_gone_is_listed_and_archived_where_that_is_wanted(here: Place) ->
 def test_an_entry_that_cannot_be_edited_is_named_with_exit_code_two(here: Place) -> None:
     here.write("out.yaml", "customers:\n  c-1: &one {name: A}\n  x: *one\n")
     ran = _import(here, TWO, "-o", "out.yaml")
-    assert (ran.code, "not edited: 'c-1': out.yaml: an alias *one elsewhere shares it" in ran.err) == (2, True)
+    assert (ran.code, "not edited: 'c-1': out.yaml: an alias *one uses it too" in ran.err) == (2, True)
 
 
 def test_a_report_shows_no_digit_of_an_ein(here: Place) -> None:
