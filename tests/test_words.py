@@ -95,7 +95,11 @@ def _schemas() -> Iterator[tuple[str, str]]:
         while waiting:
             match waiting.pop():
                 case dict() as node:
-                    yield from ((path.name, str(node[key])) for key in ("title", "description") if key in node)
+                    yield from (
+                        (path.name, str(node[key]))
+                        for key in ("title", "description", "patternErrorMessage")
+                        if key in node
+                    )
                     waiting += node.values()
                 case list() as nodes:
                     waiting += nodes

@@ -340,7 +340,7 @@ def _say(text: str, *, indent: int = 0) -> None:
     """Write a line to stderr."""
     from reconciler.cli import output
 
-    click.echo(output.fitted(visible(text), indent=indent), err=True)
+    click.echo(output.linked(output.fitted(visible(text), indent=indent), sys.stderr), err=True)
 
 
 def _told(exc: BaseException) -> int:
@@ -348,7 +348,9 @@ def _told(exc: BaseException) -> int:
     match exc:
         case Invalid():
             if exc.shown:
-                click.echo(exc.shown, nl=False, err=True)
+                from reconciler.cli import output
+
+                click.echo(output.linked(exc.shown, sys.stderr), nl=False, err=True)
             for problem in () if exc.shown else exc.problems:
                 _say(str(problem))
             return exc.exit_code

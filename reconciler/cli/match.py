@@ -25,8 +25,8 @@ from reconciler.settings import Environment, Options, Settings
 from reconciler.sheets.update import with_ids
 
 _HEAD = """\
-# For review. Nothing is bound by this: copy the id: lines that are right into {place}.
-# What is commented is not sure: compare it before you use it.
+# For review. This binds nothing: copy the right id: lines into {place}.
+# Lines that are commented out are not certain: compare them before you use them.
 """
 _LONGEST_NAME = 60
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -62,9 +63,54 @@ def moves_cursor(stream: TextIO | None) -> bool:
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
+_LINKING = frozenset({"ghostty", "Hyper", "iTerm.app", "rio", "Tabby", "vscode", "WarpTerminal", "WezTerm", "zed"})
+"""Values of TERM_PROGRAM."""
+_LINKING_TERMS = ("alacritty", "contour", "foot", "xterm-ghostty", "xterm-kitty")
+_LINKING_VTE = 5000
+_PLACE = re.compile(
+    r"(?P<before>^|\x1b\[[\d;]*m|[^\w./~-])(?P<file>(?:[\w~-][\w.~-]*/)*[\w~-][\w.~-]*\.ya?ml)(?P<at>(?::\d+){0,2})",
+    re.MULTILINE,
+)
+
+
+def shows_links(stream: TextIO | None) -> bool:
+    """
+    Say whether a stream is a terminal that shows links (OSC 8): a known one, or any with FORCE_HYPERLINK other than 0.
+
+    Never in CI, in a pipe or in a file, and in tmux and screen only with FORCE_HYPERLINK.
+    """
+    given = os.environ.get
+    if not moves_cursor(stream) or given("CI"):
+        return False
+    if chosen := given("FORCE_HYPERLINK"):
+        return chosen != "0"
+    if given("TMUX") or given("STY"):
+        return False
+    vte = given("VTE_VERSION", "")
+    return (
+        given("TERM_PROGRAM") in _LINKING
+        or given("TERM", "").startswith(_LINKING_TERMS)
+        or bool(given("WT_SESSION") or given("KONSOLE_VERSION"))
+        or (vte.isdecimal() and int(vte) >= _LINKING_VTE)
+    )
+
+
+def linked(text: str, stream: TextIO | None) -> str:
+    """Return `text` with links to the YAML files that it names and that are there, if the stream shows links."""
+    return _PLACE.sub(_link, text) if shows_links(stream) else text
+
+
+def _link(place: re.Match[str]) -> str:
+    """Return a place in a file as a link to the file; as it is if there is no such file."""
+    path = Path(place["file"])
+    if not path.is_file():
+        return place[0]
+    return f"{place['before']}\x1b]8;;{path.absolute().as_uri()}\x1b\\{place['file']}{place['at']}\x1b]8;;\x1b\\"
+
+
 def result(text: str) -> None:
     """Write a result to stdout."""
-    click.echo(text, nl=not text.endswith("\n"), color=color())
+    click.echo(linked(text, sys.stdout), nl=not text.endswith("\n"), color=color())
 
 
 def sentence(text: str) -> None:
@@ -91,7 +137,7 @@ def json_result(document: Mapping[str, Any]) -> None:
 
 def say(text: str) -> None:
     """Write a line to stderr."""
-    click.echo(fitted(visible(text)), err=True)
+    click.echo(linked(fitted(visible(text)), sys.stderr), err=True)
 
 
 def quiet() -> bool:
@@ -142,7 +188,7 @@ def fitted(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
 
 def page(text: str) -> None:
     """Write lines that are safe to show already to stderr."""
-    click.echo(text, nl=not text.endswith("\n"), err=True, color=False)
+    click.echo(linked(text, sys.stderr), nl=not text.endswith("\n"), err=True, color=color(sys.stderr))
 
 
 def warn(problems: Iterable[Problem], *, redact: bool = False) -> None:

@@ -165,7 +165,7 @@ def test_a_dry_run_needs_no_key(shop: Online) -> None:
         (("customers", "get", "a\udcff"), "this is not UTF-8 text"),
         (("customers", "list", "--limit", "0"), "0 is not in the range x>=1"),
         (("customers", "list", "--created-at-end", "2026-01-01"), "'2026-01-01' is no time such as"),
-        (("customers", "list", "--all", "--before", "x"), "--all reads forward, and --before backward"),
+        (("customers", "list", "--all", "--before", "x"), "--all reads forward and --before backward"),
     ],
 )
 def test_what_would_be_another_request_is_refused_before_it_is_sent(

@@ -55,7 +55,7 @@ def test_events_on_stdout_stand_there_alone(shop: Online) -> None:
 
 def test_events_and_a_document_cannot_both_be_on_stdout(shop: Online) -> None:
     ran = shop.run("apply", "-f", "c.yaml", "--auto-approve", "--json-events", "-", "--format", "json")
-    assert (ran.code, ran.out, "name a file" in ran.err) == (1, "", True)
+    assert (ran.code, ran.out, "write one of them to a file" in ran.err) == (1, "", True)
 
 
 def test_a_refused_run_tells_its_plan_and_nothing_more(shop: Online) -> None:

@@ -272,7 +272,7 @@ def test_a_terminal_of_forty_columns_gets_no_longer_line(shop: Online) -> None:
 def test_a_terminal_that_says_it_knows_ascii_alone_gets_utf_8(shop: Online, variables: dict[str, str]) -> None:
     shop.write("customers.yaml", "customers:\n  zürich: {name: 東京, email: a@acme.example}\n")
     ran = shop.spawn("plan", "-f", "customers.yaml", variables=variables)
-    assert (ran.code, ran.err) == (0, "")
+    assert (ran.code, ran.err) == (0, "To apply it: reconciler apply -f customers.yaml\n")
     assert "+ zürich" in ran.out
     assert "name   東京" in ran.out
 

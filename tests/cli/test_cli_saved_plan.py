@@ -328,7 +328,7 @@ BOTH = ONE + "  globex: {name: Globex, email: accounts@globex.example}\n"
         (GONE + "forget: [acme]\n", "it is now under `forget:`"),
         (
             GONE + "  acme-2: {name: Acme, email: billing@acme.example}\nmoved: [{from: acme, to: acme-2}]\n",
-            "its key is acme-2 now",
+            "its key is now acme-2",
         ),
     ],
     ids=["declared", "forgotten", "moved"],
