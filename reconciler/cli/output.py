@@ -101,7 +101,7 @@ def linked(text: str, stream: TextIO | None) -> str:
 
 
 def _link(place: re.Match[str]) -> str:
-    """Return a place in a file as a link to the file; as it is if there is no such file."""
+    """Return a place in a file as a link to the file; unchanged if there is none."""
     path = Path(place["file"])
     if not path.is_file():
         return place[0]

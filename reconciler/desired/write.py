@@ -126,7 +126,7 @@ def adopt(
 
     One without an external_id, or with one that others have too or no file can hold, is under its id with an
     `id:` pin. One whose key is nearly that of an earlier one is declared distinct from it: both are live.
-    `unaddressed`: how many users without an e-mail a customer has. A comment says who is synced.
+    `unaddressed`: how many users without an email a customer has. A comment says who is synced.
     """
     found = list(customers)
     counts = Counter(customer.external_id for customer in found)

@@ -125,7 +125,7 @@ class BlockedReason(ReasonCode):
     KEYS_BOUND_APART = "keys_bound_apart", "keys", "ids"
     MOVED_BESIDE_ANOTHER = "moved_beside_another", "id", "rivals"
 
-    # Whether it is there already.
+    # Whether it already exists.
     CREATE_IN_DOUBT = "create_in_doubt"
     EXTERNAL_ID_TAKEN = "external_id_taken", "answer"
     LIKE_ARCHIVED_KEY = "like_archived_key", "key", "likes", "former"

@@ -156,7 +156,7 @@ def learned(environment: Environment, known: Learned) -> Finding:
     if answers:
         said.append(f"a probe answered {count(len(answers), 'question')}")
     if known.lag_s and stated.lag_s is None:
-        said.append(f"a write may stay unseen for {known.lag_s:g} s")
+        said.append(f"a write may be invisible for {known.lag_s:g} s")
     how = f" ({learned_text(known.how)})" if known.how else ""
     facts = {
         "lists_archived": lists,

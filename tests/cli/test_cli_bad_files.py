@@ -11,8 +11,8 @@ BOMB = "".join(
     ["a0: &a0 [x, x, x, x, x, x, x, x, x]\n"]
     + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)]
 )
-NO_FILE = "there is no such file; check the path; it starts at the project's folder"
-NO_MATCH = "no file matches this pattern; check the pattern; it starts at the project's folder"
+NO_FILE = "this file does not exist; check the path; it is relative to the project's folder"
+NO_MATCH = "no file matches this pattern; check the pattern; it is relative to the project's folder"
 LONG = b"customers:\n  acme: {name: " + b"x" * 10_000_000 + b"}\n"
 
 FILES = {

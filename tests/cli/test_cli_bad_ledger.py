@@ -89,7 +89,11 @@ def test_a_ledger_of_another_account_is_refused(shop: Online) -> None:
 def test_a_plan_needs_no_place_for_a_ledger(shop: Online) -> None:
     shop.write("customers.yaml", ONE)
     ran = shop.run("plan", "-f", "customers.yaml", RECONCILER_STATE="/proc/none/ledger.db")
-    assert (ran.code, "1 to create" in ran.out, ran.err) == (0, True, "To apply it: reconciler apply -f customers.yaml\n")
+    assert (ran.code, "1 to create" in ran.out, ran.err) == (
+        0,
+        True,
+        ("To apply it: reconciler apply -f customers.yaml\n"),
+    )
 
 
 @pytest.mark.parametrize("path", ["none/today.plan", "file/today.plan", "/proc/today.plan"])

@@ -90,8 +90,8 @@ LAST = """
 <summary>Notes (3)</summary>
 
 - `acme`: city is no longer managed and stays `'Boston'`.
-- 2 users are created: each probably gets an e-mail from the vendor
-- 2 managed customers are left out: of another project, or of a file that was not read now
+- 2 users are created: each probably gets an email from the vendor
+- 2 managed customers are left out: from another project, or from a file that was not read
 
 </details>
 """

@@ -30,9 +30,7 @@ def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
 
 def test_a_plan_without_changes_but_with_something_blocked_is_not_called_done() -> None:
     plan = replace(NOTHING, blocked=(Blocked(Address("a"), BlockedReason.NAME_MISSING),))
-    assert text(plan, 120).splitlines()[-1] == (
-        "Plan: 0 to create, 0 users, 0 to patch, 0 to archive, 0 to restore; 1 blocked; 40 unchanged."
-    )
+    assert text(plan, 120).splitlines()[-1] == ("Plan: no changes; 1 blocked; 40 unchanged.")
 
 
 def test_a_created_user_stands_below_its_new_customer_wherever_it_is_in_the_plan() -> None:
