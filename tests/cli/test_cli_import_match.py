@@ -117,7 +117,7 @@ def test_no_id_is_written_to_a_file_that_several_environments_read(shop: Online)
     shop.write("reconciler.yaml", "version: 1\nenvironments:\n  default: {}\n  demo: {}\n")
     shop.write("customers.yaml", TWO)
     ran = shop.run("-e", "default", "import", "--match", "-f", "customers.yaml", "-o", "customers.yaml")
-    assert (ran.code, "nothing is written" in ran.err) == (1, True)
+    assert (ran.code, "nothing was written" in ran.err) == (1, True)
     assert (shop.folder / "customers.yaml").read_text("utf-8") == TWO
 
 

@@ -62,7 +62,8 @@ def test_outcomes_at_80_columns_with_what_needs_an_eye_last() -> None:
         "  archive hooli  cus_7\n"
         "      no answer that settles it: nothing came. The next plan settles it.\n"
         "\n"
-        "Apply: 2 done, 1 failed, 1 skipped, 1 in doubt, 3 not started; 14 requests, 3.2 s.\n"
+        "Apply: 2 done, 1 failed, 1 skipped, 1 in doubt, 3 not started; 14 requests, 3.2\n"
+        "  s.\n"
     )
 
 

@@ -44,8 +44,8 @@ In the ledger only (2)
 Notes (3)
   acme: city is no longer managed and stays 'Boston'.
   2 users are created: each probably gets an email from the vendor
-  2 managed customers are left out: of another project, or of a file that was
-    not read now
+  2 managed customers are left out: from another project, or from a file that
+    was not read
 
 Blocked (1)
   ! soylent name  customers.yaml:30:3
