@@ -158,7 +158,7 @@ class Places:
         """
         number = sum(entry.id is not None for entry in entries)
         place = self.out if self.pinned is None else self.pinned
-        if not number or settings.pins_allowed or (place is not None and _is_overlay(place, settings, environment)):
+        if not number or settings.pins_allowed or (place is not None and is_overlay(place, settings, environment)):
             return ""
         name = visible(environment.name)
         written = count(number, "customer needs", "customers need")
@@ -213,7 +213,7 @@ def _is_read(path: str, read: Sequence[str], settings: Settings) -> bool:
     )
 
 
-def _is_overlay(path: str, settings: Settings, environment: Environment) -> bool:
+def is_overlay(path: str, settings: Settings, environment: Environment) -> bool:
     """Say whether a path is, or is in, one that the environment has for an overlay."""
     full = Path(path).resolve()
     return any(full.is_relative_to((settings.root / one).resolve()) for one in environment.overlays)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.cli import output
-from reconciler.cli.import_ import Places, schema_from
+from reconciler.cli.import_ import Places, is_overlay, schema_from
 from reconciler.cli.session import connected, declared, settings_of, shown_progress
 from reconciler.desired.files import File, read_files
 from reconciler.desired.write import Written, key_line, write_customers
@@ -58,7 +58,8 @@ def match(out: str | None, *, options: Options, redact: bool) -> None:
     if out is not None:
         sure = {key: likes[0].customer.id for key, likes in found.items() if likes[0].sure}
         found = {key: likes for key, likes in found.items() if key not in sure}
-        _write(Path(out), target, sure)
+        overlay = is_overlay(out, settings, environment)
+        _write(Path(out), target, sure, overlay=overlay)
     if found:
         place = "your files" if settings.pins_allowed else f"an overlay of {visible(environment.name)}"
         output.document("".join(f"{line}\n" for line in _lines(found, place, redact=redact)))
@@ -83,7 +84,7 @@ def _target(out: str, settings: Settings, environment: Environment) -> File | No
     return found.files[0]
 
 
-def _write(path: Path, file: File | None, sure: Mapping[str, CustomerId]) -> None:
+def _write(path: Path, file: File | None, sure: Mapping[str, CustomerId], *, overlay: bool) -> None:
     """Write `id:` lines into a file that is there, no other line changed, else into a new one."""
     if not sure:
         return
@@ -92,7 +93,7 @@ def _write(path: Path, file: File | None, sure: Mapping[str, CustomerId]) -> Non
         output.write_private(path, write_customers(entries, schema=schema_from(path.parent)))
         refused: list[tuple[str, str]] = []
     else:
-        text, refused = with_ids(file.name, file.content, sure)
+        text, refused = with_ids(file.name, file.content, sure, overlay=overlay)
         output.replace_file(path.resolve(), text.encode())
     for key, why in refused:
         output.say(f"not written: {quoted(key)}: {why}; write `id: {sure[key]}` by hand")

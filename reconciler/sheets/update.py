@@ -207,12 +207,12 @@ def _user_edits(
             yield SetValue((*path, name), wanted)
 
 
-def with_ids(name: str, content: bytes, ids: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]]:
+def with_ids(name: str, content: bytes, ids: Mapping[str, str], *, overlay: bool) -> tuple[str, list[tuple[str, str]]]:
     """
     Return the text of a file with an `id:` line for each key, and the keys that could not be edited, each with why.
 
-    A key that the file does not declare gets an entry of this line alone, as in an overlay. Invalid where the file has
-    errors.
+    A key that the file does not declare gets an entry of this line alone in an `overlay`; elsewhere it would be
+    declared twice. Invalid where the file has errors.
     """
     document, problems = parse(content, name, marked=_MARKED)
     if document is None or problems:
@@ -220,8 +220,10 @@ def with_ids(name: str, content: bytes, ids: Mapping[str, str]) -> tuple[str, li
     declared = _customers(document)
     edits = {key: [SetValue((_MARKED, key, "id"), one)] for key, one in ids.items() if key in declared}
     text, refused = _with_edits(name, content.decode(), document, edits, {})
-    new = [Written(key, {}, id=one) for key, one in ids.items() if key not in declared]
-    text, more = _with_new(name, text, new) if new else (text, [])
+    others = [key for key in ids if key not in declared]
+    if not overlay:
+        return text, [*refused, *((key, f"{name}: it is declared in another file") for key in others)]
+    text, more = _with_new(name, text, [Written(key, {}, id=ids[key]) for key in others]) if others else (text, [])
     return text, refused + more
 
 

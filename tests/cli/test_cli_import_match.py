@@ -128,3 +128,12 @@ def test_what_is_not_sure_is_printed_for_review_and_not_written(shop: Online) ->
     ran = shop.run("import", "--match", "-f", "customers.yaml", "-o", "customers.yaml")
     assert (ran.code, "#   acme:" in ran.out) == (0, True)
     assert (shop.folder / "customers.yaml").read_text("utf-8") == text
+
+
+def test_a_customer_of_another_file_is_not_declared_twice_for_its_id(shop: Online) -> None:
+    (live,) = shop.load(ACME)
+    shop.write("one.yaml", "customers:\n  acme: {name: Acme, email: billing@acme.example}\n")
+    shop.write("two.yaml", "customers:\n  other: {name: Other}\n")
+    ran = shop.run("import", "--match", "-f", "one.yaml", "-f", "two.yaml", "-o", "two.yaml")
+    assert f"not written: 'acme': two.yaml: it is declared in another file; write `id: {live}` by hand" in ran.err
+    assert (shop.folder / "two.yaml").read_text("utf-8") == "customers:\n  other: {name: Other}\n"
