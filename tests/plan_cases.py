@@ -225,7 +225,8 @@ def _lacked(row: Json, live: Live) -> Pass:
 
 def _trouble(row: Json) -> Trouble:
     refused = tuple(row["refused"]) if "refused" in row else None
-    return Trouble(row.get("patched", ""), row.get("runs", 0), tuple(row.get("seen", ())), refused)
+    times = tuple(NOW_S - one for one in row.get("s_ago", ()))
+    return Trouble(row.get("patched", ""), row.get("runs", 0), tuple(row.get("seen", ())), refused, times)
 
 
 def _seen_user(row: Json) -> SeenUser:

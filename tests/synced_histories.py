@@ -229,6 +229,7 @@ class _History:
 
     def _wrong(self, ran: Ran, seen: set[str]) -> Iterator[str]:
         """Yield what is wrong with a run; `seen` are the companies that were live all the time."""
+        self._agreed(ran)
         for one in ran.ended(Status.DONE):
             self.lived.counts[str(one.change.action)] += 1
             what = [row.name for row in one.change.fields] if one.change.action is Action.PATCH else [one.change.action]
@@ -238,6 +239,16 @@ class _History:
         fought = ((key, what, times) for (key, what), times in self.times.items() if what != Action.CREATE)
         yield from (f"{key}: {what} {times} times" for key, what, times in fought if times > MOST)
         yield from (f"{one.address}: blocked without a fix" for one in ran.applied.plan.blocked if not _fix(one))
+
+    def _agreed(self, ran: Ran) -> None:
+        """Count anew where someone else has brought a customer to the state that is declared."""
+        for key, entry in ran.desired.customers.items():
+            row = ran.records.bindings.get(key)
+            there = None if row is None else ran.customer(row.id)
+            if row is None or there is None or there.archived is not entry.archived:
+                continue
+            if row.state is (BindingState.ACTIVE if entry.archived else BindingState.ABSENT):
+                self.times.pop((key, str(Action.ARCHIVE if entry.archived else Action.RESTORE)), None)
 
     def _wrong_change(self, ran: Ran, change: Change, seen: set[str]) -> Iterator[str]:
         """Yield what is wrong with a change that was done."""
@@ -263,7 +274,7 @@ class _History:
         """Do what each block says until nothing of it is left; the integration rests meanwhile."""
         first = self._run()
         blocked = () if first is None else first.applied.plan.blocked
-        for _ in range(3):
+        for _ in range(6):
             if not blocked:
                 return
             self.lived.counts["blocks"] += len(blocked)
@@ -275,7 +286,7 @@ class _History:
             blocked = () if ran is None else ran.applied.plan.blocked
             again = [one for one in blocked if (one.address, one.field) in met and one.field is not None]
             self.lived.wrong += [f"{one.address} {one.field}: the fix does not work: {_fix(one)}" for one in again]
-        self.lived.wrong += [f"{one.address}: blocked still after three fixes: {_fix(one)}" for one in blocked]
+        self.lived.wrong += [f"{one.address}: blocked still after six fixes: {_fix(one)}" for one in blocked]
 
     def _do(self, one: Blocked) -> None:
         """Do what a block says."""

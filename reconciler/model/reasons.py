@@ -146,7 +146,7 @@ class BlockedReason(ReasonCode):
     FIELD_FIXED = "field_fixed", "field", "live", "declared"
     USER_FIXED = "user_fixed", "field", "live", "declared"
     VALUE_REFUSED = "value_refused", "field", "live", "declared"
-    VALUE_UNSTABLE = "value_unstable", "field", "declared", "runs", "seen"
+    VALUE_UNSTABLE = "value_unstable", "field", "declared", "runs", "seen", "times"
 
     # What keeps it from being archived, restored or forgotten.
     ARCHIVE_REVERSED = "archive_reversed", "key", "times"

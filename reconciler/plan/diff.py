@@ -27,7 +27,7 @@ from reconciler.kinds import Field
 from reconciler.model.core import Cause
 from reconciler.model.ledger import Trouble
 from reconciler.model.plan import FieldChange
-from reconciler.model.reasons import BlockedReason, FieldValue, ReasonParts
+from reconciler.model.reasons import BlockedReason, FieldValue, Moment, ReasonParts
 
 UNSTABLE_RUNS = 2
 """A field patched to one value in so many runs, and back each time, is not patched again."""
@@ -191,6 +191,7 @@ def _kept(field: Field, declared: str | None, live: str, cause: Cause, trouble: 
         return kept(BlockedReason.VALUE_REFUSED, both)
     if cause is Cause.DRIFT and trouble.runs >= UNSTABLE_RUNS and field.same(trouble.patched, declared):
         seen = tuple(FieldValue(field.name, value or "") for value in dict.fromkeys((*trouble.seen, live)))
-        unstable: ReasonParts = {"declared": declared_value, "runs": trouble.runs, "seen": seen}
+        times = tuple(map(Moment, trouble.at))
+        unstable: ReasonParts = {"declared": declared_value, "runs": trouble.runs, "seen": seen, "times": times}
         return kept(BlockedReason.VALUE_UNSTABLE, unstable)
     return None

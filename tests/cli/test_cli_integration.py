@@ -11,7 +11,8 @@ from command_line import Online, Ran
 
 from reconciler.desired.write import write_customers
 from reconciler.emulator.integration import Integration, SyncedRecord
-from reconciler.rules.behaviour import SyncUndoes
+from reconciler.rules import Behaviour
+from reconciler.rules.behaviour import MethodsScope, SyncUndoes, UsersScope
 from reconciler.synthetic.people import generate_customers
 
 pytest_plugins = ("command_fixtures",)
@@ -245,3 +246,14 @@ def test_an_account_that_an_integration_filled_is_adopted_without_a_duplicate(sh
     assert len(bound) >= found
     right = {shop.account()[row["id"]][0]["customer_integration_id"] for row in json.loads(shop.ledger())["bindings"]}
     assert len(right) == len(bound)
+
+
+def test_a_key_without_the_scope_of_users_or_payment_methods_learns_which_request_needs_it(shop: Online) -> None:
+    assert shop.applied("customers:\n  acme: {name: Acme, email: a@acme.example}\n").code == 0
+    shop.emulator.behaviour = Behaviour(users_scope=UsersScope.USERS, methods_scope=MethodsScope.PAYMENTS)
+    shop.variables |= {"AP_CLIENT_ID": "read-only", "AP_CLIENT_SECRET": "read-only"}
+    listed = shop.run("import")
+    assert (listed.code, "/users: 403" in listed.err, "users:read" in listed.err) == (1, True, True), listed.err
+    shop.write("customers.yaml", "customers: {}\n")
+    plan = shop.run("plan", "-f", "customers.yaml")
+    assert (plan.code, "/payment-methods: 403" in plan.err, "payments:read" in plan.err) == (1, True, True), plan.err

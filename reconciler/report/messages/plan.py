@@ -132,9 +132,9 @@ BLOCKED: Mapping[BlockedReason, Wording] = {
         "Declare what the server keeps, add `ignore_changes: [{field}]`, or change it in the dashboard.",
     ),
     BlockedReason.VALUE_UNSTABLE: Wording(
-        "We set it to {declared} in {runs:run}, and it changed back each time: {seen}.",
-        "Find what overwrites it (an integration?), declare the value that it keeps, or add "
-        "`ignore_changes: [{field}]`.",
+        "We set it to {declared} in {runs:run}{times:aside}, and it changed back each time: {seen}.",
+        "Find what overwrites it, declare the value that it keeps, or add `ignore_changes: [{field}]`. If an "
+        "integration owns it, add it to `synced.fields` of the environment.",
     ),
     BlockedReason.ARCHIVE_REVERSED: Wording(
         "We archived it {times:time} ({times}), and each time someone restored it outside Reconciler.",
