@@ -256,6 +256,7 @@ def _draft_to_json(draft: Draft) -> Json:
         {"id": row.id, "users": [_user_to_json(user) for user in row.users]} for row in draft.plan.users
     ]
     # A case is about what is decided; how it is said is for the tests of the messages.
+    document["unknown"] = document.pop("unknown_reasons")
     for row in (*document["unknown"], *document["notes"], *document["blocked"]):
         for key in ("text", "reason", "hint", "values"):
             row.pop(key, None)

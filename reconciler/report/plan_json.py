@@ -27,7 +27,8 @@ def plan_to_json(plan: Plan, *, redact: bool = False) -> Json:
         "format_version": FORMAT_VERSION,
         "environment": write(shown.environment),
         "project": shown.project,
-        "unknown": [unknown_to_json(one) for one in shown.unknown],
+        "unknown": [unknown_text(one) for one in shown.unknown],
+        "unknown_reasons": [unknown_to_json(one) for one in shown.unknown],
         "summary": {
             **{action.value: shown.count(action) for action in Action},
             "blocked": len(shown.blocked),

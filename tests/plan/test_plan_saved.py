@@ -108,6 +108,9 @@ def test_the_public_form_of_a_plan() -> None:
         "environment": {"name": "demo", "base_url": "https://api.example", "account": "ab" * 32},
         "project": "default",
         "unknown": [
+            "There is no ledger yet, so we do not know which customers were archived, nor which this project managed."
+        ],
+        "unknown_reasons": [
             {
                 "text": "There is no ledger yet, so we do not know which customers were archived, "
                 "nor which this project managed.",
