@@ -61,6 +61,7 @@ customers:
   initech: {name: Initech, email: ap@initech.example, country: Canada}
   hooli: {name: Hooli, email: office@hooli.example}
 """
+SMALL = FIRST + "  hooli: {name: Hooli, email: office@hooli.example}\n"
 WRONG = """\
 version: 1
 customers:
@@ -78,7 +79,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d(?::\d\d(?:\.\d+)?)?")
 
 
 def screens() -> Iterator[tuple[Path, str]]:
-    """Yield each screen's file with what is to stand in it, in the order of one story."""
+    """Yield each screen's file with its content, in the order of one story."""
     emulator = Emulator(rate=0)
     with TemporaryDirectory() as folder, running(emulator) as url:
         here = Path(folder)
@@ -92,21 +93,24 @@ def screens() -> Iterator[tuple[Path, str]]:
         acme = emulator.account.holders["acme"][0]
         load(emulator.account, [{"id": acme, "city": "Salem"}], emulator.now())
         yield screen("drift", here)
+        (here / "customers.yaml").write_text(SMALL)
+        yield screen("plan", here, name="first")
         (here / "customers.yaml").write_text(NEXT)
         yield screen("plan", here)
         yield screen("show", here, "globex", "--why")
 
 
-def screen(command: str, folder: Path, *words: str) -> tuple[Path, str]:
-    """Run a command in `folder`, and return its screen's file and SVG."""
+def screen(command: str, folder: Path, *words: str, name: str = "") -> tuple[Path, str]:
+    """Run a command in `folder`, and return its screen's file (`name`, else the command's) and SVG."""
+    name = name or command
     text = printed(folder, command, *words)
     console = Console(width=COLUMNS, record=True, file=io.StringIO(), force_terminal=True, color_system="standard")
     console.print(Text(f"$ {' '.join(['reconciler', command, *words])}", style="bold"))
     console.print(Text.from_ansi(text.rstrip()), highlight=False)
     console.print()  # the last line's letters would be cut at their feet
     title = f"reconciler {command}"
-    svg = console.export_svg(title=title, unique_id=command, code_format=_FONTS.sub("\n", CONSOLE_SVG_FORMAT))
-    return SCREENS / f"{command}.svg", "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
+    svg = console.export_svg(title=title, unique_id=name, code_format=_FONTS.sub("\n", CONSOLE_SVG_FORMAT))
+    return SCREENS / f"{name}.svg", "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
 def printed(folder: Path, *words: str) -> str:

@@ -64,7 +64,7 @@ def undoable(run: Run) -> Run:
         )
     if run.pruned_at:
         raise Refused(
-            f"run {run.id}: its values were removed from the history at {run.pruned_at}: so it cannot be undone",
+            f"run {run.id}: its values were removed from the history at {run.pruned_at}, so it cannot be undone",
             "change the files, and apply",
         )
     return run

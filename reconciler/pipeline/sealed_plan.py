@@ -84,7 +84,7 @@ def _cipher(environment: Environment) -> Cipher | None:
         return None
     keys = read_keys(text, "saved plans")
     if None in keys:
-        message = "`none` is not a key for saved plans; it is only for the ledger's key"
+        message = "the key of saved plans is not one: `none` is only for the ledger's key"
         raise Invalid([Problem(Source("RECONCILER_PLAN_KEY"), "", message, "unset it to save plans unsealed")])
     return Cipher(keys)
 

@@ -41,7 +41,7 @@ def test_what_was_erased_cannot_be_undone(shop: Online) -> None:
     shop.run("state", "forget", "acme")
     for run in runs:
         undo = shop.run("undo", run, "--dry-run", "--format", "json").json
-        assert [row["reason"].partition(",")[0] for row in undo["blocked"]] == ["the values of this change were erased"]
+        assert [row["reason"].partition(",")[0] for row in undo["blocked"]] == ["The values of this change were erased"]
         assert undo["changes"] == []
 
 
