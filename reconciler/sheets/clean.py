@@ -195,7 +195,7 @@ def _postal_code(value: str, country: str) -> str:
         return text
     if not country and _SHORTEST_DOUBT <= len(text) <= _LONGEST_DOUBT:
         hint = "map the country too: `country: {constant: USA}`, or `default: USA` for rows without one"
-        raise Damaged("zero", f"{quoted(value)} may have lost a zero, and the country of the row is not known", hint)
+        raise Damaged("zero", f"{quoted(value)} may have lost a zero, and the country of the row is unknown", hint)
     if form is None or len(text) >= form.digits:
         return text
     if int(text) < form.least:

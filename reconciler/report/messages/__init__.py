@@ -41,7 +41,7 @@ from reconciler.model.reasons import Cited, FieldCited, FieldValue, Likeness, Mo
 from reconciler.report.layout import count
 
 MOST = 3
-"""So many of several parts stand in a sentence; JSON has all."""
+"""How many of several parts a sentence has; JSON has all."""
 
 
 Piece: TypeAlias = Any  # as `Formatter` types them

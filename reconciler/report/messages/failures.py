@@ -77,7 +77,7 @@ ENDINGS: Mapping[EndReason, Wording] = {
     ),
     EndReason.REFUSED_IN_A_ROW: Wording("{count} refusals of one kind in a row"),
 }
-"""A wording without a period ends in what a server or a library said, or goes on with its cause."""
+"""A wording without a period ends in what a server or a library said, or continues with its cause."""
 
 _DOUBT = "The next plan settles it."
 _DIRECT_DOUBT = "Send it again: that does no harm."
