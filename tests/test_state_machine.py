@@ -3,9 +3,10 @@ Everything at once: edits of the YAML and of the live side, faults, deaths at an
 
 Hypothesis chooses what happens next. Whatever does: given the ledger, nobody is doubled by our doing; without it, no
 create makes two active customers of one key, also where others archive, create and edit between two pages of a list;
-nobody is archived who is declared active, or restored who is not; and once the faults end, one run leaves nothing in
-doubt and the next one plans nothing. A run may be taken over in its middle and wake up again: at every step of one in
-`tests/test_taken_over.py`. That two runs are held apart by the lock is in `tests/cli/test_cli_racing_runs.py`.
+nobody is archived who is declared active, or restored who is not, or either where an integration decides that; and
+once the faults end, one run leaves nothing in doubt and the next one plans nothing. A run may be taken over in its
+middle and wake up again: at every step of one in `tests/test_taken_over.py`. That two runs are held apart by the lock
+is in `tests/cli/test_cli_racing_runs.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,11 +33,12 @@ from world import REF, Applied, Stages
 from reconciler.crash_points import no_hook
 from reconciler.errors import Incomplete, Source, TakenOver
 from reconciler.model.core import Desired, DesiredUser, Status
-from reconciler.model.policy import Share, Terms
+from reconciler.model.policy import Lifecycle, Share, SyncedRules, Terms
 
 KEYS = ("Acme", "globex ", "00123")
 ALL = Share(100, percent=True)
 TERMS = Terms(REF, rate_per_s=0.0, max_archives=ALL, max_restores=ALL)
+OBSERVES = SyncedRules(Lifecycle.OBSERVE)
 SETTLED_S = 60.0
 MOMENTS = st.sampled_from([0.0, 3.5, SETTLED_S])
 SOURCE = Source("customers.yaml", 2, 3)
@@ -108,9 +111,17 @@ class Account(RuleBasedStateMachine):
         self.wrong: list[str] = []
         self.between: list[LiveEdit] = []
 
-    @initialize(server=st.sampled_from(SERVERS), desired=states(), strangers=st.integers(0, 4))
-    def begin(self, server: Ways, desired: Desired, strangers: int) -> None:
+    @initialize(
+        server=st.sampled_from(SERVERS),
+        desired=states(),
+        strangers=st.integers(0, 4),
+        synced=st.sampled_from(
+            (SyncedRules(), SyncedRules(Lifecycle.OBSERVE), SyncedRules(fields=frozenset({"city"})))
+        ),
+    )
+    def begin(self, server: Ways, desired: Desired, strangers: int, synced: SyncedRules) -> None:
         """Begin with an account that nobody has, or a few strangers do."""
+        self.terms = replace(TERMS, synced=synced)
         self.world = Begun(Path(self.folder.name), server, stages=Stages(make=patient))
         self.world.answers = self._watched
         for number in range(strangers):
@@ -132,6 +143,16 @@ class Account(RuleBasedStateMachine):
         self.world.wait(before_s)
         edit.do(self.world.api.account)
         self.world.wait(after_s)
+
+    @rule(key=st.sampled_from(KEYS), with_key=st.booleans())
+    def an_integration_creates(self, key: str, with_key: bool) -> None:
+        """Let an integration create a customer, with a key where nobody has that; what it does then, others do too."""
+        account = self.world.api.account
+        free = key not in {one.external_id for one in account.customers()}
+        fields = {"name": f"Synced {key}", "city": "A"}
+        self.world.wait(SETTLED_S)
+        Created(key if with_key and free else "", fields, integration_id=f"psa-{len(account.customers())}").do(account)
+        self.world.wait(SETTLED_S)
 
     @rule(edits=st.lists(edits_between_pages(), min_size=1, max_size=8))
     def apply_while_others_work_between_two_pages(self, edits: Sequence[LiveEdit]) -> None:
@@ -159,7 +180,7 @@ class Account(RuleBasedStateMachine):
         """Plan as `plan` does: the ledger remembers what the listing lacked."""
         self.world.wait(SETTLED_S)
         with suppress(Incomplete):
-            self.world.plan(self.desired, TERMS, keep=True)
+            self.world.plan(self.desired, self.terms, keep=True)
 
     @rule(faults=fault_scripts())
     def apply_under_faults(self, faults: Sequence[Fault]) -> None:
@@ -218,7 +239,7 @@ class Account(RuleBasedStateMachine):
         self.world.wait(SETTLED_S)
         second = self._apply()
         self.world.wait(SETTLED_S)
-        third = self.world.plan(self.desired, TERMS)
+        third = self.world.plan(self.desired, self.terms)
         with self.world.ledger() as ledger:
             assert ledger.records().intents == ()
         assert first is not None
@@ -234,7 +255,7 @@ class Account(RuleBasedStateMachine):
     def _apply(self, desired: Desired | None = None) -> Applied | None:
         """Apply what is declared, and return None where the account could not be read yet."""
         try:
-            return self.world.apply(self.desired if desired is None else desired, TERMS)
+            return self.world.apply(self.desired if desired is None else desired, self.terms)
         except Incomplete:
             return None
 
@@ -258,6 +279,8 @@ class Account(RuleBasedStateMachine):
                     if _folded(one.external_id) in {_folded(other.external_id) for other in active_before}:
                         self.wrong.append(f"{one.external_id} was created beside a customer that may be it")
                     self.ours[one.external_id].add(one.id)
+                elif one.archived is not was.archived and was.integration_id and self.terms.synced == OBSERVES:
+                    self.wrong.append(f"{one.external_id} was archived or restored, and the integration decides that")
                 elif one.archived and not was.archived and active:
                     self.wrong.append(f"{one.external_id} was archived")
                 elif was.archived and not one.archived and not active:

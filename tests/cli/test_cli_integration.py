@@ -257,3 +257,33 @@ def test_a_key_without_the_scope_of_users_or_payment_methods_learns_which_reques
     shop.write("customers.yaml", "customers: {}\n")
     plan = shop.run("plan", "-f", "customers.yaml")
     assert (plan.code, "/payment-methods: 403" in plan.err, "payments:read" in plan.err) == (1, True, True), plan.err
+
+
+def test_an_archive_by_the_integration_between_plan_and_apply_stops_the_saved_plan(managed: Synced) -> None:
+    managed.declare(*map(managed.pinned, PEOPLE))
+    managed.apply()
+    managed.declare(managed.pinned("harbor").replace("Boston", "Dover"), *map(managed.pinned, PEOPLE[1:]))
+    assert managed.shop.run("plan", "--out", "saved.plan").code == 0
+    managed.edit("harbor", deleted=True)
+    before = managed.shop.writes()
+    ran = managed.shop.run("apply", "saved.plan", "--auto-approve")
+    stale = "the plan is stale" in ran.err and "patch harbor" in ran.err + ran.out
+    assert (ran.code, managed.shop.writes() == before, stale) == (3, True, True), ran.err
+
+
+def test_a_customer_that_the_integration_renames_to_another_ones_name_stays_itself(managed: Synced) -> None:
+    managed.declare(*map(managed.pinned, PEOPLE), "  new: {name: Harbor LLC, email: new@new.example}\n")
+    managed.apply()
+    ids = {word: managed.id_of(word) for word in PEOPLE}
+    for _ in range(4):
+        managed.edit("juniper", name=f"Harbor LLC{' '}")
+        managed.edit("juniper", name="Harbor LLC")
+        managed.apply()
+    account = managed.shop.account()
+    assert {word: managed.id_of(word) for word in PEOPLE} == ids
+    assert not any(archived for _, archived, _ in account.values())
+    assert managed.shop.writes().count(f"PATCH /customers/{ids['juniper']}") <= 2
+    blocked = managed.shop.run("plan").out
+    assert ("changed back each time" in blocked, "UTC" in blocked, "synced.fields" in blocked) == (True, True, True)
+    managed.shop.write("reconciler.yaml", PROJECT.format(rules="{fields: [name]}"))
+    assert "Blocked" not in managed.shop.run("plan").out
