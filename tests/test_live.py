@@ -101,7 +101,7 @@ def test_a_listing_began_by_the_clock_of_the_server() -> None:
 
 
 def test_a_customer_without_an_id_is_not_the_api() -> None:
-    with pytest.raises(NotTheApi, match="no id"):
+    with pytest.raises(NotTheApi, match="no usable id"):
         _listing(page({"name": "Acme"}))
 
 
