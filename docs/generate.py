@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import re
 import runpy
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from typing import Any
 import click
 
 from reconciler.cli.app import cli
-from reconciler.report.messages import SPECS, Wording, explanations
+from reconciler.report.messages import Wording, explanations, plain
 from reconciler.report.messages import plan as plan_messages
 from reconciler.report.messages.failures import ENDINGS
 from reconciler.resources import schema
@@ -194,26 +193,6 @@ def _help(command: click.Command) -> tuple[str, str]:
         else:
             prose.append(" ".join(paragraph.split()))
     return "\n\n".join(prose), example
-
-
-def plain(template: str) -> str:
-    """
-    Return a template of a message with the names of its parts in it.
-
-    >>> plain("{request:before}{status}{code:after}. See {ids}.")
-    '*request*: *status* *code*. See *ids*.'
-    """
-    joined = {"before": "*{}*: ", "after": " *{}*", "colon": ": *{}*", "then": "; *{}*"}
-    return re.sub(r"\{\{|\}\}|\{(\w+):?([^}]*)\}", lambda found: _part(found, joined), template)
-
-
-def _part(found: re.Match[str], joined: Mapping[str, str]) -> str:
-    """Return what a template shows of one part: its name, or the word for several."""
-    if found[1] is None:
-        return found[0][0]
-    one, bar, several = found[2].partition("|")
-    noun = "" if not one or bar or one in SPECS or one in joined else f" {one}s"
-    return several if bar else joined.get(one, "*{}*").format(found[1]) + noun
 
 
 # --- schemas -----------------------------------------------------------------------------------------

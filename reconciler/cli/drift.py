@@ -14,8 +14,16 @@ from pathlib import Path
 import click
 
 from reconciler.cli import output
+from reconciler.cli.options import ANNOTATED
 from reconciler.cli.plan import again, keep_learned, made
-from reconciler.cli.session import Session, connected, declared, settings_of
+from reconciler.cli.session import (
+    Session,
+    annotate,
+    annotated_problems,
+    connected,
+    declared,
+    settings_of,
+)
 from reconciler.desired.accept import Left, accept_drift
 from reconciler.desired.files import read_files
 from reconciler.desired.write import Written, write_customers
@@ -30,7 +38,16 @@ from reconciler.pipeline import resources
 from reconciler.pipeline.plan import Planned
 from reconciler.plan.drift import drift_of, without_ignored
 from reconciler.plan.scope import Seen, rules_of_nobody
-from reconciler.report.drift import Message, drift_json, drift_junit, drift_text, message_of, state_of
+from reconciler.report.drift import (
+    Message,
+    drift_brief,
+    drift_json,
+    drift_junit,
+    drift_text,
+    message_of,
+    state_of,
+    summary,
+)
 from reconciler.report.drift_page import drift_html, drift_markdown
 from reconciler.report.layout import count
 from reconciler.report.messages.plan import matches_nobody_text
@@ -158,10 +175,11 @@ def run(
     accept: bool,
 ) -> None:
     """Print what drifted, and write it into the files where it is accepted."""
-    settings = settings_of(options)
-    environment = settings.environment()
-    rules = read_rules(ignore, settings.root, Path.cwd())
-    loaded = declared(settings, environment, strict=strict, redact=redact)
+    with annotated_problems(form, options, redact=redact):
+        settings = settings_of(options)
+        environment = settings.environment()
+        rules = read_rules(ignore, settings.root, Path.cwd())
+        loaded = declared(settings, environment, strict=strict, redact=redact)
     terms = environment.terms(options)
     if accept and form != "text":
         raise click.UsageError("--accept prints text: leave out --format")
@@ -174,7 +192,12 @@ def run(
         today = datetime.fromtimestamp(session.client.server_now(), UTC).date()
         seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
         drift = without_ignored(drift_of(planned.plan, seen), rules, today)
-        show(drift, form, redact=redact)
+        if form in ANNOTATED:
+            from reconciler.report.annotations import of_drift
+
+            annotate(form, of_drift(drift, redact=redact), options, last=summary(drift))
+        else:
+            show(drift, form, redact=redact)
         for rule, near in rules_of_nobody(rules, loaded.desired, planned.live, planned.records):
             output.say(f"warning: {rule.source}: {matches_nobody_text(rule.key, near)}")
         if accept:
@@ -198,7 +221,11 @@ def show(drift: Drift, form: str, *, redact: bool) -> None:
             output.document(drift_html(drift, redact=redact))
         case "junit":
             output.document(drift_junit(drift, redact=redact))
-        case _ if not output.quiet() or drift.findings or drift.blocked or drift.unverified or drift.expired:
+        case _ if output.quiet() and not (drift.findings or drift.blocked or drift.unverified or drift.expired):
+            pass
+        case "brief":
+            output.result(drift_brief(drift, redact=redact))
+        case _:
             output.result(drift_text(drift, width=output.width(), color=output.color(), redact=redact))
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 import click
 
 from reconciler.cli import output
-from reconciler.cli.session import lines_of, read_declared, settings_of, standard_input
+from reconciler.cli.options import ANNOTATED
+from reconciler.cli.session import (
+    annotate,
+    annotated_problems,
+    lines_of,
+    read_declared,
+    settings_of,
+    standard_input,
+)
 from reconciler.desired.files import STDIN, File, FoundFiles, read_files
 from reconciler.desired.format import format_text
 from reconciler.errors import Invalid, Problem, Severity, Source
@@ -22,7 +30,8 @@ from reconciler.settings import Options, Settings
 
 def validate(ctx: click.Context, form: str, *, options: Options, strict: bool, redact: bool) -> None:
     """Print what is wrong, and end with 1 for any error."""
-    settings = settings_of(options)
+    with annotated_problems(form, options, redact=redact):
+        settings = settings_of(options)
     # Every environment reads the same standard input.
     stdin = standard_input() if "-" in settings.options.files else None
     typed = None if stdin is None else stdin.read()
@@ -31,6 +40,12 @@ def validate(ctx: click.Context, form: str, *, options: Options, strict: bool, r
         from reconciler.report.problems import problems_json
 
         output.json_result(problems_json(problems, redact=redact))
+    elif form in ANNOTATED:
+        from reconciler.report.annotations import of_problems
+        from reconciler.report.problems import counted_line
+
+        last = counted_line(problems) if problems else f"Valid: {count(customers, 'customer')} declared."
+        annotate(form, of_problems(problems, redact=redact), settings.options, last=last)
     else:
         if problems:
             from reconciler.report.problems import problems_text

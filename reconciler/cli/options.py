@@ -25,6 +25,8 @@ Command = Callable[..., Any]
 Part = Callable[[Command], Command]
 """What adds an option to a command, or changes what it is handed."""
 
+ANNOTATED = ("github", "sarif", "gitlab")
+"""Formats that show findings at lines of files."""
 ACTIONS = ("restore", "patch", "create", "create_user", "archive")
 """The values of `Action`, whose module takes as long to import as the rest of a `--help`."""
 

@@ -130,7 +130,12 @@ def document(text: str) -> None:
     click.echo(inert(text).encode("utf-8", "backslashreplace"), nl=False)
 
 
-def json_result(document: Mapping[str, Any]) -> None:
+def as_is(text: str) -> None:
+    """Write lines to stdout that a CI host is to obey, in UTF-8; what is not ours in them is inert already."""
+    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
+
+
+def json_result(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write one JSON document to stdout, in ASCII so that no text of a customer reorders or breaks a line."""
     click.echo(json.dumps(document, indent=2))
 

@@ -10,7 +10,16 @@ from uuid import uuid4
 import click
 
 from reconciler.cli import output
-from reconciler.cli.session import Session, connected, declared, settings_of, shown_progress
+from reconciler.cli.options import ANNOTATED
+from reconciler.cli.session import (
+    Session,
+    annotate,
+    annotated_problems,
+    connected,
+    declared,
+    settings_of,
+    shown_progress,
+)
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.escape import MAX_BYTES
 from reconciler.gc_pause import without_collector
@@ -26,7 +35,7 @@ from reconciler.plan.presence import Lacked
 from reconciler.plan.revalidate import evidence_of
 from reconciler.plan.saved_plan import as_pieces, save
 from reconciler.plan.server_behavior import known_lag
-from reconciler.report.plan_text import plan_text
+from reconciler.report.plan_text import plan_brief, plan_text, summary_line
 from reconciler.settings import Options
 
 
@@ -95,11 +104,12 @@ def run(
     # What an apply may take, and not this run.
     budget = Allowance(options.max_requests, options.max_duration_s)
     options = replace(options, max_requests=None, max_duration_s=None)
-    settings = settings_of(options)
-    environment = settings.environment()
-    if out is not None:
-        check_keys(environment)
-    loaded = declared(settings, environment, strict=strict, redact=redact)
+    with annotated_problems(form, options, redact=redact):
+        settings = settings_of(options)
+        environment = settings.environment()
+        if out is not None:
+            check_keys(environment)
+        loaded = declared(settings, environment, strict=strict, redact=redact)
     with connected(settings, options, environment) as session:
         with resources.open_ledger(environment, writable=False) as ledger:
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
@@ -130,6 +140,11 @@ def run(
         from reconciler.report.plan_html import plan_html
 
         output.document(plan_html(fitted, redact=redact))
+    elif form in ANNOTATED:
+        from reconciler.report.annotations import of_plan, of_problems
+
+        found = of_problems(loaded.warnings, redact=redact) + of_plan(fitted, loaded.desired, redact=redact)
+        annotate(form, found, options, last=summary_line(fitted))
     else:
         show(fitted, form, redact=redact)
         if form == "text" and fitted.changes and not fitted.limits:
@@ -159,7 +174,11 @@ def show(plan: Plan, form: str, *, redact: bool) -> None:
         from reconciler.report.plan_json import plan_to_json
 
         output.pieces(as_pieces(plan_to_json(plan, redact=redact)))
-    elif not output.quiet() or plan.changes or plan.bindings or wants_eyes(plan):
+    elif output.quiet() and not (plan.changes or plan.bindings or wants_eyes(plan)):
+        return
+    elif form == "brief":
+        output.result(plan_brief(plan, redact=redact))
+    else:
         output.result(plan_text(plan, width=output.width(), color=output.color(), redact=redact))
 
 

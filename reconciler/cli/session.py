@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from reconciler.cli import output
+from reconciler.cli.options import ANNOTATED
 from reconciler.cli.terminal import first_signal, interrupt
 from reconciler.clock import Clock
 from reconciler.desired.files import read_files
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from reconciler.api.client import ApiClient
     from reconciler.api.exchange import Sent
+    from reconciler.report.annotations import Annotation
     from reconciler.report.progress import Progress
 
 
@@ -158,6 +160,50 @@ def declared(
         raise Invalid(exc.problems, shown=shown) from exc
     output.warn(loaded.warnings, redact=redact)
     return loaded
+
+
+def annotate(form: str, found: Sequence[Annotation], options: Options, *, last: str) -> None:
+    """Print what was found, its files named from the repository's root; `last` ends what GitHub's log shows."""
+    from reconciler.report.annotations import github, gitlab, in_repository, sarif
+    from reconciler.settings.project import PROJECT_FILE, nearest_project_file, repository_root
+
+    here = Path.cwd()
+    given = options.project_file
+    project = (nearest_project_file(here) if given is None else here / given) or here / PROJECT_FILE
+    root = project.parent.resolve()
+    top = repository_root(root) or root
+
+    @cache
+    def named(name: str) -> str:
+        # The project file's name is given from the working folder, all others from the project's.
+        path = next((path for path in (root / name, here.resolve() / name) if path.exists()), root / name)
+        path = Path(os.path.normpath(path))
+        return path.relative_to(top).as_posix() if path.is_relative_to(top) else ""
+
+    placed = in_repository(found, named)
+    first = next((one.source.file for one in placed if one.source is not None), PROJECT_FILE)
+    home = (root / project.name).relative_to(top).as_posix() if project.exists() else first
+    match form:
+        case "github":
+            output.as_is(github(placed, last))
+        case "sarif":
+            output.json_result(sarif(placed, home))
+        case _:
+            output.json_result(gitlab(placed, home))
+
+
+@contextmanager
+def annotated_problems(form: str, options: Options, *, redact: bool) -> Iterator[None]:
+    """Print what is wrong with files in the chosen format, where it is one of `ANNOTATED`, before Invalid goes on."""
+    try:
+        yield
+    except Invalid as exc:
+        if form in ANNOTATED:
+            from reconciler.report.annotations import of_problems
+            from reconciler.report.problems import counted_line
+
+            annotate(form, of_problems(exc.problems, redact=redact), options, last=counted_line(exc.problems))
+        raise
 
 
 def standard_input() -> BinaryIO | None:

@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.escape import visible
 from reconciler.model.core import Cause
 from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Remark, Rule
-from reconciler.report.layout import BLANK, Line, Span, address, count, line, page, shown
+from reconciler.report.layout import BLANK, Line, Span, address, at, count, line, page, shown
 from reconciler.report.messages import Wording
 from reconciler.report.messages.explanations import finding_text, remark_json
 from reconciler.report.messages.plan import blocked_wording, unknown_text, unverified_text
@@ -175,6 +175,23 @@ def _blocked(whom: str, field: str | None, wording: Wording) -> Iterator[Line]:
     yield Line((Span("! ", "yellow"), Span(whom, "bold"), Span(name)), indent=2)
     yield line(visible(wording.what), indent=6)
     yield line(f"to fix this: {visible(wording.fix)}", indent=6)
+
+
+def drift_brief(drift: Drift, *, redact: bool = False) -> str:
+    """Return one line a finding, one for each that is blocked, and the summary; `redact` masks personal values."""
+    one = masked_drift(drift) if redact else drift
+    rows = [
+        (
+            finding.kind.value,
+            address(finding.address),
+            [finding_text(finding), *map(field_said, finding.fields)],
+            finding.source,
+        )
+        for finding in one.findings
+    ]
+    rows += [("blocked", address(row.address), [blocked_wording(row).what], row.source) for row in one.blocked]
+    lines = [f"{what} {whom}: {visible(' '.join(said))}{at(source)}" for what, whom, said, source in rows]
+    return "".join(f"{row}\n" for row in (*lines, summary(one)))
 
 
 _NAMED = 20

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.errors import Source
 from reconciler.escape import visible
 from reconciler.model.core import Address, Reason
 
@@ -58,6 +59,11 @@ def address(one: Address) -> str:
     """
     text = visible(str(one))
     return text if text == text.strip() and "  " not in text and text else f'"{text}"'
+
+
+def at(source: Source | None) -> str:
+    """Return where something is written, in parentheses after a space; "" for nowhere."""
+    return f" ({visible(str(source))})" if source else ""
 
 
 def count(number: int, noun: str, nouns: str = "") -> str:

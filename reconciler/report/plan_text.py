@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from math import ceil
 from typing import assert_never
@@ -24,6 +25,7 @@ from reconciler.report.layout import (
     Span,
     address,
     aligned,
+    at,
     columns,
     count,
     duration,
@@ -344,6 +346,32 @@ def plan_text(plan: Plan, *, width: int, color: bool, redact: bool = False) -> s
     """Return `plan` as text of at most `width` columns; `redact` masks personal values."""
     shown_plan = masked_plan(plan) if redact else plan
     return page(_lines(shown_plan, width), width=width, color=color)
+
+
+def plan_brief(plan: Plan, *, redact: bool = False) -> str:
+    """Return one line a change, however long, then what is blocked or over a limit, and the summary."""
+    one = masked_plan(plan) if redact else plan
+    lines = [_brief(change) for change in one.changes]
+    lines += [
+        f"{row.action.value} {address(row.address)}: {visible(row.id)}, in the ledger only" for row in one.bindings
+    ]
+    for row in one.blocked:
+        wording = blocked_wording(row)
+        field = f" {visible(row.field)}" if row.field else ""
+        said = visible(f"{wording.what} {wording.fix}")
+        lines.append(f"blocked {address(row.address)}{field}: {said}{at(row.source)}")
+    lines += [f"over a limit: {visible(f'{limit_phrase(row)}; {limit_way(row)}')}" for row in one.limits]
+    lines += [f"unknown: {visible(unknown_text(row))}" for row in one.unknown]
+    return "".join(f"{row}\n" for row in (*lines, summary_line(one)))
+
+
+def _brief(change: Change) -> str:
+    """Return a change in one line."""
+    if change.action is Action.PATCH:
+        said = "; ".join(f"{visible(row.name)} {shown(row.before)} -> {shown(row.after)}" for row in change.fields)
+    else:
+        said = facts(replace(change, source=None))
+    return f"{change.action.value.replace('_', ' ')} {address(change.address)}: {said}{at(change.source)}"
 
 
 def needed_text(needed: Sequence[Change], *, width: int, color: bool, redact: bool = False) -> str:

@@ -51,10 +51,15 @@ def problems_text(
         if not redact and one.source.column:
             lines += _pointed(_without_ein(written(one.source), one.path), one.source.column, width=width, color=color)
     if counted:
-        errors, warnings = _counts(problems)
-        kinds = filter(None, (errors and count(errors, "error"), warnings and count(warnings, "warning")))
-        lines.append(", ".join(map(str, kinds)) + ".")
+        lines.append(counted_line(problems))
     return "".join(f"{one}\n" for one in lines)
+
+
+def counted_line(problems: Sequence[Problem]) -> str:
+    """Return how many errors and warnings there are, in one line."""
+    errors, warnings = _counts(problems)
+    kinds = filter(None, (errors and count(errors, "error"), warnings and count(warnings, "warning")))
+    return ", ".join(map(str, kinds)) + "."
 
 
 def problems_json(problems: Sequence[Problem], *, redact: bool = False) -> dict[str, Any]:

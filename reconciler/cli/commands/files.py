@@ -54,7 +54,7 @@ def init(**given: Any) -> None:
 @shared.settings(shared.files)
 @shared.strict
 @shared.redact
-@shared.output_format("text", "json")
+@shared.output_format("text", "json", *shared.ANNOTATED)
 @click.pass_context
 def validate(ctx: click.Context, /, **given: Any) -> None:
     """

@@ -21,7 +21,7 @@ from reconciler.escape import LEAST_BYTES, MAX_BYTES
 @shared.plan
 @shared.strict
 @shared.redact
-@shared.output_format("text", "json", "markdown", "html")
+@shared.output_format("text", "json", "markdown", "html", "brief", *shared.ANNOTATED)
 @click.option(
     "--max-bytes",
     type=click.IntRange(min=LEAST_BYTES),
@@ -78,7 +78,7 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
 @shared.settings(shared.files, shared.targets, shared.rate)
 @shared.strict
 @shared.redact
-@shared.output_format("text", "json", "markdown", "html", "junit")
+@shared.output_format("text", "json", "markdown", "html", "junit", "brief", *shared.ANNOTATED)
 @click.option(
     "--ignore",
     metavar="FILE",

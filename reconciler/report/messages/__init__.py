@@ -28,6 +28,7 @@ Several are written as `a, b, and c`, up to `MOST` of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +72,26 @@ def worded(wordings: Mapping[Any, Wording], code: ReasonCode, parts: ReasonParts
     """Return the wording of a code with its parts."""
     wording = wordings[code]
     return Wording(said(wording.what, parts), said(wording.fix, parts))
+
+
+def plain(template: str) -> str:
+    """
+    Return a template with the names of its parts in it.
+
+    >>> plain("{request:before}{status}{code:after}. See {ids}.")
+    '*request*: *status* *code*. See *ids*.'
+    """
+    return re.sub(r"\{\{|\}\}|\{(\w+):?([^}]*)\}", _named, template)
+
+
+def _named(found: re.Match[str]) -> str:
+    """Return what stands for one part: its name, or the word for several."""
+    if found[1] is None:
+        return found[0][0]
+    one, bar, several = found[2].partition("|")
+    noun = "" if not one or bar or one in SPECS or one in _JOINED else f" {one}s"
+    before, after, _ = _JOINED.get(one, ("", "", ""))
+    return several if bar else f"{before}*{found[1]}*{after}{noun}"
 
 
 def placeholders(wording: Wording) -> set[str]:
