@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import httpx
+from clocks import EPOCH_S
 from scripted_apply import CarriedOut, Server, carry_out, city, create, entry, live, ok, patch, row
 
 from reconciler.model.core import Cause, Status
@@ -38,7 +39,10 @@ def test_where_neither_form_is_taken_the_rest_is_sent_and_the_clear_is_remembere
     assert done.messages == [f'{NOT_TAKEN}: PATCH /customers/cus_acme: 422 unprocessable_entity: "no". {NEXT}']
     last = done.book.rows()[-1]
     assert last.applied() == {"state": "NY"}
-    assert last.trouble() == {"state": Trouble(patched="NY", runs=1), "city": Trouble(refused=("", "Bonn"))}
+    assert last.trouble() == {
+        "state": Trouble(patched="NY", runs=1, at=(EPOCH_S,)),
+        "city": Trouble(refused=("", "Bonn")),
+    }
 
 
 def test_a_clear_alone_that_is_refused_in_both_forms_is_remembered_as_not_taken() -> None:

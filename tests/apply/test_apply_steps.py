@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import httpx
 import pytest
+from clocks import EPOCH_S
 from scripted_apply import (
     CREATED_AT,
     Answer,
@@ -73,7 +74,7 @@ def test_a_clear_is_sent_as_an_empty_text_and_then_once_more_as_null_and_what_em
     assert bodies(done) == [{"city": ""}, {"city": None}]
     assert done.statuses == [DONE]
     assert [write.learned.empties for write in done.book.writes() if isinstance(write, PutLearned)] == ["null"]
-    assert done.book.rows()[-1].trouble() == {"city": Trouble(patched="", runs=1)}
+    assert done.book.rows()[-1].trouble() == {"city": Trouble(patched="", runs=1, at=(EPOCH_S,))}
 
 
 def test_what_is_known_to_empty_is_sent_first() -> None:
@@ -99,7 +100,9 @@ def test_a_field_that_came_back_is_counted_with_what_it_came_back_to() -> None:
         Server(ok(live("acme", city="Ulm"))),
         rows=[first.book.rows()[-1]],
     )
-    assert second.book.rows()[-1].trouble() == {"city": Trouble(patched="Ulm", runs=2, seen=("Jena",))}
+    assert second.book.rows()[-1].trouble() == {
+        "city": Trouble(patched="Ulm", runs=2, seen=("Jena",), at=(EPOCH_S, EPOCH_S))
+    }
 
 
 def test_a_patch_whose_answer_was_lost_is_sent_again() -> None:

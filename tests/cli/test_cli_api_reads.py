@@ -16,12 +16,12 @@ pytest_plugins = ("command_fixtures",)
 
 
 def loaded(shop: Online, number: int) -> list[str]:
-    """Put so many customers into the account and return their ids, the newest first, as a list has them."""
+    """Put so many customers into the account and return their ids in the order of a list."""
     made = (
         {"external_id": f"c{place}", "name": f"Customer {place}", "created_at": f"2026-01-01T00:00:0{place}Z"}
         for place in range(number)
     )
-    return shop.load(*made)[::-1]
+    return sorted(shop.load(*made))
 
 
 def ids(document: Any) -> list[str]:  # noqa: ANN401 - a document

@@ -121,7 +121,7 @@ def test_an_archive_by_api_is_undone_and_a_create_is_not(shop: Online) -> None:
     assert not shop.account()[acme][1]
     ran = shop.run("undo", runs(shop)[0]["id"], "--auto-approve")
     assert (ran.code, shop.account()[acme][1]) == (3, False)
-    assert f"the ledger binds {acme} to no key" in " ".join(ran.out.split())
+    assert f"The ledger no longer binds {acme}" in " ".join(ran.out.split())
 
 
 def test_a_create_by_api_of_what_was_adopted_since_is_undone(shop: Online) -> None:

@@ -172,7 +172,7 @@ def test_a_plan_that_was_exchanged_on_its_way_is_not_applied(shop: Online, repos
     (kept,) = repository.runner.artifacts.rglob("reconciler.plan")
     sealed = kept.read_bytes()
     repository.secrets["secrets.RECONCILER_PLAN_KEY"] = base64.b64encode(bytes(31) + b"1").decode()
-    assert (repository.merged(), "which is not given" in repository.said) == (3, True), repository.said
+    assert (repository.merged(), "which is not set" in repository.said) == (3, True), repository.said
     repository.secrets["secrets.RECONCILER_PLAN_KEY"] = base64.b64encode(bytes(32)).decode()
     kept.write_bytes(sealed.replace(b"A", b"B", 1) if b"A" in sealed else sealed[:-9])
     assert (repository.merged(), shop.writes()) == (3, []), repository.said
