@@ -136,7 +136,7 @@ def after_throttle(pace: Pace, left_s: float, wait_s: float, now_s: float) -> Pa
     """
     Return the pace after a 429 to a request that left at `left_s`: a pause of `wait_s`, then half the rate.
 
-    Several 429s to requests that left before the first of them was heard are one event.
+    Several 429s to requests that left before the first of them was answered are one event.
     """
     paused = replace(pace, paused_until_s=max(pace.paused_until_s, now_s + wait_s))
     if left_s <= pace.slowed_s:

@@ -127,26 +127,10 @@ TREES = (
     "docs",
     "help",
     "schema",
-    *(
-        f"reconciler/{name}"
-        for name in [
-            "api",
-            "cli",
-            "desired",
-            "documents",
-            "emulator",
-            "kinds",
-            "ledger",
-            "live",
-            "model",
-            "pipeline",
-            "probe",
-            "report",
-            "scripting",
-            "settings",
-            "sheets",
-            "synthetic",
-        ]
+    *sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "reconciler").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
     ),
 )
 

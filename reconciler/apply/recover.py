@@ -46,7 +46,7 @@ def recovered(records: Records, live: Live, project: str) -> Records:
 
     A customer whose archive was sent is archived where it is read to be so: the listing lacks it, and so
     does the list narrowed to its creation. One whose create was sent is bound where one live customer has
-    its external_id; its source is not known until its entry says it.
+    its external_id; its source is unknown until its entry says it.
     """
     if not records.intents:
         return records
@@ -104,7 +104,7 @@ def repeated(records: Records) -> frozenset[Address]:
 
 def closing(records: Records, live: Live, lag_s: float, users: UsersById) -> list[PutIntent]:
     """
-    Return the open intents that are settled now, closed; a create too young to be seen stays open.
+    Return the open intents that are settled now, closed; a create too young to be visible stays open.
 
     `records` are those of `recovered`, `users` the users known by customer id after this planning.
     """

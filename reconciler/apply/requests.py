@@ -47,7 +47,7 @@ def creation(change: Change) -> Request:
 
 
 def patch_body(fields: Iterable[FieldChange], clear: str) -> dict[str, str | None]:
-    """Return what a patch carries; what is wanted empty is sent as `clear` says."""
+    """Return what a patch carries; what should be empty is sent as `clear` says."""
     return {field.name: field.after or CLEARS[clear] for field in fields}
 
 

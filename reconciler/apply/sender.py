@@ -127,7 +127,7 @@ class Sender:
 
     It knows nothing of what a reply means for a customer; `steps` does. `lag_s` is how long a write
     may stay unseen; `spent` says that a change did not fit into the budget any more.
-    `heard` is told of each reply, `failure` is the last error that a request ended in. `commits` are those of the
+    `heard` is called with each reply, `failure` is the last error that a request ended in. `commits` are those of the
     files that declare the changes, by name.
     """
 
@@ -244,7 +244,7 @@ class Sender:
         return self._last[change.action, change.address]
 
     async def close(self, intent: Intent, status: Status, *writes: Write, ending: Ending | None = None) -> None:
-        """Make the outcome of `intent` durable, with what it teaches."""
+        """Make the outcome of `intent` durable, with what was learned."""
         closed = replace(intent, status=status, ending=ending, closed_at=self.client.server_now())
         await self.journal.write(PutIntent(closed), *writes)
 

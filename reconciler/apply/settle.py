@@ -83,7 +83,7 @@ Settlement = Done | NotDone | Ambiguous | TooEarly
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """Whether the server lists archived customers, and answers a get of them; None where that is not known."""
+    """Whether the server lists archived customers, and answers a get of them; None where that is unknown."""
 
     lists_archived: bool | None = None
     gets_archived: bool | None = None

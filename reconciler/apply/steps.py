@@ -289,7 +289,7 @@ class CustomerSteps:
         return Outcome(change, Status.DONE, ending, customer)
 
     async def _restore(self, change: Change) -> Outcome:
-        """Restore a customer; one that is gone is created instead, where the plan says so."""
+        """Restore a customer; one that is gone is created instead, where the plan says that."""
         if change.id is not None and self._unbound(change):
             return await self._alone(change, change.id, active_wanted=True)
         customer, row = self._id(change), self._row(change)

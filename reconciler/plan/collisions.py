@@ -1,5 +1,5 @@
 """
-Collisions: a customer that would be created, and a live one that may be it. Neither is touched before somebody decides.
+Collisions: a customer that would be created, and a live one that may be it. Neither is touched before someone decides.
 
 Where evidence is strong the create is blocked, and so is the end of the other one where its key is gone: two changes
 of one customer whose key was renamed. Weaker evidence, and customers that are archived or declared elsewhere, are
@@ -73,7 +73,7 @@ def collisions(identities: Sequence[Identified], desired: Desired, register: Reg
 
 
 def _unknown_names(asked: Iterable[str], desired: Desired, register: Register) -> Iterator[Note]:
-    """Yield a note for each name of `distinct_from` that is nobody's: where a customer is created, it may be a slip."""
+    """Yield a note for each name of `distinct_from` that is no customer: where one is created, it may be a typo."""
     live = register.sight.live
     for key in asked:
         for name in desired.customers[key].distinct_from:
@@ -146,7 +146,7 @@ def _unclaimed(
 
 
 def _dormant(seen: AbstractSet[CustomerId], desired: Desired, register: Register) -> Iterator[Unclaimed]:
-    """Yield the customers of keys that are gone which are archived, or not to be seen."""
+    """Yield the customers of keys that are gone which are archived, or not visible."""
     for row in register.bindings.values():
         if row.state is BindingState.ACTIVE or row.external_id in desired.customers or row.id in seen:
             continue

@@ -41,7 +41,7 @@ def compared(customer: DesiredCustomer, owned: AbstractSet[str] = frozenset()) -
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Whose entries are planned, and from where; `place` is "" where that is not known."""
+    """Whose entries are planned, and from where; `place` is "" where that is unknown."""
 
     project: str
     place: str = ""
@@ -158,10 +158,10 @@ def external_ids_of(customer: DesiredCustomer, known: Known) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class Means:
     """
-    What planning a customer needs besides itself.
+    What planning a customer needs in addition to itself.
 
     `equal` is that of `Terms`, `taken` that of `Records`; `protected` is `protecting` of the policy.
-    `wants_email`: a probe found that a create without an e-mail is refused. `synced` is that of `Terms`.
+    `wants_email`: a probe found that a create without an email is refused. `synced` is that of `Terms`.
     """
 
     here: Here
@@ -393,7 +393,7 @@ def open_creates(records: Records) -> dict[Address, Intent]:
 
 
 def means_of(records: Records, terms: Terms) -> Means:
-    """Return what planning a customer needs besides itself."""
+    """Return what planning a customer needs in addition to itself."""
     wants_email = answers_of(records.learned.answers).get(ProbeQuestion.EMAIL_REQUIRED) == YES
     here, protected = Here(terms.project, terms.place), protecting(terms.protect)
     return Means(here, terms.equal, records.taken, protected, wants_email, terms.synced)
@@ -454,7 +454,7 @@ class Declared:
         )
 
     def _open_create(self, address: Address) -> Intent | None:
-        """Return the create of `address` that was not answered and may still come to be seen, None without one."""
+        """Return the create of `address` that was not answered and may still become visible, None without one."""
         intent = self.open_creates.get(address)
         sight = self.register.sight
         return intent if intent is not None and intent.unseen_until(sight.lag_s) > sight.live.read_at else None

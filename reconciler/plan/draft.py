@@ -85,7 +85,7 @@ def draft_of(
     again: bool = False,
     unverified: tuple[Unverified, ...] = (),
 ) -> Draft:
-    """Return all that is planned as a plan; `notes` stand before those of `part`, `again` wants one more listing."""
+    """Return all that is planned as a plan; `notes` come before those of `part`, `again` wants one more listing."""
     part = replace(part, reads=part.reads + _last_reads(part, live, learned, again=again))
     plan = _plan(desired, live, records, terms, part)
     learns = to_learn_from(records, learned, terms, live) is not None

@@ -148,7 +148,7 @@ def _finding(kind: DriftKind, change: Change, reason: DriftReason) -> DriftFindi
 
 
 def _barred(one: Blocked, customer: LiveCustomer | None, seen: Seen) -> tuple[DriftFinding | None, Blocked | None]:
-    """Return what of a blocked one is drift: the API cannot undo it, but somebody did it."""
+    """Return what of a blocked one is drift: the API cannot undo it, but someone did it."""
     row = row_of(one.address, seen)
     if one.reason is BlockedReason.SYNCED_ACTIVE and state_of(one.address, seen) is not BindingState.ARCHIVED:
         return None, one
@@ -216,7 +216,7 @@ def _twice(plan: Plan, seen: Seen) -> dict[str, DriftFinding]:
 
 
 def _released(plan: Plan, seen: Seen) -> Iterator[DriftFinding]:
-    """Yield the customers without an entry that we archived and somebody restored: the plan lets them go."""
+    """Yield the customers without an entry that we archived and someone restored: the plan lets them go."""
     for binding in plan.bindings:
         if binding.action is BindingAction.RELEASE and state_of(binding.address, seen) is BindingState.ARCHIVED:
             why = (Remark(DriftReason.RESTORED_UNDECLARED),)

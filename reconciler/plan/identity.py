@@ -131,7 +131,7 @@ def _bound(customer: DesiredCustomer, row: Binding, register: Register) -> Ident
 
 
 def _there(customer: DesiredCustomer, known: CustomerId, row: Binding | None, register: Register) -> Presence:
-    """Return whether the customer is active; one that is wanted archived and was absent needs no get for that."""
+    """Return whether the customer is active; one that should be archived and was absent needs no get for that."""
     absent = row is not None and row.state is BindingState.ABSENT and known not in register.sight.live.listed
     return Hidden() if customer.archived and absent else presence(register.sight, known, row)
 
@@ -279,7 +279,7 @@ def _not_claimed(identities: Sequence[Identified]) -> Sequence[Identified]:
 
 
 def _claimed(customer: DesiredCustomer, row: Binding) -> Blocked:
-    """Return that the customer found is bound to another key that is declared, and it is not settled whose it is."""
+    """Return that the customer found is bound to another declared key, and it is undecided which key is right."""
     parts: ReasonParts = {"id": row.bound_id, "key": row.external_id}
     return _blocked(customer, BlockedReason.BOUND_TO_BLOCKED_KEY, parts, (row.bound_id,))
 

@@ -1,4 +1,4 @@
-"""What a plan is held against besides its content: changes in number, runs of bounded length, change windows."""
+"""What a plan is held against apart from its content: changes in number, runs of bounded length, change windows."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def dangers(plan: Plan, *, production: bool, disposable: bool) -> tuple[Action, 
     """
     Return the actions of `plan` that a person should name: archives, restores, and many creates in production.
 
-    An archive ends what somebody pays, a restore begins it anew, and a create may be the second of one customer.
+    An archive ends what someone pays, a restore begins it again, and a create may be the second of one customer.
     In a `disposable` environment nothing is dangerous.
     """
     if disposable:

@@ -2,7 +2,7 @@
 Lookalikes: live customers that may be a declared one which no key, id or `moved` line leads to. Pure.
 
 The one account of what is alike, for the planner, `import --match` and `duplicates`. What agrees is a sign, and a sign
-is strong only where it is unique: an EIN, an e-mail, or an e-mail with a name counts where it occurs once among the
+is strong only where it is unique: an EIN, an email, or an email with a name counts where it occurs once among the
 declared customers and once among the live ones. An external_id that is nearly the key is strong by itself. Empty
 values agree with nothing, and two different EINs speak against everything but a nearly equal external_id.
 

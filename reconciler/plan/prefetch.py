@@ -3,7 +3,7 @@ What to read beside the listing, and when targets can be read alone.
 
 A list narrowed to a customer's created_at shows it as the whole listing does. What it cannot show is everybody
 else: another customer with the same external_id, beside whom a create or a restore would make a duplicate. So
-such a plan stands only where all that it does is to customers that the ledger binds and that were seen to be
+such a plan holds only where all that it does is to customers that the ledger binds and that were seen to be
 active; else the account is read as always.
 """
 
@@ -74,7 +74,7 @@ def seeks(desired: Desired, records: Records, terms: Terms) -> tuple[Seek, ...]:
 
 
 def stands(plan: Plan) -> bool:
-    """Say whether a plan that was made of the targets alone may stand."""
+    """Say whether a plan that was made of the targets alone holds."""
     return not plan.blocked and not plan.limits and all(change.action in _HARMLESS for change in plan.changes)
 
 

@@ -8,7 +8,7 @@ A read may lag behind our own writes, and then it shows an earlier state: one th
 restored it, or a value from before we wrote the field. Whatever else it shows someone has done since, and it counts.
 
 A listing proves that a customer is there; that one is not there it proves only where it took a single page. While
-pages are turned, the rows may move: where somebody before the page is archived, the next one passes over a row, and
+pages are turned, the rows may move: where someone before the page is archived, the next one passes over a row, and
 nothing in the listing shows it. It shows in the next listing, which lacks the archived one. So two complete listings
 must lack the key, and hold the same customers; the earlier one may be that of a plan that was saved, or of the ledger.
 """
@@ -49,7 +49,7 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedByUs:
-    """We archived it. `customer` is as listed, where archived ones are; `doubted`: whether they are is not known."""
+    """We archived it. `customer` is as listed, where archived ones are; `doubted`: whether they are is unknown."""
 
     customer: LiveCustomer | None
     doubted: bool = False
@@ -57,7 +57,7 @@ class ArchivedByUs:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """It is not listed and still answers a get, or is listed and answers nothing else: somebody else archived it."""
+    """It is not listed and still answers a get, or is listed and answers nothing else: someone else archived it."""
 
     customer: LiveCustomer
 
@@ -241,7 +241,7 @@ def held(customers: Iterable[LiveCustomer], at: float) -> str:
     """
     Return a digest of those customers that a listing which began at `at` must have held, in whatever order they come.
 
-    Two listings that passed over nobody have the same one, unless somebody was archived or restored between them.
+    Two listings that passed over nobody have the same one, unless someone was archived or restored between them.
     """
     return digest_of(one.id for one in customers if was_there(one.created_at, at))
 

@@ -1,5 +1,5 @@
 """
-What is archived because no entry declares it: our own whose entry has gone, and what the environment owns.
+What is archived because no entry declares it: our own whose entry was removed, and what the environment owns.
 
 Never one that is protected or that `forget` names, never one without an external_id that we did not
 bind, and never because something was not seen.
@@ -59,7 +59,7 @@ class NotOwned(StrEnum):
 
 
 def why_not_gone(binding: Binding, pruning: Pruning) -> NotGone | None:
-    """Return why a customer that is active is not archived as one whose entry has gone."""
+    """Return why a customer that is active is not archived as one whose entry was removed."""
     why = pruning.scope.why_not_gone(binding)
     if why is None and pruning.prune is Prune.NONE:
         return NotGone.NO_PRUNING
@@ -150,12 +150,12 @@ def _inactive(binding: Binding, *, doubted: bool) -> Part:
 
 
 def _source(binding: Binding) -> Source | None:
-    """Return the file in which the entry stood."""
+    """Return the file in which the entry was."""
     return Source(binding.source) if binding.source else None
 
 
 def _protected(binding: Binding, protect_at: Source | None) -> Blocked:
-    """Return that the entry of a protected customer has gone."""
+    """Return that the entry of a protected customer was removed."""
     address, ids, source = Address(binding.external_id), (binding.bound_id,), _source(binding)
     if binding.protected:
         key: ReasonParts = {"key": binding.external_id}

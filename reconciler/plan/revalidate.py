@@ -1,5 +1,5 @@
 """
-A saved plan held against the plan of now: what of it is approved, what is stale, and what is needed besides. Pure.
+A saved plan held against the plan of now: what of it is approved, what is stale, and what is needed as well. Pure.
 
 A saved plan is an approval and nothing more. What an apply of it does and records is taken from the plan of now,
 narrowed to what was approved: its values, its ids and its rows of the ledger are today's.
@@ -124,7 +124,7 @@ def _values(change: Change) -> dict[str, tuple[str, str | None]]:
 
 
 def _did(then: Change, ended: AbstractSet[Key]) -> bool:
-    """Say whether a change, or what stands in its place, is among those that ended so."""
+    """Say whether a change, or what replaces it, is among those that ended so."""
     return any((action, then.address) in ended for action in (then.action, then.otherwise))
 
 

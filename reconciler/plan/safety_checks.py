@@ -158,7 +158,7 @@ def of_this_place(part: Part, desired: Desired, records: Records, terms: Terms) 
     Raise Refused where a plan archives, or releases, as removed what was applied from another place.
 
     Two repositories are two places. Two folders without a remote are one if any of the project's entries is declared
-    here, as a copy's are, or nobody is. Else, where one of the two places is not known, it is the same unless none of
+    here, as a copy's are, or nobody is. Else, where one of the two places is unknown, it is the same unless none of
     the project's entries and none of the files that they were in is here. `seed --reset` archives whatever is not
     declared, wherever it is from.
     """

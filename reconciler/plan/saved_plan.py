@@ -27,7 +27,7 @@ _READ = ("1", FORMAT_VERSION)
 """Those that are read: format 1 says the same of what a saved plan is loaded from."""
 
 SAVED_VERSION = 2
-"""The version of what a saved plan has besides; 0.1.0 saved plans without one."""
+"""The version of what a saved plan has in addition; 0.1.0 saved plans without one."""
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 

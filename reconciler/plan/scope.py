@@ -89,7 +89,7 @@ class Scope:
     - `targeted`: inside `--target` and outside `--exclude`.
     - `here`: not left out of this environment by its include and exclude patterns.
     - `read`: whether the file of this name was read now, or would have been had it existed.
-    - `reset`: whatever is not declared has gone, wherever its entry stood.
+    - `reset`: whatever is not declared was removed, wherever its entry was.
     """
 
     targeted: Callable[[str], bool]
@@ -111,7 +111,7 @@ class Scope:
         return None if self.reset and binding.source != "" else self._why_unseen(binding)
 
     def gone(self, binding: Binding) -> bool:
-        """Say whether the entry of `binding` has gone."""
+        """Say whether the entry of `binding` was removed."""
         return self.why_not_gone(binding) is None
 
     def concerns(self, binding: Binding) -> bool:
@@ -119,11 +119,11 @@ class Scope:
         return binding.project == self.project and self.targeted(binding.external_id)
 
     def ours(self, binding: Binding) -> bool:
-        """Say whether the entry of `binding` would be seen now if it stood."""
+        """Say whether the entry of `binding` would be seen now if it existed."""
         return self._why_unseen(binding) is None
 
     def _why_unseen(self, binding: Binding) -> NotGone | None:
-        """Return why the entry of `binding` would not be seen now if it stood."""
+        """Return why the entry of `binding` would not be seen now if it existed."""
         if binding.project != self.project:
             return NotGone.OTHER_PROJECT
         if not self.here(binding.external_id):
@@ -137,7 +137,7 @@ class Scope:
         return sum(row.source != "" and not self.declared(key) and not self.ours(row) for key, row in bindings.items())
 
     def may_take_over(self, binding: Binding) -> bool:
-        """Say whether its customer may be given another key: its own entry has gone, or stands here."""
+        """Say whether its customer may be given another key: its own entry was removed, or is here."""
         return self.ours(binding) or (binding.project == self.project and self.declared(binding.external_id))
 
 
@@ -240,7 +240,7 @@ def _no_match(rule: str, at: tuple[Source, ...], pattern: str, near: str) -> Not
 
 
 def _insisted(desired: Desired, records: Records, recreate: Iterable[str]) -> Iterator[Note]:
-    """Yield a note for each key of `--allow-recreate`, which takes no patterns, that is nobody's."""
+    """Yield a note for each key of `--allow-recreate`, which takes no patterns, that names no customer."""
     former = (move.origin for move in desired.moved)
     known = dict.fromkeys((*desired.customers, *desired.left_out, *records.bindings, *former))
     for one in dict.fromkeys(recreate):
@@ -281,7 +281,7 @@ class Seen:
 
 
 def there(seen: Seen) -> dict[CustomerId, LiveCustomer]:
-    """Return the listed customers that are active, as far as that can be told: those that we archived are not."""
+    """Return the listed customers that are active, as far as is known: those that we archived are not."""
     sight = sight_of(seen.live, seen.learned, seen.terms)
     shelved = {
         row.bound_id

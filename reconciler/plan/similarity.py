@@ -108,7 +108,7 @@ class Party:
     """
     What a customer can be known by, in the form in which it is compared; "" and () for what it has not.
 
-    `names` are its name and legal name, `numbers` what stands in digits in each; `street` is without the house number
+    `names` are its name and legal name, `numbers` what is in digits in each; `street` is without the house number
     and the unit. `domain` is "" for a free-mail address. `written` are name, street and postal code without case.
     """
 

@@ -55,7 +55,7 @@ def chains_of(changes: Iterable[Change]) -> dict[str, list[Change]]:
 
 
 def knowable(chains: Chains, given: Inputs) -> Chains:
-    """Return the chains of customers of which nothing is open or too young to be seen."""
+    """Return the chains of customers of which nothing is open or too young to be visible."""
     sight = sight_of(given.live, given.records.learned, given.terms)
     touched = {change.id for chain in chains.values() for change in chain}
     unknown = {intent.address.external_id for intent in given.records.intents}
@@ -147,7 +147,7 @@ def try_plan(
 
     The other arguments are those that it was made from; `learned` is that of its draft. Three things are
     asked: once it is carried out, all that it touches is as declared; the next plan is then empty; and a
-    run that ends after any of a customer's changes is mended by the next one. What is blocked stays so.
+    run that ends after any of a customer's changes is completed by the next one. What is blocked stays so.
     The cost grows with what the plan touches, up to `ALIKE` of a kind, and is nothing where that is nothing.
     """
     if not plan.changes:
@@ -226,7 +226,7 @@ def _unfinished(again: Plan, chains: Chains, done: int | None = None) -> Iterato
 
 
 def _cut_off(plan: Plan, chains: Chains, given: Inputs) -> Iterator[TrialFailure]:
-    """Yield what stays undone where a run ends after so many changes of each customer, and another one follows."""
+    """Yield what stays undone where a run ends after N changes of each customer, and another one follows."""
     longest = max(len(chain) for chain in chains.values())
     at = given.live.read_at + 1.0
     for done in range(longest):

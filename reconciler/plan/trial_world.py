@@ -62,7 +62,7 @@ WAYS = Behaviour(
     repeated_restore=400,
 )
 LATER_S = 3600.0
-"""So long after the changes the account is read again: by then everything is to be seen."""
+"""So long after the changes the account is read again: by then everything is visible."""
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ def world_of(sight: Sight, records: Records) -> World:
 
 
 def _found(there: Presence, row: Binding | None) -> LiveCustomer | None:
-    """Return the customer as it is there, or as the ledger has it where it is not to be seen; None for nobody."""
+    """Return the customer as it is there, or as the ledger has it where it is not visible; None for nobody."""
     match there:
         case Active(customer) | Elsewhere(customer):
             return customer

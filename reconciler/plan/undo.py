@@ -2,7 +2,7 @@
 The inverse of one run, as a plan: from its intents, the account and the ledger. Pure.
 
 What the run created is archived, what it patched is patched back, what it archived is restored, what it
-restored is archived. What is no longer as the run left it is blocked: somebody has decided since.
+restored is archived. What is no longer as the run left it is blocked: someone has decided since.
 """
 
 from __future__ import annotations

@@ -46,11 +46,11 @@ def known_users(
 
     - `recorded`: the users that the ledger has seen there, None where they were never listed.
     - `listed`: as listed now, None where they were not. Where the ledger lacks a declared one, or `read_again`,
-      the part asks for the listing: somebody else may have made it.
+      the part asks for the listing: someone else may have made it.
     - `listable`: the customer is active, and seen. Of one that is about to be restored, or that we created so lately
       that no list shows it yet, the users can be listed only later.
     - `fresh`: our last write to the customer is so young that a listing need not show it yet: a user that we created.
-    - `in_doubt`: whether the create of that user was sent, not answered, and may still come to be seen.
+    - `in_doubt`: whether the create of that user was sent, not answered, and may still become visible.
     """
     if not customer.users and not recorded:
         return NOTHING

@@ -84,7 +84,7 @@ def refusal(
 
 
 def not_found() -> RuleReply:
-    """Return the answer to an id that is not known."""
+    """Return the answer to an unknown id."""
     return refusal(NOT_FOUND, RefusalReason.UNKNOWN_ID)
 
 
@@ -111,7 +111,7 @@ class StoredCustomer:
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """A customer's user; `fields` holds only what is not empty, the e-mail too."""
+    """A customer's user; `fields` holds only what is not empty, the email too."""
 
     id: str
     created_us: int
@@ -119,7 +119,7 @@ class StoredUser:
 
     @property
     def email(self) -> str:
-        """Return the e-mail as it is kept."""
+        """Return the email as it is kept."""
         return self.fields.get(USER.identity, "")
 
 
@@ -131,7 +131,7 @@ class Account:
     - `payment_methods`: by customer id or by external_id.
     - `seed` and `made` give the next id: the same seed gives the same ids in the same order.
     - `holders`: the ids of the customers that carry an external_id, archived ones too.
-    - `by_time`, `by_id`: every customer's key, sorted. `emails`: how many users have an e-mail without case.
+    - `by_time`, `by_id`: every customer's key, sorted. `emails`: how many users have an email without case.
     - `past`: what a customer was before each recent write (microseconds; None: it did not exist), kept
       where reads lag.
     - `touched`: when each customer was last written (microseconds); one that only was put there is not in it.
@@ -249,7 +249,7 @@ def show_user(ways: Behaviour, user: StoredUser) -> dict[str, object]:
 
 
 def _fields(ways: Behaviour, names: tuple[str, ...], own_id: str, fields: Mapping[str, str]) -> dict[str, object]:
-    """Return `id` and the fields, those that hold nothing as the behaviour shows them."""
+    """Return `id` and the fields, those that hold nothing as the server shows them."""
     shown: dict[str, object] = {"id": own_id}
     match ways.unset:
         case Unset.TEXT:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Unique(StrEnum):
-    """Among which customers an external_id may stand once only."""
+    """Among which customers an external_id may occur once only."""
 
     NONE = "none"
     ACTIVE = "active"
@@ -16,7 +16,7 @@ class Unique(StrEnum):
 
 
 class UserUnique(StrEnum):
-    """Within what two users may not share an e-mail; a second one is refused with 422."""
+    """Within what two users may not share an email; a second one is refused with 422."""
 
     NONE = "none"
     CUSTOMER = "customer"
@@ -116,7 +116,7 @@ class Order(StrEnum):
 
 
 class PageShape(StrEnum):
-    """Where a page keeps its cursors: beside `data`, or in `pagination` (both stand in the guides)."""
+    """Where a page keeps its cursors: beside `data`, or in `pagination` (both are in the guides)."""
 
     FLAT = "flat"
     NESTED = "nested"

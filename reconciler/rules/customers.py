@@ -231,7 +231,7 @@ def _written(account: Account, ways: Behaviour, customer: StoredCustomer, now: f
 def create_user(
     account: Account, ways: Behaviour, customer_id: str, body: Mapping[str, object], now: float
 ) -> RuleReply:
-    """Answer `POST /customers/{id}/users`: 201, 404, 422 for a missing or repeated e-mail."""
+    """Answer `POST /customers/{id}/users`: 201, 404, 422 for a missing or repeated email."""
     if found(account, ways, customer_id) is None:
         return not_found()
     wrong = wrong_texts(body, USER_FIELDS)
@@ -264,7 +264,7 @@ def get_payment_method(account: Account, ways: Behaviour, customer_id: str, meth
 
 
 def _email_taken(account: Account, ways: Behaviour, customer_id: str, email: str) -> bool:
-    """Say whether a user with `email` is refused; case counts where the behaviour says so."""
+    """Say whether a user with `email` is refused; case counts where the server counts it."""
     if ways.user_unique is UserUnique.NONE:
         return False
     if ways.user_email_case:

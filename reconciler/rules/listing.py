@@ -125,7 +125,7 @@ _DEFAULT_LIMIT = 100
 @dataclass(frozen=True, slots=True)
 class _Listing:
     """
-    One list as it stands: `keys[first:past]` in ascending order; `see` returns what a row shows, None for hidden.
+    One list as it is: `keys[first:past]` in ascending order; `see` returns what a row shows, None for hidden.
 
     `by_id`: a cursor holds an id alone.
     """
@@ -260,7 +260,7 @@ def _by_offset(listing: _Listing, offset: int, size: int, *, backward: bool) -> 
 
 
 def _shown(listing: _Listing, places: Iterable[int]) -> Iterable[tuple[Key, Mapping[str, object]]]:
-    """Yield what is to be seen at `places`, with its key."""
+    """Yield what is visible at `places`, with its key."""
     for place in places:
         key = listing.keys[place]
         row = listing.see(key)

@@ -1,5 +1,5 @@
 """
-The open questions of the API as data, each once: its ways, the emulator's switches, what a probe asks and teaches.
+The open questions of the API as data, each once: its ways, the emulator's switches, what a probe asks and finds.
 
 Source: what the API's reference page "Customers", its guides and its OpenAPI text leave out. From this table come the
 emulator's switches, what `doctor --probe` asks and leaves open, and what planning takes over from its answers
