@@ -176,9 +176,9 @@ def annotate(form: str, found: Sequence[Annotation], options: Options, *, last: 
     @cache
     def named(name: str) -> str:
         # The project file's name is given from the working folder, all others from the project's.
-        path = next((path for path in (root / name, here.resolve() / name) if path.exists()), root / name)
-        path = Path(os.path.normpath(path))
-        return path.relative_to(top).as_posix() if path.is_relative_to(top) else ""
+        path = next((path for path in (root / name, here.resolve() / name) if path.exists()), None)
+        real = None if path is None else Path(os.path.normpath(path))
+        return "" if real is None or not real.is_relative_to(top) else real.relative_to(top).as_posix()
 
     placed = in_repository(found, named)
     first = next((one.source.file for one in placed if one.source is not None), PROJECT_FILE)

@@ -86,7 +86,8 @@ def _problem(one: Problem) -> Annotation:
     """Return what is wrong at a place of a file."""
     level = Level.ERROR if one.severity is Severity.ERROR else Level.WARNING
     message = f"{one.message}; {one.hint}" if one.hint else one.message
-    return Annotation(level, f"files/{level}", visible(one.path) or "Customers file", visible(message), one.source)
+    title = visible(one.path or one.source.file)
+    return Annotation(level, f"files/{level}", title, visible(message), one.source)
 
 
 def _blocked(one: Blocked) -> Annotation:

@@ -299,7 +299,8 @@ def test_a_live_text_is_never_a_command_a_link_or_a_second_line(shop: Online) ->
         [],
         [("warning", "2")],
     )
-    assert "owned" in commands(ran.out)[0].message
+    said = commands(ran.out)[0].message
+    assert ("owned" in said, "%0A::warning" in said, "\n" in said, "##[" in ran.out) == (True, True, False, False)
     for command in ("plan", "drift"):
         brief = shop.run(command, "-f", "customers.yaml", "--format", "brief").out
         assert (raw(brief), len(brief.splitlines()), commands(brief)) == ([], 2, [])
@@ -318,11 +319,9 @@ def test_a_key_is_the_title_it_is_whatever_it_holds(shop: Online, key: str) -> N
 
 def test_of_more_than_github_shows_the_last_one_counts_the_rest(shop: Online) -> None:
     shop.write("customers.yaml", "customers:\n" + "".join(f"  c{one}: {{email: a@x.example}}\n" for one in range(25)))
-    for command in ("plan", "validate"):
-        ran = shop.run(command, "-f", "customers.yaml", "--strict", "--format", "github")
-        errors = [one for one in commands(ran.out) if one.level == "error"]
-        if command == "plan":
-            assert (len(errors), errors[-1].properties["title"]) == (10, "16 more errors")
+    ran = shop.run("plan", "-f", "customers.yaml", "--format", "github")
+    levels = [one.level for one in commands(ran.out)]
+    assert (levels.count("error"), commands(ran.out)[9].properties["title"]) == (10, "16 more errors")
     assert len(gitlab(shop.run("plan", "-f", "customers.yaml", "--format", "gitlab"))) == 26
 
 
@@ -354,6 +353,18 @@ def test_validate_shows_each_problem_and_ends_with_what_it_comes_to(here: Place)
         here.run("validate", "-f", "customers.yaml", "--format", "gitlab").json,
         sarif(here.run("validate", "-f", "customers.yaml", "--format", "sarif")),
     ) == ([], [])
+
+
+def test_a_file_that_is_not_there_is_named_and_is_no_place(here: Place) -> None:
+    ran = here.run("validate", "-f", "gone.yaml", "--format", "github")
+    assert (ran.code, places(ran)) == (1, [("error", "", "", "gone.yaml")])
+    ran = here.run("-p", "nowhere/project.yaml", "validate", "--format", "gitlab")
+    (one,) = gitlab(ran)
+    assert (ran.code, one["location"]["path"], one["description"].split(":")[0]) == (
+        1,
+        "reconciler.yaml",
+        "nowhere/project.yaml",
+    )
 
 
 @pytest.mark.parametrize("command", ["plan", "drift"])
