@@ -275,7 +275,7 @@ def _rule(code: str, wording: Wording) -> dict[str, Any]:
 
 
 def _physical(source: Source) -> dict[str, Any]:
-    """Return a place; a line or column that is unknown is the first line, or left out."""
+    """Return a place; an unknown line is the first, an unknown column is left out."""
     region = {"startLine": max(source.line, 1), **({"startColumn": source.column} if source.column else {})}
     uri = quote(source.file, errors="backslashreplace")
     return {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}, "region": region}

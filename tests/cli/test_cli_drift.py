@@ -278,7 +278,7 @@ def test_junit_has_a_failed_test_for_each_finding(kept: Online) -> None:
 HOSTILE = "<script>alert(1)</script> [x](javascript:1) @bob #1 `a` \u202e\x1b[31m <img src=x>"
 
 
-@pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "junit"])
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "junit", "brief", "github", "sarif", "gitlab"])
 def test_no_form_shows_a_raw_character_that_could_do_harm(kept: Online, form: str) -> None:
     kept.load({"id": kept.id_of("acme"), "city": HOSTILE})
     ran = drift(kept, "--format", form)
@@ -292,7 +292,7 @@ def test_html_has_live_text_as_data_alone(kept: Online) -> None:
     assert r"\u003cscript\u003ealert(1)\u003c/script\u003e" in text
 
 
-@pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "junit"])
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "junit", "brief", "github", "sarif", "gitlab"])
 def test_redact_masks_values_in_every_form(kept: Online, form: str) -> None:
     kept.load({"id": kept.id_of("acme"), "city": "Dover"})
     out = drift(kept, "--format", form, "--redact").out

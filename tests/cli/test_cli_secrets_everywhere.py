@@ -67,6 +67,9 @@ schema customers
 seed --print --customers 2 --users 1
 validate -f customers.yaml --redact
 validate -f customers.yaml --redact --format json
+validate -f customers.yaml --redact --format github
+validate -f customers.yaml --redact --format sarif
+validate -f customers.yaml --redact --format gitlab
 fmt customers.yaml
 plan -f customers.yaml --redact --out kept.plan
 apply -f customers.yaml --redact --auto-approve --json-events events.jsonl
@@ -77,6 +80,10 @@ plan -f changed.yaml --redact --max-archives 1
 plan -f changed.yaml --redact --format json
 plan -f changed.yaml --redact --format markdown
 plan -f changed.yaml --redact --format html
+plan -f changed.yaml --redact --format brief
+plan -f changed.yaml --redact --format github
+plan -f changed.yaml --redact --format sarif
+plan -f changed.yaml --redact --format gitlab
 show acme -f changed.yaml --redact
 show acme -f changed.yaml --redact --format json
 show acme --raw --redact
@@ -91,6 +98,10 @@ drift -f customers.yaml --redact --format json
 drift -f customers.yaml --redact --format markdown
 drift -f customers.yaml --redact --format html
 drift -f customers.yaml --redact --format junit
+drift -f customers.yaml --redact --format brief
+drift -f customers.yaml --redact --format github
+drift -f customers.yaml --redact --format sarif
+drift -f customers.yaml --redact --format gitlab
 import
 import --match -f customers.yaml --redact
 import --from people.csv --map map.yaml --redact -o imported.yaml
