@@ -94,8 +94,8 @@ BUGS = (
     Planted(
         "it creates beside a customer with nearly its key",
         "plan.lookalikes",
-        "strong = sign == NEAR or sharing.is_unique(one)",
-        "strong = sign != NEAR and sharing.is_unique(one)",
+        "strong = sign in (SYNCED, NEAR) or sharing.is_unique(one)",
+        "strong = sign not in (SYNCED, NEAR) and sharing.is_unique(one)",
     ),
     Planted(
         "it creates beside a customer with its email",

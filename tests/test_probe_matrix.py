@@ -67,7 +67,8 @@ def _statuses(world: Probed, *customers: DesiredCustomer) -> list[Status]:
 
 
 def test_every_switch_is_set_or_needs_what_no_probe_has() -> None:
-    assert {"invoiced", "invoiced_status"} == UNSEEN
+    invoices, integration = {"invoiced", "invoiced_status"}, {"sync_undoes", "integration_ids"}
+    assert {*invoices, *integration, "email_unique", "users_scope", "methods_scope"} == UNSEEN
 
 
 def test_every_open_question_is_asked_or_says_why_not() -> None:
