@@ -138,9 +138,9 @@ def _read_status(told: str) -> tuple[str, frozenset[str]]:
 
     A folder that is not tracked ends with a slash.
 
-    >>> _read_status("# branch.oid 5d1c\0001 .M N... 1 1 1 a b c d.yaml\0? e/\0")[0]
+    >>> _read_status("# branch.oid 5d1c\0001 .M N... 1 1 1 a b d.yaml\0? e/\0")[0]
     '5d1c'
-    >>> sorted(_read_status("1 .M N... 1 1 1 a b c d.yaml\0? e/\0002 R. N... 1 1 1 a b R100 new.yaml\0old.yaml\0")[1])
+    >>> sorted(_read_status("1 .M N... 1 1 1 a b d.yaml\0? e/\0002 R. N... 1 1 1 a b R100 new.yaml\0old.yaml\0")[1])
     ['d.yaml', 'e/', 'new.yaml', 'old.yaml']
     """
     head, paths = "", set[str]()

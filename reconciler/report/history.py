@@ -346,6 +346,8 @@ def _place(one: Intent) -> str:
     """
     Return in words where a change is declared, and of which commit that file was; "" where there is no such place.
 
+    >>> from reconciler.model.core import Action, Address
+    >>> from reconciler.errors import Source
     >>> _place(Intent("", 1, Action.PATCH, Address("a"), None, 0.0, source=Source("c.yaml", 9), commit="5d1c-dirty"))
     'c.yaml:9, which differed from commit 5d1c'
     """

@@ -320,7 +320,7 @@ def _number(value: float, shown_as: str) -> str:
     r"""
     Return a number as its format shows it, as far as the format gives it zeros and hyphens.
 
-    >>> _number(2134, "00000"), _number(12345678, "00\-0000000"), _number(2134.0, "General"), _number(0.5, "0%")
+    >>> _number(2134, "00000"), _number(12345678, "00\\-0000000"), _number(2134.0, "General"), _number(0.5, "0%")
     ('02134', '01-2345678', '2134', '0.5')
     """
     if value != int(value):
