@@ -265,11 +265,16 @@ def creates_are_allowed(ran: Ran) -> Iterator[str]:
 
 
 def nobody_is_created_beside_who_may_be_it(ran: Ran) -> Iterator[str]:
-    """No create beside an active customer that no key has, by nearly its external_id or an email that is unique."""
+    """
+    No create beside an active customer that no key has, by nearly its external_id or an email that is unique.
+
+    A listed customer that someone else archived looks active, so its email counts.
+    """
     wanted = [one for one in ran.desired.customers.values() if not one.archived]
     active = [found for found in ran.before if not found.archived]
     declared_emails = Counter(canonical("email", one.fields.get("email")) for one in wanted)
-    live_emails = Counter(canonical("email", found.fields.get("email")) for found in active)
+    listed = ran.before if ran.ways.lists_archived else active
+    live_emails = Counter(canonical("email", found.fields.get("email")) for found in listed)
     taken = pins(ran.desired) | {row.id for row in ran.records.bindings.values()}
     for change in changes(ran, Action.CREATE):
         one = ran.desired.customers[change.address.external_id]
