@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import pytest
 from command_line import ONE, Online, Place, fits
 
 pytest_plugins = ("command_fixtures",)
 
+LINES_OF_AN_ERROR = 3
+"""So many lines of 80 columns an error takes at most, without the line of the file."""
 BOMB = "".join(
     ["a0: &a0 [x, x, x, x, x, x, x, x, x]\n"]
     + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)]
@@ -75,8 +79,9 @@ def test_a_file_that_cannot_be_used_is_an_error_before_any_request(shop: Online,
     shop.write("c.yaml", content)
     ran = shop.run("apply", "-f", "c.yaml", "--auto-approve")
     assert (ran.code, ran.out, shop.requests(), shop.ledger()) == (1, "", 0, '{\n  "bindings": []\n}\n')
-    # Below it stands the line of the file, indented.
+    # Below it is the line of the file, indented.
     assert [line for line in ran.err.splitlines() if not line.startswith("  ")] == [message]
+    assert len(wrap(message, 80)) <= LINES_OF_AN_ERROR
 
 
 @pytest.mark.parametrize("words", [("plan",), ("apply", "--auto-approve"), ("drift",), ("seed", "--auto-approve")])
