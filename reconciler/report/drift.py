@@ -236,7 +236,7 @@ FORMAT_VERSION = "1"
 def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
     """Return `drift` as a value for JSON; `redact` masks personal values."""
     from reconciler.model.convert import plan_converter  # noqa: PLC0415 - what makes JSON takes long to load
-    from reconciler.report.plan_json import coded  # noqa: PLC0415 - the same
+    from reconciler.report.plan_json import coded, unknown_to_json  # noqa: PLC0415 - the same
 
     write = plan_converter().unstructure
 
@@ -273,7 +273,9 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
             for said in (blocked_wording(row),)
         ],
         "unknown": [unknown_text(row) for row in one.unknown],
+        "unknown_reasons": [unknown_to_json(row) for row in one.unknown],
         "unobservable": [unknown_text(row) for row in one.unobservable],
+        "unobservable_reasons": [unknown_to_json(row) for row in one.unobservable],
         "unverified": write(one.unverified),
         "requests": one.requests,
     }
