@@ -8,7 +8,6 @@ do not meet, `long` and `bench/fuzz.py` look for.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 
@@ -30,12 +29,6 @@ settings.load_profile("ci" if os.environ.get("CI") else "quick")
 
 # Tests interrupt processes; those of a job in the background would ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_finish() -> None:
-    """Keep the tests themselves out of every later search for garbage: they are thousands, and stay."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
