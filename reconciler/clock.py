@@ -35,7 +35,6 @@ class RealClock:
         return time.monotonic() if boot is None else time.clock_gettime(boot)
 
     async def sleep(self, wait_s: float) -> None:
-        """Wait."""
         import asyncio  # noqa: PLC0415 - what reads a ledger and waits for nothing, as a completion does, needs it not
 
         await asyncio.sleep(wait_s)

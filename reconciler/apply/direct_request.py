@@ -51,24 +51,20 @@ class DirectRequest:
 
 
 def create_customer(values: Mapping[str, str | None], *, unchecked: bool = False) -> DirectRequest:
-    """Return the create of a customer."""
     request = endpoints.create_customer(values)
     return DirectRequest("api customers create", Action.CREATE, request, None, values, unchecked=unchecked)
 
 
 def patch_customer(customer: CustomerId, values: Mapping[str, str | None]) -> DirectRequest:
-    """Return the patch of a customer."""
     request = endpoints.patch_customer(customer, values)
     return DirectRequest("api customers patch", Action.PATCH, request, customer, values)
 
 
 def archive_customer(customer: CustomerId) -> DirectRequest:
-    """Return the archive of a customer."""
     return DirectRequest("api customers archive", Action.ARCHIVE, endpoints.archive_customer(customer), customer)
 
 
 def restore_customer(customer: CustomerId) -> DirectRequest:
-    """Return the restore of a customer."""
     return DirectRequest("api customers restore", Action.RESTORE, endpoints.restore_customer(customer), customer)
 
 

@@ -249,7 +249,6 @@ class Sender:
         await self.journal.write(PutIntent(closed), *writes)
 
     def _intent(self, request: Request, change: Change, customer: CustomerId | None) -> Intent:
-        """Return the intent of `change`."""
         return Intent(
             run=self._run,
             seq=next(self._seq),

@@ -97,7 +97,6 @@ async def _all(session: Session, request: Request) -> list[object]:
 
 
 def create_customer(values: Mapping[str, str], ask: Asking, how: How, *, options: Options, unchecked: bool) -> None:
-    """Create one customer."""
     _some(values)
     called(direct_request.create_customer(values, unchecked=unchecked), ask, how, options)
 
@@ -105,7 +104,6 @@ def create_customer(values: Mapping[str, str], ask: Asking, how: How, *, options
 def patch_customer(
     customer: str, values: Mapping[str, str], nulls: tuple[str, ...], ask: Asking, how: How, *, options: Options
 ) -> None:
-    """Patch one customer."""
     both = sorted({*values} & {*nulls})
     if both:
         raise click.UsageError(f"{both[0]}: it has both a value and --null")
@@ -115,17 +113,14 @@ def patch_customer(
 
 
 def archive_customer(customer: str, ask: Asking, how: How, *, options: Options) -> None:
-    """Archive one customer."""
     called(direct_request.archive_customer(CustomerId(customer)), ask, how, options)
 
 
 def restore_customer(customer: str, ask: Asking, how: How, *, options: Options) -> None:
-    """Restore one customer."""
     called(direct_request.restore_customer(CustomerId(customer)), ask, how, options)
 
 
 def create_user(customer: str, values: Mapping[str, str], ask: Asking, how: How, *, options: Options) -> None:
-    """Create one user of a customer."""
     _some(values)
     called(direct_request.create_user(CustomerId(customer), values), ask, how, options)
 

@@ -77,7 +77,6 @@ def belonging(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str],
 
 
 def _customer(entry: Entry) -> DesiredCustomer:
-    """Return one customer."""
     record = entry.record
     source = entry.layers[0].keys.get(entry.key) or Source(entry.layers[0].name)
     if not entry.defaults and STRUCTURE.isdisjoint(record):

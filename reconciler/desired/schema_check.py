@@ -70,7 +70,6 @@ def _known(finding: PathProblem) -> Source | None:
 
 
 def _problem(finding: PathProblem, places: dict[str, dict[KeyPath, Position]]) -> Problem:
-    """Return a finding with its place."""
     message = finding.message
     if finding.also is not None:
         document, path = finding.also
@@ -157,7 +156,6 @@ def _findings(document: Document, misfits: Iterable[Misfit], misplaced: Sequence
 
 
 def _is_customer(path: KeyPath) -> bool:
-    """Say whether `path` is that of a customer."""
     return len(path) == 2 and path[0] == _MARKED  # noqa: PLR2004 - customers.KEY
 
 

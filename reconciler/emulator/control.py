@@ -333,7 +333,6 @@ REQUESTS: Mapping[tuple[str, str], Callable[[Emulator, Call], object]] = {
 
 
 def _json(status: int, value: object) -> Answer:
-    """Return a value as an answer."""
     return Answer(status, json.dumps(value).encode("ascii"))
 
 

@@ -104,7 +104,6 @@ def _json(text: str) -> object:
 
 
 def _strike(fault: Fault, value: object) -> Strike:
-    """Return one strike of a fault."""
     if not isinstance(value, Mapping):
         return Strike(fault, chance=_chance(fault, value))
     if not set(value) <= {"on", *_WHEN} or not set(value) & set(_WHEN):
@@ -138,7 +137,6 @@ def _chance(name: str, value: object) -> float:
 
 
 def _amount(name: str, value: object) -> int | float:
-    """Return the value of an amount."""
     if isinstance(_DEFAULTS[name], int):
         number = _whole(name, value, least=1)
         if name == "html_status" and (number not in _STATUSES or number in _BODILESS):

@@ -280,7 +280,6 @@ def _object(where: str, value: object, names: tuple[str, ...]) -> Mapping[str, A
 
 
 def _list(where: str, value: object) -> list[object]:
-    """Return a list."""
     if not isinstance(value, list):
         raise NotAnIntegration(f"{where}: this is a list")
     return value

@@ -33,7 +33,6 @@ def users_path(customer: CustomerId) -> str:
 
 
 def restore_path(customer: CustomerId) -> str:
-    """Return the path that restores a customer."""
     return f"{customer_path(customer)}/restore"
 
 

@@ -214,7 +214,6 @@ def _users(row: Row) -> Write:
 
 
 def _intent(row: Row) -> Write:
-    """Return the write of an intent."""
     intent = read_intent(row)
     _texts(intent.before, null=False)
     _texts(intent.after, null=True)

@@ -179,7 +179,6 @@ def narrow(read: Seek) -> tuple[tuple[str, str], ...]:
 
 
 async def _get(client: ApiClient, customer: CustomerId) -> LiveCustomer | None:
-    """Return one customer, None for a 404."""
     request = endpoints.get_customer(customer)
     try:
         reply = await client.send(request)
@@ -332,7 +331,6 @@ class SingleReads:
         return None if page.has_next else False
 
     async def get(self, customer: CustomerId) -> LiveCustomer | None:
-        """Return the customer, None for a 404."""
         return (await self._read(Get(customer))).got[customer]
 
     async def created_since(self, since: float) -> tuple[LiveCustomer, ...]:

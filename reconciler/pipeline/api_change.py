@@ -120,7 +120,6 @@ class PreparedRequest:
 
     @property
     def change(self) -> Change:
-        """Return the one change."""
         return self.plan.changes[0]
 
 
@@ -225,7 +224,6 @@ async def carry_out(
 
 
 def _steps(client: ApiClient, ledger: Ledger, prepared: PreparedRequest, terms: Terms, sender: Sender) -> CallSteps:
-    """Return the steps of a call."""
     records, row = prepared.records, prepared.binding
     bound = CustomerSteps(
         sender=sender,

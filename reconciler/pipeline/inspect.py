@@ -88,7 +88,6 @@ class LiveAccount:
 
     @property
     def users(self) -> Mapping[CustomerId, tuple[LiveUser, ...]]:
-        """Return the users by customer id."""
         return self.live.users
 
 

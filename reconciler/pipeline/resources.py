@@ -276,7 +276,6 @@ class WritingRun:
     lock: Lock | None = None
 
     def __enter__(self) -> Ledger:
-        """Return the ledger."""
         return self.ledger
 
     def __exit__(

@@ -100,7 +100,6 @@ class Lookalike:
 
     @property
     def customer(self) -> LiveCustomer:
-        """Return the live customer."""
         return self.found.customer
 
 
@@ -277,7 +276,6 @@ def comparable(name: str, value: str) -> str:
 
 
 def _near(external_id: str) -> tuple[Mark, ...]:
-    """Return the mark of an external_id."""
     return ((NEAR, nearly(external_id)),) if external_id else ()
 
 

@@ -154,7 +154,6 @@ def _compare(
 def _create(
     customer: DesiredCustomer, user: DesiredUser, customer_id: CustomerId | None, *, unless_listed: bool = False
 ) -> Change:
-    """Return the create of one user."""
     fields = [FieldChange("email", "", user.email)]
     fields += [FieldChange(name, "", value) for name in USER_FIELDS if (value := user.fields.get(name))]
     return Change(

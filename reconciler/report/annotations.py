@@ -261,7 +261,6 @@ def sarif(annotations: Sequence[Annotation], home: str) -> dict[str, Any]:
 
 
 def _rule(code: str, wording: Wording) -> dict[str, Any]:
-    """Return the rule of a code."""
     family, _, name = code.partition("/")
     said = f"{wording.what} {wording.fix}".rstrip()
     level = {"files/error": Level.ERROR, "plan/limit": Level.ERROR}.get(code, _LEVELS.get(family, Level.WARNING))

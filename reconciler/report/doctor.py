@@ -189,7 +189,6 @@ def left_text(
 
 
 def _probe_lines(answers: Sequence[ProbeAnswer], *, report: bool) -> Iterator[Line]:
-    """Yield the lines of the answers."""
     size = max(len(one.found or _UNKNOWN) for one in answers)
     for one in answers:
         found = padded(visible(one.found or _UNKNOWN), size)

@@ -74,7 +74,6 @@ def masked_drift(drift: Drift) -> Drift:
 
 
 def _masked(one: DriftFinding) -> DriftFinding:
-    """Return a finding, masked."""
     return replace(
         one,
         address=masked_address(one.address),
@@ -320,7 +319,6 @@ def _case(suite: ET.Element, finding: DriftFinding) -> ET.Element:
 
 
 def _finding_json(one: DriftFinding, write: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return one finding."""
     return {
         "kind": one.kind,
         "address": write(one.address),
@@ -336,7 +334,6 @@ def _finding_json(one: DriftFinding, write: Callable[[Any], Any]) -> dict[str, A
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    """Return one rule."""
     return {
         "key": rule.key,
         "kinds": sorted(kind.value for kind in rule.kinds),

@@ -115,7 +115,6 @@ def _entries(drift: Drift) -> Iterator[dict[str, Any]]:
 def _finding_entry(
     kind: str, one: DriftFinding, *, facts: Iterable[str] = (), said: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Return a finding as an entry."""
     return html_page.entry(
         kind,
         address(one.address),

@@ -237,7 +237,6 @@ def _requests(run: Run, tallies: Tallies) -> int:
 
 
 def _runs(runs: Sequence[Run], tallies: Tallies, width: int) -> Iterator[Line]:
-    """Yield the runs."""
     size = _length([run.id for run in runs])
     rows = [
         (

@@ -140,7 +140,6 @@ BLANK = Line(())
 
 
 def line(text: str, style: str = "", *, indent: int = 0, hang: int = 2) -> Line:
-    """Return a line of one style."""
     return Line((Span(text, style),), indent, hang)
 
 

@@ -397,7 +397,6 @@ def question_text(plan: Plan, dangers: Sequence[Action], *, width: int) -> str:
 
 
 def _lines(plan: Plan, width: int) -> Iterator[Line]:
-    """Yield the lines of a plan."""
     for one in plan.unknown:
         yield line(f"Unknown: {visible(unknown_text(one))}", "yellow")
     where = f"{visible(plan.environment.name)} ({visible(plan.environment.base_url)})"
@@ -467,7 +466,6 @@ def _bindings(bindings: tuple[BindingChange, ...], width: int) -> Iterable[Line]
 
 
 def _notes(notes: tuple[Note, ...]) -> Iterator[Line]:
-    """Yield one line a note."""
     for note in notes:
         about = "" if note.address is None else f"{address(note.address)}: "
         yield line(about + visible(note_text(note)), indent=2)

@@ -92,7 +92,6 @@ def masked_parts(parts: ReasonParts) -> ReasonParts:
 
 
 def _masked_part(part: ReasonPart) -> ReasonPart:
-    """Return one part, masked."""
     match part:
         case FieldValue():
             return FieldValue(part.field, masked(part.field, part.value))

@@ -254,7 +254,6 @@ def bindings_text(bindings: Iterable[Binding], *, width: int, color: bool) -> st
 
 
 def _customer(view: CustomerView, width: int, *, redact: bool) -> Iterator[Line]:
-    """Yield the lines of one customer."""
     yield line(shown(view.external_id), "bold")
     yield from _facts(view, width)
     sides = _sides(view, redact=redact)

@@ -231,7 +231,6 @@ class SheetPass:
         return True
 
     def _meets(self, table: Table, row: SheetRow, condition: Condition) -> bool:
-        """Say whether a row meets a condition."""
         word = column_key(table.cell(row, condition.column))
         return (("" if word in self._map.empty else word) in condition.words) != condition.differs
 
@@ -261,7 +260,6 @@ class SheetPass:
         return Written(key, fields, users=users, comment=f"{self._sheet.name}:{row.line}" if self._sources else "")
 
     def _key(self, row: SheetRow) -> str | None:
-        """Return the key of a row."""
         parts = list(self._map.key)
         for number in range(1, len(parts), 2):
             column = parts[number]

@@ -254,7 +254,6 @@ class _MapReader:
         )
 
     def user(self, node: Mapping[str, Any], path: KeyPath) -> UserRule:
-        """Return the rule of users."""
         names = [name for name in (USER.identity, *(one.name for one in USER.fields)) if name in node]
         values = {name: self.value(node[name], (*path, name), inside=True) for name in names}
         email = values[USER.identity]
@@ -280,7 +279,6 @@ class _MapReader:
         return Join(node["file"], here, there, where, node.get("optional", False), (*path, "on"))
 
     def conditions(self, nodes: Sequence[Mapping[str, Any]], path: KeyPath) -> tuple[Condition, ...]:
-        """Return conditions."""
         found = []
         for at, node in enumerate(nodes):
             if ("equals" in node) == ("differs" in node):

@@ -235,7 +235,6 @@ _PRECISE = 10**15
 
 
 def _workbook(content: bytes, name: str, wanted: str) -> Sheet:
-    """Return a sheet of a workbook."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:

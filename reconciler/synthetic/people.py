@@ -69,7 +69,6 @@ class Faces:
         return str(self.of(seed).ein())
 
     def first_name(self, seed: str) -> str:
-        """Return a first name."""
         return str(self.of(seed).first_name())
 
     def last_name(self, seed: str) -> str:

@@ -184,5 +184,4 @@ def key_of(account: str) -> str:
 
 
 def _bytes(lease: LeaseObject) -> bytes:
-    """Return a lease as bytes."""
     return json.dumps(asdict(lease)).encode()

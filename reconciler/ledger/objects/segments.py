@@ -130,7 +130,6 @@ def read_segment(content: bytes, known: int, place: str) -> Segment:
 
 
 def write_head(head: Head) -> bytes:
-    """Return the head as bytes."""
     return json.dumps(asdict(head)).encode()
 
 
@@ -193,7 +192,6 @@ def _read(value: Any) -> Any:  # noqa: ANN401 - of the type that the column has
 
 
 def _packed(document: object) -> bytes:
-    """Return a document as bytes."""
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
 
 

@@ -115,7 +115,6 @@ def renew(connection: Connection, lease: LeaseRow) -> bool:
 
 
 def end(connection: Connection, lease: LeaseRow) -> None:
-    """End a lease."""
     connection.execute(_END, (lease.account, lease.token))
 
 

@@ -69,7 +69,6 @@ def said(template: str, parts: ReasonParts) -> str:
 
 
 def worded(wordings: Mapping[Any, Wording], code: ReasonCode, parts: ReasonParts) -> Wording:
-    """Return the wording of a code with its parts."""
     wording = wordings[code]
     return Wording(said(wording.what, parts), said(wording.fix, parts))
 
@@ -144,7 +143,6 @@ class _Sentence(Formatter):
         return "".join(f"{before}{text}{after}" for text in texts)
 
     def _one(self, part: Piece, spec: str) -> str:
-        """Return one part as `spec` says."""
         match part:
             case FieldValue():
                 return quoted(part.value) if part.value else "empty"
