@@ -44,7 +44,7 @@ def test_where_it_is_narrow_each_side_has_its_name_beside_it(opened: Open) -> No
     [
         ("DOVER acme", ["acme"]),
         ("cus_3", ["globex%2Fwest"]),
-        ("dashboard", ["soylent"]),
+        ("probe", ["soylent"]),
         ("support", ["hooli"]),
         ("nobody", []),
     ],
