@@ -82,13 +82,14 @@ def _ci_url(variables: Mapping[str, str]) -> str:
 def _commit(root: Path, variables: Mapping[str, str]) -> str:
     """Return the commit that CI names, else that of the folder's checkout, `-dirty` where a file there differs."""
     named = _first(variables, COMMITS)
-    lines = _status(root)
-    head = next((line.removeprefix(_HEAD) for line in lines if line.startswith(_HEAD)), "")
+    # Our own folder changes at every run, and is no source of it. A submodule's config is not asked.
+    told = git(root, "status", *_FORMAT, "--", ".", ":(exclude).reconciler")
+    head, differing = _read_status(told or "")
     commit = named or ("" if head == _NONE_YET else head)
-    dirty = any(not line.startswith("#") for line in lines)
-    return f"{commit}-dirty" if commit and dirty else commit
+    return f"{commit}-dirty" if commit and differing else commit
 
 
+_FORMAT = ("--porcelain=v2", "-z", "--branch", "--ignore-submodules=dirty")
 _HEAD = "# branch.oid "
 _NONE_YET = "(initial)"
 
@@ -118,11 +119,8 @@ def commits_of(root: Path, files: Iterable[str]) -> Mapping[str, str]:
 def _commits_in(top: Path, paths: Mapping[str, str]) -> Mapping[str, str]:
     """Return the commit of files of one repository; `paths` are theirs from its root, by name."""
     below = os.path.commonpath(paths.values()) or "."
-    told = git(
-        top,
-        *("status", "--porcelain=v2", "-z", "--branch", "--untracked-files=normal", "--ignored=matching"),
-        *("--ignore-submodules=dirty", "--", f":(top,literal){below}" if below != "." else "."),
-    )
+    inside = f":(top,literal){below}" if below != "." else "."
+    told = git(top, "status", *_FORMAT, "--untracked-files=normal", "--ignored=matching", "--", inside)
     head, differing = _read_status(told or "")
     if head in ("", _NONE_YET):
         return {}
@@ -157,16 +155,6 @@ def _read_status(told: str) -> tuple[str, frozenset[str]]:
 
 _COLUMNS = {"1 ": 8, "2 ": 9, "u ": 10, "? ": 1, "! ": 1}
 """How many columns come before the path, by the kind of row."""
-
-
-def _status(root: Path) -> list[str]:
-    """Return what git says of a folder: its commit, and a line a file that differs; nothing where git does not know."""
-    # Our own folder changes at every run, and is no source of it. A submodule's config is not asked.
-    told = git(
-        root,
-        *("status", "--porcelain=v2", "--branch", "--ignore-submodules=dirty", "--", ".", ":(exclude).reconciler"),
-    )
-    return (told or "").splitlines()
 
 
 First = TypeVar("First")
