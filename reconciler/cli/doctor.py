@@ -17,7 +17,7 @@ from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.model.core import EnvironmentRef
 from reconciler.model.reports import Check, ContractChange, Diagnosis, Finding, skipped
-from reconciler.pipeline import apply, doctor, resources
+from reconciler.pipeline import apply, contract, doctor, resources
 from reconciler.pipeline.doctor import ProbeResult, key_name
 from reconciler.pipeline.history import PROBING
 from reconciler.pipeline.ledger_checks import LEDGERS, of_the_ledger
@@ -137,7 +137,7 @@ def run(
 def _compare(path: Path, form: str, options: Options) -> int:
     """Print how an OpenAPI file differs from our contract; 1 where something that we use is not as known."""
     _, environment, _ = doctor.project(lambda: settings_of(options))
-    found = doctor.compared(path, _base_url(environment))
+    found = contract.compare(path, _base_url(environment))
     if form == "json":
         output.json_result(contract_json(found))
     else:

@@ -61,8 +61,7 @@ def check_place(folder: Path) -> None:
     """Raise ReconcilerError where no folder of this path can be filled, before anything is asked of the account."""
     if folder.exists() and not folder.is_dir():
         raise ReconcilerError(f"{visible(str(folder))}: it is a file", "choose another path")
-    if not folder.parent.is_dir():
-        raise ReconcilerError(f"{visible(str(folder.parent))}: there is no such folder", "create it first")
+    output.check_parent(folder)
 
 
 def write_folder(folder: Path, names: Mapping[str, str]) -> list[Path]:
@@ -184,8 +183,7 @@ def _check(option: str, path: str) -> None:
         check_place(Path(path))
         return
     output.check_new(Path(path))
-    if not Path(path).absolute().parent.is_dir():
-        raise ReconcilerError(f"{visible(str(Path(path).parent))}: there is no such folder", "create it first")
+    output.check_parent(Path(path))
 
 
 def _is_folder(path: str) -> bool:
@@ -297,7 +295,7 @@ def run(
     """Write live customers and their users as YAML."""
     if binds and (out is None or anonymise):
         why = (
-            ("--anonymise writes no customer of this account")
+            "--anonymise writes no customer of this account"
             if anonymise
             else "the ledger records the file: pass -o PATH"
         )

@@ -144,8 +144,8 @@ class _Target:
             )
         if self.folder:
             check_place(path)
-        elif not path.absolute().parent.is_dir():
-            raise ReconcilerError(f"{visible(str(path.parent))}: there is no such folder", "create it first")
+        else:
+            output.check_parent(path)
         if path.exists() and not (self.folder and _is_empty(path)):
             found = read_files([out], root=Path.cwd())
             if found.problems:

@@ -71,8 +71,7 @@ def _target(out: str, settings: Settings, environment: Environment) -> File | No
     path = Path(out)
     if not out or path.is_dir():
         raise ReconcilerError(f"-o: {quoted(out)} is not a file", "name a customers file or an overlay")
-    if not path.absolute().parent.is_dir():
-        raise ReconcilerError(f"{visible(str(path.parent))}: there is no such folder", "create it first")
+    output.check_parent(path)
     pinned = [Written("", {}, id="")]
     if refused := Places(out, None).check_pins(pinned, settings, environment):
         raise ReconcilerError(f"nothing was written: {refused}")

@@ -240,6 +240,12 @@ def check_new(path: Path) -> None:
         raise ReconcilerError(f"{path}: it already exists", "choose another path, or remove it")
 
 
+def check_parent(path: Path) -> None:
+    """Raise ReconcilerError where the folder that a file or folder would be in is not there."""
+    if not path.absolute().parent.is_dir():
+        raise ReconcilerError(f"{visible(str(path.parent))}: there is no such folder", "create it first")
+
+
 def document_to(path: Path | None, text: str) -> None:
     """Write a document to a file that only its owner may read, to stdout without one."""
     if path is None:

@@ -65,6 +65,18 @@ def _compatible(text: str) -> str:
     return "".join(char for char in folded if unicodedata.category(char) != "Cf")
 
 
+def without_accents(text: str) -> str:
+    """
+    Return `text` with its letters bare, for comparing what people write with accents and without.
+
+    >>> without_accents("Caf\u00e9")
+    'Cafe'
+    """
+    if text.isascii():
+        return text
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+
+
 def canonical_ein(text: str) -> str:
     """
     Return an EIN without its hyphen.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import re
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from reconciler import __version__, endpoints
 from reconciler.api.client import ApiClient
@@ -20,11 +18,8 @@ from reconciler.api.pagination import read_page
 from reconciler.api.transport import Stage, is_loopback, origin, proxy_of, stage_of
 from reconciler.apply.sender import Journal, Sender
 from reconciler.clock import Clock
-from reconciler.documents.parse import parse
 from reconciler.endpoints import PageQuery
 from reconciler.errors import ApiFailed, Forbidden, Invalid, ReconcilerError, Rejected, Throttled, Unanswered
-from reconciler.escape import visible
-from reconciler.input_file import read_file
 from reconciler.ledger.base import Ledger
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import CustomerId
@@ -32,7 +27,6 @@ from reconciler.model.ledger import PutAccount, PutIntent, PutLearned, PutRun, R
 from reconciler.model.policy import Terms
 from reconciler.model.reports import (
     Check,
-    ContractDifference,
     Fact,
     Facts,
     Finding,
@@ -48,18 +42,9 @@ from reconciler.pipeline.resources import open_client
 from reconciler.plan.server_behavior import known_lag, probed
 from reconciler.probe import questions as probe_run
 from reconciler.probe import session as earlier
-from reconciler.probe.contract import (
-    CursorKind,
-    NotOpenApi,
-    cursor_kind,
-    differences,
-    end_cursor,
-    hosts_of,
-    new_fields,
-)
+from reconciler.probe.contract import CursorKind, cursor_kind, end_cursor, new_fields
 from reconciler.probe.session import ProbeSession
 from reconciler.report.layout import duration
-from reconciler.resources import shipped
 from reconciler.settings import Environment, Settings
 from reconciler.settings.environment import BUILT_IN
 
@@ -425,7 +410,7 @@ async def probe(
     session = ProbeSession(sender, clock, key_of(run), run.id[:_MARK_CHARS])
     stopped = await probe_run.run(session, tell)
     answers = tuple(
-        session.answers.get(one) or ProbeAnswer(one, "", ("the probe stopped before this question"))
+        session.answers.get(one) or ProbeAnswer(one, "", "the probe stopped before this question")
         for one in ProbeQuestion
     )
     known = probed(ledger.records().learned, answers, f"by a probe that started at {run.started_at}")
@@ -470,53 +455,3 @@ async def _cleaned(
         ledger.commit([*map(PutIntent, closing), PutRun(replace(done, outcome=CLEANED))])
         found += [one.live.id for one in made]
     return tuple(found)
-
-
-# --- the vendor's own OpenAPI file ------------------------------------------------------------------------
-
-LARGEST_OPENAPI = 16 * 1024**2
-"""Bytes of the largest file that is read."""
-CONTRACT = "openapi.yaml"
-_ADVICE = "name the OpenAPI file (version 3, YAML or JSON) of the Alternative Payments API"
-_SHOWN = 3
-
-
-def compared(path: Path, base_url: str = "") -> tuple[ContractDifference, ...]:
-    """
-    Return how an OpenAPI file differs from our contract, for the requests that we use.
-
-    `base_url` is the environment's, "" for none: a file of that server, production or demo is taken. Raises
-    ReconcilerError where it cannot be read, is no OpenAPI file, or describes another server.
-    """
-    name = visible(str(path))
-    try:
-        data = read_file(path, LARGEST_OPENAPI)
-    except OSError as exc:
-        raise ReconcilerError(f"{name}: it cannot be read: {exc.strerror}", _ADVICE) from exc
-    theirs = _tree(data, str(path))
-    try:
-        servers = hosts_of(theirs)
-    except NotOpenApi as exc:
-        raise ReconcilerError(f"{name}: this is no OpenAPI file: {exc}", _ADVICE) from exc
-    known = {urlsplit(url).hostname for url in (*BUILT_IN.values(), base_url) if url}
-    hosts = {urlsplit(url).hostname for url in servers} - {None}
-    if hosts and not hosts & known:
-        shown = ", ".join(visible(str(host)) for host in sorted(map(str, hosts))[:_SHOWN])
-        raise ReconcilerError(f"{name}: it describes another server: {shown}", _ADVICE)
-    ours = _tree(shipped(f"schema/{CONTRACT}").read_bytes(), CONTRACT)
-    return differences(ours, theirs)
-
-
-def _tree(data: bytes, name: str) -> object:
-    """Return a file's content as dicts, lists and texts; ReconcilerError where it is neither JSON nor YAML."""
-    if data.lstrip()[:1] == b"{":
-        try:
-            return json.loads(data, parse_int=str, parse_float=str)
-        except (ValueError, RecursionError) as exc:
-            words = str(exc) if isinstance(exc, ValueError) else "it is nested too deep"
-            raise ReconcilerError(f"{visible(name)}: this is no OpenAPI file: {visible(words)}", _ADVICE) from exc
-    document, problems = parse(data, name, ahead=False)
-    if document is None or document.tree is None:
-        words = visible(str(problems[0])) if problems else "it is empty"
-        raise ReconcilerError(f"{visible(name)}: this is no OpenAPI file: {words}", _ADVICE)
-    return document.tree

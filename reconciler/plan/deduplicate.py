@@ -30,7 +30,7 @@ from reconciler.model.policy import Terms
 from reconciler.model.reasons import BlockedReason, KeepReason, NoteKind, ReasonParts, StopReason, stop
 from reconciler.plan import safety_checks
 from reconciler.plan.draft import Draft, draft_of, not_yet
-from reconciler.plan.lookalikes import NEAR, SIGNS, comparable
+from reconciler.plan.lookalikes import EQUAL_SIGNS, NEAR, SIGNS, comparable, in_order
 from reconciler.plan.presence import Sight, by_external_id, unverified
 from reconciler.plan.scope import matcher
 from reconciler.plan.server_behavior import known_ways, learned_from, sight_of
@@ -108,7 +108,7 @@ def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
     active = list(active)
     alike: dict[tuple[str, str], list[LiveCustomer]] = {}
     for customer in active:
-        for name in SIGNS:
+        for name in EQUAL_SIGNS:
             if value := comparable(name, _value(name, customer)):
                 alike.setdefault((name, value), []).append(customer)
     fields: dict[tuple[CustomerId, ...], list[tuple[str, str]]] = {}
@@ -128,9 +128,8 @@ def _twins(active: Iterable[LiveCustomer]) -> tuple[Twins, ...]:
             ids = CustomerId(one), CustomerId(other)
             members.setdefault(ids, tuple(sorted(pair, key=lambda row: (row.created_at, row.id))))
             equal = {name for name, _ in fields.get(ids, ())}
-            equal |= {"domain"} if "email" in equal else set()
-            left = tuple(sign for sign in SIGNS if sign in similarity.signs - equal)
-            signs[ids] = left, similarity.score
+            alike_only = tuple(sign for sign in in_order(similarity.signs | equal) if sign not in equal)
+            signs[ids] = alike_only, similarity.score
     found = [
         Twins(tuple(fields.get(ids, ())), customers, *signs.get(ids, ((), 0.0))) for ids, customers in members.items()
     ]

@@ -3,8 +3,10 @@ Lookalikes: live customers that may be a declared one which no key, id or `moved
 
 The one account of what is alike, for the planner, `import --match` and `duplicates`. What agrees is a sign, and a sign
 is strong only where it is unique: an EIN, an email, or an email with a name counts where it occurs once among the
-declared customers and once among the live ones. An external_id that is nearly the key is strong by itself. Empty
-values agree with nothing, and two different EINs speak against everything but a nearly equal external_id.
+declared customers and once among the live ones, and so do name, address and email domain that are alike as
+`similarity` has it. An external_id that is nearly the key, and a customer_integration_id that is the key, are strong
+by themselves. Empty values agree with nothing, and two different EINs speak against everything but a nearly equal
+external_id.
 
 It takes time in proportion to the customers, whatever they share: of those that share a value that many have, a few
 are kept.
@@ -18,9 +20,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
 
-from reconciler.kinds.kind import CUSTOMER, canonical_ein, canonical_text, nearly
+from reconciler.kinds.kind import CUSTOMER, canonical_text, nearly
 from reconciler.model.core import CustomerId, DesiredCustomer, LiveCustomer
-from reconciler.plan.similarity import domain_of, party, similar
+from reconciler.plan.similarity import comparable_ein, domain_of, party, similar
 
 NEAR = CUSTOMER.identity
 SYNCED = "customer_integration_id"
@@ -33,6 +35,8 @@ name in canonical form and without case.
 """
 
 _FIELDS = ("ein", "email", "name")
+EQUAL_SIGNS = (NEAR, *_FIELDS)
+"""Those that are compared by value, each by itself."""
 _BOTH = "email and name"
 _ALIKE = "alike"
 STRONG = frozenset({SYNCED, NEAR, "ein", "email", _BOTH, _ALIKE})
@@ -242,9 +246,13 @@ class _Agreed:
 
 def _lookalike(one: _Pair, strong: int, claims: Mapping[CustomerId, int]) -> Lookalike:
     """Return what a pair says; it is sure where neither has another strong one."""
-    signs = tuple(sign for sign in SIGNS if sign in one.signs and not (sign == "domain" and "email" in one.signs))
     sure = one.strong and strong == 1 and claims[one.found.customer.id] == 1
-    return Lookalike(one.found, signs, one.strong, sure, one.score)
+    return Lookalike(one.found, in_order(one.signs), one.strong, sure, one.score)
+
+
+def in_order(signs: AbstractSet[str]) -> tuple[str, ...]:
+    """Return signs, the surest first; without the domain where the email agrees."""
+    return tuple(sign for sign in SIGNS if sign in signs and not (sign == "domain" and "email" in signs))
 
 
 def _rank(one: Lookalike) -> tuple[bool, bool, int, int, float, str]:
@@ -270,8 +278,7 @@ def comparable(name: str, value: str) -> str:
     if name == NEAR:
         return nearly(value)
     if name == "ein":
-        canonical = canonical_ein(value)
-        return canonical if canonical.strip("0") else ""
+        return comparable_ein(value)
     return canonical_text(value).casefold()
 
 

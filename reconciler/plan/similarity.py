@@ -12,14 +12,13 @@ the name, ...), so that it takes time in proportion to the customers.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import product
 
-from reconciler.kinds.kind import canonical_ein, canonical_email
+from reconciler.kinds.kind import canonical_ein, canonical_email, without_accents
 
 SURE = 1.6
 """The score from which two customers are taken to be one, where each is the other's only such match."""
@@ -63,7 +62,7 @@ _LEGAL_FORMS = """
 """
 _LEGAL = frozenset(_LEGAL_FORMS.split())
 _PASSED_OVER = frozenset(("and", "the", "of"))
-# Each line: the words of one meaning; the first stands for all.
+# Between semicolons: the words of one meaning; the shortest stands for all.
 _SAME_WORDS = """
     academy acad; administration admin; agency agcy; america amer am; american amer; apartment apt; associates assocs;
     association assoc assn assoctn; authority auth; avenue ave av; boulevard blvd; box bx; brothers bros; building bldg;
@@ -73,9 +72,9 @@ _SAME_WORDS = """
     drive dr; east e; education educ ed; engineering engr engrg; enterprises ent entpr; environment env;
     environmental envtl; federation fed; fire fr; floor fl; foundation fdn fndn found; friends frnds; group grp;
     heights hts; highway hwy; historical hist; historic hist; holdings hldgs; hospital hosp; housing hsg;
-    industries ind inds; institute inst; insurance ins; international intl int'l; junction jct; laboratory lab;
+    industries ind inds; institute inst; insurance ins; international intl; junction jct; laboratory lab;
     lane ln; library lib libr; lower lwr; manufacturing mfg; management mgmt mgt; medical med; memorial mem meml;
-    mount mt mtn mountain; national natl nat'l; north n; northeast ne; northern nrthn; northwest nw; number no num;
+    mount mt mtn mountain; national natl; north n; northeast ne; northern nrthn; northwest nw; number no num;
     organization org orgn; parkway pkwy; partners ptnrs; place pl; plaza plz; products prod prods; professional prof;
     post pst; project proj; regional regl; road rd; route rt rte; rural rur; saint st; school sch schl; science sci;
     services svcs svc service srvs serv; society soc; south s; southern sthn; southeast se; southwest sw; square sq;
@@ -92,10 +91,9 @@ _POST_OFFICE = re.compile(r"\b(?:p\s*o|post\s+office)\s*(?:box|bx|b)\b")
 def _words_table() -> dict[str, str]:
     """Return by each way to write a word the one that stands for it."""
     table: dict[str, str] = {}
-    for row in _SAME_WORDS.split(";"):
-        first, *others = row.split()
-        short = min((first, *others), key=len)
-        for one in (first, *others):
+    for words in map(str.split, _SAME_WORDS.split(";")):
+        short = min(words, key=len)
+        for one in words:
             table.setdefault(one, short)
     return table
 
@@ -108,12 +106,11 @@ class Party:
     """
     What a customer can be known by, in the form in which it is compared; "" and () for what it has not.
 
-    `names` are its name and legal name, `numbers` what is in digits in each; `street` is without the house number
-    and the unit. `domain` is "" for a free-mail address. `written` are name, street and postal code without case.
+    `names` are its name and legal name; `street` is without the house number and the unit. `domain` is "" for a
+    free-mail address. `written` are name, street and postal code without case.
     """
 
     names: tuple[str, ...] = ()
-    numbers: tuple[tuple[str, ...], ...] = ()
     house: str = ""
     street: str = ""
     postal_code: str = ""
@@ -153,16 +150,14 @@ def party(fields: Mapping[str, str | None]) -> Party:
     """
     names = tuple(dict.fromkeys(filter(None, (_name(fields.get(name) or "") for name in ("name", "legal_name")))))
     house, street = _street(fields.get("street_address") or "")
-    ein = canonical_ein(fields.get("ein") or "")
     return Party(
         names,
-        tuple(tuple(word for word in name.split() if word[0].isdecimal()) for name in names),
         house,
         street,
         _postal_code(fields.get("postal_code") or ""),
         canonical_email(fields.get("email") or ""),
         domain_of(fields),
-        ein if ein.strip("0") else "",
+        comparable_ein(fields.get("ein") or ""),
         tuple((fields.get(name) or "").strip().casefold() for name in ("name", "street_address", "postal_code")),
     )
 
@@ -173,15 +168,17 @@ def domain_of(fields: Mapping[str, str | None]) -> str:
     return "" if domain in FREE_MAIL else domain
 
 
+def comparable_ein(text: str) -> str:
+    """Return an EIN as it is compared; one of zeros is none."""
+    canonical = canonical_ein(text)
+    return canonical if canonical.strip("0") else ""
+
+
 def _plain(text: str) -> str:
     """Return a text without case, accents, and marks inside of words."""
-    if not text.isascii():
-        split = unicodedata.normalize("NFKD", text)
-        text = "".join(char for char in split if not unicodedata.combining(char))
-    return _MARKS.sub("", text.casefold())
+    return _MARKS.sub("", without_accents(text).casefold())
 
 
-@lru_cache(maxsize=200_000)
 def _name(text: str) -> str:
     """Return a name's words: no case, accents, punctuation, article or legal form; each in its shortest spelling."""
     words = _WORD.findall(_plain(text))
@@ -191,7 +188,6 @@ def _name(text: str) -> str:
     return " ".join(_SAME.get(word, word.lstrip("0") or word) for word in kept or words)
 
 
-@lru_cache(maxsize=200_000)
 def _street(text: str) -> tuple[str, str]:
     """Return the house number, or that of a box, and the words of a street without the unit."""
     plain = _POST_OFFICE.sub("pobox", " ".join(_WORD.findall(_plain(text.partition("#")[0] or text))))
@@ -232,12 +228,10 @@ def _names_alike(one: Party, other: Party) -> float:
     and `Post 12` is not `Post 13`.
     """
     best = 0.0
-    for ours, our_numbers in zip(one.names, one.numbers, strict=True):
-        for theirs, their_numbers in zip(other.names, other.numbers, strict=True):
-            if ours == theirs:
-                return 1.0
-            if sorted(our_numbers) == sorted(their_numbers):
-                best = max(best, _words_alike(ours, theirs))
+    for ours, theirs in product(one.names, other.names):
+        if ours == theirs:
+            return 1.0
+        best = max(best, _words_alike(ours, theirs))
     return best
 
 
@@ -249,6 +243,8 @@ def _words_alike(ours: str, theirs: str) -> float:
 
     mine, yours = Counter(ours.split()), Counter(theirs.split())
     left, right = sorted((mine - yours).elements()), sorted((yours - mine).elements())
+    if any(word[0].isdecimal() for word in (*left, *right)):
+        return 0.0
     if "".join(left) == "".join(right):
         return 1.0
     alike = token_sort_ratio(ours, theirs) / 100

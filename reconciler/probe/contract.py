@@ -8,8 +8,6 @@ other statuses are not.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -18,6 +16,7 @@ from enum import StrEnum
 
 from reconciler.model.reports import ContractChange, ContractDifference, ContractPart
 from reconciler.probe.read import extra_fields
+from reconciler.rules.listing import UUID, RefusedParameter, decode_id
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _DEEPEST = 8
@@ -26,8 +25,6 @@ _PAGE = frozenset(
     ("data", "start_cursor", "end_cursor", "has_next_page", "has_previous_page", "pagination", "total_count")
 )
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-# MessagePack of {"i": <16 bytes>}, as entgql makes it.
-_KEYSET = b"\x81\xa1i\xc4\x10"
 
 
 class CursorKind(StrEnum):
@@ -50,10 +47,10 @@ def cursor_kind(cursor: str) -> CursorKind:
     if not cursor:
         return CursorKind.NONE
     try:
-        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        _, customer_id = decode_id(cursor)
+    except RefusedParameter:
         return CursorKind.OPAQUE
-    return CursorKind.KEYSET if packed.startswith(_KEYSET) and len(packed) == len(_KEYSET) + 16 else CursorKind.OPAQUE
+    return CursorKind.KEYSET if UUID.fullmatch(customer_id) else CursorKind.OPAQUE
 
 
 def end_cursor(body: object) -> str:

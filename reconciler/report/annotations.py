@@ -93,8 +93,7 @@ def _problem(one: Problem) -> Annotation:
 def _blocked(one: Blocked) -> Annotation:
     """Return what is blocked, and what to do about it."""
     field = f" {visible(one.field)}" if one.field else ""
-    wording = blocked_wording(one)
-    message = visible(f"{wording.what} {wording.fix}".rstrip())
+    message = visible(blocked_wording(one).text)
     return Annotation(
         Level.ERROR, f"blocked/{one.reason.value}", f"Blocked: {address(one.address)}{field}", message, one.source
     )
@@ -243,7 +242,7 @@ def sarif(annotations: Sequence[Annotation], home: str) -> dict[str, Any]:
             "ruleIndex": index[one.code],
             "level": one.level.value,
             "message": {"text": _unlinked(f"{one.title}: {one.message}")},
-            "locations": [{"physicalLocation": _physical(one.source or Source(home))}],
+            "locations": [{"physicalLocation": _physical(_place(one, home))}],
             "partialFingerprints": {"reconciler/v1": mark},
         }
         for one, mark in zip(annotations, _fingerprints(annotations), strict=True)
@@ -262,20 +261,19 @@ def sarif(annotations: Sequence[Annotation], home: str) -> dict[str, Any]:
 
 def _rule(code: str, wording: Wording) -> dict[str, Any]:
     family, _, name = code.partition("/")
-    said = f"{wording.what} {wording.fix}".rstrip()
     level = {"files/error": Level.ERROR, "plan/limit": Level.ERROR}.get(code, _LEVELS.get(family, Level.WARNING))
     return {
         "id": code,
         "shortDescription": {"text": f"{family.capitalize()}: {name.replace('_', ' ')}"},
         "fullDescription": {"text": _unlinked(wording.what)},
-        "help": {"text": _unlinked(said), "markdown": said},
+        "help": {"text": _unlinked(wording.text), "markdown": wording.text},
         "defaultConfiguration": {"level": level.value},
     }
 
 
 def _physical(source: Source) -> dict[str, Any]:
-    """Return a place; an unknown line is the first, an unknown column is left out."""
-    region = {"startLine": max(source.line, 1), **({"startColumn": source.column} if source.column else {})}
+    """Return a place; an unknown column is left out."""
+    region = {"startLine": source.line, **({"startColumn": source.column} if source.column else {})}
     uri = quote(source.file, errors="backslashreplace")
     return {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}, "region": region}
 
@@ -301,15 +299,17 @@ def gitlab(annotations: Sequence[Annotation], home: str) -> list[dict[str, Any]]
             "check_name": one.code,
             "fingerprint": mark,
             "severity": _GITLAB[one.level],
-            "location": {"path": (one.source or Source(home)).file, "lines": {"begin": _line_of(one)}},
+            "location": {"path": place.file, "lines": {"begin": place.line}},
         }
         for one, mark in zip(annotations, _fingerprints(annotations), strict=True)
+        for place in (_place(one, home),)
     ]
 
 
-def _line_of(one: Annotation) -> int:
-    """Return the line of an annotation, the first where it has none."""
-    return 1 if one.source is None else max(one.source.line, 1)
+def _place(one: Annotation, home: str) -> Source:
+    """Return where an annotation is shown: an unknown line is the first, and no place that of the file `home`."""
+    source = one.source or Source(home)
+    return replace(source, line=max(source.line, 1))
 
 
 def _fingerprints(annotations: Iterable[Annotation]) -> Iterator[str]:

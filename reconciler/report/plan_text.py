@@ -356,9 +356,8 @@ def plan_brief(plan: Plan, *, redact: bool = False) -> str:
         f"{row.action.value} {address(row.address)}: {visible(row.id)}, in the ledger only" for row in one.bindings
     ]
     for row in one.blocked:
-        wording = blocked_wording(row)
         field = f" {visible(row.field)}" if row.field else ""
-        said = visible(f"{wording.what} {wording.fix}")
+        said = visible(blocked_wording(row).text)
         lines.append(f"blocked {address(row.address)}{field}: {said}{at(row.source)}")
     lines += [f"over a limit: {visible(f'{limit_phrase(row)}; {limit_way(row)}')}" for row in one.limits]
     lines += [f"unknown: {visible(unknown_text(row))}" for row in one.unknown]

@@ -32,7 +32,7 @@ from reconciler.rules.customers import visible
 _MARK = b"\x83\xe0"
 _HEAD = len(_MARK) + 4
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 Key = tuple[int, str]
 
@@ -86,7 +86,7 @@ def encode_id(customer_id: str) -> str:
     >>> decode_id(encode_id("0211a5c1-5400-4461-b1c6-f97f4bc8b9c7")), decode_id(encode_id("cus_1"))
     ((0, '0211a5c1-5400-4461-b1c6-f97f4bc8b9c7'), (0, 'cus_1'))
     """
-    if _UUID.fullmatch(customer_id):
+    if UUID.fullmatch(customer_id):
         packed = _KEYSET + bytes.fromhex(customer_id.replace("-", ""))
     else:
         text = customer_id.encode(errors="surrogatepass")
@@ -169,13 +169,13 @@ def list_customers(account: Account, ways: Behaviour, query: Query, now: float) 
             return None
         return show(account, ways, customer)
 
+    if ways.order is Order.UPDATED:
+        touched = sorted((account.touched.get(one.id, one.created_us), one.id) for one in account.customers.values())
+        return _page(ways, _Listing("customers", touched, 0, len(touched), descending=True, see=see), query)
     times = account.by_time
     first = bisect_left(times, (start_us, ""))
     past = max(first, bisect_left(times, (end_us, "")))
-    if ways.order is Order.UPDATED:
-        touched = sorted((account.touched.get(one.id, one.created_us), one.id) for one in account.customers.values())
-        listing = _Listing("customers", touched, 0, len(touched), descending=True, see=see)
-    elif ways.order is Order.ID:
+    if ways.order is Order.ID:
         whole = past - first == len(times)
         keys = account.by_id if whole else sorted((0, key[1]) for key in times[first:past])
         by_id = ways.paging is Paging.POSITION

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+
+from reconciler.kinds.kind import without_accents
 
 _COUNTRIES = """
 ABW AW Aruba; AFG AF Afghanistan; AGO AO Angola; AIA AI Anguilla; ALA AX Åland Islands; ALB AL Albania; AND AD
@@ -62,8 +63,7 @@ CHE Suisse; ESP Espana; ITA Italia; BEL Belgique; MEX Mexique; BRA Brasil; JPN N
 
 def _folded(name: str) -> str:
     """Return a name without case, accents and full stops."""
-    letters = unicodedata.normalize("NFKD", name.casefold().replace("&", " and ").replace(".", ""))
-    return " ".join("".join(char for char in letters if not unicodedata.combining(char)).split())
+    return " ".join(without_accents(name.casefold().replace("&", " and ").replace(".", "")).split())
 
 
 @cache

@@ -55,6 +55,11 @@ class Wording:
     what: str
     fix: str = ""
 
+    @property
+    def text(self) -> str:
+        """Return both, one after the other."""
+        return f"{self.what} {self.fix}".rstrip()
+
 
 def said(template: str, parts: ReasonParts) -> str:
     """

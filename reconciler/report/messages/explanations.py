@@ -129,8 +129,7 @@ def remark_text(one: Remark) -> str:
     parts = one.parts
     if one.code is RemarkCode.LISTING_KNOWN_BY:
         parts = {"how": learned_text(str(parts["how"]))}
-    wording = worded(REMARKS, one.code, parts)
-    return f"{wording.what} {wording.fix}".rstrip()
+    return worded(REMARKS, one.code, parts).text
 
 
 def outcome_text(row: Row) -> str:

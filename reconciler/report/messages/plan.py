@@ -467,8 +467,7 @@ def blocked_wording(one: Blocked) -> Wording:
 
 def note_text(one: Note) -> str:
     """Return the text of a note, with what to do where there is something."""
-    wording = worded(NOTES, one.kind, one.parts)
-    return f"{wording.what} {wording.fix}".rstrip()
+    return worded(NOTES, one.kind, one.parts).text
 
 
 def unknown_text(one: Unknown) -> str:
