@@ -159,12 +159,22 @@ class Account:
         drawn = bytearray(hashlib.blake2b(f"{self.seed}/{self.made}".encode(), digest_size=16).digest())
         drawn[6] = drawn[6] & 0x0F | 0x40
         drawn[8] = drawn[8] & 0x3F | 0x80
-        text = drawn.hex()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return uuid_text(bytes(drawn))
 
     def methods_of(self, customer: StoredCustomer) -> Sequence[Mapping[str, object]]:
         """Return a customer's payment methods."""
         return self.payment_methods.get(customer.id) or self.payment_methods.get(customer.external_id) or ()
+
+
+def uuid_text(packed: bytes) -> str:
+    """
+    Return the text of a UUID of 16 bytes.
+
+    >>> uuid_text(bytes(range(16)))
+    '00010203-0405-0607-0809-0a0b0c0d0e0f'
+    """
+    text = packed.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def put(account: Account, customer: StoredCustomer, *, at_us: int = 0, lag_us: int = 0) -> None:

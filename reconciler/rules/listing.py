@@ -24,6 +24,7 @@ from reconciler.rules.account import (
     seen,
     show,
     show_user,
+    uuid_text,
 )
 from reconciler.rules.behaviour import Behaviour, LargerLimit, Order, PageShape, Paging, Precision
 from reconciler.rules.customers import visible
@@ -99,8 +100,7 @@ def decode_id(cursor: str) -> Key:
     try:
         packed = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), validate=True)
         if packed.startswith(_KEYSET) and len(packed) == len(_KEYSET) + 16:
-            text = packed[len(_KEYSET) :].hex()
-            return 0, "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+            return 0, uuid_text(packed[len(_KEYSET) :])
         start = len(_KEYSET_TEXT) + 2
         if packed.startswith(_KEYSET_TEXT) and len(packed) == start + int.from_bytes(packed[start - 2 : start]):
             return 0, packed[start:].decode(errors="surrogatepass")
