@@ -20,7 +20,7 @@ from reconciler.emulator.faults import Fault, On, Scripted
 from reconciler.errors import Forbidden, NotFound, Refused, Rejected, Unanswered
 from reconciler.kinds import CUSTOMER
 from reconciler.rules import Behaviour
-from reconciler.scripting.client import CreateFields, PatchFields
+from reconciler.scripting import CreateFields, PatchFields
 
 pytest_plugins = ("command_fixtures",)
 

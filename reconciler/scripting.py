@@ -1,4 +1,4 @@
-"""The client of scripts: the account of one key, every endpoint as a method, each change journalled."""
+"""The API for scripts, public as `reconciler.Client`: every endpoint as a method, with changes in the ledger."""
 
 from __future__ import annotations
 
