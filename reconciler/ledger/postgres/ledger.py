@@ -16,7 +16,6 @@ from reconciler.errors import LedgerFailed, TakenOver
 from reconciler.ledger.base import Copy, Meta
 from reconciler.ledger.lock import LEASE_S, Holder, died
 from reconciler.ledger.postgres import coordination as leases
-from reconciler.ledger.postgres import sql
 from reconciler.ledger.postgres.session import (
     BEGIN_READING,
     BEGIN_WRITING,
@@ -24,9 +23,15 @@ from reconciler.ledger.postgres.session import (
     Connection,
     DatabaseSession,
     Lost,
+    WriteStep,
+    copy_in,
     ledger_errors,
+    loaded,
+    pieces_of,
+    send,
+    stored,
+    write_steps,
 )
-from reconciler.ledger.postgres.sql import loaded, stored
 from reconciler.ledger.rows import (
     BINDING_COLUMNS,
     INTENT_COLUMNS,
@@ -237,7 +242,7 @@ class PostgresLedger:
         TakenOver where the lease is another run's by now; Locked, for one that has not begun, while a run
         writes. Both are asked in this transaction, whose locks keep the answer true until it has ended.
         """
-        self._commit((), sql.steps(statements(writes), self.number))
+        self._commit((), write_steps(statements(writes), self.number))
 
     def overwrite(self, copy: Copy) -> None:
         """Replace all that it holds, lineage too, by `copy`, all or nothing."""
@@ -246,7 +251,7 @@ class PostgresLedger:
             for table in TABLES
         ]
         named = (_OVERWRITE, (copy.meta.lineage, copy.meta.serial + 1, self.number))
-        self._commit((*emptied, named), sql.steps(statements(copy.writes), self.number))
+        self._commit((*emptied, named), write_steps(statements(copy.writes), self.number))
 
     def begin(self, holder: Holder, *, account: str) -> PostgresLedger:
         """Return this ledger with the lease of `account` taken; Locked where another run holds it."""
@@ -285,7 +290,7 @@ class PostgresLedger:
         if not self.writable:
             raise LedgerFailed(f"{self.session.place}: the ledger was opened for reading only")
 
-    def _commit(self, first: Sequence[First], steps: list[sql.Step]) -> None:
+    def _commit(self, first: Sequence[First], steps: list[WriteStep]) -> None:
         """Commit, and once more where the connection broke and nothing was written."""
         self._writable()
         with ledger_errors(self.session.place):
@@ -300,13 +305,13 @@ class PostgresLedger:
             if not done:
                 raise self._taken_over()
 
-    def _transact(self, connection: Connection, first: Sequence[First], steps: list[sql.Step]) -> bool:
+    def _transact(self, connection: Connection, first: Sequence[First], steps: list[WriteStep]) -> bool:
         """
         Do one transaction; say False, and leave it, where this run may not write.
 
         Small ones take two round trips: all but the COMMIT, and the COMMIT.
         """
-        pieces = list(sql.pieces(steps))
+        pieces = list(pieces_of(steps))
         begins = pieces.pop(0)[2] if pieces and not pieces[0][1] else []
         with connection.pipeline():
             connection.execute(BEGIN_WRITING)
@@ -319,18 +324,18 @@ class PostgresLedger:
             for statement, values in first:
                 connection.execute(statement, values)
             for step in begins:
-                sql.send(connection, step)
+                send(connection, step)
         row = fence.fetchone()
         if row is None:
             connection.execute("ROLLBACK")
             return False
         for number, bulk, piece in pieces:
             if bulk:
-                sql.copy_in(connection, piece[0], number)
+                copy_in(connection, piece[0], number)
                 continue
             with connection.pipeline():
                 for step in piece:
-                    sql.send(connection, step)
+                    send(connection, step)
         self._end(connection, row[0])
         return True
 
