@@ -22,12 +22,12 @@ from reconciler.input_file import read_file
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, EnvironmentRef
 from reconciler.model.ledger import Pass
-from reconciler.model.plan import Change, StaleReason
+from reconciler.model.plan import StaleReason
 from reconciler.pipeline import resources
 from reconciler.pipeline.plan import Planned
 from reconciler.pipeline.sealed_plan import unsealed
 from reconciler.plan.presence import Lacked, lacked_by
-from reconciler.plan.revalidate import Earlier, check_account, earlier_of, revalidate
+from reconciler.plan.revalidate import Earlier, Revalidated, check_account, earlier_of, revalidate
 from reconciler.plan.saved_plan import SavedPlan, load
 from reconciler.report.layout import count
 from reconciler.report.messages.plan import AGAIN
@@ -78,6 +78,15 @@ def same_environment(saved: SavedPlan, here: EnvironmentRef) -> None:
             )
 
 
+def named_so(saved: SavedPlan, digest: str) -> None:
+    """Raise Refused where a saved plan is another one than `digest` names."""
+    if saved.name != digest:
+        raise Refused(
+            f"the plan's digest is {saved.name}, and --plan-digest names {digest}; nothing was sent",
+            "apply the file that was approved",
+        )
+
+
 def by_this_key(saved: SavedPlan | None, here: EnvironmentRef) -> bool:
     """Say whether a saved plan was made with the key that applies it, or there is none: it is of this account then."""
     return saved is None or saved.environment.account == here.account
@@ -113,37 +122,40 @@ def approved(
     session: Session,
     *,
     redact: bool,
-) -> tuple[Planned, tuple[Change, ...]]:
+    partial: bool,
+) -> tuple[Planned, Revalidated]:
     """
-    Return of what is planned now that which the saved plan approves, and the changes that it does not.
+    Return of what is planned now that which the saved plan approves, and what became of the rest of both.
 
-    Raises Refused, after each change is named on stderr, where one is not planned again as it was saved.
+    Each change that is not planned again as it was saved is named on stderr. Raises Refused where there is one, unless
+    the plan may be made in part (`partial`), or where it was made from files that were not read.
     """
     terms, earlier = session.environment.terms(session.options), _earlier(saved, ledger)
     if not by_this_key(saved, terms.environment):
         lineage = "" if ledger.meta is None else ledger.meta.lineage
         check_account(saved.evidence, saved.changes, planned.live, planned.records, lineage, earlier.created)
     made = revalidate(saved, planned.plan, earlier, desired, planned.live, planned.records, terms)
-    if not made.stale:
-        return replace(planned, plan=made.plan), made.needed
-    output.page(stale_text(made.stale, width=output.error_width(), redact=redact))
-    raise Refused(
-        f"the plan is stale: {len(made.stale)} of {count(len(saved.changes), 'change')} "
-        f"{'is' if len(made.stale) == 1 else 'are'} not planned again as saved; nothing was sent",
-        _hint(saved, path, desired, session.settings, {one.reason for one in made.stale}),
-    )
+    if made.stale:
+        output.page(stale_text(made.stale, width=output.error_width(), redact=redact))
+        unread = _unread(saved, desired, session.settings, {one.reason for one in made.stale})
+        if unread or not partial:
+            files = (
+                f"the plan was made from files that were not read this time: {_command(path, saved, session.settings)}"
+            )
+            raise Refused(
+                f"the plan is stale: {len(made.stale)} of {count(len(saved.changes), 'change')} "
+                f"{'is' if len(made.stale) == 1 else 'are'} not planned again as saved; nothing was sent",
+                f"{files}; or {AGAIN}" if unread else AGAIN,
+            )
+    return replace(planned, plan=made.plan), made
 
 
-def _hint(saved: SavedPlan, path: Path, desired: Desired, settings: Settings, reasons: Iterable[StaleReason]) -> str:
-    """Return what to do about a stale plan."""
+def _unread(saved: SavedPlan, desired: Desired, settings: Settings, reasons: Iterable[StaleReason]) -> bool:
+    """Say whether a saved plan is stale because files that it was made from were not read."""
     reading = desired.reading
     read = {*(file.name for file in reading.files), *reading.folders, *reading.globs}
-    unread = [name for name in _paths(saved, settings) if name not in read]
-    if unread and not {StaleReason.NOT_DECLARED, StaleReason.NOT_READ}.isdisjoint(reasons):
-        return (
-            f"the plan was made from files that were not read this time: {_command(path, saved, settings)}; or {AGAIN}"
-        )
-    return AGAIN
+    lacking = any(name not in read for name in _paths(saved, settings))
+    return lacking and not {StaleReason.NOT_DECLARED, StaleReason.NOT_READ}.isdisjoint(reasons)
 
 
 def _earlier(saved: SavedPlan, ledger: Ledger) -> Earlier:
@@ -188,12 +200,18 @@ def run(
     options: Options,
     strict: bool,
     redact: bool,
+    partial: bool,
+    plan_digest: str | None,
     ask: Ask,
 ) -> None:
     """Plan, ask, do it, report; of a saved `plan`, what it approves."""
+    if plan is None and (partial or plan_digest):
+        raise click.UsageError(f"{'--partial' if partial else '--plan-digest'} needs a saved plan: apply PLAN")
     settings = settings_of(options)
     environment = settings.environment()
     saved = None if plan is None else read_plan(plan, environment)
+    if saved is not None and plan_digest:
+        named_so(saved, plan_digest)
     consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
     if saved is not None and plan is not None:
@@ -206,11 +224,18 @@ def run(
         connected(settings, options, environment, trace=asked.events.sent) as session,
         session.run(resources.begin(environment, session.clock, doing="apply", timeout_s=ask.lock_timeout_s)) as ledger,
     ):
-        ctx.exit(_apply(session, ledger, desired, saved, plan, asked))
+        ctx.exit(_apply(session, ledger, desired, saved, plan, asked, partial=partial))
 
 
 def _apply(
-    session: Session, ledger: Ledger, desired: Desired, saved: SavedPlan | None, path: Path | None, asked: RunOptions
+    session: Session,
+    ledger: Ledger,
+    desired: Desired,
+    saved: SavedPlan | None,
+    path: Path | None,
+    asked: RunOptions,
+    *,
+    partial: bool,
 ) -> int:
     """Plan, ask and do it, and return the exit code; of a saved plan, read from `path`, only what it approves."""
     terms = session.environment.terms(session.options)
@@ -220,7 +245,7 @@ def _apply(
     alone = by_this_key(saved, terms.environment)
     planned = made(session, ledger, desired, terms, patient=True, alone=alone, lacked=lacked)
     planned_s = session.clock.monotonic() - began_s
-    needed: tuple[Change, ...] = ()
+    rest: Revalidated | None = None
     if saved is not None and path is not None:
-        planned, needed = approved(saved, path, planned, desired, ledger, session, redact=asked.redact)
-    return agreed_and_done(session, ledger, planned, asked, name=run_name(saved), planned_s=planned_s, needed=needed)
+        planned, rest = approved(saved, path, planned, desired, ledger, session, redact=asked.redact, partial=partial)
+    return agreed_and_done(session, ledger, planned, asked, name=run_name(saved), planned_s=planned_s, rest=rest)

@@ -31,6 +31,7 @@ from reconciler.pipeline import apply, plan, resources
 from reconciler.pipeline.apply import stamp
 from reconciler.pipeline.resources import commits_of, origin_of_run, real_clock
 from reconciler.plan.limits import dangers
+from reconciler.plan.revalidate import Revalidated
 from reconciler.report.layout import count, until
 from reconciler.report.messages.failures import ending_text
 from reconciler.report.messages.plan import AGAIN
@@ -142,15 +143,16 @@ def agreed_and_done(
     name: str,
     planned_s: float,
     limited: bool = True,
-    needed: Sequence[Change] = (),
+    rest: Revalidated | None = None,
 ) -> int:
     """
     Show the plan, ask, do it, report, and return the exit code.
 
     `name` is the run's in the history; planning took `planned_s` seconds; without `limited` the limits were agreed to.
-    `needed` are changes that are needed and are not in the plan, as they were not approved.
+    `rest` is what became of a saved plan: what is needed and was not approved, and what is stale, is in no plan.
     """
     plan = planned.plan
+    needed = () if rest is None else rest.needed
     asked.events.tell(PlanMade(plan, len(needed)))
     if asked.form == "text":
         if not output.quiet() or not asked.auto_approve or wants_eyes(plan):
@@ -178,7 +180,7 @@ def agreed_and_done(
         consent.within_windows(plan, policy.windows, session.client.server_now())
     began_s = session.clock.monotonic() - planned_s
     carried = _carry_out(session, ledger, planned, name, asked.events)
-    _report(plan, carried, needed, session.clock.monotonic() - began_s, asked)
+    _report(plan, carried, rest, session.clock.monotonic() - began_s, asked)
     return _code(plan, carried, needed)
 
 
@@ -188,10 +190,11 @@ def is_production(environment: Environment) -> bool:
 
 
 def _report(
-    plan: Plan, carried: apply.ApplyResult, needed: Sequence[Change], seconds: float, asked: RunOptions
+    plan: Plan, carried: apply.ApplyResult, rest: Revalidated | None, seconds: float, asked: RunOptions
 ) -> None:
     """Print what became of the plan; `seconds` is how long planning and applying took."""
     outcomes = carried.result.outcomes
+    needed, stale = ((), ()) if rest is None else (rest.needed, rest.stale)
     if asked.form == "json":
         document = outcomes_json(
             outcomes,
@@ -202,6 +205,7 @@ def _report(
             seconds=seconds,
             remaining=carried.result.remaining,
             needed=needed,
+            stale=stale,
             redact=asked.redact,
         )
         output.json_result(document)
@@ -236,6 +240,10 @@ def _report(
             f"The run's budget is used up ({carried.allowance}): {done} of {count(len(outcomes), 'change')} done, "
             f"{carried.result.remaining} not begun; {way}"
         )
+    if stale:
+        none = "" if plan.changes else "no change of the plan was left to make: "
+        number = count(len(stale), "change is", "changes are")
+        output.say(f"{none}{number} not planned again as saved, and not made")
     if needed:
         number = count(len(needed), "change is", "changes are")
         output.say(f"{number} needed since the plan was saved, not approved, and not done; {AGAIN}")

@@ -31,6 +31,9 @@ ACTIONS = ("restore", "patch", "create", "create_user", "archive")
 """The values of `Action`, whose module takes as long to import as the rest of a `--help`."""
 
 
+DIGEST_DIGITS = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What the common options say, before the command or after it."""
@@ -102,6 +105,19 @@ class RateType(click.ParamType[float]):
             return rate(str(value))
         except ValueError as exc:
             self.fail(str(exc), param, ctx)
+
+
+class DigestType(click.ParamType[str]):
+    """The digest of a saved plan: 64 hexadecimal digits."""
+
+    name = "HEX"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the digest in lower case."""
+        text = str(value).strip().lower()
+        if len(text) != DIGEST_DIGITS or not set(text) <= set("0123456789abcdef"):
+            self.fail(f"a digest has {DIGEST_DIGITS} hexadecimal digits; `plan --out FILE` prints it", param, ctx)
+        return text
 
 
 def gathered(name: str, value: Callable[..., object], *options: str) -> Part:

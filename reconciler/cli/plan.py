@@ -33,7 +33,7 @@ from reconciler.pipeline.sealed_plan import check_keys, sealed
 from reconciler.plan.limits import with_fit
 from reconciler.plan.presence import Lacked
 from reconciler.plan.revalidate import evidence_of
-from reconciler.plan.saved_plan import as_pieces, save
+from reconciler.plan.saved_plan import as_pieces, digest_in, save
 from reconciler.plan.server_behavior import known_lag
 from reconciler.report.plan_text import plan_brief, plan_text, summary_line
 from reconciler.settings import Options
@@ -129,6 +129,7 @@ def run(
             evidence=evidence,
         )
         output.write_private(out, sealed(text, environment))
+        digest = digest_in(text)
     elif not kept:
         planned = with_second_listing(planned, environment.terms(options))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
@@ -147,8 +148,10 @@ def run(
         annotate(form, found, options, last=summary_line(fitted))
     else:
         show(fitted, form, redact=redact)
-        if form == "text" and fitted.changes and not fitted.limits:
-            output.note(f"To apply it: {again('apply', options, saved=out)}")
+    if out is not None:
+        output.note(f"Saved the plan as {out}; its digest is {digest}.")
+    if form == "text" and fitted.changes and not fitted.limits:
+        output.note(f"To apply it: {again('apply', options, saved=out)}")
     ctx.exit(_code(planned.plan) if detailed_exitcode else 0)
 
 

@@ -2,7 +2,8 @@
 A saved plan under seal: AES-256-GCM, bound to the environment, the base URL and the project that it is for.
 
 A sealed plan says in the clear what it is for and which key sealed it, so that a refusal can say which of them
-differs. None of that is believed: it opens only as a plan of the environment that it is applied in.
+differs, and the digest of the plan, which names it. None of that is believed: it opens only as a plan of the
+environment that it is applied in.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from reconciler.errors import Invalid, LedgerFailed, Problem, Refused, Source
 from reconciler.escape import visible
 from reconciler.ledger.encryption import Cipher, is_sealed, read_keys, sealed_by
+from reconciler.plan.saved_plan import digest_in
 from reconciler.report.messages.plan import AGAIN
 from reconciler.settings import Environment
 
@@ -31,7 +33,7 @@ def sealed(text: str, environment: Environment) -> str:
     cipher = _cipher(environment)
     if cipher is None:
         return text
-    return _written(environment, cipher.seal(text, _place(environment)))
+    return _written(environment, cipher.seal(text, _place(environment)), digest_in(text))
 
 
 def unsealed(text: str, environment: Environment) -> str:
@@ -69,12 +71,16 @@ def unsealed(text: str, environment: Environment) -> str:
             f"add the key to {_KEYS}, or {AGAIN}",
         )
     # The rest of the file, its whitespace too, must be exactly what is written here.
-    if _written(environment, body) != text:
+    digest = document["digest"]
+    if _written(environment, body, digest) != text:
         raise Refused(_ALTERED, AGAIN)
     try:
-        return cipher.open(body, _place(environment))
+        opened = cipher.open(body, _place(environment))
     except LedgerFailed as exc:
         raise Refused(_ALTERED, AGAIN) from exc
+    if digest and digest != digest_in(opened):
+        raise Refused(_ALTERED, AGAIN)
+    return opened
 
 
 def _cipher(environment: Environment) -> Cipher | None:
@@ -99,9 +105,10 @@ def _place(environment: Environment) -> str:
     return json.dumps(["saved plan", _VERSION, *_names(environment).values()])
 
 
-def _written(environment: Environment, body: str) -> str:
-    """Return the text of the file of a sealed plan."""
-    return json.dumps({"sealed_plan": _VERSION, **_names(environment), "sealed": body}) + "\n"
+def _written(environment: Environment, body: str, digest: str) -> str:
+    """Return the text of the file of a sealed plan; `digest` is "" in a file that was sealed without one."""
+    named = {"digest": digest} if digest else {}
+    return json.dumps({"sealed_plan": _VERSION, **named, **_names(environment), "sealed": body}) + "\n"
 
 
 def _document(text: str) -> dict[str, str] | None:
@@ -113,6 +120,7 @@ def _document(text: str) -> dict[str, str] | None:
     except (ValueError, RecursionError) as exc:
         raise Refused(_ALTERED, AGAIN) from exc
     parts = {name: document.get(name) for name in ("environment", "base_url", "project", "sealed")}
+    parts["digest"] = document.get("digest", "")
     whole = all(isinstance(part, str) for part in parts.values()) and is_sealed(parts["sealed"])
     if not whole or document["sealed_plan"] != _VERSION:
         raise Refused("the sealed plan was altered, or sealed by another version; nothing was sent", AGAIN)

@@ -50,7 +50,7 @@ class Revalidated:
     """
     What became of a saved plan: `plan` is the plan of now, narrowed to what was approved.
 
-    `needed` are the changes of now that were not approved. While anything is `stale`, nothing may be done.
+    `needed` are the changes of now that were not approved. What is `stale` is not in `plan`, nor is what waits for it.
     """
 
     plan: Plan
@@ -95,7 +95,10 @@ def revalidate(
             approved[key] = then
         elif not _did(then, earlier.lost):
             stale.append(other)
-    stale += _waiting(approved, planned)
+    waiting = _waiting(approved, planned)
+    stale += waiting
+    for one in waiting:
+        del approved[one.change.action, one.change.address]
     changes = tuple(change for key, change in planned.items() if key in approved)
     needed = tuple(change for key, change in planned.items() if key not in approved)
     return Revalidated(_narrowed(saved, now, changes, desired, live, records, terms), needed, tuple(stale))

@@ -30,6 +30,8 @@ SAVED_VERSION = 2
 """The version of what a saved plan has in addition; 0.1.0 saved plans without one."""
 
 _HEX = re.compile(r"[0-9a-f]{64}")
+_LAST = re.compile(r'"digest": "([0-9a-f]{64})"\n\}\n\Z')
+_LAST_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,12 @@ def save(
         "users": [{"id": row.id, "digest": users_digest(row)} for row in plan.users],
     }
     return as_text(whole | {"digest": _digest(whole)})
+
+
+def digest_in(text: str) -> str:
+    """Return the digest at the end of a text that `save` made; "" for any other."""
+    found = _LAST.search(text[-_LAST_LENGTH:])
+    return found[1] if found else ""
 
 
 def _held(plan: Plan) -> dict[str, str]:

@@ -39,11 +39,14 @@ def stale_text(stale: Sequence[Stale], *, width: int, redact: bool = False) -> s
     lines = []
     for one in stale[:MOST]:
         where = masked_address(one.change.address) if redact else one.change.address
-        verb = one.change.action.value.replace("_", " ")
-        lines.append(line(f"stale: {verb} {address(where)}: {visible(_why(one, redact=redact))}"))
+        lines.append(line(f"stale: {_verb(one.change)} {address(where)}: {visible(_why(one, redact=redact))}"))
     if len(stale) > MOST:
         lines.append(line(f"... and {len(stale) - MOST} more"))
     return page(lines, width=width, color=False)
+
+
+def _verb(change: Change) -> str:
+    return change.action.value.replace("_", " ")
 
 
 def _why(one: Stale, *, redact: bool) -> str:
@@ -52,7 +55,7 @@ def _why(one: Stale, *, redact: bool) -> str:
     if redact and blocked is not None:
         blocked = masked_blocked(blocked)
     return _WHY[one.reason].format(
-        action=now.action.value.replace("_", " "),
+        action=_verb(now),
         blocked="" if blocked is None else blocked_wording(blocked).what,
         id=now.id or "a new one",
         methods=count(now.payment_methods or 0, "payment method"),
@@ -109,13 +112,14 @@ def outcomes_json(
     seconds: float,
     remaining: int = 0,
     needed: Sequence[Change] = (),
+    stale: Sequence[Stale] = (),
     redact: bool = False,
 ) -> dict[str, Any]:
     """
     Return the same as a value for JSON, as `schema/result.schema.json` has it.
 
     `halt` is why the run stopped early, None where it did not; `blocked` counts what the plan could not do, `needed`
-    are changes that were needed and not approved.
+    are changes that were needed and not approved, `stale` those that were approved and are not planned again as saved.
     """
     rows = [masked_outcome(one) for one in outcomes] if redact else outcomes
     return {
@@ -140,15 +144,9 @@ def outcomes_json(
             for one in rows
         ],
         "needed_since": [
-            {
-                "action": one.action.value,
-                "address": str(one.address),
-                "external_id": one.address.external_id,
-                "id": one.id,
-                "reason": one.reason.value,
-            }
-            for one in (map(masked_change, needed) if redact else needed)
+            {**_named(one), "reason": one.reason.value} for one in (map(masked_change, needed) if redact else needed)
         ],
+        "stale": [_stale(one, redact=redact) for one in stale],
         "summary": {
             **{status.value: number for status, number in _counts(outcomes).items()},
             "blocked": blocked,
@@ -157,6 +155,22 @@ def outcomes_json(
             "seconds": round(seconds, 3),
         },
     }
+
+
+def _named(change: Change) -> dict[str, Any]:
+    """Return what a change does, and to whom."""
+    return {
+        "action": change.action.value,
+        "address": str(change.address),
+        "external_id": change.address.external_id,
+        "id": change.id,
+    }
+
+
+def _stale(one: Stale, *, redact: bool) -> dict[str, Any]:
+    """Return a change of a saved plan that is not planned again as it was saved."""
+    named = _named(masked_change(one.change) if redact else one.change)
+    return {**named, "reason": one.reason.value, "message": _why(one, redact=redact)}
 
 
 def _interrupted(outcomes: Sequence[Outcome], remaining: int) -> Iterator[Line]:
@@ -198,9 +212,8 @@ def _archived_by_a_file(one: Outcome) -> bool:
 def _outcome(one: Outcome, style: str) -> Iterator[Line]:
     """Yield one outcome: what, whom, which id, and the message below it."""
     customer = one.change.id if one.id is None else one.id
-    verb = one.change.action.value.replace("_", " ")
     facts = f"  {visible(customer)}" if customer else ""
-    yield Line((Span(f"{verb} ", style), Span(address(one.change.address)), Span(facts)), indent=2)
+    yield Line((Span(f"{_verb(one.change)} ", style), Span(address(one.change.address)), Span(facts)), indent=2)
     if said := outcome_text(one):
         yield line(visible(said), indent=6)
 

@@ -163,6 +163,7 @@ def test_outcomes_as_json_keep_the_order_of_the_changes() -> None:
         "needed_since": [
             {"action": "create", "address": "globex", "external_id": "globex", "id": None, "reason": "declared"}
         ],
+        "stale": [],
         "summary": {
             "done": 1,
             "failed": 1,

@@ -51,6 +51,10 @@ def plan(ctx: click.Context, /, **given: Any) -> None:
 @shared.strict
 @shared.redact
 @shared.output_format("text", "json")
+@click.option("--partial", is_flag=True, help="Make the changes of PLAN that are still needed exactly as shown.")
+@click.option(
+    "--plan-digest", type=shared.DigestType(), help="Refuse PLAN unless its digest, which `plan --out` prints, is this."
+)
 @shared.consent
 @click.pass_context
 def apply(ctx: click.Context, /, **given: Any) -> None:
@@ -58,8 +62,9 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
     Make the account match the files: plan, ask, apply, report.
 
     With a saved PLAN, it plans again from the current files, ledger, policy and account, and makes the changes of
-    PLAN if each is still needed exactly as shown. Otherwise it sends nothing. Other changes that are needed are
-    listed and not made. Give the options for files, limits and approvals again; those of `plan` don't carry over.
+    PLAN if each is still needed exactly as shown. Otherwise it sends nothing; with --partial, it makes those that are
+    and lists the others. Other changes that are needed are listed and not made. Give the options for files, limits and
+    approvals again; those of `plan` don't carry over.
 
     Without a terminal and without --auto-approve, nothing is sent. Exit code 0: done, 1: some changes failed or are
     in doubt, 2: more is needed than was approved, 3: refused, or something is still blocked, 130: interrupted.
