@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import jsonschema
@@ -88,6 +89,15 @@ class Typed(io.TextIOWrapper):
         return self._terminal
 
 
+class Process(subprocess.Popen[bytes]):
+    """A command in a process of its own, which ends with the test that gives it up."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, at)
+
+
 @dataclass(slots=True)
 class Place:
     """A working folder, with the variables that commands see there."""
@@ -119,7 +129,7 @@ class Place:
         """Return a command as a process is started with it."""
         return [sys.executable, "-m", "reconciler", *words]
 
-    def start(self, *words: str, **how: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - Popen's
+    def start(self, *words: str, **how: Any) -> Process:  # noqa: ANN401 - Popen's
         """Start a command in a process of its own; `limits` are words of the shell's `ulimit`."""
         variables, limits = how.pop("variables", {}), how.pop("limits", "")
         command = self.command(*words)
@@ -128,12 +138,7 @@ class Place:
             variables = {**variables, "PYTHONDONTWRITEBYTECODE": "1"}
             command = ["/bin/sh", "-c", f'ulimit {limits}; exec "$@"', "sh", *command]
         given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=self.given(variables),
-            **{**given, **how},
-        )
+        return Process(command, cwd=self.folder, env=self.given(variables), **{**given, **how})
 
     def spawn(self, *words: str, **how: Any) -> Ran:  # noqa: ANN401 - Popen's
         """Run a command in a process of its own, to its end."""

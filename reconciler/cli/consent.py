@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli import output
 from reconciler.cli.output import is_terminal
+from reconciler.cli.terminal import typed_line
 from reconciler.errors import Refused, Source
 from reconciler.escape import visible
 from reconciler.model.core import Action
@@ -126,4 +127,4 @@ def _typed(question: str) -> str:
     Not click's prompt: it takes the end of input, which is no consent, for Ctrl-C.
     """
     click.echo(f"{output.fitted(question.rstrip())} ", nl=False, err=True)
-    return sys.stdin.readline().strip()
+    return typed_line().strip()

@@ -18,6 +18,7 @@ from __future__ import annotations
 import atexit
 import io
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -206,6 +207,27 @@ def first_signal(act: Callable[[], object], last_words: str = "error: interrupte
         return
     with installed.first(act, last_words):
         yield
+
+
+def typed_line() -> str:
+    """
+    Return the line that is typed next, with its end; "" at the end of input.
+
+    A signal that comes just before the wait for it would be handled only after it, and so a Ctrl-C seem ignored:
+    the wait is for either.
+    """
+    if not sys.stdin.isatty() or _installed() is None:
+        return sys.stdin.readline()
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    before = signal.set_wakeup_fd(wakes)
+    try:
+        select.select([sys.stdin, woken], [], [])
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wakes)
+    return sys.stdin.readline()
 
 
 def _installed() -> Interruption | None:
