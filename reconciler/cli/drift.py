@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -167,6 +168,7 @@ APPLYING = ("apply", "undo", "duplicates", "seed")
 def run(
     ctx: click.Context,
     form: str,
+    reports: Sequence[tuple[str, Path]],
     ignore: str | None,
     *,
     options: Options,
@@ -174,7 +176,9 @@ def run(
     redact: bool,
     accept: bool,
 ) -> None:
-    """Print what drifted, and write it into the files where it is accepted."""
+    """Print what drifted, also to files (`reports`, a format and a path each); write it into the files if accepted."""
+    for _, path in reports:
+        output.check_parent(path)
     with annotated_problems(form, options, redact=redact):
         settings = settings_of(options)
         environment = settings.environment()
@@ -192,6 +196,8 @@ def run(
         today = datetime.fromtimestamp(session.client.server_now(), UTC).date()
         seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
         drift = without_ignored(drift_of(planned.plan, seen), rules, today)
+        for one, path in reports:
+            output.report_to(path, as_document(drift, one, redact=redact))
         if form in ANNOTATED:
             from reconciler.report.annotations import of_drift
 
@@ -208,6 +214,23 @@ def run(
         keep_learned(session, planned)
         notify(session, planned, drift)
     ctx.exit(2 if drift.findings else 0)
+
+
+def as_document(drift: Drift, form: str, *, redact: bool) -> str:
+    """Return a drift in a format, as a file holds it."""
+    match form:
+        case "json":
+            return json.dumps(drift_json(drift, redact=redact), indent=2)
+        case "markdown":
+            return drift_markdown(drift, redact=redact)
+        case "html":
+            return drift_html(drift, redact=redact)
+        case "junit":
+            return drift_junit(drift, redact=redact)
+        case "brief":
+            return drift_brief(drift, redact=redact)
+        case _:
+            return drift_text(drift, width=output.PIPE_COLUMNS, color=False, redact=redact)
 
 
 def show(drift: Drift, form: str, *, redact: bool) -> None:

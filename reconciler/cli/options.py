@@ -276,6 +276,37 @@ redact = click.option(
 )
 
 
+class ReportType(FilePath):
+    """`FORMAT=FILE`: a format, and the file that is written in it."""
+
+    name = "FORMAT=FILE"
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self._choices = choices
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the format and the path that `value` writes."""
+        if isinstance(value, tuple):
+            return value
+        form, equals, path = str(value).partition("=")
+        if not equals or not path or form not in self._choices:
+            self.fail(f"{value!r} is not FORMAT=FILE; the formats are {', '.join(self._choices)}", param, ctx)
+        return form, super().convert(path, param, ctx)
+
+
+def reports(*choices: str) -> Part:
+    """Return the `--report` option with these formats."""
+    return click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar="FORMAT=FILE",
+        type=ReportType(choices),
+        help=f"Also write the report to FILE; repeatable. Formats: {', '.join(choices)}.",
+    )
+
+
 def output_format(*choices: str) -> Part:
     """Return the `--format` option with these choices, the first being the default."""
     return click.option(

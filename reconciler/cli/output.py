@@ -254,6 +254,11 @@ def document_to(path: Path | None, text: str) -> None:
         write_private(path, text)
 
 
+def report_to(path: Path, text: str) -> None:
+    """Write a report to a file, as `document` and `result` write it to stdout; only its owner may read it."""
+    _replace(path, (inert(text).rstrip("\n") + "\n").encode("utf-8", "backslashreplace"), mode=None)
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all; ReconcilerError where that cannot be."""
     _replace(path, text.encode(), mode=None)

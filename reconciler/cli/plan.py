@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -20,6 +21,7 @@ from reconciler.cli.session import (
     settings_of,
     shown_progress,
 )
+from reconciler.desired.load import Loaded
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.escape import MAX_BYTES
 from reconciler.gc_pause import without_collector
@@ -33,7 +35,7 @@ from reconciler.pipeline.sealed_plan import check_keys, sealed
 from reconciler.plan.limits import with_fit
 from reconciler.plan.presence import Lacked
 from reconciler.plan.revalidate import evidence_of
-from reconciler.plan.saved_plan import as_pieces, digest_in, save
+from reconciler.plan.saved_plan import as_pieces, as_text, digest_in, save
 from reconciler.plan.server_behavior import known_lag
 from reconciler.report.plan_text import plan_brief, plan_text, summary_line
 from reconciler.settings import Options
@@ -90,6 +92,7 @@ def drafted(session: Session, ledger: Ledger, draft: plan.Drafting) -> plan.Plan
 def run(
     ctx: click.Context,
     form: str,
+    reports: Sequence[tuple[str, Path]],
     max_bytes: int | None,
     out: Path | None,
     *,
@@ -98,9 +101,11 @@ def run(
     redact: bool,
     detailed_exitcode: bool,
 ) -> None:
-    """Print the plan, and save it where `-o` says."""
-    if max_bytes is not None and form != "markdown":
-        raise click.UsageError("--max-bytes works only with --format markdown")
+    """Print the plan, save it where `-o` says, and write it where `reports` say: a format and a file each."""
+    if max_bytes is not None and "markdown" not in (form, *(one for one, _ in reports)):
+        raise click.UsageError("--max-bytes works only with --format markdown or --report markdown=FILE")
+    for _, path in reports:
+        output.check_parent(path)
     # What an apply may take, and not this run.
     budget = Allowance(options.max_requests, options.max_duration_s)
     options = replace(options, max_requests=None, max_duration_s=None)
@@ -133,26 +138,27 @@ def run(
     elif not kept:
         planned = with_second_listing(planned, environment.terms(options))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
-    if form == "markdown":
-        from reconciler.report.plan_markdown import plan_markdown
-
-        output.document(plan_markdown(fitted, max_bytes=max_bytes or MAX_BYTES, redact=redact))
-    elif form == "html":
-        from reconciler.report.plan_html import plan_html
-
-        output.document(plan_html(fitted, redact=redact))
-    elif form in ANNOTATED:
-        from reconciler.report.annotations import of_plan, of_problems
-
-        found = of_problems(loaded.warnings, redact=redact) + of_plan(fitted, loaded.desired, redact=redact)
-        annotate(form, found, options, last=summary_line(fitted))
-    else:
-        show(fitted, form, redact=redact)
+    for one, path in reports:
+        output.report_to(path, as_document(fitted, one, max_bytes=max_bytes or MAX_BYTES, redact=redact))
+    _print(fitted, loaded, form, options, max_bytes=max_bytes or MAX_BYTES, redact=redact)
     if out is not None:
         output.note(f"Saved the plan as {out}; its digest is {digest}.")
     if form == "text" and fitted.changes and not fitted.limits:
         output.note(f"To apply it: {again('apply', options, saved=out)}")
     ctx.exit(_code(planned.plan) if detailed_exitcode else 0)
+
+
+def _print(plan: Plan, loaded: Loaded, form: str, options: Options, *, max_bytes: int, redact: bool) -> None:
+    """Print a plan in a format; its warnings too, where the format shows findings at lines of files."""
+    if form in ANNOTATED:
+        from reconciler.report.annotations import of_plan, of_problems
+
+        found = of_problems(loaded.warnings, redact=redact) + of_plan(plan, loaded.desired, redact=redact)
+        annotate(form, found, options, last=summary_line(plan))
+    elif form in ("markdown", "html"):
+        output.document(as_document(plan, form, max_bytes=max_bytes, redact=redact))
+    else:
+        show(plan, form, redact=redact)
 
 
 def again(command: str, options: Options, *, saved: Path | None = None) -> str:
@@ -169,6 +175,27 @@ def again(command: str, options: Options, *, saved: Path | None = None) -> str:
     limits = {"archives": options.max_archives, "restores": options.max_restores, "changes": options.max_changes}
     words += [word for name, share in limits.items() if share is not None for word in (f"--max-{name}", str(share))]
     return shlex.join(words)
+
+
+def as_document(plan: Plan, form: str, *, max_bytes: int, redact: bool) -> str:
+    """Return a plan in a format, as a file holds it; `max_bytes` is for Markdown."""
+    match form:
+        case "json":
+            from reconciler.report.plan_json import plan_to_json
+
+            return as_text(plan_to_json(plan, redact=redact))
+        case "markdown":
+            from reconciler.report.plan_markdown import plan_markdown
+
+            return plan_markdown(plan, max_bytes=max_bytes, redact=redact)
+        case "html":
+            from reconciler.report.plan_html import plan_html
+
+            return plan_html(plan, redact=redact)
+        case "brief":
+            return plan_brief(plan, redact=redact)
+        case _:
+            return plan_text(plan, width=output.PIPE_COLUMNS, color=False, redact=redact)
 
 
 def show(plan: Plan, form: str, *, redact: bool) -> None:

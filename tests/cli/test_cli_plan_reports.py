@@ -1,4 +1,4 @@
-"""`plan --format markdown` and `html`: what the command adds to the report."""
+"""`plan --format markdown` and `html`, and `--report`: what the command adds to the report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_max_bytes_cuts_the_comment(shop: Online) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--max-bytes", "9000"], "error: --max-bytes works only with --format markdown\n"),
+        (["--max-bytes", "9000"], "--max-bytes works only with --format markdown or --report markdown=FILE\n"),
         (["--format", "markdown", "--max-bytes", "100"], "100 is not in the range x>=5000"),
     ],
 )
@@ -58,3 +58,61 @@ def test_html_is_one_document_on_stdout_and_nothing_beside_it(shop: Online) -> N
         True,
     )
     assert ran.out.count("</script>") == 2
+
+
+FORMS = ("text", "json", "markdown", "html", "brief")
+
+
+def test_one_plan_is_written_in_several_formats_as_each_prints_it(shop: Online) -> None:
+    shop.write("customers.yaml", THREE)
+    printed = {form: shop.run("plan", "-f", "customers.yaml", "--format", form, "--redact").out for form in FORMS}
+    reports = [word for form in FORMS for word in ("--report", f"{form}=plan.{form}")]
+    asked = shop.requests()
+    ran = shop.run("plan", "-f", "customers.yaml", "--redact", "--format", "github", *reports)
+    assert (ran.code, shop.requests() - asked <= 2) == (0, True), ran.err
+    written = {form: (shop.folder / f"plan.{form}").read_text("utf-8") for form in FORMS}
+    assert written == {form: text.rstrip("\n") + "\n" for form, text in printed.items()}
+
+
+def test_a_drift_is_written_in_several_formats_as_each_prints_it(shop: Online) -> None:
+    shop.applied(THREE)
+    shop.later()
+    shop.load({"id": shop.id_of("acme"), "city": "Salem"})
+    forms = (*FORMS, "junit")
+    printed = {form: shop.run("drift", "-f", "customers.yaml", "--format", form).out for form in forms}
+    reports = [word for form in forms for word in ("--report", f"{form}=drift.{form}")]
+    ran = shop.run("drift", "-f", "customers.yaml", "--accept", *reports)
+    written = {form: (shop.folder / f"drift.{form}").read_text("utf-8") for form in forms}
+    assert (ran.code, "1 value taken over" in ran.out) == (0, True), ran.all
+    assert written == {form: text.rstrip("\n") + "\n" for form, text in printed.items()}
+
+
+def test_max_bytes_cuts_a_markdown_report(shop: Online) -> None:
+    shop.write("customers.yaml", "customers:\n" + "".join(f"  c{one}: {{name: Customer}}\n" for one in range(400)))
+    shop.run("plan", "-f", "customers.yaml", "--report", "markdown=plan.md", "--max-bytes", "5000")
+    assert "**Cut to fit:**" in (shop.folder / "plan.md").read_text("utf-8")
+    assert (shop.folder / "plan.md").stat().st_size <= 5000
+
+
+def test_only_its_owner_may_read_a_report(shop: Online) -> None:
+    shop.write("customers.yaml", THREE)
+    shop.run("plan", "-f", "customers.yaml", "--report", "json=plan.json")
+    assert (shop.folder / "plan.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ("xml=plan.xml", "'xml=plan.xml' is not FORMAT=FILE; the formats are text, json, markdown, html, brief"),
+        ("plan.md", "'plan.md' is not FORMAT=FILE"),
+        ("json=", "'json=' is not FORMAT=FILE"),
+        ("json=none/plan.json", "none: there is no such folder"),
+        ("json=.", "'.' is a directory"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(
+    shop: Online, report: str, said: str
+) -> None:
+    shop.write("customers.yaml", THREE)
+    ran = shop.run("plan", "-f", "customers.yaml", "--report", report)
+    assert (ran.code, said in " ".join(ran.err.split()), shop.requests()) == (1, True, 0), ran.err

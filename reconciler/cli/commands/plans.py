@@ -22,10 +22,11 @@ from reconciler.escape import LEAST_BYTES, MAX_BYTES
 @shared.strict
 @shared.redact
 @shared.output_format("text", "json", "markdown", "html", "brief", *shared.ANNOTATED)
+@shared.reports("text", "json", "markdown", "html", "brief")
 @click.option(
     "--max-bytes",
     type=click.IntRange(min=LEAST_BYTES),
-    help=f"Shorten --format markdown to N bytes, by whole entries. Default: {MAX_BYTES}, GitHub's limit.",
+    help=f"Shorten Markdown to N bytes, by whole entries. Default: {MAX_BYTES}, GitHub's limit.",
 )
 @shared.out("Save the plan for `apply PLAN`, sealed if RECONCILER_PLAN_KEY is set.")
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
@@ -84,6 +85,7 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
 @shared.strict
 @shared.redact
 @shared.output_format("text", "json", "markdown", "html", "junit", "brief", *shared.ANNOTATED)
+@shared.reports("text", "json", "markdown", "html", "junit", "brief")
 @click.option(
     "--ignore",
     metavar="FILE",
