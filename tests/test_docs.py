@@ -96,7 +96,7 @@ def test_every_command_and_every_option_stands_in_the_reference() -> None:
         f"{words} {option}"
         for words, ctx in walk(cli, click.Context(cli, info_name="reconciler"))
         for parameter in ctx.command.params
-        if isinstance(parameter, click.Option) and not parameter.hidden
+        if isinstance(parameter, click.Option) and parameter.get_help_record(ctx) is not None
         for option in parameter.opts
         if not re.search(rf"`[^`]*(?<![\w-]){option}(?![\w-])[^`]*`", sections[words])
     ]

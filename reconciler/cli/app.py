@@ -17,7 +17,7 @@ from click.formatting import wrap_text
 
 from reconciler.cli import completion
 from reconciler.cli.commands import api, customers, files, plans, state
-from reconciler.cli.options import REDACTED, Chosen
+from reconciler.cli.options import REDACTED, SEVERAL, Chosen
 from reconciler.cli.terminal import inert_output
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.escape import visible
@@ -161,15 +161,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ReconcilerError as exc:
-            redact = bool(ctx.meta.get(REDACTED))
-            if exc.stop is not None:
-                from reconciler.report.messages.plan import word
+            from reconciler.cli.tools import worded
 
-                word(exc, redact=redact)
-            elif redact:
-                from reconciler.report.redact import uncited
-
-                exc.message, exc.hint = uncited(exc.message), uncited(exc.hint)
+            worded(exc, redact=bool(ctx.meta.get(REDACTED)))
             raise
 
 
@@ -182,61 +176,71 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-def _common_options(*, hidden: bool) -> list[click.Option]:
-    """Return the options that are accepted before the command and after it; the one given last counts."""
+class _Elsewhere(click.Option):
+    """An option that a shell completes here, and that the help of all commands lists in one place."""
+
+    def get_help_record(self, ctx: click.Context) -> None:
+        """Return None: `GLOBAL_OPTIONS` lists it."""
+
+
+GLOBAL_OPTIONS = (
+    "Global options, before or after a command: -e ENVIRONMENT, -p FILE, -q, --log-level LEVEL. "
+    "`reconciler --help` describes them."
+)
+"""What the help of a command says of them."""
+
+
+def _global_options(option: type[click.Option] = click.Option) -> list[click.Option]:
+    """Return the options that are accepted before and after a command; those after it replace those before it."""
     return [
-        click.Option(
+        option(
             ["-p", "--project", "project_file"],
             metavar="FILE",
             type=completion.FilePath(readable=False),
             help="The project file. Default: reconciler.yaml here or in a folder above.",
-            hidden=hidden,
             expose_value=False,
             callback=_choose,
         ),
-        click.Option(
-            ["-e", "--environment"],
+        option(
+            ["-e", "--environment", "environments"],
+            multiple=True,
             metavar="ENVIRONMENT",
             type=completion.EnvironmentType(),
-            help="The environment. Default: AP_ENVIRONMENT.",
-            hidden=hidden,
+            help=f"The environment. Default: AP_ENVIRONMENT. {', '.join(SEVERAL[:-1])} and {SEVERAL[-1]} take several: "
+            "repeat it, or write a pattern such as 'prod-*'.",
             expose_value=False,
             callback=_choose,
         ),
-        click.Option(
+        option(
             ["-q", "--quiet"],
             is_flag=True,
             help="Print only results, warnings and errors: no progress, next steps or reports of success.",
-            hidden=hidden,
             expose_value=False,
             callback=_choose,
         ),
-        click.Option(
+        option(
             ["--log-level"],
             type=click.Choice(["debug", "info", "warning", "error"]),
             help="What to log to stderr (default: warning). debug shows each request, without secrets or "
             "personal data.",
-            hidden=hidden,
             expose_value=False,
             callback=_choose,
         ),
     ]
 
 
-def with_common_options(command: click.Command) -> click.Command:
-    """Return `command`, which takes the common options too, as do the commands below it."""
-    taken = {name for param in command.params for name in param.opts}
-    command.params += [option for option in _common_options(hidden=True) if not taken.intersection(option.opts)]
-    if command.epilog is None:
-        command.epilog = "-e, -p, -q and --log-level are accepted here too: see `reconciler --help`."
+def with_global_options(command: click.Command) -> click.Command:
+    """Return `command`, which takes the global options too, as do the commands below it."""
+    command.params += _global_options(_Elsewhere)
+    command.epilog = GLOBAL_OPTIONS
     for one in command.commands.values() if isinstance(command, click.Group) else ():
-        with_common_options(one)
+        with_global_options(one)
     return command
 
 
-def _choose(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
-    """Remember what a common option says, for this command and those below it."""
-    if value is None or value is False:
+def _choose(ctx: click.Context, param: click.Parameter, value: str | bool | tuple[str, ...] | None) -> None:
+    """Remember what a global option says, for this command and those below it."""
+    if not value:
         return
     if param.name == "log_level":
         logging.getLogger("reconciler").setLevel(str(value).upper())
@@ -247,7 +251,7 @@ def _choose(ctx: click.Context, param: click.Parameter, value: str | bool | None
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    params=_common_options(hidden=False),
+    params=_global_options(),
 )
 @click.option(
     "--version",
@@ -283,7 +287,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
 cli.sections = SECTIONS
 for _commands in SECTIONS.values():
     for _command in _commands:
-        cli.add_command(lay_out(with_common_options(_command)))
+        cli.add_command(lay_out(with_global_options(_command)))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -345,34 +349,19 @@ def _say(text: str, *, indent: int = 0) -> None:
 
 def _told(exc: BaseException) -> int:
     """Write what went wrong to stderr and return the exit code."""
-    match exc:
-        case Invalid():
-            if exc.shown:
-                from reconciler.cli import output
+    from reconciler.cli import output
+    from reconciler.cli.tools import as_error, written
 
-                click.echo(output.linked(exc.shown, sys.stderr), nl=False, err=True)
-            for problem in () if exc.shown else exc.problems:
-                _say(str(problem))
-            return exc.exit_code
-        case ReconcilerError():
-            _say(f"error: {exc.message}")
-            if exc.hint:
-                _say(exc.hint, indent=2)
-            if isinstance(exc, PlanFaulty):
-                from reconciler.cli.tools import written
-
-                _say(written(exc), indent=2)
-            return exc.exit_code
-        case OSError():
-            where = f"{exc.filename}: " if exc.filename else ""
-            _say(f"error: {where}{exc.strerror or exc}")
-            return 1
-        case _:
-            from reconciler.cli.tools import version
-
-            logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
-            _say(
-                f"error: this is a bug in reconciler {version()}: {type(exc).__name__}; "
-                "run it again with --log-level debug, and report the output"
-            )
-            return 1
+    error = as_error(exc)
+    if isinstance(error, Invalid):
+        if error.shown:
+            click.echo(output.linked(error.shown, sys.stderr), nl=False, err=True)
+        for problem in () if error.shown else error.problems:
+            _say(str(problem))
+        return error.exit_code
+    _say(f"error: {error.message}")
+    if error.hint:
+        _say(error.hint, indent=2)
+    if isinstance(error, PlanFaulty):
+        _say(written(error), indent=2)
+    return error.exit_code

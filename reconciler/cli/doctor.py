@@ -12,7 +12,7 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli.carry_out import stopped_by_signals
-from reconciler.cli.session import connected, local_emulator, settings_of
+from reconciler.cli.session import connected, local_emulator, run_in, settings_of
 from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.model.core import EnvironmentRef
@@ -212,7 +212,8 @@ def _asked(settings: Settings, environment: Environment) -> tuple[list[Finding],
         except (ReconcilerError, OSError) as error:
             # Not to be reached, then, and that is what will be found.
             output.say(f"no emulator could be started: {error}")
-        return asyncio.run(doctor.of_the_api(environment, real_clock()))
+        runner = stack.enter_context(asyncio.Runner())
+        return run_in(runner, doctor.of_the_api(environment, real_clock()))
 
 
 def _ref(environment: Environment) -> EnvironmentRef | None:

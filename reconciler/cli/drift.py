@@ -30,7 +30,7 @@ from reconciler.desired.files import read_files
 from reconciler.desired.write import Written, write_customers
 from reconciler.documents.edit import SetValue
 from reconciler.errors import LedgerFailed, Locked, Refused
-from reconciler.escape import visible
+from reconciler.escape import MAX_BYTES, visible
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, DesiredCustomer
 from reconciler.model.ledger import PutLearned
@@ -177,11 +177,12 @@ def run(
     accept: bool,
 ) -> None:
     """Print what drifted, also to files (`reports`, a format and a path each); write it into the files if accepted."""
-    for _, path in reports:
-        output.check_parent(path)
     with annotated_problems(form, options, redact=redact):
         settings = settings_of(options)
         environment = settings.environment()
+        reports = [(one, output.of_environment(path, environment.name)) for one, path in reports]
+        for _, path in reports:
+            output.check_parent(path)
         rules = read_rules(ignore, settings.root, Path.cwd())
         loaded = declared(settings, environment, strict=strict, redact=redact)
     terms = environment.terms(options)
@@ -209,8 +210,8 @@ def run(
         if accept:
             ctx.exit(take_over(session, loaded.desired, drift))
         if form == "text" and drift.findings:
-            output.note(f"To revert it: {again('apply', options)}")
-            output.note(f"To accept it: {again('drift --accept', options)}")
+            output.next_step(f"To revert it: {again('apply', options)}")
+            output.next_step(f"To accept it: {again('drift --accept', options)}")
         keep_learned(session, planned)
         notify(session, planned, drift)
     ctx.exit(2 if drift.findings else 0)
@@ -239,7 +240,7 @@ def show(drift: Drift, form: str, *, redact: bool) -> None:
         case "json":
             output.json_result(drift_json(drift, redact=redact))
         case "markdown":
-            output.document(drift_markdown(drift, redact=redact))
+            output.document(drift_markdown(drift, max_bytes=output.room(MAX_BYTES), redact=redact))
         case "html":
             output.document(drift_html(drift, redact=redact))
         case "junit":

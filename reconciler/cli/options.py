@@ -27,6 +27,9 @@ Part = Callable[[Command], Command]
 
 ANNOTATED = ("github", "sarif", "gitlab")
 """Formats that show findings at lines of files."""
+SEVERAL = ("validate", "plan", "drift", "doctor")
+"""Commands that take several environments at once."""
+ONE_ONLY = f"only {', '.join(SEVERAL[:-1])} and {SEVERAL[-1]} take several: select one"
 ACTIONS = ("restore", "patch", "create", "create_user", "archive")
 """The values of `Action`, whose module takes as long to import as the rest of a `--help`."""
 
@@ -36,11 +39,26 @@ DIGEST_DIGITS = 64
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the common options say, before the command or after it."""
+    """What the global options say, before the command or after it."""
 
     project_file: str | None = None
-    environment: str | None = None
+    environments: tuple[str, ...] = ()
     quiet: bool = False
+
+    @property
+    def environment(self) -> str | None:
+        """Return the one environment that is named, None where none or several are."""
+        return None if self.several or not self.environments else self.environments[0]
+
+    @property
+    def several(self) -> bool:
+        """Say whether several environments are named, or a pattern, which may match several."""
+        return len(set(self.environments)) > 1 or any(map(is_pattern, self.environments))
+
+
+def is_pattern(name: str) -> bool:
+    """Say whether a name is one of a pattern: no environment's name holds these characters."""
+    return not set(name).isdisjoint("*?[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +154,10 @@ def gathered(name: str, value: Callable[..., object], *options: str) -> Part:
 
 def settings(*parts: Part) -> Part:
     """
-    Return what adds `parts`, and hands a command `options`: what these, and the common options, say to the settings.
+    Return what adds `parts`, and hands a command `options`: what these, and the global options, say to the settings.
 
     An option is one of the settings where its parameter is a field of `Options`, also one that was added apart.
+    Where several environments are named, the command runs once for each.
     """
 
     def adding(command: Command) -> Command:
@@ -146,10 +165,18 @@ def settings(*parts: Part) -> Part:
         def called(*words: Any, **given: Any) -> Any:
             from reconciler.settings import Options
 
-            chosen: Chosen = click.get_current_context().obj
+            ctx = click.get_current_context()
+            chosen: Chosen = ctx.obj
             said = {field.name: given.pop(field.name) for field in fields(Options) if field.name in given}
             options = Options(project_file=chosen.project_file, environment=chosen.environment, **said)
-            return command(*words, **given, options=options)
+            if not chosen.several:
+                return command(*words, **given, options=options)
+            if ctx.command.name not in SEVERAL:
+                named = ", ".join(dict.fromkeys(chosen.environments))
+                raise click.UsageError(f"-e selects several environments ({named}); {ONE_ONLY}", ctx)
+            from reconciler.cli.environments import run_each
+
+            return run_each(ctx, command, given, options, chosen.environments)
 
         return together(*parts)(called)
 
@@ -303,7 +330,8 @@ def reports(*choices: str) -> Part:
         multiple=True,
         metavar="FORMAT=FILE",
         type=ReportType(choices),
-        help=f"Also write the report to FILE; repeatable. Formats: {', '.join(choices)}.",
+        help="Also write the report to FILE, in whose path {environment} becomes its name; repeatable. "
+        f"Formats: {', '.join(choices)}.",
     )
 
 

@@ -8,16 +8,22 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from reconciler.cli.options import Chosen
 from reconciler.errors import Problem, ReconcilerError, Source
-from reconciler.escape import inert, visible
+from reconciler.escape import MAX_BYTES, inert, visible
 from reconciler.input_file import read_file
+
+if TYPE_CHECKING:
+    from reconciler.report.annotations import Annotation
 
 NARROW = 80
 """Editors read problems off their terminals, which are wider than this."""
@@ -108,9 +114,46 @@ def _link(place: re.Match[str]) -> str:
     return f"{place['before']}\x1b]8;;{path.absolute().as_uri()}\x1b\\{place['file']}{place['at']}\x1b]8;;\x1b\\"
 
 
+@dataclass(slots=True)
+class EnvironmentSection:
+    """
+    What a command prints for one of several environments, kept for the report of all; `typed` is standard input.
+
+    `room` is how many bytes its Markdown may have, `found` what is at lines of files, `last` the last line of its log,
+    and `steps` are what a user may do next.
+    """
+
+    environment: str
+    typed: bytes | None = None
+    room: int = MAX_BYTES
+    written: list[str] = field(default_factory=list)
+    found: list[Annotation] = field(default_factory=list)
+    last: str = ""
+    steps: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """Return what was written."""
+        return "".join(self.written)
+
+
+SECTION: ContextVar[EnvironmentSection | None] = ContextVar("section", default=None)
+"""The environment that this thread prints for, None where the command is about one."""
+_WRITING = threading.Lock()
+
+
+def _echo(text: str | bytes, *, nl: bool = False, color: bool | None = None) -> None:
+    """Write to stdout, or to the section of this thread."""
+    section = SECTION.get()
+    if section is None:
+        click.echo(text, nl=nl, color=color)
+    else:
+        section.written.append((text if isinstance(text, str) else text.decode()) + ("\n" if nl else ""))
+
+
 def result(text: str) -> None:
     """Write a result to stdout."""
-    click.echo(linked(text, sys.stdout), nl=not text.endswith("\n"), color=color())
+    _echo(linked(text, sys.stdout), nl=not text.endswith("\n"), color=color())
 
 
 def sentence(text: str) -> None:
@@ -120,29 +163,47 @@ def sentence(text: str) -> None:
 
 def pieces(texts: Iterable[str]) -> None:
     """Write a long result in ASCII to stdout, piece by piece."""
-    if sys.stdout is not None:
+    section = SECTION.get()
+    if section is not None:
+        section.written.extend(texts)
+    elif sys.stdout is not None:
         sys.stdout.writelines(texts)
 
 
 def document(text: str) -> None:
     """Write a document for a program to stdout, in UTF-8 whatever the terminal's letters are."""
     # Bytes pass by the stream that makes text inert.
-    click.echo(inert(text).encode("utf-8", "backslashreplace"), nl=False)
+    _echo(inert(text).encode("utf-8", "backslashreplace"))
 
 
 def as_is(text: str) -> None:
     """Write lines to stdout that a CI host is to obey, in UTF-8; what is not ours in them is inert already."""
-    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
+    _echo(text.encode("utf-8", "backslashreplace"))
 
 
 def json_result(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write one JSON document to stdout, in ASCII so that no text of a customer reorders or breaks a line."""
-    click.echo(json.dumps(document, indent=2))
+    _echo(json.dumps(document, indent=2), nl=True)
 
 
 def say(text: str) -> None:
-    """Write a line to stderr."""
-    click.echo(linked(fitted(visible(text)), sys.stderr), err=True)
+    """Write a line to stderr; of several environments it names which."""
+    section = SECTION.get()
+    named = text if section is None else f"{section.environment}: {text}"
+    with _WRITING:
+        click.echo(linked(fitted(visible(named)), sys.stderr), err=True)
+
+
+class NamedLines:
+    """What a progress writes its lines to where several environments have one each."""
+
+    def write(self, text: str) -> int:
+        """Write a line."""
+        say(text.removesuffix("\n"))
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: each line is written at once."""
 
 
 def quiet() -> bool:
@@ -156,6 +217,21 @@ def note(text: str) -> None:
     """Write a line to stderr that nobody needs where all is well: what is waited for, what was done, a hint."""
     if not quiet():
         say(text)
+
+
+def next_step(text: str) -> None:
+    """Write a note to stderr of what to do next; of several environments below what it is about."""
+    section = SECTION.get()
+    if section is None:
+        note(text)
+    elif not quiet():
+        section.steps.append(text)
+
+
+def room(most: int) -> int:
+    """Return how many bytes a Markdown document may have, `most` or what is left for a section of it."""
+    section = SECTION.get()
+    return most if section is None else min(most, section.room)
 
 
 def report(text: str) -> None:
@@ -244,6 +320,15 @@ def check_parent(path: Path) -> None:
     """Raise ReconcilerError where the folder that a file or folder would be in is not there."""
     if not path.absolute().parent.is_dir():
         raise ReconcilerError(f"{visible(str(path.parent))}: there is no such folder", "create it first")
+
+
+OF_ENVIRONMENT = "{environment}"
+"""In a path: the environment's name."""
+
+
+def of_environment(path: Path, name: str) -> Path:
+    """Return a path in which `OF_ENVIRONMENT` is an environment's name."""
+    return Path(str(path).replace(OF_ENVIRONMENT, name))
 
 
 def document_to(path: Path | None, text: str) -> None:

@@ -104,15 +104,17 @@ def run(
     """Print the plan, save it where `-o` says, and write it where `reports` say: a format and a file each."""
     if max_bytes is not None and "markdown" not in (form, *(one for one, _ in reports)):
         raise click.UsageError("--max-bytes works only with --format markdown or --report markdown=FILE")
-    for _, path in reports:
-        output.check_parent(path)
     # What an apply may take, and not this run.
     budget = Allowance(options.max_requests, options.max_duration_s)
     options = replace(options, max_requests=None, max_duration_s=None)
     with annotated_problems(form, options, redact=redact):
         settings = settings_of(options)
         environment = settings.environment()
+        reports = [(one, output.of_environment(path, environment.name)) for one, path in reports]
+        for _, path in reports:
+            output.check_parent(path)
         if out is not None:
+            out = output.of_environment(out, environment.name)
             check_keys(environment)
         loaded = declared(settings, environment, strict=strict, redact=redact)
     with connected(settings, options, environment) as session:
@@ -140,11 +142,11 @@ def run(
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
     for one, path in reports:
         output.report_to(path, as_document(fitted, one, max_bytes=max_bytes or MAX_BYTES, redact=redact))
-    _print(fitted, loaded, form, options, max_bytes=max_bytes or MAX_BYTES, redact=redact)
+    _print(fitted, loaded, form, options, max_bytes=output.room(max_bytes or MAX_BYTES), redact=redact)
     if out is not None:
         output.note(f"Saved the plan as {out}; its digest is {digest}.")
     if form == "text" and fitted.changes and not fitted.limits:
-        output.note(f"To apply it: {again('apply', options, saved=out)}")
+        output.next_step(f"To apply it: {again('apply', options, saved=out)}")
     ctx.exit(_code(planned.plan) if detailed_exitcode else 0)
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, cast
 
 from reconciler.cli import output
 from reconciler.cli.options import ANNOTATED
@@ -79,33 +79,38 @@ class Session:
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run `coroutine` to its end; Ctrl-C cancels it, unless it handles that itself."""
-        import asyncio
+        return run_in(self.runner, coroutine)
 
-        results: list[Result] = []
-        cancelled = False
 
-        async def kept() -> None:
-            loop, task = asyncio.get_running_loop(), asyncio.current_task()
-            assert task is not None  # noqa: S101 - this is one
+def run_in(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run `coroutine` to its end in the loop of `runner`; Ctrl-C cancels it, unless it handles that itself."""
+    import asyncio
 
-            def cancel() -> None:
-                nonlocal cancelled
-                cancelled = True
-                loop.call_soon_threadsafe(task.cancel)
+    results: list[Result] = []
+    cancelled = False
 
-            # Not as the task's own result: asyncio has `signal` look its handler up, whose words, never shown, are
-            # the repr of the task with all that it returned. Of 100,000 customers that takes a second.
-            with first_signal(cancel):
-                results.append(await coroutine)
+    async def kept() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is one
 
-        try:
-            self.runner.run(kept())
-        except asyncio.CancelledError:
-            if not cancelled:
-                raise
-        if cancelled:
-            interrupt()
-        return results[0]
+        def cancel() -> None:
+            nonlocal cancelled
+            cancelled = True
+            loop.call_soon_threadsafe(task.cancel)
+
+        # Not as the task's own result: asyncio has `signal` look its handler up, whose words, never shown, are
+        # the repr of the task with all that it returned. Of 100,000 customers that takes a second.
+        with first_signal(cancel):
+            results.append(await coroutine)
+
+    try:
+        runner.run(kept())
+    except asyncio.CancelledError:
+        if not cancelled:
+            raise
+    if cancelled:
+        interrupt()
+    return results[0]
 
 
 def settings_of(options: Options) -> Settings:
@@ -163,7 +168,16 @@ def declared(
 
 
 def annotate(form: str, found: Sequence[Annotation], options: Options, *, last: str) -> None:
-    """Print what was found, its files named from the repository's root; `last` ends what GitHub's log shows."""
+    """
+    Print what was found, its files named from the repository's root; `last` ends what GitHub's log shows.
+
+    For one of several environments it is kept: the report of all counts and caps what all have.
+    """
+    section = output.SECTION.get()
+    if section is not None:
+        section.found.extend(found)
+        section.last = last
+        return
     from reconciler.report.annotations import github, gitlab, in_repository, sarif
     from reconciler.settings.project import PROJECT_FILE, nearest_project_file, repository_root
 
@@ -207,7 +221,10 @@ def annotated_problems(form: str, options: Options, *, redact: bool) -> Iterator
 
 
 def standard_input() -> BinaryIO | None:
-    """Return standard input as bytes, None where it is closed."""
+    """Return standard input as bytes, None where it is closed; it was read once for several environments."""
+    section = output.SECTION.get()
+    if section is not None:
+        return again(section.typed)
     return None if sys.stdin is None else sys.stdin.buffer
 
 
@@ -259,9 +276,20 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
 
 @contextmanager
 def shown_progress(clock: Clock) -> Iterator[Progress]:
-    """Yield a progress on stderr: a bar on a terminal, else a plain line every ten seconds; nothing with `--quiet`."""
+    """
+    Yield a progress on stderr: a bar on a terminal, else a plain line every ten seconds; nothing with `--quiet`.
+
+    Of several environments it is lines everywhere, each with the environment's name.
+    """
     from reconciler.report.progress import progress
 
+    section = output.SECTION.get()
     with ExitStack() as stack:
-        stream = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8")) if output.quiet() else sys.stderr
-        yield stack.enter_context(progress(stream, terminal=output.moves_cursor(stream), clock=clock))
+        if output.quiet():
+            stream: TextIO = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        elif section is not None:
+            stream = cast("TextIO", output.NamedLines())
+        else:
+            stream = sys.stderr
+        terminal = section is None and output.moves_cursor(stream)
+        yield stack.enter_context(progress(stream, terminal=terminal, clock=clock))

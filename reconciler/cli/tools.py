@@ -1,8 +1,9 @@
-"""The small commands that need no account: `init`, `schema`, `completion`, the version, and the report of a bug."""
+"""The small commands that need no account: `init`, `schema`, `completion`; the version; and how errors are worded."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 import click
@@ -106,6 +107,33 @@ def _write_starter(path: Path, text: str) -> None:
             file.write(text)
     except OSError as exc:
         raise ReconcilerError(f"{path}: it cannot be written: {exc.strerror}", "choose another folder") from exc
+
+
+def as_error(exc: BaseException) -> ReconcilerError:
+    """Return what ended a command as an error with a message for its user; an unexpected one is a bug, and logged."""
+    match exc:
+        case ReconcilerError():
+            return exc
+        case OSError():
+            return ReconcilerError(f"{f'{exc.filename}: ' if exc.filename else ''}{exc.strerror or exc}")
+        case _:
+            logging.getLogger("reconciler").debug("unexpected", exc_info=exc)
+            return ReconcilerError(
+                f"this is a bug in reconciler {version()}: {type(exc).__name__}; "
+                "run it again with --log-level debug, and report the output"
+            )
+
+
+def worded(exc: ReconcilerError, *, redact: bool) -> None:
+    """Give an error its message and hint; with `redact` they hold nothing that a server said."""
+    if exc.stop is not None:
+        from reconciler.report.messages.plan import word
+
+        word(exc, redact=redact)
+    elif redact:
+        from reconciler.report.redact import uncited
+
+        exc.message, exc.hint = uncited(exc.message), uncited(exc.hint)
 
 
 FOLDER = Path(".reconciler")

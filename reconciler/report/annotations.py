@@ -82,6 +82,11 @@ def of_drift(drift: Drift, *, redact: bool = False) -> list[Annotation]:
     return [*map(_drifted, one.findings), *blocked, *expired, *unknown]
 
 
+def of_failure(message: str) -> Annotation:
+    """Return why one of several environments has no result."""
+    return Annotation(Level.ERROR, "environment/failed", "Failed", visible(message))
+
+
 def _problem(one: Problem) -> Annotation:
     """Return what is wrong at a place of a file."""
     level = Level.ERROR if one.severity is Severity.ERROR else Level.WARNING
@@ -211,6 +216,7 @@ _OWN = {
     "plan/limit": Wording("The plan exceeds a limit, so an apply sends nothing."),
     "plan/archive": Wording("An apply archives a customer."),
     "plan/restore": Wording("An apply restores a customer."),
+    "environment/failed": Wording("An environment has no result, so what it needs is unknown."),
     "drift/expired": Wording("A rule of the ignore file has ended, and hides nothing."),
 }
 _LEVELS = {"note": Level.NOTE, "unknown": Level.NOTE, "blocked": Level.ERROR, "drift": Level.WARNING}
@@ -261,7 +267,9 @@ def sarif(annotations: Sequence[Annotation], home: str) -> dict[str, Any]:
 
 def _rule(code: str, wording: Wording) -> dict[str, Any]:
     family, _, name = code.partition("/")
-    level = {"files/error": Level.ERROR, "plan/limit": Level.ERROR}.get(code, _LEVELS.get(family, Level.WARNING))
+    level = {"files/error": Level.ERROR, "plan/limit": Level.ERROR, "environment/failed": Level.ERROR}.get(
+        code, _LEVELS.get(family, Level.WARNING)
+    )
     return {
         "id": code,
         "shortDescription": {"text": f"{family.capitalize()}: {name.replace('_', ' ')}"},

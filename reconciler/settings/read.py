@@ -5,10 +5,11 @@ Project file, options and variables to `Settings`, and to the `Environment` of a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from reconciler.documents.scalars import did_you_mean, quoted
@@ -224,6 +225,30 @@ class Settings:
             raise Invalid(values.problems)
         return environment
 
+    def matching(self, named: Sequence[str]) -> tuple[str, ...]:
+        """
+        Return the environments that names and patterns select, in the order of the project file, each once.
+
+        Raises Invalid for each that selects none.
+        """
+        chosen: set[str] = set()
+        problems: list[Problem] = []
+        for one in named:
+            if one in self.names or set(one).isdisjoint("*?["):
+                try:
+                    chosen.add(self._known(one, "-e"))
+                except Invalid as error:
+                    problems += error.problems
+            elif found := {name for name in self.names if fnmatchcase(name, one)}:
+                chosen |= found
+            else:
+                there_are = ", ".join(self.names) or "none, as there is no project file that declares one"
+                message = f"no environment matches {quoted(one)}"
+                problems.append(Problem(Source("-e"), "", message, f"there are: {there_are}"))
+        if problems:
+            raise Invalid(problems)
+        return (*(name for name in self.names if name in chosen), *sorted(chosen.difference(self.names)))
+
     def _values(self, name: str) -> Values:
         """Return what the project file writes of the environment `name`."""
         tree = (self._project_file.environments.get(name) if self._project_file else None) or {}
@@ -252,6 +277,8 @@ class Settings:
         if not self.names:
             hint += "" if hint.endswith("?") else "."
             hint += " To add one, declare it in reconciler.yaml, or set AP_BASE_URL and AP_ENVIRONMENT"
+        elif given_by != "-e" and not NAME.fullmatch(name):
+            hint += "; -e selects several"
         raise Invalid([Problem(Source(given_by), "", f"there is no environment {quoted(name)}", hint)])
 
     def _nameable(self, name: str) -> bool:

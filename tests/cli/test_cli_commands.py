@@ -22,6 +22,38 @@ def _groups(command: click.Command, words: tuple[str, ...] = ()) -> list[tuple[s
     return [words, *(one for name, below in command.commands.items() for one in _groups(below, (*words, name)))]
 
 
+def _all(command: click.Command, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the words of every command."""
+    below = command.commands.items() if isinstance(command, click.Group) else ()
+    return [words, *(one for name, under in below for one in _all(under, (*words, name)))]
+
+
+@pytest.mark.parametrize("words", _all(cli)[1:], ids=" ".join)
+def test_help_of_every_command_names_the_global_options_in_one_place(here: Place, words: tuple[str, ...]) -> None:
+    options, named, rest = here.run(*words, "--help").out.partition("Global options, ")
+    assert "-e ENVIRONMENT, -p FILE, -q, --log-level LEVEL." in " ".join(rest.split())
+    assert (bool(named), re.findall(r"^  +(-e|-p|-q|--log-level)[ ,]", options, re.MULTILINE)) == (True, [])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-p", "one.yaml", "-e", "west", "--log-level", "debug", "validate"),
+        ("validate", "-p", "one.yaml", "-e", "west", "--log-level", "debug"),
+        ("-p", "none.yaml", "-e", "none", "--log-level", "error", "validate", "-p", "one.yaml", "-e", "west"),
+        ("validate", "-p", "none.yaml", "-p", "one.yaml", "--log-level", "error", "--log-level", "info"),
+    ],
+    ids=" ".join,
+)
+def test_a_global_option_counts_before_and_after_the_command_and_the_last_one_wins(
+    here: Place, words: tuple[str, ...]
+) -> None:
+    here.write("one.yaml", "files: [c.yaml]\nenvironments: {west: {}}\n")
+    here.write("c.yaml", "customers: {acme: {name: Acme, email: a@acme.example}}\n")
+    ran = here.run(*words)
+    assert (ran.code, ran.out) == (0, "Valid: 1 customer declared.\n"), ran.all
+
+
 def test_help_lists_each_command_once_under_a_heading(here: Place) -> None:
     out = here.run("--help", COLUMNS="80").out
     _, _, listed = out.partition("Main commands:\n")
@@ -33,7 +65,7 @@ def test_help_lists_each_command_once_under_a_heading(here: Place) -> None:
 @pytest.mark.parametrize("words", _groups(cli), ids=" ".join)
 def test_each_command_of_a_group_is_one_line_of_eighty_columns(here: Place, words: tuple[str, ...]) -> None:
     out = here.run(*words, "--help", COLUMNS="80").out
-    listed = re.split(r"^(?:Main c|C)ommands:\n", out, flags=re.MULTILINE)[1].partition("\n  -e, -p")[0]
+    listed = re.split(r"^(?:Main c|C)ommands:\n", out, flags=re.MULTILINE)[1].partition("\n  Global options")[0]
     assert [row for row in listed.splitlines() if row.startswith("   ")] == []
 
 

@@ -46,6 +46,12 @@ def test_the_options_of_a_command_are_offered(shop: Online) -> None:
     assert _offered(shop, "show", "--red") == ["--redact"]
 
 
+@pytest.mark.parametrize("command", [("plan",), ("state", "list"), ("schema",)], ids=" ".join)
+def test_global_options_are_offered_after_the_command_too(shop: Online, command: tuple[str, ...]) -> None:
+    assert _offered(shop, *command, "--env") == ["--environment"]
+    assert _offered(shop, *command, "--log-level", "d") == ["debug"]
+
+
 def test_the_words_of_an_option_are_offered(shop: Online) -> None:
     assert _offered(shop, "plan", "--format", "m") == ["markdown"]
 

@@ -29,6 +29,7 @@ SCHEMAS = (
     "integration",
     "doctor",
     "contract",
+    "environments",
     "openapi",
 )
 
@@ -61,7 +62,7 @@ def validate(ctx: click.Context, /, **given: Any) -> None:
     Check customers files and the project file, offline.
 
     One run reports every error of every file. With a project file and no -e, each environment is checked with its
-    overlays. Exit code 0: no errors, 1: errors.
+    overlays, and a problem that several have is reported once. Exit code 0: no errors, 1: errors.
 
     \b
     Example:
@@ -106,8 +107,8 @@ def schema(**given: Any) -> None:
 
     There are schemas for customers files, the project file, the map of a spreadsheet, the drift-ignore file, one line
     of --json-events (events), and the JSON output of import --from, plan, apply (result), history, duplicates, drift,
-    doctor and doctor --openapi (contract). openapi lists every request and field of the API with its source and what
-    isn't documented, as YAML.
+    doctor, doctor --openapi (contract) and a command for several environments (environments). openapi lists every
+    request and field of the API with its source and what isn't documented, as YAML.
 
     \b
     Example:

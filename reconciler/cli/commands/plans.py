@@ -28,7 +28,9 @@ from reconciler.escape import LEAST_BYTES, MAX_BYTES
     type=click.IntRange(min=LEAST_BYTES),
     help=f"Shorten Markdown to N bytes, by whole entries. Default: {MAX_BYTES}, GitHub's limit.",
 )
-@shared.out("Save the plan for `apply PLAN`, sealed if RECONCILER_PLAN_KEY is set.")
+@shared.out(
+    "Save the plan for `apply PLAN`, sealed if RECONCILER_PLAN_KEY is set. {environment} in the path becomes its name."
+)
 @click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
 @click.pass_context
 def plan(ctx: click.Context, /, **given: Any) -> None:
@@ -107,6 +109,7 @@ def drift(ctx: click.Context, /, **given: Any) -> None:
     \b
     Example:
       reconciler -e production drift --format junit > drift.xml
+      reconciler drift -e 'prod-*'
     """  # noqa: D301 - click's mark
     from reconciler.cli.drift import run
 
