@@ -128,7 +128,7 @@ USES = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 def test_other_peoples_actions_are_pinned_by_their_commit_with_the_release_in_a_comment() -> None:
     lines = [line for name in FORMATS for line in (ROOT / name).read_text("utf-8").splitlines() if "uses:" in line]
-    assert (len(lines), [line for line in lines if not USES.fullmatch(line.partition("uses: ")[2])]) == (7, [])
+    assert (len(lines), [line for line in lines if not USES.fullmatch(line.partition("uses: ")[2])]) == (8, [])
 
 
 def test_no_checkout_leaves_its_token_behind() -> None:
@@ -148,12 +148,14 @@ def test_a_secret_is_on_the_steps_that_need_it_alone() -> None:
     store = {"secrets.RECONCILER_STATE", "secrets.AWS_ACCESS_KEY_ID", "secrets.AWS_SECRET_ACCESS_KEY"}
     reads = {"secrets.AP_READ_CLIENT_ID", "secrets.AP_READ_CLIENT_SECRET", *store}
     assert found == {
+        "Find the reviewed plan": {"github.token"},
+        "Find who can approve": {"github.token"},
         "Plan": reads | {"secrets.RECONCILER_PLAN_KEY"},
         "Comment": {"github.token"},
-        "Fetch the plan that was reviewed": {"github.token"},
+        "Fetch the plan": {"github.token"},
         "Apply": {"secrets.AP_CLIENT_ID", "secrets.AP_CLIENT_SECRET", "secrets.RECONCILER_PLAN_KEY", *store},
         "Drift": reads,
-        "Keep one issue": {"github.token"},
+        "Keep one pull request and one issue": {"github.token"},
     }
 
 
@@ -161,3 +163,13 @@ def test_the_key_that_writes_is_in_the_protected_environment_alone() -> None:
     writing = [job for _, job in jobs() if "secrets.AP_CLIENT_ID" in str(job)]
     assert [job["environment"] for job in writing] == ["production"]
     assert [job for _, job in jobs() if "environment" in job] == writing
+
+
+def test_every_script_of_a_workflow_fails_where_a_part_of_a_pipe_does() -> None:
+    shells = {name: as_text(ROOT / name)["defaults"]["run"]["shell"] for name in FORMATS if "/github/" in name}
+    assert set(shells.values()) == {"bash"}
+
+
+def test_no_run_that_writes_is_canceled_or_takes_over_from_one_that_waits() -> None:
+    (writing,) = [job for _, job in jobs() if "environment" in job]
+    assert writing["concurrency"] == {"group": "reconciler-production", "queue": "max"}

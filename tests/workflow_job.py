@@ -1,14 +1,13 @@
-"""Run the shell steps of a workflow's job as the host would, without the host."""
+"""A runner's machine: the shell steps of CI files, run as a host would run them."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
-import re
-import shutil
 import stat
 import subprocess
 import sys
+import venv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +16,14 @@ from typing import Any
 import yaml
 from command_line import OURS, PATIENCE_S, Ran
 
-EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+ROOT = Path(__file__).parents[1]
 STAND_IN = Path(__file__).parent / "gh_stand_in.py"
 WHEEL = f"alternative-payments-reconciler[objects] @ https://wheels.example/reconciler.whl#sha256={'0' * 64}"
 
 
 @dataclass(slots=True)
 class Runner:
-    """A runner's machine: programs, a store for `gh`, and the variables that a host sets."""
+    """A runner's machine: programs, and the variables that a host sets."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -34,13 +33,6 @@ class Runner:
         self.program("gh", f'exec {sys.executable} {STAND_IN} "$@"')
         self.program("pip", f'echo "$@" >> {self.installed}')
         self.program("reconciler", f'exec {sys.executable} -m reconciler "$@"')
-        self.keep(
-            {"comments": [], "issues": [], "labels": [], "runs": [], "merged": [], "artifacts": str(self.artifacts)}
-        )
-
-    @property
-    def artifacts(self) -> Path:
-        return self.folder / "artifacts"
 
     @property
     def installed(self) -> Path:
@@ -53,21 +45,12 @@ class Runner:
         path.write_text(f"#!/bin/sh\n{text}\n", "utf-8")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
-    @property
-    def store(self) -> dict[str, Any]:
-        """Return what the host holds."""
-        return dict(json.loads((self.folder / "store.json").read_text("utf-8")))
-
-    def keep(self, store: Mapping[str, Any]) -> None:
-        """Change what the host holds."""
-        (self.folder / "store.json").write_text(json.dumps(store), "utf-8")
-
     def given(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Return the whole environment of a step."""
         others = {
             name: text
             for name, text in os.environ.items()
-            if not name.startswith((*OURS, "GITHUB_", "GITLAB_", "RUNNER_"))
+            if not name.startswith((*OURS, "GITHUB_", "GITLAB_", "RUNNER_", "PIP_", "GIT_"))
         }
         others["PATH"] = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         others["GH_STORE"] = str(self.folder / "store.json")
@@ -75,10 +58,16 @@ class Runner:
         return {**others, **self.variables, **variables}
 
     def shell(self, script: str, where: Path, variables: Mapping[str, str], *, program: str = "bash") -> Ran:
-        """Run a script as a step is run: it ends at the first command that fails."""
-        options = ["--noprofile", "--norc", "-eo", "pipefail"] if program == "bash" else ["-e"]
+        """
+        Run a script as a step is run: it ends at the first command that fails.
+
+        Of a pipe's commands only the last counts, unless the program is `bash`.
+        """
+        options = (
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail"] if program == "bash" else [*program.split(), "-e"]
+        )
         ran = subprocess.run(
-            [program, *options, "-c", script],
+            [*options, "-c", script],
             cwd=where,
             env=self.given(variables),
             stdin=subprocess.DEVNULL,
@@ -89,41 +78,6 @@ class Runner:
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 
-    def job(self, workflow: Path, job: str, where: Path, expressions: Mapping[str, str]) -> Ran:
-        """
-        Run the steps of a GitHub Actions job in `where`, up to the first that fails.
-
-        `expressions` says what each `${{ … }}` and each `if:` is; one that is not there is an error.
-        """
-        document = as_text(workflow)
-        steps = document["jobs"][job]["steps"]
-        variables = filled({**document.get("env", {}), **document["jobs"][job].get("env", {})}, expressions)
-        out, err = "", ""
-        outputs: dict[str, str] = {}
-        for step in steps:
-            if "if" in step and expressions[step["if"]] != "true":
-                continue
-            if step.get("uses", "").startswith("actions/upload-artifact"):
-                kept = self.artifacts / step["with"]["name"]
-                kept.mkdir(parents=True, exist_ok=True)
-                shutil.copy(where / step["with"]["path"], kept)
-            if "run" not in step:
-                continue
-            assert "${{" not in step["run"], "an expression in a script is text that others can write"
-            told = self.folder / "output"
-            told.write_text("", "utf-8")
-            own = {**variables, **filled(step.get("env", {}), {**expressions, **outputs})}
-            own |= {"GITHUB_OUTPUT": str(told), "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md")}
-            own |= {"RUNNER_TEMP": str(self.folder)}
-            ran = self.shell(step["run"], where, own)
-            out, err = out + ran.out, err + ran.err
-            for line in told.read_text("utf-8").splitlines():
-                name, _, value = line.partition("=")
-                outputs[f"steps.{step['id']}.outputs.{name}"] = value
-            if ran.code:
-                return Ran(ran.code, out, err)
-        return Ran(0, out, err)
-
 
 def as_text(path: Path) -> dict[str, Any]:
     """Return a YAML file with every scalar as it is written: `on` is a word there."""
@@ -131,6 +85,53 @@ def as_text(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def filled(texts: Mapping[str, str], expressions: Mapping[str, str]) -> dict[str, str]:
-    """Return variables with their expressions replaced."""
-    return {name: EXPRESSION.sub(lambda found: expressions[found[1]], text) for name, text in texts.items()}
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A folder with our wheel, and an environment whose `pip` installs from that folder."""
+
+    package: str
+    variables: Mapping[str, str]
+    programs: Path
+
+
+def built(folder: Path) -> Index:
+    """
+    Build the wheel, and make an environment without our package.
+
+    What the package depends on is there already, as the tests run with it: pip finds it and installs it no more.
+    """
+    wheels = folder / "wheels"
+    pip = [sys.executable, "-m", "pip"]
+    build = [
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(wheels),
+        str(ROOT),
+    ]
+    subprocess.run([*pip, *build], check=True, timeout=PATIENCE_S)
+    (wheel,) = wheels.glob("*.whl")
+    home = folder / "python"
+    venv.create(home, symlinks=True)
+    (site,) = home.glob("lib/*/site-packages")
+    shared = folder / "packages"
+    shared.mkdir()
+    import pip as known  # noqa: PLC0415 - where it is, all else is
+
+    for one in Path(known.__file__).parents[1].iterdir():
+        if not (one.suffix == ".pth" or one.name.startswith(("alternative_payments", "__editable__", "reconciler"))):
+            (shared / one.name).symlink_to(one)
+    (site / "shared.pth").write_text(f"{shared}\n", "utf-8")
+    script = home / "bin" / "pip"
+    script.write_text(f'#!/bin/sh\nexec {home}/bin/python -m pip "$@"\n', "utf-8")
+    script.chmod(0o755)
+    version = wheel.name.split("-")[1]
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return Index(
+        f"alternative-payments-reconciler[objects]=={version} --hash=sha256:{digest}",
+        {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        home / "bin",
+    )

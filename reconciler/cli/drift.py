@@ -104,8 +104,12 @@ def _remember(session: Session, planned: Planned, state: str) -> None:
         output.say(f"warning: could not record that a notification was sent, so it will be sent again: {exc}")
 
 
-def take_over(session: Session, desired: Desired, drift: Drift) -> int:
-    """Write what drifted into the files, say what could not be, and return the exit code."""
+def take_over(session: Session, desired: Desired, drift: Drift, *, redact: bool) -> int:
+    """
+    Write what drifted into the files, say what could not be, and return the exit code.
+
+    With `redact` no patch is printed, as it is made of values.
+    """
     root = session.settings.root
     texts, overlays = _texts(root, desired), _overlays(root, session.environment.overlays)
     done = accept_drift(drift, texts, overlays)
@@ -118,7 +122,7 @@ def take_over(session: Session, desired: Desired, drift: Drift) -> int:
     for one in done.left:
         what = f"{one.finding.address} {one.name}".rstrip()
         output.sentence(visible(f"not taken over: {what}: {one.why}"))
-        if one.edit is not None:
+        if one.edit is not None and not redact:
             output.result(_patch(one, desired.customers.get(one.finding.address.external_id)))
     return 2 if done.left else 0
 
@@ -208,7 +212,7 @@ def run(
         for rule, near in rules_of_nobody(rules, loaded.desired, planned.live, planned.records):
             output.say(f"warning: {rule.source}: {matches_nobody_text(rule.key, near)}")
         if accept:
-            ctx.exit(take_over(session, loaded.desired, drift))
+            ctx.exit(take_over(session, loaded.desired, drift, redact=redact))
         if form == "text" and drift.findings:
             output.next_step(f"To revert it: {again('apply', options)}")
             output.next_step(f"To accept it: {again('drift --accept', options)}")

@@ -149,6 +149,12 @@ def test_what_an_alias_shares_is_left_and_shown_as_a_patch(shop: Online) -> None
     assert "-    city: Boston\n+    city: Dover\n" in ran.out
 
 
+def test_a_masked_run_prints_no_patch(shop: Online) -> None:
+    drifted(shop, SHARED, city="Dover")
+    ran = accept(shop, "--redact")
+    assert (ran.code, "not taken over: acme city" in ran.out, "Dover" in ran.all) == (2, True, False)
+
+
 def test_an_edit_that_is_not_applied_stays_an_edit(shop: Online) -> None:
     drifted(shop, BLOCK, city="Dover")
     edited = BLOCK.replace("name: Acme ", "name: Acme Corp ")

@@ -1,223 +1,262 @@
-"""The example workflows of GitHub Actions: their steps, executed against the emulator."""
+"""The example workflow of GitHub Actions: its jobs, executed against the emulator."""
 
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
-from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
+from billing_repository import FILE, Clone, sealed_plan
 from command_line import ONE, Online
-from workflow_job import WHEEL, Runner
+from github_host import GitHub, lines_of
 
-from reconciler.emulator.service import ApiKey
+pytest_plugins = ("command_fixtures", "billing_fixtures")
 
-pytest_plugins = ("command_fixtures",)
-
-GITHUB = Path(__file__).parents[2] / "examples" / "ci" / "github"
-MARKER = "<!-- reconciler: production -->"
-PROJECT = "version: 1\nfiles: [customers]\nenvironments:\n  production: {state: '${RECONCILER_STATE}'}\n"
+DOVER = ONE.replace("Boston", "Dover")
+OTHER = "customers/globex.yaml"
+GLOBEX = "customers:\n  globex: {name: Globex, email: accounts@globex.example}\n"
 
 
-READS = frozenset({"customers:read", "users:read"})
+def offered(comment: str) -> str:
+    """Return the command that a comment offers."""
+    (line,) = lines_of(comment, "gh workflow run ")
+    return line
 
 
-def without_keys(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return variables without an API key: a step has the secrets that it names, and no others."""
-    return {name: text for name, text in variables.items() if not name.startswith("AP_CLIENT_")}
+# --- a pull request ----------------------------------------------------------------------------------
 
 
-class Repository:
-    """A git repository whose workflows run on a runner's machine."""
-
-    def __init__(self, shop: Online) -> None:
-        self.folder = shop.folder / "repository"
-        self.runner = Runner(
-            shop.folder / "runner",
-            {
-                **without_keys(shop.variables),
-                "GITHUB_REPOSITORY": "acme/billing",
-                "GITHUB_ACTIONS": "true",
-                "CI": "true",
-            },
-        )
-        self.secrets = {
-            "secrets.AP_READ_CLIENT_ID": "reader",
-            "secrets.AP_READ_CLIENT_SECRET": "reader",
-            "secrets.AP_READ_CLIENT_ID != ''": "true",
-            "secrets.AP_CLIENT_ID": "writer",
-            "secrets.AP_CLIENT_SECRET": "writer",
-            "secrets.RECONCILER_STATE": str(shop.folder / "ledger.db"),
-            "secrets.AWS_ACCESS_KEY_ID": "test",
-            "secrets.AWS_SECRET_ACCESS_KEY": "test",
-            "vars.RECONCILER_PACKAGE": WHEEL,
-            "secrets.RECONCILER_PLAN_KEY": base64.b64encode(bytes(32)).decode(),
-            "github.token": "token",
-            "github.event.pull_request.number": "7",
-            "env.HAS_KEY == 'true'": "true",
-        }
-        shop.emulator.tokens.keys |= {
-            "reader": ApiKey("reader", "reader", READS),
-            "writer": ApiKey("writer", "writer", READS | {"customers:write", "users:write"}),
-        }
-        self.folder.mkdir()
-        self.git("init", "--quiet", "--initial-branch", "main")
-        self.write("reconciler.yaml", PROJECT)
-
-    def write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, "utf-8")
-
-    def git(self, *words: str) -> str:
-        who = ["-c", "user.name=ci", "-c", "user.email=ci@acme.example"]
-        command = ["git", *who, *words]
-        ran = subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True)
-        return ran.stdout.strip()
-
-    def commit(self) -> str:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", "a change")
-        return self.git("rev-parse", "HEAD")
-
-    def pull_request(self, text: str, **more: str) -> int:
-        """Run the pull request's job on these customers; its plan is kept as that of the head commit."""
-        self.write("customers/customers.yaml", text)
-        head = self.commit()
-        ran = self.runner.job(GITHUB / "reconciler.yml", "plan", self.folder, {**self.secrets, **more})
-        for left in ("comment.md", "reconciler.plan"):
-            (self.folder / left).unlink(missing_ok=True)
-        store = self.runner.store
-        store["runs"] = [{"id": 1, "head": head, "status": "failure" if ran.code else "success"}]
-        store["merged"] = [[head, head]]
-        self.runner.keep(store)
-        self.said = ran.all
-        return ran.code
-
-    def merged(self) -> int:
-        """Run the job of the push."""
-        variables = {"GITHUB_SHA": self.git("rev-parse", "HEAD")}
-        self.runner.variables |= variables
-        ran = self.runner.job(GITHUB / "reconciler.yml", "apply", self.folder, self.secrets)
-        self.said = ran.all
-        return ran.code
-
-    def night(self) -> int:
-        """Run the scheduled job."""
-        expressions: Mapping[str, str] = self.secrets
-        ran = self.runner.job(GITHUB / "reconciler-drift.yml", "drift", self.folder, expressions)
-        self.said = ran.all
-        return ran.code
-
-    def comments(self) -> list[str]:
-        return [one["body"] for one in self.runner.store["comments"]]
-
-    def issues(self) -> list[str]:
-        return [one["state"] for one in self.runner.store["issues"]]
-
-
-@pytest.fixture
-def repository(shop: Online) -> Repository:
-    return Repository(shop)
-
-
-def test_a_pull_requests_plan_is_one_comment_that_is_updated(shop: Online, repository: Repository) -> None:
-    codes = [repository.pull_request(ONE), repository.pull_request(ONE.replace("Boston", "Dover"))]
-    (comment,) = repository.comments()
-    assert codes == [0, 0], repository.said
-    assert comment.startswith(MARKER)
-    assert "1 to create" in comment
+def test_a_pull_requests_plan_is_one_comment_that_is_updated(shop: Online, host: GitHub, ana: Clone) -> None:
+    ana.request("first", {FILE: ONE})
+    number, run = ana.request("first", {FILE: DOVER})
+    (comment,) = host.comments(number)
+    assert run.outcomes == {"plan": "success", "apply": "skipped"}, run.said
+    head = host.pull(number)["head"]["sha"]
+    first, second, *_, last = comment.splitlines()
+    assert first == "<!-- reconciler: production -->"
+    assert second == (
+        f"Commit {head}, environment `production`, [run](https://github.example/acme/billing/actions/runs/{run.id})"
+    )
+    assert "### Plan: 1 to create." in comment
+    assert "no ledger" in comment.split("<details>")[0]
+    assert last.startswith("To apply it, merge this pull request.")
     assert shop.writes() == []
 
 
-def test_a_first_plan_without_a_ledger_says_so_in_the_comment(repository: Repository) -> None:
-    repository.pull_request(ONE)
-    assert "no ledger" in repository.comments()[0].split("<details>")[0]
+def test_a_comment_shows_values_only_where_a_variable_says_so(host: GitHub, ana: Clone) -> None:
+    number, _ = ana.request("first", {FILE: ONE})
+    masked = "Boston" in host.comments(number)[0]
+    host.vars["RECONCILER_SHOW_VALUES"] = "true"
+    ana.request("first", {FILE: DOVER})
+    assert (masked, "Dover" in host.comments(number)[0]) == (False, True)
 
 
-def test_a_forks_pull_request_has_no_secrets_and_is_validated_alone(shop: Online, repository: Repository) -> None:
-    code = repository.pull_request(
-        ONE, **{"env.HAS_KEY == 'true'": "false", "secrets.AP_READ_CLIENT_ID != ''": "false"}
+def test_a_pull_request_is_planned_as_it_is_once_merged(shop: Online, host: GitHub, ana: Clone) -> None:
+    ben = Clone(host, "ben")
+    ben.git("fetch", "--quiet", "origin")
+    ben.git("checkout", "--quiet", "-B", "other", "origin/main")
+    number, _ = ana.request("first", {FILE: ONE})
+    host.merge(number)
+    # Its head lacks the customer that main has by now.
+    ben.commit({OTHER: GLOBEX})
+    ben.git("push", "--quiet", "origin", "other")
+    number, run = host.open("other")
+    assert "### Plan: 1 to create; 1 unchanged." in host.comments(number)[0], run.said
+    assert len(shop.account()) == 1
+
+
+def test_a_forks_pull_request_has_no_secrets_and_is_validated_alone(shop: Online, host: GitHub, ana: Clone) -> None:
+    host.secrets = {}
+    number, run = ana.request("first", {FILE: ONE})
+    assert (run.outcome, host.comments(number), shop.requests()) == ("success", [], 0), run.said
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (ONE.replace("city", "citty"), "citty"),
+        (ONE.replace(": {name", ":   {name"), "Layout: Run 'reconciler fmt'"),
+    ],
+)
+def test_a_file_with_a_mistake_fails_with_an_annotation(
+    shop: Online, host: GitHub, ana: Clone, text: str, error: str
+) -> None:
+    number, run = ana.request("first", {FILE: text})
+    assert (run.outcome, host.comments(number), shop.requests()) == ("failure", [], 0)
+    assert [error in one for one in run.errors] == [True], run.said
+
+
+def test_a_plan_that_cannot_be_made_fails_with_its_reason_as_an_annotation(host: GitHub, ana: Clone) -> None:
+    host.secrets["AP_READ_CLIENT_SECRET"] = "wrong"
+    number, run = ana.request("first", {FILE: ONE})
+    (error,) = run.errors
+    assert (run.outcome, host.comments(number)) == ("failure", [])
+    assert error.startswith("There is no plan: error: "), run.said
+    assert "client" in error
+
+
+def test_something_blocked_fails_the_check_with_the_reason(shop: Online, host: GitHub, ana: Clone) -> None:
+    shop.load({"external_id": "acme", "name": "Acme", "email": "other@acme.example"})
+    number, run = ana.request("first", {FILE: ONE})
+    assert run.outcomes == {"plan": "failure", "apply": "skipped"}
+    assert run.errors[0].startswith("Blocked%3A acme email: "), run.said
+    assert run.errors[-1] == (
+        "Not approved: Something is blocked. The plan says how to fix it. "
+        f"See https://github.example/pull/{number}#comment-1"
     )
-    assert (code, repository.comments(), shop.requests()) == (0, [], 0), repository.said
+    assert "Blocked (1)" in host.comments(number)[0]
 
 
-def test_a_pull_request_with_a_mistake_fails_and_names_it(repository: Repository) -> None:
-    code = repository.pull_request(ONE.replace("city", "citty"))
-    assert (code, "customers/customers.yaml:2" in repository.said, repository.comments()) == (1, True, [])
+# --- a merge -----------------------------------------------------------------------------------------
 
 
-def test_the_plan_that_was_reviewed_is_applied_on_merge(shop: Online, repository: Repository) -> None:
-    repository.pull_request(ONE)
-    assert repository.merged() == 0, repository.said
-    assert (len(shop.writes()), shop.named("acme")["city"]) == (1, "Boston")
+@pytest.mark.parametrize("how", ["merge", "squash"])
+def test_the_plan_that_was_reviewed_is_applied_on_merge(shop: Online, host: GitHub, ana: Clone, how: str) -> None:
+    number, _ = ana.request("first", {FILE: ONE})
+    asked = shop.requests()
+    run = host.merge(number, how)
+    assert run.outcomes == {"plan": "success", "apply": "success"}, run.said
+    assert (len(shop.writes()), shop.named("acme")["city"], host.waited) == (1, "Boston", 1)
+    assert "\n### Applied\n" in host.comments(number)[1]
+    assert shop.requests() - asked <= 4, "the merge is planned once"
+
+
+def test_two_pull_requests_from_one_main_are_both_applied(shop: Online, host: GitHub, known: Clone) -> None:
+    first, _ = known.request("first", {FILE: ONE})
+    second, _ = Clone(host, "ben").request("second", {OTHER: GLOBEX})
+    runs = [host.merge(first), host.merge(second)]
+    assert [run.outcome for run in runs] == ["success", "success"], runs[1].said
+    assert {one[0]["external_id"] for one in shop.account().values()} >= {"acme", "globex"}
+
+
+def test_a_merge_that_changes_nothing_asks_for_no_approval(host: GitHub, ana: Clone) -> None:
+    number, _ = ana.request("docs", {"README.md": "# Billing\n"})
+    run = host.merge(number)
+    assert (run.outcomes, host.waited) == ({"plan": "success", "apply": "skipped"}, 0), run.said
+    assert host.comments(number)[0].splitlines()[-1] == "There is nothing to apply."
+    assert len(host.comments(number)) == 1
 
 
 def test_a_plan_of_a_key_that_can_only_read_is_applied_by_one_that_can_write(
-    shop: Online, repository: Repository
+    shop: Online, host: GitHub, ana: Clone
 ) -> None:
-    repository.pull_request(ONE)
-    asked = len(shop.emulator.requests)
-    repository.secrets |= {"secrets.AP_CLIENT_ID": "reader", "secrets.AP_CLIENT_SECRET": "reader"}
-    assert (repository.merged(), shop.account(), asked > 0) == (1, {}, True)
-    assert "lacks a scope" in " ".join(repository.said.split())
-    repository.secrets |= {"secrets.AP_CLIENT_ID": "writer", "secrets.AP_CLIENT_SECRET": "writer"}
-    assert (repository.merged(), shop.named("acme")["city"]) == (0, "Boston"), repository.said
+    number, _ = ana.request("first", {FILE: ONE})
+    writing, host.protected = host.protected, {"AP_CLIENT_ID": "reader", "AP_CLIENT_SECRET": "reader"}
+    failed = host.merge(number)
+    assert (failed.outcome, shop.account()) == ("failure", {})
+    assert "lacks a scope" in " ".join(host.comments(number)[1].split())
+    host.protected = writing
+    before = host.git("rev-parse", "main^1")
+    again = host.run("reconciler.yml", "push", "refs/heads/main", {"before": before}, attempt=2)
+    assert (again.outcome, shop.named("acme")["city"]) == ("success", "Boston"), again.said
+    assert "\n### Applied\n" in host.comments(number)[1]
+    assert len(host.comments(number)) == 2
 
 
-def test_a_plan_that_was_exchanged_on_its_way_is_not_applied(shop: Online, repository: Repository) -> None:
-    repository.pull_request(ONE)
-    (kept,) = repository.runner.artifacts.rglob("reconciler.plan")
-    sealed = kept.read_bytes()
-    repository.secrets["secrets.RECONCILER_PLAN_KEY"] = base64.b64encode(bytes(31) + b"1").decode()
-    assert (repository.merged(), "which is not set" in repository.said) == (3, True), repository.said
-    repository.secrets["secrets.RECONCILER_PLAN_KEY"] = base64.b64encode(bytes(32)).decode()
-    kept.write_bytes(sealed.replace(b"A", b"B", 1) if b"A" in sealed else sealed[:-9])
-    assert (repository.merged(), shop.writes()) == (3, []), repository.said
-
-
-def test_a_merge_after_the_account_has_changed_is_refused(shop: Online, repository: Repository) -> None:
-    repository.pull_request(ONE)
-    shop.load({"external_id": "acme", "name": "Acme"})
-    assert (repository.merged(), shop.writes()) == (3, []), repository.said
-
-
-def test_a_merge_of_other_files_than_were_reviewed_is_refused(shop: Online, repository: Repository) -> None:
-    repository.pull_request(ONE)
-    repository.write("customers/customers.yaml", ONE.replace("Boston", "Dover"))
-    assert (repository.merged(), shop.writes()) == (3, []), repository.said
-
-
-def test_a_push_without_a_pull_request_applies_nothing(shop: Online, repository: Repository) -> None:
-    repository.write("customers/customers.yaml", ONE)
-    repository.commit()
-    assert (repository.merged(), "came by no pull request" in repository.said, shop.writes()) == (1, True, [])
-
-
-def test_the_kept_plan_cannot_be_read_without_its_key(repository: Repository) -> None:
-    repository.pull_request(ONE)
-    (kept,) = repository.runner.artifacts.rglob("reconciler.plan")
+def test_a_plan_that_was_exchanged_on_its_way_is_not_applied(shop: Online, host: GitHub, ana: Clone) -> None:
+    number, _ = ana.request("first", {FILE: ONE})
+    host.secrets["RECONCILER_PLAN_KEY"] = base64.b64encode(bytes(31) + b"1").decode()
+    kept = sealed_plan(host)
+    kept.write_bytes(kept.read_bytes().replace(b"A", b"B", 1))
     assert b"billing@acme.example" not in kept.read_bytes()
+    run = host.merge(number)
+    assert (run.outcomes["apply"], shop.writes()) == ("failure", []), run.said
 
 
-def test_drift_opens_one_issue_updates_it_and_closes_it(shop: Online, repository: Repository) -> None:
-    repository.pull_request(ONE)
-    repository.merged()
-    shop.later()
-    seen = [(repository.night(), repository.issues())]
-    for city in ("Dover", "Salem", "Boston"):
-        shop.load({"id": shop.id_of("acme"), "city": city})
-        seen.append((repository.night(), repository.issues()))
-    assert seen == [(0, []), (0, ["open"]), (0, ["open"]), (0, ["closed"])], repository.said
+def test_what_differs_on_merge_is_shown_with_a_plan_that_one_command_approves(
+    shop: Online, host: GitHub, known: Clone
+) -> None:
+    number, _ = known.request("first", {FILE: ONE, OTHER: GLOBEX})
+    shop.load({"external_id": "acme", "name": "Acme", "email": "billing@acme.example", "city": "Boise"})
+    merged = host.merge(number)
+    assert (merged.outcome, len(shop.writes())) == ("failure", 1), merged.said
+    assert merged.errors[-1] == (
+        "Not everything was applied: What is left, and how to approve it: "
+        f"https://github.example/pull/{number}#comment-2"
+    )
+    comment = host.comments(number)[1]
+    assert "\n### Plan: 1 to patch" in comment
+    dispatched = host.dispatch(offered(comment))
+    assert dispatched.outcomes == {"plan": "skipped", "apply": "success"}, dispatched.said
+    assert (shop.named("acme")["city"], host.waited) == ("Boston", 2)
+    # The outcome of the dispatch takes the place of what was left.
+    assert "\n### Applied\n" in host.comments(number)[1]
+    assert len(host.comments(number)) == 2
 
 
-def test_a_drift_run_that_fails_leaves_the_issue_alone(shop: Online, repository: Repository) -> None:
-    repository.pull_request(ONE)
-    repository.merged()
-    shop.load({"id": shop.id_of("acme"), "city": "Dover"})
-    repository.night()
-    before = json.dumps(repository.runner.store["issues"])
-    repository.secrets["secrets.AP_READ_CLIENT_SECRET"] = "wrong"
-    assert (repository.night(), json.dumps(repository.runner.store["issues"])) == (1, before)
+def test_a_push_that_brings_more_than_a_pull_request_is_planned_again(host: GitHub, ana: Clone) -> None:
+    number, _ = ana.request("first", {FILE: ONE})
+    before = host.git("rev-parse", "main")
+    ana.push_only({OTHER: GLOBEX})
+    host.approves = False
+    reviewed = host.merge(number)
+    more = host.pushed(before)
+    assert ("Plan: " in reviewed.said, "Plan: 2 to create." in more.said, more.outcome) == (False, True, "waiting")
+
+
+# --- a push, and a dispatch --------------------------------------------------------------------------
+
+
+def test_a_direct_push_is_applied_once_the_environments_reviewers_approve(
+    shop: Online, host: GitHub, ana: Clone
+) -> None:
+    host.approves = False
+    waiting = ana.push({FILE: ONE})
+    assert (waiting.outcomes, shop.writes()) == ({"plan": "success", "apply": "waiting"}, []), waiting.said
+    host.approves = True
+    run = host.dispatch("gh workflow run reconciler.yml")
+    assert (run.outcome, shop.named("acme")["city"]) == ("success", "Boston"), run.said
+
+
+def test_a_direct_push_that_nobody_can_approve_waits_for_a_dispatch(shop: Online, host: GitHub, ana: Clone) -> None:
+    host.change("environments", lambda environments: environments.update(production=[]))
+    run = ana.push({FILE: ONE})
+    assert (run.outcomes, shop.writes()) == ({"plan": "failure", "apply": "skipped"}, []), run.said
+    (error,) = run.errors
+    assert "has no required reviewers" in error
+    line = error.partition("or: ")[2].partition(" See")[0]
+    assert (host.dispatch(line).outcome, shop.named("acme")["city"]) == ("success", "Boston")
+
+
+@pytest.mark.parametrize(
+    ("digest", "error"),
+    [
+        ("c0ffee", "Not a digest: A plan's digest has 64 letters and digits."),
+        ("../../7", "Not a digest"),
+        ("0" * 64, "No such plan: No plan with the digest 0000"),
+    ],
+)
+def test_a_digest_that_names_no_plan_is_an_error(host: GitHub, ana: Clone, digest: str, error: str) -> None:
+    assert ana.name
+    run = host.dispatch(f"gh workflow run reconciler.yml --field plan={digest}")
+    assert (run.outcome, [one.startswith(error) for one in run.errors]) == ("failure", [True]), run.said
+
+
+def test_a_plan_that_has_expired_or_came_from_a_fork_is_not_found(shop: Online, host: GitHub, ana: Clone) -> None:
+    ana.request("first", {FILE: ONE})
+    (kept,) = host.store["artifacts"]
+    line = f"gh workflow run reconciler.yml --field plan={kept['name'].removeprefix('reconciler-plan-')}"
+    outcomes = []
+    for change in ({"expired": True}, {"expired": False, "repository": 2}):
+        host.change("artifacts", lambda rows, to=change: rows[0].update(to))
+        outcomes += [one.partition(":")[0] for one in host.dispatch(line).errors]
+    assert (outcomes, shop.writes()) == (["No such plan"] * 2, [])
+
+
+def test_a_plan_of_another_environment_is_refused(shop: Online, host: GitHub, ana: Clone) -> None:
+    workflow = (ana.folder / ".github/workflows/reconciler.yml").read_text("utf-8")
+    project = (ana.folder / "reconciler.yaml").read_text("utf-8")
+    number, _ = ana.request(
+        "first",
+        {
+            FILE: ONE,
+            ".github/workflows/reconciler.yml": workflow.replace(
+                "AP_ENVIRONMENT: production", "AP_ENVIRONMENT: staging"
+            ),
+            "reconciler.yaml": project.replace("  production:", "  staging: {state: none.db}\n  production:"),
+        },
+    )
+    (kept,) = host.store["artifacts"]
+    digest = kept["name"].removeprefix("reconciler-plan-")
+    run = host.dispatch(f"gh workflow run reconciler.yml --field plan={digest}")
+    assert (run.outcome, shop.writes()) == ("failure", []), run.said
+    assert "staging" in host.comments(number)[-1]
