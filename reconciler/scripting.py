@@ -18,17 +18,15 @@ from reconciler.apply import direct_request
 from reconciler.apply.direct_request import DirectRequest
 from reconciler.clock import Clock
 from reconciler.endpoints import Filters
-from reconciler.errors import Interrupted, NotTheApi, Problem, ReconcilerError, Refused, Source, Unanswered
+from reconciler.errors import Interrupted, NotTheApi, Problem, ReconcilerError, Source, Unanswered
 from reconciler.kinds import wire
 from reconciler.kinds.wire import CUSTOMERS, users_path
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, CustomerId, Status
 from reconciler.pipeline import api_change, apply, resources
-from reconciler.pipeline.api_change import PreparedRequest, RequestResult
+from reconciler.pipeline.api_change import RequestResult
 from reconciler.pipeline.resources import Origin, origin_of_run
-from reconciler.plan.limits import closed
 from reconciler.report.messages.failures import outcome_text
-from reconciler.report.plan_text import limit_phrase, limit_way
 from reconciler.settings import Access, Environment, Options, Secret, read_settings
 from reconciler.settings.environment import RATE_PER_S
 
@@ -141,7 +139,7 @@ class Changes:
     """
     What changes one account, a call at a time: this process's own lock would refuse a second one.
 
-    `approved` are actions that the policy wants approved; another run is waited for `lock_timeout_s`.
+    Another run is waited for `lock_timeout_s`.
     """
 
     environment: Environment
@@ -149,7 +147,6 @@ class Changes:
     client: ApiClient
     clock: Clock
     origin: Origin
-    approved: frozenset[Action] = frozenset()
     lock_timeout_s: float = 0.0
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -168,10 +165,9 @@ class Changes:
         return _body(called)
 
     async def _carried(self, ledger: Ledger, call: DirectRequest) -> RequestResult:
-        """Prepare a call, check it against the policy, and send it."""
+        """Prepare a call and send it."""
         terms = self.environment.terms(self.options)
         prepared = await api_change.prepare(self.client, ledger, call, terms)
-        self._check(prepared)
         return await api_change.carry_out(
             self.client,
             ledger,
@@ -182,14 +178,6 @@ class Changes:
             stop=asyncio.Event(),
             tell=lambda _: None,
         )
-
-    def _check(self, prepared: PreparedRequest) -> None:
-        """Raise Refused where the policy wants an approval that is not given, or holds a window closed."""
-        policy, action = self.environment.policy, prepared.change.action
-        if action in policy.require_approval_for and action not in self.approved:
-            raise Refused(f"the policy wants {action} approved; nothing was sent", f"give approve=[{action.value!r}]")
-        for row in closed(prepared.plan.changes, policy.windows, self.client.server_now()):
-            raise Refused(f"outside a window: {limit_phrase(row)}; nothing was sent", limit_way(row))
 
 
 def _body(called: RequestResult) -> object:
@@ -224,14 +212,12 @@ class Client:
         *,
         journalled: bool,
         root: Path,
-        approved: frozenset[Action],
         lock_timeout_s: float,
     ) -> None:
         self._environment = environment
         self._options = options
         self._journalled = journalled
         self._root = root
-        self._approved = approved
         self._lock_timeout_s = lock_timeout_s
         self._open = AsyncExitStack()
 
@@ -251,14 +237,18 @@ class Client:
         `approve` are actions that its policy wants approved, such as `archive`; another run that writes is waited for
         `lock_timeout_s` seconds. Raises Invalid with all that is wrong with the settings.
         """
-        options = Options(project_file=project_file, environment=environment, rate_per_s=rate_per_s)
+        options = Options(
+            project_file=project_file,
+            environment=environment,
+            rate_per_s=rate_per_s,
+            approved=tuple(map(Action, approve)),
+        )
         settings = read_settings(options, variables=os.environ, cwd=Path.cwd())
         return cls(
             settings.environment(),
             options,
             journalled=True,
             root=settings.root,
-            approved=frozenset(map(Action, approve)),
             lock_timeout_s=lock_timeout_s,
         )
 
@@ -281,7 +271,6 @@ class Client:
             Options(),
             journalled=state is not None,
             root=Path.cwd(),
-            approved=frozenset(),
             lock_timeout_s=lock_timeout_s,
         )
 
@@ -295,7 +284,6 @@ class Client:
             self._sender,
             clock,
             origin_of_run(self._root),
-            self._approved,
             self._lock_timeout_s,
         )
         return self

@@ -105,9 +105,9 @@ BUGS = (
     ),
     Planted(
         "it does not limit the restores of what others archived",
-        "plan.safety_checks",
-        '_over("max_restores", restores, terms.max_restores.of(base), terms),',
-        "None,",
+        "plan.limits",
+        'yield "max_restores", terms.max_restores, restores, base',
+        "pass",
     ),
     Planted(
         "it creates a user that somebody else has made",

@@ -176,7 +176,7 @@ def test_the_policy_of_the_environment_holds(shop: Online) -> None:
     vip, other = shop.load({"external_id": "vip-1", "name": "V"}, {"external_id": "acme", "name": "A"})
     with pytest.raises(Refused, match="vip-1: it is protected"):
         scripted(shop, lambda client: client.archive_customer(vip), approve=["archive"])
-    with pytest.raises(Refused, match="the policy wants archive approved"):
+    with pytest.raises(Refused, match=r"the policy \(reconciler.yaml:7:54\) wants archive approved"):
         scripted(shop, lambda client: client.archive_customer(other))
     assert shop.writes() == []
     assert scripted(shop, lambda client: client.archive_customer(other), approve=["archive"]).id == other

@@ -14,14 +14,14 @@ from reconciler.api.transport import origin
 from reconciler.apply import direct_request
 from reconciler.apply.direct_request import DirectRequest
 from reconciler.apply.execute import ApplyEvent, Settling
-from reconciler.cli import consent, output
+from reconciler.cli import output
 from reconciler.cli.carry_out import stopped_by_signals
-from reconciler.cli.commands.api import Asking, How
+from reconciler.cli.commands.api import How
 from reconciler.cli.session import Session, connected, settings_of
 from reconciler.endpoints import Filters, PageQuery
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.ledger.base import Ledger
-from reconciler.model.core import Action, CustomerId, Status
+from reconciler.model.core import CustomerId, Status
 from reconciler.pipeline import api_change, apply, resources
 from reconciler.pipeline.api_change import PreparedRequest, RequestResult
 from reconciler.pipeline.resources import origin_of_run
@@ -96,36 +96,44 @@ async def _all(session: Session, request: Request) -> list[object]:
     return list(rows.values())
 
 
-def create_customer(values: Mapping[str, str], ask: Asking, how: How, *, options: Options, unchecked: bool) -> None:
+def create_customer(
+    values: Mapping[str, str], how: How, *, lock_timeout_s: float, options: Options, unchecked: bool
+) -> None:
     _some(values)
-    called(direct_request.create_customer(values, unchecked=unchecked), ask, how, options)
+    called(direct_request.create_customer(values, unchecked=unchecked), lock_timeout_s, how, options)
 
 
 def patch_customer(
-    customer: str, values: Mapping[str, str], nulls: tuple[str, ...], ask: Asking, how: How, *, options: Options
+    customer: str,
+    values: Mapping[str, str],
+    nulls: tuple[str, ...],
+    how: How,
+    *,
+    lock_timeout_s: float,
+    options: Options,
 ) -> None:
     both = sorted({*values} & {*nulls})
     if both:
         raise click.UsageError(f"{both[0]}: it has both a value and --null")
     sent = {**values, **dict.fromkeys(nulls)}
     _some(sent)
-    called(direct_request.patch_customer(CustomerId(customer), sent), ask, how, options)
+    called(direct_request.patch_customer(CustomerId(customer), sent), lock_timeout_s, how, options)
 
 
-def archive_customer(customer: str, ask: Asking, how: How, *, options: Options) -> None:
-    called(direct_request.archive_customer(CustomerId(customer)), ask, how, options)
+def archive_customer(customer: str, how: How, *, lock_timeout_s: float, options: Options) -> None:
+    called(direct_request.archive_customer(CustomerId(customer)), lock_timeout_s, how, options)
 
 
-def restore_customer(customer: str, ask: Asking, how: How, *, options: Options) -> None:
-    called(direct_request.restore_customer(CustomerId(customer)), ask, how, options)
+def restore_customer(customer: str, how: How, *, lock_timeout_s: float, options: Options) -> None:
+    called(direct_request.restore_customer(CustomerId(customer)), lock_timeout_s, how, options)
 
 
-def create_user(customer: str, values: Mapping[str, str], ask: Asking, how: How, *, options: Options) -> None:
+def create_user(customer: str, values: Mapping[str, str], how: How, *, lock_timeout_s: float, options: Options) -> None:
     _some(values)
-    called(direct_request.create_user(CustomerId(customer), values), ask, how, options)
+    called(direct_request.create_user(CustomerId(customer), values), lock_timeout_s, how, options)
 
 
-def called(call: DirectRequest, ask: Asking, how: How, options: Options) -> None:
+def called(call: DirectRequest, lock_timeout_s: float, how: How, options: Options) -> None:
     """Make one call, print the reply to it, and end with its exit code."""
     settings = settings_of(options)
     environment = settings.environment()
@@ -133,27 +141,17 @@ def called(call: DirectRequest, ask: Asking, how: How, options: Options) -> None
         shown(environment, call.request, how)
         return
     with connected(settings, options, environment) as session:
-        beginning = resources.begin(environment, session.clock, doing=call.name, timeout_s=ask.lock_timeout_s)
+        beginning = resources.begin(environment, session.clock, doing=call.name, timeout_s=lock_timeout_s)
         with session.run(beginning) as ledger:
-            _print(_agreed_and_called(session, ledger, call, ask), redact=how.redact)
+            _print(_agreed_and_called(session, ledger, call), redact=how.redact)
 
 
-def _agreed_and_called(session: Session, ledger: Ledger, call: DirectRequest, ask: Asking) -> RequestResult:
+def _agreed_and_called(session: Session, ledger: Ledger, call: DirectRequest) -> RequestResult:
     """Return what became of a call that the policy allows."""
     terms = session.environment.terms(session.options)
     prepared = session.run(
         resources.with_renewed_lease(ledger, session.clock, api_change.prepare(session.client, ledger, call, terms))
     )
-    policy = session.environment.policy
-    consent.given(
-        prepared.plan,
-        policy.require_approval_for,
-        (),
-        frozenset(map(Action, ask.approved)),
-        auto_approve=True,
-        wanted_at=policy.places.get("require_approval_for"),
-    )
-    consent.within_windows(prepared.plan, policy.windows, session.client.server_now())
     return session.run(resources.with_renewed_lease(ledger, session.clock, _carried(session, ledger, prepared)))
 
 

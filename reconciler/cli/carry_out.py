@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.model.reasons import Ending, EndReason
 from reconciler.pipeline import apply, plan, resources
 from reconciler.pipeline.apply import stamp
+from reconciler.pipeline.consent import check, check_limits
 from reconciler.pipeline.resources import commits_of, origin_of_run, real_clock
 from reconciler.plan.limits import dangers
 from reconciler.plan.revalidate import Revalidated
@@ -113,7 +114,6 @@ class RunOptions:
     """What the options say of consent and of how to print."""
 
     auto_approve: bool
-    approved: frozenset[Action]
     form: str
     redact: bool
     events: Events
@@ -128,7 +128,7 @@ def asked_of(ctx: click.Context, ask: Ask, form: str, *, redact: bool) -> RunOpt
             )
         form = "events"
     stream = events_to(ctx, ask.events, real_clock(), redact=redact)
-    return RunOptions(ask.auto_approve, frozenset(map(Action, ask.approved)), form, redact, stream)
+    return RunOptions(ask.auto_approve, form, redact, stream)
 
 
 _LAST_WORDS = "stopped at once; the next run settles the requests that were in flight"
@@ -142,13 +142,12 @@ def agreed_and_done(
     *,
     name: str,
     planned_s: float,
-    limited: bool = True,
     rest: Revalidated | None = None,
 ) -> int:
     """
     Show the plan, ask, do it, report, and return the exit code.
 
-    `name` is the run's in the history; planning took `planned_s` seconds; without `limited` the limits were agreed to.
+    `name` is the run's in the history; planning took `planned_s` seconds.
     `rest` is what became of a saved plan: what is needed and was not approved, and what is stale, is in no plan.
     """
     plan = planned.plan
@@ -162,24 +161,16 @@ def agreed_and_done(
     elif not asked.auto_approve:
         # stdout is for the one document; who is asked sees what for.
         output.page(plan_text(plan, width=output.error_width(), color=False, redact=asked.redact))
-    if limited:
-        consent.within_limits(plan)
-    policy = session.environment.policy
+    terms = session.environment.terms(session.options)
     # Before a person is asked, and after the answer, for which hours may have passed.
-    consent.within_windows(plan, policy.windows, session.client.server_now())
+    check_limits(plan, terms, session.client.server_now())
+    typed: set[Action] = set()
     if plan.changes:
-        approval_at = policy.places.get("require_approval_for")
-        consent.given(
-            plan,
-            policy.require_approval_for,
-            dangers(plan, production=is_production(session.environment), disposable=session.environment.disposable),
-            asked.approved,
-            asked.auto_approve,
-            wanted_at=approval_at,
-        )
-        consent.within_windows(plan, policy.windows, session.client.server_now())
+        risky = dangers(plan, production=is_production(session.environment), disposable=session.environment.disposable)
+        typed = consent.given(plan, risky, terms.approved, auto_approve=asked.auto_approve)
+        check(plan, terms, session.client.server_now(), typed)
     began_s = session.clock.monotonic() - planned_s
-    carried = _carry_out(session, ledger, planned, name, asked.events)
+    carried = _carry_out(session, ledger, planned, name, typed, asked.events)
     _report(plan, carried, rest, session.clock.monotonic() - began_s, asked)
     return _code(plan, carried, needed)
 
@@ -249,7 +240,9 @@ def _report(
         output.say(f"{number} needed since the plan was saved, not approved, and not done; {AGAIN}")
 
 
-def _carry_out(session: Session, ledger: Ledger, planned: plan.Planned, name: str, events: Events) -> apply.ApplyResult:
+def _carry_out(
+    session: Session, ledger: Ledger, planned: plan.Planned, name: str, typed: Collection[Action], events: Events
+) -> apply.ApplyResult:
     """Do the plan, with progress on stderr; the first Ctrl-C stops it cleanly."""
     total = len(planned.plan.changes)
     stop = asyncio.Event()
@@ -265,6 +258,7 @@ def _carry_out(session: Session, ledger: Ledger, planned: plan.Planned, name: st
                 ledger,
                 planned,
                 session.environment.terms(session.options),
+                approved=typed,
                 run=run,
                 clock=session.clock,
                 stop=stop,

@@ -63,10 +63,9 @@ def is_pattern(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Whether and what is agreed to beforehand, how long another run is waited for, and where events go."""
+    """Whether all is agreed to beforehand, how long another run is waited for, and where events go."""
 
     auto_approve: bool
-    approved: tuple[str, ...]
     lock_timeout_s: float
     events: str | None
 
@@ -244,6 +243,13 @@ recreate = click.option(
     metavar="KEY",
     help="Create this customer even if it looks like one whose key was removed; repeatable.",
 )
+approve = click.option(
+    "--approve",
+    "approved",
+    multiple=True,
+    type=click.Choice(ACTIONS),
+    help="Approve an action that needs approval under the policy; repeatable.",
+)
 limits = together(
     click.option("--max-archives", type=ShareType(), help="Allow up to N archives, or N%."),
     click.option(
@@ -252,6 +258,7 @@ limits = together(
         help="Allow up to N restores, or N%, of customers that others archived.",
     ),
     click.option("--max-changes", type=ShareType(), help="Allow up to N changes in all, or N%."),
+    approve,
 )
 targets = together(
     click.option("--target", "targets", multiple=True, metavar="KEY|GLOB", help="Only these customers; repeatable."),
@@ -352,13 +359,6 @@ lock_timeout = click.option(
     show_default=True,
     help="Wait up to this long for another run to end: 30s, 5m.",
 )
-approve = click.option(
-    "--approve",
-    "approved",
-    multiple=True,
-    type=click.Choice(ACTIONS),
-    help="Approve an action that needs approval under the policy; repeatable.",
-)
 json_events = click.option(
     "--json-events",
     "events",
@@ -368,9 +368,8 @@ json_events = click.option(
 )
 consent = together(
     click.option("--auto-approve", is_flag=True, help="Do not ask."),
-    approve,
     lock_timeout,
     json_events,
-    gathered("ask", Ask, "auto_approve", "approved", "lock_timeout_s", "events"),
+    gathered("ask", Ask, "auto_approve", "lock_timeout_s", "events"),
 )
-"""`--auto-approve`, `--approve`, `--lock-timeout` and `--json-events`, as the parameter `ask`."""
+"""`--auto-approve`, `--lock-timeout` and `--json-events`, as the parameter `ask`."""

@@ -174,6 +174,7 @@ def again(command: str, options: Options, *, saved: Path | None = None) -> str:
         words += [word for one in options.targets for word in ("--target", one)]
         words += [word for one in options.excludes for word in ("--exclude", one)]
         words += [word for key in options.recreate for word in ("--allow-recreate", key)]
+    words += [word for action in options.approved for word in ("--approve", action)]
     limits = {"archives": options.max_archives, "restores": options.max_restores, "changes": options.max_changes}
     words += [word for name, share in limits.items() if share is not None for word in (f"--max-{name}", str(share))]
     return shlex.join(words)
@@ -216,7 +217,7 @@ def show(plan: Plan, form: str, *, redact: bool) -> None:
 
 def wants_eyes(plan: Plan) -> bool:
     """Say whether a plan holds what someone must decide on, or what could not be verified."""
-    return bool(plan.blocked or plan.limits or plan.unverified)
+    return bool(plan.blocked or plan.limits or plan.approvals or plan.unverified)
 
 
 def keep_learned(session: Session, planned: plan.Planned) -> bool:
@@ -239,6 +240,6 @@ def keep_learned(session: Session, planned: plan.Planned) -> bool:
 
 def _code(plan: Plan) -> int:
     """Return the exit code of --detailed-exitcode."""
-    if plan.blocked or plan.limits:
+    if plan.blocked or plan.limits or plan.approvals:
         return 3
     return 2 if plan.changes else 0

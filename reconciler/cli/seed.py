@@ -169,7 +169,7 @@ def _fill(session: Session, ledger: Ledger, desired: Desired, asked: RunOptions,
     if reset and archives and not asked.auto_approve:
         words = f"{count(archives, 'customer')} of {session.environment.name} would be archived"
         consent.word(words, session.environment.name)
-    return agreed_and_done(session, ledger, planned, asked, name="seed", planned_s=planned_s, limited=not reset)
+    return agreed_and_done(session, ledger, planned, asked, name="seed", planned_s=planned_s)
 
 
 def _seeded(change: Change) -> Change:

@@ -229,7 +229,7 @@ class Exceeded:
 
     `source` is where the limit is written, None where nobody wrote it. A window that is closed is a limit too:
     `action` is then what it holds back, `rule` when that is allowed, in words, and `opens_at` when it opens
-    (RFC 3339 UTC), "" for never.
+    (RFC 3339 UTC), "" for never. An approval that is missing is one of none of its `action`.
     """
 
     name: str
@@ -240,6 +240,19 @@ class Exceeded:
     action: Action | None = None
     rule: str = ""
     opens_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowLine:
+    """
+    The line of the project file with which a plan is within its limits and approved, for a week.
+
+    `line` goes into the mapping, or the list, that `under` names, "" for the file's top; `at` is where that is.
+    """
+
+    line: str
+    under: str
+    at: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +312,8 @@ class Plan:
     - `changes`: one request each: restores, patches, creates with their users, archives.
     - `bindings`: what begins, moves or ends in the ledger alone; any apply writes it.
     - `blocked`: what is wanted and cannot be done. `limits`: only those that are exceeded.
+    - `approvals`: those that the policy wants and nobody has given. `allow`: what to write to let the plan through,
+      None where nothing does.
     - `unknown`: what cannot be known (there is no ledger yet, ...): the first lines of every rendering.
     - `cost`: the price in requests; planning itself is in its overhead.
     - `unchanged`: declared customers with no change and nothing blocked, their users included.
@@ -318,6 +333,8 @@ class Plan:
     bindings: tuple[BindingChange, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     limits: tuple[Exceeded, ...] = ()
+    approvals: tuple[Exceeded, ...] = ()
+    allow: AllowLine | None = None
     notes: tuple[Note, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     cost: Cost = _FREE
@@ -334,11 +351,6 @@ class Plan:
     users: tuple[PutUsers, ...] = ()
     listing: Pass | None = None
     unverified: tuple[Unverified, ...] = ()
-
-    @property
-    def applicable(self) -> bool:
-        """Say whether no limit is exceeded; what is blocked does not stop the rest."""
-        return not self.limits
 
     @property
     def empty(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import date, tzinfo
 from enum import StrEnum
 
 from reconciler.errors import Source
@@ -107,6 +107,21 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """
+    An `allow` of a policy: what is allowed beyond its rules up to a day, that day included, in UTC, and why.
+
+    `shares`: by the name of a limit, what it is then. `approve`: actions that need no approval then.
+    """
+
+    until: date
+    reason: str
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    approve: frozenset[Action] = frozenset()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance:
     """
     What one run may take: requests of any kind, and seconds from its begin; None is no bound.
@@ -147,6 +162,10 @@ class Terms:
       None where it does not.
     - `rate_per_s`: 0 is no limit.
     - `windows`: when actions are allowed; one that no window names always is.
+    - `approval`: actions that need approval. `approved`: those that an option, or a script, approves.
+    - `allow`: what is allowed for a time. `by_option`: names of limits that an option sets, to which it does not apply.
+    - `policy_at`: where the project file has the policy, or of what it is in, as much as is written; `policy_lacks` are
+      the keys that are not. None where there is no project file.
     - `places`: for a rule of the policy, where it is written; not those that an option replaces.
     - `reset`: archive whatever is not declared, also what another file's or project's entries made.
     - `refresh_users`: list the users of every customer with declared users, also where the ledger has them.
@@ -174,6 +193,12 @@ class Terms:
     lag_s: float | None = None
     rate_per_s: float = 5.0
     windows: tuple[Window, ...] = ()
+    approval: tuple[Action, ...] = ()
+    approved: frozenset[Action] = frozenset()
+    allow: tuple[Waiver, ...] = ()
+    by_option: frozenset[str] = frozenset()
+    policy_at: Source | None = field(default=None, compare=False)
+    policy_lacks: tuple[str, ...] = field(default=(), compare=False)
     places: Mapping[str, Source] = field(default_factory=dict, compare=False)
     refresh_users: bool = False
     reset: bool = False

@@ -82,7 +82,10 @@ class Likeness:
 
 
 ReasonPart: TypeAlias = str | int | float | FieldValue | Cited | FieldCited | Moment | Likeness | Address | Source
-"""Text is a key, an id, the name of a field, a file, a pattern, an option: nothing personal, and no sentence."""
+"""
+Text is a key, an id, the name of a field, a file, a pattern, an option, why the project file allows something: nothing
+personal, and no sentence of ours.
+"""
 
 ReasonParts: TypeAlias = Mapping[str, ReasonPart | tuple[ReasonPart, ...]]
 
@@ -198,6 +201,10 @@ class NoteKind(ReasonCode):
     USER_RELEASED = "user_released"
 
     # Of the whole plan.
+    ALLOWED = "allowed", "rule", "planned", "limit", "at", "until", "reason"
+    ALLOWED_ACTION = "allowed_action", "action", "planned", "at", "until", "reason"
+    ALLOWED_LONG = "allowed_long", "at", "until", "days"
+    ALLOW_ENDED = "allow_ended", "at", "until"
     API_KEY_CHANGED = "api_key_changed", "live", "bound"
     ARCHIVED_UNCONFIRMED = "archived_unconfirmed", "keys"
     LISTED_TWICE = "listed_twice", "requests"

@@ -26,6 +26,7 @@ from reconciler.model.plan import Change, Outcome, Plan
 from reconciler.model.policy import Terms
 from reconciler.model.reasons import Ending, EndReason
 from reconciler.pipeline.apply import finished_run
+from reconciler.pipeline.consent import check
 from reconciler.pipeline.history import created_by_runs, doubted_users
 from reconciler.plan.presence import LISTINGS, Proof, reads_for
 from reconciler.plan.scope import protecting
@@ -190,8 +191,10 @@ async def carry_out(
     Send a call, in a run of its own, and return what became of it.
 
     What an earlier call of the kind left in doubt is settled first: where it was done, nothing is sent, and that is
-    the outcome. Raises LedgerFailed where the ledger cannot be written, and ApiFailed of what settles.
+    the outcome. Raises Refused where the policy is against it, LedgerFailed where the ledger cannot be written, and
+    ApiFailed of what settles.
     """
+    check(prepared.plan, terms, client.server_now())
     where = prepared.plan.environment
     run = replace(run, key=f"{where.name}/{where.account[:8]}")
     ledger.commit([PutRun(run)])

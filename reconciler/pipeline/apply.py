@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ from reconciler.model.ledger import (
 )
 from reconciler.model.plan import BindingAction
 from reconciler.model.policy import UNBOUNDED, Allowance, Terms
+from reconciler.pipeline.consent import check
 from reconciler.pipeline.plan import Planned, lacked_writes, learned_writes, users_of
 from reconciler.pipeline.resources import NOWHERE, Origin
 from reconciler.plan.presence import created_keys
@@ -91,15 +92,18 @@ async def carry_out(
     clock: Clock,
     stop: asyncio.Event,
     tell: Tell,
+    approved: Collection[Action] = (),
     commits: Mapping[str, str] = MappingProxyType({}),
 ) -> ApplyResult:
     """
     Apply a plan: the ledger's bookkeeping, the changes, and what is learned of the server at the end.
 
-    `stop` set means no new request. `commits` are those of the files that declare the changes, by name.
-    Raises LedgerFailed where the ledger cannot be written; what was
+    `stop` set means no new request. `approved` are actions that a person approved for this plan; `commits` those of
+    the files that declare the changes, by name. Raises Refused, before anything is written, where the policy is
+    against the plan, and LedgerFailed where the ledger cannot be written; what was
     sent then is in it as open intents, and the next plan settles it.
     """
+    check(planned.plan, terms, client.server_now(), approved)
     where = planned.plan.environment
     # By a name that is no secret: the client id itself stays out of the history.
     run = replace(run, key=f"{where.name}/{where.account[:8]}", plan=planned.plan.fingerprint)

@@ -30,7 +30,7 @@ from reconciler.model.ledger import Learned, Records
 from reconciler.model.plan import BindingChange, Change, Cost, Note, Part, Plan, Unknown, Unverified, unverified_parts
 from reconciler.model.policy import Terms
 from reconciler.model.reasons import NoteKind, UnknownKind
-from reconciler.plan import safety_checks
+from reconciler.plan.limits import judge
 from reconciler.plan.presence import created_keys, pass_of, reads_for
 from reconciler.plan.server_behavior import LEARNING, archives_to_learn_from, known_ways, to_learn_from
 
@@ -125,13 +125,12 @@ def _last_reads(part: Part, live: Live, learned: Learned, *, again: bool) -> tup
 def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Part) -> Plan:
     """Return the parts as a plan: in order, held against the limits."""
     changes = ordered(_counted(change, live) for change in part.changes)
-    return Plan(
+    plan = Plan(
         environment=terms.environment,
         project=terms.project,
         changes=changes,
         bindings=_sorted_bindings(part.bindings),
         blocked=tuple(sorted(part.blocked, key=lambda row: (row.address.external_id, row.address.email or ""))),
-        limits=safety_checks.limits(changes, records, live, len(desired.customers), terms),
         notes=part.notes,
         unknown=() if records.known else (Unknown(UnknownKind.NO_LEDGER),),
         files=desired.reading.files,
@@ -143,6 +142,7 @@ def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Pa
         entries=part.entries,
         users=part.users,
     )
+    return judge(changes, records, live, len(desired.customers), terms).of(plan)
 
 
 def _counted(change: Change, live: Live) -> Change:

@@ -265,6 +265,8 @@ def outcome_of(plan: Plan, address: Address) -> Plan:
         blocked=tuple(one for one in plan.blocked if about(one.address)),
         notes=tuple(one for one in plan.notes if about(one.address)),
         limits=plan.limits if changes else (),
+        approvals=plan.approvals if changes else (),
+        allow=plan.allow if changes else None,
         unchanged=0,
         out_of_scope=0,
         entries=(),

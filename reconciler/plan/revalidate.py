@@ -17,7 +17,7 @@ from reconciler.model.ledger import Binding, Intent, PutUsers, Records
 from reconciler.model.plan import BindingChange, Blocked, Change, Plan, Stale, StaleReason
 from reconciler.model.policy import Terms
 from reconciler.model.reasons import StopReason, stop
-from reconciler.plan import safety_checks
+from reconciler.plan.limits import judge
 from reconciler.plan.presence import digest_of
 from reconciler.plan.safety_checks import PROOF, as_recorded
 from reconciler.plan.saved_plan import Evidence, SavedPlan, row_digest, users_digest
@@ -232,17 +232,17 @@ def _narrowed(
     bindings = tuple(one for one in now.bindings if one.address.external_id in keys)
     entries = _entries(saved, now, keys, records)
     ids = {entry.id for entry in entries} | {change.id for change in changes}
-    return replace(
+    narrowed = replace(
         now,
         changes=changes,
         bindings=bindings,
-        limits=safety_checks.limits(changes, records, live, len(desired.customers), terms),
         notes=tuple(one for one in now.notes if one.address is None or one.address.external_id not in elsewhere),
         cost=replace(now.cost, requests=len(changes)),
         fingerprint=saved.fingerprint,
         entries=entries,
         users=tuple(row for row in now.users if row.id in ids or _shown_users(saved, row)),
     )
+    return judge(changes, records, live, len(desired.customers), terms).of(narrowed)
 
 
 def _keys(saved: SavedPlan, now: Plan, changes: Iterable[Change]) -> set[str]:

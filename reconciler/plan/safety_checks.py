@@ -1,5 +1,5 @@
 """
-What stops a plan: a listing that is short, a ledger of another account, limits, an archive reversed twice.
+What stops a plan: a listing that is short, a ledger of another account, an archive reversed twice.
 
 An archive that someone reverses twice is held back; fields that come back are held back in the same way
 (`diff.UNSTABLE_RUNS`).
@@ -8,17 +8,15 @@ An archive that someone reverses twice is held back; fields that come back are h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
 
 from reconciler.errors import Incomplete, Refused, Source
-from reconciler.model.core import Action, Address, Desired, Get, ListAgain, Live, LiveCustomer, Read, Reason, Seek
+from reconciler.model.core import Address, Desired, Get, ListAgain, Live, LiveCustomer, Read, Reason, Seek
 from reconciler.model.ledger import Binding, BindingState, Records
-from reconciler.model.plan import BindingAction, Blocked, Change, Exceeded, Note, Part
-from reconciler.model.policy import LOCAL, Prune, Terms
+from reconciler.model.plan import BindingAction, Blocked, Note, Part
+from reconciler.model.policy import LOCAL, Terms
 from reconciler.model.reasons import BlockedReason, Moment, NoteKind, ReasonParts, StopReason, stop
 from reconciler.model.reports import PROBES
 from reconciler.plan.diff import UNSTABLE_RUNS
-from reconciler.plan.limits import closed
 from reconciler.plan.presence import LISTINGS, Sight
 from reconciler.plan.scope import Scope
 
@@ -196,39 +194,3 @@ def of_this_place(part: Part, desired: Desired, records: Records, terms: Terms) 
 def _addresses(rows: Iterable[Binding]) -> tuple[Address, ...]:
     """Return whom rows are about."""
     return tuple(Address(row.external_id) for row in rows)
-
-
-def limits(
-    changes: Iterable[Change], records: Records, live: Live, declared: int, terms: Terms
-) -> tuple[Exceeded, ...]:
-    """
-    Return the limits that `changes` exceed, and the windows that are closed to them at the listing's time.
-
-    Archives and restores are a share of the active customers that the ledger binds (with `prune: all`:
-    of the live ones); all changes together a share of the larger of declared and live. Of restores only
-    those count that undo what others did.
-    """
-    counted = list(changes)
-    archives = sum(change.action is Action.ARCHIVE for change in counted)
-    restores = sum(
-        change.action is Action.RESTORE and change.reason in (Reason.ELSEWHERE, Reason.HIDDEN_OR_GONE)
-        for change in counted
-    )
-    active = sum(row.state is BindingState.ACTIVE for row in records.bindings.values())
-    base = len(live.listed) if terms.prune is Prune.ALL else active
-    found = [
-        _over("max_archives", archives, terms.max_archives.of(base), terms),
-        _over("max_restores", restores, terms.max_restores.of(base), terms),
-    ]
-    if terms.max_changes is not None:
-        found.append(_over("max_changes", len(counted), terms.max_changes.of(max(declared, len(live.listed))), terms))
-    return (*(row for row in found if row is not None), *closed(counted, terms.windows, live.read_at))
-
-
-def _over(
-    name: Literal["max_archives", "max_restores", "max_changes"], planned: int, allowed: int, terms: Terms
-) -> Exceeded | None:
-    """Return that `planned` exceeds `allowed`, with the flag that allows it once."""
-    if planned <= allowed:
-        return None
-    return Exceeded(name, planned, allowed, f"--{name.replace('_', '-')} {planned}", terms.places.get(name))

@@ -20,14 +20,14 @@ from reconciler import __version__
 from reconciler.errors import Problem, Severity, Source
 from reconciler.escape import inert, visible
 from reconciler.model.core import NO_FILE, Action, Desired
-from reconciler.model.plan import Blocked, Change, Note, Plan, Unknown
+from reconciler.model.plan import Blocked, Change, Exceeded, Note, Plan, Unknown
 from reconciler.model.reports import Drift, DriftFinding
 from reconciler.report.drift import EXPIRED, TITLES, field_said, masked_drift
 from reconciler.report.layout import address
 from reconciler.report.messages import Wording, plain
 from reconciler.report.messages.explanations import DRIFT, finding_text
 from reconciler.report.messages.plan import BLOCKED, NOTES, UNKNOWN, blocked_wording, note_text, unknown_text
-from reconciler.report.plan_text import facts, limit_phrase, limit_way
+from reconciler.report.plan_text import ALLOW, allow_phrase, facts, limit_phrase, limit_way
 from reconciler.report.redact import masked_plan, masked_problem
 
 
@@ -59,12 +59,10 @@ def of_problems(problems: Iterable[Problem], *, redact: bool = False) -> list[An
 def of_plan(plan: Plan, desired: Desired, *, redact: bool = False) -> list[Annotation]:
     """Return what of a plan wants a decision: limits, what is blocked, archives, restores, and notes at a line."""
     shown = masked_plan(plan) if redact else plan
-    limits = (
-        Annotation(
-            Level.ERROR, "plan/limit", "Over a limit", visible(f"{limit_phrase(one)}; {limit_way(one)}"), one.source
-        )
-        for one in shown.limits
-    )
+    limits = [
+        *(_limit("plan/limit", "Over a limit", one, shown) for one in shown.limits),
+        *(_limit("plan/approval", "Needs approval", one, shown) for one in shown.approvals),
+    ]
     changes = (_change(one) for one in shown.changes if one.action in (Action.ARCHIVE, Action.RESTORE))
     notes = (_note(one, source) for one in shown.notes if (source := _note_source(one, desired)) is not None)
     return [*limits, *map(_blocked, shown.blocked), *changes, *notes, *map(_unknown, shown.unknown)]
@@ -93,6 +91,12 @@ def _problem(one: Problem) -> Annotation:
     message = f"{one.message}; {one.hint}" if one.hint else one.message
     title = visible(one.path or one.source.file)
     return Annotation(level, f"files/{level}", title, visible(message), one.source)
+
+
+def _limit(code: str, title: str, one: Exceeded, plan: Plan) -> Annotation:
+    """Return what exceeds a limit, or lacks an approval, with what allows it once and what allows it for a time."""
+    allow = f"; {ALLOW}: {allow_phrase(plan.allow)}" if plan.allow is not None and one.flag else ""
+    return Annotation(Level.ERROR, code, title, visible(f"{limit_phrase(one)}; {limit_way(one)}{allow}"), one.source)
 
 
 def _blocked(one: Blocked) -> Annotation:
@@ -214,6 +218,7 @@ _OWN = {
     "files/error": Wording("A file cannot be used as it is written."),
     "files/warning": Wording("A file may not mean what it says."),
     "plan/limit": Wording("The plan exceeds a limit, so an apply sends nothing."),
+    "plan/approval": Wording("The policy wants an action approved, and nobody has approved it."),
     "plan/archive": Wording("An apply archives a customer."),
     "plan/restore": Wording("An apply restores a customer."),
     "environment/failed": Wording("An environment has no result, so what it needs is unknown."),
@@ -267,9 +272,8 @@ def sarif(annotations: Sequence[Annotation], home: str) -> dict[str, Any]:
 
 def _rule(code: str, wording: Wording) -> dict[str, Any]:
     family, _, name = code.partition("/")
-    level = {"files/error": Level.ERROR, "plan/limit": Level.ERROR, "environment/failed": Level.ERROR}.get(
-        code, _LEVELS.get(family, Level.WARNING)
-    )
+    errors = ("files/error", "plan/limit", "plan/approval", "environment/failed")
+    level = Level.ERROR if code in errors else _LEVELS.get(family, Level.WARNING)
     return {
         "id": code,
         "shortDescription": {"text": f"{family.capitalize()}: {name.replace('_', ' ')}"},

@@ -11,7 +11,11 @@ from reconciler.report.html_page import blocked_entry, entry, html_page
 from reconciler.report.layout import REASONS, address, count, shown
 from reconciler.report.messages.plan import note_text
 from reconciler.report.plan_text import (
+    ALLOW,
+    NEEDS_APPROVAL,
+    OVER_LIMIT,
     TITLES,
+    allow_place,
     cost_phrase,
     left_out_phrase,
     limit_phrase,
@@ -45,7 +49,14 @@ def plan_html(plan: Plan, *, redact: bool = False) -> str:
         unknown=whole.unknown,
         summary=summary_line(whole),
         cost=cost_phrase(whole.cost),
-        limits=[_limit(one) for one in whole.limits],
+        refusals=[
+            (title, [*map(_limit, rows), *allow])
+            for title, rows, allow in (
+                (OVER_LIMIT, whole.limits, _allow(whole)),
+                (NEEDS_APPROVAL, whole.approvals, [] if whole.limits else _allow(whole)),
+            )
+            if rows
+        ],
         bindings=[_binding(one) for one in whole.bindings],
         notes=[
             *map(_note, whole.notes),
@@ -94,6 +105,11 @@ def _limit(one: Exceeded) -> tuple[str, str, str]:
     """Return a limit: what is exceeded, what allows it, and the option to copy."""
     way = "to allow it once:" if one.flag else limit_way(one)
     return visible(limit_phrase(one)), visible(way), visible(one.flag)
+
+
+def _allow(plan: Plan) -> list[tuple[str, str, str]]:
+    """Return what to write to let the plan through: where, and the line to copy."""
+    return [] if plan.allow is None else [(ALLOW, visible(f"{allow_place(plan.allow)}:"), visible(plan.allow.line))]
 
 
 def _binding(one: BindingChange) -> tuple[str, str, str, str]:

@@ -38,6 +38,8 @@ def plan_to_json(plan: Plan, *, redact: bool = False) -> Json:
         "changes": write(shown.changes),
         "bindings": write(shown.bindings),
         "limits": write(shown.limits),
+        "approvals": write(shown.approvals),
+        **({} if shown.allow is None else {"allow": write(shown.allow)}),
         "blocked": [blocked_to_json(one) for one in shown.blocked],
         "notes": [note_to_json(one) for one in shown.notes],
         "out_of_scope": shown.out_of_scope,

@@ -15,7 +15,11 @@ from reconciler.report.layout import address, shown
 from reconciler.report.markdown import Section, blocked_entry, code, prose, report, report_head
 from reconciler.report.messages.plan import note_text
 from reconciler.report.plan_text import (
+    ALLOW,
+    NEEDS_APPROVAL,
+    OVER_LIMIT,
     TITLES,
+    allow_place,
     cost_phrase,
     facts,
     left_out_phrase,
@@ -44,7 +48,11 @@ def plan_markdown(plan: Plan, *, max_bytes: int = MAX_BYTES, redact: bool = Fals
 
 def _sections(plan: Plan) -> Iterator[Section]:
     """Yield the sections, the most dangerous first."""
-    yield Section("Over a limit, so nothing is sent", [_limit(one) for one in plan.limits], opened=True)
+    allow = [] if plan.allow is None else [f"- {ALLOW}: {prose(allow_place(plan.allow))}: {code(plan.allow.line)}\n"]
+    yield Section(OVER_LIMIT, _limits(plan.limits, allow), len(plan.limits), opened=True)
+    yield Section(
+        NEEDS_APPROVAL, _limits(plan.approvals, [] if plan.limits else allow), len(plan.approvals), opened=True
+    )
     yield Section("Blocked", [blocked_entry(one) for one in plan.blocked], opened=True)
     members = dict(sections(plan))
     for action in _DANGER:
@@ -56,6 +64,11 @@ def _sections(plan: Plan) -> Iterator[Section]:
     notes = [_note(note) for note in plan.notes]
     notes += [f"- {prose(text)}\n" for text in (users_phrase(plan), left_out_phrase(plan)) if text]
     yield Section("Notes", notes)
+
+
+def _limits(limits: tuple[Exceeded, ...], last: list[str]) -> list[str]:
+    """Return what is exceeded; then the `last` entries."""
+    return [*map(_limit, limits), *last] if limits else []
 
 
 def _limit(one: Exceeded) -> str:

@@ -16,7 +16,18 @@ from typing import assert_never
 from reconciler.escape import visible
 from reconciler.model.core import Action, Live
 from reconciler.model.ledger import Learned
-from reconciler.model.plan import BindingAction, BindingChange, Blocked, Change, Cost, Exceeded, FieldChange, Note, Plan
+from reconciler.model.plan import (
+    AllowLine,
+    BindingAction,
+    BindingChange,
+    Blocked,
+    Change,
+    Cost,
+    Exceeded,
+    FieldChange,
+    Note,
+    Plan,
+)
 from reconciler.report.layout import (
     BLANK,
     MOST,
@@ -97,6 +108,10 @@ def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int
         return f"reading {count(alone, 'target')} alone: {price}, and not the {account + users} of the account"
     return f"reading the account: {price}"
 
+
+OVER_LIMIT = "Over a limit, so nothing is sent"
+NEEDS_APPROVAL = "Needs approval"
+ALLOW = "to allow it in the repository"
 
 TITLES = {
     Action.RESTORE: "Restore",
@@ -179,8 +194,10 @@ def limit_phrase(limit: Exceeded) -> str:
     'max_archives: 3 planned, 1 allowed'
     """
     written = f" ({limit.source})" if limit.source is not None else ""
-    if limit.action is not None:
+    if limit.rule:
         return f"{limit.name}{written}: {limit.action} only {limit.rule}, {limit.planned} planned"
+    if limit.action is not None:
+        return f"{limit.name}{written}: {limit.action}, {limit.planned} planned"
     return f"{limit.name}{written}: {limit.planned} planned, {limit.allowed} allowed"
 
 
@@ -194,6 +211,23 @@ def limit_way(limit: Exceeded) -> str:
     if limit.flag:
         return f"to allow it once: {limit.flag}"
     return f"it opens at {limit.opens_at}" if limit.opens_at else "it does not open in the next two weeks"
+
+
+def allow_phrase(allow: AllowLine) -> str:
+    """
+    Return what to write into the project file, and where, in words; not made visible.
+
+    >>> from reconciler.errors import Source
+    >>> allow_phrase(AllowLine("allow: {…}", "environments.demo.policy", Source("reconciler.yaml", 4, 5)))
+    'add to environments.demo.policy (reconciler.yaml:4:5): allow: {…}'
+    """
+    return f"{allow_place(allow)}: {allow.line}"
+
+
+def allow_place(allow: AllowLine) -> str:
+    """Return where the line is to be written; the list may be a mapping as yet."""
+    listed = "the list " if allow.line.startswith("-") else ""
+    return f"add to {listed}{allow.under or 'the project file'} ({allow.at})"
 
 
 def users_phrase(plan: Plan) -> str:
@@ -360,6 +394,8 @@ def plan_brief(plan: Plan, *, redact: bool = False) -> str:
         said = visible(blocked_wording(row).text)
         lines.append(f"blocked {address(row.address)}{field}: {said}{at(row.source)}")
     lines += [f"over a limit: {visible(f'{limit_phrase(row)}; {limit_way(row)}')}" for row in one.limits]
+    lines += [f"needs approval: {visible(f'{limit_phrase(row)}; {limit_way(row)}')}" for row in one.approvals]
+    lines += [] if one.allow is None else [f"{ALLOW}: {visible(allow_phrase(one.allow))}"]
     lines += [f"unknown: {visible(unknown_text(row))}" for row in one.unknown]
     return "".join(f"{row}\n" for row in (*lines, summary_line(one)))
 
@@ -414,7 +450,9 @@ def outcome_lines(plan: Plan, width: int) -> Iterator[Line]:
     notes = len(plan.notes) + len(warnings)
     yield from _section("Notes", chain(_notes(plan.notes[: MOST - len(warnings)]), warnings), notes)
     yield from _section("Blocked", _blocked(plan.blocked[:MOST]), len(plan.blocked), "yellow")
-    yield from _section("Over a limit, so nothing is sent", _limits(plan.limits), len(plan.limits), "red")
+    limits, approvals = _limits(plan.limits, _allow(plan)), _limits(plan.approvals, () if plan.limits else _allow(plan))
+    yield from _section(NEEDS_APPROVAL, approvals, len(plan.approvals), "red")
+    yield from _section(OVER_LIMIT, limits, len(plan.limits), "red")
 
 
 def _changes(plan: Plan, width: int) -> Iterator[Line]:
@@ -492,8 +530,16 @@ def _blocked(blocked: tuple[Blocked, ...]) -> Iterator[Line]:
             yield line(f"ids: {', '.join(map(visible, one.ids))}", indent=6)
 
 
-def _limits(limits: tuple[Exceeded, ...]) -> Iterator[Line]:
-    """Yield the limits that are exceeded, each with where it is written and what allows it."""
+def _limits(limits: tuple[Exceeded, ...], last: Iterable[Line]) -> Iterator[Line]:
+    """Yield the limits that are exceeded, each with where it is written and what allows it; then the `last` lines."""
     for one in limits:
         text = f"{limit_phrase(one)}; {limit_way(one)}"
         yield Line((Span("! ", "red"), Span(visible(text))), indent=2)
+    yield from last
+
+
+def _allow(plan: Plan) -> Iterator[Line]:
+    """Yield what to write to let the plan through: where, and the line on one of its own, as it is to be copied."""
+    if plan.allow is not None:
+        yield line(f"{ALLOW}: {visible(allow_place(plan.allow))}:", indent=4)
+        yield line(visible(plan.allow.line), indent=6)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.input_file import read_file
 from reconciler.model.core import Action, EnvironmentRef
-from reconciler.model.policy import NOTHING_OWNED, Prune, Share, SyncedRules, Terms, Window
+from reconciler.model.policy import NOTHING_OWNED, Prune, Share, SyncedRules, Terms, Waiver, Window
 from reconciler.settings.project import NOWHERE, ProjectPlace, Values
 from reconciler.settings.values import (
     base_url,
@@ -31,6 +31,7 @@ RATE_PER_S = 5.0
 _BETWEEN_KEYS = ", \t\r\n"
 _LARGEST_SECRET = 64 * 1024
 
+LIMITS = ("max_archives", "max_restores", "max_changes")
 TENTH = Share(10, percent=True)
 """The limit of archives, and of restores, where none is given."""
 
@@ -71,7 +72,7 @@ class Options:
     What the command line says, None or empty where it says nothing.
 
     `project_file` is `-p`, `environment` `-e`, `files` `-f`; `targets` and `excludes` are `--target`, `--exclude`,
-    `recreate` is `--allow-recreate`.
+    `recreate` is `--allow-recreate`, `approved` `--approve`.
     """
 
     project_file: str | None = None
@@ -87,6 +88,7 @@ class Options:
     excludes: tuple[str, ...] = ()
     refresh_users: bool = False
     recreate: tuple[str, ...] = ()
+    approved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Policy:
     """
     What a plan must keep to. `protect`: patterns of external_ids; `required`: names of fields.
 
-    `places`: for a rule that is written, where.
+    `places`: for a rule that is written, where. `at` and `lacks` are `policy_at` and `policy_lacks` of `Terms`.
     """
 
     max_archives: Share = TENTH
@@ -113,7 +115,10 @@ class Policy:
     required: tuple[str, ...] = ()
     require_approval_for: tuple[Action, ...] = ()
     windows: tuple[Window, ...] = ()
+    allow: tuple[Waiver, ...] = ()
     places: Mapping[str, Source] = field(default_factory=dict, compare=False)
+    at: Source | None = field(default=None, compare=False)
+    lacks: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +215,12 @@ class Environment:
             max_restores=options.max_restores or self.policy.max_restores,
             max_changes=options.max_changes or self.policy.max_changes,
             windows=self.policy.windows,
+            approval=self.policy.require_approval_for,
+            approved=frozenset(map(Action, options.approved)),
+            allow=self.policy.allow,
+            by_option=frozenset(name for name in LIMITS if getattr(options, name) is not None),
+            policy_at=self.policy.at,
+            policy_lacks=self.policy.lacks,
             places={name: place for name, place in self.policy.places.items() if not getattr(options, name, None)},
             targets=options.targets,
             excludes=options.excludes,

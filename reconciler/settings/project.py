@@ -179,6 +179,13 @@ class ProjectFile:
         place = find_places(self.document.data, [path])[path]
         return Problem(Source(self.name, *(place.key if at_key else place.value)), path_text(path), message, hint)
 
+    def written(self, path: TreePath) -> tuple[Source, tuple[str, ...]]:
+        """Return where `path` is written, or its nearest parent that is, and the keys that are not written."""
+        tree, depth = self.document.tree, 0
+        while depth < len(path) and isinstance(tree, Mapping) and path[depth] in tree:
+            tree, depth = tree[path[depth]], depth + 1
+        return self.problem(path[:depth], "", "").source, tuple(map(str, path[depth:]))
+
 
 def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
     """

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import date, tzinfo
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -17,8 +17,17 @@ from reconciler.errors import Invalid, Problem, Source
 from reconciler.file_patterns import plain_part
 from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action
-from reconciler.model.policy import Lifecycle, Prune, Share, SyncedRules, Window
-from reconciler.settings.environment import BUILT_IN, RATE_PER_S, Environment, Options, Policy, Server, read_access
+from reconciler.model.policy import Lifecycle, Prune, Share, SyncedRules, Waiver, Window
+from reconciler.settings.environment import (
+    BUILT_IN,
+    LIMITS,
+    RATE_PER_S,
+    Environment,
+    Options,
+    Policy,
+    Server,
+    read_access,
+)
 from reconciler.settings.project import ProjectFile, ProjectPlace, Values, read_project_file, repository_root
 from reconciler.settings.values import NAME, rate, read_trust, seconds
 
@@ -356,6 +365,7 @@ def _synced(values: Values) -> SyncedRules:
 
 def _policy(values: Values) -> Policy:
     """Return the limits and what they protect."""
+    at, lacks = (None, ()) if values.project is None else values.project.written(values.path)
     usual = Policy()
     parse_share: Callable[[str], Share | None] = Share.parse
     return Policy(
@@ -366,8 +376,36 @@ def _policy(values: Values) -> Policy:
         required=values.texts("required"),
         require_approval_for=tuple(map(Action, values.tree.get("require_approval_for") or ())),
         windows=read_windows(values.items("windows")),
+        allow=_waivers(values),
+        at=at,
+        lacks=lacks,
         places={name: place for name in values.tree if (place := values.place(name)) is not None},
     )
+
+
+def _waivers(values: Values) -> tuple[Waiver, ...]:
+    """Return what the policy allows for a time: one mapping, or a list of them."""
+    rows = values.items("allow") if isinstance(values.tree.get("allow"), list) else (values.inside("allow"),)
+    return tuple(_waiver(row) for row in rows if row.tree)
+
+
+def _waiver(values: Values) -> Waiver:
+    """Return what is allowed until a day; nothing of it comes from a variable, as its schema has no room for one."""
+    parse_share: Callable[[str], Share | None] = Share.parse
+    shares = {name: share for name in LIMITS if (share := values.parsed(name, parse_share, None)) is not None}
+    approve = frozenset(map(Action, values.tree.get("approve", ())))
+    if not shares and not approve and not any(name in values.tree for name in LIMITS):
+        message = f"it allows nothing; add {', '.join(LIMITS)} or approve"
+        values.problems.append(values.problem_at((), ValueError(message)))
+    return Waiver(values.parsed("until", _day, date.min), values.tree["reason"], shares, approve, values.here())
+
+
+def _day(text: str) -> date:
+    """Return a day; ValueError where there is no such day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)} is not a date; write one such as 2026-12-31") from error
 
 
 def _equal(values: Values) -> Mapping[str, Mapping[str, str]]:

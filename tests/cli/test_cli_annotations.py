@@ -207,7 +207,7 @@ def test_github_shows_limits_blocked_archives_and_restores_at_their_lines(edited
         ("warning", "customers.yaml", "9", "Archive: hooli"),
     ]
     over, _, blocked, *_ = commands(ran.out)
-    assert over.message.endswith("2 planned, 1 allowed; to allow it once: --max-archives 2")
+    assert "2 planned, 1 allowed; to allow it once: --max-archives 2; to allow it in the repository: " in over.message
     assert blocked.message == "It has no name, and a customer cannot be created without one. Add `name:`."
     assert ran.out.splitlines()[-1].startswith("Plan: 1 to patch, 2 to archive, 1 to restore; 2 blocked; ")
 
@@ -265,6 +265,7 @@ def test_brief_has_one_line_a_change_and_then_what_holds_it_up(edited: Online) -
         "blocked acme/jane@acme.example last_name",
         "blocked new name",
         "over a limit",
+        "to allow it in the repository",
         "Plan",
     ]
 

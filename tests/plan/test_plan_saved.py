@@ -160,6 +160,7 @@ def test_the_public_form_of_a_plan() -> None:
         ],
         "bindings": [{"action": "adopt", "address": "initech", "id": "cus_9f3"}],
         "limits": [{"name": "max_archives", "planned": 30, "allowed": 12, "flag": "--max-archives 30"}],
+        "approvals": [],
         "blocked": [
             {
                 "address": "globex",

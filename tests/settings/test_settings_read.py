@@ -121,6 +121,8 @@ def test_the_terms_of_an_environment_take_options_before_policy(tmp_path: Path) 
         equal={"country": {"US": "US", "USA": "US", "United States": "US"}},
         max_archives=Share(30),
         max_changes=Share(7),
+        approval=(Action.ARCHIVE,),
+        by_option=frozenset({"max_archives", "max_changes"}),
         targets=("a*",),
         excludes=("b",),
         lists_archived=False,
@@ -344,7 +346,7 @@ def test_every_problem_of_an_environment_comes_at_once(tmp_path: Path) -> None:
             ONE + "{policy: {hours: []}}",
             (
                 "reconciler.yaml:3:19: environments.demo.policy.hours: unknown key 'hours'; known here: "
-                "max_archives, max_restores, max_changes, protect, required, require_approval_for, windows"
+                "max_archives, max_restores, max_changes, protect, required, require_approval_for, windows, allow"
             ),
         ),
         (

@@ -34,14 +34,6 @@ class How:
     dry_run: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """What a call that changes the account is given: which actions are approved, how long a lock is waited for."""
-
-    approved: tuple[str, ...]
-    lock_timeout_s: float
-
-
 class ValueType(click.ParamType[str]):
     """A text of a field: what the terminal gave that is no UTF-8 cannot be sent."""
 
@@ -97,12 +89,8 @@ sending = shared.settings(
     shared.gathered("how", How, "redact", "dry_run"),
 )
 """`--dry-run` and `--redact`, as the parameter `how`, and `--rate`."""
-asking = shared.together(
-    shared.lock_timeout,
-    shared.approve,
-    shared.gathered("ask", Asking, "approved", "lock_timeout_s"),
-)
-"""`--approve` and `--lock-timeout`, as the parameter `ask`."""
+asking = shared.together(shared.lock_timeout, shared.approve)
+"""`--lock-timeout` and `--approve`."""
 
 
 def _paging(limit: int | None, after: str | None, before: str | None) -> PageQuery:

@@ -31,7 +31,9 @@ from reconciler.escape import LEAST_BYTES, MAX_BYTES
 @shared.out(
     "Save the plan for `apply PLAN`, sealed if RECONCILER_PLAN_KEY is set. {environment} in the path becomes its name."
 )
-@click.option("--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked or over a limit.")
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked, over a limit, not approved."
+)
 @click.pass_context
 def plan(ctx: click.Context, /, **given: Any) -> None:
     """

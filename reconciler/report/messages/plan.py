@@ -281,6 +281,17 @@ NOTES: Mapping[NoteKind, Wording] = {
         "{customers:more customer} {customers:looks|look} like live customers that no key claims. "
         "`reconciler import --match` lists them."
     ),
+    NoteKind.ALLOWED: Wording(
+        "{rule}: {planned} planned and {limit} allowed, but `allow`{at:aside} permits it until {until}: {reason:q}."
+    ),
+    NoteKind.ALLOWED_ACTION: Wording(
+        "{action:spaced}: {planned} planned, and `allow`{at:aside} approves it until {until}: {reason:q}."
+    ),
+    NoteKind.ALLOWED_LONG: Wording(
+        "`allow`{at:aside} holds until {until}, for {days:more day}.",
+        "An exception should end with its reason: set an earlier date, or change the limit.",
+    ),
+    NoteKind.ALLOW_ENDED: Wording("`allow`{at:aside} ended on {until} and allows nothing.", "Remove it."),
     NoteKind.ONLY_TARGETS_READ: Wording(
         "Only the targets were read, so we do not know whether other customers have their external_ids."
     ),
