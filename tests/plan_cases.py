@@ -182,7 +182,7 @@ def _records(folder: Path, live: Live) -> Records:
         intents=tuple(_intent(seq, row) for seq, row in enumerate(written.get("intents", []))),
         learned=Learned(**written.get("learned", {})),
         known=True,
-        account=written.get("account", REF.account),
+        keys=(written.get("account", REF.account),),
     )
 
 

@@ -87,11 +87,6 @@ def named_so(saved: SavedPlan, digest: str) -> None:
         )
 
 
-def by_this_key(saved: SavedPlan | None, here: EnvironmentRef) -> bool:
-    """Say whether a saved plan was made with the key that applies it, or there is none: it is of this account then."""
-    return saved is None or saved.environment.account == here.account
-
-
 def files_named(saved: SavedPlan, path: Path, settings: Settings) -> None:
     """Raise ReconcilerError where neither the project nor -f says which files to read: a saved plan never does."""
     try:
@@ -131,9 +126,13 @@ def approved(
     the plan may be made in part (`partial`), or where it was made from files that were not read.
     """
     terms, earlier = session.environment.terms(session.options), _earlier(saved, ledger)
-    if not by_this_key(saved, terms.environment):
-        lineage = "" if ledger.meta is None else ledger.meta.lineage
-        check_account(saved.evidence, saved.changes, planned.live, planned.records, lineage, earlier.created)
+    key, here, records = saved.environment.account, terms.environment.account, planned.records
+    if key != here:
+        known = records.keys and records.trusts(key) and records.trusts(here)
+        if not (known and planned.live.narrowed):
+            lineage = "" if ledger.meta is None else ledger.meta.lineage
+            check_account(saved.evidence, saved.changes, planned.live, records, lineage, earlier.created)
+        planned = replace(planned, keys=(key,))
     made = revalidate(saved, planned.plan, earlier, desired, planned.live, planned.records, terms)
     if made.stale:
         output.page(stale_text(made.stale, width=output.error_width(), redact=redact))
@@ -241,9 +240,8 @@ def _apply(
     terms = session.environment.terms(session.options)
     began_s = session.clock.monotonic()
     lacked = {} if saved is None else lacked_of(saved)
-    # Whose account it is shows in the whole listing alone.
-    alone = by_this_key(saved, terms.environment)
-    planned = made(session, ledger, desired, terms, patient=True, alone=alone, lacked=lacked)
+    made_by = "" if saved is None else saved.environment.account
+    planned = made(session, ledger, desired, terms, patient=True, alone=True, made_by=made_by, lacked=lacked)
     planned_s = session.clock.monotonic() - began_s
     rest: Revalidated | None = None
     if saved is not None and path is not None:

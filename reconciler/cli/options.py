@@ -289,7 +289,12 @@ budget = together(
         help="Stop cleanly after this time, with exit code 2: 90s, 30m, 2h.",
     ),
 )
-plan = settings(files, targets, limits, recreate, budget, rate)
+new_key = click.option(
+    "--accept-new-key",
+    is_flag=True,
+    help="Go on with an API key that the ledger does not know, although its customers do not prove the account.",
+)
+plan = settings(files, targets, limits, recreate, new_key, budget, rate)
 """What `plan` and `apply` are given alike."""
 
 # --- how it is printed ---------------------------------------------------------------------------------

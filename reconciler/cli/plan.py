@@ -49,13 +49,14 @@ def made(
     *,
     patient: bool = False,
     alone: bool = False,
+    made_by: str = "",
     lacked: Lacked | None = None,
 ) -> plan.Planned:
     """
     Return the plan that leads to `desired`; the lease is kept meanwhile where `ledger` is written to.
 
-    `patient` waits for what an earlier run left in doubt, `alone` lets the targets be read alone. `lacked` is what
-    an earlier listing lacked, None for a plan that is only shown.
+    `patient` waits for what an earlier run left in doubt, `alone` lets the targets be read alone. `made_by` and
+    `lacked` are those of `plan.make`.
     """
     with without_collector(lasting=True), shown_progress(session.clock) as progress:
         making = plan.make(
@@ -67,6 +68,7 @@ def made(
             price=progress.note,
             patience=session.clock if patient else None,
             alone=alone,
+            made_by=made_by,
             lacked=lacked,
         )
         # Looking holds no lock that would have to be kept.
@@ -176,6 +178,7 @@ def again(command: str, options: Options, *, saved: Path | None = None) -> str:
         words += [word for key in options.recreate for word in ("--allow-recreate", key)]
     words += [word for action in options.approved for word in ("--approve", action)]
     limits = {"archives": options.max_archives, "restores": options.max_restores, "changes": options.max_changes}
+    words += ["--accept-new-key"] if options.accept_new_key else []
     words += [word for name, share in limits.items() if share is not None for word in (f"--max-{name}", str(share))]
     return shlex.join(words)
 

@@ -15,12 +15,22 @@ from typing import Any
 from reconciler.errors import Invalid, LedgerFailed, LedgerTooNew, Problem, Source
 from reconciler.escape import inert
 from reconciler.ledger.base import Copy, Meta
-from reconciler.ledger.rows import PUTS, Row, SeenUsers, read_binding, read_intent, read_learned, read_run, statements
+from reconciler.ledger.rows import (
+    PUTS,
+    Row,
+    SeenUsers,
+    read_binding,
+    read_intent,
+    read_keys,
+    read_learned,
+    read_run,
+    statements,
+)
 from reconciler.model.ledger import (
     Binding,
-    PutAccount,
     PutBinding,
     PutIntent,
+    PutKeys,
     PutLearned,
     PutRun,
     PutTaken,
@@ -57,7 +67,7 @@ _WHOLE = "use the unchanged output of `reconciler state pull`"
 def to_lines(copy: Copy) -> Iterator[str]:
     """Yield the lines of a copy, each ended; all ASCII."""
     digest, rows = hashlib.sha256(), 0
-    account = next((write.account for write in copy.writes if isinstance(write, PutAccount)), "")
+    account = next((" ".join(write.keys) for write in copy.writes if isinstance(write, PutKeys)), "")
     meta = copy.meta
     head = {
         "reconciler_ledger": FORMAT,
@@ -92,8 +102,8 @@ def read_copy(name: str, text: bytes) -> Copy:
     if isinstance(head, dict) and isinstance(head.get("reconciler_ledger"), int) and head["reconciler_ledger"] > FORMAT:
         raise LedgerTooNew(f"{name}: the copy has format {head['reconciler_ledger']}", "update reconciler")
     meta = _meta(name, head)
-    account = head["account"]
-    writes: list[Write] = [PutAccount(account)] if account else []
+    keys = read_keys(head["account"])
+    writes: list[Write] = [PutKeys(keys)] if keys else []
     problems: list[Problem] = []
     for number, line in enumerate(lines[1:], start=2):
         try:

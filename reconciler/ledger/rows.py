@@ -19,9 +19,9 @@ from reconciler.model.ledger import (
     Intent,
     Learned,
     Pass,
-    PutAccount,
     PutBinding,
     PutIntent,
+    PutKeys,
     PutLacked,
     PutLearned,
     PutRun,
@@ -68,7 +68,7 @@ class Statement(StrEnum):
     PUT_LEARNED = "put learned"
     PUT_INTENT = "put intent"
     PUT_RUN = "put run"
-    PUT_ACCOUNT = "put account"
+    PUT_KEYS = "put keys"
     DROP_TAKEN = "drop taken"
     DROP_LACKED = "drop lacked"
     DROP_OLD_LACKED = "drop old lacked"
@@ -139,7 +139,7 @@ def statements(writes: Iterable[Write]) -> Iterator[tuple[Statement, Row]]:
                 yield from _lacked_rows(seen, external_ids)
             case PutIntent(intent):
                 yield from _intent_rows(intent)
-            case PutLearned() | PutAccount() | PutRun():
+            case PutLearned() | PutKeys() | PutRun():
                 yield _row_of_all(write)
             case _:
                 assert_never(write)
@@ -152,9 +152,9 @@ def writes_of(records: Records, intents: Iterable[Intent], runs: Iterable[Run]) 
     What a listing lacked is left out: put back later, it would not know of the creates that were sent meanwhile.
     """
     learned = [PutLearned(records.learned)] if records.learned != Learned() else []
-    account = [PutAccount(records.account)] if records.account else []
+    keys = [PutKeys(records.keys)] if records.keys else []
     return (
-        *account,
+        *keys,
         *learned,
         *map(PutBinding, records.bindings.values()),
         *(PutUsers(customer, users) for customer, users in records.users.items()),
@@ -202,6 +202,11 @@ def read_lacked(rows: Iterable[Row]) -> dict[str, Pass]:
 def read_texts(rows: Iterable[Row]) -> dict[str, str]:
     """Return rows of (key, text) as a mapping; TypeError where a value is none."""
     return {_text(key): _text(text) for key, text in rows}
+
+
+def read_keys(text: Any) -> tuple[str, ...]:  # noqa: ANN401 - of a row
+    """Return the API keys of the ledger's account, which are one text; TypeError for any other value."""
+    return tuple(_text(text).split())
 
 
 def read_learned(row: Row | None) -> Learned:
@@ -359,13 +364,13 @@ def _users_json(users: Iterable[SeenUser]) -> str:
     return _json([(user.email, user.fields, user.applied) for user in users])
 
 
-def _row_of_all(write: PutLearned | PutAccount | PutRun) -> tuple[Statement, Row]:
+def _row_of_all(write: PutLearned | PutKeys | PutRun) -> tuple[Statement, Row]:
     """Return what writes something that is not about one customer."""
     match write:
         case PutLearned(learned):
             return Statement.PUT_LEARNED, _learned_row(learned)
-        case PutAccount(account):
-            return Statement.PUT_ACCOUNT, (account,)
+        case PutKeys(keys):
+            return Statement.PUT_KEYS, (" ".join(keys),)
         case PutRun(run):
             return Statement.PUT_RUN, _run_row(run)
 

@@ -31,6 +31,7 @@ from reconciler.ledger.rows import (
     Statement,
     read_binding,
     read_intent,
+    read_keys,
     read_lacked,
     read_learned,
     read_run,
@@ -62,7 +63,7 @@ def _put(put: Put) -> str:
 
 SQL: Mapping[Statement, str] = {
     **{statement: _put(put) for statement, put in PUTS.items()},
-    Statement.PUT_ACCOUNT: "UPDATE meta SET account = ?",
+    Statement.PUT_KEYS: "UPDATE meta SET account = ?",
     Statement.DROP_TAKEN: "DELETE FROM taken WHERE external_id = ?",
     Statement.DROP_LACKED: "DELETE FROM lacked WHERE external_id = ?",
     Statement.DROP_OLD_LACKED: "DELETE FROM lacked WHERE at < ?",
@@ -251,7 +252,7 @@ class SqliteLedger:
             intents=tuple(map(read_intent, ask(OPEN_INTENTS))),
             learned=read_learned(ask(LEARNED).fetchone()),
             known=bool(bindings) or ask(FINISHED).fetchone() is not None,
-            account=ask("SELECT account FROM meta").fetchone()[0],
+            keys=read_keys(ask("SELECT account FROM meta").fetchone()[0]),
         )
 
     def _transact(self, work: Callable[[], Result]) -> Result:

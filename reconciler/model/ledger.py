@@ -434,11 +434,11 @@ class Records:
     """
     All that planning asks of the ledger.
 
-    `known` is False where there is no ledger yet: then absence proves nothing. `account` is the SHA-256
-    of the client id that it was last used with ("" in a new one). `taken` holds external_ids that the
-    server said are in use, with its words. `intents` are the open ones. `users` holds, by customer id,
-    the users seen there; a customer that is not in it was never listed. `lacked` holds external_ids that a
-    complete listing lacked, and for which no create has been sent since.
+    `known` is False where there is no ledger yet: then absence proves nothing. `keys` are the API keys that are
+    proven to be of its account, each as the SHA-256 of its client id, that of the last apply first; none in a new
+    ledger. `taken` holds external_ids that the server said are in use, with its words. `intents` are the open ones.
+    `users` holds, by customer id, the users seen there; a customer that is not in it was never listed. `lacked` holds
+    external_ids that a complete listing lacked, and for which no create has been sent since.
     """
 
     bindings: Mapping[str, Binding] = field(default_factory=dict)
@@ -448,7 +448,11 @@ class Records:
     intents: tuple[Intent, ...] = ()
     learned: Learned = Learned()
     known: bool = False
-    account: str = ""
+    keys: tuple[str, ...] = ()
+
+    def trusts(self, key: str) -> bool:
+        """Say whether an API key is proven to be of the ledger's account, or no other was used before."""
+        return not self.keys or key in self.keys
 
 
 # --- writes ------------------------------------------------------------------------------------------
@@ -500,10 +504,10 @@ class PutLearned:
 
 
 @dataclass(frozen=True, slots=True)
-class PutAccount:
-    """Write the SHA-256 of the client id that the ledger is used with."""
+class PutKeys:
+    """Write the API keys of the ledger's account, as `Records` has them."""
 
-    account: str
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,4 +524,4 @@ class PutRun:
     run: Run
 
 
-Write = PutBinding | DropBinding | PutUsers | PutTaken | PutLacked | PutLearned | PutAccount | PutIntent | PutRun
+Write = PutBinding | DropBinding | PutUsers | PutTaken | PutLacked | PutLearned | PutKeys | PutIntent | PutRun

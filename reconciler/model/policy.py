@@ -168,6 +168,7 @@ class Terms:
       the keys that are not. None where there is no project file.
     - `places`: for a rule of the policy, where it is written; not those that an option replaces.
     - `reset`: archive whatever is not declared, also what another file's or project's entries made.
+    - `accept_new_key`: go on with an API key that the ledger's customers do not prove.
     - `refresh_users`: list the users of every customer with declared users, also where the ledger has them.
     - `disposable`: nobody is billed here, so that two customers of one name or email are no matter.
     - `recreate`: keys whose customers are created though those of keys that are gone look like them.
@@ -201,6 +202,7 @@ class Terms:
     policy_lacks: tuple[str, ...] = field(default=(), compare=False)
     places: Mapping[str, Source] = field(default_factory=dict, compare=False)
     refresh_users: bool = False
+    accept_new_key: bool = False
     reset: bool = False
     disposable: bool = False
     recreate: tuple[str, ...] = ()

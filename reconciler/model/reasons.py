@@ -205,6 +205,7 @@ class NoteKind(ReasonCode):
     ALLOWED_ACTION = "allowed_action", "action", "planned", "at", "until", "reason"
     ALLOWED_LONG = "allowed_long", "at", "until", "days"
     ALLOW_ENDED = "allow_ended", "at", "until"
+    API_KEY_ACCEPTED = "api_key_accepted", "live", "bound"
     API_KEY_CHANGED = "api_key_changed", "live", "bound"
     ARCHIVED_UNCONFIRMED = "archived_unconfirmed", "keys"
     LISTED_TWICE = "listed_twice", "requests"

@@ -24,8 +24,8 @@ from reconciler.model.core import Action, CustomerId, Status
 from reconciler.model.ledger import (
     Binding,
     DropBinding,
-    PutAccount,
     PutBinding,
+    PutKeys,
     PutLearned,
     PutRun,
     PutTaken,
@@ -39,6 +39,7 @@ from reconciler.pipeline.consent import check
 from reconciler.pipeline.plan import Planned, lacked_writes, learned_writes, users_of
 from reconciler.pipeline.resources import NOWHERE, Origin
 from reconciler.plan.presence import created_keys
+from reconciler.plan.safety_checks import keys_with
 from reconciler.plan.server_behavior import (
     LEARNING,
     archives_to_learn_from,
@@ -172,7 +173,8 @@ def _patched(planned: Planned) -> Mapping[str, frozenset[str]]:
 def bookkeeping(planned: Planned, terms: Terms) -> list[Write]:
     """Return what any apply of this plan writes before its first request: what is dropped first, as ids are unique."""
     made, records = planned.plan, planned.records
-    writes: list[Write] = [PutAccount(terms.environment.account), *learned_writes(planned)]
+    keys = keys_with(terms.environment.account, records, planned.live)
+    writes = [*learned_writes(planned), PutKeys((*keys, *(one for one in planned.keys if one not in keys)))]
     dropped = {row.address.external_id for row in made.bindings if row.action is not BindingAction.ADOPT}
     dropped |= {row.origin for row in made.bindings if row.origin is not None}
     writes += [DropBinding(key) for key in sorted(dropped & records.bindings.keys())]

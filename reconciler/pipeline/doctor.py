@@ -23,7 +23,7 @@ from reconciler.errors import ApiFailed, Forbidden, Invalid, ReconcilerError, Re
 from reconciler.ledger.base import Ledger
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import CustomerId
-from reconciler.model.ledger import PutAccount, PutIntent, PutLearned, PutRun, Run
+from reconciler.model.ledger import PutIntent, PutKeys, PutLearned, PutRun, Run
 from reconciler.model.policy import Terms
 from reconciler.model.reports import (
     Check,
@@ -401,9 +401,10 @@ async def probe(
     Every create is in the journal before it leaves: a probe that is killed is cleaned up by the next. LedgerFailed
     where the ledger cannot be written.
     """
-    before, learned = ledger.runs(), ledger.records().learned
+    before, records = ledger.runs(), ledger.records()
+    key, learned = terms.environment.account, records.learned
     run = replace(run, key=f"{terms.environment.name}/{terms.environment.account[:8]}")
-    ledger.commit([PutRun(run), PutAccount(terms.environment.account)])
+    ledger.commit([PutRun(run), PutKeys((key, *(one for one in records.keys if one != key and key in records.keys)))])
     lag_s = known_lag(learned, terms)
     sender = Sender(run=run.id, client=client, journal=Journal(ledger), stop=stop, clock=clock, lag_s=lag_s)
     cleaned = await _cleaned(ledger, sender, before, clock, lag_s, tell)

@@ -17,7 +17,7 @@ from reconciler.kinds.wire import Keep, Parts
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.model.core import Address, CustomerId, Desired, ListAgain, ListUsers, Live, Read, Seek
-from reconciler.model.ledger import Binding, Learned, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
+from reconciler.model.ledger import Binding, Learned, PutKeys, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
 from reconciler.model.plan import Note, Plan, unverified_parts
 from reconciler.model.policy import Terms
 from reconciler.model.reasons import NoteKind
@@ -27,6 +27,7 @@ from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.prefetch import expected_reads
 from reconciler.plan.presence import Lacked, Proof, created_keys, lacked_by
+from reconciler.plan.safety_checks import proves
 from reconciler.plan.saved_plan import as_text
 from reconciler.plan.scope import checked
 from reconciler.plan.server_behavior import LAG_S, known_lag
@@ -105,7 +106,7 @@ class Planned:
 
     `learned` is what is known of the server after its listing. `records` are the ledger's with what an
     earlier run did and could not record; `recovered` are the rows in which they differ. `lag_s` is how long a
-    write may stay unseen.
+    write may stay unseen. `keys` are API keys that something else than this plan proved.
     """
 
     plan: Plan
@@ -114,6 +115,7 @@ class Planned:
     learned: Learned
     recovered: tuple[Binding, ...] = ()
     lag_s: float = LAG_S
+    keys: tuple[str, ...] = ()
 
 
 async def make(
@@ -126,6 +128,7 @@ async def make(
     price: Say = _unpriced,
     patience: Clock | None = None,
     alone: bool = False,
+    made_by: str = "",
     lacked: Lacked | None = None,
 ) -> Planned:
     """
@@ -134,7 +137,9 @@ async def make(
     `lacked` is that of `make_plan`: what an earlier listing lacked, None for a plan that is only shown.
 
     `say` gets a few words on what is being read, `price` before that the cost. `alone` lets the targets
-    be read without the rest of the account, where that takes fewer requests and a plan of them may be.
+    be read without the rest of the account, where that takes fewer requests and a plan of them may be. Only the whole
+    account shows whether a saved plan that was made with another API key, `made_by`, is of it, unless the ledger
+    knows that key.
 
     With `patience` it waits where an earlier run left a create in doubt that need not be seen yet, or where it would
     change a customer whose state cannot be verified yet, and reads again. Without, the plan reports it.
@@ -145,7 +150,10 @@ async def make(
         return lambda live, records: make_plan(desired, live, records, terms, lacked=earlier)
 
     with without_collector():
-        planned = await _made(client, ledger, desired, drafting(lacked), terms, say=say, price=price, alone=alone)
+        making = _made(
+            client, ledger, desired, drafting(lacked), terms, say=say, price=price, alone=alone, made_by=made_by
+        )
+        planned = await making
         if patience is not None and await _waited(planned, patience, price, doubts_s=_doubts_s(planned)):
             earlier = None if lacked is None else {**lacked, **lacked_by(planned.plan.changes, planned.plan.listing)}
             planned = await _made(client, ledger, desired, drafting(earlier), terms, say=say, price=_unpriced)
@@ -207,9 +215,11 @@ async def _made(
     say: Say,
     price: Say,
     alone: bool = False,
+    made_by: str = "",
 ) -> Planned:
     """Return what `make` does, without waiting."""
     records = ledger.records()
+    alone = alone and (not made_by or records.trusts(made_by))
     seeks = targets_alone.seeks(desired, records, terms) if alone else ()
     # This machine's clock may differ from the server's: what --refresh asks for is priced in any case.
     users = len(expected_reads(desired, records, terms, inf if terms.refresh_users else client.server_now()))
@@ -349,7 +359,8 @@ def keep_learned(ledger: Ledger, planned: Planned) -> None:
     """
     Write what a plan learned, bindings never.
 
-    That is page size, users seen, what a listing contradicted, and that the listing lacked all that is to be created.
+    That is page size, users seen, what a listing contradicted, an API key that is proven to be of the account, and
+    that the listing lacked all that is to be created.
     """
     writes = [*learned_writes(planned), *lacked_writes(planned, created_keys(planned.plan.changes))]
     if writes and ledger.writable and planned.records.known:
@@ -377,6 +388,9 @@ def learned_writes(planned: Planned) -> list[Write]:
     writes: list[Write] = []
     if planned.learned != planned.records.learned:
         writes.append(PutLearned(planned.learned))
+    key, records = planned.plan.environment.account, planned.records
+    if proves(key, records, planned.live):
+        writes.append(PutKeys((*records.keys, key)))
     writes += [PutUsers(customer, seen) for customer, seen, recorded in _listed_users(planned) if seen != recorded]
     return writes
 

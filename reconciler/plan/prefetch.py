@@ -80,7 +80,7 @@ def stands(plan: Plan) -> bool:
 
 def _all_told_by_the_ledger(desired: Desired, records: Records, terms: Terms) -> bool:
     """Say whether nothing that concerns the targets hangs on what only the whole listing shows."""
-    settled = not records.intents and (not records.account or records.account == terms.environment.account)
+    settled = not records.intents and records.trusts(terms.environment.account)
     shares = terms.max_changes is not None and terms.max_changes.percent
     literal = not any(_GLOB & set(target) for target in terms.targets)
     return settled and literal and not desired.moved and terms.prune is not Prune.ALL and not shares

@@ -94,11 +94,11 @@ def complete(live: Live, lacked: Sequence[Binding], active: int) -> tuple[Read, 
 
 def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired) -> tuple[Note, ...]:
     """
-    Return a note where the ledger was last used with another API key, and is this account's all the same.
+    Return a note where the API key is one that the ledger does not know, and is this account's all the same.
 
     Raises Refused where it is not: more than half of the bound customers are seen to carry other
-    external_ids than recorded, those apart that `desired` answers for with an `id:` or a moved line; or,
-    with another key, fewer than half are live as recorded.
+    external_ids than recorded, those apart that `desired` answers for with an `id:` or a moved line; or
+    they do not prove an unknown key, and the user did not accept it.
     """
     counted, others = 0, []
     for row, customer in _seen(records, live):
@@ -108,14 +108,35 @@ def of_this_account(records: Records, live: Live, terms: Terms, desired: Desired
     broken = len(others) - _answered_for(others, desired)
     if broken * 2 > counted:
         raise Refused(stop(StopReason.LEDGER_MISMATCH, {"broken": broken, "bound": counted}))
-    if not records.account or records.account == terms.environment.account:
+    if records.trusts(terms.environment.account):
         return ()
     held, counted = as_recorded(records, live)
+    parts: ReasonParts = {"live": held, "bound": counted}
     if not counted:
         return ()
-    if held * 2 < counted or held < min(PROOF, counted):
-        raise Refused(stop(StopReason.LEDGER_ELSEWHERE, {"live": held, "bound": counted}))
-    return (Note(NoteKind.API_KEY_CHANGED, parts={"live": held, "bound": counted}),)
+    if _prove(held, counted):
+        return (Note(NoteKind.API_KEY_CHANGED, parts=parts),)
+    if terms.accept_new_key:
+        return (Note(NoteKind.API_KEY_ACCEPTED, parts=parts),)
+    raise Refused(stop(StopReason.LEDGER_ELSEWHERE, parts))
+
+
+def keys_with(key: str, records: Records, live: Live) -> tuple[str, ...]:
+    """Return the API keys of the ledger's account once `key` wrote to it: `key` first, others only as it is proven."""
+    if records.trusts(key) or _prove(*as_recorded(records, live)):
+        return (key, *(one for one in records.keys if one != key))
+    return (key,)
+
+
+def proves(key: str, records: Records, live: Live) -> bool:
+    """Say whether the bound customers prove a key that the ledger does not know, and that others wrote to it with."""
+    held, counted = as_recorded(records, live)
+    return not records.trusts(key) and counted > 0 and _prove(held, counted)
+
+
+def _prove(held: int, counted: int) -> bool:
+    """Say whether bound customers prove an API key: half of them are as recorded, and `PROOF`, or all where fewer."""
+    return held * 2 >= counted and held >= min(PROOF, counted)
 
 
 def _answered_for(others: Sequence[tuple[Binding, LiveCustomer]], desired: Desired) -> int:

@@ -93,7 +93,7 @@ def narrowed(given: Inputs, chains: Chains) -> Inputs:
             users={one: records.users[one] for one in ids if one in records.users},
             intents=(),
             learned=replace(records.learned, lists_archived=None),
-            account="",
+            keys=(),
         ),
         given.terms,
         before={row.bound_id: row for row in bindings.values()},

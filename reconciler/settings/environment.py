@@ -87,6 +87,7 @@ class Options:
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     refresh_users: bool = False
+    accept_new_key: bool = False
     recreate: tuple[str, ...] = ()
     approved: tuple[str, ...] = ()
 
@@ -229,6 +230,7 @@ class Environment:
             lag_s=self.server.lag_s,
             rate_per_s=self.rate_per_s,
             refresh_users=options.refresh_users,
+            accept_new_key=options.accept_new_key,
             disposable=self.disposable,
             recreate=options.recreate,
             synced=self.synced,

@@ -168,3 +168,66 @@ def test_while_one_key_writes_another_one_does_not_write_to_the_same_ledger(two_
     assert (ran.code, two_keys.writes()) == (3, [])
     assert "another run on this ledger holds the lock: apply by ana@build 7 since" in ran.err
     assert two_keys.run("apply", *FILES, "--auto-approve", **WRITER).code == 0
+
+
+UNKNOWN = "The ledger does not know this API key yet"
+
+
+def test_a_key_is_unknown_to_the_ledger_once(two_keys: Online) -> None:
+    wrote(two_keys, THREE)
+    first, second = (two_keys.run("plan", *FILES, **READER).out for _ in range(2))
+    wrote(two_keys, THREE)
+    third = two_keys.run("plan", *FILES, **READER).out
+    assert [UNKNOWN in out for out in (first, second, third)] == [True, False, False]
+
+
+def test_a_plan_that_could_not_write_to_the_ledger_is_what_makes_its_key_known_when_it_is_applied(
+    two_keys: Online,
+) -> None:
+    planned(two_keys, THREE)
+    assert applied(two_keys).code == 0
+    two_keys.later()
+    ran = two_keys.run("plan", *FILES, **READER)
+    assert (ran.code, UNKNOWN in ran.out) == (0, False)
+
+
+def test_targets_are_read_alone_by_both_keys_once_the_ledger_knows_them(two_keys: Online) -> None:
+    two_keys.load(*({"external_id": f"other-{number}", "name": f"Other {number}"} for number in range(900)))
+    wrote(two_keys, THREE)
+    counts = []
+    for city in ("Dover", "Salem"):
+        before = two_keys.requests()
+        planned(two_keys, THREE.replace("Boston", city), "--target", "acme")
+        between = two_keys.requests()
+        assert applied(two_keys).code == 0
+        two_keys.later()
+        counts.append((between - before, two_keys.requests() - between))
+    # A token and a listing of ten pages, which proves the key; then a token and a customer, and the patch.
+    assert counts == [(11, 3), (2, 3)]
+
+
+def test_a_plan_of_targets_is_not_applied_where_the_ledger_knows_only_the_key_that_made_it(two_keys: Online) -> None:
+    wrote(two_keys, ONE)
+    planned(two_keys, ONE, "--target", "acme")
+    two_keys.run("state", "forget", "acme")
+    planned(two_keys, ONE, "--target", "acme")
+    another_account(two_keys, {"name": "Other"})
+    two_keys.emulator.tokens.keys["third"] = ApiKey("third", "third", WRITES)
+    ran = two_keys.run("apply", "today.plan", *FILES, "--auto-approve", AP_CLIENT_ID="third", AP_CLIENT_SECRET="third")
+    assert (ran.code, len(two_keys.account())) == (3, 1), ran.err
+
+
+def test_a_key_that_the_customers_do_not_prove_is_accepted_on_request_and_proves_no_earlier_one(
+    two_keys: Online,
+) -> None:
+    wrote(two_keys, ONE)
+    another_account(two_keys, {"external_id": "acme", "name": "Acme", "email": "billing@acme.example"})
+    two_keys.write("customers.yaml", f"customers:\n  acme: {{id: {two_keys.id_of('acme')}, name: Acme}}\n")
+    ran = two_keys.run("plan", *FILES, **READER)
+    assert (ran.code, "add `--accept-new-key`" in " ".join(ran.err.split())) == (3, True), ran.err
+    third = {"AP_CLIENT_ID": "third", "AP_CLIENT_SECRET": "third"}
+    two_keys.emulator.tokens.keys["third"] = ApiKey("third", "third", WRITES)
+    ran = two_keys.run("apply", *FILES, "--auto-approve", "--accept-new-key", **third)
+    assert (ran.code, "You accepted the key" in ran.out) == (0, True), ran.err
+    another_account(two_keys)
+    assert two_keys.run("plan", *FILES, **WRITER).code == 3

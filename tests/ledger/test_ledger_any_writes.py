@@ -24,9 +24,9 @@ from reconciler.model.ledger import (
     Intent,
     Learned,
     Pass,
-    PutAccount,
     PutBinding,
     PutIntent,
+    PutKeys,
     PutLacked,
     PutLearned,
     PutRun,
@@ -88,7 +88,7 @@ ANY_WRITES = st.lists(
     | st.builds(PutTaken, TEXT, st.none() | TEXT)
     | st.builds(PutLacked, any_of(Pass), st.lists(TEXT, max_size=3).map(tuple))
     | any_of(Learned).map(PutLearned)
-    | TEXT.map(PutAccount)
+    | st.lists(st.sampled_from(("ab" * 32, "cd" * 32)), max_size=2).map(tuple).map(PutKeys)
     | any_of(Intent).map(PutIntent)
     | any_of(Run).map(PutRun)
     | st.builds(DropBinding, TEXT),
@@ -128,7 +128,7 @@ def reads_back(opener: Open, writes: Sequence[Write], cuts: set[int]) -> None:
         with opener(Path(folder)) as ledger:
             records = ledger.records()
             assert (records.bindings, dict(records.users)) == (held.bindings, held.users)
-            assert (records.taken, records.learned, records.account) == (held.taken, held.learned, held.account)
+            assert (records.taken, records.learned, records.keys) == (held.taken, held.learned, held.keys)
             assert records.lacked == held.lacked
             assert set(map(repr, records.intents)) == {repr(one) for one in held.intents.values() if one.status is None}
             assert ledger.runs() == tuple(held.runs.values())
@@ -145,7 +145,7 @@ class Held:
         self.taken: dict[str, str] = {}
         self.lacked: dict[str, Pass] = {}
         self.learned = Learned()
-        self.account = ""
+        self.keys: tuple[str, ...] = ()
         self.intents: dict[tuple[str, int], Intent] = {}
         self.runs: dict[str, Run] = {}
 
@@ -183,8 +183,8 @@ class Held:
                 self.lacked = {**kept, **dict.fromkeys(external_ids, seen)}
             case PutLearned(learned):
                 self.learned = learned
-            case PutAccount(account):
-                self.account = account
+            case PutKeys(keys):
+                self.keys = keys
             case PutIntent(intent):
                 self.intents[intent.run, intent.seq] = intent
                 if intent.action is Action.CREATE and intent.status is None:

@@ -21,9 +21,9 @@ from reconciler.model.ledger import (
     Intent,
     Learned,
     Pass,
-    PutAccount,
     PutBinding,
     PutIntent,
+    PutKeys,
     PutLacked,
     PutLearned,
     PutRun,
@@ -107,7 +107,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
                 PutTaken("globex", "This external id is already used"),
                 PutLacked(LISTING, ("initech", "hooli")),
                 PutLearned(LEARNED),
-                PutAccount("ab" * 32),
+                PutKeys(("ab" * 32, "cd" * 32)),
                 PutIntent(OPEN),
                 PutRun(RUN),
             ]
@@ -121,7 +121,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
             intents=(OPEN,),
             learned=LEARNED,
             known=True,
-            account="ab" * 32,
+            keys=("ab" * 32, "cd" * 32),
         )
         assert ledger.binding("acme") == ACME
         assert ledger.runs() == (RUN,)
@@ -129,7 +129,7 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
 
 
 def test_a_ledger_is_known_once_a_run_has_finished_and_not_while_the_first_one_runs(ledger: Ledger) -> None:
-    ledger.commit([PutRun(RUN), PutAccount("ab")])
+    ledger.commit([PutRun(RUN), PutKeys(("ab",))])
     running = ledger.records().known
     ledger.commit([PutRun(replace(RUN, outcome="done"))])
     assert (running, ledger.records().known) == (False, True)

@@ -20,9 +20,9 @@ from reconciler.model.ledger import (
     Intent,
     Learned,
     Pass,
-    PutAccount,
     PutBinding,
     PutIntent,
+    PutKeys,
     PutLacked,
     PutLearned,
     PutRun,
@@ -46,7 +46,7 @@ ACME = replace(
     recent_json=Recent(1.5, {"name": RecentWrite("ACME", (("Acme", 2.5),))}).as_json(),
 )
 WRITES = (
-    PutAccount("ab" * 32),
+    PutKeys(("ab" * 32, "cd" * 32)),
     PutLearned(
         Learned(
             lists_archived=False,
@@ -98,7 +98,7 @@ def test_a_copy_is_ascii_and_says_whose_it_is_first_and_its_checksum_last() -> N
         "lineage": "one",
         "created_at": "2026-01-01T00:00:00.000Z",
         "serial": 7,
-        "account": "ab" * 32,
+        "account": f"{'ab' * 32} {'cd' * 32}",
     }
     body = text()[: -len(last) - 1]
     assert json.loads(last) == {"rows": len(WRITES) - 1, "sha256": hashlib.sha256(body).hexdigest()}
@@ -113,7 +113,7 @@ def test_a_ledger_goes_from_one_kind_of_storage_to_another_and_keeps_its_lineage
         ledger.commit(WRITES)
         pulled = ledger.copy()
     with OPENERS[target](tmp_path / "b") as ledger:
-        ledger.commit([PutBinding(bound(9)), PutRun(Run("old", "", "apply")), PutTaken("old", "x"), PutAccount("old")])
+        ledger.commit([PutBinding(bound(9)), PutRun(Run("old", "", "apply")), PutTaken("old", "x"), PutKeys(("old",))])
         ledger.overwrite(read_copy("l.jsonl", text(pulled)))
         pushed = ledger.copy()
     assert (pushed.meta.lineage, pushed.meta.serial) == (pulled.meta.lineage, 2)

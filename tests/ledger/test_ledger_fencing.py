@@ -11,7 +11,7 @@ from ledgers import OPENERS, Open, bound, sqlite_ledger
 
 from reconciler.errors import TakenOver
 from reconciler.ledger import Holder, Ledger
-from reconciler.model.ledger import PutAccount, PutBinding
+from reconciler.model.ledger import PutBinding, PutKeys
 
 ANA = Holder("ana@host 7", "2026-01-01T00:00:00Z", "apply")
 BEN = Holder("ben@other 8", "2026-01-01T00:00:20Z", "apply")
@@ -67,8 +67,8 @@ def test_what_was_learned_is_written_without_taking_over(opener: Open, tmp_path:
     with opener(tmp_path) as first, opener(tmp_path) as second:
         with begun(first, ANA, tmp_path) as run:
             run.commit([PutBinding(bound(1))])
-        second.commit([PutAccount("ab")])
-        assert second.records().account == "ab"
+        second.commit([PutKeys(("ab",))])
+        assert second.records().keys == ("ab",)
 
 
 def test_each_commit_and_no_beginning_raises_the_serial(opener: Open, tmp_path: Path) -> None:

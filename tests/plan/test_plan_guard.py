@@ -158,7 +158,7 @@ def test_a_binding_that_a_moved_line_answers_for_does_not_count_as_broken() -> N
     ],
 )
 def test_a_new_client_id_needs_half_of_the_customers_and_three_or_all(rows: int, held: int, accepted: bool) -> None:
-    records = ledger(*ROWS[:rows], account="another")
+    records = ledger(*ROWS[:rows], keys=("another",))
     live = live_of({f"cus_{number}": f"k{number}" for number in range(held)})
 
     if not accepted:
@@ -171,10 +171,10 @@ def test_a_new_client_id_needs_half_of_the_customers_and_three_or_all(rows: int,
 
 
 def test_the_same_client_id_and_a_ledger_without_customers_need_no_proof() -> None:
-    same = ledger(*ROWS, account=TERMS.environment.account)
+    same = ledger(*ROWS, keys=(TERMS.environment.account,))
 
     assert safety_checks.of_this_account(same, account(), TERMS, declared()) == ()
-    assert safety_checks.of_this_account(ledger(account="another"), account(), TERMS, declared()) == ()
+    assert safety_checks.of_this_account(ledger(keys=("another",)), account(), TERMS, declared()) == ()
 
 
 # --- limits ---------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ from reconciler.ledger.rows import (
     SeenUsers,
     read_binding,
     read_intent,
+    read_keys,
     read_lacked,
     read_learned,
     read_run,
@@ -156,7 +157,7 @@ def _records(answers: list[list[Row]]) -> Records:
         intents=tuple(map(read_intent, opened)),
         learned=read_learned(learned[0] if learned else None),
         known=bool(bindings) or bool(finished),
-        account=account[0][0] if account else "",
+        keys=read_keys(account[0][0]) if account else (),
     )
 
 

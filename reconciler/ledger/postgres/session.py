@@ -266,7 +266,7 @@ def _put(put: Put) -> str:
 
 _SQL: Mapping[Statement, str] = {
     **{statement: _put(put) for statement, put in PUTS.items()},
-    Statement.PUT_ACCOUNT: "UPDATE reconciler.ledgers SET account = %s WHERE id = %s",
+    Statement.PUT_KEYS: "UPDATE reconciler.ledgers SET account = %s WHERE id = %s",
     Statement.DROP_TAKEN: "DELETE FROM reconciler.taken WHERE ledger = %s AND external_id = %s",
     Statement.DROP_LACKED: "DELETE FROM reconciler.lacked WHERE ledger = %s AND external_id = %s",
     Statement.DROP_OLD_LACKED: "DELETE FROM reconciler.lacked WHERE ledger = %s AND at < %s",
@@ -283,7 +283,7 @@ def write_steps(rows: Iterable[tuple[Statement, Row]], ledger: int) -> list[Writ
     grouped = []
     for statement, group in groupby(rows, itemgetter(0)):
         values = [stored(row) for _, row in group]
-        last = statement is Statement.PUT_ACCOUNT
+        last = statement is Statement.PUT_KEYS
         grouped.append((statement, [(*row, ledger) if last else (ledger, *row) for row in values]))
     return grouped
 

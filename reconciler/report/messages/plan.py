@@ -260,8 +260,12 @@ NOTES: Mapping[NoteKind, Wording] = {
     ),
     NoteKind.SYNCED: Wording("An integration syncs it, and may refuse or overwrite the patch."),
     NoteKind.USER_RELEASED: Wording("It is no longer managed and stays as it is."),
+    NoteKind.API_KEY_ACCEPTED: Wording(
+        "The ledger does not know this API key, and only {live} of its {bound} customers are live here. You accepted "
+        "the key with `--accept-new-key`."
+    ),
     NoteKind.API_KEY_CHANGED: Wording(
-        "The API key is not the one of the last apply, but {live} of {bound} bound customers are as recorded, so the "
+        "The ledger does not know this API key yet, but {live} of {bound} bound customers are as recorded, so the "
         "account is the same."
     ),
     NoteKind.ARCHIVED_UNCONFIRMED: Wording(
@@ -361,9 +365,9 @@ STOPS: Mapping[ReasonCode, Wording] = {
         "put one of these files back: `customers: {{}}` is enough.",
     ),
     StopReason.LEDGER_ELSEWHERE: Wording(
-        "The ledger was last used with another API key, and only {live} of its {bound} customers are live here, so it "
-        "belongs to another account. Nothing was sent.",
-        _CHECK_LEDGER,
+        "The ledger does not know this API key, and only {live} of its {bound} customers are live here, so it seems "
+        "to belong to another account. Nothing was sent.",
+        _CHECK_LEDGER + " If the account is the right one, add `--accept-new-key`.",
     ),
     StopReason.LEDGER_MISMATCH: Wording(
         "{broken} of {bound} bound customers have other external_ids than the ledger recorded, so it belongs to "
