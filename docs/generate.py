@@ -23,6 +23,7 @@ from reconciler.cli.app import cli
 from reconciler.report.messages import Wording, explanations, plain
 from reconciler.report.messages import plan as plan_messages
 from reconciler.report.messages.failures import ENDINGS
+from reconciler.report.metrics import METRICS
 from reconciler.resources import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +68,7 @@ def pages() -> dict[Path, str]:
         "result.md": json_file("result"),
         "events.md": json_lines("events"),
         "reasons.md": reasons(),
+        "metrics.md": metrics(),
         "api.md": runpy.run_path(str(REFERENCE.parent / "api_page.py"))["api_page"](),
     }
     paths = {REFERENCE / name: part for name, part in parts.items()}
@@ -142,6 +144,16 @@ def reasons() -> str:
         head = f"## {title}\n\n{where}\n\n| Code | What it means | What to do |\n|---|---|---|"
         parts.append("\n".join([head, *rows]))
     return "\n\n".join(parts)
+
+
+def metrics() -> str:
+    """Return each metric with its kind and labels."""
+    rows = [
+        f"| `{one.sample}` | {'counter' if one.counter else 'gauge'} | {', '.join(f'`{name}`' for name in one.labels)} "
+        f"| {_cell(one.about)} |"
+        for one in METRICS
+    ]
+    return "\n".join(["| Metric | Type | Labels | Meaning |", "|---|---|---|---|", *rows])
 
 
 # --- commands ----------------------------------------------------------------------------------------

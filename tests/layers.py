@@ -83,6 +83,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "faker": ("synthetic",),
     "rapidfuzz": ("plan.similarity",),
     "apprise": ("cli",),
+    "prometheus_client": ("report.metrics", "cli.session"),
     "cattrs": ("model.convert",),
     "sqlite3": ("ledger", "emulator"),
     "cryptography": ("ledger.encryption",),

@@ -31,6 +31,7 @@ from reconciler.plan.revalidate import Earlier, Revalidated, check_account, earl
 from reconciler.plan.saved_plan import SavedPlan, load
 from reconciler.report.layout import count
 from reconciler.report.messages.plan import AGAIN
+from reconciler.report.metrics import Measurement
 from reconciler.report.outcome import stale_text
 from reconciler.settings import Environment, Options, Settings
 
@@ -202,6 +203,7 @@ def run(
     partial: bool,
     plan_digest: str | None,
     ask: Ask,
+    measured: Measurement | None,
 ) -> None:
     """Plan, ask, do it, report; of a saved `plan`, what it approves."""
     if plan is None and (partial or plan_digest):
@@ -213,6 +215,7 @@ def run(
         named_so(saved, plan_digest)
     consent.can_be_asked(auto_approve=ask.auto_approve)
     asked = asked_of(ctx, ask, form, redact=redact)
+    asked.events.measured = measured
     if saved is not None and plan is not None:
         options = narrowed(options, saved)
         files_named(saved, plan, settings)

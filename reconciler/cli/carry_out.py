@@ -36,6 +36,7 @@ from reconciler.plan.revalidate import Revalidated
 from reconciler.report.layout import count, until
 from reconciler.report.messages.failures import ending_text
 from reconciler.report.messages.plan import AGAIN
+from reconciler.report.metrics import Measurement
 from reconciler.report.outcome import outcomes_json, outcomes_text
 from reconciler.report.plan_text import bindings_phrase, needed_text, plan_text
 from reconciler.report.progress import (
@@ -68,7 +69,7 @@ class ByteSink(Protocol):
 
 class Events:
     """
-    A stream of events; without a stream they are dropped.
+    A stream of events; without a stream they are dropped. What is `measured` takes them too.
 
     Where it cannot be written (a full disk, a reader that went), there is one warning, and the run goes on.
     """
@@ -77,9 +78,12 @@ class Events:
         self._stream = stream
         self._clock = clock
         self._redact = redact
+        self.measured: Measurement | None = None
 
     def tell(self, event: Event) -> None:
         """Write one event."""
+        if self.measured is not None:
+            self.measured.event(event)
         if self._stream is None:
             return
         try:
@@ -90,7 +94,9 @@ class Events:
             output.say(f"warning: the events cannot be written: {error.strerror}; the run continues without them")
 
     def sent(self, sent: Sent) -> None:
-        """Tell of a request that the server found one too many."""
+        """Take a request, and tell of it where the server found it one too many."""
+        if self.measured is not None:
+            self.measured.sent(sent.status)
         if sent.status == HTTPStatus.TOO_MANY_REQUESTS:
             self.tell(RequestThrottled(sent.shown))
 

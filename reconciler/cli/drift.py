@@ -24,6 +24,7 @@ from reconciler.cli.session import (
     connected,
     declared,
     settings_of,
+    traced,
 )
 from reconciler.desired.accept import Left, accept_drift
 from reconciler.desired.files import read_files
@@ -52,6 +53,7 @@ from reconciler.report.drift import (
 from reconciler.report.drift_page import drift_html, drift_markdown
 from reconciler.report.layout import count
 from reconciler.report.messages.plan import matches_nobody_text
+from reconciler.report.metrics import Measurement
 from reconciler.resources import to_install
 from reconciler.settings import Options
 from reconciler.settings.project import read_rules
@@ -179,6 +181,7 @@ def run(
     strict: bool,
     redact: bool,
     accept: bool,
+    measured: Measurement | None,
 ) -> None:
     """Print what drifted, also to files (`reports`, a format and a path each); write it into the files if accepted."""
     with annotated_problems(form, options, redact=redact):
@@ -193,7 +196,7 @@ def run(
     if accept and form != "text":
         raise click.UsageError("--accept prints text: leave out --format")
     with (
-        connected(settings, options, environment) as session,
+        connected(settings, options, environment, trace=traced(measured)) as session,
         resources.open_ledger(environment, writable=False) as ledger,
     ):
         planned = made(session, ledger, loaded.desired, terms)
@@ -201,6 +204,8 @@ def run(
         today = datetime.fromtimestamp(session.client.server_now(), UTC).date()
         seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
         drift = without_ignored(drift_of(planned.plan, seen), rules, today)
+        if measured is not None:
+            measured.drifted(drift)
         for one, path in reports:
             output.report_to(path, as_document(drift, one, redact=redact))
         if form in ANNOTATED:

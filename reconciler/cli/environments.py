@@ -22,7 +22,14 @@ import click
 from reconciler.cli import output
 from reconciler.cli.options import ANNOTATED
 from reconciler.cli.output import SECTION, EnvironmentSection
-from reconciler.cli.session import annotate, annotated_problems, settings_of, standard_input
+from reconciler.cli.session import (
+    annotate,
+    annotated_problems,
+    check_metrics,
+    settings_of,
+    standard_input,
+    write_metrics,
+)
 from reconciler.cli.terminal import TOGETHER, Together, first_signal, interrupt
 from reconciler.cli.tools import as_error, worded, written
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
@@ -69,16 +76,24 @@ def run_each(
     with annotated_problems(form, options, redact=redact):
         settings = settings_of(options)
         names = settings.matching(named)
+    if given.get("metrics"):
+        check_metrics()
     stdin = standard_input() if "-" in options.files else None
     typed = None if stdin is None else stdin.read()
     room = max((given.get("max_bytes") or MAX_BYTES) // len(names) - _NAME_BYTES, LEAST_BYTES)
 
+    sections = {name: EnvironmentSection(name, typed, room) for name in names}
+
     def run(name: str) -> Ended:
-        section = EnvironmentSection(name, typed, room)
+        section = sections[name]
         SECTION.set(section)
         return _ended(ctx, section, lambda: command(**given, options=replace(options, environment=name)), redact=redact)
 
-    ended = _side_by_side(run, by_account(settings, names))
+    try:
+        ended = _side_by_side(run, by_account(settings, names))
+    finally:
+        if path := given.get("metrics"):
+            write_metrics(path, (one.measured for one in sections.values() if one.measured is not None))
     found = [ended[name] for name in names]
     most = given.get("max_bytes") or MAX_BYTES
     _print(found, form, options, redact=redact, most=most)

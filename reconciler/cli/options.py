@@ -20,6 +20,7 @@ from reconciler.cli.completion import FilePath
 
 if TYPE_CHECKING:
     from reconciler.model.policy import Share
+    from reconciler.settings import Options
 
 Command = Callable[..., Any]
 Part = Callable[[Command], Command]
@@ -345,6 +346,24 @@ def reports(*choices: str) -> Part:
         help="Also write the report to FILE, in whose path {environment} becomes its name; repeatable. "
         f"Formats: {', '.join(choices)}.",
     )
+
+
+def metrics(command: Command) -> Command:
+    """Return a command of `settings` with `--metrics`, which is handed what takes down what it does, or None."""
+
+    @wraps(command)
+    def called(*words: Any, options: Options, metrics: Path | None, **given: Any) -> Any:
+        from reconciler.cli.session import measured
+
+        name = str(click.get_current_context().command.name)
+        with measured(metrics, name, options) as run:
+            return command(*words, options=options, measured=run, **given)
+
+    return click.option(
+        "--metrics",
+        type=FilePath(dir_okay=False, readable=False, path_type=Path),
+        help="Write Prometheus metrics of the run to FILE, for node_exporter's textfile collector.",
+    )(called)
 
 
 def output_format(*choices: str) -> Part:

@@ -24,6 +24,7 @@ from reconciler.input_file import read_file
 
 if TYPE_CHECKING:
     from reconciler.report.annotations import Annotation
+    from reconciler.report.metrics import Measurement
 
 NARROW = 80
 """Editors read problems off their terminals, which are wider than this."""
@@ -119,8 +120,8 @@ class EnvironmentSection:
     """
     What a command prints for one of several environments, kept for the report of all; `typed` is standard input.
 
-    `room` is how many bytes its Markdown may have, `found` what is at lines of files, `last` the last line of its log,
-    and `steps` are what a user may do next.
+    `room` is how many bytes its Markdown may have, `found` what is at lines of files, `last` the last line of its log;
+    `steps` are what a user may do next, `measured` is for --metrics.
     """
 
     environment: str
@@ -130,6 +131,7 @@ class EnvironmentSection:
     found: list[Annotation] = field(default_factory=list)
     last: str = ""
     steps: list[str] = field(default_factory=list)
+    measured: Measurement | None = None
 
     @property
     def text(self) -> str:
@@ -347,6 +349,11 @@ def report_to(path: Path, text: str) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all; ReconcilerError where that cannot be."""
     _replace(path, text.encode(), mode=None)
+
+
+def write_public(path: Path, text: str) -> None:
+    """Write a file that all may read, or that keeps its mode, whole or not at all; ReconcilerError or OSError."""
+    _replace(path, text.encode(), mode=path.stat().st_mode & 0o7777 if path.exists() else 0o644)
 
 
 def replace_file(path: Path, content: bytes) -> None:

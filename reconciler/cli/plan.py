@@ -20,6 +20,7 @@ from reconciler.cli.session import (
     declared,
     settings_of,
     shown_progress,
+    traced,
 )
 from reconciler.desired.load import Loaded
 from reconciler.errors import LedgerFailed, Locked
@@ -37,6 +38,7 @@ from reconciler.plan.presence import Lacked
 from reconciler.plan.revalidate import evidence_of
 from reconciler.plan.saved_plan import as_pieces, as_text, digest_in, save
 from reconciler.plan.server_behavior import known_lag
+from reconciler.report.metrics import Measurement
 from reconciler.report.plan_text import plan_brief, plan_text, summary_line
 from reconciler.settings import Options
 
@@ -102,6 +104,7 @@ def run(
     strict: bool,
     redact: bool,
     detailed_exitcode: bool,
+    measured: Measurement | None,
 ) -> None:
     """Print the plan, save it where `-o` says, and write it where `reports` say: a format and a file each."""
     if max_bytes is not None and "markdown" not in (form, *(one for one, _ in reports)):
@@ -119,7 +122,7 @@ def run(
             out = output.of_environment(out, environment.name)
             check_keys(environment)
         loaded = declared(settings, environment, strict=strict, redact=redact)
-    with connected(settings, options, environment) as session:
+    with connected(settings, options, environment, trace=traced(measured)) as session:
         with resources.open_ledger(environment, writable=False) as ledger:
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
             lineage = "" if ledger.meta is None else ledger.meta.lineage
@@ -142,6 +145,8 @@ def run(
     elif not kept:
         planned = with_second_listing(planned, environment.terms(options))
     fitted = with_fit(planned.plan, budget, known_lag(planned.learned, environment.terms(options)))
+    if measured is not None:
+        measured.planned(fitted)
     for one, path in reports:
         output.report_to(path, as_document(fitted, one, max_bytes=max_bytes or MAX_BYTES, redact=redact))
     _print(fitted, loaded, form, options, max_bytes=output.room(max_bytes or MAX_BYTES), redact=redact)

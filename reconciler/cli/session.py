@@ -6,12 +6,14 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, cast
+
+import click
 
 from reconciler.cli import output
 from reconciler.cli.options import ANNOTATED
@@ -19,8 +21,10 @@ from reconciler.cli.terminal import first_signal, interrupt
 from reconciler.clock import Clock
 from reconciler.desired.files import read_files
 from reconciler.desired.load import Loaded, load_desired
-from reconciler.errors import Invalid, Source
+from reconciler.errors import Invalid, ReconcilerError, Source
 from reconciler.gc_pause import without_collector
+from reconciler.input_file import read_file
+from reconciler.resources import to_install
 from reconciler.settings import Environment, Options, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.api.client import ApiClient
     from reconciler.api.exchange import Sent
     from reconciler.report.annotations import Annotation
+    from reconciler.report.metrics import Measurement
     from reconciler.report.progress import Progress
 
 
@@ -247,6 +252,82 @@ def connected(
             yield Session(settings, options, environment, clock, runner, client)
         finally:
             runner.run(client.__aexit__(None, None, None))
+
+
+@contextmanager
+def measured(path: Path | None, command: str, options: Options) -> Iterator[Measurement | None]:
+    """
+    Yield what takes down what the command inside does, and write it to `path` however that ends; None without a path.
+
+    Of several environments the report of all writes it. A `plan` or `drift` succeeds where it has a result, and an
+    apply where nothing is left to do. ReconcilerError where the extra is not installed.
+    """
+    if path is None:
+        yield None
+        return
+    from reconciler.pipeline.resources import real_clock
+    from reconciler.report.metrics import Measurement
+
+    check_metrics()
+    clock, run = real_clock(), Measurement(command)
+    began_s = clock.monotonic()
+    try:
+        yield run
+        run.succeeded = True
+    except click.exceptions.Exit as end:
+        run.succeeded = end.exit_code == 0 or (command != "apply" and end.exit_code in (2, 3))
+        raise
+    finally:
+        run.environment = _named(options)
+        run.duration_s, run.ended_at = clock.monotonic() - began_s, clock.now()
+        section = output.SECTION.get()
+        if section is None:
+            write_metrics(path, [run])
+        else:
+            section.measured = run
+
+
+def traced(measured: Measurement | None) -> Callable[[Sent], None] | None:
+    """Return what a client notifies of each sending, None where nothing is measured."""
+    return None if measured is None else lambda sent: measured.sent(sent.status)
+
+
+def _named(options: Options) -> str:
+    """Return the name of the environment that the options select; where that is not clear, what they say of it."""
+    try:
+        return settings_of(options).selected()
+    except Invalid:
+        return options.environment or os.environ.get("AP_ENVIRONMENT", "")
+
+
+def check_metrics() -> None:
+    """Raise ReconcilerError where the library that writes metrics is not installed."""
+    try:
+        import prometheus_client  # noqa: F401 - before anything is sent
+    except ImportError as exc:
+        raise ReconcilerError(
+            "--metrics needs prometheus_client, which is not installed; nothing was sent", to_install("metrics")
+        ) from exc
+
+
+LARGEST_METRICS = 16 * 1024**2
+"""Bytes of the largest file of metrics that is read: thousands of environments."""
+
+
+def write_metrics(path: Path, runs: Iterable[Measurement]) -> None:
+    """Write what runs did to a file, whole or not at all; where that cannot be there is one warning."""
+    from reconciler.report.metrics import metrics_text, read_metrics, updated
+
+    try:
+        # Renamed over a link, it would no longer be one.
+        real = path.resolve() if path.is_symlink() else path
+        rows = read_metrics(read_file(real, LARGEST_METRICS).decode()) if real.exists() else {}
+        for run in runs:
+            rows = updated(rows, run)
+        output.write_public(real, metrics_text(rows))
+    except (OSError, ValueError, RuntimeError, ReconcilerError) as exc:
+        why = f"{path}: {exc.strerror if isinstance(exc, OSError) else exc}"
+        output.say(f"warning: the metrics were not written: {exc.message if isinstance(exc, ReconcilerError) else why}")
 
 
 @contextmanager

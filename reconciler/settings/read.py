@@ -210,7 +210,7 @@ class Settings:
 
         Raises Invalid with all that is wrong with it; what is missing to reach it is said when that is asked for.
         """
-        chosen = name or self._chosen()
+        chosen = name or self.selected()
         values = self._values(chosen)
         tree = values.tree
         environment = Environment(
@@ -263,7 +263,7 @@ class Settings:
         tree = (self._project_file.environments.get(name) if self._project_file else None) or {}
         return Values(self._project_file, ("environments", name), tree, self._variables)
 
-    def _chosen(self) -> str:
+    def selected(self) -> str:
         """Return the name of the environment that is meant; Invalid where that is not clear."""
         named = self.options.environment or self._variables.get("AP_ENVIRONMENT")
         if named:

@@ -31,6 +31,7 @@ from reconciler.escape import LEAST_BYTES, MAX_BYTES
 @shared.out(
     "Save the plan for `apply PLAN`, sealed if RECONCILER_PLAN_KEY is set. {environment} in the path becomes its name."
 )
+@shared.metrics
 @click.option(
     "--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked, over a limit, not approved."
 )
@@ -61,6 +62,7 @@ def plan(ctx: click.Context, /, **given: Any) -> None:
     "--plan-digest", type=shared.DigestType(), help="Refuse PLAN unless its digest, which `plan --out` prints, is this."
 )
 @shared.consent
+@shared.metrics
 @click.pass_context
 def apply(ctx: click.Context, /, **given: Any) -> None:
     """
@@ -96,6 +98,7 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
     type=FilePath(readable=False),
     help="Rules for drift to ignore. Default: drift-ignore.yaml, if it exists.",
 )
+@shared.metrics
 @click.option("--accept", is_flag=True, help="Write what drifted into the files, without asking.")
 @click.pass_context
 def drift(ctx: click.Context, /, **given: Any) -> None:
