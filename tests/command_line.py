@@ -239,13 +239,14 @@ Page = Callable[[str, str], Reply]
 
 
 @contextmanager
-def web_server(page: Page) -> Iterator[tuple[str, list[str]]]:
-    """Serve what `page` makes of a method and a target; yield the URL and what was heard."""
+def web_server(page: Page, contents: list[bytes] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Serve what `page` makes of a method and a target; yield the URL and what was heard; `contents` gets bodies."""
     heard: list[str] = []
+    received = [] if contents is None else contents
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def handle_any(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
+            received.append(self.rfile.read(int(self.headers.get("content-length") or 0)))
             heard.append(f"{self.command} {self.path}")
             status, kind, content = page(self.command, self.path)
             self.send_response(status)
