@@ -19,7 +19,7 @@ from world import REF, Stages, World, done
 
 from reconciler.errors import Incomplete, Refused, Source
 from reconciler.model.core import Action, CustomerId, Desired, DesiredCustomer, Move, Reading, SourceFile
-from reconciler.model.policy import Share, Terms
+from reconciler.model.policy import Prune, Share, Terms
 from reconciler.model.reasons import NoteKind
 from reconciler.pipeline import plan
 from reconciler.plan.server_behavior import LEARNING
@@ -80,7 +80,6 @@ def test_a_plan_of_targets_that_were_read_alone_says_so_and_does_as_much(tmp_pat
 
 NEEDING_ALL: Mapping[str, tuple[Desired, str]] = {
     "one that is not bound": (declared(new=DesiredCustomer("new", {"name": "New"}, Source(FILE, 9))), "new"),
-    "one that is not declared": (Desired({}, reading=READING), "acme"),
     "one that another entry pins": (
         declared(twin=DesiredCustomer("twin", {}, Source(FILE, 9), id=CustomerId(nth_id(1)))),
         "acme",
@@ -93,6 +92,31 @@ NEEDING_ALL: Mapping[str, tuple[Desired, str]] = {
 def test_the_account_is_read_where_a_target_needs_it(tmp_path: Path, desired: Desired, target: str) -> None:
     sent, said = requests(adopted(tmp_path), desired, target)
     assert (sent >= 1 + 5, said) == (True, sent)
+
+
+def without(*keys: str) -> Desired:
+    return replace(declared(), customers={key: one for key, one in declared().customers.items() if key not in keys})
+
+
+def test_a_target_whose_entry_was_removed_is_read_alone_with_its_payment_methods(tmp_path: Path) -> None:
+    assert requests(adopted(tmp_path), without("acme"), "acme") == (1 + 1 + 1,) * 2
+
+
+def test_a_target_whose_key_is_forgotten_is_read_alone(tmp_path: Path) -> None:
+    forgetting = replace(without("acme"), forget={"acme": Source(FILE, 2)})
+    assert requests(adopted(tmp_path), forgetting, "acme") == (1 + 1,) * 2
+
+
+def test_a_moved_line_of_others_is_no_reason_to_read_the_account(tmp_path: Path) -> None:
+    moving = replace(declared(), moved=(Move("old", "globex", Source(FILE, 9)),))
+    assert requests(adopted(tmp_path), moving, "acme") == (1 + 1,) * 2
+
+
+def test_targets_are_read_alone_under_a_limit_in_percent_of_the_account(tmp_path: Path) -> None:
+    world, limited = adopted(tmp_path), replace(terms("acme"), max_changes=Share(20, percent=True))
+    before = len(world.api.seen)
+    assert world.plan(declared(city="Chicago"), limited).limits == ()
+    assert len(world.api.seen) - before == 1 + 1
 
 
 def test_where_a_target_is_not_found_alone_the_account_is_read_and_what_that_took_is_said(tmp_path: Path) -> None:
@@ -120,15 +144,25 @@ def test_a_plan_of_targets_read_alone_is_that_of_the_whole_account(
             edit.do(world.api.account)
         world.wait(60.0)
         changed = {key: data.draw(desired_customers(key, Source(FILE, 2))) for key in sorted(targets)}
-        one, other = (_planned(world, stages, declared(**changed), targets) for stages in (ALONE, WHOLE))
+        removed = data.draw(st.sets(st.sampled_from(KEYS), max_size=2))
+        customers = {key: one for key, one in declared(**changed).customers.items() if key not in removed}
+        forgotten = data.draw(st.sets(st.sampled_from(sorted(removed)))) if removed else set()
+        desired = Desired(customers, forget=dict.fromkeys(forgotten, Source(FILE, 9)), reading=READING)
+        under = replace(
+            terms(*sorted(targets)),
+            prune=data.draw(st.sampled_from(Prune)),
+            owns=data.draw(st.sampled_from([(), ("*",)])),
+            max_changes=data.draw(st.sampled_from([None, Share(20, percent=True)])),
+        )
+        one, other = (_planned(world, stages, desired, under) for stages in (ALONE, WHOLE))
         assert one == other
 
 
-def _planned(world: World, stages: Stages, desired: Desired, targets: set[str]) -> object:
+def _planned(world: World, stages: Stages, desired: Desired, under: Terms) -> object:
     """Return what is planned, or why nothing is; what the customers are called in a refusal may differ."""
     world.stages = stages
     try:
-        plan = world.plan(desired, terms(*sorted(targets)))
+        plan = world.plan(desired, under)
     except (Incomplete, Refused) as refusal:
         return type(refusal)
     return plan.changes, plan.bindings, plan.blocked, plan.entries, plan.limits, plan.unchanged

@@ -14,7 +14,7 @@ import click
 from reconciler.cli import consent, output
 from reconciler.cli.carry_out import RunOptions, agreed_and_done, asked_of
 from reconciler.cli.options import Ask
-from reconciler.cli.plan import made
+from reconciler.cli.plan import made, since
 from reconciler.cli.session import Session, connected, declared, settings_of
 from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.escape import visible
@@ -62,6 +62,7 @@ def narrowed(options: Options, saved: SavedPlan) -> Options:
         options,
         targets=options.targets or saved.targets,
         excludes=options.excludes or saved.excludes,
+        since=None if options.targets else saved.since,
         refresh_users=options.refresh_users or saved.refresh_users,
         recreate=options.recreate or saved.recreate,
     )
@@ -210,6 +211,8 @@ def run(
         raise click.UsageError(f"{'--partial' if partial else '--plan-digest'} needs a saved plan: apply PLAN")
     settings = settings_of(options)
     environment = settings.environment()
+    if plan is not None and options.changed_since is not None:
+        raise click.UsageError("--changed-since cannot be used with PLAN, which is about what it was made for")
     saved = None if plan is None else read_plan(plan, environment)
     if saved is not None and plan_digest:
         named_so(saved, plan_digest)
@@ -220,6 +223,7 @@ def run(
         options = narrowed(options, saved)
         files_named(saved, plan, settings)
     desired = declared(settings, environment, strict=strict, redact=redact).desired
+    options = since(options, settings, environment, desired)
     if saved is not None:
         same_environment(saved, environment.ref())
     with (

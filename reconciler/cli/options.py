@@ -295,7 +295,12 @@ new_key = click.option(
     is_flag=True,
     help="Go on with an API key that the ledger does not know, although its customers do not prove the account.",
 )
-plan = settings(files, targets, limits, recreate, new_key, budget, rate)
+changed_since = click.option(
+    "--changed-since",
+    metavar="REF",
+    help="Only customers whose entries differ from the commit where REF and HEAD branch.",
+)
+plan = settings(files, targets, changed_since, limits, recreate, new_key, budget, rate)
 """What `plan` and `apply` are given alike."""
 
 # --- how it is printed ---------------------------------------------------------------------------------

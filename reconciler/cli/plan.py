@@ -40,7 +40,7 @@ from reconciler.plan.saved_plan import as_pieces, as_text, digest_in, save
 from reconciler.plan.server_behavior import known_lag
 from reconciler.report.metrics import Measurement
 from reconciler.report.plan_text import plan_brief, plan_text, summary_line
-from reconciler.settings import Options
+from reconciler.settings import Environment, Options, Settings
 
 
 def made(
@@ -93,6 +93,18 @@ def drafted(session: Session, ledger: Ledger, draft: plan.Drafting) -> plan.Plan
         return session.run(resources.with_renewed_lease(ledger, session.clock, making) if ledger.writable else making)
 
 
+def since(options: Options, settings: Settings, environment: Environment, desired: Desired) -> Options:
+    """Return options narrowed to what changed since the commit that they name; as they are where they name none."""
+    if options.changed_since is None:
+        return options
+    if options.targets:
+        raise click.UsageError("--changed-since cannot be used with --target")
+    from reconciler.pipeline.changed_since import changed_since
+
+    found, targets = changed_since(options.changed_since, settings, environment, desired)
+    return replace(options, since=found, targets=targets)
+
+
 def run(
     ctx: click.Context,
     form: str,
@@ -122,6 +134,7 @@ def run(
             out = output.of_environment(out, environment.name)
             check_keys(environment)
         loaded = declared(settings, environment, strict=strict, redact=redact)
+    options = since(options, settings, environment, loaded.desired)
     with connected(settings, options, environment, trace=traced(measured)) as session:
         with resources.open_ledger(environment, writable=False) as ledger:
             planned = made(session, ledger, loaded.desired, environment.terms(options), alone=True)
@@ -178,7 +191,10 @@ def again(command: str, options: Options, *, saved: Path | None = None) -> str:
     words += command.split() if saved is None else [command, str(saved)]
     words += [word for file in options.files for word in ("-f", file)]
     if saved is None:
-        words += [word for one in options.targets for word in ("--target", one)]
+        if options.changed_since is not None:
+            words += ["--changed-since", options.changed_since]
+        else:
+            words += [word for one in options.targets for word in ("--target", one)]
         words += [word for one in options.excludes for word in ("--exclude", one)]
         words += [word for key in options.recreate for word in ("--allow-recreate", key)]
     words += [word for action in options.approved for word in ("--approve", action)]

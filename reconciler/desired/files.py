@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.errors import Problem, Source
 from reconciler.escape import visible
-from reconciler.file_patterns import CROSSING, file_pattern, has_magic, is_customers_file, part_pattern
+from reconciler.file_patterns import (
+    CROSSING,
+    file_pattern,
+    has_magic,
+    is_below,
+    is_customers_file,
+    part_pattern,
+    path_pattern,
+)
 from reconciler.input_file import LARGEST, kind
 from reconciler.model.core import Reading, SourceFile
 
@@ -69,6 +77,37 @@ def read_files(
         left_out=tuple(dict.fromkeys(search.left_out)),
     )
     return FoundFiles(tuple(search.files.values()), reading, tuple(dict.fromkeys(search.problems)))
+
+
+def chosen(
+    paths: Iterable[str | Path], names: Collection[str], *, root: Path, without: Iterable[str | Path] = ()
+) -> tuple[str, ...]:
+    """
+    Return those of `names` that `paths` lead to, as `read_files` would read them if no other files existed.
+
+    `names` are relative to `root` and normalized, with `/`. A path that leads to none of them names nothing.
+    """
+    left_out = {name_from(root, root / path) for path in without}
+    found: dict[str, None] = {}
+    for path in map(str, paths):
+        name = name_from(root, root / path)
+        inside = "" if name == "." else f"{name}/"
+        if name in names:
+            found[name] = None
+        elif any(one.startswith(inside) for one in names):
+            found |= dict.fromkeys(one for one in sorted(names) if is_below(one, name) and one not in left_out)
+        elif has_magic(name):
+            pattern = path_pattern(name)
+            found |= dict.fromkeys(one for one in sorted(names) if pattern.fullmatch(one) and one not in left_out)
+    return tuple(found)
+
+
+def name_from(root: Path, full: Path) -> str:
+    """Return a path relative to `root`, with `/`; absolute where no relative one exists (another drive)."""
+    try:
+        return Path(os.path.relpath(full, root)).as_posix()
+    except ValueError:
+        return Path(os.path.normpath(full)).as_posix()
 
 
 class _Search:
@@ -246,11 +285,7 @@ class _Search:
         self._report(name or self._name(full), f"this cannot be read: {error.strerror}", hint)
 
     def _name(self, full: Path) -> str:
-        """Return a path relative to the root, with `/`; absolute where no relative one exists (another drive)."""
-        try:
-            return Path(os.path.relpath(full, self.root)).as_posix()
-        except ValueError:
-            return Path(os.path.normpath(full)).as_posix()
+        return name_from(self.root, full)
 
     def _report(self, path: str, message: str, hint: str) -> None:
         self.problems.append(Problem(Source(visible(path) or "''"), "", message, hint))

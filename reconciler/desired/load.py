@@ -179,6 +179,26 @@ def load_desired(
         return Loaded(desired, tuple(problems))
 
 
+def load_some(
+    files: Iterable[File], overlays: Iterable[File], *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> tuple[Desired, frozenset[str]]:
+    """
+    Return what some of a project's files declare, with all `overlays` merged over it, and the keys that they name.
+
+    What the files must fit are the schema and each other, not the rules of values. Raises Invalid where they don't.
+    """
+    with without_collector():
+        problems: list[Problem] = []
+        base, over = _shaped(files, problems), _shaped(overlays, problems)
+        documents, layers = [one.document for one in base], [one.document for one in over]
+        merged = merge(documents, layers, complete=False)
+        problems += locate([*(finding for one in (*base, *over) for finding in one.findings), *merged.findings])
+        if wrong := [problem for problem in problems if problem.severity is Severity.ERROR]:
+            raise Invalid(wrong)
+        keys = frozenset(key for one in documents for key in one.tree.get("customers", {}))
+        return build(merged, (*documents, *layers), Reading(), include=include, exclude=exclude), keys
+
+
 def _shaped(files: Iterable[File], problems: list[Problem]) -> list[Shaped]:
     """Return the documents of `files`; those that are no YAML, or empty, go to `problems`."""
     shaped = []

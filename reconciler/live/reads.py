@@ -252,7 +252,7 @@ async def alone(client: ApiClient, seeks: Sequence[Seek], *, page_limit: int = P
         listed=listed,
         narrowed=True,
         sought={seek.id: seek.id in listed for seek in seeks},
-        read_at=min(turned.began_at for turned in lists),
+        read_at=min((turned.began_at for turned in lists), default=client.server_now()),
         requests=client.requests - before,
     )
 

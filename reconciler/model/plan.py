@@ -27,6 +27,7 @@ from reconciler.model.core import (
     Status,
 )
 from reconciler.model.ledger import Binding, Pass, PutUsers
+from reconciler.model.policy import Since
 from reconciler.model.reasons import BlockedReason, Ending, KeepReason, NoteKind, ReasonParts, UnknownKind, check_parts
 
 
@@ -319,7 +320,7 @@ class Plan:
     - `unchanged`: declared customers with no change and nothing blocked, their users included.
     - `out_of_scope`: bindings of another project, or whose source file was not read now.
     - `fingerprint`: of what it was made from. `files`: the files that were read for it, `folders` and `globs`
-      those that they were found by. `targets`, `excludes`: what it was narrowed to.
+      those that they were found by. `targets`, `excludes`: what it was narrowed to, `since`: by which commit.
     - `recreate`: keys whose customers may be created though those of keys that are gone look like them.
     - `entries`: the ledger's rows as an apply of this plan writes them; an `id` is None where it creates.
     - `users`: the users of customers as the ledger shall know them, before the changes.
@@ -346,6 +347,7 @@ class Plan:
     globs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    since: Since | None = None
     recreate: tuple[str, ...] = ()
     entries: tuple[Binding, ...] = ()
     users: tuple[PutUsers, ...] = ()

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, EnvironmentRef
+from reconciler.model.reasons import NoteKind, ReasonParts
 
 _MOST_DIGITS = 15
 
@@ -149,6 +150,27 @@ class Allowance:
 UNBOUNDED = Allowance()
 
 
+SHORT = 12
+"""So many characters of a commit are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """
+    A plan that is narrowed to the customers whose entries changed since a commit.
+
+    - `ref` is the commit as it was named, `commit` the merge base of it and HEAD.
+    - `planned` of `customers` are in the plan. `whole` says, with its `parts`, why all of them are; None: they are not.
+    """
+
+    ref: str
+    commit: str
+    customers: int
+    planned: int
+    whole: NoteKind | None = None
+    parts: ReasonParts = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """
@@ -157,6 +179,7 @@ class Terms:
     - `place`: the repository and folder that the project is in; begins with `LOCAL` for a folder without a remote,
       "" where it is unknown.
     - `owns`, `protect`, `targets`, `excludes`: shell patterns of external_ids (`*`, `?`, `[…]`).
+    - `since`: what `targets` come from, where no one named them; without targets it then plans nobody.
     - `equal`: for a field, canonical text → the one that stands for its class.
     - `lists_archived`, `gets_archived`, `lag_s` (how long a write may stay unseen): as the environment states them,
       None where it does not.
@@ -189,6 +212,7 @@ class Terms:
     max_changes: Share | None = None
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    since: Since | None = None
     lists_archived: bool | None = None
     gets_archived: bool | None = None
     lag_s: float | None = None

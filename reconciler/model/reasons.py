@@ -219,6 +219,14 @@ class NoteKind(ReasonCode):
     RECREATE_NEARLY_MATCHES = "recreate_nearly_matches", "key", "near"
     UNVERIFIED = "unverified", "customers", "ages_s"
 
+    # Of a plan of what changed since a commit: what it is about, or why it is about the whole account.
+    CHANGED_SINCE = "changed_since", "ref", "commit", "planned", "customers"
+    SINCE_ENVIRONMENT_UNKNOWN = "since_environment_unknown", "ref", "commit", "environment"
+    SINCE_FILE_UNREADABLE = "since_file_unreadable", "ref", "commit", "at"
+    SINCE_NOT_IN_GIT = "since_not_in_git", "ref", "file"
+    SINCE_PROJECT_FILE = "since_project_file", "ref", "commit", "file"
+    SINCE_SETTINGS = "since_settings", "ref", "commit", "settings"
+
     # Of a run that is undone.
     UNDO_ACTIVE_AGAIN = "undo_active_again"
     UNDO_FAILED = "undo_failed", "action"

@@ -22,10 +22,9 @@ from reconciler.model.plan import Note, Plan, unverified_parts
 from reconciler.model.policy import Terms
 from reconciler.model.reasons import NoteKind
 from reconciler.model.reports import TrialFailure
-from reconciler.plan import prefetch as targets_alone
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
-from reconciler.plan.prefetch import expected_reads
+from reconciler.plan.prefetch import expected_reads, holds, targets_alone
 from reconciler.plan.presence import Lacked, Proof, created_keys, lacked_by
 from reconciler.plan.safety_checks import proves
 from reconciler.plan.saved_plan import as_text
@@ -220,14 +219,14 @@ async def _made(
     """Return what `make` does, without waiting."""
     records = ledger.records()
     alone = alone and (not made_by or records.trusts(made_by))
-    seeks = targets_alone.seeks(desired, records, terms) if alone else ()
+    targets = targets_alone(desired, records, terms) if alone else None
     # This machine's clock may differ from the server's: what --refresh asks for is priced in any case.
     users = len(expected_reads(desired, records, terms, inf if terms.refresh_users else client.server_now()))
-    price(reading_price(records.learned, users, terms.rate_per_s, alone=len(seeks)))
+    price(reading_price(records.learned, users, terms.rate_per_s, alone=None if targets is None else len(targets)))
     say("reading the account")
     before = client.requests
     try:
-        planned = await _of_targets(client, records, seeks, draft_of, terms, say) if seeks else None
+        planned = None if targets is None else await _of_targets(client, records, targets, draft_of, terms, say)
         if planned is not None:
             return planned
         live = await _account(client, desired, records, terms, say)
@@ -242,15 +241,15 @@ async def _made(
 
 
 async def _of_targets(
-    client: ApiClient, records: Records, alone: Sequence[Seek], draft_of: Drafting, terms: Terms, say: Say
+    client: ApiClient, records: Records, targets: Sequence[Seek], draft_of: Drafting, terms: Terms, say: Say
 ) -> Planned | None:
     """Return the plan of customers that are read alone; None where only the whole account lets it be made."""
-    live = await reading.alone(client, alone, page_limit=records.learned.page_limit or PAGE)
+    live = await reading.alone(client, targets, page_limit=records.learned.page_limit or PAGE)
     # One that was not found may be archived or gone: who else has its external_id then matters.
     if live is None or False in live.sought.values():
         return None
     planned = await planned_of(client, live, records, draft_of, terms, say=say)
-    return planned if targets_alone.stands(planned.plan) else None
+    return planned if holds(planned.plan) else None
 
 
 async def _account(client: ApiClient, desired: Desired, records: Records, terms: Terms, say: Say) -> Live:

@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from reconciler.model.core import Action, Desired, ListPaymentMethods, Live, Read
 from reconciler.model.ledger import Learned, Records
 from reconciler.model.plan import BindingChange, Change, Cost, Note, Part, Plan, Unknown, Unverified, unverified_parts
-from reconciler.model.policy import Terms
+from reconciler.model.policy import SHORT, Since, Terms
 from reconciler.model.reasons import NoteKind, UnknownKind
 from reconciler.plan.limits import judge
 from reconciler.plan.presence import created_keys, pass_of, reads_for
@@ -138,6 +138,7 @@ def _plan(desired: Desired, live: Live, records: Records, terms: Terms, part: Pa
         globs=desired.reading.globs,
         targets=terms.targets,
         excludes=terms.excludes,
+        since=terms.since,
         recreate=terms.recreate,
         entries=part.entries,
         users=part.users,
@@ -159,10 +160,20 @@ def _sorted_bindings(bindings: Iterable[BindingChange]) -> tuple[BindingChange, 
 
 def _whole_notes(plan: Plan, live: Live, learned: Learned, terms: Terms) -> Iterator[Note]:
     """Return what is to be said of the plan as a whole."""
-    if live.narrowed:
+    if live.narrowed and live.sought:
         yield Note(NoteKind.ONLY_TARGETS_READ)
+    if terms.since is not None:
+        yield _since_note(terms.since)
     if plan.count(Action.ARCHIVE) and known_ways(learned, terms)[0] is None:
         yield Note(NoteKind.LISTING_OF_ARCHIVED_UNKNOWN)
+
+
+def _since_note(since: Since) -> Note:
+    """Return what a plan of what changed since a commit is about."""
+    if since.whole is not None:
+        return Note(since.whole, parts=since.parts)
+    numbers = {"planned": since.planned, "customers": since.customers}
+    return Note(NoteKind.CHANGED_SINCE, parts={"ref": since.ref, "commit": since.commit[:SHORT], **numbers})
 
 
 def _fingerprint(plan: Plan) -> str:

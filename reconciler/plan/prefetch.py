@@ -10,14 +10,14 @@ active; else the account is read as always.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import ceil
 
-from reconciler.model.core import Action, Desired, ListUsers, Seek
+from reconciler.model.core import Action, CustomerId, Desired, ListUsers, Seek
 from reconciler.model.ledger import Binding, BindingState, Records
 from reconciler.model.plan import Plan
 from reconciler.model.policy import Prune, Terms
-from reconciler.plan.scope import scope_of
+from reconciler.plan.scope import GLOB, scope_of
 from reconciler.plan.server_behavior import known_lag
 from reconciler.plan.users import to_be_listed
 
@@ -46,50 +46,70 @@ def _foreseen(desired: Desired, records: Records, terms: Terms, now_s: float) ->
             yield ListUsers(row.bound_id)
 
 
-_GLOB = frozenset("*?[")
 _TO_THE_SECOND = len("2026-01-01T00:00:00")
 _HARMLESS = frozenset({Action.PATCH, Action.ARCHIVE, Action.CREATE_USER})
 """What may be done to a customer whoever else carries its external_id."""
 
 
-def seeks(desired: Desired, records: Records, terms: Terms) -> tuple[Seek, ...]:
+def targets_alone(desired: Desired, records: Records, terms: Terms) -> tuple[Seek, ...] | None:
     """
-    Return the lists that show all targets, nothing where the whole listing is needed, or takes no more requests.
+    Return the lists that show all targets, None where the whole listing is needed, or takes no more requests.
 
     Each takes one request, and more where many customers were created in that second, as far as the ledger knows.
+    There is none where no target needs anything.
     """
+    if not records.trusts(terms.environment.account):
+        return None
+    scope = scope_of(desired, terms)
+    keys = [key for key in dict.fromkeys(terms.targets) if scope.targeted(key)]
+    if terms.since is not None:
+        if terms.since.whole is not None:
+            return None
+        keys = [key for key in keys if not _is_nothing(key, desired, records, terms)]
+        if not keys:
+            return ()
     learned = records.learned
-    if not (terms.targets and learned.longest_page and _all_told_by_the_ledger(desired, records, terms)):
-        return ()
-    targeted = scope_of(desired, terms).targeted
-    rows = [records.bindings.get(key) for key in dict.fromkeys(terms.targets) if targeted(key)]
-    found = [row for row in rows if row is not None and _alone(row, desired, terms)]
-    if not found or len(found) < len(rows):
-        return ()
+    if not (keys and learned.longest_page) or records.intents:
+        return None
+    if any(GLOB & set(target) for target in terms.targets) or _owns(desired, terms):
+        return None
+    rows = [records.bindings.get(key) for key in keys]
+    pins = Counter(one.id for one in desired.customers.values() if one.id is not None)
+    moved = {key for move in desired.moved for key in (move.origin, move.to)}
+    found = [row for row in rows if row is not None and _alone(row, desired, pins, terms.project)]
+    if len(found) < len(rows) or not moved.isdisjoint(keys):
+        return None
     created = Counter(row.created_at[:_TO_THE_SECOND] for row in records.bindings.values())
     requests = sum(ceil(created[row.created_at[:_TO_THE_SECOND]] / learned.longest_page) for row in found)
     if requests >= ceil(learned.listed / learned.longest_page):
-        return ()
+        return None
     return tuple(Seek(row.bound_id, row.created_at) for row in found)
 
 
-def stands(plan: Plan) -> bool:
-    """Say whether a plan that was made of the targets alone holds."""
+def holds(plan: Plan) -> bool:
+    """
+    Say whether a plan that was made of the targets alone is that of the whole account.
+
+    A limit in percent of the live customers is one of fewer here, so a plan that keeps it keeps the other one.
+    """
     return not plan.blocked and not plan.limits and all(change.action in _HARMLESS for change in plan.changes)
 
 
-def _all_told_by_the_ledger(desired: Desired, records: Records, terms: Terms) -> bool:
-    """Say whether nothing that concerns the targets hangs on what only the whole listing shows."""
-    settled = not records.intents and records.trusts(terms.environment.account)
-    shares = terms.max_changes is not None and terms.max_changes.percent
-    literal = not any(_GLOB & set(target) for target in terms.targets)
-    return settled and literal and not desired.moved and terms.prune is not Prune.ALL and not shares
+def _is_nothing(key: str, desired: Desired, records: Records, terms: Terms) -> bool:
+    """Say whether there is nothing to do for a key: its entry was removed before it was ever applied."""
+    known = key in desired.customers or key in records.bindings or any(key == move.origin for move in desired.moved)
+    return not known and terms.prune is not Prune.ALL
 
 
-def _alone(row: Binding, desired: Desired, terms: Terms) -> bool:
-    """Say whether a bound customer is active and declared under its own key, and no other entry names it."""
+def _owns(desired: Desired, terms: Terms) -> bool:
+    """Say whether a target may be archived as owned: every customer that carries its external_id is then concerned."""
+    return terms.prune is Prune.ALL and not desired.customers.keys() >= set(terms.targets)
+
+
+def _alone(row: Binding, desired: Desired, pins: Mapping[CustomerId, int], project: str) -> bool:
+    """Say whether a bound customer is active, and declared under its own key or not at all; and none other names it."""
     customer = desired.customers.get(row.external_id)
-    if customer is None or customer.id not in (None, row.id) or row.project != terms.project:
+    own = customer is not None and customer.id is not None
+    if (customer is not None and customer.id not in (None, row.id)) or row.project != project:
         return False
-    pinned = any(one.id == row.id for one in desired.customers.values() if one is not customer)
-    return row.state is BindingState.ACTIVE and bool(row.created_at) and not pinned
+    return row.state is BindingState.ACTIVE and bool(row.created_at) and pins.get(row.bound_id, 0) == own

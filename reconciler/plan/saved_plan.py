@@ -21,6 +21,7 @@ from reconciler.errors import Refused
 from reconciler.model.core import CustomerId, EnvironmentRef, SourceFile
 from reconciler.model.ledger import Binding, PutUsers
 from reconciler.model.plan import FORMAT_VERSION, BindingChange, Change, Plan
+from reconciler.model.policy import Since
 from reconciler.model.reasons import StopReason, stop
 
 _READ = ("1", FORMAT_VERSION)
@@ -62,8 +63,9 @@ class SavedPlan:
     - `name` is its digest: two plans that were saved apart differ in it. `fingerprint` is that of `Plan`.
     - `read_at`: the server's clock (seconds since 1970) when the account was read for it. `held`: that of `Pass`, a
       digest of the customers that were listed; "" where it creates nobody.
-    - `files`, `folders`, `globs`: what it was made from, for messages alone. `targets`, `excludes` narrow an apply,
-      `refresh_users` has it list the users of every customer, as `Terms` says; `recreate` is what it insists on.
+    - `files`, `folders`, `globs`: what it was made from, for messages alone. `targets`, `excludes` and
+      `since` narrow an apply, `refresh_users` has it list the users of every customer, as `Terms` says; `recreate` is
+      what it insists on.
     - `evidence`: what tells the account from others, for an apply with another key.
     - `rows`, `users`: digests of the ledger's rows as the plan would have written them, by key and by customer.
     """
@@ -79,6 +81,7 @@ class SavedPlan:
     globs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    since: Since | None = None
     refresh_users: bool = False
     recreate: tuple[str, ...] = ()
     rows: Mapping[str, str] = field(default_factory=dict)
@@ -222,6 +225,17 @@ class _Besides:
 
 
 @dataclass(frozen=True, slots=True)
+class _Since:
+    """By which commit the plan was narrowed; with `whole` it was not."""
+
+    ref: str
+    commit: str
+    customers: int
+    planned: int
+    whole: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Document:
     """What is read of a plan file: keys are those of its JSON."""
 
@@ -235,6 +249,7 @@ class _Document:
     globs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    changed_since: _Since | None = None
     allow_recreate: tuple[str, ...] = ()
     rows: tuple[_Digest, ...] = ()
     users: tuple[_Digest, ...] = ()
@@ -259,6 +274,7 @@ def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
         globs=read.globs,
         targets=read.targets,
         excludes=read.excludes,
+        since=_since(read.changed_since),
         refresh_users=read.saved.refresh_users,
         recreate=read.allow_recreate,
         rows={row.external_id: row.digest for row in read.rows},
@@ -266,6 +282,13 @@ def _plan(document: Mapping[str, Any], digest: str) -> SavedPlan:
         held=read.saved.held,
         evidence=Evidence(read.saved.ledger, read.saved.listed),
     )
+
+
+def _since(read: _Since | None) -> Since | None:
+    """Return by which commit the plan was narrowed, None where it was not."""
+    if read is None or read.whole:
+        return None
+    return Since(read.ref, read.commit, read.customers, read.planned)
 
 
 def _document(text: str) -> dict[str, Any]:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from reconciler.model.reports import Rule
 
 
+GLOB = frozenset("*?[")
+"""What makes a text a pattern."""
+
+
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """
     Return whether an external_id matches one of the shell patterns; case counts.
@@ -35,10 +39,11 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     >>> matcher(["west-*"])("west-1"), matcher(["west-*"])("West-1"), matcher([])("west-1")
     (True, False, False)
     """
-    found = [re.compile(translate(pattern)) for pattern in patterns]
-    if not found:
-        return lambda _: False
-    return lambda text: any(pattern.match(text) for pattern in found)
+    given = frozenset(patterns)
+    # Thousands of keys may be written out; each looked up, and not tried one after the other.
+    found = [re.compile(translate(pattern)) for pattern in given if GLOB & set(pattern)]
+    plain = frozenset(pattern for pattern in given if not GLOB & set(pattern))
+    return lambda text: text in plain or any(pattern.match(text) for pattern in found)
 
 
 def protecting(patterns: Iterable[str]) -> Callable[..., bool]:
@@ -144,9 +149,10 @@ class Scope:
 def scope_of(desired: Desired, terms: Terms) -> Scope:
     """Return the scope of a plan for `desired` under `terms`."""
     targets, excludes = selecting(terms.targets), selecting(terms.excludes)
+    everyone = not terms.targets and (terms.since is None or terms.since.whole is not None)
     included, excluded = matcher(desired.include), matcher(desired.exclude)
     return Scope(
-        targeted=lambda key: (not terms.targets or targets(key)) and not excludes(key),
+        targeted=lambda key: (everyone or targets(key)) and not excludes(key),
         here=lambda key: (not desired.include or included(key)) and not excluded(key),
         read=desired.reading.covers(),
         project=terms.project,
@@ -159,7 +165,6 @@ MOST_NOTED = 20
 """So many selectors that match nobody are named in a plan."""
 
 _MOST_COMPARED = 20_000  # comparing a word with more takes seconds
-_GLOB = frozenset("*?[")
 
 
 def matching_nobody(selectors: Iterable[str], keys: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -169,7 +174,7 @@ def matching_nobody(selectors: Iterable[str], keys: Callable[[], Iterable[str]])
 
 def nearest(selector: str, keys: Callable[[], Iterable[str]]) -> str:
     """Return the key that is nearly a selector, "" where none is, or where it is a pattern."""
-    if _GLOB & set(selector):
+    if GLOB & set(selector):
         return ""
     sought = {nearly(one) for one in spellings(selector)}
     near = next((key for key in keys() if nearly(key) in sought), "")
@@ -198,10 +203,11 @@ def checked(desired: Desired, live: Live, records: Records, terms: Terms) -> tup
     """
     Return a note for each pattern that matches nobody, in the project file, of `--exclude` or `--allow-recreate`.
 
-    Raises ReconcilerError for a `--target` that does: what it should have narrowed the plan to is not there.
+    Raises ReconcilerError for a `--target` that does: what it should have narrowed the plan to is not there. A key of
+    `--changed-since` may: its entry was removed before it was ever applied.
     """
     keys = keys_of(desired, live, records)
-    missed = matching_nobody(terms.targets, keys)
+    missed = matching_nobody(terms.targets, keys) if terms.since is None else ()
     if missed:
         raise ReconcilerError(_no_target(missed, desired, keys))
     insisted = tuple(_insisted(desired, records, terms.recreate)) if terms.recreate else ()
@@ -301,7 +307,7 @@ def managed_in(plan: Plan, seen: Seen) -> set[CustomerId]:
 
 def targeted(plan: Plan, key: str, seen: Seen) -> bool:
     """Say whether the plan was to look at a key."""
-    return not (plan.targets or plan.excludes) or scope_of(seen.desired, seen.terms).targeted(key)
+    return not (plan.targets or plan.excludes or plan.since) or scope_of(seen.desired, seen.terms).targeted(key)
 
 
 def unobservable(seen: Seen) -> Iterator[Unknown]:

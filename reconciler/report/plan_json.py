@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.model.convert import parts_to_json, plan_converter
 from reconciler.model.core import Action
 from reconciler.model.plan import FORMAT_VERSION, Blocked, Note, Plan, Unknown
+from reconciler.model.policy import Since
 from reconciler.model.reasons import ReasonCode, ReasonParts, quoted_values
 from reconciler.report.messages.plan import blocked_wording, note_text, unknown_text
 from reconciler.report.redact import masked_plan
@@ -47,6 +48,8 @@ def plan_to_json(plan: Plan, *, redact: bool = False) -> Json:
         "files": write(shown.files),
         **{name: list(texts) for name, texts in _asked(shown).items() if texts},
     }
+    if shown.since is not None:
+        document["changed_since"] = _since_to_json(shown.since)
     if shown.unverified:
         document["unverified"] = write(shown.unverified)
     return document | {"redacted": True} if redact else document
@@ -75,6 +78,12 @@ def coded(code: ReasonCode, parts: ReasonParts) -> Json:
     """Return a code and its parts, and the values of fields among them; keys that have nothing are left out."""
     values = [{"field": name, "value": value} for name, value in quoted_values(parts)]
     return _given({"code": code.value, "parts": parts_to_json(plan_converter(), parts), "values": values})
+
+
+def _since_to_json(since: Since) -> Json:
+    """Return the JSON of the commit that a plan was narrowed by; `whole` is the code of the note that says why not."""
+    numbers = {"customers": since.customers, "planned": since.planned}
+    return _given({"ref": since.ref, "commit": since.commit, "whole": since.whole}) | numbers
 
 
 def _given(keys: Json) -> Json:

@@ -83,12 +83,12 @@ def again_price(live: Live, rate_per_s: float) -> str:
     return f"listing the account once more, to prove that new customers do not exist: {price}"
 
 
-def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int = 0) -> str:
+def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int | None = None) -> str:
     """
     Return what reading the account costs, in one line; the users of that many customers are listed as well.
 
-    `alone` is how many targets are read instead of it, 0 for the account. Without a limit, which only an emulator
-    has, it costs nothing worth a line: "".
+    `alone` is how many targets are read instead of it, None for the account. Without a limit, which only an emulator
+    has, it costs nothing worth a line, nor where no target needs to be read: "".
 
     >>> reading_price(Learned(longest_page=100, listed=5_950), 0, 5.0)
     'reading the account: about 61 requests, 12.2 s at 5 per second'
@@ -98,7 +98,7 @@ def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int
     'reading the account: its size is still unknown'
     """
     account = reading_requests(learned)
-    if not rate_per_s:
+    if not rate_per_s or alone == 0:
         return ""
     if account is None:
         return "reading the account: its size is still unknown"
@@ -138,16 +138,24 @@ def summary_line(plan: Plan) -> str:
     >>> summary_line(Plan(EnvironmentRef("demo", "https://api.example", ""), "default", unchanged=40))
     'No changes. 40 customers are as declared.'
     """
+    narrowed = _narrowed(plan)
     if plan.empty and not plan.blocked:
         as_declared = f" {count(plan.unchanged, 'customer is', 'customers are')} as declared." if plan.unchanged else ""
         if plan.bindings:
-            return f"No changes to the account.{as_declared} Run apply to record {bindings_phrase(plan)}."
-        return f"No changes.{as_declared}"
+            return f"No changes to the account.{as_declared} Run apply to record {bindings_phrase(plan)}.{narrowed}"
+        return f"No changes.{as_declared}{narrowed}"
     parts = [", ".join(_planned(plan)) or "no changes"]
     parts += [
         f"{number} {word}" for number, word in ((len(plan.blocked), "blocked"), (plan.unchanged, "unchanged")) if number
     ]
-    return f"Plan: {'; '.join(parts)}."
+    return f"Plan: {'; '.join(parts)}.{narrowed}"
+
+
+def _narrowed(plan: Plan) -> str:
+    """Return how many customers a plan of what changed since a commit is about, after a space; "" for any other."""
+    if plan.since is None:
+        return ""
+    return f" {plan.since.planned:,} of {count(plan.since.customers, 'customer')} planned."
 
 
 def _planned(plan: Plan) -> Iterator[str]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.input_file import read_file
 from reconciler.model.core import Action, EnvironmentRef
-from reconciler.model.policy import NOTHING_OWNED, Prune, Share, SyncedRules, Terms, Waiver, Window
+from reconciler.model.policy import NOTHING_OWNED, Prune, Share, Since, SyncedRules, Terms, Waiver, Window
 from reconciler.settings.project import NOWHERE, ProjectPlace, Values
 from reconciler.settings.values import (
     base_url,
@@ -72,7 +72,8 @@ class Options:
     What the command line says, None or empty where it says nothing.
 
     `project_file` is `-p`, `environment` `-e`, `files` `-f`; `targets` and `excludes` are `--target`, `--exclude`,
-    `recreate` is `--allow-recreate`, `approved` `--approve`.
+    `recreate` is `--allow-recreate`, `approved` `--approve`. `changed_since` is the commit of `--changed-since`,
+    `since` what it led to.
     """
 
     project_file: str | None = None
@@ -90,6 +91,8 @@ class Options:
     accept_new_key: bool = False
     recreate: tuple[str, ...] = ()
     approved: tuple[str, ...] = ()
+    changed_since: str | None = None
+    since: Since | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,7 @@ class Environment:
             places={name: place for name, place in self.policy.places.items() if not getattr(options, name, None)},
             targets=options.targets,
             excludes=options.excludes,
+            since=options.since,
             lists_archived=self.server.lists_archived,
             gets_archived=self.server.gets_archived,
             lag_s=self.server.lag_s,

@@ -202,7 +202,12 @@ def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
     if given is None and path.parent != cwd and _belongs_to_another(path):
         hint = f"if you trust it, pass -p {shown}"
         raise Invalid([Problem(Source(shown), "", "this project file belongs to another user and is not read", hint)])
-    document, problems = _parsed(path, shown, hint="check the path in -p")
+    return project_file_of(_content(path, shown, hint="check the path in -p"), path, shown)
+
+
+def project_file_of(content: bytes, path: Path, shown: str) -> ProjectFile:
+    """Return the project file at `path` that holds `content`; raises Invalid where it is none."""
+    document, problems = _parsed(content, shown)
     if document.tree is None and problems:
         raise Invalid(problems)
     if not isinstance(document.tree, dict):
@@ -242,18 +247,22 @@ def _belongs_to_another(path: Path) -> bool:
 
 def read_document(path: Path, shown: str, *, hint: str) -> Document:
     """Return what a YAML file holds; Invalid (with `hint` if it cannot be read) for anything wrong."""
-    document, problems = _parsed(path, shown, hint=hint)
+    document, problems = _parsed(_content(path, shown, hint=hint), shown)
     if problems:
         raise Invalid(problems)
     return document
 
 
-def _parsed(path: Path, shown: str, *, hint: str) -> tuple[Document, tuple[Problem, ...]]:
-    """Return what a YAML file holds and what is wrong with it; Invalid where it cannot be read, or is no YAML."""
+def _content(path: Path, shown: str, *, hint: str) -> bytes:
+    """Return the content of a YAML file; Invalid (with `hint`) where it cannot be read."""
     try:
-        content = read_file(path, _LARGEST)
+        return read_file(path, _LARGEST)
     except OSError as error:
         raise Invalid([Problem(Source(shown), "", f"this cannot be read: {error.strerror}", hint)]) from error
+
+
+def _parsed(content: bytes, shown: str) -> tuple[Document, tuple[Problem, ...]]:
+    """Return what YAML holds and what is wrong with it; Invalid where it is no YAML."""
     document, problems = parse(content, shown)
     if document is None:
         raise Invalid(problems)

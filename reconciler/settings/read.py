@@ -28,7 +28,14 @@ from reconciler.settings.environment import (
     Server,
     read_access,
 )
-from reconciler.settings.project import ProjectFile, ProjectPlace, Values, read_project_file, repository_root
+from reconciler.settings.project import (
+    ProjectFile,
+    ProjectPlace,
+    Values,
+    project_file_of,
+    read_project_file,
+    repository_root,
+)
 from reconciler.settings.values import NAME, rate, read_trust, seconds
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -163,6 +170,18 @@ class Settings:
     _cwd: Path
     _files: tuple[str, ...]
     _variables: Mapping[str, str] = field(repr=False)
+
+    @property
+    def project_file(self) -> Path | None:
+        """Return where the project file is, None where there is none."""
+        return None if self._project_file is None else self._project_file.path
+
+    def with_project_file(self, content: bytes) -> Settings:
+        """Return the settings that this content of the project file would give; Invalid where it is wrong."""
+        if self._project_file is None:
+            raise ValueError("there is no project file")
+        other = project_file_of(content, self._project_file.path, self._project_file.name)
+        return _settings(other, self.options, variables=self._variables, cwd=self._cwd)
 
     @property
     def pins_allowed(self) -> bool:
@@ -321,7 +340,13 @@ def read_settings(options: Options, *, variables: Mapping[str, str], cwd: Path) 
     `cwd` is the working folder, where `-p`, `-f` and a project file's absence count from. Raises Invalid where the
     project file is wrong.
     """
-    project_file = read_project_file(options.project_file, cwd)
+    return _settings(read_project_file(options.project_file, cwd), options, variables=variables, cwd=cwd)
+
+
+def _settings(
+    project_file: ProjectFile | None, options: Options, *, variables: Mapping[str, str], cwd: Path
+) -> Settings:
+    """Return what options and variables say together with a project file that was read."""
     top = Values(project_file, (), project_file.document.tree if project_file else {}, variables)
     settings = Settings(
         root=project_file.path.parent if project_file else cwd,

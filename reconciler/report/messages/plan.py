@@ -312,6 +312,28 @@ NOTES: Mapping[NoteKind, Wording] = {
         "{customers:customer} {customers:was|were} written {ages_s:to} s ago, so {customers:its|their} state cannot be "
         "verified yet."
     ),
+    NoteKind.CHANGED_SINCE: Wording(
+        "Only the customers whose entries changed since commit {commit}, where `{ref}` and HEAD branch, are planned: "
+        "{planned} of {customers:customer}. The others were not compared with the account, so their drift, and their "
+        "edits that were never applied, are not in this plan."
+    ),
+    NoteKind.SINCE_ENVIRONMENT_UNKNOWN: Wording(
+        "The whole account is planned: {environment:q} is not a usable environment in commit {commit} (`{ref}`)."
+    ),
+    NoteKind.SINCE_FILE_UNREADABLE: Wording(
+        "The whole account is planned: what {at} declares in commit {commit} (`{ref}`) cannot be read."
+    ),
+    NoteKind.SINCE_NOT_IN_GIT: Wording(
+        "The whole account is planned: {file:q} is not a file that this git repository keeps, so there is nothing to "
+        "compare with in `{ref}`."
+    ),
+    NoteKind.SINCE_PROJECT_FILE: Wording(
+        "The whole account is planned: {file:q} was added or removed since commit {commit} (`{ref}`)."
+    ),
+    NoteKind.SINCE_SETTINGS: Wording(
+        "The whole account is planned: since commit {commit} (`{ref}`), the project file changed {settings}, which can "
+        "concern every customer."
+    ),
     NoteKind.UNDO_ACTIVE_AGAIN: Wording("It is active again, so there is nothing to undo."),
     NoteKind.UNDO_FAILED: Wording("Its {action:spaced} failed in that run, so there is nothing to undo."),
     NoteKind.UNDO_INACTIVE_ALREADY: Wording("It is no longer active, so there is nothing to undo."),
