@@ -8,15 +8,13 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from reconciler.cli import output
 from reconciler.cli.options import ANNOTATED
-from reconciler.cli.plan import again, keep_learned, made
+from reconciler.cli.plan import again, keep_learned
 from reconciler.cli.session import (
     Session,
     annotate,
@@ -24,6 +22,7 @@ from reconciler.cli.session import (
     connected,
     declared,
     settings_of,
+    shown_progress,
     traced,
 )
 from reconciler.desired.accept import Left, accept_drift
@@ -32,14 +31,14 @@ from reconciler.desired.write import Written, write_customers
 from reconciler.documents.edit import SetValue
 from reconciler.errors import LedgerFailed, Locked, Refused
 from reconciler.escape import MAX_BYTES, visible
+from reconciler.gc_pause import without_collector
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, DesiredCustomer
-from reconciler.model.ledger import PutLearned
-from reconciler.model.reports import Drift
+from reconciler.model.policy import Terms
+from reconciler.model.reports import Drift, Rule
+from reconciler.pipeline import drift as drifts
 from reconciler.pipeline import resources
 from reconciler.pipeline.plan import Planned
-from reconciler.plan.drift import drift_of, without_ignored
-from reconciler.plan.scope import Seen, rules_of_nobody
 from reconciler.report.drift import (
     Message,
     drift_brief,
@@ -100,8 +99,7 @@ def _sent(urls: Sequence[str], message: Message) -> bool:
 def _remember(session: Session, planned: Planned, state: str) -> None:
     """Write what was reported; where that cannot be, it is reported once more."""
     try:
-        with session.run(resources.note(session.environment, session.clock, doing="drift")) as ledger:
-            ledger.commit([PutLearned(replace(planned.learned, told=state))])
+        session.run(drifts.remember_reported(session.environment, session.clock, planned, state))
     except (Locked, LedgerFailed) as exc:
         output.say(f"warning: could not record that a notification was sent, so it will be sent again: {exc}")
 
@@ -167,8 +165,13 @@ def _lines(entry: Written) -> list[str]:
     return write_customers([entry]).splitlines()[2:]
 
 
-APPLYING = ("apply", "undo", "duplicates", "seed")
-"""Commands whose runs make the account as it is declared; what was created before the last of them did not appear."""
+def compared(
+    session: Session, ledger: Ledger, desired: Desired, terms: Terms, rules: Sequence[Rule]
+) -> drifts.Compared:
+    """Return what drifted from `desired`, with progress on stderr."""
+    with without_collector(lasting=True), shown_progress(session.clock) as progress:
+        say, price = progress.planning, progress.note
+        return session.run(drifts.compare(session.client, ledger, desired, terms, rules, say=say, price=price))
 
 
 def run(
@@ -199,11 +202,8 @@ def run(
         connected(settings, options, environment, trace=traced(measured)) as session,
         resources.open_ledger(environment, writable=False) as ledger,
     ):
-        planned = made(session, ledger, loaded.desired, terms)
-        since = _since(ledger)
-        today = datetime.fromtimestamp(session.client.server_now(), UTC).date()
-        seen = Seen(loaded.desired, planned.live, planned.records, planned.learned, terms, since)
-        drift = without_ignored(drift_of(planned.plan, seen), rules, today)
+        found = compared(session, ledger, loaded.desired, terms, rules)
+        drift, planned = found.drift, found.planned
         if measured is not None:
             measured.drifted(drift)
         for one, path in reports:
@@ -214,7 +214,7 @@ def run(
             annotate(form, of_drift(drift, redact=redact), options, last=summary(drift))
         else:
             show(drift, form, redact=redact)
-        for rule, near in rules_of_nobody(rules, loaded.desired, planned.live, planned.records):
+        for rule, near in found.idle:
             output.say(f"warning: {rule.source}: {matches_nobody_text(rule.key, near)}")
         if accept:
             ctx.exit(take_over(session, loaded.desired, drift, redact=redact))
@@ -260,9 +260,3 @@ def show(drift: Drift, form: str, *, redact: bool) -> None:
             output.result(drift_brief(drift, redact=redact))
         case _:
             output.result(drift_text(drift, width=output.width(), color=output.color(), redact=redact))
-
-
-def _since(ledger: Ledger) -> str:
-    """Return when the last run that applied began, "" where none did."""
-    applied = [run.started_at for run in ledger.runs() if run.command.split(" ")[0] in APPLYING]
-    return max(applied, default="")

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import object_server
+import postgres_server
 import pytest
 from command_line import ONE, PATIENCE_S, Online, Place, Ran, fits, variables_of, web_server
 
@@ -361,6 +363,22 @@ def test_environments_of_one_key_wait_for_each_other(tmp_path: Path) -> None:
     project(place, **urls)
     settings = read_settings(Options(), variables={"AP_KEY": "local"}, cwd=tmp_path)
     assert by_account(settings, ("a", "b", "c")) == [["a", "c"], ["b"]]
+
+
+@pytest.mark.parametrize("state", ["postgres", "objects"])
+def test_accounts_whose_ledgers_share_a_store_are_read_at_the_same_time(pair: Online, state: str) -> None:
+    if state == "postgres":
+        pair.variables["RECONCILER_STATE"] = postgres_server.database("environments")
+    else:
+        pair.variables["RECONCILER_STATE"] = object_server.url_of(object_server.bucket())
+    pair.write("customers.yaml", TWO)
+    # Each writes down what it learned of the server.
+    assert pair.run("plan", *BOTH, "--detailed-exitcode").code == 2
+    for name in ("west", "east"):
+        assert pair.run("-e", name, "apply", "--auto-approve").code == 0
+    pair.later()
+    assert pair.run("plan", *BOTH, "--detailed-exitcode").code == 0
+    assert pair.run("drift", *BOTH).code == 0
 
 
 def test_each_line_of_the_log_names_its_environment(pair: Online) -> None:
