@@ -45,6 +45,11 @@ check-services:
 check-web:
 	.ci/web
 
+# The protocol of exactly once in every interleaving, by Debian's Spin: up to five minutes. LOSSES=1 takes one.
+.PHONY: check-model
+check-model:
+	.ci/model
+
 # Every way to install it, each in a folder of its own.
 check-install:
 	.ci/install
