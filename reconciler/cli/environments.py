@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from reconciler.cli.session import (
     standard_input,
     write_metrics,
 )
-from reconciler.cli.terminal import TOGETHER, Together, first_signal, interrupt
+from reconciler.cli.terminal import ACTING, first_signal, interrupt
 from reconciler.cli.tools import as_error, worded, written
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.escape import LEAST_BYTES, MAX_BYTES, visible
@@ -61,6 +62,37 @@ class Ended:
     section: EnvironmentSection
     code: int
     error: ReconcilerError | None = None
+
+
+class Together:
+    """Work of several threads that the first signal stops; inside `first`, each says what stops its own."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._acts: dict[int, Callable[[], object]] = {}
+        self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """Stop the work of every thread, and what it begins from now on."""
+        # While none of them can leave its `first`: what an act is for is there until the act is done.
+        with self._lock:
+            self.stopped = True
+            for act in self._acts.values():
+                act()
+
+    @contextmanager
+    def first(self, act: Callable[[], object]) -> Iterator[None]:
+        """Let a stop do `act`, or do it now if that has come already."""
+        thread = threading.get_ident()
+        with self._lock:
+            self._acts[thread] = act
+            if self.stopped:
+                act()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._acts[thread]
 
 
 def run_each(
@@ -136,7 +168,7 @@ def _side_by_side(run: Callable[[str], Ended], lines: Sequence[Sequence[str]]) -
     ended: dict[str, Ended] = {}
 
     def work(line: Sequence[str]) -> None:
-        TOGETHER.set(together)
+        ACTING.set(together.first)
         for name in line:
             if not together.stopped:
                 ended[name] = run(name)

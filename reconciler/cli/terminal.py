@@ -21,9 +21,8 @@ import os
 import select
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
@@ -200,47 +199,18 @@ def interrupted() -> bool:
     return installed is not None and installed.asked > 0
 
 
-class Together:
-    """Work of several threads that the first signal stops; inside `first`, each says what stops its own."""
-
-    def __init__(self) -> None:
-        self.stopped = False
-        self._acts: dict[int, Callable[[], object]] = {}
-        self._lock = threading.Lock()
-
-    def stop(self) -> None:
-        """Stop the work of every thread, and what it begins from now on."""
-        # While none of them can leave its `first`: what an act is for is there until the act is done.
-        with self._lock:
-            self.stopped = True
-            for act in self._acts.values():
-                act()
-
-    @contextmanager
-    def first(self, act: Callable[[], object]) -> Iterator[None]:
-        """Let a stop do `act`, or do it now if that has come already."""
-        thread = threading.get_ident()
-        with self._lock:
-            self._acts[thread] = act
-            if self.stopped:
-                act()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._acts[thread]
-
-
-TOGETHER: ContextVar[Together | None] = ContextVar("together", default=None)
-"""The work that this thread is part of, None for the main thread alone."""
+ACTING: ContextVar[Callable[[Callable[[], object]], AbstractContextManager[None]] | None] = ContextVar(
+    "acting", default=None
+)
+"""What stands in for the process's handler in a thread beside the main one: as `Interruption.first`."""
 
 
 @contextmanager
 def first_signal(act: Callable[[], object], last_words: str = "error: interrupted") -> Iterator[None]:
     """Let the first signal inside do `act`, as `Interruption.first`; nothing where no process of ours handles them."""
-    together = TOGETHER.get()
-    if together is not None:
-        with together.first(act):
+    acting = ACTING.get()
+    if acting is not None:
+        with acting(act):
             yield
         return
     installed = _installed()
