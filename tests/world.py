@@ -6,7 +6,7 @@ import asyncio
 import copy
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,7 +73,7 @@ class World:
     """
     An account behind a model of the API, a ledger in `folder`, and time that passes only when waited for.
 
-    `allowance` bounds each run.
+    `allowance` bounds each run. `agrees`: someone allows whatever exceeds a limit, as with a flag.
     `step` is told of every step of a run (`crash_points`); `answers` may stand between the client and the API.
     What comes to the API, and what it answers, is held to the contract; what `answers` makes of that is not.
     """
@@ -99,6 +99,7 @@ class World:
         self._ended_s = 0.0
         self.step: Step = no_hook
         self.allowance = UNBOUNDED
+        self.agrees = True
         self.answers: Callable[[httpx.Request], httpx.Response] = self.api.handler
 
     def copied(self, folder: Path) -> Self:
@@ -187,10 +188,11 @@ class World:
                     if isinstance(one, Outcome):
                         ended.append((clock.monotonic(), apply.time_left(client, planned, len(ended) + 1)))
 
+                agreed = replace(planned, plan=replace(planned.plan, limits=())) if self.agrees else planned
                 carried = await self.stages.carry_out(
                     client,
                     ledger,
-                    planned,
+                    agreed,
                     terms,
                     run=self.stages.new_run(clock, "apply"),
                     clock=clock,

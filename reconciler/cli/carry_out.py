@@ -25,7 +25,7 @@ from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed, OverBudget, ReconcilerError, Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Action, Status
-from reconciler.model.plan import Change, Outcome, Plan
+from reconciler.model.plan import Change, Outcome, Plan, Stale
 from reconciler.model.reasons import Ending, EndReason
 from reconciler.pipeline import apply, plan, resources
 from reconciler.pipeline.apply import stamp
@@ -37,7 +37,7 @@ from reconciler.report.layout import count, until
 from reconciler.report.messages.failures import ending_text
 from reconciler.report.messages.plan import AGAIN
 from reconciler.report.metrics import Measurement
-from reconciler.report.outcome import outcomes_json, outcomes_text
+from reconciler.report.outcome import outcomes_brief, outcomes_json, outcomes_text
 from reconciler.report.plan_text import bindings_phrase, needed_text, plan_text
 from reconciler.report.progress import (
     ChangeEnded,
@@ -130,7 +130,7 @@ def asked_of(ctx: click.Context, ask: Ask, form: str, *, redact: bool) -> RunOpt
     if ask.events == STDOUT:
         if form != "text":
             raise click.UsageError(
-                "--json-events - and --format json would both write to stdout: write one of them to a file"
+                f"--json-events - and --format {form} would both write to stdout: write one of them to a file"
             )
         form = "events"
     stream = events_to(ctx, ask.events, real_clock(), redact=redact)
@@ -192,37 +192,59 @@ def _report(
     """Print what became of the plan; `seconds` is how long planning and applying took."""
     outcomes = carried.result.outcomes
     needed, stale = ((), ()) if rest is None else (rest.needed, rest.stale)
-    if asked.form == "json":
-        document = outcomes_json(
-            outcomes,
-            run=carried.run,
-            halt=_halt(carried),
-            blocked=len(plan.blocked),
-            requests=carried.requests,
-            seconds=seconds,
-            remaining=carried.result.remaining,
-            needed=needed,
-            stale=stale,
-            redact=asked.redact,
-        )
-        output.json_result(document)
-    elif plan.changes and not (output.quiet() and all(one.status is Status.DONE for one in outcomes)):
-        text = outcomes_text(
-            outcomes,
-            requests=carried.requests,
-            seconds=seconds,
-            width=output.width() if asked.form == "text" else output.error_width(),
-            color=output.color(),
-            remaining=carried.result.remaining,
-            interrupted=carried.result.interrupted,
-            redact=asked.redact,
-        )
-        # stdout is for the events, where they go there.
-        (output.result if asked.form == "text" else output.page)(text)
-    elif plan.bindings and asked.form == "text":
-        output.report(f"Recorded {bindings_phrase(plan)}.")
+    silent = output.quiet() and all(one.status is Status.DONE for one in outcomes)
+    match asked.form:
+        case "json":
+            document = outcomes_json(
+                outcomes,
+                run=carried.run,
+                halt=_halt(carried),
+                blocked=len(plan.blocked),
+                requests=carried.requests,
+                seconds=seconds,
+                remaining=carried.result.remaining,
+                needed=needed,
+                stale=stale,
+                redact=asked.redact,
+            )
+            output.json_result(document)
+        case "brief" if not silent or needed or stale or plan.blocked:
+            text = outcomes_brief(
+                plan,
+                outcomes,
+                requests=carried.requests,
+                seconds=seconds,
+                remaining=carried.result.remaining,
+                needed=needed,
+                stale=stale,
+                redact=asked.redact,
+            )
+            output.result(text)
+        case "text" | "events" if plan.changes and not silent:
+            text = outcomes_text(
+                outcomes,
+                requests=carried.requests,
+                seconds=seconds,
+                width=output.width() if asked.form == "text" else output.error_width(),
+                color=output.color(),
+                remaining=carried.result.remaining,
+                interrupted=carried.result.interrupted,
+                redact=asked.redact,
+            )
+            # stdout is for the events, where they go there.
+            (output.result if asked.form == "text" else output.page)(text)
+        case "text" if plan.bindings and not plan.changes:
+            output.report(f"Recorded {bindings_phrase(plan)}.")
+    _say_what_is_left(carried, needed, stale, plan, redact=asked.redact)
+
+
+def _say_what_is_left(
+    carried: apply.ApplyResult, needed: Sequence[Change], stale: Sequence[Stale], plan: Plan, *, redact: bool
+) -> None:
+    """Say on stderr why a run stopped early, and what was not made."""
+    outcomes = carried.result.outcomes
     if carried.result.halt and carried.result.halt not in [one.ending for one in outcomes]:
-        halt = masked_ending(carried.result.halt) if asked.redact else carried.result.halt
+        halt = masked_ending(carried.result.halt) if redact else carried.result.halt
         output.say(f"The run was stopped: {ending_text(halt)}")
     elif carried.result.halt:
         output.say(f"The run was stopped by this error; {count(carried.result.remaining, 'change')} not sent")

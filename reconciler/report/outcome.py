@@ -8,11 +8,12 @@ from typing import Any
 from reconciler.escape import visible
 from reconciler.model.core import Action, Reason, Status
 from reconciler.model.ledger import Run
-from reconciler.model.plan import Change, Outcome, Stale, StaleReason
+from reconciler.model.plan import Change, Outcome, Plan, Stale, StaleReason
 from reconciler.model.reasons import Ending, ending_json
 from reconciler.report.layout import BLANK, MOST, REASONS, Line, Span, address, count, duration, line, more, page
 from reconciler.report.messages.failures import ending_text, outcome_text
 from reconciler.report.messages.plan import blocked_wording
+from reconciler.report.plan_text import blocked_brief, change_brief
 from reconciler.report.redact import masked_address, masked_blocked, masked_change, masked_ending, masked_outcome
 
 _WHY = {
@@ -100,6 +101,36 @@ def outcomes_text(
         return page(_interrupted(shown_outcomes, remaining), width=width, color=color)
     lines = _lines(shown_outcomes, requests=requests, seconds=seconds, remaining=remaining)
     return page(lines, width=width, color=color)
+
+
+def outcomes_brief(
+    plan: Plan,
+    outcomes: Sequence[Outcome],
+    *,
+    requests: int,
+    seconds: float,
+    remaining: int = 0,
+    needed: Sequence[Change] = (),
+    stale: Sequence[Stale] = (),
+    redact: bool = False,
+) -> str:
+    """Return one line a change as it ended, however long, then what was not made and why, and the summary."""
+    rows = [masked_outcome(one) for one in outcomes] if redact else outcomes
+    lines = [_brief(one) for one in rows]
+    for one in stale:
+        change = masked_change(one.change) if redact else one.change
+        lines.append(f"stale {_verb(change)} {address(change.address)}: {visible(_why(one, redact=redact))}")
+    lines += [f"needed {change_brief(masked_change(one) if redact else one)}" for one in needed]
+    lines += [blocked_brief(masked_blocked(one) if redact else one) for one in plan.blocked]
+    last = _summary(_counts(outcomes), requests=requests, seconds=seconds, remaining=remaining)
+    return "".join(f"{row}\n" for row in (*lines, last))
+
+
+def _brief(one: Outcome) -> str:
+    """Return how a change ended in one line."""
+    created = f" ({visible(one.id)})" if one.id is not None and one.change.id is None else ""
+    said = f": {visible(outcome_text(one))}" if outcome_text(one) else ""
+    return f"{one.status.value.replace('_', ' ')} {change_brief(one.change)}{created}{said}"
 
 
 def outcomes_json(

@@ -393,14 +393,11 @@ def plan_text(plan: Plan, *, width: int, color: bool, redact: bool = False) -> s
 def plan_brief(plan: Plan, *, redact: bool = False) -> str:
     """Return one line a change, however long, then what is blocked or over a limit, and the summary."""
     one = masked_plan(plan) if redact else plan
-    lines = [_brief(change) for change in one.changes]
+    lines = [change_brief(change) for change in one.changes]
     lines += [
         f"{row.action.value} {address(row.address)}: {visible(row.id)}, in the ledger only" for row in one.bindings
     ]
-    for row in one.blocked:
-        field = f" {visible(row.field)}" if row.field else ""
-        said = visible(blocked_wording(row).text)
-        lines.append(f"blocked {address(row.address)}{field}: {said}{at(row.source)}")
+    lines += map(blocked_brief, one.blocked)
     lines += [f"over a limit: {visible(f'{limit_phrase(row)}; {limit_way(row)}')}" for row in one.limits]
     lines += [f"needs approval: {visible(f'{limit_phrase(row)}; {limit_way(row)}')}" for row in one.approvals]
     lines += [] if one.allow is None else [f"{ALLOW}: {visible(allow_phrase(one.allow))}"]
@@ -408,7 +405,13 @@ def plan_brief(plan: Plan, *, redact: bool = False) -> str:
     return "".join(f"{row}\n" for row in (*lines, summary_line(one)))
 
 
-def _brief(change: Change) -> str:
+def blocked_brief(row: Blocked) -> str:
+    """Return what is blocked in one line."""
+    field = f" {visible(row.field)}" if row.field else ""
+    return f"blocked {address(row.address)}{field}: {visible(blocked_wording(row).text)}{at(row.source)}"
+
+
+def change_brief(change: Change) -> str:
     """Return a change in one line."""
     if change.action is Action.PATCH:
         said = "; ".join(f"{visible(row.name)} {shown(row.before)} -> {shown(row.after)}" for row in change.fields)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
 import pytest
-from command_line import EPOCH_S, ONE, Online, Place, fits
+from command_line import EPOCH_S, ONE, Online, Place, Ran, environment, fits, working_folder
+
+from reconciler import Client
+from reconciler.errors import Refused
 
 pytest_plugins = ("command_fixtures",)
 
@@ -287,3 +291,72 @@ def test_limits_and_approvals_are_told_to_events_and_history_as_ever(shop: Onlin
     ran = shop.run("apply", "--auto-approve", "--json-events", "-")
     made = json.loads(ran.out.splitlines()[0])
     assert (ran.code, made["over_limits"], made["archive"]) == (0, 0, 4)
+
+
+# --- every way to change an account --------------------------------------------------------------------
+
+CALLERS = {
+    "apply": ("apply", "--auto-approve", "--max-archives", "4"),
+    "undo": ("undo", "RUN", "--auto-approve", "--max-archives", "4"),
+    "duplicates": ("duplicates", "--archive", "--auto-approve", "--max-archives", "4"),
+    "seed": ("seed", "--reset", "--auto-approve"),
+    "api": ("api", "customers", "archive", "ID"),
+}
+
+
+def called(shop: Online, caller: str, *words: str) -> Ran:
+    """Archive four customers, or what is double, in one of the ways there are."""
+    run = shop.run("history", "--format", "json").json["runs"][-1]["id"]
+    named = {"RUN": run, "ID": shop.id_of("c0")}
+    return shop.run(*(named.get(word, word) for word in CALLERS[caller]), *words)
+
+
+def to_be_called(shop: Online, rules: str, caller: str) -> None:
+    """Create four customers, and where it matters one that is double; then have the policy want archives approved."""
+    four_to_archive(shop)
+    if caller == "duplicates":
+        shop.load({"external_id": "c1", "name": "C1"})
+    policy = PROJECT.replace("    policy:\n", "    disposable: true\n    policy:\n")
+    shop.write("reconciler.yaml", policy + rules)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_an_archive_that_nobody_approved_is_sent_in_no_way(shop: Online, caller: str) -> None:
+    to_be_called(shop, "", caller)
+    ran = called(shop, caller)
+    assert (ran.code, archives(shop)) == (3, 0), ran.all
+    assert "the policy (reconciler.yaml:6:29) wants archive approved; nothing was sent" in ran.err
+    assert 'allow: {approve: [archive], until: 2026-01-08, reason: "..."}' in ran.err
+    assert called(shop, caller, "--approve", "archive").code == 0
+    assert archives(shop) > 0
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_an_archive_that_the_policy_allows_is_sent_in_each_way(shop: Online, caller: str) -> None:
+    to_be_called(shop, OFFBOARDING, caller)
+    ran = called(shop, caller)
+    assert (ran.code, archives(shop) > 0) == (0, True), ran.all
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_an_archive_outside_its_window_is_sent_in_no_way(shop: Online, caller: str) -> None:
+    to_be_called(shop, OFFBOARDING + "      windows: [{actions: [archive], days: [sun]}]\n", caller)
+    ran = called(shop, caller)
+    assert (ran.code, archives(shop)) == (3, 0), ran.all
+    assert "outside a window: windows (reconciler.yaml:8:" in ran.err
+
+
+def test_a_script_is_held_to_the_same(shop: Online) -> None:
+    to_be_called(shop, "", "script")
+    with environment(shop.given()), working_folder(shop.folder):
+        with pytest.raises(Refused, match="wants archive approved"):
+            asyncio.run(scripted(shop.id_of("c0")))
+        assert archives(shop) == 0
+        to_be_called(shop, OFFBOARDING, "script")
+        asyncio.run(scripted(shop.id_of("c0")))
+    assert archives(shop) == 1
+
+
+async def scripted(customer: str) -> None:
+    async with Client.open() as client:
+        await client.archive_customer(customer)

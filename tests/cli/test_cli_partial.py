@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import EPOCH_S, ONE, THREE, Online, Ran, fits
 
+from reconciler.emulator.fault_settings import switched
 from reconciler.rules import archive
 
 pytest_plugins = ("command_fixtures",)
@@ -16,6 +17,7 @@ pytest_plugins = ("command_fixtures",)
 FILES = ("-f", "customers.yaml")
 KEY = base64.b64encode(bytes([1]) * 32).decode()
 TWO = ONE + "  globex: {name: Globex, email: accounts@globex.example}\n"
+NO_NAME = "It has no name, and a customer cannot be created without one. Add `name:`."
 DOVER = ONE.replace("Boston", "Dover")
 BOTH_CHANGED = TWO.replace("Boston", "Dover").replace("name: Globex,", "name: Globex Inc,")
 
@@ -237,3 +239,74 @@ def test_what_is_no_digest_is_an_error_before_anything_is_read(shop: Online, dig
     ran = shop.run("apply", "today.plan", *FILES, "--auto-approve", "--plan-digest", digest)
     assert (ran.code, shop.requests()) == (1, 0)
     assert "a digest has 64 hexadecimal digits; `plan --out FILE` prints it" in " ".join(ran.err.split())
+
+
+# --- in one line each -----------------------------------------------------------------------------------
+
+
+def test_brief_has_one_line_a_change_as_it_ended_then_what_was_not_made_and_the_summary(shop: Online) -> None:
+    approved_two_of_which_one_is_stale(shop)
+    more = "  hooli: {name: Hooli, email: h@hooli.example}\n  new: {email: n@n.example}\n"
+    shop.write("customers.yaml", BOTH_CHANGED + more)
+    ran = partly(shop, "--format", "brief")
+    assert ran.code == 3
+    *lines, last = ran.out.splitlines()
+    assert lines == [
+        "done patch acme: city Boston -> Dover (customers.yaml:2:3)",
+        "stale patch globex: changed since the plan was saved: name",
+        "needed patch globex: name Glob -> Globex Inc (customers.yaml:3:3)",
+        "needed create hooli: declared (customers.yaml:4:3)",
+        f"blocked new name: {NO_NAME} (customers.yaml:5:3)",
+    ]
+    assert last.startswith("Apply: 1 done; ")
+
+
+def test_brief_names_what_was_created_and_why_something_failed(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    ran = shop.run("apply", *FILES, "--auto-approve", "--format", "brief")
+    created, last = ran.out.splitlines()
+    assert (ran.code, created) == (0, f"done create acme: declared (customers.yaml:2:3) ({shop.id_of('acme')})")
+    assert last.startswith("Apply: 1 done; ")
+    shop.emulator.behaviour = switched(shop.emulator.behaviour, {"required": ["postal_code"]})
+    shop.write("customers.yaml", TWO)
+    failed = shop.run("apply", *FILES, "--auto-approve", "--format", "brief")
+    assert failed.code == 1
+    assert failed.out.startswith("failed create globex: declared (customers.yaml:3:3): POST /customers: 422 ")
+
+
+@pytest.mark.parametrize("text", [ONE, "customers: {}\n"])
+def test_brief_is_silent_with_quiet_where_all_is_well(shop: Online, text: str) -> None:
+    shop.write("customers.yaml", text)
+    ran = shop.run("apply", *FILES, "--auto-approve", "--format", "brief", "-q")
+    assert (ran.code, ran.out) == (0, "")
+
+
+def test_brief_of_nothing_to_do_is_the_summary(shop: Online) -> None:
+    shop.applied(ONE)
+    ran = shop.run("apply", *FILES, "--auto-approve", "--format", "brief")
+    assert (ran.code, ran.out.startswith("Apply: nothing done; ")) == (0, True)
+
+
+def test_brief_masks_what_the_text_masks(shop: Online) -> None:
+    shop.applied(ONE)
+    shop.later()
+    saved(shop, THREE.replace("Boston", "Dover"))
+    shop.write("customers.yaml", ONE.replace("Boston", "Dover"))
+    ran = partly(shop, "--format", "brief", "--redact")
+    assert [word for word in ("Boston", "Dover", "jane@", "Globex") if word in ran.out] == []
+    assert "done patch acme: city *** -> *** (customers.yaml:2:3)\nstale create user acme/***: no longer" in (
+        ran.out.replace("it is no longer", "no longer")
+    )
+
+
+def test_brief_and_events_do_not_share_standard_output(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    ran = shop.run("apply", *FILES, "--auto-approve", "--format", "brief", "--json-events", "-")
+    assert (ran.code, shop.writes()) == (1, [])
+    assert "--json-events - and --format brief would both write to stdout" in " ".join(ran.err.split())
+
+
+def test_who_is_asked_sees_the_plan_on_stderr_and_stdout_holds_the_lines(shop: Online) -> None:
+    shop.write("customers.yaml", ONE)
+    ran = shop.run("apply", *FILES, "--format", "brief", stdin=b"y\n", terminal=True)
+    assert (ran.code, ran.out.count("\n"), "+ acme" in ran.err) == (0, 2, True)

@@ -165,7 +165,7 @@ def import_(
     "--reset", is_flag=True, help="Archive every customer that isn't declared. Only in a disposable environment."
 )
 @click.option("--real-addresses", is_flag=True, help="Allow email addresses that may be real.")
-@shared.settings(shared.recreate, shared.budget, shared.rate)
+@shared.settings(shared.approve, shared.recreate, shared.budget, shared.rate)
 @shared.redact
 @shared.output_format("text", "json")
 @shared.consent

@@ -56,7 +56,7 @@ def plan(ctx: click.Context, /, **given: Any) -> None:
 @shared.plan
 @shared.strict
 @shared.redact
-@shared.output_format("text", "json")
+@shared.output_format("text", "json", "brief")
 @click.option("--partial", is_flag=True, help="Make the changes of PLAN that are still needed exactly as shown.")
 @click.option(
     "--plan-digest", type=shared.DigestType(), help="Refuse PLAN unless its digest, which `plan --out` prints, is this."
