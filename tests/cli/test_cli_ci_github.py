@@ -60,7 +60,7 @@ def test_a_pull_request_is_planned_as_it_is_once_merged(shop: Online, host: GitH
     ben.commit({OTHER: GLOBEX})
     ben.git("push", "--quiet", "origin", "other")
     number, run = host.open("other")
-    assert "### Plan: 1 to create; 1 unchanged." in host.comments(number)[0], run.said
+    assert "### Plan: 1 to create. 1 of 2 customers planned." in host.comments(number)[0], run.said
     assert len(shop.account()) == 1
 
 
