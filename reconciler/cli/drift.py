@@ -8,7 +8,9 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,22 +25,26 @@ from reconciler.cli.session import (
     declared,
     settings_of,
     shown_progress,
+    standard_input,
     traced,
 )
 from reconciler.desired.accept import Left, accept_drift
 from reconciler.desired.files import read_files
 from reconciler.desired.write import Written, write_customers
 from reconciler.documents.edit import SetValue
-from reconciler.errors import LedgerFailed, Locked, Refused
+from reconciler.documents.scalars import quoted
+from reconciler.errors import Invalid, LedgerFailed, Locked, Problem, Refused, Source
 from reconciler.escape import MAX_BYTES, visible
 from reconciler.gc_pause import without_collector
+from reconciler.input_file import read_file
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, DesiredCustomer
 from reconciler.model.policy import Terms
-from reconciler.model.reports import Drift, Rule
+from reconciler.model.reports import Drift, Heard, Rule
 from reconciler.pipeline import drift as drifts
 from reconciler.pipeline import resources
 from reconciler.pipeline.plan import Planned
+from reconciler.plan.scope import literal
 from reconciler.report.drift import (
     Message,
     drift_brief,
@@ -57,12 +63,17 @@ from reconciler.resources import to_install
 from reconciler.settings import Options
 from reconciler.settings.project import read_rules
 
+if TYPE_CHECKING:
+    from reconciler.pipeline.webhooks import WebhookEvents
+
 NOTIFY = "RECONCILER_NOTIFY"
 
 
 def notify(session: Session, planned: Planned, drift: Drift) -> None:
     """
     Notify the URLs in RECONCILER_NOTIFY of `drift`, if it is not what was reported last; nothing without URLs.
+
+    Of customers that webhooks named, drift is reported each time and not remembered, as it is not the whole state.
 
     The ledger remembers what was reported. Without one, drift is reported each time, and its end never. The end is
     not reported while some customers cannot be verified yet. What cannot be sent is a warning: the exit code is the
@@ -72,7 +83,9 @@ def notify(session: Session, planned: Planned, drift: Drift) -> None:
     state = state_of(drift)
     if not urls or state == planned.learned.told or (drift.unverified and not drift.findings):
         return
-    if _sent(urls, message_of(drift)) and planned.records.known:
+    if drift.heard is not None and not drift.findings:
+        return
+    if _sent(urls, message_of(drift)) and planned.records.known and drift.heard is None:
         _remember(session, planned, state)
 
 
@@ -166,12 +179,18 @@ def _lines(entry: Written) -> list[str]:
 
 
 def compared(
-    session: Session, ledger: Ledger, desired: Desired, terms: Terms, rules: Sequence[Rule]
+    session: Session,
+    ledger: Ledger,
+    desired: Desired,
+    terms: Terms,
+    rules: Sequence[Rule],
+    events: WebhookEvents | None = None,
 ) -> drifts.Compared:
-    """Return what drifted from `desired`, with progress on stderr."""
+    """Return what drifted from `desired`, of the customers that `events` name if given, with progress on stderr."""
     with without_collector(lasting=True), shown_progress(session.clock) as progress:
         say, price = progress.planning, progress.note
-        return session.run(drifts.compare(session.client, ledger, desired, terms, rules, say=say, price=price))
+        comparing = drifts.compare(session.client, ledger, desired, terms, rules, events, say=say, price=price)
+        return session.run(comparing)
 
 
 def run(
@@ -184,12 +203,14 @@ def run(
     strict: bool,
     redact: bool,
     accept: bool,
+    events: str | None,
     measured: Measurement | None,
 ) -> None:
     """Print what drifted, also to files (`reports`, a format and a path each); write it into the files if accepted."""
     with annotated_problems(form, options, redact=redact):
         settings = settings_of(options)
         environment = settings.environment()
+        named = None if events is None else webhook_events(events, options)
         reports = [(one, output.of_environment(path, environment.name)) for one, path in reports]
         for _, path in reports:
             output.check_parent(path)
@@ -202,8 +223,10 @@ def run(
         connected(settings, options, environment, trace=traced(measured)) as session,
         resources.open_ledger(environment, writable=False) as ledger,
     ):
-        found = compared(session, ledger, loaded.desired, terms, rules)
+        found = compared(session, ledger, loaded.desired, terms, rules, named)
         drift, planned = found.drift, found.planned
+        if drift.heard is not None:
+            say_heard(drift.heard)
         if measured is not None:
             measured.drifted(drift)
         for one, path in reports:
@@ -219,11 +242,62 @@ def run(
         if accept:
             ctx.exit(take_over(session, loaded.desired, drift, redact=redact))
         if form == "text" and drift.findings:
-            output.next_step(f"To revert it: {again('apply', options)}")
-            output.next_step(f"To accept it: {again('drift --accept', options)}")
+            next_steps(drift, loaded.desired, options)
         keep_learned(session, planned)
         notify(session, planned, drift)
     ctx.exit(2 if drift.findings else 0)
+
+
+def webhook_events(path: str, options: Options) -> WebhookEvents:
+    """Return what webhooks say, of a file or of standard input; Invalid where it cannot be read."""
+    from reconciler.pipeline.webhooks import LARGEST, read_events
+
+    if options.targets:
+        raise click.UsageError("--events cannot be used with --target")
+    if path == "-":
+        if "-" in options.files:
+            raise click.UsageError("-f and --events cannot both read standard input")
+        stdin = standard_input()
+        content = b"" if stdin is None else stdin.read(LARGEST + 1)
+    else:
+        try:
+            content = read_file(Path(path), LARGEST)
+        except OSError as exc:
+            message = f"this cannot be read: {exc.strerror}"
+            raise Invalid([Problem(Source(visible(path)), "", message, "check the path in --events")]) from exc
+    name = "<stdin>" if path == "-" else visible(path)
+    if len(content) > LARGEST:
+        message = f"this is larger than {LARGEST // 1024**2} MiB"
+        raise Invalid([Problem(Source(name), "", message, "split it into several files")])
+    return read_events(content, name)
+
+
+def next_steps(drift: Drift, desired: Desired, options: Options) -> None:
+    """Say how to revert and how to accept drift: of the customers that webhooks named, if it is of those alone."""
+    if drift.heard is not None:
+        keys = dict.fromkeys(one.address.external_id for one in drift.findings)
+        options = replace(options, targets=tuple(literal(key) for key in keys if key in desired.customers))
+        if not options.targets:
+            return
+    output.next_step(f"To revert it: {again('apply', options)}")
+    output.next_step(f"To accept it: {again('drift --accept', options)}")
+
+
+def say_heard(heard: Heard) -> None:
+    """Say what of the events was of no use."""
+    if heard.topics:
+        topics = ", ".join(f"{quoted(topic)} ({number})" for topic, number in sorted(heard.topics.items())[:_TOPICS])
+        more = f", and {len(heard.topics) - _TOPICS} more" if len(heard.topics) > _TOPICS else ""
+        left_out = count(sum(heard.topics.values()), "event is", "events are")
+        output.say(f"{left_out} left out, because their topics are not about a customer: {visible(topics)}{more}")
+    if heard.unknown:
+        ids = ", ".join(map(visible, heard.unknown[:_TOPICS]))
+        more = f", and {len(heard.unknown) - _TOPICS} more" if len(heard.unknown) > _TOPICS else ""
+        output.say(f"{count(len(heard.unknown), 'id is', 'ids are')} unknown to this account: {ids}{more}")
+
+
+_TOPICS = 10
+"""So many topics, or ids, are named."""
 
 
 def as_document(drift: Drift, form: str, *, redact: bool) -> str:

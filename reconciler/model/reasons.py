@@ -261,6 +261,7 @@ class UnknownKind(ReasonCode):
     NO_LEDGER = "no_ledger"
     RESTORES_INVISIBLE = "restores_invisible", "customers"
     RESTORES_UNCERTAIN = "restores_uncertain", "customers"
+    WEBHOOKS_SILENT = "webhooks_silent"
 
 
 class LearnedFrom(ReasonCode):

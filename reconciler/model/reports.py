@@ -138,6 +138,20 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """
+    What a drift was asked for by webhooks: how many `bodies` about how many `customers`.
+
+    `unknown` are ids that are no customer of the account. `topics` counts the bodies of other topics.
+    """
+
+    bodies: int
+    customers: int
+    unknown: tuple[CustomerId, ...] = ()
+    topics: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """
     All that the live side changed, and what is beside it.
@@ -147,7 +161,7 @@ class Drift:
     - `blocked`: what the plan could not do for another reason than drift.
     - `unknown`: what cannot be known, there being no ledger. `unobservable`: what no request shows on this server.
     - `unverified`: customers that were written so lately that whether they drifted cannot be said yet.
-    - `managed` of `live` customers are bound: the coverage.
+    - `managed` of `live` customers are bound: the coverage. With `heard`, of those alone that webhooks named.
     """
 
     environment: EnvironmentRef
@@ -163,6 +177,7 @@ class Drift:
     managed: int = 0
     live: int = 0
     requests: int = 0
+    heard: Heard | None = None
 
     def count(self, kind: DriftKind) -> int:
         """Return how many findings are of one kind."""

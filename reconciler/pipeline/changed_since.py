@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from operator import attrgetter
@@ -25,7 +24,7 @@ from reconciler.git import GitFailed, TreeEntry, asked, blobs, tree_of
 from reconciler.model.core import Desired, DesiredCustomer
 from reconciler.model.policy import SHORT, Since
 from reconciler.model.reasons import NoteKind, ReasonParts
-from reconciler.plan.scope import GLOB, selecting
+from reconciler.plan.scope import literal, selecting
 from reconciler.settings import Environment, Settings
 
 _OF_FEW = frozenset({"name", "access", "overlays", "rate_per_s"})
@@ -82,7 +81,7 @@ def changed_since(
         count = len(now.customers)
         return Since(ref, base, count, count, everyone.why, everyone.parts), ()
     excluded = selecting(settings.options.excludes)
-    targets = tuple(_literal(key) for key in sorted(keys) if not excluded(key))
+    targets = tuple(literal(key) for key in sorted(keys) if not excluded(key))
     return Since(ref, base, len(now.customers.keys() | keys), len(targets)), targets
 
 
@@ -332,13 +331,3 @@ def _moved(then: Desired, now: Desired, apart: set[str]) -> set[str]:
 def _forgotten(then: Desired, now: Desired, apart: set[str]) -> set[str]:
     """Return the keys that only one of the two forgets."""
     return then.forget.keys() ^ {key for key, source in now.forget.items() if source.file not in apart}
-
-
-def _literal(key: str) -> str:
-    """
-    Return the pattern that matches a key.
-
-    >>> _literal("acme"), _literal("a*[1]")
-    ('acme', 'a[*][[]1]')
-    """
-    return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", key) if GLOB & set(key) else key

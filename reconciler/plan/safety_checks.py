@@ -74,7 +74,7 @@ def complete(live: Live, lacked: Sequence[Binding], active: int) -> tuple[Read, 
     list narrowed to its creation holds is lacking from two passes. A pass taken again because one was found so
     differs from the short one by its nature.
     """
-    many = len(lacked) > LACKING_FEW and len(lacked) > LACKING_SHARE * active
+    many = len(lacked) > LACKING_FEW and len(lacked) > LACKING_SHARE * active and not live.narrowed
     if many and (live.listings == 1 or live.passes_differ) and True not in live.sought.values():
         if live.listings < LISTINGS:
             return (ListAgain(),)

@@ -46,6 +46,16 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     return lambda text: text in plain or any(pattern.match(text) for pattern in found)
 
 
+def literal(key: str) -> str:
+    """
+    Return the pattern that matches a key.
+
+    >>> literal("acme"), literal("a*[1]")
+    ('acme', 'a[*][[]1]')
+    """
+    return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", key) if GLOB & set(key) else key
+
+
 def protecting(patterns: Iterable[str]) -> Callable[..., bool]:
     """
     Return whether the policy protects a customer: by its key, or by another external_id that it has.

@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.escape import visible
 from reconciler.model.core import Cause
-from reconciler.model.reports import Drift, DriftFinding, DriftKind, Ignored, Moved, Pending, Remark, Rule
+from reconciler.model.reports import Drift, DriftFinding, DriftKind, Heard, Ignored, Moved, Pending, Remark, Rule
 from reconciler.report.layout import BLANK, Line, Span, address, at, count, line, page, shown
 from reconciler.report.messages import Wording
 from reconciler.report.messages.explanations import finding_text, remark_json
@@ -57,7 +57,10 @@ def summary(drift: Drift) -> str:
 
 
 def coverage(drift: Drift) -> str:
-    """Return how much of the account is managed."""
+    """Return how much of the account is managed, or how much of it webhooks named."""
+    if drift.heard is not None:
+        checked = drift.heard.customers - len(drift.heard.unknown)
+        return f"{count(checked, 'customer')} checked, named by {count(drift.heard.bodies, 'event')}."
     share = f" ({100 * drift.managed / drift.live:.0f}%)" if drift.live else ""
     return f"{drift.managed} of {count(drift.live, 'customer is', 'customers are')} managed{share}."
 
@@ -277,6 +280,18 @@ def drift_json(drift: Drift, *, redact: bool = False) -> dict[str, Any]:
         "unobservable_reasons": [unknown_to_json(row) for row in one.unobservable],
         "unverified": write(one.unverified),
         "requests": one.requests,
+        **({} if one.heard is None else {"events": _heard_json(one.heard)}),
+    }
+
+
+def _heard_json(heard: Heard) -> dict[str, Any]:
+    """Return what webhooks named."""
+    topics = [{"topic": topic, "events": number} for topic, number in heard.topics.items()]
+    return {
+        "events": heard.bodies,
+        "customers": heard.customers,
+        "unknown_ids": list(heard.unknown),
+        "other_topics": topics,
     }
 
 

@@ -98,6 +98,12 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
     type=FilePath(readable=False),
     help="Rules for drift to ignore. Default: drift-ignore.yaml, if it exists.",
 )
+@click.option(
+    "--events",
+    metavar="FILE",
+    type=FilePath(readable=False),
+    help="Check only the customers that webhooks name: their bodies as JSON, one on each line; - for standard input.",
+)
 @shared.metrics
 @click.option("--accept", is_flag=True, help="Write what drifted into the files, without asking.")
 @click.pass_context

@@ -368,6 +368,10 @@ UNKNOWN: Mapping[UnknownKind, Wording] = {
         "{customers:customer} that we archived {customers:is|are} listed. We do not know yet whether this server lists "
         "archived customers, so someone may have restored {customers:it|them}."
     ),
+    UnknownKind.WEBHOOKS_SILENT: Wording(
+        "The API sends no webhook when someone restores a customer or changes its users, and a webhook can get lost. "
+        "Only `reconciler drift` without `--events` finds that."
+    ),
 }
 
 _TARGETS = (
