@@ -47,6 +47,7 @@ WORST_FIRST = (Interrupted.exit_code, 1, 3, 2, 0)
 """Exit codes, the one that counts most first."""
 ONE_ACCOUNT = {
     "accept": "--accept edits files that environments share",
+    "events": "--events names customers of one account",
     "probe": "--probe changes an account",
     "openapi": "--openapi compares one file",
 }
@@ -112,8 +113,8 @@ def run_each(
         check_metrics()
     stdin = standard_input() if "-" in options.files else None
     typed = None if stdin is None else stdin.read()
-    room = max((given.get("max_bytes") or MAX_BYTES) // len(names) - _NAME_BYTES, LEAST_BYTES)
-
+    most = given.get("max_bytes") or MAX_BYTES
+    room = max(most // len(names) - _NAME_BYTES, LEAST_BYTES)
     sections = {name: EnvironmentSection(name, typed, room) for name in names}
 
     def run(name: str) -> Ended:
@@ -127,7 +128,6 @@ def run_each(
         if path := given.get("metrics"):
             write_metrics(path, (one.measured for one in sections.values() if one.measured is not None))
     found = [ended[name] for name in names]
-    most = given.get("max_bytes") or MAX_BYTES
     _print(found, form, options, redact=redact, most=most)
     failed = [one.section.environment for one in found if one.error is not None]
     if failed:
@@ -142,8 +142,8 @@ def _check(given: Mapping[str, Any], form: str) -> None:
             raise click.UsageError(f"{why}: select one environment")
     if form == "html":
         raise click.UsageError("--format html holds one environment: select one, or use --format markdown")
-    paths = {"--out": given.get("out"), **{f"--report {one}": path for one, path in given.get("reports") or ()}}
-    for option, path in paths.items():
+    reports = ((f"--report {one}", path) for one, path in given.get("reports") or ())
+    for option, path in (("--out", given.get("out")), *reports):
         if path is not None and output.OF_ENVIRONMENT not in str(path):
             raise click.UsageError(f"{option} holds one environment: write {output.OF_ENVIRONMENT} in its path")
 

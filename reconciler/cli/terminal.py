@@ -202,7 +202,7 @@ def interrupted() -> bool:
 ACTING: ContextVar[Callable[[Callable[[], object]], AbstractContextManager[None]] | None] = ContextVar(
     "acting", default=None
 )
-"""What stands in for the process's handler in a thread beside the main one: as `Interruption.first`."""
+"""What replaces the process's handler in a thread beside the main one, as `Interruption.first` does."""
 
 
 @contextmanager

@@ -295,7 +295,12 @@ def test_quiet_prints_only_the_environments_that_have_something_to_say(pair: Onl
             ("plan", "--out", "x.plan"),
             "--out holds one environment: write {environment} in its path",
         ),
+        (
+            ("plan", "--report", "json=x.plan", "--report", "json={environment}.json"),
+            "--report json holds one environment: write {environment} in its path",
+        ),
         (("drift", "--accept"), "--accept edits files that environments share: select one environment"),
+        (("drift", "--events", "-"), "--events names customers of one account: select one environment"),
         (("doctor", "--probe"), "--probe changes an account: select one environment"),
         (("doctor", "--openapi", "o.yaml"), "--openapi compares one file: select one environment"),
     ],
