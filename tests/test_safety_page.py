@@ -93,6 +93,7 @@ HELD: dict[str, tuple[str, ...]] = {
     "A plan with more archives than `max_archives`": (
         "test_over_a_limit_nothing_is_sent_and_the_flag_that_allows_it_once_is_said",
         "test_the_default_limit_is_a_tenth_of_the_active_bindings_rounded_down",
+        "test_a_limit_is_widened_through_its_last_day_in_utc",
     ),
     "A lost ledger archives nobody.": ("test_nobody_is_archived_by_an_older_plan_where_the_whole_ledger_is_lost",),
     "Without a ledger, no entry counts as removed.": (
@@ -189,6 +190,11 @@ HELD: dict[str, tuple[str, ...]] = {
     "`require_approval_for` requires explicit approval": (
         "test_an_action_that_wants_approval_is_refused_without_it",
         "test_an_action_that_wants_approval_is_done_with_its_word",
+    ),
+    "Scripts and single requests need it too": (
+        "test_an_archive_that_nobody_approved_is_sent_in_no_way",
+        "test_a_script_is_held_to_the_same",
+        "test_a_single_request_that_the_policy_is_against_is_sent_by_nobody",
     ),
     # What a project file, a plan, a ledger and an account are trusted with.
     "Nothing in it is run": (

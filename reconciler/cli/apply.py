@@ -146,7 +146,7 @@ def approved(
             raise Refused(
                 f"the plan is stale: {len(made.stale)} of {count(len(saved.changes), 'change')} "
                 f"{'is' if len(made.stale) == 1 else 'are'} not planned again as saved; nothing was sent",
-                f"{files}; or {AGAIN}" if unread else AGAIN,
+                f"{files if unread else 'to make what still holds, add --partial'}; or {AGAIN}",
             )
     return replace(planned, plan=made.plan), made
 

@@ -126,8 +126,9 @@ def _note(one: Note, source: Source) -> Annotation:
 def _note_source(one: Note, desired: Desired) -> Source | None:
     """Return where what a note is about is written: the place that it names, or the customer's."""
     named = one.parts.get("at")
-    if isinstance(named, Source):
-        return named
+    first = named[0] if isinstance(named, tuple) and named else named
+    if isinstance(first, Source):
+        return first
     customer = None if one.address is None else desired.customers.get(one.address.external_id)
     return None if customer is None else customer.source
 

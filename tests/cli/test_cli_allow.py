@@ -164,6 +164,14 @@ def test_once_it_has_ended_the_next_line_goes_into_a_list(shop: Online) -> None:
     assert shop.run("plan", "--detailed-exitcode").code == 2
 
 
+@pytest.mark.parametrize(("days", "said"), [(0.5, "permits it until 2026-01-08"), (8, "ended on 2026-01-08")])
+def test_reviewers_see_it_at_its_line(shop: Online, days: float, said: str) -> None:
+    four_to_archive(shop, allow=OFFBOARDING, days=days)
+    ran = shop.run("plan", "--format", "github")
+    notices = [one for one in ran.out.splitlines() if one.startswith("::notice file=reconciler.yaml,line=6,col=14,")]
+    assert len([one for one in notices if said in one]) == 1
+
+
 def test_a_day_that_is_far_away_is_noted_and_holds(shop: Online) -> None:
     four_to_archive(shop, allow=OFFBOARDING.replace("2026-01-08", "2027-01-01"))
     ran = shop.run("plan", "--detailed-exitcode")

@@ -59,6 +59,7 @@ def test_without_the_option_nothing_is_made(shop: Online) -> None:
     ran = shop.run("apply", "today.plan", *FILES, "--auto-approve")
     assert (ran.code, shop.writes()[before:]) == (3, [])
     assert "the plan is stale: 1 of 2 changes is not planned again as saved; nothing was sent" in ran.err
+    assert "to make what still holds, add --partial; or make a new plan" in ran.err
 
 
 def test_the_document_holds_what_is_stale_beside_what_is_needed(shop: Online) -> None:

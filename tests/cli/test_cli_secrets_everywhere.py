@@ -74,6 +74,7 @@ fmt customers.yaml
 plan -f customers.yaml --redact --out kept.plan
 apply -f customers.yaml --redact --auto-approve --json-events events.jsonl
 apply -f customers.yaml --redact --auto-approve --format json
+apply -f customers.yaml --redact --auto-approve --format brief
 seed -f customers.yaml --redact --auto-approve
 seed -f customers.yaml --redact --auto-approve --format json
 plan -f changed.yaml --redact --max-archives 1

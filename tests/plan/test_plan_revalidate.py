@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from plan_values import TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.model.core import Action, Address, CustomerId, Desired, Reason, Status
@@ -89,6 +91,38 @@ def test_what_is_planned_again_is_approved_and_the_rest_is_needed() -> None:
 def test_a_change_that_is_another_one_now_is_stale(now: Change, reason: StaleReason) -> None:
     (stale,) = held(saved(PATCH), now).stale
     assert (stale.change, stale.reason) == (PATCH, reason)
+
+
+@pytest.mark.parametrize("first", [Action.RESTORE, Action.CREATE])
+def test_what_waits_for_a_change_that_nobody_approved_is_in_no_plan_and_all_else_is(first: Action) -> None:
+    needed, other = change(first), change(Action.PATCH, "b", TWO, NAME)
+    made = held(saved(PATCH, other), needed, PATCH, other)
+    assert (made.plan.changes, made.needed) == ((other,), (needed, PATCH))
+    assert [(one.change, one.reason, one.now) for one in made.stale] == [(PATCH, StaleReason.WAITS, needed)]
+
+
+_CHANGES = st.lists(
+    st.builds(
+        change,
+        st.sampled_from([Action.RESTORE, Action.PATCH, Action.CREATE, Action.ARCHIVE]),
+        st.sampled_from("ab"),
+        st.sampled_from([ONE, TWO, None]),
+        st.sampled_from([CITY, NAME]),
+    ),
+    unique_by=lambda one: (one.action, one.address),
+)
+
+
+@given(_CHANGES, _CHANGES)
+def test_what_is_made_of_a_plan_was_shown_just_so_and_the_rest_of_both_is_named(
+    then: list[Change], now: list[Change]
+) -> None:
+    made = held(saved(*then), *now)
+    assert set(made.plan.changes) <= set(then) & set(now)
+    assert {*made.plan.changes, *made.needed} == set(now)
+    assert {*made.plan.changes, *(one.change for one in made.stale)} == set(then)
+    begun = {one.address for one in made.needed if one.action in (Action.RESTORE, Action.CREATE)}
+    assert not [one for one in made.plan.changes if one.action is Action.PATCH and one.address in begun]
 
 
 def test_who_moved_and_where_it_is_declared_are_no_difference() -> None:
