@@ -13,7 +13,7 @@ import pytest
 from billing_repository import FILE, Clone, host_of
 from command_line import Online
 from github_host import GitHub, lines_of
-from workflow_job import Index, built
+from workflow_job import ROOT, Index, Runner, as_text, built
 
 pytest_plugins = ("command_fixtures",)
 
@@ -138,3 +138,36 @@ def _drift_is_reverted(shop: Online, host: GitHub) -> None:
     host.night()
     assert [one["state"] for one in host.store["issues"]] == ["closed", "closed"]
     assert {one["state"] for one in host.store["pulls"]} == {"closed"}
+
+
+@pytest.fixture
+def runner(shop: Online, index: Index) -> Runner:
+    """Return a runner whose pip installs the wheel."""
+    shop.write("reconciler.yaml", "version: 1\nfiles: [customers]\nenvironments: {production: {}}\n")
+    shop.write(FILE, declared())
+    known = {"AP_ENVIRONMENT": "production", "RECONCILER_PACKAGE": index.package}
+    runner = Runner(shop.folder / "runner", {**shop.variables, **index.variables, **known, "CI": "true"})
+    for name in ("pip", "python3", "reconciler"):
+        runner.program(name, f'exec {index.programs}/{name} "$@"')
+    return runner
+
+
+def test_a_job_of_the_pipeline_for_gitlab_installs_the_package_and_runs(shop: Online, runner: Runner) -> None:
+    pipeline = as_text(ROOT / "examples/ci/gitlab/.gitlab-ci.yml")
+    script = "\n".join([*pipeline["default"]["before_script"], *pipeline["drift"]["script"]])
+    given = {"AP_READ_CLIENT_ID": "read-only", "AP_READ_CLIENT_SECRET": "read-only"}
+    ran = runner.shell(script, shop.folder, given)
+    assert (ran.code, "<testsuite" in (shop.folder / "drift.xml").read_text("utf-8")) == (0, True), ran.all
+
+
+def test_the_action_installs_the_package_that_it_is_part_of_and_runs(shop: Online, runner: Runner) -> None:
+    install, run = as_text(ROOT / "action.yml")["runs"]["steps"]
+    folder = runner.folder
+    # Where no index can be asked, what builds a package is that of the tests.
+    given = {"GITHUB_ACTION_PATH": str(ROOT), "EXTRAS": "objects", "PIP_NO_BUILD_ISOLATION": "0"}
+    installed = runner.shell(install["run"], shop.folder, given)
+    assert installed.code == 0, installed.err
+    given = {"COMMAND": "validate", "ARGUMENTS": "", "ENVIRONMENT": "", "REDACT": "true", "RUNNER_TEMP": str(folder)}
+    files = {"GITHUB_OUTPUT": str(folder / "output"), "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
+    ran = runner.shell(run["run"], shop.folder, {**given, **files})
+    assert (ran.code, "summary=Valid: 8 customers declared." in (folder / "output").read_text("utf-8")) == (0, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 
 import pytest
 from billing_repository import FILE, Clone, sealed_plan
@@ -68,6 +69,14 @@ def test_a_forks_pull_request_has_no_secrets_and_is_validated_alone(shop: Online
     host.secrets = {}
     number, run = ana.request("first", {FILE: ONE})
     assert (run.outcome, host.comments(number), shop.requests()) == ("success", [], 0), run.said
+    assert "::warning title=Not planned::" in run.said
+
+
+def test_a_push_without_secrets_fails_as_nothing_of_it_is_applied(shop: Online, host: GitHub, ana: Clone) -> None:
+    host.secrets = {}
+    run = ana.push({FILE: ONE})
+    assert (run.outcomes, shop.requests()) == ({"plan": "failure", "apply": "skipped"}, 0)
+    assert [one.partition(":")[0] for one in run.errors] == ["Not planned"], run.said
 
 
 @pytest.mark.parametrize(
@@ -116,7 +125,9 @@ def test_the_plan_that_was_reviewed_is_applied_on_merge(shop: Online, host: GitH
     run = host.merge(number, how)
     assert run.outcomes == {"plan": "success", "apply": "success"}, run.said
     assert (len(shop.writes()), shop.named("acme")["city"], host.waited) == (1, "Boston", 1)
-    assert "\n### Applied\n" in host.comments(number)[1]
+    applied = host.comments(number)[1]
+    assert "\n### Applied\n" in applied
+    assert "\n    done create acme" in applied
     assert shop.requests() - asked <= 4, "the merge is planned once"
 
 
@@ -181,6 +192,35 @@ def test_what_differs_on_merge_is_shown_with_a_plan_that_one_command_approves(
     # The outcome of the dispatch takes the place of what was left.
     assert "\n### Applied\n" in host.comments(number)[1]
     assert len(host.comments(number)) == 2
+
+
+def test_a_closed_window_fails_no_check_and_its_merge_can_be_applied_once_it_opens(
+    shop: Online, host: GitHub, ana: Clone
+) -> None:
+    project = (ana.folder / "reconciler.yaml").read_text("utf-8")
+    # Closed for two days more, whatever day it is; then open for two, as a day may end meanwhile.
+    today = datetime.now(UTC).weekday()
+    days = [("mon", "tue", "wed", "thu", "fri", "sat", "sun")[(today + later) % 7] for later in (3, 4)]
+    windows = f"{{windows: [{{actions: [create], days: [{', '.join(days)}]}}]}}"
+    closed = project.replace("{state: '${RECONCILER_STATE}'}", f"{{state: '${{RECONCILER_STATE}}', policy: {windows}}}")
+    number, planned = ana.request("first", {FILE: ONE, "reconciler.yaml": closed})
+    assert planned.outcome == "success", planned.said
+    merged = host.merge(number)
+    assert (merged.outcome, shop.writes()) == ("failure", [])
+    comment = host.comments(number)[1]
+    assert "it opens at" in comment
+    shop.emulator.offset_s += 3 * 86_400
+    applied = host.dispatch(offered(comment))
+    assert (applied.outcome, len(shop.writes())) == ("success", 1), applied.said
+
+
+def test_a_merge_in_spite_of_its_check_applies_nothing_and_says_why(shop: Online, host: GitHub, known: Clone) -> None:
+    number, checked = known.request("none", {"customers/known.yaml": "customers: {}\n"})
+    merged = host.merge(number)
+    assert (checked.outcome, merged.outcomes) == ("failure", {"plan": "failure", "apply": "skipped"}), merged.said
+    assert (merged.errors[-1].startswith("Not approved: An apply would send nothing"), shop.writes()) == (True, [])
+    (comment,) = host.comments(number)
+    assert "allow: {max_archives: 3" in comment
 
 
 def test_a_push_that_brings_more_than_a_pull_request_is_planned_again(host: GitHub, ana: Clone) -> None:
