@@ -353,6 +353,13 @@ def reports(*choices: str) -> Part:
     )
 
 
+def _no_dash(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Return the path; BadParameter for the one that means stdout elsewhere."""
+    if value is not None and str(value) == "-":
+        raise click.BadParameter("metrics are written to a file, not to stdout; name one")
+    return value
+
+
 def metrics(command: Command) -> Command:
     """Return a command of `settings` with `--metrics`, which is handed what takes down what it does, or None."""
 
@@ -367,6 +374,7 @@ def metrics(command: Command) -> Command:
     return click.option(
         "--metrics",
         type=FilePath(dir_okay=False, readable=False, path_type=Path),
+        callback=_no_dash,
         help="Write Prometheus metrics of the run to FILE, for node_exporter's textfile collector.",
     )(called)
 

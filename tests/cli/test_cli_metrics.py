@@ -167,6 +167,13 @@ def test_a_file_that_cannot_be_written_is_one_warning_and_loses_nothing(shop: On
     assert (shop.folder / "others.prom").read_text("utf-8") == "up 1\n"
 
 
+@pytest.mark.parametrize(("path", "said"), [("-", "metrics are written to a file"), (".", "is a directory")])
+def test_what_is_no_file_is_refused_before_anything_is_sent(shop: Online, path: str, said: str) -> None:
+    shop.write("customers.yaml", ONE)
+    ran = shop.run("plan", "-f", "customers.yaml", "--metrics", path)
+    assert (ran.code, ran.out, shop.requests(), said in ran.err) == (1, "", 0, True)
+
+
 def test_on_a_full_disk_the_earlier_file_stays_whole(shop: Online) -> None:
     shop.write("customers.yaml", ONE)
     assert shop.run(*PLAN).code == 0
