@@ -246,6 +246,24 @@ def test_what_is_wrong_with_it_is_an_error_with_its_line_offline(here: Place, al
     assert "reconciler.yaml:6:" in ran.all
 
 
+@pytest.mark.parametrize("reason", ["why", "'7'", "наш западный регион", "撤退", "»Ost« …", "über: alles"])
+def test_a_reason_is_in_any_language(here: Place, reason: str) -> None:
+    here.write("customers.yaml", ONE)
+    quoted = json.dumps(reason, ensure_ascii=False)
+    here.write(
+        "reconciler.yaml", f"{PROJECT}      allow: {{max_archives: 100%, until: 2026-12-31, reason: {quoted}}}\n"
+    )
+    assert here.run("validate", "--strict").code == 0
+
+
+@pytest.mark.parametrize("reason", ["...", "…", " ", "-", "?!", "... …"])
+def test_a_reason_of_signs_alone_says_nothing(here: Place, reason: str) -> None:
+    here.write("customers.yaml", ONE)
+    here.write("reconciler.yaml", f'{PROJECT}      allow: {{max_archives: 3, until: 2026-12-31, reason: "{reason}"}}\n')
+    ran = here.run("validate")
+    assert (ran.code, "says nothing; write why this is allowed" in ran.all) == (1, True)
+
+
 @pytest.mark.parametrize("until", ["2026-12-31", '"2026-12-31"', "'2026-12-31'", "2020-01-01"])
 def test_validate_checks_the_form_alone_without_a_clock(here: Place, until: str) -> None:
     here.write("customers.yaml", ONE)
