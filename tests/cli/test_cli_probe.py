@@ -133,7 +133,7 @@ def test_a_new_key_for_the_account_is_accepted_after_a_probe(shop: Online) -> No
     probe(shop, "--auto-approve")
     shop.emulator.tokens.keys["newer"] = ApiKey("newer", "newer")
     ran = shop.run("plan", AP_CLIENT_ID="newer", AP_CLIENT_SECRET="newer")
-    assert (ran.code, "The API key is not the one of the last apply" in ran.out) == (0, True), ran.all
+    assert (ran.code, "The ledger does not know this API key yet" in ran.out) == (0, True), ran.all
 
 
 def test_a_probe_can_be_seen_in_the_history_and_there_is_nothing_of_it_to_undo(shop: Online) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from reconciler.cli.commands.files import emulator as command
@@ -41,7 +42,8 @@ def test_the_reference_has_each_control_request() -> None:
 
 def test_the_reference_has_each_option() -> None:
     documented = {option for cells in rows("Option") for option in re.findall(r"--[a-z-]+", cells[0])}
-    own = (one for one in command.params if not getattr(one, "hidden", False))
+    with click.Context(command) as ctx:
+        own = [one for one in command.params if one.get_help_record(ctx) is not None]
     options = {option for parameter in own for option in parameter.opts if option != "--help"}
     assert documented | {"--switches"} == options
 
