@@ -557,3 +557,23 @@ def test_the_plan_names_the_commit_in_full_for_programs_and_in_short_for_people(
     assert plan["changed_since"] == {"ref": "main", "commit": head, "customers": 12, "planned": 0}
     assert json.dumps(plan["notes"]).count(head[:12]) > 0
     assert head not in json.dumps(plan["notes"])
+
+
+def test_users_that_the_ledger_does_not_know_yet_are_listed_at_one_more_request(repo: Online) -> None:
+    users = "c01@x.example, city: Boston, users: {jane@x.example: {first_name: Jane}}"
+    edited(repo, "customers/a.yaml", ("c01@x.example, city: Boston", users))
+    ran = repo.run("plan", "--changed-since", "main")
+    assert ran.out.splitlines()[-1] == "Plan: 1 user to create. 1 of 12 customers planned."
+    assert repo.requests() == 1 + 1 + 1
+
+
+def test_several_environments_are_each_narrowed_by_what_changed_in_them(repo: Online) -> None:
+    edited(
+        repo, "reconciler.yaml", ("  demo:\n", "  other: {base_url: '${AP_BASE_URL}', overlays: [o.yaml]}\n  demo:\n")
+    )
+    repo.write("o.yaml", "customers: {c03: {city: Dover}}\n")
+    committed(repo)
+    repo.write("o.yaml", "customers: {c03: {city: Lynn}}\n")
+    ran = repo.run("-e", "demo", "-e", "other", "plan", "--changed-since", "main", "--format", "json")
+    scopes = {name: one["changed_since"]["planned"] for name, one in ran.json.items()}
+    assert scopes == {"demo": 0, "other": 1}
