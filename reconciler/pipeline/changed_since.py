@@ -94,8 +94,12 @@ def merge_base(root: Path, ref: str) -> str:
     try:
         asked(root, "rev-parse", "--show-toplevel")
     except GitFailed as exc:
-        said = visible(str(exc).removeprefix("fatal: "))
-        raise ReconcilerError(f"--changed-since compares with a commit of git: {said}", "leave it out") from exc
+        lines = str(exc).splitlines() or ["git failed"]
+        # Git ends such a message with the command that trusts the folder.
+        own = next((line.strip() for line in lines if "--add safe.directory" in line), "")
+        said = visible(lines[0].removeprefix("fatal: "))
+        hint = f"if you trust it, run {visible(own)}" if own else "run it in a git checkout"
+        raise ReconcilerError(f"--changed-since compares with a commit of git: {said}", hint) from exc
     head, other = _resolved(root, "HEAD"), _resolved(root, ref)
     shallow = asked(root, "rev-parse", "--is-shallow-repository").strip() == "true"
     hint = "fetch the whole history: git fetch --unshallow, or fetch-depth: 0 for actions/checkout"

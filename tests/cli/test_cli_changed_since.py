@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -468,6 +469,15 @@ def test_a_folder_that_is_no_repository_is_an_error(shop: Online) -> None:
     shop.write("customers.yaml", entries(KEYS[:1]))
     said = failed(shop, "-f", "customers.yaml", "--changed-since", "main", GIT_CEILING_DIRECTORIES="/")
     assert "not a git repository" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_repository_of_another_user_is_an_error_with_git_s_own_way_to_trust_it(repo: Online) -> None:
+    os.chown(repo.folder, 65534, 65534)
+    os.chown(repo.folder / ".git", 65534, 65534)
+    said = failed(repo, "--changed-since", "main", HOME="/nowhere")
+    assert "dubious ownership" in said
+    assert "run git config --global --add safe.directory" in said
 
 
 def test_a_repository_without_a_commit_is_an_error(shop: Online) -> None:
