@@ -43,12 +43,12 @@ def test_a_plan_with_it_is_the_plan_of_the_key_that_writes(shop: Online) -> None
     assert [change["action"] for change in ours.json["changes"]] == ["patch"]
 
 
-def test_a_plan_with_it_notes_that_the_ledger_was_written_with_another_key(shop: Online) -> None:
+def test_the_first_plan_with_it_notes_that_the_ledger_does_not_know_it_yet(shop: Online) -> None:
     shop.applied(THREE)
     notes = shop.run("plan", "-f", "customers.yaml", "--format", "json", **KEY).json["notes"]
     new = (
-        "The API key is not the one of the last apply, but 3 of 3 bound customers are as recorded, so the account is "
-        "the same."
+        "The ledger does not know this API key yet, but 3 of 3 bound customers are as recorded, so the account is the "
+        "same."
     )
     assert [note["text"] for note in notes] == [new]
 

@@ -73,12 +73,12 @@ validate -f customers.yaml --redact --format gitlab
 fmt customers.yaml
 plan -f customers.yaml --redact --out kept.plan
 apply -f customers.yaml --redact --auto-approve --json-events events.jsonl
-apply -f customers.yaml --redact --auto-approve --format json
+apply -f customers.yaml --redact --auto-approve --format json --metrics runs.prom
 apply -f customers.yaml --redact --auto-approve --format brief
 seed -f customers.yaml --redact --auto-approve
 seed -f customers.yaml --redact --auto-approve --format json
 plan -f changed.yaml --redact --max-archives 1
-plan -f changed.yaml --redact --format json
+plan -f changed.yaml --redact --format json --report markdown=report.md --metrics runs.prom
 plan -f changed.yaml --redact --format markdown
 plan -f changed.yaml --redact --format html
 plan -f changed.yaml --redact --format brief
@@ -95,7 +95,7 @@ doctor --format json
 doctor --report
 completion bash
 drift -f customers.yaml --redact
-drift -f customers.yaml --redact --format json
+drift -f customers.yaml --redact --format json --report junit=drift.xml --metrics runs.prom
 drift -f customers.yaml --redact --format markdown
 drift -f customers.yaml --redact --format html
 drift -f customers.yaml --redact --format junit
