@@ -73,8 +73,9 @@ def judge(changes: Iterable[Change], records: Records, live: Live, declared: int
                 Note(NoteKind.ALLOWED, parts={"rule": name, "planned": planned, "limit": allowed, **_of(waiver)})
             )
     missing = unapproved(counted, terms, today)
-    for action in terms.approval:
-        waiver = next((one for one in _holding(terms, today) if action in one.approve), None)
+    for action in dict.fromkeys(terms.approval):
+        approving = [one for one in _holding(terms, today) if action in one.approve]
+        waiver = max(approving, key=lambda one: one.until, default=None)
         planned = sum(change.action is action for change in counted)
         if waiver is not None and planned and action not in terms.approved:
             parts = {"action": action.value, "planned": planned, **_of(waiver)}

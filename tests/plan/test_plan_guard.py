@@ -320,6 +320,14 @@ def test_an_action_that_the_policy_wants_approved_lacks_its_approval_until_somet
     assert unapproved(planned, for_a_time, day_of(READ_AT + 86_400)) == (missing,)
 
 
+def test_of_several_that_approve_an_action_the_last_to_end_is_noted_once() -> None:
+    archive = frozenset({Action.ARCHIVE})
+    allow = (waiver(TODAY, approve=archive), waiver(date(2026, 1, 5), approve=archive))
+    terms = replace(TERMS, approval=(Action.ARCHIVE, Action.ARCHIVE), allow=allow)
+    (note,) = judge(changes(Action.ARCHIVE, 1), MANY, at(0), 39, terms).notes
+    assert note.parts["until"] == "2026-01-05"
+
+
 @pytest.mark.parametrize(
     ("lacks", "places", "line", "under"),
     [
