@@ -107,6 +107,18 @@ def test_a_target_whose_key_is_forgotten_is_read_alone(tmp_path: Path) -> None:
     assert requests(adopted(tmp_path), forgetting, "acme") == (1 + 1,) * 2
 
 
+def test_targets_that_were_created_among_many_others_are_no_reason_to_read_less(tmp_path: Path) -> None:
+    world = World(tmp_path, Ways(page_max=1))
+    for number, key in enumerate(KEYS):
+        Created(key, {"name": key, "city": "Boston"}, age_s=1000.0 + 0.9 * number).do(world.api.account)
+    world.wait(60.0)
+    assert done(world.apply(declared()).outcomes)
+    world.wait(60.0)
+    world.stages = ALONE
+    # The list narrowed to the third one's creation would hold all five.
+    assert NoteKind.ONLY_TARGETS_READ not in [note.kind for note in world.plan(declared(), terms("initech")).notes]
+
+
 def test_a_moved_line_of_others_is_no_reason_to_read_the_account(tmp_path: Path) -> None:
     moving = replace(declared(), moved=(Move("old", "globex", Source(FILE, 9)),))
     assert requests(adopted(tmp_path), moving, "acme") == (1 + 1,) * 2

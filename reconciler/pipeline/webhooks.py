@@ -19,7 +19,7 @@ from reconciler.errors import Invalid, Problem, ReconcilerError, Source
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.model.core import CustomerId, Desired, Get, Live, LiveCustomer, Seek
-from reconciler.model.ledger import Binding, Records
+from reconciler.model.ledger import Binding, Learned, Records
 from reconciler.model.policy import Terms
 from reconciler.model.reports import Heard
 from reconciler.pipeline.plan import Planned, Say, planned_of
@@ -28,6 +28,7 @@ from reconciler.plan.make import make_plan
 from reconciler.plan.presence import as_recorded
 from reconciler.plan.scope import literal, selecting
 from reconciler.report.layout import count, duration
+from reconciler.report.plan_text import reading_requests
 
 ARCHIVED = "customer_archived"
 TOPICS = ("customer_created", "customer_updated", ARCHIVED)
@@ -156,7 +157,7 @@ async def check(
         raise ReconcilerError("the ledger does not know this API key yet", hint)
     events = _selected(events, records, terms.excludes)
     before = client.requests
-    price(_price(len(events.last), terms.rate_per_s))
+    price(_price(len(events.last), records.learned, terms.rate_per_s))
     say("reading the customers of the events")
     rows = {row.bound_id: row for row in records.bindings.values()}
     sought = {one for one in events.last if one in rows and from_rfc3339(rows[one].created_at) is not None}
@@ -215,12 +216,13 @@ def _selected(events: WebhookEvents, records: Records, excludes: tuple[str, ...]
     return replace(events, last={one: topic for one, topic in events.last.items() if one not in left_out})
 
 
-def _price(customers: int, rate_per_s: float) -> str:
+def _price(customers: int, learned: Learned, rate_per_s: float) -> str:
     """Return what reading customers alone costs, in one line; without a limit nothing worth a line: ""."""
     if not rate_per_s or not customers:
         return ""
-    requests = 1 + customers
+    requests, account = 1 + customers, reading_requests(learned)
+    whole = "" if account is None else f"; the whole account takes {account}"
     return (
         f"reading {count(customers, 'customer')} alone: about {count(requests, 'request')}, "
-        f"{duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+        f"{duration(requests / rate_per_s)} at {rate_per_s:g} per second{whole}"
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from math import ceil
 
 from reconciler.model.core import Action, CustomerId, Desired, ListUsers, Seek
@@ -47,6 +48,8 @@ def _foreseen(desired: Desired, records: Records, terms: Terms, now_s: float) ->
 
 
 _TO_THE_SECOND = len("2026-01-01T00:00:00")
+_NARROW_S = 2
+"""How far around a customer's creation a list is narrowed that looks for it."""
 _HARMLESS = frozenset({Action.PATCH, Action.ARCHIVE, Action.CREATE_USER})
 """What may be done to a customer whoever else carries its external_id."""
 
@@ -55,7 +58,7 @@ def targets_alone(desired: Desired, records: Records, terms: Terms) -> tuple[See
     """
     Return the lists that show all targets, None where the whole listing is needed, or takes no more requests.
 
-    Each takes one request, and more where many customers were created in that second, as far as the ledger knows.
+    Each takes one request, and more where many customers were created around then, as far as the ledger knows.
     There is none where no target needs anything.
     """
     if not records.trusts(terms.environment.account):
@@ -80,10 +83,26 @@ def targets_alone(desired: Desired, records: Records, terms: Terms) -> tuple[See
     if len(found) < len(rows) or not moved.isdisjoint(keys):
         return None
     created = Counter(row.created_at[:_TO_THE_SECOND] for row in records.bindings.values())
-    requests = sum(ceil(created[row.created_at[:_TO_THE_SECOND]] / learned.longest_page) for row in found)
+    requests = sum(ceil(_around(row.created_at, created) / learned.longest_page) for row in found)
     if requests >= ceil(learned.listed / learned.longest_page):
         return None
     return tuple(Seek(row.bound_id, row.created_at) for row in found)
+
+
+def _around(created_at: str, created: Mapping[str, int]) -> int:
+    """
+    Return how many of those created, counted by second, a list narrowed to a customer's creation holds.
+
+    >>> counted = {"2025-12-31T23:59:59": 3, "2026-01-01T00:00:01": 1, "2026-01-01T00:00:04": 9}
+    >>> _around("2026-01-01T00:00:01.5Z", counted)
+    4
+    """
+    try:
+        second = datetime.fromisoformat(created_at[:_TO_THE_SECOND])
+    except ValueError:
+        return 1
+    near = (second + timedelta(seconds=away) for away in range(-_NARROW_S, _NARROW_S + 1))
+    return sum(created.get(one.isoformat(), 0) for one in near)
 
 
 def holds(plan: Plan) -> bool:

@@ -66,6 +66,13 @@ def test_the_customers_that_events_name_are_checked_at_a_request_each(applied: O
     assert applied.requests() == 1 + 2
 
 
+def test_the_price_is_said_before_beside_that_of_the_account(applied: Online) -> None:
+    applied.write("events.jsonl", json.dumps(event("customer_updated", applied.id_of("c01"))))
+    ran = applied.run("drift", *FILES, "--events", "events.jsonl", RECONCILER_RATE="1000")
+    assert "reading 1 customer alone: about 2 requests" in ran.err
+    assert "the whole account takes 13" in ran.err
+
+
 def test_the_exit_code_and_the_next_step_are_those_of_drift(applied: Online) -> None:
     customer = applied.id_of("c01")
     assert heard(applied, event("customer_updated", customer)).code == 0
