@@ -258,7 +258,9 @@ def webhook_events(path: str, options: Options) -> WebhookEvents:
         if "-" in options.files:
             raise click.UsageError("-f and --events cannot both read standard input")
         stdin = standard_input()
-        content = b"" if stdin is None else stdin.read(LARGEST + 1)
+        if stdin is None:
+            raise Invalid([Problem(Source("<stdin>"), "", "standard input is closed", "name a file in --events")])
+        content = stdin.read(LARGEST + 1)
     else:
         try:
             content = read_file(Path(path), LARGEST)

@@ -205,6 +205,12 @@ def test_events_come_by_standard_input(applied: Online) -> None:
     assert (ran.code, "cannot both read standard input" in ran.err) == (1, True)
 
 
+def test_events_are_of_one_account_and_not_of_several_environments(applied: Online) -> None:
+    applied.write("reconciler.yaml", "environments: {one: {}, two: {}}\nfiles: [customers.yaml]\n")
+    ran = applied.run("-e", "one", "-e", "two", "drift", "--events", "-")
+    assert (ran.code, "--events names customers of one account" in ran.err) == (1, True)
+
+
 def test_no_events_are_no_drift_and_no_request(applied: Online) -> None:
     ran = heard(applied, text=b"")
     assert (ran.code, applied.requests()) == (0, 0)
