@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from billing_repository import FILE, Clone, host_of
+from billing_repository import FILE, KNOWN, Clone, host_of
 from command_line import Online
 from github_host import GitHub
-
-KNOWN = """\
-customers:
-  acorn: {name: Acorn, email: office@acorn.example}
-  birch: {name: Birch, email: office@birch.example}
-  cedar: {name: Cedar, email: office@cedar.example}
-"""
 
 
 @pytest.fixture

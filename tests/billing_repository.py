@@ -16,6 +16,12 @@ READS = frozenset({"customers:read", "users:read"})
 WRITES = READS | {"customers:write", "users:write"}
 PROJECT = "version: 1\nfiles: [customers]\nenvironments:\n  production: {state: '${RECONCILER_STATE}'}\n"
 FILE = "customers/customers.yaml"
+KNOWN = """\
+customers:
+  acorn: {name: Acorn, email: office@acorn.example}
+  birch: {name: Birch, email: office@birch.example}
+  cedar: {name: Cedar, email: office@cedar.example}
+"""
 
 
 def host_of(shop: Online, index: Index | None = None) -> GitHub:

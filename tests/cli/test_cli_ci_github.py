@@ -6,7 +6,7 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
-from billing_repository import FILE, Clone, sealed_plan
+from billing_repository import FILE, KNOWN, Clone, sealed_plan
 from command_line import ONE, Online
 from github_host import GitHub, lines_of
 
@@ -221,6 +221,22 @@ def test_a_merge_in_spite_of_its_check_applies_nothing_and_says_why(shop: Online
     assert (merged.errors[-1].startswith("Not approved: An apply would send nothing"), shop.writes()) == (True, [])
     (comment,) = host.comments(number)
     assert "allow: {max_archives: 3" in comment
+
+
+def test_a_live_value_is_no_command_and_no_markdown_in_logs_and_comments(
+    shop: Online, host: GitHub, known: Clone
+) -> None:
+    host.vars["RECONCILER_SHOW_VALUES"] = "true"
+    shop.later()
+    shop.load({"id": shop.id_of("acorn"), "name": "Evil\n::error title=Evil::won\n## Evil `@everyone`\n```\n"})
+    number, planned = known.request("acorn", {"customers/known.yaml": KNOWN.replace("Acorn,", "Acorn Oaks,")})
+    merged = host.merge(number)
+    assert (planned.errors, merged.errors, shop.named("acorn")["name"]) == ([], [], "Acorn Oaks"), merged.said
+    plan, applied = host.comments(number)
+    assert "Evil" in plan
+    assert [line for line in f"{plan}\n{applied}".splitlines() if line.startswith(("## Evil", "::"))] == []
+    rows = applied.splitlines()[4:]
+    assert [row for row in rows if row and not row.startswith("    ")] == []
 
 
 def test_a_push_that_brings_more_than_a_pull_request_is_planned_again(host: GitHub, ana: Clone) -> None:
