@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md")))
+    for path in (*map(ROOT.joinpath, ("README.md", "CHANGELOG.md", "SECURITY.md")), *sorted(DOCS.rglob("*.md")))
 }
 BLOCKS = [(name, block) for name, page in PAGES.items() for block in blocks(page)]
 

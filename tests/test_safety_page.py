@@ -350,6 +350,13 @@ def test_every_sentence_is_in_one_table_and_every_row_on_the_page() -> None:
     assert sorted(row for found in begins.values() for row in found) == sorted(rows)
 
 
+def test_the_tests_that_the_security_page_names_are_there() -> None:
+    page = (TESTS.parent / "SECURITY.md").read_text("utf-8")
+    named = set(re.findall(r"`(tests/[^`]+)`", page))
+    assert named != set()
+    assert sorted(name for name in named if not (TESTS.parent / name).is_file()) == []
+
+
 @pytest.mark.parametrize("begin", HELD)
 def test_a_sentence_s_tests_are_there(begin: str) -> None:
     assert HELD[begin] != ()

@@ -124,6 +124,7 @@ TREES = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "SECURITY.md",
     "docs",
     "help",
     "schema",
