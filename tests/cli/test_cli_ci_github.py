@@ -139,12 +139,30 @@ def test_two_pull_requests_from_one_main_are_both_applied(shop: Online, host: Gi
     assert {one[0]["external_id"] for one in shop.account().values()} >= {"acme", "globex"}
 
 
+def test_two_pull_requests_that_change_one_customer_are_both_applied(shop: Online, host: GitHub, ana: Clone) -> None:
+    fields = ("name: Acme", "email: billing@acme.example", "street_address: 1 Main Street", "city: Boston")
+    block = "customers:\n  acme:\n" + "".join(f"    {one}\n" for one in fields)
+    number, _ = ana.request("first", {FILE: block})
+    host.merge(number)
+    first, _ = ana.request("name", {FILE: block.replace("name: Acme", "name: Acme Corp")})
+    second, _ = Clone(host, "ben").request("city", {FILE: block.replace("Boston", "Dover")})
+    runs = [host.merge(first), host.merge(second)]
+    assert [run.errors for run in runs] == [[], []], runs[1].said
+    assert (shop.named("acme")["name"], shop.named("acme")["city"]) == ("Acme Corp", "Dover")
+
+
 def test_a_merge_that_changes_nothing_asks_for_no_approval(host: GitHub, ana: Clone) -> None:
     number, _ = ana.request("docs", {"README.md": "# Billing\n"})
     run = host.merge(number)
     assert (run.outcomes, host.waited) == ({"plan": "success", "apply": "skipped"}, 0), run.said
-    assert host.comments(number)[0].splitlines()[-1] == "There is nothing to apply."
-    assert len(host.comments(number)) == 1
+    assert host.comments(number) == []
+
+
+def test_a_plan_that_became_empty_takes_the_place_of_the_one_that_a_comment_shows(host: GitHub, ana: Clone) -> None:
+    number, _ = ana.request("first", {FILE: ONE})
+    ana.request("first", {FILE: "customers: {}\n", "README.md": "# Billing\n"})
+    (comment,) = host.comments(number)
+    assert comment.splitlines()[-1] == "There is nothing to apply."
 
 
 def test_a_plan_of_a_key_that_can_only_read_is_applied_by_one_that_can_write(
