@@ -7,7 +7,7 @@ from billing_repository import Clone
 from command_line import Online
 from github_host import GitHub, lines_of
 
-pytest_plugins = ("command_fixtures", "billing_fixtures")
+pytest_plugins = ("command_fixtures", "repository_fixtures")
 
 KNOWN_FILE = "customers/known.yaml"
 

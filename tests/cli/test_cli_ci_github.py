@@ -10,7 +10,7 @@ from billing_repository import FILE, KNOWN, Clone, sealed_plan
 from command_line import ONE, Online
 from github_host import GitHub, lines_of
 
-pytest_plugins = ("command_fixtures", "billing_fixtures")
+pytest_plugins = ("command_fixtures", "repository_fixtures")
 
 DOVER = ONE.replace("Boston", "Dover")
 OTHER = "customers/globex.yaml"

@@ -10,14 +10,13 @@ import json
 import shutil
 import signal
 from collections import Counter
-from itertools import count
 from pathlib import Path
 
 import object_server
 import pytest
+from billing_repository import FILE, Clone, host_of
 from command_line import Online, Ran
-from test_cli_ci_github import Repository
-from workflow_job import Runner
+from github_host import GitHub
 
 pytest_plugins = ("command_fixtures",)
 
@@ -30,66 +29,48 @@ ACME = BOTH.rpartition("  globex")[0]
 MANY = ACME + "".join(f"  key-{n}: {{name: N{n}, email: n{n}@x.example}}\n" for n in range(30))
 
 
-class Thrown(Repository):
-    """A repository whose jobs run each on a machine of its own, of which nothing is left but what the host keeps."""
-
-    def __init__(self, shop: Online) -> None:
-        super().__init__(shop)
-        self.secrets["secrets.RECONCILER_STATE"] = object_server.url_of(object_server.bucket())
-        self.host, self.machines = self.folder, count()
-
-    def machine(self, shop: Online) -> Runner:
-        """Return a new machine, with the host's own store and what jobs have kept there."""
-        new = Runner(shop.folder / f"machine-{next(self.machines)}", dict(self.runner.variables))
-        new.keep({**self.runner.store, "artifacts": str(new.artifacts)})
-        if self.runner.artifacts.exists():
-            shutil.copytree(self.runner.artifacts, new.artifacts)
-        return new
-
-    def elsewhere(self, shop: Online) -> Thrown:
-        """Throw the machine and its clone away; what comes next runs on another one."""
-        fresh = self.machine(shop)
-        clone = fresh.folder / "clone"
-        self.folder = self.host
-        self.git("clone", "--quiet", str(self.host), str(clone))
-        if self.runner.folder.name != "runner":
-            shutil.rmtree(self.runner.folder)
-        self.runner, self.folder = fresh, clone
-        return self
-
-    def change(self, shop: Online, text: str) -> str:
-        """Make a pull request of these customers, plan it, merge it and apply it; return the comment of the plan."""
-        self.elsewhere(shop)
-        assert self.pull_request(text) == 0, self.said
-        # The host's `main` is what was merged.
-        self.git("push", "--quiet", "--force", str(self.host), "HEAD:refs/heads/merged")
-        self.folder = self.host
-        self.git("reset", "--quiet", "--hard", "merged")
-        self.elsewhere(shop)
-        assert self.merged() == 0, self.said
-        shop.later()
-        return self.comments()[-1]
-
-
 @pytest.fixture
-def repository(shop: Online) -> Thrown:
-    made = Thrown(shop)
-    made.commit()
+def host(shop: Online) -> GitHub:
+    made = host_of(shop)
+    made.secrets["RECONCILER_STATE"] = object_server.url_of(object_server.bucket())
     return made
 
 
+def thrown_away(host: GitHub) -> None:
+    """Throw away the machine on which jobs ran: their folders, and what a program keeps for its user."""
+    for folder in host.runner.folder.glob("run-*"):
+        shutil.rmtree(folder)
+    shutil.rmtree(host.runner.folder / "state", ignore_errors=True)
+
+
+def changed(shop: Online, host: GitHub, ana: Clone, branch: str, text: str) -> str:
+    """Plan a pull request, merge it and apply it, each on a new machine; return its first comment."""
+    number, planned = ana.request(branch, {FILE: text})
+    assert planned.outcome == "success", planned.said
+    thrown_away(host)
+    merged = host.merge(number)
+    assert merged.outcome == "success", merged.said
+    thrown_away(host)
+    shop.later()
+    return host.comments(number)[0]
+
+
 def test_runners_that_are_thrown_away_after_each_job_prune_and_tell_drift_from_our_own_change(
-    shop: Online, repository: Thrown
+    shop: Online, host: GitHub
 ) -> None:
-    first = repository.change(shop, BOTH)
-    second = repository.change(shop, ACME)
-    quiet = repository.elsewhere(shop).night()
+    ana = Clone(host, "ana")
+    ana.start({FILE: "customers: {}\n"})
+    first = changed(shop, host, ana, "one", BOTH)
+    second = changed(shop, host, ana, "two", ACME)
+    quiet = host.night()
+    thrown_away(host)
+    before = list(host.store["issues"])
     shop.load({"id": shop.id_of("acme"), "city": "Dover"})
-    repository.elsewhere(shop).night()
+    loud = host.night()
     archived = [(one[0]["external_id"], one[1]) for one in shop.account().values()]
     assert ("no ledger" in first, "no ledger" in second, "1 to archive" in second) == (True, False, True), second
     assert archived == [("acme", False), ("globex", True)]
-    assert (quiet, repository.issues()) == (0, ["open"]), repository.said
+    assert (quiet.outcome, before, len(host.store["issues"])) == ("success", [], 1), loud.said
 
 
 def test_a_new_machine_plans_exactly_as_the_last_one_would(shop: Online) -> None:
