@@ -15,7 +15,7 @@ from strategies import desired_states, histories, live_states, ways
 from world import Stages
 
 from reconciler.model.core import Action, Address, Cause, CustomerId, Desired, DesiredUser, Live
-from reconciler.model.ledger import Binding, Records
+from reconciler.model.ledger import Binding, BindingState, Records
 from reconciler.model.policy import Prune, Terms
 from reconciler.model.reports import Explanation, FieldOutcome, Remark, RemarkCode, Row, UserSides
 from reconciler.pipeline import plan
@@ -144,6 +144,56 @@ def test_an_entry_of_a_file_that_was_not_read_is_no_reason() -> None:
         Remark(RemarkCode.WAS_IN_UNREAD, {"file": "west.yaml"}),
     )
     assert told.archiving[1].why == Remark(RemarkCode.FILE_NOT_READ, {"file": "west.yaml"})
+
+
+@pytest.mark.parametrize(
+    ("desired", "row", "under", "why"),
+    [
+        (declared(), bound("acme", "cus_1", project="east"), TERMS, Remark(RemarkCode.IN_PROJECT, {"project": "east"})),
+        (replace(declared(), exclude=("ac*",)), bound("acme", "cus_1"), TERMS, Remark(RemarkCode.LEFT_OUT)),
+        (declared(), bound("acme", "cus_1", source=""), TERMS, Remark(RemarkCode.FILE_UNKNOWN)),
+        (
+            declared(),
+            bound("acme", "cus_1"),
+            replace(TERMS, prune=Prune.NONE),
+            Remark(RemarkCode.PRUNE_IS, {"prune": Prune.NONE}),
+        ),
+        (
+            declared(),
+            bound("acme", "cus_1", state=BindingState.ABSENT),
+            TERMS,
+            Remark(RemarkCode.STATE_IS, {"state": BindingState.ABSENT}),
+        ),
+    ],
+)
+def test_why_the_entry_of_a_row_does_not_count_as_removed_is_told(
+    desired: Desired, row: Binding, under: Terms, why: Remark
+) -> None:
+    told = _told("acme", desired, account(there("cus_1", "acme")), ledger(row), under)
+
+    assert (told.archiving[1].rule, told.archiving[1].holds, told.archiving[1].why) == ("entry_gone", False, why)
+    assert told.outcome.changes == ()
+
+
+def test_a_customer_of_another_project_that_the_environment_leaves_out_is_told_as_both() -> None:
+    desired = replace(declared(), exclude=("ac*",))
+    told = _told("acme", desired, account(there("cus_1", "acme")), ledger(bound("acme", "cus_1", project="east")))
+
+    assert [one.code for one in told.declared] == ["not_declared", "was_in_read", "in_project", "left_out"]
+
+
+def test_a_key_that_may_be_two_live_customers_is_told_as_undecided() -> None:
+    live = account(there("cus_1", "acme"), there("cus_2", "acme"))
+    told = _told("acme", declared(customer("acme")), live, ledger())
+
+    assert told.identity[-1] == Remark(RemarkCode.UNDECIDED)
+    assert [one.ids for one in told.outcome.blocked] == [("cus_1", "cus_2")]
+
+
+def test_a_user_whom_nobody_declared_or_listed_is_not_explained() -> None:
+    desired, live, records = declared(customer("acme")), account(there("cus_1", "acme")), ledger()
+    plan_of = make_plan(desired, live, records, TERMS).plan
+    assert explain(Address("acme", "x@x.example"), plan_of, desired, live, records, TERMS) is None
 
 
 @pytest.mark.parametrize(

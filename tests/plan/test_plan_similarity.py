@@ -100,6 +100,25 @@ def test_an_email_domain_that_many_have_tells_little() -> None:
     assert not any(one.sure for one in similar(pair[0], {**pair[1], **group}))
 
 
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"postal_code": "10001"},
+        {"street_address": "50 Elm Road"},
+        {"street_address": "Elm Road"},
+    ],
+    ids=str,
+)
+def test_an_address_agrees_only_with_its_number_its_postal_code_and_its_street(theirs: dict[str, str]) -> None:
+    ours = {**ACME, "name": "Globex", "email": "pay@globex.example"}
+    other = {**ACME, "name": "Initech", "email": "pay@initech.example"}
+    assert score(party(ours), party({**other, **theirs})) <= 0 < score(party(ours), party(other))
+
+
+def test_where_one_side_is_empty_nobody_is_similar() -> None:
+    assert similar({}, {"theirs": party(ACME)}) == similar({"ours": party(ACME)}, {}) == ()
+
+
 def test_a_pair_that_is_known_to_be_two_leaves_each_to_others() -> None:
     right = {"first": party(ACME), "second": party({**ACME, "name": "Acme Water Works Ltd"})}
     found = similar({"ours": party(ACME)}, right, are_apart=lambda _, theirs: theirs == "first")

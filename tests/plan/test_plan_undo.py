@@ -8,7 +8,7 @@ import pytest
 from plan_values import CREATED_AT, NOW_S, TERMS, account, bound, ledger, there
 
 from reconciler.kinds.wire import with_record
-from reconciler.model.core import Action, Address, CustomerId, Live, Reason, Seek, Status
+from reconciler.model.core import Action, Address, CustomerId, Get, Live, Reason, Seek, Status
 from reconciler.model.ledger import BindingState, Intent, Records, Trouble
 from reconciler.model.plan import Blocked, Change, FieldChange, Note, Plan
 from reconciler.model.policy import Terms
@@ -239,3 +239,17 @@ def test_only_the_touched_customers_that_the_listing_lacks_are_sought() -> None:
     records = ledger(OURS, bound("globex", "cus_2"))
     draft = make_undo([did(Action.CREATE, after={"name": "acme"})], account(), records, TERMS)
     assert draft.reads == (Seek(ONE, CREATED_AT),)
+
+
+def test_a_touched_customer_that_the_narrow_list_lacks_too_is_got() -> None:
+    live = account(sought={ONE: False})
+    draft = make_undo([did(Action.CREATE, after={"name": "acme"})], live, ledger(OURS), TERMS)
+    assert draft.reads == (Get(ONE),)
+
+
+def test_a_restore_that_became_a_create_is_undone_as_that() -> None:
+    failed = did(Action.RESTORE, status=Status.FAILED)
+    created = did(Action.CREATE, seq=2, after={"name": "acme"})
+    plan = undone(failed, created, live=account(there("cus_1", "acme")), records=ledger(OURS))
+    assert [change.action for change in plan.changes] == [Action.ARCHIVE]
+    assert NoteKind.UNDO_FAILED not in {note.kind for note in plan.notes}
