@@ -90,6 +90,7 @@ class GitLab:
         self.notes: list[dict[str, Any]] = []
         self.artifact = artifact
         self.merged = True
+        self.opened = False
         self.contents: list[bytes] = []
 
     def page(self, method: str, target: str) -> Reply:
@@ -100,6 +101,11 @@ class GitLab:
             return self.reply(self.notes)
         if "/notes/" in path and method == "PUT":
             self.notes[int(path.rpartition("/")[2]) - 1]["body"] = self.body()
+            return self.reply({})
+        if path.endswith("/projects/1/merge_requests"):
+            return self.reply([{"iid": 8}] if self.opened else [])
+        if path.endswith("/merge_requests/8") and self.contents[-1] == b"state_event=close":
+            self.opened = False
             return self.reply({})
         if path.endswith("/merge_requests"):
             return self.reply([{"iid": 7, "state": "merged"}] if self.merged else [])
@@ -123,6 +129,10 @@ def gitlab(runner: Runner, where: Path, url: str) -> Pipeline:
     given = {"CI_API_V4_URL": url, "CI_PROJECT_ID": "1", "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_SHA": "c0ffee"}
     given |= {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_DEFAULT_BRANCH": "main"}
     given |= {"AP_READ_CLIENT_ID": "read-only", "AP_READ_CLIENT_SECRET": "read-only"}
+    project = "https://gitlab.example/acme/billing"
+    given |= {"CI_PROJECT_URL": project, "GIT_CONFIG_COUNT": "1"}
+    given |= {"GIT_CONFIG_KEY_0": f"url.{where / 'remote.git'}.insteadOf"}
+    given |= {"GIT_CONFIG_VALUE_0": f"{project.replace('//', '//ci:token@')}.git"}
     given |= {"CI_PIPELINE_URL": "https://gitlab.example/acme/billing/-/pipelines/1", "GITLAB_TOKEN": "token"}
 
     def job(name: str) -> Ran:
@@ -140,6 +150,7 @@ def checkout(shop: Online, runner: Runner) -> Path:
         "add reconciler.yaml customers",
         "-c user.name=Ana -c user.email=ana@example.com commit --quiet --message first",
         f"clone --quiet --bare . {remote}",
+        f"-C {remote} config receive.advertisePushOptions true",
         f"remote add origin {remote}",
     ):
         assert runner.shell(f"git {words}", shop.folder, {}).code == 0
@@ -202,13 +213,35 @@ def test_a_merge_request_with_something_blocked_fails_after_its_note(
     assert (ran.code, "Blocked (1)" in host.notes[0]["body"]) == (3, True), ran.all
 
 
-def test_the_nightly_pipeline_reports_drift_as_junit(shop: Online, runner: Runner) -> None:
-    job = gitlab(runner, shop.folder, "http://127.0.0.1:9")
+def test_the_nightly_pipeline_reports_drift_and_pushes_the_branch_that_accepts_it(
+    shop: Online, runner: Runner, checkout: Path
+) -> None:
+    host = GitLab(shop.folder / "reconciler.plan")
     script(runner, "plan.sh", shop.folder)
     script(runner, "apply.sh", shop.folder)
     shop.later()
     shop.load({"id": shop.id_of("acme"), "city": "Dover"})
-    assert (job("drift").code, "<testsuite" in (shop.folder / "drift.xml").read_text("utf-8")) == (2, True)
+    with web_server(host.page, host.contents) as (url, _):
+        job = gitlab(runner, checkout, url)
+        drifted = job("drift")
+        assert (drifted.code, "<testsuite" in (checkout / "drift.xml").read_text("utf-8")) == (2, True), drifted.all
+        pushed = runner.shell("git --git-dir remote.git show reconciler-drift:customers/customers.yaml", checkout, {})
+        assert "city: Dover" in pushed.out
+        # The next night it is gone, and so is the request.
+        runner.shell("git reset --quiet --hard origin/main", checkout, {})
+        shop.load({"id": shop.id_of("acme"), "city": "Boston"})
+        host.opened = True
+        gone = job("drift")
+    assert (gone.code, host.opened) == (0, False), gone.all
+
+
+def test_an_empty_plan_is_worth_no_note(shop: Online, runner: Runner, checkout: Path) -> None:
+    host = GitLab(shop.folder / "none")
+    script(runner, "plan.sh", shop.folder)
+    script(runner, "apply.sh", shop.folder)
+    with web_server(host.page, host.contents) as (url, _):
+        ran = gitlab(runner, checkout, url)("plan")
+    assert (ran.code, host.notes) == (0, []), ran.all
 
 
 def action(runner: Runner, where: Path, command: str, arguments: str = "") -> tuple[Ran, dict[str, str]]:
