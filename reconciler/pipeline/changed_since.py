@@ -20,7 +20,7 @@ from reconciler.desired.load import PROJECT_FILE, load_some
 from reconciler.errors import Invalid, ReconcilerError, Source
 from reconciler.escape import visible
 from reconciler.file_patterns import is_below, is_customers_file, plain_part
-from reconciler.git import GitFailed, TreeEntry, asked, blobs, tree_of
+from reconciler.git import SLOW_S, GitFailed, TreeEntry, asked, blobs, tree_of
 from reconciler.model.core import Desired, DesiredCustomer
 from reconciler.model.policy import SHORT, Since
 from reconciler.model.reasons import NoteKind, ReasonParts
@@ -29,6 +29,9 @@ from reconciler.settings import Environment, Settings
 
 _OF_FEW = frozenset({"name", "access", "overlays", "rate_per_s"})
 """Settings that change no plan, or only through what is declared; of `access`, what leads to the account counts."""
+
+
+_FETCH = "fetch the whole history: git fetch --unshallow, or fetch-depth: 0 for actions/checkout"
 
 
 class _Everyone(Exception):
@@ -72,11 +75,9 @@ def changed_since(
     """
     base = merge_base(settings.root, ref)
     try:
-        try:
-            keys = _changed(_commit(settings.root, ref, base), settings, environment, now)
-        except GitFailed as exc:
-            hint = "fetch the whole history: git fetch --unshallow, or fetch-depth: 0 for actions/checkout"
-            raise ReconcilerError(f"git cannot read commit {base[:SHORT]}: {visible(str(exc))}", hint) from exc
+        keys = _changed(_commit(settings.root, ref, base), settings, environment, now)
+    except GitFailed as exc:
+        raise ReconcilerError(f"git cannot read commit {base[:SHORT]}: {_said(exc)}", _FETCH) from exc
     except _Everyone as everyone:
         count = len(now.customers)
         return Since(ref, base, count, count, everyone.why, everyone.parts), ()
@@ -94,24 +95,22 @@ def merge_base(root: Path, ref: str) -> str:
     try:
         asked(root, "rev-parse", "--show-toplevel")
     except GitFailed as exc:
-        lines = str(exc).splitlines() or ["git failed"]
         # Git ends such a message with the command that trusts the folder.
-        own = next((line.strip() for line in lines if "--add safe.directory" in line), "")
-        said = visible(lines[0].removeprefix("fatal: "))
+        own = next((line.strip() for line in str(exc).splitlines() if "--add safe.directory" in line), "")
         hint = f"if you trust it, run {visible(own)}" if own else "run it in a git checkout"
-        raise ReconcilerError(f"--changed-since compares with a commit of git: {said}", hint) from exc
+        raise ReconcilerError(f"--changed-since compares with a commit of git: {_said(exc)}", hint) from exc
     head, other = _resolved(root, "HEAD"), _resolved(root, ref)
-    shallow = asked(root, "rev-parse", "--is-shallow-repository").strip() == "true"
-    hint = "fetch the whole history: git fetch --unshallow, or fetch-depth: 0 for actions/checkout"
+    shallow, found = False, list[str]()
     try:
-        found = asked(root, "merge-base", "--all", other, head).split()
+        shallow = asked(root, "rev-parse", "--is-shallow-repository").strip() == "true"
+        found = asked(root, "merge-base", "--all", other, head, timeout_s=SLOW_S).split()
     except GitFailed as exc:
+        # Without a common commit, git fails and says nothing.
         if str(exc):
-            raise ReconcilerError(f"--changed-since {visible(ref)}: {visible(str(exc))}", hint) from exc
-        found = []
+            raise ReconcilerError(f"--changed-since: {_said(exc)}", _FETCH) from exc
     if shallow and found != [other]:
         message = f"this clone is shallow, so git cannot tell where {visible(ref)} and HEAD branch"
-        raise ReconcilerError(f"--changed-since: {message}", hint)
+        raise ReconcilerError(f"--changed-since: {message}", _FETCH)
     if not found:
         raise ReconcilerError(
             f"--changed-since: {visible(ref)} and HEAD have no common commit", "name a commit of this branch's history"
@@ -122,6 +121,12 @@ def merge_base(root: Path, ref: str) -> str:
             f"merge {visible(ref)} into this branch, or name one of them: {', '.join(one[:SHORT] for one in found)}",
         )
     return found[0]
+
+
+def _said(exc: GitFailed) -> str:
+    """Return the first line of git's own words."""
+    lines = str(exc).splitlines() or ["git failed"]
+    return visible(lines[0].removeprefix("fatal: ").removeprefix("error: "))
 
 
 def _resolved(root: Path, ref: str) -> str:
