@@ -102,6 +102,14 @@ def test_a_target_whose_entry_was_removed_is_read_alone_with_its_payment_methods
     assert requests(adopted(tmp_path), without("acme"), "acme") == (1 + 1 + 1,) * 2
 
 
+def test_an_archived_target_whose_entry_was_removed_is_read_alone(tmp_path: Path) -> None:
+    world = adopted(tmp_path)
+    archived = declared(acme=replace(declared().customers["acme"], archived=True))
+    assert done(world.apply(archived, terms("acme")).outcomes)
+    world.wait(60.0)
+    assert requests(world, without("acme"), "acme") == (1 + 1,) * 2
+
+
 def test_a_target_whose_key_is_forgotten_is_read_alone(tmp_path: Path) -> None:
     forgetting = replace(without("acme"), forget={"acme": Source(FILE, 2)})
     assert requests(adopted(tmp_path), forgetting, "acme") == (1 + 1,) * 2
@@ -152,6 +160,11 @@ def test_a_plan_of_targets_read_alone_is_that_of_the_whole_account(
 ) -> None:
     with TemporaryDirectory() as folder:
         world = adopted(Path(folder), server)
+        if shelved := data.draw(st.sets(st.sampled_from(KEYS), max_size=2)):
+            archived = {key: replace(declared().customers[key], archived=True) for key in shelved}
+            world.stages = WHOLE
+            world.apply(declared(**archived), terms())
+            world.wait(60.0)
         for edit in edits:
             edit.do(world.api.account)
         world.wait(60.0)

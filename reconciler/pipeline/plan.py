@@ -17,7 +17,18 @@ from reconciler.kinds.wire import Keep, Parts
 from reconciler.ledger.base import Ledger
 from reconciler.live import PAGE
 from reconciler.model.core import Address, CustomerId, Desired, ListAgain, ListUsers, Live, Read, Seek
-from reconciler.model.ledger import Binding, Learned, PutKeys, PutLacked, PutLearned, PutUsers, Records, SeenUser, Write
+from reconciler.model.ledger import (
+    Binding,
+    BindingState,
+    Learned,
+    PutKeys,
+    PutLacked,
+    PutLearned,
+    PutUsers,
+    Records,
+    SeenUser,
+    Write,
+)
 from reconciler.model.plan import Note, Plan, unverified_parts
 from reconciler.model.policy import Terms
 from reconciler.model.reasons import NoteKind
@@ -245,8 +256,11 @@ async def _of_targets(
 ) -> Planned | None:
     """Return the plan of customers that are read alone; None where only the whole account lets it be made."""
     live = await reading.alone(client, targets, page_limit=records.learned.page_limit or PAGE)
-    # One that was not found may be archived or gone: who else has its external_id then matters.
-    if live is None or False in live.sought.values():
+    if live is None:
+        return None
+    # One that was not found may be archived or gone: who else has its external_id then matters, if it was active.
+    lost = {one for one, found in live.sought.items() if not found}
+    if lost and any(row.state is BindingState.ACTIVE and row.bound_id in lost for row in records.bindings.values()):
         return None
     planned = await planned_of(client, live, records, draft_of, terms, say=say)
     return planned if holds(planned.plan) else None

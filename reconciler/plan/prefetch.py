@@ -126,9 +126,14 @@ def _owns(desired: Desired, terms: Terms) -> bool:
 
 
 def _alone(row: Binding, desired: Desired, pins: Mapping[CustomerId, int], project: str) -> bool:
-    """Say whether a bound customer is active, and declared under its own key or not at all; and none other names it."""
+    """
+    Say whether a bound customer is active and declared under its own key, or not declared; and no other entry names it.
+
+    One that is declared and not active may be blocked by another customer that carries its external_id.
+    """
     customer = desired.customers.get(row.external_id)
     own = customer is not None and customer.id is not None
     if (customer is not None and customer.id not in (None, row.id)) or row.project != project:
         return False
-    return row.state is BindingState.ACTIVE and bool(row.created_at) and pins.get(row.bound_id, 0) == own
+    planned = customer is None or row.state is BindingState.ACTIVE
+    return planned and bool(row.created_at) and pins.get(row.bound_id, 0) == own
