@@ -93,7 +93,8 @@ def _body(line: bytes) -> tuple[str, tuple[CustomerId, ...]]:
     if len(line) > _LONGEST:
         raise ValueError(f"this line is longer than {_LONGEST // 1024**2} MiB; write one webhook body on each line")
     try:
-        body = json.loads(line.decode("utf-8"))
+        # No number of a body is read, and a long one would take long.
+        body = json.loads(line.decode("utf-8"), parse_int=float)
     except UnicodeDecodeError as exc:
         raise ValueError(f"byte {exc.start + 1} is not UTF-8; write the bodies as they were received") from exc
     except json.JSONDecodeError as exc:
@@ -133,7 +134,7 @@ def _objects(value: object) -> Iterator[dict[str, object]]:
     """Yield the objects that a value is: itself, those of a list, or the one that a text holds as JSON."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            value = json.loads(value)
+            value = json.loads(value, parse_int=float)
         except (ValueError, RecursionError):
             return
     for one in value if isinstance(value, list) else (value,):

@@ -156,6 +156,7 @@ def test_other_topics_are_counted_and_named(applied: Online) -> None:
         '{"type": "customer_updated", "data": [{"id": "ID"}]}',
         '{"topic": "customer_updated", "payload": "{\\"id\\": \\"ID\\"}"}',
         '{"id": "ID", "external_id": "c01", "name": "c01"}',
+        '{"topic": "customer_updated", "id": "ID", "number": ' + "1" * 5000 + "}",
         '\ufeff{"topic": "customer_updated", "customer": "ID"}',
     ],
 )
