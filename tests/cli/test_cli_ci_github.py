@@ -173,6 +173,7 @@ def test_a_plan_of_a_key_that_can_only_read_is_applied_by_one_that_can_write(
     failed = host.merge(number)
     assert (failed.outcome, shop.account()) == ("failure", {})
     assert "lacks a scope" in " ".join(host.comments(number)[1].split())
+    assert failed.errors[-1].startswith("Not everything was applied: It failed. Run this job again"), failed.errors
     host.protected = writing
     before = host.git("rev-parse", "main^1")
     again = host.run("reconciler.yml", "push", "refs/heads/main", {"before": before}, attempt=2)
