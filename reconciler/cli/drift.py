@@ -290,8 +290,8 @@ def say_heard(heard: Heard) -> None:
     if heard.topics:
         topics = ", ".join(f"{quoted(topic)} ({number})" for topic, number in sorted(heard.topics.items())[:_TOPICS])
         more = f", and {len(heard.topics) - _TOPICS} more" if len(heard.topics) > _TOPICS else ""
-        left_out = count(sum(heard.topics.values()), "event is", "events are")
-        output.say(f"{left_out} left out, because their topics are not about a customer: {visible(topics)}{more}")
+        left_out = count(sum(heard.topics.values()), "event that is", "events that are")
+        output.say(f"left out {left_out} not about a customer: {visible(topics)}{more}")
     if heard.unknown:
         ids = ", ".join(map(visible, heard.unknown[:_TOPICS]))
         more = f", and {len(heard.unknown) - _TOPICS} more" if len(heard.unknown) > _TOPICS else ""
