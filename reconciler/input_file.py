@@ -1,8 +1,13 @@
-"""Reads whole files, but never one that waits for a writer, has no end, or is larger than its reader accepts."""
+"""
+Reads whole files, but never one that waits for a writer, has no end, or is larger than its reader accepts.
+
+It also says whether others on this machine can read a file that is nobody else's business.
+"""
 
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from pathlib import Path
 
@@ -37,3 +42,36 @@ def kind(mode: int) -> str:
     """Return what a thing that is neither file nor folder is, in words; `mode` is that of `stat`."""
     kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
     return next((words for asks, words in kinds if asks(mode)), "a device")
+
+
+HAS_MODES = os.name == "posix"
+"""Whether a file's mode says who can read it; on Windows it does not."""
+
+_MOUNTED = Path("/run/secrets")
+_GROUP, _EVERYONE = 0o040, 0o004
+
+
+def private_mode(path: Path) -> str:
+    """
+    Return the mode for `chmod` that keeps others on this machine from reading a file, "" where its mode does that.
+
+    A file of our own is for us alone. One that belongs to someone else may be given to us through its group, as
+    Kubernetes does with fsGroup, so it is open only if everyone can read it. What is on a read-only file system or
+    below /run/secrets was mounted for this process: nothing is said of it, nor of what is no regular file, or cannot
+    be looked at. Folders are not looked at, because copies and backups keep a file's mode, not its folder's.
+    """
+    if not HAS_MODES:
+        return ""
+    try:
+        # A link is as open as what it leads to.
+        real = path.resolve()
+        state = real.stat()
+        mounted = real.is_relative_to(_MOUNTED) or os.statvfs(real).f_flag & os.ST_RDONLY
+    except (OSError, RuntimeError, ValueError):
+        # A loop of links is a RuntimeError before Python 3.13, and a NUL in a name is a ValueError.
+        return ""
+    if mounted or not stat.S_ISREG(state.st_mode):
+        return ""
+    if state.st_uid == os.geteuid():
+        return "600" if state.st_mode & (_GROUP | _EVERYONE) else ""
+    return "o-r" if state.st_mode & _EVERYONE else ""

@@ -142,7 +142,7 @@ FREE = {
     "scripting": ("os", "pathlib"),
     "emulator": ("builtins", "os", "pathlib", "time", "asyncio", "random", "tempfile", "reconciler.clock.RealClock"),
     "resources": ("builtins.open", "pathlib"),
-    "input_file": ("pathlib",),
+    "input_file": ("os", "pathlib"),
     "git": ("os", "shutil", "pathlib", "subprocess"),
 }
 

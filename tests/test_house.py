@@ -16,7 +16,7 @@ MOST_FILES = 217
 What reviewers see at a line is 1, metrics for Prometheus are 1, whose entries changed since a commit
 is 1, drift for other callers than the command line is 1, and what webhooks name is 1.
 """
-MOST_ENTERED = {"plan": 73, "apply": 90}
+MOST_ENTERED = {"plan": 74, "apply": 90}
 FEWEST_LINES_A_FILE = 95
 TWO = """\
 customers:

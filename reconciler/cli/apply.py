@@ -15,7 +15,7 @@ from reconciler.cli import consent, output
 from reconciler.cli.carry_out import RunOptions, agreed_and_done, asked_of
 from reconciler.cli.options import Ask
 from reconciler.cli.plan import made, since
-from reconciler.cli.session import Session, connected, declared, settings_of
+from reconciler.cli.session import Session, connected, declared, settings_of, warn_of_exposed_files
 from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.input_file import read_file
@@ -224,6 +224,9 @@ def run(
         files_named(saved, plan, settings)
     desired = declared(settings, environment, strict=strict, redact=redact).desired
     options = since(options, settings, environment, desired)
+    # A plan that is sealed shows nothing.
+    shown = () if plan is None or environment.plan_keys().reveal() else (plan,)
+    warn_of_exposed_files(environment, *shown)
     if saved is not None:
         same_environment(saved, environment.ref())
     with (

@@ -193,7 +193,8 @@ def examined(options: Options) -> Diagnosis:
         return Diagnosis((project, *unclear), program=doctor.program())
     output.note(_price(environment))
     asked, requests = _asked(settings, environment)
-    found = (project, *asked, *of_the_ledger(environment))
+    files = doctor.files(environment, {Path.cwd(), settings.root})
+    found = (project, files, *asked, *of_the_ledger(environment))
     return Diagnosis(found, _ref(environment), doctor.server_of(environment), requests, doctor.program())
 
 

@@ -27,6 +27,7 @@ from reconciler.cli.session import (
     shown_progress,
     standard_input,
     traced,
+    warn_of_exposed_files,
 )
 from reconciler.desired.accept import Left, accept_drift
 from reconciler.desired.files import read_files
@@ -219,6 +220,7 @@ def run(
     terms = environment.terms(options)
     if accept and form != "text":
         raise click.UsageError("--accept prints text: leave out --format")
+    warn_of_exposed_files(environment)
     with (
         connected(settings, options, environment, trace=traced(measured)) as session,
         resources.open_ledger(environment, writable=False) as ledger,

@@ -27,6 +27,7 @@ from reconciler.cli.session import (
     annotate,
     annotated_problems,
     check_metrics,
+    say_exposed,
     settings_of,
     standard_input,
     write_metrics,
@@ -128,6 +129,8 @@ def run_each(
         if path := given.get("metrics"):
             write_metrics(path, (one.measured for one in sections.values() if one.measured is not None))
     found = [ended[name] for name in names]
+    # Environments share files, and one line is enough.
+    say_exposed(list(dict.fromkeys(file for one in found for file in one.section.exposed_files)))
     _print(found, form, options, redact=redact, most=most)
     failed = [one.section.environment for one in found if one.error is not None]
     if failed:

@@ -23,6 +23,7 @@ from reconciler.escape import MAX_BYTES, inert, visible
 from reconciler.input_file import read_file
 
 if TYPE_CHECKING:
+    from reconciler.pipeline.resources import ExposedFile
     from reconciler.report.annotations import Annotation
     from reconciler.report.metrics import Measurement
 
@@ -121,7 +122,7 @@ class EnvironmentSection:
     What a command prints for one of several environments, kept for the report of all; `typed` is standard input.
 
     `room` is how many bytes its Markdown may have, `found` what is at lines of files, `last` the last line of its log;
-    `steps` are what a user may do next, `measured` is for --metrics.
+    `steps` are what a user may do next, `measured` is for --metrics, and `exposed_files` can be read by others.
     """
 
     environment: str
@@ -132,6 +133,7 @@ class EnvironmentSection:
     last: str = ""
     steps: list[str] = field(default_factory=list)
     measured: Measurement | None = None
+    exposed_files: list[ExposedFile] = field(default_factory=list)
 
     @property
     def text(self) -> str:

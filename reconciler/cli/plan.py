@@ -21,6 +21,7 @@ from reconciler.cli.session import (
     settings_of,
     shown_progress,
     traced,
+    warn_of_exposed_files,
 )
 from reconciler.desired.load import Loaded
 from reconciler.errors import LedgerFailed, Locked
@@ -134,6 +135,7 @@ def run(
             out = output.of_environment(out, environment.name)
             check_keys(environment)
         loaded = declared(settings, environment, strict=strict, redact=redact)
+    warn_of_exposed_files(environment)
     options = since(options, settings, environment, loaded.desired)
     with connected(settings, options, environment, trace=traced(measured)) as session:
         with resources.open_ledger(environment, writable=False) as ledger:

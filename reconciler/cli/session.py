@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from reconciler.api.client import ApiClient
     from reconciler.api.exchange import Sent
+    from reconciler.pipeline.resources import ExposedFile
     from reconciler.report.annotations import Annotation
     from reconciler.report.metrics import Measurement
     from reconciler.report.progress import Progress
@@ -252,6 +253,25 @@ def connected(
             yield Session(settings, options, environment, clock, runner, client)
         finally:
             runner.run(client.__aexit__(None, None, None))
+
+
+def warn_of_exposed_files(environment: Environment, *plans: Path) -> None:
+    """Write to stderr, in one line, which of a run's files others on this machine can read; nothing where none."""
+    from reconciler.pipeline.resources import exposed_files
+
+    found, section = exposed_files(environment, plans), output.SECTION.get()
+    if section is None:
+        say_exposed(found)
+    else:
+        section.exposed_files.extend(found)
+
+
+def say_exposed(files: Sequence[ExposedFile]) -> None:
+    """Write one warning of files that others can read; nothing for none."""
+    if files:
+        from reconciler.pipeline.resources import chmod_text, exposed_text
+
+        output.say(f"warning: {exposed_text(files)}: {chmod_text(files)}")
 
 
 @contextmanager

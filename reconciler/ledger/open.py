@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import stat
@@ -24,6 +23,7 @@ from reconciler.ledger.encryption import Cipher, SealedLedger
 from reconciler.ledger.lock import Holder, PaceFile, account_key, may_write
 from reconciler.ledger.sqlite import SqliteLedger
 from reconciler.ledger.sqlite_file import (
+    APPLICATION_ID,
     Connect,
     hardened,
     ledger_errors,
@@ -354,6 +354,8 @@ FEW_BYTES = 64 * 1024**2
 """With less free space than this a ledger may soon find the disk full."""
 
 _ANY = 2**31
+_HEADER = 72
+"""Bytes of a database up to the end of its application id, by SQLite's file format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,14 +364,13 @@ class Storage:
     Where a ledger lies, whether or not there is one.
 
     - `format`: that of what is there, 0 for nothing; `known`: that which this version writes.
-    - `private`: nobody else on this machine may read it. `free_bytes`: None where that is not this machine's matter.
+    - `free_bytes`: None where that is not this machine's matter.
     """
 
     kind: StorageKind
     format: int
     known: int
     writable: bool
-    private: bool = True
     free_bytes: int | None = None
 
 
@@ -397,9 +398,27 @@ def storage_of(url_or_path: str) -> Storage:
             format=_format(file) if there and file.stat().st_size else 0,
             known=len(shipped()),
             writable=may_write(file) and may_write(file.parent),
-            private=not (there and os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077),
             free_bytes=shutil.disk_usage(next(one for one in file.parents if one.exists())).free,
         )
+
+
+def files_of(url_or_path: str) -> tuple[Path, ...]:
+    """Return the file of a ledger and what SQLite keeps beside it, there or not; none for a URL or another file."""
+    if "://" in url_or_path:
+        return ()
+    path = Path(url_or_path)
+    try:
+        real = path.resolve()
+        if not real.is_file():
+            return ()
+        with real.open("rb") as file:
+            header = file.read(_HEADER)
+    except (OSError, RuntimeError, ValueError):
+        # A loop of links is a RuntimeError before Python 3.13, and a NUL in a name is a ValueError.
+        return ()
+    if not header.endswith(APPLICATION_ID.to_bytes(4, "big")):
+        return ()
+    return (path, *(real.with_name(real.name + end) for end in ("-wal", "-shm", "-journal")))
 
 
 def contents_of(url_or_path: str, *, environment: str, base_url: str, cipher: Cipher | None = None) -> Contents:

@@ -425,6 +425,7 @@ class Check(StrEnum):
     """What is looked at, in the order in which it is shown."""
 
     PROJECT = "project"
+    FILES = "files"
     CREDENTIALS = "credentials"
     REACHABILITY = "reachability"
     SCOPES = "scopes"

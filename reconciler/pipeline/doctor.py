@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
 import re
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +18,7 @@ from reconciler.apply.sender import Journal, Sender
 from reconciler.clock import Clock
 from reconciler.endpoints import PageQuery
 from reconciler.errors import ApiFailed, Forbidden, Invalid, ReconcilerError, Rejected, Throttled, Unanswered
+from reconciler.input_file import HAS_MODES
 from reconciler.ledger.base import Ledger
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import CustomerId
@@ -38,7 +37,7 @@ from reconciler.model.reports import (
 from reconciler.pipeline.apply import finished_run
 from reconciler.pipeline.history import CLEANED, done_in, unfinished
 from reconciler.pipeline.plan import Say
-from reconciler.pipeline.resources import open_client
+from reconciler.pipeline.resources import ExposedFile, chmod_text, exposed_files, exposed_text, open_client
 from reconciler.plan.server_behavior import known_lag, probed
 from reconciler.probe import questions as probe_run
 from reconciler.probe import session as earlier
@@ -216,6 +215,7 @@ def _first_part(failure: ApiFailed) -> str:
 REACHED_BY = (Check.CREDENTIALS, Check.REACHABILITY, Check.SCOPES, Check.CLOCK, Check.CONTRACT)
 """What asking the API tells."""
 
+_PLAN, _SEALED = ".plan", b'{"sealed_plan"'
 _PACKAGES = ("httpx", "click", "PyYAML", "jsonschema", "psycopg")
 
 
@@ -267,6 +267,29 @@ def _project_wrong(error: ReconcilerError | OSError) -> Finding:
     return Finding(Check.PROJECT, Verdict.WRONG, said, getattr(error, "hint", ""), {"error": type(error).__name__})
 
 
+def files(environment: Environment, folders: Iterable[Path]) -> Finding:
+    """Return which files of secrets, ledger and, in `folders`, saved plans others on this machine can read."""
+    if not HAS_MODES:
+        return skipped(Check.FILES, "on this system a file's mode does not say who can read it")
+    plans = sorted({path for folder in folders for path in folder.glob(f"*{_PLAN}")})
+    found = [one for one in exposed_files(environment, plans) if one.kind != "plan" or _shows_customers(one)]
+    facts: dict[str, Fact] = {"readable": " ".join(dict.fromkeys(one.kind for one in found))}
+    if found:
+        return Finding(Check.FILES, Verdict.WARNING, exposed_text(found), chmod_text(found), facts)
+    said = "others on this machine cannot read the files with secrets, the ledger or saved plans"
+    return Finding(Check.FILES, Verdict.OK, said, facts=facts)
+
+
+def _shows_customers(plan: ExposedFile) -> bool:
+    """Say whether a file that is named as one is a saved plan, and not sealed."""
+    try:
+        with plan.path.open("rb") as file:
+            start = file.read(len(_SEALED))
+    except OSError:
+        return False
+    return start.startswith(b"{") and start != _SEALED
+
+
 def server_of(environment: Environment) -> str:
     """Return which server is meant, by a closed word: that of another is no one's business."""
     try:
@@ -296,7 +319,7 @@ async def of_the_api(environment: Environment, clock: Clock) -> tuple[list[Findi
         return ([given, *found[1:]] if given is not None else found), 0
     made = await contact(client, clock)
     found = [
-        given or _kept_safe(environment, credentials(made, key_name(environment))),
+        given or credentials(made, key_name(environment)),
         reachability(made, url, server_of(environment)),
         skipped(Check.SCOPES, "there are no credentials") if given else scopes(made),
         clock_of(made),
@@ -342,23 +365,6 @@ def _client(environment: Environment, clock: Clock, lacking: Finding | None) -> 
         jitter=lambda: 1.0,
         rate_per_s=environment.rate_per_s,
         patient=False,
-    )
-
-
-def _kept_safe(environment: Environment, found: Finding) -> Finding:
-    """Return a finding of the credentials, a warning where their file may be read by others on this machine."""
-    file = environment.access.client_secret
-    if found.verdict is not Verdict.OK or not isinstance(file, Path) or os.name != "posix":
-        return found
-    try:
-        mode = stat.S_IMODE(file.stat().st_mode)
-    except OSError:
-        return found
-    if not mode & 0o077:
-        return found
-    said = f"{found.said}; others can read the file with its secret ({mode:o})"
-    return replace(
-        found, verdict=Verdict.WARNING, said=said, mend=f"chmod 600 {file}", facts={**found.facts, "private": False}
     )
 
 

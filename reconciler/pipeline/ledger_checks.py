@@ -72,16 +72,14 @@ def state_of(place: str, storage: Storage, contents: Contents) -> Finding:
     if not storage.writable:
         mend = f"make it and its folder writable for apply, or {_ELSEWHERE}; plan and drift only read it"
         return Finding(Check.STATE, Verdict.WRONG, f"{said}; it cannot be written", mend, facts)
-    warned = _warned(place, storage, contents)
+    warned = _warned(storage, contents)
     if warned is not None:
         return Finding(Check.STATE, Verdict.WARNING, f"{said}; {warned[0]}", warned[1], facts)
     return Finding(Check.STATE, Verdict.OK, said, facts=facts)
 
 
-def _warned(place: str, storage: Storage, contents: Contents) -> tuple[str, str] | None:
+def _warned(storage: Storage, contents: Contents) -> tuple[str, str] | None:
     """Return what is not as it should be with a ledger that can be used, and what fixes it; None for nothing."""
-    if not storage.private:
-        return "others on this machine can read it, and it contains personal data", f"chmod 600 {place}"
     if storage.free_bytes is not None and storage.free_bytes < FEW_BYTES:
         return f"its disk has {storage.free_bytes // _MIB} MiB left", "free some space"
     if 0 < storage.format < storage.known:
@@ -105,7 +103,6 @@ def _facts(storage: Storage) -> Facts:
         "format": storage.format,
         "known": storage.known,
         "writable": storage.writable,
-        "private": storage.private,
         "free_mib": None if storage.free_bytes is None else storage.free_bytes // _MIB,
     }
 

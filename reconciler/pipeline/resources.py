@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shlex
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from reconciler.clock import Clock, RealClock
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import Invalid, LedgerFailed, Locked, TakenOver
 from reconciler.git import git
+from reconciler.input_file import private_mode
 from reconciler.ledger.base import Ledger
 from reconciler.ledger.encryption import Cipher, SealedLedger, read_keys
 from reconciler.ledger.lock import Holder, Lock, account_key, lock_holder, rfc3339, take_lock, this_process
-from reconciler.ledger.open import connect_sqlite, end_lease, is_shared, lease_holder, shared_pace
+from reconciler.ledger.open import connect_sqlite, end_lease, files_of, is_shared, lease_holder, shared_pace
 from reconciler.ledger.open import open_ledger as open_ledger_at
 from reconciler.ledger.sqlite_file import copy_beside
 from reconciler.model.core import NO_FILE
@@ -155,6 +157,40 @@ def _read_status(told: str) -> tuple[str, frozenset[str]]:
 
 _COLUMNS = {"1 ": 8, "2 ": 9, "u ": 10, "? ": 1, "! ": 1}
 """How many columns come before the path, by the kind of row."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExposedFile:
+    """A file that others on this machine can read and should not, and the mode for `chmod` that ends that."""
+
+    kind: str
+    path: Path
+    mode: str
+
+
+def exposed_files(environment: Environment, plans: Iterable[Path] = ()) -> tuple[ExposedFile, ...]:
+    """Return which files of secrets, of the ledger and of `plans` others can read, by their modes alone."""
+    access = environment.access
+    secrets = {"client_secret": access.client_secret, "state_key": access.state_keys, "plan_key": access.plan_keys}
+    files = {path: kind for kind, path in secrets.items() if isinstance(path, Path)}
+    if isinstance(access.state, str):
+        files |= dict.fromkeys(files_of(access.state), "ledger")
+    files |= dict.fromkeys(plans, "plan")
+    modes = {path: private_mode(path) for path in files}
+    return tuple(ExposedFile(kind, path, modes[path]) for path, kind in files.items() if modes[path])
+
+
+def exposed_text(files: Iterable[ExposedFile]) -> str:
+    """Return in one line which files others can read."""
+    return f"others on this machine can read {', '.join(str(one.path) for one in files)}"
+
+
+def chmod_text(files: Iterable[ExposedFile]) -> str:
+    """Return the command that ends that."""
+    by_mode: dict[str, list[str]] = {}
+    for one in files:
+        by_mode.setdefault(one.mode, []).append(str(one.path))
+    return " && ".join(shlex.join(("chmod", mode, *paths)) for mode, paths in by_mode.items())
 
 
 First = TypeVar("First")

@@ -19,7 +19,7 @@ from reconciler.ledger.sqlite_file import shipped
 
 pytest_plugins = ("command_fixtures",)
 
-ALL = ["project", "credentials", "reachability", "scopes", "clock", "contract", "state", "lock", "learned"]
+ALL = ["project", "files", "credentials", "reachability", "scopes", "clock", "contract", "state", "lock", "learned"]
 NOWHERE = "http://127.0.0.1:1"
 
 
@@ -113,15 +113,6 @@ def test_a_key_that_may_not_read_lacks_a_scope(shop: Online) -> None:
         keys["read-only"] = kept
     assert apart_from(ran) == {"scopes": "wrong", "contract": "skipped"}
     assert "customers:read" in found(ran, "scopes")["mend"]
-
-
-def test_a_secret_file_that_others_may_read_is_a_warning(shop: Online) -> None:
-    secret = shop.write("secret", "local\n")
-    secret.chmod(0o644)
-    del shop.variables["AP_CLIENT_SECRET"]
-    ran = doctor(shop, AP_CLIENT_SECRET_FILE="secret")
-    assert apart_from(ran) == {"credentials": "warning"}
-    assert found(ran, "credentials")["mend"] == f"chmod 600 {secret}"
 
 
 @pytest.mark.parametrize(("jump_s", "side"), [(90.0, "behind"), (-3700.0, "ahead of")])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from ledgers import WHERE, bound, open_postgres, sqlite_ledger
 
 from reconciler.errors import LedgerFailed
 from reconciler.ledger.lock import lock_folder, may_write
-from reconciler.ledger.open import Storage, StorageKind, contents_of, storage_of
+from reconciler.ledger.open import Storage, StorageKind, contents_of, files_of, storage_of
 from reconciler.ledger.sqlite_file import shipped, shipped_in
 from reconciler.model.ledger import PutBinding
 
@@ -32,7 +35,7 @@ def test_a_ledger_is_looked_at_without_a_byte_changed(tmp_path: Path) -> None:
         ledger.commit([PutBinding(bound(1))])
     before = hashlib.sha256(path.read_bytes()).digest()
     found, contents = storage_of(str(path)), contents_of(str(path), **WHERE)
-    assert (found.format, found.writable, found.private) == (KNOWN, True, True)
+    assert (found.format, found.writable) == (KNOWN, True)
     assert (contents.meta, len(contents.records.bindings)) == (replace(ledger.meta, serial=1), 1)
     assert hashlib.sha256(path.read_bytes()).digest() == before
     assert [one.name for one in tmp_path.iterdir()] == ["ledger.db"]
@@ -44,11 +47,25 @@ def test_an_older_ledger_says_its_own_format(tmp_path: Path) -> None:
     assert storage_of(str(tmp_path / "ledger.db")).format == 2
 
 
-def test_a_ledger_that_others_may_read_is_not_private(tmp_path: Path) -> None:
-    with sqlite_ledger(tmp_path / "ledger.db"):
+def test_a_ledger_is_its_file_and_what_sqlite_keeps_beside_it_where_a_link_leads(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    with sqlite_ledger(tmp_path / "real" / "ledger.db"):
         pass
-    (tmp_path / "ledger.db").chmod(0o640)
-    assert not storage_of(str(tmp_path / "ledger.db")).private
+    (tmp_path / "link.db").symlink_to(tmp_path / "real" / "ledger.db")
+    beside = [tmp_path / "real" / f"ledger.db{end}" for end in ("-wal", "-shm", "-journal")]
+    assert list(files_of(str(tmp_path / "link.db"))) == [tmp_path / "link.db", *beside]
+
+
+def test_what_is_no_ledger_has_no_files_of_one(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("no ledger\n" * 100)
+    (tmp_path / "empty.db").touch()
+    (tmp_path / "loop.db").symlink_to("loop.db")
+    os.mkfifo(tmp_path / "pipe.db")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE theirs (one TEXT)")
+    names = ("text.db", "empty.db", "loop.db", "pipe.db", "other.db", "none.db", ".", "a\0b")
+    assert [files_of(str(tmp_path / name)) for name in names] == [()] * len(names)
+    assert files_of("s3://bucket/state") == ()
 
 
 def test_a_file_stands_in_the_way_of_a_folder(tmp_path: Path) -> None:

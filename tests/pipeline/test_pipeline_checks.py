@@ -107,7 +107,6 @@ CONTENTS = Contents(Meta("demo", API, "0f" * 16, "2026-01-01T00:00:00Z", 7), Rec
     [
         (STORAGE, Verdict.OK, "lineage 0f0f0f0f, serial 7"),
         (replace(STORAGE, writable=False), Verdict.WRONG, "cannot be written"),
-        (replace(STORAGE, private=False), Verdict.WARNING, "personal data"),
         (replace(STORAGE, free_bytes=10**7), Verdict.WARNING, "9 MiB left"),
         (replace(STORAGE, format=4), Verdict.WARNING, "this version writes format 5"),
         (replace(STORAGE, kind=StorageKind.DATABASE, free_bytes=None), Verdict.OK, "in PostgreSQL"),
