@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import preloaded
 import yaml
 from command_line import OURS, PATIENCE_S, Ran
 
@@ -31,8 +32,12 @@ class Runner:
     def __post_init__(self) -> None:
         (self.folder / "bin").mkdir(parents=True)
         self.program("gh", f'exec {sys.executable} {STAND_IN} "$@"')
+        self.have_installed()
+
+    def have_installed(self) -> None:
+        """Let jobs find the package installed, and note what they ask pip for."""
         self.program("pip", f'echo "$@" >> {self.installed}')
-        self.program("reconciler", f'exec {sys.executable} -m reconciler "$@"')
+        self.program("reconciler", f'exec {preloaded.program()} "$@"')
 
     @property
     def installed(self) -> Path:
