@@ -130,13 +130,12 @@ def keys_with(key: str, records: Records, live: Live) -> tuple[str, ...]:
 
 def proves(key: str, records: Records, live: Live) -> bool:
     """Say whether the bound customers prove a key that the ledger does not know, and that others wrote to it with."""
-    held, counted = as_recorded(records, live)
-    return not records.trusts(key) and counted > 0 and _prove(held, counted)
+    return not records.trusts(key) and _prove(*as_recorded(records, live))
 
 
 def _prove(held: int, counted: int) -> bool:
     """Say whether bound customers prove an API key: half of them are as recorded, and `PROOF`, or all where fewer."""
-    return held * 2 >= counted and held >= min(PROOF, counted)
+    return counted > 0 and held * 2 >= counted and held >= min(PROOF, counted)
 
 
 def _answered_for(others: Sequence[tuple[Binding, LiveCustomer]], desired: Desired) -> int:

@@ -177,6 +177,24 @@ def test_the_same_client_id_and_a_ledger_without_customers_need_no_proof() -> No
     assert safety_checks.of_this_account(ledger(keys=("another",)), account(), TERMS, declared()) == ()
 
 
+@pytest.mark.parametrize(
+    ("records", "live", "keys"),
+    [
+        (ledger(), account(), ("key",)),
+        (ledger(keys=("other", "key")), account(), ("key", "other")),
+        # Nobody is bound, or too few are there: nothing proves that both keys are of one account.
+        (ledger(keys=("other",)), account(), ("key",)),
+        (ledger(*ROWS[:4], keys=("other",)), live_of({"cus_0": "k0", "cus_1": "k1"}), ("key",)),
+        (ledger(*ROWS[:4], keys=("other",)), live_of({f"cus_{n}": f"k{n}" for n in range(3)}), ("key", "other")),
+    ],
+)
+def test_a_key_that_writes_keeps_the_others_only_where_it_is_proven(
+    records: Records, live: Live, keys: tuple[str, ...]
+) -> None:
+    assert safety_checks.keys_with("key", records, live) == keys
+    assert safety_checks.proves("key", records, live) == (keys == ("key", "other") and "key" not in records.keys)
+
+
 # --- limits ---------------------------------------------------------------------------------------------
 
 
