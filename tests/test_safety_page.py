@@ -352,7 +352,7 @@ def test_every_sentence_is_in_one_table_and_every_row_on_the_page() -> None:
 
 def test_the_tests_that_the_security_page_names_are_there() -> None:
     page = (TESTS.parent / "SECURITY.md").read_text("utf-8")
-    named = set(re.findall(r"`(tests/[^`]+)`", page))
+    named = set(re.findall(r"`(tests/[^`]+\.py)`", page))
     assert named != set()
     assert sorted(name for name in named if not (TESTS.parent / name).is_file()) == []
 
