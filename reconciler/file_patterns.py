@@ -34,7 +34,7 @@ def is_hidden(name: str) -> bool:
 
 
 def has_magic(pattern: str) -> bool:
-    """Say whether a path holds a character that makes it a glob."""
+    """Say whether a path, or a name, holds a character that makes it a pattern."""
     return _MAGIC.search(pattern) is not None
 
 

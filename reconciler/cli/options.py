@@ -54,12 +54,9 @@ class Chosen:
     @property
     def several(self) -> bool:
         """Say whether several environments are named, or a pattern, which may match several."""
-        return len(set(self.environments)) > 1 or any(map(is_pattern, self.environments))
+        from reconciler.file_patterns import has_magic
 
-
-def is_pattern(name: str) -> bool:
-    """Say whether a name is one of a pattern: no environment's name holds these characters."""
-    return not set(name).isdisjoint("*?[")
+        return len(set(self.environments)) > 1 or any(map(has_magic, self.environments))
 
 
 @dataclass(frozen=True, slots=True)

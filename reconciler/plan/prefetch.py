@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 
+from reconciler.file_patterns import has_magic
 from reconciler.model.core import Action, CustomerId, Desired, ListUsers, Seek
 from reconciler.model.ledger import Binding, BindingState, Records
 from reconciler.model.plan import Plan
 from reconciler.model.policy import Prune, Terms
-from reconciler.plan.scope import GLOB, scope_of
+from reconciler.plan.scope import scope_of
 from reconciler.plan.server_behavior import known_lag
 from reconciler.plan.users import to_be_listed
 
@@ -74,7 +75,7 @@ def targets_alone(desired: Desired, records: Records, terms: Terms) -> tuple[See
     learned = records.learned
     if not (keys and learned.longest_page) or records.intents:
         return None
-    if any(GLOB & set(target) for target in terms.targets) or _owns(desired, terms):
+    if any(map(has_magic, terms.targets)) or _owns(desired, terms):
         return None
     rows = [records.bindings.get(key) for key in keys]
     pins = Counter(one.id for one in desired.customers.values() if one.id is not None)

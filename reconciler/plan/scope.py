@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.documents.scalars import nearest_word
 from reconciler.errors import ReconcilerError, Source, Stop
+from reconciler.file_patterns import has_magic
 from reconciler.kinds.kind import nearly
 from reconciler.model.core import Address, CustomerId, Desired, Live, LiveCustomer
 from reconciler.model.ledger import Binding, BindingState, Learned, Records
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from reconciler.model.reports import Rule
 
 
-GLOB = frozenset("*?[")
-"""What makes a text a pattern."""
-
-
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """
     Return whether an external_id matches one of the shell patterns; case counts.
@@ -41,8 +38,8 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """
     given = frozenset(patterns)
     # Thousands of keys may be written out; each looked up, and not tried one after the other.
-    found = [re.compile(translate(pattern)) for pattern in given if GLOB & set(pattern)]
-    plain = frozenset(pattern for pattern in given if not GLOB & set(pattern))
+    found = [re.compile(translate(pattern)) for pattern in given if has_magic(pattern)]
+    plain = frozenset(pattern for pattern in given if not has_magic(pattern))
     return lambda text: text in plain or any(pattern.match(text) for pattern in found)
 
 
@@ -53,7 +50,7 @@ def literal(key: str) -> str:
     >>> literal("acme"), literal("a*[1]")
     ('acme', 'a[*][[]1]')
     """
-    return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", key) if GLOB & set(key) else key
+    return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", key)
 
 
 def protecting(patterns: Iterable[str]) -> Callable[..., bool]:
@@ -184,7 +181,7 @@ def matching_nobody(selectors: Iterable[str], keys: Callable[[], Iterable[str]])
 
 def nearest(selector: str, keys: Callable[[], Iterable[str]]) -> str:
     """Return the key that is nearly a selector, "" where none is, or where it is a pattern."""
-    if GLOB & set(selector):
+    if has_magic(selector):
         return ""
     sought = {nearly(one) for one in spellings(selector)}
     near = next((key for key in keys() if nearly(key) in sought), "")

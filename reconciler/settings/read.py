@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reconciler.documents.scalars import did_you_mean, quoted
 from reconciler.errors import Invalid, Problem, Source
-from reconciler.file_patterns import plain_part
+from reconciler.file_patterns import has_magic, plain_part
 from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action
 from reconciler.model.policy import Lifecycle, Prune, Share, SyncedRules, Waiver, Window
@@ -262,7 +262,7 @@ class Settings:
         chosen: set[str] = set()
         problems: list[Problem] = []
         for one in named:
-            if one in self.names or set(one).isdisjoint("*?["):
+            if one in self.names or not has_magic(one):
                 try:
                     chosen.add(self._known(one, "-e"))
                 except Invalid as error:
