@@ -27,8 +27,8 @@ from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
 from reconciler.plan.presence import as_recorded
 from reconciler.plan.scope import literal, selecting
-from reconciler.report.layout import count, duration
-from reconciler.report.plan_text import reading_requests
+from reconciler.report.layout import count
+from reconciler.report.plan_text import about_requests, reading_requests
 
 ARCHIVED = "customer_archived"
 TOPICS = ("customer_created", "customer_updated", ARCHIVED)
@@ -221,9 +221,6 @@ def _price(customers: int, learned: Learned, rate_per_s: float) -> str:
     """Return what reading customers alone costs, in one line; without a limit nothing worth a line: ""."""
     if not rate_per_s or not customers:
         return ""
-    requests, account = 1 + customers, reading_requests(learned)
+    account = reading_requests(learned)
     whole = "" if account is None else f"; the whole account takes {account}"
-    return (
-        f"reading {count(customers, 'customer')} alone: about {count(requests, 'request')}, "
-        f"{duration(requests / rate_per_s)} at {rate_per_s:g} per second{whole}"
-    )
+    return f"reading {count(customers, 'customer')} alone: {about_requests(1 + customers, rate_per_s)}{whole}"

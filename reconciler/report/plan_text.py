@@ -74,12 +74,22 @@ def again_requests(customers: int, longest_page: int) -> int:
     return 1 if not longest_page else max(1, ceil(customers / longest_page) + (customers % longest_page == 0))
 
 
+def about_requests(requests: int, rate_per_s: float) -> str:
+    """
+    Return how many requests something takes, and how long at a rate.
+
+    >>> about_requests(61, 5.0)
+    'about 61 requests, 12.2 s at 5 per second'
+    """
+    return f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+
+
 def again_price(live: Live, rate_per_s: float) -> str:
     """Return what it costs to list the account once more, in one line; without a limit nothing worth a line: ""."""
     if not rate_per_s:
         return ""
     requests = again_requests(len(live.listed), live.longest_page)
-    price = f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+    price = about_requests(requests, rate_per_s)
     return f"listing the account once more, to prove that new customers do not exist: {price}"
 
 
@@ -103,7 +113,7 @@ def reading_price(learned: Learned, users: int, rate_per_s: float, *, alone: int
     if account is None:
         return "reading the account: its size is still unknown"
     requests = users + (1 + alone if alone else account)
-    price = f"about {count(requests, 'request')}, {duration(requests / rate_per_s)} at {rate_per_s:g} per second"
+    price = about_requests(requests, rate_per_s)
     if alone:
         return f"reading {count(alone, 'target')} alone: {price}, and not the {account + users} of the account"
     return f"reading the account: {price}"
