@@ -304,13 +304,13 @@ _TOPICS = 10
 """So many topics, or ids, are named."""
 
 
-def as_document(drift: Drift, form: str, *, redact: bool) -> str:
-    """Return a drift in a format, as a file holds it."""
+def as_document(drift: Drift, form: str, *, max_bytes: int = MAX_BYTES, redact: bool) -> str:
+    """Return a drift in a format, as a file holds it; `max_bytes` is for Markdown."""
     match form:
         case "json":
             return json.dumps(drift_json(drift, redact=redact), indent=2)
         case "markdown":
-            return drift_markdown(drift, redact=redact)
+            return drift_markdown(drift, max_bytes=max_bytes, redact=redact)
         case "html":
             return drift_html(drift, redact=redact)
         case "junit":
@@ -326,12 +326,8 @@ def show(drift: Drift, form: str, *, redact: bool) -> None:
     match form:
         case "json":
             output.json_result(drift_json(drift, redact=redact))
-        case "markdown":
-            output.document(drift_markdown(drift, max_bytes=output.room(MAX_BYTES), redact=redact))
-        case "html":
-            output.document(drift_html(drift, redact=redact))
-        case "junit":
-            output.document(drift_junit(drift, redact=redact))
+        case "markdown" | "html" | "junit":
+            output.document(as_document(drift, form, max_bytes=output.room(MAX_BYTES), redact=redact))
         case _ if output.quiet() and not (drift.findings or drift.blocked or drift.unverified or drift.expired):
             pass
         case "brief":

@@ -164,9 +164,7 @@ def outcomes_json(
         "halted": ending_json(masked_ending(halt) if redact else halt),
         "outcomes": [
             {
-                "action": one.change.action.value,
-                "address": str(one.change.address),
-                "external_id": one.change.address.external_id,
+                **_named(one.change),
                 "id": one.change.id if one.id is None else one.id,
                 "status": one.status.value,
                 "message": outcome_text(one),
