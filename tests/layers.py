@@ -15,7 +15,7 @@ from collections.abc import Iterator
 ROWS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("scripting",),
+    ("scripting", "fleet"),
     ("pipeline", "emulator"),
     ("synthetic", "probe", "sheets"),
     ("desired", "plan", "apply", "report", "settings"),

@@ -1,0 +1,244 @@
+"""
+Many accounts: the accounts of a fleet, what is known of each, a job and its result, a rollout. Values, no I/O.
+
+An *account* is a folder of customers files with an API key of its own. A *job* checks, plans or applies one account. A
+*rollout* applies many, wave by wave. Nothing here holds a customer's name or another personal value, but for the text
+of a saved plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.policy import Share
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAccount:
+    """
+    An account of a fleet; `environment` is the one of the project file that says how it is reached.
+
+    `folder` is that of its customers files, from the project's. It is checked every `every_s` seconds, not where it is
+    `suspended`.
+    """
+
+    name: str
+    environment: str
+    folder: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    every_s: float = 3600.0
+    suspended: bool = False
+
+    @property
+    def address(self) -> str:
+        """Return what `-e` and its ledger call it: no environment has a slash in its name."""
+        return f"{self.name}/{self.environment}"
+
+
+class AccountState(StrEnum):
+    """What the last job of an account found, the worst last; the order in which a status lists them is the reverse."""
+
+    SUSPENDED = "suspended"
+    NEW = "new"
+    IN_SYNC = "in_sync"
+    PENDING = "pending"
+    DRIFTED = "drifted"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """
+    What is known of an account; times are seconds since 1970, 0 for never.
+
+    `since`: when `state` began. `failures`: jobs that failed in a row. `drifted`, `pending` and `blocked` count
+    customers. `error` is the kind of the last error, `message` what it said, without personal values.
+    """
+
+    account: str
+    environment: str
+    state: AccountState = AccountState.NEW
+    since: float = 0.0
+    checked_at: float = 0.0
+    ok_at: float = 0.0
+    next_due: float = 0.0
+    failures: int = 0
+    customers: int = 0
+    drifted: int = 0
+    pending: int = 0
+    blocked: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    commit: str = ""
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How many accounts there were on a day (`2026-11-30`, UTC), and how many were drifted and failing at its end."""
+
+    day: str
+    environment: str
+    accounts: int
+    drifted: int
+    failing: int
+
+
+class JobKind(StrEnum):
+    """What a job does with its account."""
+
+    DRIFT = "drift"
+    PLAN = "plan"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCounts:
+    """How many changes a plan has, or how many of them were made."""
+
+    creates: int = 0
+    patches: int = 0
+    restores: int = 0
+    archives: int = 0
+    users: int = 0
+
+    @property
+    def changes(self) -> int:
+        """Return how many they are in all."""
+        return self.creates + self.patches + self.restores + self.archives + self.users
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """
+    How a job ended; `code` is the exit code that a command for the one account would have had.
+
+    `planned` is what the plan has, `done` and `undone` what an apply made of it, and what failed, is in doubt or was
+    not begun. `exceeded` names limits, approvals and windows that are against the plan. `left` is how many changes the
+    account needed after the apply. `unanswered`: the API gave no answer, or one that says that it is down. `plan` is a
+    saved plan as text, sealed where there is a key; `digest` names it, and `fingerprint` its changes.
+    """
+
+    account: str
+    kind: JobKind
+    state: AccountState
+    code: int
+    began_at: float
+    ended_at: float
+    customers: int = 0
+    drifted: int = 0
+    blocked: int = 0
+    planned: ChangeCounts = ChangeCounts()
+    done: ChangeCounts = ChangeCounts()
+    undone: int = 0
+    left: int = 0
+    exceeded: tuple[str, ...] = ()
+    requests: int = 0
+    throttled: int = 0
+    commit: str = ""
+    error: str = ""
+    message: str = ""
+    hint: str = ""
+    unanswered: bool = False
+    plan: str = field(default="", repr=False)
+    digest: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """
+    A step of a rollout: accounts with all of `labels`, or a `share` of the chosen ones; `soak_s` seconds after it.
+
+    Without both it takes whoever is left.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    share: Share | None = None
+    soak_s: float = 0.0
+
+
+_QUARTER, _TWENTIETH = Share(25, percent=True), Share(5, percent=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPolicy:
+    """
+    What a rollout must keep to; None is no limit. Shares are of all chosen accounts, but `max_archives`, of customers.
+
+    `max_failed` counts accounts: beyond it no further wave begins.
+    """
+
+    max_accounts_changed: Share | None = _QUARTER
+    max_accounts_archiving: Share | None = _TWENTIETH
+    max_archives: Share | None = None
+    max_failed: Share = _TWENTIETH
+
+
+class RolloutState(StrEnum):
+    """Where a rollout is: `stopped` by its policy, `paused` and `aborted` by a person."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    ABORTED = "aborted"
+    DONE = "done"
+
+
+class ItemState(StrEnum):
+    """Where an account of a rollout is; `refused` is a plan that did not hold any more."""
+
+    WAITING = "waiting"
+    APPLYING = "applying"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """
+    An apply to many accounts; `id` is a text of 32 hexadecimal digits. `waves` is how many it has, `wave` the current.
+
+    `chosen` is how many accounts were planned, those without a change too. `driver` names the process that goes on
+    with it, seen last at `seen_at`.
+    """
+
+    id: str
+    environment: str
+    state: RolloutState
+    started_at: float
+    who: str = ""
+    commit: str = ""
+    ci_url: str = ""
+    chosen: int = 0
+    waves: int = 0
+    wave: int = 0
+    max_failed: int = 0
+    ended_at: float = 0.0
+    why: str = ""
+    driver: str = ""
+    seen_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutItem:
+    """An account of a rollout, with what its plan has and what was done; `wave` counts from 1."""
+
+    rollout: str
+    account: str
+    wave: int
+    state: ItemState = ItemState.WAITING
+    digest: str = ""
+    fingerprint: str = ""
+    planned: ChangeCounts = ChangeCounts()
+    done: ChangeCounts = ChangeCounts()
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    attempts: int = 0
+    error: str = ""
+    message: str = ""
