@@ -17,6 +17,7 @@ from reconciler.emulator.service import Emulator
 from reconciler.model.plan import Plan
 from reconciler.model.reports import Drift
 from reconciler.report.drift_page import drift_html
+from reconciler.report.fleet_page import FleetStatus, status_html
 from reconciler.report.plan_html import plan_html
 
 
@@ -51,9 +52,15 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def open_report(of: Plan | Drift, **how: Any) -> Opened:  # noqa: ANN401 - of a browser's context
+        def open_report(of: Plan | Drift | FleetStatus, **how: Any) -> Opened:  # noqa: ANN401 - of a browser's context
             file = tmp_path / "report.html"
-            text = plan_html(of) if isinstance(of, Plan) else drift_html(of)
+            match of:
+                case Plan():
+                    text = plan_html(of)
+                case Drift():
+                    text = drift_html(of)
+                case FleetStatus():
+                    text = status_html(of)
             file.write_text(text, encoding="utf-8", errors="backslashreplace")
             return watched(browser, stack, file.as_uri(), lambda url: url == file.as_uri(), **how)
 

@@ -46,22 +46,40 @@ def html_page(
     unknown: Sequence[Unknown],
     **words: Any,  # noqa: ANN401 - of the template
 ) -> str:
-    """Return a whole HTML document of one of our templates; its `words` must be safe to show."""
-    style, script = _file("page.css"), _file("page.js")
+    """Return a whole HTML document of one of our templates for a list; its `words` must be safe to show."""
+    return document(
+        template,
+        styles=("page.css",),
+        script="page.js",
+        data={"kinds": kinds, "tables": tables, "rows": rows},
+        total=len(rows),
+        unknown=[visible(unknown_text(one)) for one in unknown],
+        environment=visible(environment.name),
+        base_url=visible(environment.base_url),
+        project=visible(project),
+        **words,
+    )
+
+
+def document(
+    template: str,
+    *,
+    styles: Sequence[str],
+    script: str,
+    data: Mapping[str, Any],
+    **words: Any,  # noqa: ANN401 - of the template
+) -> str:
+    """Return an HTML document of one of our templates; its `words` and the texts in `data` must be safe to show."""
+    style, code = "".join(map(_file, styles)), _file(script)
     return (
         _pages()
         .get_template(template)
         .render(
-            policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+            policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(code)}; "
             "base-uri 'none'; form-action 'none'",
-            style=Markup(style),  # noqa: S704 - our own file
-            script=Markup(script),  # noqa: S704 - our own file
-            data=_data({"kinds": kinds, "tables": tables, "rows": rows}),
-            total=len(rows),
-            unknown=[visible(unknown_text(one)) for one in unknown],
-            environment=visible(environment.name),
-            base_url=visible(environment.base_url),
-            project=visible(project),
+            style=Markup(style),  # noqa: S704 - our own files
+            script=Markup(code),  # noqa: S704 - our own file
+            data=_data(data),
             **words,
         )
     )

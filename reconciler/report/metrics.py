@@ -8,7 +8,7 @@ and closed words: no customer's key, name or id. An environment or command that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -148,23 +148,34 @@ def read_metrics(text: str) -> Rows:
 
 def metrics_text(rows: Mapping[tuple[str, Labels], float]) -> str:
     """Return rows as Prometheus text."""
+    families = []
+    for metric in METRICS:
+        own = sorted((labels, value) for (name, labels), value in rows.items() if name == metric.sample)
+        values = [([dict(labels).get(name, "") for name in metric.labels], value) for labels, value in own]
+        families.append((metric, values))
+    return exposition(families)
+
+
+def exposition(families: Iterable[tuple[Metric, Iterable[tuple[Sequence[str], float]]]]) -> str:
+    """Return metrics with their values, each by the values of its labels, as Prometheus text; none without a value."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - the same
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
     from prometheus_client.registry import Collector  # noqa: PLC0415
 
     class Rendered(Collector):
-        """The rows, for the library."""
+        """The families, for the library."""
 
         def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-            for metric in METRICS:
+            for metric, values in families:
                 kind = CounterMetricFamily if metric.counter else GaugeMetricFamily
                 family = kind(metric.name, metric.about, labels=metric.labels)
-                own = sorted((labels, value) for (name, labels), value in rows.items() if name == metric.sample)
-                for labels, value in own:
-                    family.add_metric([dict(labels).get(name, "") for name in metric.labels], value)
-                if own:
+                for labels, value in values:
+                    family.add_metric(labels, value)
+                if family.samples:
                     yield family
 
+    # It asks what it would be given once, to know the names.
+    families = [(metric, tuple(values)) for metric, values in families]
     registry = CollectorRegistry()
     registry.register(Rendered())
     return generate_latest(registry).decode()

@@ -1,0 +1,226 @@
+"""
+The state of a fleet for people who look on: Markdown for a comment, one HTML file, and Prometheus text.
+
+All of it comes from the fleet's table. The page holds names of accounts and labels, counts and words, and no customer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.escape import MAX_BYTES, visible
+from reconciler.model.fleet import AccountState, AccountStatus, Day
+from reconciler.report import html_page, markdown
+from reconciler.report.layout import count, duration
+from reconciler.report.markdown import Section, code, prose
+from reconciler.report.metrics import Metric, exposition
+
+TITLES = {
+    AccountState.FAILED: ("Failed", "bad"),
+    AccountState.BLOCKED: ("Blocked", "warn"),
+    AccountState.DRIFTED: ("Drifted", "warn"),
+    AccountState.PENDING: ("Edits not applied", "quiet"),
+    AccountState.NEW: ("Not checked yet", "quiet"),
+    AccountState.IN_SYNC: ("In sync", ""),
+    AccountState.SUSPENDED: ("Suspended", "quiet"),
+}
+"""Title and look of each state, the worst first."""
+
+_ORDER = {state: place for place, state in enumerate(TITLES)}
+_DAYS = 60
+"""Of the chart: more bars than these are too thin to be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStatus:
+    """What is known of the chosen accounts of a fleet; `labels` by account, `now` in seconds since 1970."""
+
+    environment: str
+    project: str
+    accounts: Sequence[AccountStatus]
+    now: float
+    labels: Mapping[str, Mapping[str, str]]
+    days: Sequence[Day] = ()
+
+    def worst_first(self) -> list[AccountStatus]:
+        """Return the accounts, the worst state first, and of one state the longest in it first."""
+        return sorted(self.accounts, key=lambda one: (_ORDER[one.state], one.since, one.account))
+
+    def counted(self) -> dict[AccountState, int]:
+        """Return how many accounts are in each state that any is in, the worst first."""
+        found = Counter(one.state for one in self.accounts)
+        return {state: found[state] for state in TITLES if found[state]}
+
+    def summary(self) -> str:
+        """Return the counts as a sentence without its end."""
+        if not self.accounts:
+            return "No accounts"
+        parts = [f"{number} {TITLES[state][0].lower()}" for state, number in self.counted().items()]
+        return f"{count(len(self.accounts), 'account')}: {', '.join(parts)}"
+
+
+# --- Markdown ----------------------------------------------------------------------------------------
+
+
+def status_markdown(status: FleetStatus, *, max_bytes: int = MAX_BYTES) -> str:
+    """Return a status as CommonMark of at most `max_bytes` of UTF-8, the worst accounts first; the rest as counts."""
+    head = f"### {status.summary()}\n\nEnvironment {code(status.environment)}, project {code(status.project)}.\n"
+    sections = [
+        Section(TITLES[state][0], [_item(one, status.now) for one in rows], opened=state in _OPENED)
+        for state in TITLES
+        if state is not AccountState.IN_SYNC and (rows := [one for one in status.worst_first() if one.state is state])
+    ]
+    return markdown.report(head, sections, max_bytes)
+
+
+_OPENED = (AccountState.FAILED, AccountState.BLOCKED, AccountState.DRIFTED)
+
+
+def _item(one: AccountStatus, now: float) -> str:
+    """Return an account as an item of a list."""
+    said = [*(f"{number} {word}" for number, word in _numbers(one)), *([] if not one.checked_at else [_age(one, now)])]
+    why = f"  - {prose(one.message)}\n" if one.message else ""
+    return f"- {code(one.account)}: {', '.join(said) or 'no check yet'}\n{why}"
+
+
+def _numbers(one: AccountStatus) -> list[tuple[int, str]]:
+    """Return what there is to count of an account's customers."""
+    numbers = ((one.drifted, "drifted"), (one.pending, "not applied"), (one.blocked, "blocked"))
+    return [(number, word) for number, word in numbers if number]
+
+
+def _age(one: AccountStatus, now: float) -> str:
+    """Return how long ago an account was checked."""
+    return f"checked {duration(max(now - one.checked_at, 0.0))} ago"
+
+
+# --- HTML --------------------------------------------------------------------------------------------
+
+_HEIGHT = 100
+_WIDTH = 10
+
+
+def status_html(status: FleetStatus) -> str:
+    """Return a status as a whole HTML document: a table to sort and search, and a chart by day."""
+    shown = status.worst_first()
+    return html_page.document(
+        "fleet.html",
+        styles=("page.css", "fleet.css"),
+        script="fleet.js",
+        data={
+            "now": round(status.now),
+            "states": {state.value: look for state, look in TITLES.items()},
+            "rows": [_row(one, status.labels.get(one.account, {})) for one in shown],
+        },
+        summary=visible(status.summary()),
+        environment=visible(status.environment),
+        project=visible(status.project),
+        total=len(shown),
+        at=datetime.fromtimestamp(status.now, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        chart=_chart(status.days),
+    )
+
+
+def _row(one: AccountStatus, labels: Mapping[str, str]) -> list[Any]:
+    """Return an account as the values of its columns, then what is only searched and shown below."""
+    return [
+        visible(one.account),
+        one.state.value,
+        round(one.since),
+        round(one.checked_at),
+        round(one.ok_at),
+        one.customers,
+        one.drifted,
+        one.pending,
+        one.blocked,
+        one.failures,
+        one.requests,
+        [visible(f"{name}={value}") for name, value in sorted(labels.items())],
+        visible(one.message or one.error),
+    ]
+
+
+def _chart(days: Sequence[Day]) -> Mapping[str, Any] | None:
+    """Return the bars of the last days, failing accounts below drifted ones; None without a day."""
+    last = sorted(days, key=lambda day: day.day)[-_DAYS:]
+    if not last:
+        return None
+    most = max(1, *(day.drifted + day.failing for day in last))
+    bars = []
+    for place, day in enumerate(last):
+        failing, drifted = (round(number * _HEIGHT / most, 2) for number in (day.failing, day.drifted))
+        bars.append(
+            {
+                "x": place * _WIDTH,
+                "failing": {"y": _HEIGHT - failing, "height": failing},
+                "drifted": {"y": round(_HEIGHT - failing - drifted, 2), "height": drifted},
+                "day": day,
+            }
+        )
+    return {"bars": bars, "width": len(last) * _WIDTH, "height": _HEIGHT, "most": most}
+
+
+# --- Prometheus --------------------------------------------------------------------------------------
+
+_BY = ("environment",)
+ACCOUNTS = Metric("reconciler_fleet_accounts", "Accounts, by what their last check found.", ("environment", "state"))
+CUSTOMERS = Metric("reconciler_fleet_customers", "Customers in all accounts.", _BY)
+DRIFTED = Metric("reconciler_fleet_drifted_customers", "Customers that drifted, in all accounts.", _BY)
+PENDING = Metric(
+    "reconciler_fleet_pending_customers", "Customers with edits not applied, in all accounts.", _BY
+)
+BLOCKED = Metric("reconciler_fleet_blocked_customers", "Customers whose changes are blocked, in all accounts.", _BY)
+OLDEST_CHECK = Metric("reconciler_fleet_oldest_check_seconds", "Age of the oldest last check of an account.", _BY)
+OLDEST_DUE = Metric("reconciler_fleet_oldest_due_seconds", "How long an account has waited for a check at most.", _BY)
+OVERDUE = Metric("reconciler_fleet_due_accounts", "Accounts whose check is due.", _BY)
+UNCHECKED = Metric("reconciler_fleet_unchecked_accounts", "Accounts that were never checked.", _BY)
+ACCOUNT = Metric(
+    "reconciler_fleet_account_state", "1 for the state that an account is in.", ("environment", "account", "state")
+)
+FLEET_METRICS = (
+    ACCOUNTS,
+    CUSTOMERS,
+    DRIFTED,
+    PENDING,
+    BLOCKED,
+    OLDEST_CHECK,
+    OLDEST_DUE,
+    OVERDUE,
+    UNCHECKED,
+    ACCOUNT,
+)
+
+
+def status_metrics(status: FleetStatus, *, per_account: bool = False) -> str:
+    """Return a status as Prometheus text; an account's name is a label only where that is asked for."""
+    return exposition(_families(status, per_account=per_account))
+
+
+def _families(
+    status: FleetStatus, *, per_account: bool
+) -> Iterator[tuple[Metric, Sequence[tuple[Sequence[str], float]]]]:
+    """Yield each metric with its values by labels."""
+    rows, name = status.accounts, status.environment
+    active = [one for one in rows if one.state is not AccountState.SUSPENDED]
+    found = Counter(one.state for one in rows)
+    yield ACCOUNTS, [((name, state.value), found[state]) for state in TITLES]
+    for metric, numbers in (
+        (CUSTOMERS, [one.customers for one in rows]),
+        (DRIFTED, [one.drifted for one in rows]),
+        (PENDING, [one.pending for one in rows]),
+        (BLOCKED, [one.blocked for one in rows]),
+    ):
+        yield metric, [((name,), sum(numbers))]
+    checked = [one.checked_at for one in active if one.checked_at]
+    yield OLDEST_CHECK, [((name,), max((status.now - at for at in checked), default=0.0))]
+    due = [one.next_due for one in active if one.next_due <= status.now]
+    # One that was never checked has been due since nobody knows when.
+    yield OLDEST_DUE, [((name,), max((status.now - at for at in due if at), default=0.0))]
+    yield OVERDUE, [((name,), len(due))]
+    yield UNCHECKED, [((name,), sum(not one.checked_at for one in active))]
+    if per_account:
+        yield ACCOUNT, [((name, one.account, one.state.value), 1.0) for one in rows]
