@@ -32,7 +32,7 @@ TITLES = {
 
 _ORDER = {state: place for place, state in enumerate(TITLES)}
 _DAYS = 60
-"""Of the chart: more bars than these are too thin to be told apart."""
+"""How many the chart has; more bars would be too narrow to tell apart."""
 
 
 @dataclass(frozen=True, slots=True)
