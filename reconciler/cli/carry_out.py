@@ -183,7 +183,7 @@ def agreed_and_done(
 
 def is_production(environment: Environment) -> bool:
     """Say whether an environment is the account that bills, by its address or by its name."""
-    return environment.name == "production" or bills(environment.base_url())
+    return environment.shared_name == "production" or bills(environment.base_url())
 
 
 def _report(

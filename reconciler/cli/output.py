@@ -331,8 +331,8 @@ OF_ENVIRONMENT = "{environment}"
 
 
 def of_environment(path: Path, name: str) -> Path:
-    """Return a path in which `OF_ENVIRONMENT` is an environment's name."""
-    return Path(str(path).replace(OF_ENVIRONMENT, name))
+    """Return a path in which `OF_ENVIRONMENT` is an environment's name, of an account of a fleet with a `.` in it."""
+    return Path(str(path).replace(OF_ENVIRONMENT, name.replace("/", ".")))
 
 
 def document_to(path: Path | None, text: str) -> None:

@@ -356,7 +356,7 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
     from reconciler.settings.environment import BUILT_IN
 
     url = environment.base_url()
-    if environment.name != "local" or url != BUILT_IN["local"]:
+    if environment.shared_name != "local" or url != BUILT_IN["local"]:
         yield
         return
     from reconciler.emulator.server import PORT, listens, running

@@ -190,7 +190,7 @@ def _changed(commit: _Commit, settings: Settings, environment: Environment, now:
     """Return the keys whose entries differ; raises _Everyone where that cannot be known, or all are concerned."""
     then_settings = _settings_then(commit, settings)
     unknown = _Everyone(NoteKind.SINCE_ENVIRONMENT_UNKNOWN, {**commit.parts, "environment": environment.name})
-    if (environment.name in settings.names) != (environment.name in then_settings.names):
+    if (environment.shared_name in settings.names) != (environment.shared_name in then_settings.names):
         raise unknown
     try:
         then = then_settings.environment(environment.name)

@@ -170,9 +170,7 @@ _BY = ("environment",)
 ACCOUNTS = Metric("reconciler_fleet_accounts", "Accounts, by what their last check found.", ("environment", "state"))
 CUSTOMERS = Metric("reconciler_fleet_customers", "Customers in all accounts.", _BY)
 DRIFTED = Metric("reconciler_fleet_drifted_customers", "Customers that drifted, in all accounts.", _BY)
-PENDING = Metric(
-    "reconciler_fleet_pending_customers", "Customers with edits not applied, in all accounts.", _BY
-)
+PENDING = Metric("reconciler_fleet_pending_customers", "Customers with edits not applied, in all accounts.", _BY)
 BLOCKED = Metric("reconciler_fleet_blocked_customers", "Customers whose changes are blocked, in all accounts.", _BY)
 OLDEST_CHECK = Metric("reconciler_fleet_oldest_check_seconds", "Age of the oldest last check of an account.", _BY)
 OLDEST_DUE = Metric("reconciler_fleet_oldest_due_seconds", "How long an account has waited for a check at most.", _BY)

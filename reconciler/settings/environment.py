@@ -135,7 +135,7 @@ class Access:
     """
 
     base_url: str | Problem
-    client_id: str | Problem = field(repr=False)
+    client_id: str | Path | Problem = field(repr=False)
     client_secret: Secret | Path | Problem = field(repr=False)
     state: str | Problem = field(repr=False)
     state_keys: Secret | Path | Problem | None = field(default=None, repr=False)
@@ -167,6 +167,11 @@ class Environment:
     disposable: bool = False
     rate_per_s: float = RATE_PER_S
 
+    @property
+    def shared_name(self) -> str:
+        """Return the name in the project file: without the account, where it is one of a fleet's."""
+        return self.name.rpartition("/")[2]
+
     def base_url(self) -> str:
         """Return the API's base URL; Invalid where none is known."""
         return _asked(self.access.base_url)
@@ -177,11 +182,17 @@ class Environment:
 
     def client_id(self) -> str:
         """Return the API key's client id; Invalid where none is given, or it is none."""
-        return _asked(_credential(self.access.client_id, "client id"))
+        return _asked(_credential(self._client_id(), "client id"))
+
+    def _client_id(self) -> str | Problem:
+        """Return the client id as it was written, the Problem where it is missing or its file cannot be read."""
+        written = self.access.client_id
+        read = _read_secret(written, "client id", "client_id_file") if isinstance(written, Path) else written
+        return read.reveal() if isinstance(read, Secret) else read
 
     def credentials(self) -> Credentials:
         """Return the API key; Invalid, naming all that is missing, where it is not given or cannot be read."""
-        client_id, secret = _credential(self.access.client_id, "client id"), self.access.client_secret
+        client_id, secret = _credential(self._client_id(), "client id"), self.access.client_secret
         if isinstance(secret, Path):
             secret = _read_secret(secret, "client secret", "client_secret_file")
         if isinstance(secret, Secret):
@@ -316,17 +327,18 @@ _LOCAL_KEY = "local"
 _WHERE_KEYS_ARE = "create one in the Partner Dashboard under Team Preferences, API Keys"
 
 
-def read_access(name: str, values: Values, *, root: Path, cwd: Path) -> Access:
+def read_access(name: str, values: Values, *, root: Path, cwd: Path, account: str = "") -> Access:
     """
     Return how the environment `name` is reached: what `values` write, else what its variables say.
 
-    Paths in the project file start at `root`, those in variables at `cwd`.
+    Paths in the project file start at `root`, those in variables at `cwd`. Of an `account` of a fleet the ledger has
+    the account's name too, and so has a local key.
     """
     return Access(
         base_url=_base_url(name, values),
-        client_id=_client_id(name, values),
+        client_id=_client_id(name, values, account, root=root),
         client_secret=_client_secret(name, values, root=root, cwd=cwd),
-        state=_state(name, values, root=root, cwd=cwd),
+        state=_state(f"{account}/{name}" if account else name, values, root=root, cwd=cwd),
         state_keys=_access_keys("RECONCILER_STATE_KEY", values, cwd=cwd),
         plan_keys=_access_keys("RECONCILER_PLAN_KEY", values, cwd=cwd),
     )
@@ -370,15 +382,20 @@ def _trusted_base_url(url: str, values: Values) -> str | Problem:
     return url
 
 
-def _client_id(name: str, values: Values) -> str | Problem:
-    """Return the API key's client id."""
-    text = values.text("client_id")
+def _client_id(name: str, values: Values, account: str, *, root: Path) -> str | Path | Problem:
+    """Return the API key's client id, or the file that holds it."""
+    text, file = values.text("client_id"), values.text("client_id_file")
+    if text is not None and file is not None:
+        error = ValueError("client_id and client_id_file are both set; remove one of them")
+        return values.problem("client_id_file", error)
     if text is not None:
         return text
+    if file is not None:
+        return file if isinstance(file, Problem) else _in(root, file, values, "client_id_file")
     if variable := values.variables.get("AP_CLIENT_ID"):
         return variable
     if name == "local":
-        return _LOCAL_KEY
+        return account or _LOCAL_KEY
     hint = f"set it to the API key's client id; {_WHERE_KEYS_ARE}"
     return Problem(Source("AP_CLIENT_ID"), "", "this variable is not set", hint)
 

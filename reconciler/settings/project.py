@@ -214,9 +214,9 @@ def project_file_of(content: bytes, path: Path, shown: str) -> ProjectFile:
         message = "the file is empty" if document.tree is None else "the file is not a mapping"
         raise Invalid([Problem(Source(shown), "", message, "write `files: [customers/]`, or remove the file")])
     project = ProjectFile(path, document)
-    misfits = list(_shape().misfits(document.tree))
+    misfits = list(shape_of("project").misfits(document.tree))
     for again, value in document.again:
-        misfits += _shape().misfits_at(again, value)
+        misfits += shape_of("project").misfits_at(again, value)
     wrong = [
         *problems,
         *(project.problem(misfit.path, misfit.message, misfit.hint, at_key=misfit.at_key) for misfit in misfits),
@@ -270,9 +270,9 @@ def _parsed(content: bytes, shown: str) -> tuple[Document, tuple[Problem, ...]]:
 
 
 @cache
-def _shape() -> Shape:
-    """Return the shape of a project file; compiled once."""
-    return Shape(schema("project"))
+def shape_of(name: str) -> Shape:
+    """Return the shape that a schema of ours describes; compiled once."""
+    return Shape(schema(name))
 
 
 def _literal_secrets(project: ProjectFile) -> list[Problem]:
@@ -282,7 +282,7 @@ def _literal_secrets(project: ProjectFile) -> list[Problem]:
     for name, environment in environments.items():
         tree = environment if isinstance(environment, dict) else {}
         secret, state = tree.get("client_secret"), tree.get("state")
-        if isinstance(secret, str) and not names_a_variable(secret):
+        if isinstance(secret, str) and not names_a_variable(_OF_ACCOUNT.sub("X", secret)):
             hint = (
                 "name it: ${AP_CLIENT_SECRET}, or use client_secret_file; "
                 "and replace the secret, which is no longer safe"
@@ -295,6 +295,7 @@ def _literal_secrets(project: ProjectFile) -> list[Problem]:
 
 
 _NOT_HERE = "a {} does not belong in this file"
+_OF_ACCOUNT = re.compile(r"\{ACCOUNT\}")
 
 
 @dataclass(slots=True)
@@ -411,7 +412,7 @@ def read_rules(given: str | None, root: Path, cwd: Path) -> tuple[Rule, ...]:
         return ()
     shown = visible(given or IGNORE_FILE)
     document = read_document(path, shown, hint="check the path in --ignore")
-    misfits = Shape(schema("drift-ignore")).misfits(document.tree)
+    misfits = shape_of("drift-ignore").misfits(document.tree)
     if misfits:
         wrong = [_problem(document, one.path, one.message, one.hint, at_key=one.at_key) for one in misfits]
         raise Invalid(sorted(wrong, key=lambda problem: problem.source))

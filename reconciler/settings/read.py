@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,6 +17,7 @@ from reconciler.errors import Invalid, Problem, Source
 from reconciler.file_patterns import has_magic, plain_part
 from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action
+from reconciler.model.fleet import FleetAccount
 from reconciler.model.policy import Lifecycle, Prune, Share, SyncedRules, Waiver, Window
 from reconciler.settings.environment import (
     BUILT_IN,
@@ -27,6 +28,16 @@ from reconciler.settings.environment import (
     Policy,
     Server,
     read_access,
+)
+from reconciler.settings.fleet import (
+    ACCOUNT_FILE,
+    Fleet,
+    filled,
+    one_account,
+    read_account,
+    read_fleet,
+    stricter,
+    template_of,
 )
 from reconciler.settings.project import (
     ProjectFile,
@@ -158,8 +169,8 @@ class Settings:
     What the project file, the options and the variables say together.
 
     `root` is the project's folder, else the working folder: where relative paths start. `names` are the environments
-    that the project file declares. Nothing of one environment is looked at before it is asked for, so that a variable
-    that only production needs is no error in demo.
+    that the project file declares. `account` is the one of a fleet that they are for, if any. Nothing of one
+    environment is looked at before it is asked for, so that a variable that only production needs is no error in demo.
     """
 
     root: Path
@@ -170,6 +181,7 @@ class Settings:
     _cwd: Path
     _files: tuple[str, ...]
     _variables: Mapping[str, str] = field(repr=False)
+    account: FleetAccount | None = None
 
     @property
     def project_file(self) -> Path | None:
@@ -183,15 +195,30 @@ class Settings:
         other = project_file_of(content, self._project_file.path, self._project_file.name)
         return _settings(other, self.options, variables=self._variables, cwd=self._cwd)
 
+    def fleet(self) -> Fleet:
+        """Return the fleet of the project; Invalid where it has none, with all that is wrong with it."""
+        return read_fleet(self._project_file, self._top(), self._folders())
+
+    def of(self, account: FleetAccount) -> Settings:
+        """Return the settings for one account, as reading them with `-e` and its address does."""
+        options = replace(self.options, environment=account.address)
+        return replace(self, options=options, account=account, _files=(account.folder,))
+
+    def _top(self) -> Values:
+        """Return what the project file writes."""
+        tree = self._project_file.document.tree if self._project_file else {}
+        return Values(self._project_file, (), tree, self._variables)
+
     @property
     def pins_allowed(self) -> bool:
         """Say whether `id` may be in customers files: where there is one environment, or no project file."""
-        return len(self.names) <= 1
+        return self.account is not None or len(self.names) <= 1
 
     @property
     def overlays(self) -> tuple[str, ...]:
-        """Return the overlays of all environments: files that a folder's reading leaves out."""
-        return tuple(path for name in self.names for path in self._values(name).paths("overlays"))
+        """Return the overlays of all environments, and an account's own file: what a folder's reading leaves out."""
+        own = () if self.account is None else (f"{self.account.folder}/{ACCOUNT_FILE}",)
+        return (*own, *(path for name in self.names for path in self._values(name).paths("overlays")))
 
     def files(self) -> tuple[str, ...]:
         """Return the paths of the customers files; Invalid where none is named."""
@@ -214,8 +241,12 @@ class Settings:
         and what `-f` names.
         """
         named = [self._cwd / plain_part(path) for path in self.options.files if path not in ("", "-")]
+        return (*self._folders(), *(path.resolve() for path in named))
+
+    def _folders(self) -> tuple[Path, ...]:
+        """Return the folders that the project may read from, as real paths."""
         allowed = [self._cwd / folder for folder in read_trust(self._variables).folders]
-        return tuple(path.resolve() for path in (repository_root(self.root) or self.root, *allowed, *named))
+        return tuple(path.resolve() for path in (repository_root(self.root) or self.root, *allowed))
 
     def _from_root(self, path: str) -> str:
         """Return a path of `-f`, which starts at the working folder, as one that starts at the project's."""
@@ -230,11 +261,14 @@ class Settings:
         Raises Invalid with all that is wrong with it; what is missing to reach it is said when that is asked for.
         """
         chosen = name or self.selected()
-        values = self._values(chosen)
+        account = self._account(chosen)
+        values = self._values(chosen if account is None else account.environment, account)
         tree = values.tree
+        written = chosen if account is None else account.environment
+        named = "" if account is None else account.name
         environment = Environment(
             name=chosen,
-            access=read_access(chosen, values, root=self.root, cwd=self._cwd),
+            access=read_access(written, values, root=self.root, cwd=self._cwd, account=named),
             project=self.project,
             place=ProjectPlace(self.root),
             prune=Prune(tree.get("prune", Prune.MANAGED)),
@@ -249,9 +283,52 @@ class Settings:
             disposable=values.flag("disposable") or False,
             rate_per_s=self._rate(values),
         )
+        if account is not None:
+            environment = self._overridden(environment, account, values)
         if values.problems:
             raise Invalid(values.problems)
         return environment
+
+    def _account(self, chosen: str) -> FleetAccount | None:
+        """Return the account that an environment's name names, None for one that is no fleet's."""
+        if self.account is not None and chosen == self.account.address:
+            return self.account
+        name, slash, template = chosen.partition("/")
+        if slash:
+            return self._known_account(name, template, "-e")
+        if "fleet" in self._top().tree and chosen == template_of(self._project_file):
+            message = f"{quoted(chosen)} is the environment that the accounts of a fleet share"
+            hint = f"select an account with -e ACCOUNT/{chosen}, or use `reconciler fleet`"
+            raise Invalid([Problem(Source("-e"), "", message, hint)])
+        return None
+
+    def _known_account(self, name: str, template: str, given_by: str) -> FleetAccount:
+        """Return an account of the fleet; Invalid where there is none, or its environment is another."""
+        shared = template_of(self._project_file)
+        if shared and template != shared:
+            message = f"the accounts of this fleet have no environment {quoted(template)}"
+            raise Invalid([Problem(Source(given_by), "", message, f"write {name}/{shared}")])
+        return one_account(self._project_file, self._top(), self._folders(), name)
+
+    def _overridden(self, environment: Environment, account: FleetAccount, values: Values) -> Environment:
+        """Return an environment with what the account's own file says; what is wrong is gathered in `values`."""
+        # What one account needs for a time must not be allowed to all of them.
+        environment = replace(environment, policy=replace(environment.policy, at=None))
+        _, own = read_account(values, account.name, account.folder, account.environment, account.every_s)
+        if own is None:
+            return environment
+        tree, policy = own.tree, own.inside("policy")
+        changed = replace(
+            environment,
+            owns=own.texts("owns") or environment.owns,
+            synced=_synced(own) if "synced" in tree else environment.synced,
+            equal={**environment.equal, **_equal(own.inside("equal"))},
+            policy=stricter(environment.policy, _policy(policy), policy),
+            include=own.texts("include") or environment.include,
+            exclude=(*environment.exclude, *own.texts("exclude")),
+        )
+        values.problems.extend(own.problems)
+        return changed
 
     def matching(self, named: Sequence[str]) -> tuple[str, ...]:
         """
@@ -267,6 +344,12 @@ class Settings:
                     chosen.add(self._known(one, "-e"))
                 except Invalid as error:
                     problems += error.problems
+            elif "/" in one:
+                found = {each.address for each in self.fleet().accounts if fnmatchcase(each.address, one)}
+                chosen |= found
+                if not found:
+                    message = f"no account matches {quoted(one)}"
+                    problems.append(Problem(Source("-e"), "", message, "`reconciler fleet list` shows the accounts"))
             elif found := {name for name in self.names if fnmatchcase(name, one)}:
                 chosen |= found
             else:
@@ -277,9 +360,10 @@ class Settings:
             raise Invalid(problems)
         return (*(name for name in self.names if name in chosen), *sorted(chosen.difference(self.names)))
 
-    def _values(self, name: str) -> Values:
-        """Return what the project file writes of the environment `name`."""
+    def _values(self, name: str, account: FleetAccount | None = None) -> Values:
+        """Return what the project file writes of the environment `name`, with the name of an account filled in."""
         tree = (self._project_file.environments.get(name) if self._project_file else None) or {}
+        tree = tree if account is None else filled(tree, account.name)
         return Values(self._project_file, ("environments", name), tree, self._variables)
 
     def selected(self) -> str:
@@ -297,6 +381,9 @@ class Settings:
 
     def _known(self, name: str, given_by: str) -> str:
         """Return `name` where it is an environment's; Invalid, with the nearest, where it is not."""
+        account, slash, template = name.partition("/")
+        if slash and account:
+            return self._known_account(account, template, given_by).address
         # The emulator on this machine is at hand in every project.
         if name in self.names or name == "local" or (not self.names and self._nameable(name)):
             return name
@@ -360,7 +447,13 @@ def _settings(
     )
     if top.problems:
         raise Invalid(top.problems)
-    return settings
+    named = options.environment or variables.get("AP_ENVIRONMENT") or ""
+    name, slash, template = named.partition("/")
+    # A pattern names several, each of which is read for itself.
+    if not slash or has_magic(named):
+        return settings
+    account = settings._known_account(name, template, "-e" if options.environment else "AP_ENVIRONMENT")  # noqa: SLF001 - the class's own module
+    return replace(settings.of(account), options=options)
 
 
 def _server(values: Values) -> Server:

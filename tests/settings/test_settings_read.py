@@ -253,7 +253,7 @@ def test_without_a_project_file_no_option_alone_begins_an_environment_of_another
 
 def test_an_environment_cannot_be_named_like_a_path(tmp_path: Path) -> None:
     variables = {"AP_ENVIRONMENT": "../x", "AP_BASE_URL": "https://api.example"}
-    assert len(wrong(read(tmp_path, variables=variables).environment)) == 1
+    assert len(wrong(lambda: read(tmp_path, variables=variables))) == 1
 
 
 def test_an_environment_of_another_name_needs_a_base_url(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_every_problem_of_an_environment_comes_at_once(tmp_path: Path) -> None:
     [
         (
             "envs: {}",
-            "reconciler.yaml:1:1: envs: unknown key 'envs'; known here: version, project, files, environments",
+            "reconciler.yaml:1:1: envs: unknown key 'envs'; known here: version, project, files, fleet, environments",
         ),
         ("version: 2", "reconciler.yaml:1:10: version: '2' is not valid here; known here: 1"),
         ("files: customers", "reconciler.yaml:1:8: files: this is the text 'customers'; write a list"),

@@ -17,6 +17,7 @@ from reconciler.cli.completion import FilePath
 SCHEMAS = (
     "customers",
     "project",
+    "account",
     "map",
     "import",
     "plan",

@@ -1,0 +1,249 @@
+"""A fleet in the project file: its accounts, what is theirs, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import Invalid
+from reconciler.model.core import Action
+from reconciler.model.fleet import FleetAccount, FleetPolicy, Wave
+from reconciler.model.policy import Share
+from reconciler.settings import Credentials, Options, Secret, Settings, read_settings
+
+PROJECT = """\
+project: msp-west
+fleet:
+  accounts: accounts/*
+  environment: production
+  every: 30m
+  parallel: 7
+  waves:
+    - {labels: {wave: canary}, soak: 10m}
+    - {share: 10%}
+  policy: {max_accounts_changed: 50%, max_accounts_archiving: 1, max_archives: 40, max_failed: 0}
+environments:
+  production:
+    client_id: ${AP_ID_{ACCOUNT}}
+    client_secret_file: secrets/{account}
+    state: ${RECONCILER_STATE}
+    owns: ["p-*"]
+    policy: {max_archives: 10%, protect: ["vip-*"], require_approval_for: [archive]}
+  demo: {}
+"""
+
+
+def read(folder: Path, environment: str | None = None, variables: Mapping[str, str] | None = None) -> Settings:
+    return read_settings(Options(environment=environment), variables=variables or {}, cwd=folder)
+
+
+def wrong(act: Callable[[], object]) -> list[str]:
+    with pytest.raises(Invalid) as caught:
+        act()
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "reconciler.yaml").write_text(PROJECT, "utf-8")
+    for name in ("acme", "globex-1", "hooli"):
+        (tmp_path / "accounts" / name).mkdir(parents=True)
+    (tmp_path / "accounts" / "acme" / "account.yaml").write_text(
+        "labels: {wave: canary, tier: 1}\nevery: 5m\nowns: [acme-*]\n"
+        "policy: {max_archives: 5%, protect: [old-*], require_approval_for: [restore]}\n",
+        "utf-8",
+    )
+    (tmp_path / "accounts" / "hooli" / "account.yaml").write_text("suspend: true\n", "utf-8")
+    return tmp_path
+
+
+def test_a_folder_is_an_account_and_its_file_says_what_is_its_own(project: Path) -> None:
+    fleet = read(project).fleet()
+    assert fleet.accounts == (
+        FleetAccount("acme", "production", "accounts/acme", {"wave": "canary", "tier": "1"}, 300.0),
+        FleetAccount("globex-1", "production", "accounts/globex-1", {}, 1800.0),
+        FleetAccount("hooli", "production", "accounts/hooli", {}, 1800.0, suspended=True),
+    )
+    assert fleet.waves == (Wave({"wave": "canary"}, None, 600.0), Wave({}, Share(10, percent=True)))
+    assert fleet.policy == FleetPolicy(Share(50, percent=True), Share(1), Share(40), Share(0))
+    assert fleet.parallel == 7
+
+
+@pytest.mark.parametrize(
+    ("selectors", "names", "found"),
+    [
+        (["wave=canary"], [], ["acme"]),
+        (["wave!=canary"], [], ["globex-1", "hooli"]),
+        (["wave=can*", "tier=1"], [], ["acme"]),
+        (["tier=2"], [], []),
+        ([], ["g*", "hooli"], ["globex-1", "hooli"]),
+    ],
+)
+def test_labels_and_names_choose_accounts(
+    project: Path, selectors: list[str], names: list[str], found: list[str]
+) -> None:
+    assert [one.name for one in read(project).fleet().chosen(selectors, names)] == found
+
+
+def test_a_selector_and_a_name_that_are_none_are_errors(project: Path) -> None:
+    fleet = read(project).fleet()
+    assert wrong(lambda: fleet.chosen(["canary"])) == [
+        "-l: 'canary' is not a selector; write label=value or label!=value"
+    ]
+    assert wrong(lambda: fleet.chosen([], ["acmee"])) == ["ACCOUNT: there is no account 'acmee'; did you mean 'acme'?"]
+
+
+def test_an_address_selects_an_account_with_its_own_key_ledger_and_files(project: Path) -> None:
+    (project / "secrets").mkdir()
+    (project / "secrets" / "globex-1").write_text("s3cret\n", "utf-8")
+    settings = read(project, "globex-1/production", {"AP_ID_GLOBEX_1": "id-7", "RECONCILER_STATE": "state/"})
+    environment = settings.environment()
+    assert settings.files() == ("accounts/globex-1",)
+    assert (environment.name, environment.shared_name) == ("globex-1/production", "production")
+    assert environment.credentials() == Credentials("id-7", Secret("s3cret"))
+    assert environment.state() == str(project / "state" / "globex-1" / "production.db")
+    assert environment.ref().name == "globex-1/production"
+
+
+def test_an_account_is_stricter_than_its_environment(project: Path) -> None:
+    environment = read(project, "acme/production", {"AP_ID_ACME": "x", "RECONCILER_STATE": "s/"}).environment()
+    assert environment.policy.max_archives == Share(5, percent=True)
+    assert environment.policy.protect == ("vip-*", "old-*")
+    assert environment.policy.require_approval_for == (Action.RESTORE, Action.ARCHIVE)
+    assert environment.owns == ("acme-*",)
+
+
+@pytest.mark.parametrize("limit", ["20%", "5"])
+def test_a_limit_that_is_looser_or_of_another_kind_is_an_error(project: Path, limit: str) -> None:
+    (project / "accounts" / "acme" / "account.yaml").write_text(f"policy: {{max_archives: {limit}}}\n", "utf-8")
+    settings = read(project, "acme/production", {"AP_ID_ACME": "x", "RECONCILER_STATE": "s/"})
+    assert wrong(settings.environment) == [
+        (
+            f"accounts/acme/account.yaml:1:24: policy.max_archives: {limit} is looser than 10%, which the environment "
+            "has, or cannot be compared with it; write at most 10%, or remove it"
+        )
+    ]
+
+
+def test_what_one_account_needs_is_not_proposed_for_all(project: Path) -> None:
+    environment = read(project, "acme/production", {"AP_ID_ACME": "x", "RECONCILER_STATE": "s/"}).environment()
+    assert environment.policy.at is None
+
+
+def test_a_folder_s_own_file_holds_no_customers(project: Path) -> None:
+    settings = read(project, "acme/production", {"AP_ID_ACME": "x", "RECONCILER_STATE": "s/"})
+    assert "accounts/acme/account.yaml" in settings.overlays
+
+
+def test_settings_of_an_account_are_those_that_its_address_gives(project: Path) -> None:
+    variables = {"AP_ID_ACME": "x", "RECONCILER_STATE": "s/"}
+    settings = read(project, None, variables)
+    (account,) = settings.fleet().chosen(names=["acme"])
+    assert settings.of(account).environment() == read(project, account.address, variables).environment()
+
+
+def test_addresses_are_matched_by_patterns(project: Path) -> None:
+    assert read(project).matching(["*o*/production"]) == ("globex-1/production", "hooli/production")
+    assert wrong(lambda: read(project).matching(["x*/production"])) == [
+        "-e: no account matches 'x*/production'; `reconciler fleet list` shows the accounts"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ("acmee/production", "-e: there is no account 'acmee'; did you mean 'acme'?"),
+        ("acme/demo", "-e: the accounts of this fleet have no environment 'demo'; write acme/production"),
+        ("../x/production", "-e: there is no account '..'; `reconciler fleet list` shows the accounts"),
+    ],
+)
+def test_an_address_that_leads_to_no_account_is_an_error(project: Path, environment: str, said: str) -> None:
+    found = wrong(lambda: read(project, environment))
+    assert found == [said] or "have no environment" in found[0]
+
+
+def test_the_shared_environment_is_no_account(project: Path) -> None:
+    assert wrong(read(project, "production").environment) == [
+        (
+            "-e: 'production' is the environment that the accounts of a fleet share; "
+            "select an account with -e ACCOUNT/production, or use `reconciler fleet`"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("was", "became", "said"),
+    [
+        ("accounts/*", "customers/*", "reconciler.yaml:3:13: fleet.accounts: 'customers/*' matches no folder"),
+        (
+            "accounts/*",
+            "../accounts/*",
+            "reconciler.yaml:3:13: fleet.accounts: '../accounts/*' leads out of the project",
+        ),
+        ("accounts/*", "/etc/*", "reconciler.yaml:3:13: fleet.accounts: '/etc/*' leads out of the project"),
+        (
+            "environment: production",
+            "environment: prod",
+            "fleet.environment: there is no environment 'prod'; there are: production, demo",
+        ),
+        ("every: 30m", "every: soon", "reconciler.yaml:5:10: fleet.every: 'soon' is not a duration"),
+        ("every: 30m", "every: 10ms", "reconciler.yaml:5:10: fleet.every: '10ms' is too short"),
+        ("parallel: 7", "parallel: 0", "reconciler.yaml:6:13: fleet.parallel: '0' is not a number of accounts"),
+        ("parallel: 7", "parallel: 10000", "reconciler.yaml:6:13: fleet.parallel: '10000' is not a number of accounts"),
+        ("max_failed: 0", "max_failed: few", "fleet.policy.max_failed: 'few' is not a number or a percentage"),
+        ("share: 10%", "share: ten", "fleet.waves[1].share: 'ten' is not a number or a percentage"),
+    ],
+)
+def test_what_is_wrong_with_a_fleet_is_said_where_it_is(project: Path, was: str, became: str, said: str) -> None:
+    (project / "reconciler.yaml").write_text(PROJECT.replace(was, became), "utf-8")
+    (found,) = wrong(read(project).fleet)
+    assert said in found
+
+
+def test_folders_that_cannot_be_accounts_are_errors(project: Path) -> None:
+    (project / "accounts" / "a b").mkdir()
+    (project / "more" / "acme").mkdir(parents=True)
+    text = PROJECT.replace("accounts: accounts/*", "accounts: [accounts/*, more/*]")
+    (project / "reconciler.yaml").write_text(text, "utf-8")
+    assert wrong(read(project).fleet) == [
+        (
+            "accounts/a b: this folder's name is not one that an account can have; "
+            "use letters, digits, '.', '_' and '-', and begin with a letter or a digit"
+        ),
+        "more/acme: another account has the name acme: accounts/acme; rename one of the folders",
+    ]
+
+
+def test_a_link_out_of_the_repository_is_an_error(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (project / "accounts" / "evil").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    (found,) = wrong(read(project).fleet)
+    assert "'accounts/evil' leads out of the repository; set RECONCILER_ALLOWED_FOLDERS to allow it" in found
+
+
+def test_every_account_s_own_file_is_checked(project: Path) -> None:
+    (project / "accounts" / "acme" / "account.yaml").write_text("lables: {}\n", "utf-8")
+    (project / "accounts" / "hooli" / "account.yaml").write_text("policy: {windows: []}\n", "utf-8")
+    (project / "accounts" / "globex-1" / "account.yaml").write_text("every: [\n", "utf-8")
+    found = wrong(read(project).fleet)
+    assert len(found) == 3
+    assert "accounts/acme/account.yaml:1:1: lables: unknown key 'lables'; did you mean 'labels'?" in found
+    assert any(one.startswith("accounts/hooli/account.yaml:1:10: policy.windows: unknown key") for one in found)
+
+
+def test_a_project_without_a_fleet_says_how_to_write_one(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.yaml").write_text("files: [c/]\n", "utf-8")
+    (found,) = wrong(read(tmp_path).fleet)
+    assert found.startswith("reconciler.yaml: fleet: this project has no fleet; write `fleet: {accounts: accounts/*")
+
+
+def test_a_literal_secret_stays_an_error_and_a_variable_by_account_is_none(project: Path) -> None:
+    text = PROJECT.replace("client_secret_file: secrets/{account}", "client_secret: ${AP_SECRET_{ACCOUNT}}")
+    (project / "reconciler.yaml").write_text(text, "utf-8")
+    variables = {"AP_ID_ACME": "id", "AP_SECRET_ACME": "s", "RECONCILER_STATE": "s/"}
+    assert read(project, "acme/production", variables).environment().credentials() == Credentials("id", Secret("s"))
+    (project / "reconciler.yaml").write_text(text.replace("${AP_SECRET_{ACCOUNT}}", "s3cret-{ACCOUNT}"), "utf-8")
+    (found,) = wrong(lambda: read(project))
+    assert "a secret does not belong in this file" in found
+    assert "s3cret" not in found
