@@ -111,6 +111,13 @@ class Ledger(Protocol):
     def renew(self) -> None:
         """Make the lease last for `lease_s` from now; TakenOver where it is another's by now."""
 
+    def disconnect(self) -> None:
+        """
+        Close the connection until the ledger is next used, where it has one and does not write.
+
+        Reading an account takes minutes, in which a server would keep a connection for nothing.
+        """
+
     def copy(self) -> Copy:
         """Return all that it holds; read as one consistent state."""
 
@@ -183,6 +190,9 @@ class EmptyLedger:
 
     def renew(self) -> None:
         """Do nothing: there is no lease."""
+
+    def disconnect(self) -> None:
+        """Do nothing: there is no connection."""
 
     def copy(self) -> Copy:
         """Raise LedgerFailed: there is nothing to copy."""

@@ -248,6 +248,10 @@ class SealedLedger:
         """Make the lease last for `lease_s` from now."""
         self.ledger.renew()
 
+    def disconnect(self) -> None:
+        """Close the connection until the ledger is next used."""
+        self.ledger.disconnect()
+
     def copy(self) -> Copy:
         """Return all that it holds, opened; rows that are not sealed are taken too, so that they can be."""
         held = self.ledger.copy()

@@ -188,6 +188,9 @@ class SqliteLedger:
     def renew(self) -> None:
         """Do nothing: there is no lease."""
 
+    def disconnect(self) -> None:
+        """Do nothing: a file is not a connection that others lack."""
+
     def copy(self) -> Copy:
         """Return all that it holds, as one commit left it."""
         with ledger_errors(self.path), altered(self.path):

@@ -61,6 +61,7 @@ async def compare(
 
     With `events` only the customers that webhooks named are read.
     """
+    since = _since(ledger)  # before the account is read, while the ledger is connected
     heard: Heard | None = None
     if events is None:
         planned = await plan.make(client, ledger, desired, terms, say=say, price=price)
@@ -69,7 +70,7 @@ async def compare(
 
         planned, terms, heard = await check(client, ledger, desired, events, terms, say=say, price=price)
     today = datetime.fromtimestamp(client.server_now(), UTC).date()
-    seen = Seen(desired, planned.live, planned.records, planned.learned, terms, _since(ledger))
+    seen = Seen(desired, planned.live, planned.records, planned.learned, terms, since)
     drift = without_ignored(drift_of(planned.plan, seen), rules, today)
     if heard is None:
         return Compared(drift, planned, rules_of_nobody(rules, desired, planned.live, planned.records))

@@ -84,9 +84,8 @@ def _warned(storage: Storage, contents: Contents) -> tuple[str, str] | None:
         return f"its disk has {storage.free_bytes // _MIB} MiB left", "free some space"
     if 0 < storage.format < storage.known:
         said = f"this version writes format {storage.known}"
-        return said, (
-            "the next command that writes migrates it, after saving a copy; older versions can no longer read it then"
-        )
+        copied = ", after saving a copy" if storage.kind is StorageKind.FILE else ""
+        return said, f"the next command that writes migrates it{copied}; older versions can no longer read it then"
     if unfinished(contents.runs):
         said = "a probe stopped early, and may have left a customer active"
         return said, "`reconciler doctor --probe` archives that customer before it starts"

@@ -229,6 +229,7 @@ async def _made(
 ) -> Planned:
     """Return what `make` does, without waiting."""
     records = ledger.records()
+    ledger.disconnect()
     alone = alone and (not made_by or records.trusts(made_by))
     targets = targets_alone(desired, records, terms) if alone else None
     # This machine's clock may differ from the server's: what --refresh asks for is priced in any case.

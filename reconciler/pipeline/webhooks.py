@@ -153,6 +153,7 @@ async def check(
     payment methods are not read. Raises ReconcilerError where the ledger does not know the API key yet.
     """
     records = ledger.records()
+    ledger.disconnect()
     if not records.trusts(terms.environment.account):
         hint = "run `reconciler drift` once without --events, which proves the key by the customers"
         raise ReconcilerError("the ledger does not know this API key yet", hint)

@@ -1,13 +1,17 @@
-"""The tables in the database: made once, migrated with a copy, read without a right to write, filled by COPY."""
+"""The tables in the database: made once, migrated in use, read without a right to write, filled by COPY."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import ledgers
 import postgres_server
+import psycopg
 import pytest
 from ledgers import bound, open_postgres
 from postgres_server import ask
@@ -17,6 +21,7 @@ from reconciler.ledger import Holder, Ledger
 from reconciler.ledger.base import EmptyLedger
 from reconciler.ledger.postgres.connect import open_postgres as open_url
 from reconciler.ledger.postgres.ledger import PostgresLedger
+from reconciler.ledger.rows import PUTS
 from reconciler.ledger.sqlite_file import shipped_in
 from reconciler.model.core import Action, Address, CustomerId
 from reconciler.model.ledger import DropBinding, Intent, PutBinding, PutIntent, PutTaken, PutUsers, SeenUser
@@ -66,14 +71,13 @@ def test_environments_and_apis_have_ledgers_of_their_own_in_one_database(empty: 
             assert ledger.records().bindings == {}
 
 
-def test_before_a_migration_all_tables_are_copied_into_a_schema_beside(empty: str) -> None:
+def test_a_migration_adds_to_the_tables_and_copies_none(empty: str) -> None:
     with opened(empty) as ledger:
         ledger.commit([PutBinding(bound(1))])
     with opened(empty, migrations=LATER) as ledger:
         assert ledger.records().bindings == {"key-1": bound(1)}
     assert ask("SELECT later FROM reconciler.ledgers", url=empty) == [("yes",)]
-    copied = f"SELECT external_id, version FROM reconciler_v{NOW}.bindings, reconciler_v{NOW}.format"  # noqa: S608 - a number of our own
-    assert ask(copied, url=empty) == [("key-1", NOW)]
+    assert ask("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'reconciler%%'", url=empty) == [("reconciler",)]
 
 
 def test_a_newer_format_is_refused_with_both_numbers(empty: str) -> None:
@@ -91,32 +95,140 @@ def test_an_older_format_is_not_migrated_by_one_who_only_reads(empty: str) -> No
         opened(empty, writable=False, migrations=LATER)
 
 
-def test_while_a_run_writes_nothing_is_migrated(empty: str) -> None:
-    with opened(empty) as ledger, ledger.begin(ANA, account="a"), pytest.raises(Locked, match="apply by ana@host 7"):
-        opened(empty, migrations=LATER)
-    assert ask("SELECT version FROM reconciler.format", url=empty) == [(NOW,)]
+def test_a_run_that_writes_goes_on_through_a_migration_and_no_other_begins_in_the_old_format(empty: str) -> None:
+    with opened(empty) as ledger, ledger.begin(ANA, account="a") as writing:
+        writing.commit([PutBinding(bound(1))])
+        with opened(empty, environment="other", migrations=LATER) as later:
+            later.commit([PutBinding(bound(2))])
+        writing.renew()
+        writing.commit([PutBinding(bound(3))])
+        assert set(writing.records().bindings) == {"key-1", "key-3"}
+        with opened(empty, migrations=LATER) as later, pytest.raises(Locked, match="apply by ana@host 7"):
+            later.begin(Holder("bob@host 8", "2026-01-01T00:00:00Z", "apply"), account="a")
+    with opened(empty, environment="other", migrations=LATER) as later:
+        assert set(later.records().bindings) == {"key-2"}
+    assert ask("SELECT version FROM reconciler.format", url=empty) == [(NOW + 1,)]
 
 
-def test_a_run_that_was_only_delayed_writes_nothing_into_a_migrated_ledger(empty: str) -> None:
+def test_a_program_that_opened_the_ledger_before_a_migration_begins_no_run_after_it(empty: str) -> None:
     with opened(empty) as ledger:
-        late = ledger.begin(ANA, account="a")
-        ask("UPDATE reconciler.leases SET expires_at = now() - interval '1 second'", url=empty)
         opened(empty, migrations=LATER).__exit__(None, None, None)
-        with pytest.raises(LedgerFailed, match="another run has taken over"):
-            late.commit([PutBinding(bound(1))])
-        with pytest.raises(LedgerTooNew):
+        with pytest.raises(LedgerTooNew, match="just migrated to another format; update reconciler"):
             ledger.begin(ANA, account="a")
+    assert ask("SELECT count(*) FROM reconciler.leases", url=empty) == [(0,)]
+
+
+def test_a_migration_waits_its_turn_behind_a_commit_and_holds_up_none_behind_it(empty: str) -> None:
+    opened(empty).__exit__(None, None, None)
+    with psycopg.connect(empty) as busy:
+        busy.execute("LOCK TABLE reconciler.ledgers IN ROW EXCLUSIVE MODE")
+        migrating = threading.Thread(target=lambda: opened(empty, migrations=LATER).__exit__(None, None, None))
+        migrating.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+        while migrating.is_alive() and ask(waits, url=empty) == [(0,)]:
+            pass
+        with opened(empty, environment="other") as ledger:
+            ledger.commit([PutBinding(bound(1))])
+            assert ask("SELECT version FROM reconciler.format", url=empty) == [(NOW,)]
+    migrating.join()
+    assert ask("SELECT version FROM reconciler.format", url=empty) == [(NOW + 1,)]
+
+
+def test_what_keeps_a_migration_waiting_for_long_is_reported_and_nothing_is_changed(empty: str) -> None:
+    opened(empty).__exit__(None, None, None)
+    with psycopg.connect(empty) as backup:
+        backup.execute("LOCK TABLE reconciler.ledgers IN ACCESS SHARE MODE")
+        with pytest.raises(LedgerFailed, match=r"used them for 1 s \(a backup\?\).*; run again when that has finished"):
+            opened(empty, migrations=LATER, tries=2)
+    assert ask("SELECT version FROM reconciler.format", url=empty) == [(NOW,)]
 
 
 def test_a_migration_that_fails_leaves_the_old_format(empty: str) -> None:
     opened(empty).__exit__(None, None, None)
     with pytest.raises(LedgerFailed):
         opened(empty, migrations=(*SHIPPED, "CREATE TABLE reconciler.half (a TEXT); CREATE TABLE reconciler.runs ();"))
-    assert ask(f"SELECT to_regclass('reconciler.half'), to_regnamespace('reconciler_v{NOW}')", url=empty) == [
-        (None, None)
-    ]
+    assert ask("SELECT to_regclass('reconciler.half')", url=empty) == [(None,)]
     with opened(empty) as ledger:
         assert ledger.records().known is False
+
+
+# --- a migration only adds -------------------------------------------------------------------------------
+
+_COLUMN = r"\w+ (?!.*NOT NULL$)[A-Z ]+?( NOT NULL DEFAULT ('\w*'|\d+|true|false))?"
+ADDS = re.compile(
+    r"CREATE TABLE reconciler\.\w+ \(.*\)"
+    r"|CREATE INDEX \w+ ON reconciler\.\w+ \(.*\)"
+    rf"|ALTER TABLE reconciler\.(?!leases|paces|format)\w+ ADD COLUMN {_COLUMN}",
+    re.DOTALL,
+)
+"""
+What a run of an older version goes on with: it leaves out new columns and tables, and a new row has its default there.
+
+No column of what all ledgers share, on which versions must agree, and no unique index, which would refuse its rows.
+"""
+
+
+def only_adds(script: str) -> bool:
+    statements = (one.strip() for one in re.sub(r"--.*", "", script).split(";"))
+    return all(ADDS.fullmatch(one) for one in statements if one)
+
+
+@pytest.mark.parametrize("number", range(2, NOW + 1))
+def test_every_migration_only_adds(number: int) -> None:
+    assert only_adds(SHIPPED[number - 1])
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ALTER TABLE reconciler.runs DROP COLUMN who;",
+        "ALTER TABLE reconciler.runs ADD COLUMN later TEXT NOT NULL;",
+        "ALTER TABLE reconciler.runs ADD COLUMN later UUID DEFAULT gen_random_uuid();",
+        "ALTER TABLE reconciler.runs ADD COLUMN later TEXT; UPDATE reconciler.runs SET later = who;",
+        "ALTER TABLE reconciler.leases ADD COLUMN scope TEXT NOT NULL DEFAULT '';",
+        "ALTER TABLE reconciler.runs RENAME COLUMN who TO person;",
+        "CREATE UNIQUE INDEX one ON reconciler.runs (who);",
+    ],
+)
+def test_what_an_older_run_could_not_go_on_with_is_no_migration(script: str) -> None:
+    assert not only_adds(script)
+
+
+@pytest.mark.parametrize("number", range(1, NOW))
+def test_the_statements_of_every_older_version_do_the_same_in_the_tables_of_today(number: int) -> None:
+    url = postgres_server.database("old")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(ledgers.kept(f"postgres-{number}", "ledger.sql", ledgers.ANY_URL).encode())
+        names = "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns "
+        tables = {
+            put.table: (columns, f"ledger, {put.key}" if put.key else "ledger")
+            for put in PUTS.values()
+            if (
+                columns := connection.execute(
+                    f"{names}WHERE table_name = '{put.table}' AND column_name <> 'position'"
+                ).fetchone()[0]
+            )  # type: ignore[index]
+        }
+        before = {table: contents(connection, table, columns) for table, (columns, _) in tables.items()}
+        opened(url).__exit__(None, None, None)
+        assert connection.execute("SELECT version FROM reconciler.format").fetchone() == (NOW,)
+        assert {table: contents(connection, table, columns) for table, (columns, _) in tables.items()} == before
+        for table, (columns, key) in tables.items():
+            changed = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", "))
+            row = f"INSERT INTO reconciler.{table} ({columns}) SELECT {columns} FROM aside"  # noqa: S608 - names of our own
+            aside = f"SELECT {columns} FROM reconciler.{table}"  # noqa: S608 - names of our own
+            connection.execute(f"CREATE TEMPORARY TABLE aside AS {aside}")
+            connection.execute(f"{row} ON CONFLICT ({key}) DO UPDATE SET {changed}")
+            connection.execute(f"DELETE FROM reconciler.{table}")  # noqa: S608 - names of our own
+            connection.execute(row)
+            connection.execute("DROP TABLE aside")
+        assert {table: contents(connection, table, columns) for table, (columns, _) in tables.items()} == before
+    with opened(url, environment="default", base_url=ledgers.ANY_URL, create=False) as ledger:
+        assert len(ledger.records().bindings) == len(before["bindings"]) > 0
+
+
+def contents(connection: psycopg.Connection[tuple[Any, ...]], table: str, columns: str) -> list[tuple[Any, ...]]:
+    return sorted(connection.execute(f"SELECT {columns} FROM reconciler.{table}").fetchall(), key=str)  # noqa: S608 - names of our own
 
 
 @pytest.fixture

@@ -110,6 +110,9 @@ class ObjectLedger:
         """Return the intents of every run about one customer and its users, oldest first."""
         return self._read(lambda local: local.history(name))
 
+    def disconnect(self) -> None:
+        """Do nothing: a store is asked by requests."""
+
     def copy(self) -> Copy:
         """Return all that it holds, as one commit left it."""
         return self._read(SqliteLedger.copy)

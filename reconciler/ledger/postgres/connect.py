@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from itertools import count
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
+
+from psycopg import errors
 
 from reconciler.crash_points import Step, no_hook
 from reconciler.errors import LedgerFailed, LedgerTooNew
 from reconciler.escape import visible
 from reconciler.ledger.base import EmptyLedger, Ledger, Meta
-from reconciler.ledger.lock import LEASE_S, Holder
+from reconciler.ledger.lock import Holder
 from reconciler.ledger.lock import died as process_died
 from reconciler.ledger.postgres import coordination as leases
 from reconciler.ledger.postgres.ledger import PostgresLedger
 from reconciler.ledger.postgres.session import BEGIN_WRITING, SETTINGS, Connection, DatabaseSession, ledger_errors
-from reconciler.ledger.rows import TABLES
-from reconciler.ledger.sqlite_file import locked, shipped_in
+from reconciler.ledger.sqlite_file import shipped_in
 
 _MIGRATION_LOCK = 0x5265636E
+TRIES = 40
+"""So often a migration asks for the tables before it gives up."""
+
+_WAIT_S = 0.5
+"""
+So long it waits for one of them, and others behind it.
+
+PostgreSQL looks for a deadlock after 1 s: by then the migration has given way, so that no run has to.
+"""
+
 _READY = "SELECT to_regclass('reconciler.format') IS NOT NULL"
 _VERSION = "SELECT version FROM reconciler.format"
 _FIND = (
     "SELECT id, environment, base_url, lineage, created_at, serial FROM reconciler.ledgers "
     "WHERE environment = %s AND base_url = %s"
 )
-_LIVE = "SELECT who, since, doing FROM reconciler.leases WHERE expires_at > clock_timestamp() LIMIT 1"
 _MAY_MAKE = "SELECT NOT pg_is_in_recovery() AND has_database_privilege(current_database(), 'CREATE')"
 _MAY_WRITE = """
     SELECT NOT pg_is_in_recovery() AND has_table_privilege('reconciler.bindings', 'INSERT')
@@ -47,6 +57,7 @@ def open_postgres(
     create: bool = True,
     lineage: str | None = None,
     migrations: tuple[str, ...] | None = None,
+    tries: int = TRIES,
     died: leases.Died = process_died,
     step: Step = no_hook,
 ) -> Ledger:
@@ -58,7 +69,7 @@ def open_postgres(
             _check_encoding(session)
             version = session.once_more(lambda connection: _version(connection, session.place, len(migrations)))
             if writable and version < len(migrations) and (version or create):
-                session.once_more(lambda connection: _migrate(connection, session.place, migrations))
+                _bring_up_to_date(session, migrations, tries)
                 version = len(migrations)
             _check_format(session, version, len(migrations))
             new = (lineage or str(uuid4())) if writable and create else None
@@ -161,40 +172,38 @@ def _version(connection: Connection, place: str, known: int) -> int:
     return version
 
 
+def _bring_up_to_date(session: DatabaseSession, migrations: tuple[str, ...], tries: int) -> None:
+    """
+    Bring the tables to today's format while others use them.
+
+    A migration waits for each table no longer than others should wait behind it, and is tried again; LedgerFailed
+    where something else has used the tables all the while.
+    """
+    for _ in range(tries):
+        with suppress(errors.LockNotAvailable, errors.DeadlockDetected):
+            session.once_more(lambda connection: _migrate(connection, session.place, migrations))
+            return
+    raise LedgerFailed(
+        f"{session.place}: the tables have an older format, and something that has used them for "
+        f"{tries * _WAIT_S:g} s (a backup?) keeps this version from migrating them",
+        "run again when that has finished",
+    )
+
+
 def _migrate(connection: Connection, place: str, migrations: tuple[str, ...]) -> None:
     """
     Bring the tables to today's format in one transaction, under a lock that ends with it.
 
-    Older ones are first copied into a schema beside, `reconciler_vN`. Locked while a run writes; one
-    that was only delayed cannot write in the old format afterwards.
+    Migrations only add: a run of an older version that is writing goes on, and cannot begin another one.
     """
     connection.execute(BEGIN_WRITING)
     connection.execute(SETTINGS)
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_WAIT_S * 1000:.0f}ms",))
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
     if connection.execute("SELECT to_regnamespace('reconciler') IS NULL").fetchone() == (True,):
         connection.execute("CREATE SCHEMA reconciler")
     # Asked again under the lock: two may have found them old, or absent, at once.
-    version = _version(connection, place, len(migrations))
-    if 0 < version < len(migrations):
-        connection.execute("LOCK TABLE reconciler.leases, reconciler.ledgers IN EXCLUSIVE MODE")
-        live = connection.execute(_LIVE).fetchone()
-        if live is not None:
-            raise locked(Holder(*live), LEASE_S)
-        _copy(connection, version)
-        connection.execute("UPDATE reconciler.ledgers SET token = nextval('reconciler.tokens')")
-    for script in migrations[version:]:
+    for script in migrations[_version(connection, place, len(migrations)) :]:
         connection.execute(script)
     connection.execute("UPDATE reconciler.format SET version = %s", (len(migrations),))
     connection.execute("COMMIT")
-
-
-def _copy(connection: Connection, version: int) -> None:
-    """Copy all ledgers into a schema of their own, under a name that is free."""
-    names = (f"reconciler_v{version}{f'_{n}' if n else ''}" for n in count())
-    free = "SELECT to_regnamespace(%s) IS NULL"
-    schema = next(name for name in names if connection.execute(free, (name,)).fetchone() == (True,))
-    connection.execute(f"CREATE SCHEMA {schema}")
-    for table in ("format", "ledgers", *TABLES):
-        if connection.execute("SELECT to_regclass(%s) IS NULL", (f"reconciler.{table}",)).fetchone() == (True,):
-            continue  # it came with a later format
-        connection.execute(f"CREATE TABLE {schema}.{table} AS TABLE reconciler.{table}")

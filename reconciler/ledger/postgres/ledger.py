@@ -286,6 +286,11 @@ class PostgresLedger:
             if not self.session.once_more(lambda connection: leases.renew(connection, lease)):
                 raise self._taken_over()
 
+    def disconnect(self) -> None:
+        """Close the connection until the ledger is next used; a run with a lease keeps it, to renew that."""
+        if self.lease is None:
+            self.session.close()
+
     def _writable(self) -> None:
         """Raise LedgerFailed where the ledger was opened for reading."""
         if not self.writable:
