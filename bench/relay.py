@@ -50,6 +50,8 @@ class Relay:
     def _forward(self, client: socket.socket) -> None:
         """Forward one connection."""
         server, asked = self.connect(), threading.Event()
+        # A short message must not wait for the receipt of the one before it.
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         upward = threading.Thread(target=self._up, args=(client, server, asked), daemon=True)
         upward.start()
         with suppress(OSError):
