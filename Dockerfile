@@ -9,7 +9,7 @@ RUN python -m venv --without-pip /opt/reconciler
 COPY . .
 # The commit, as `.git` is no part of what is sent to the builder; versions are those that the tests ran with.
 ARG SOURCE_COMMIT=""
-RUN python -m pip --python /opt/reconciler/bin/python install --constraint requirements/constraints.txt '.[excel,metrics,notify,objects,postgres]'
+RUN python -m pip --python /opt/reconciler/bin/python install --constraint requirements/constraints.txt '.[excel,fleet,metrics,notify,objects,postgres]'
 
 FROM python:${PYTHON}-slim
 RUN groupadd --gid 1000 reconciler \

@@ -93,6 +93,7 @@ def refused(place: str, error: psycopg.Error, password: str) -> LedgerFailed:
 
 Result = TypeVar("Result")
 Connection = psycopg.Connection[tuple[Any, ...]]
+DatabaseError = psycopg.Error
 
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -177,13 +178,18 @@ class DatabaseSession:
         except Lost as lost:
             raise lost.cause from None
 
-    def _connect(self) -> Connection:
-        """Return a new connection."""
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Return what the driver connects with; anyone who needs connections of their own makes them with it."""
         given = {"application_name": "reconciler", "connect_timeout": 10, "tcp_user_timeout": 15_000, **self._parts}
         given |= {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "client_encoding": "UTF8"}
+        # psycopg would otherwise prepare a statement that is used often, and a pooler may not know it.
+        return {**given, "autocommit": True, "prepare_threshold": None}
+
+    def _connect(self) -> Connection:
+        """Return a new connection."""
         try:
-            # psycopg would otherwise prepare a statement that is used often, and a pooler may not know it.
-            connection = psycopg.connect(**given, autocommit=True, prepare_threshold=None)
+            connection = psycopg.connect(**self.arguments)
         except psycopg.Error as error:
             raise refused(self.place, error, str(self._parts.get("password") or "")) from None
         return connection
