@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -20,16 +19,14 @@ from reconciler.errors import Invalid, ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.input_file import read_file
 from reconciler.ledger.base import Ledger
-from reconciler.model.core import Desired, EnvironmentRef
-from reconciler.model.ledger import Pass
+from reconciler.model.core import Desired
 from reconciler.model.plan import StaleReason
 from reconciler.pipeline import resources
+from reconciler.pipeline.approval import approved, lacked_of, narrowed, run_name, same_environment, stale_message
 from reconciler.pipeline.plan import Planned
 from reconciler.pipeline.sealed_plan import unsealed
-from reconciler.plan.presence import Lacked, lacked_by
-from reconciler.plan.revalidate import Earlier, Revalidated, check_account, earlier_of, revalidate
+from reconciler.plan.revalidate import Revalidated
 from reconciler.plan.saved_plan import SavedPlan, load
-from reconciler.report.layout import count
 from reconciler.report.messages.plan import AGAIN
 from reconciler.report.metrics import Measurement
 from reconciler.report.outcome import stale_text
@@ -56,30 +53,6 @@ def read_plan(path: Path, environment: Environment) -> SavedPlan:
     return load(unsealed(text, environment))
 
 
-def narrowed(options: Options, saved: SavedPlan) -> Options:
-    """Return the options of an apply, narrowed as the saved plan was where they do not say how."""
-    return replace(
-        options,
-        targets=options.targets or saved.targets,
-        excludes=options.excludes or saved.excludes,
-        since=None if options.targets else saved.since,
-        refresh_users=options.refresh_users or saved.refresh_users,
-        recreate=options.recreate or saved.recreate,
-    )
-
-
-def same_environment(saved: SavedPlan, here: EnvironmentRef) -> None:
-    """Raise Refused where a saved plan is of another environment or base URL."""
-    for name, theirs, ours in (
-        ("environment", saved.environment.name, here.name),
-        ("base URL", saved.environment.base_url, here.base_url),
-    ):
-        if theirs != ours:
-            raise Refused(
-                f"the plan is for the {name} {theirs}, and this is {ours}; nothing was sent", "select it with -e"
-            )
-
-
 def named_so(saved: SavedPlan, digest: str) -> None:
     """Raise Refused where a saved plan is another one than `digest` names."""
     if saved.name != digest:
@@ -100,17 +73,7 @@ def files_named(saved: SavedPlan, path: Path, settings: Settings) -> None:
         ) from exc
 
 
-def run_name(saved: SavedPlan | None) -> str:
-    """Return what a run is called in the ledger: a saved plan's own name, so that its next run knows what it did."""
-    return "apply" if saved is None else f"apply of plan {saved.name[:16]}"
-
-
-def lacked_of(saved: SavedPlan) -> Lacked:
-    """Return what the listing that a saved plan was made from lacked."""
-    return lacked_by(saved.changes, Pass(saved.read_at, saved.held) if saved.held else None)
-
-
-def approved(
+def held(
     saved: SavedPlan,
     path: Path,
     planned: Planned,
@@ -127,15 +90,7 @@ def approved(
     Each change that is not planned again as it was saved is named on stderr. Raises Refused where there is one, unless
     the plan may be made in part (`partial`), or where it was made from files that were not read.
     """
-    terms, earlier = session.environment.terms(session.options), _earlier(saved, ledger)
-    key, here, records = saved.environment.account, terms.environment.account, planned.records
-    if key != here:
-        known = records.keys and records.trusts(key) and records.trusts(here)
-        if not (known and planned.live.narrowed):
-            lineage = "" if ledger.meta is None else ledger.meta.lineage
-            check_account(saved.evidence, saved.changes, planned.live, records, lineage, earlier.created)
-        planned = replace(planned, keys=(key,))
-    made = revalidate(saved, planned.plan, earlier, desired, planned.live, planned.records, terms)
+    planned, made = approved(saved, planned, desired, ledger, session.environment.terms(session.options))
     if made.stale:
         output.page(stale_text(made.stale, width=output.error_width(), redact=redact))
         unread = _unread(saved, desired, session.settings, {one.reason for one in made.stale})
@@ -144,11 +99,10 @@ def approved(
                 f"the plan was made from files that were not read this time: {_command(path, saved, session.settings)}"
             )
             raise Refused(
-                f"the plan is stale: {len(made.stale)} of {count(len(saved.changes), 'change')} "
-                f"{'is' if len(made.stale) == 1 else 'are'} not planned again as saved; nothing was sent",
+                stale_message(saved, made),
                 f"{files if unread else 'to make what still holds, add --partial'}; or {AGAIN}",
             )
-    return replace(planned, plan=made.plan), made
+    return planned, made
 
 
 def _unread(saved: SavedPlan, desired: Desired, settings: Settings, reasons: Iterable[StaleReason]) -> bool:
@@ -157,21 +111,6 @@ def _unread(saved: SavedPlan, desired: Desired, settings: Settings, reasons: Ite
     read = {*(file.name for file in reading.files), *reading.folders, *reading.globs}
     lacking = any(name not in read for name in _paths(saved, settings))
     return lacking and not {StaleReason.NOT_DECLARED, StaleReason.NOT_READ}.isdisjoint(reasons)
-
-
-def _earlier(saved: SavedPlan, ledger: Ledger) -> Earlier:
-    """Return what earlier runs of a saved plan did; Refused where the values of one were removed from the history."""
-    name = run_name(saved)
-    runs = [run for run in ledger.runs() if run.command == name]
-    for run in runs:
-        if run.pruned_at:
-            # Which users it created is not known any more.
-            raise Refused(
-                f"the values of run {run.id}, which applied this plan, were removed at {run.pruned_at}; "
-                "nothing was sent",
-                AGAIN,
-            )
-    return earlier_of(intent for run in runs for intent in ledger.intents(run.id))
 
 
 def _paths(saved: SavedPlan, settings: Settings) -> tuple[str, ...]:
@@ -255,5 +194,5 @@ def _apply(
     planned_s = session.clock.monotonic() - began_s
     rest: Revalidated | None = None
     if saved is not None and path is not None:
-        planned, rest = approved(saved, path, planned, desired, ledger, session, redact=asked.redact, partial=partial)
+        planned, rest = held(saved, path, planned, desired, ledger, session, redact=asked.redact, partial=partial)
     return agreed_and_done(session, ledger, planned, asked, name=run_name(saved), planned_s=planned_s, rest=rest)
