@@ -195,4 +195,5 @@ def _apply(
     rest: Revalidated | None = None
     if saved is not None and path is not None:
         planned, rest = held(saved, path, planned, desired, ledger, session, redact=asked.redact, partial=partial)
-    return agreed_and_done(session, ledger, planned, asked, name=run_name(saved), planned_s=planned_s, rest=rest)
+    name = "apply" if saved is None else run_name(saved)
+    return agreed_and_done(session, ledger, planned, asked, name=name, planned_s=planned_s, rest=rest)

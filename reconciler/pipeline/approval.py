@@ -42,9 +42,9 @@ def same_environment(saved: SavedPlan, here: EnvironmentRef) -> None:
             )
 
 
-def run_name(saved: SavedPlan | None) -> str:
-    """Return what a run is called in the ledger: a saved plan's own name, so that its next run knows what it did."""
-    return "apply" if saved is None else f"apply of plan {saved.name[:16]}"
+def run_name(saved: SavedPlan) -> str:
+    """Return what a saved plan's run is called in the ledger: by its own name, so that its next run knows what it did."""
+    return f"apply of plan {saved.name[:16]}"
 
 
 def lacked_of(saved: SavedPlan) -> Lacked:
