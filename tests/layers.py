@@ -108,7 +108,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "pathlib": ("desired", "ledger", "settings"),
     "os.environ": (),
     "sys.argv": (),
-    "subprocess": (),
+    "subprocess": ("settings.credentials",),
     # Time, waiting and chance.
     "time": ("clock",),
     **dict.fromkeys(("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"), ()),

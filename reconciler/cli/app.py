@@ -16,7 +16,7 @@ import click
 from click.formatting import wrap_text
 
 from reconciler.cli import completion
-from reconciler.cli.commands import api, customers, files, plans, state
+from reconciler.cli.commands import api, customers, files, fleet, plans, state
 from reconciler.cli.options import REDACTED, SEVERAL, Chosen
 from reconciler.cli.terminal import inert_output
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
@@ -282,6 +282,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Main commands": (files.init, files.validate, files.fmt, plans.plan, plans.apply),
     "Inspect": (customers.show, plans.drift, state.history, files.doctor),
     "Adopt and repair": (customers.import_, customers.duplicates, plans.undo, state.state),
+    "Many accounts": (fleet.fleet,),
     "Tools": (customers.seed, files.emulator, files.demo, api.api, files.schema, files.completion),
 }
 cli.sections = SECTIONS

@@ -76,7 +76,31 @@ class EnvironmentType(Name):
         from reconciler.settings.project import read_project_file
 
         project = read_project_file(_given(ctx, "project_file"), Path.cwd())
-        return () if project is None else project.environments
+        if project is None:
+            return ()
+        fleet = project.document.tree.get("fleet")
+        shared = str(fleet.get("environment", "")) if isinstance(fleet, dict) else ""
+        own = [name for name in project.environments if name != shared]
+        return [*own, *(f"{name}/{shared}" for name in _accounts(ctx))] if shared else own
+
+
+class AccountType(Name):
+    """An account of the fleet."""
+
+    def names(self, ctx: click.Context) -> Iterable[str]:
+        """Return the first accounts."""
+        return _accounts(ctx)
+
+
+_MOST_ACCOUNTS = 100
+
+
+def _accounts(ctx: click.Context) -> list[str]:
+    """Return the first accounts of the fleet; none where they cannot be read."""
+    try:
+        return [one.name for one in _settings(ctx, environment=False).fleet().accounts[:_MOST_ACCOUNTS]]
+    except (ReconcilerError, OSError):
+        return []
 
 
 class KeyType(Name):
@@ -143,13 +167,13 @@ def _ledger(ctx: click.Context) -> Ledger:
     return open_ledger(named.state(), environment=named.name, base_url=named.base_url(), writable=False)
 
 
-def _settings(ctx: click.Context) -> Settings:
+def _settings(ctx: click.Context, *, environment: bool = True) -> Settings:
     """Return the settings by the words before the one being typed."""
     from reconciler.settings import Options, read_settings
 
     options = Options(
         project_file=_given(ctx, "project_file"),
-        environment=_given(ctx, "environment"),
+        environment=_given(ctx, "environment") if environment else None,
         files=ctx.params.get("files") or (),
     )
     return read_settings(options, variables=os.environ, cwd=Path.cwd())

@@ -128,6 +128,7 @@ def serve(
     seed: int,
     offset_s: float,
     *,
+    accounts: bool,
     log: bool,
     list_switches: bool,
 ) -> None:
@@ -155,9 +156,10 @@ def serve(
         integration=None if integration is None else read_integration_file(integration),
         offset_s=offset_s,
         log=_log if log else None,
+        many=accounts,
         # Who takes a free port has no other way to learn which.
         ready=lambda url: (output.note if port else output.say)(
-            f"the emulator listens at {url}; client id and secret: local"
+            f"the emulator listens at {url}; {'client id: any, secret' if accounts else 'client id and secret'}: local"
         ),
     )
 

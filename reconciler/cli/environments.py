@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -27,6 +27,7 @@ from reconciler.cli.session import (
     annotate,
     annotated_problems,
     check_metrics,
+    local_emulator,
     say_exposed,
     settings_of,
     standard_input,
@@ -124,7 +125,8 @@ def run_each(
         return _ended(ctx, section, lambda: command(**given, options=replace(options, environment=name)), redact=redact)
 
     try:
-        ended = _side_by_side(run, by_account(settings, names))
+        with _one_emulator(settings, names):
+            ended = _side_by_side(run, by_account(settings, names))
     finally:
         if path := given.get("metrics"):
             write_metrics(path, (one.measured for one in sections.values() if one.measured is not None))
@@ -163,6 +165,14 @@ def by_account(settings: Settings, names: Sequence[str]) -> list[list[str]]:
             pass  # the command itself will say so
         lines.setdefault(account, []).append(name)
     return list(lines.values())
+
+
+@contextmanager
+def _one_emulator(settings: Settings, names: Sequence[str]) -> Iterator[None]:
+    """Keep one emulator for local accounts as long as any of them needs it."""
+    local = next((name for name in names if name.endswith("/local")), None)
+    with nullcontext() if local is None else local_emulator(settings.environment(local), settings.root):
+        yield
 
 
 def _side_by_side(run: Callable[[str], Ended], lines: Sequence[Sequence[str]]) -> Mapping[str, Ended]:

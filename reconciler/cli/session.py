@@ -359,19 +359,42 @@ def local_emulator(environment: Environment, root: Path) -> Iterator[None]:
     if environment.shared_name != "local" or url != BUILT_IN["local"]:
         yield
         return
+    with emulator_at_home(root, environment.name.removesuffix("/local") if "/" in environment.name else ""):
+        yield
+
+
+@contextmanager
+def emulator_at_home(root: Path, account: str = "") -> Iterator[None]:
+    """
+    Run an emulator that keeps what it holds in a project, unless one runs.
+
+    Of an `account` of a fleet, or of all with `*`, it has an account for each client id.
+    """
     from reconciler.emulator.server import PORT, listens, running
-    from reconciler.emulator.service import Emulator
+    from reconciler.emulator.service import LOCAL, ApiKey, Emulator, EmulatorOfMany
     from reconciler.emulator.store import AccountFile
+    from reconciler.settings.environment import BUILT_IN
 
     if listens(PORT):
         yield
         return
-    data = root / ".reconciler" / "emulator.db"
-    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    output.note(
-        f"no emulator runs at {url}: one runs for this command and keeps its account in .reconciler/emulator.db"
-    )
-    with AccountFile(data) as store, running(Emulator(account=store.read(), store=store), port=PORT):
+    data = root / ".reconciler" / ("emulator" if account else "emulator.db")
+    (data if account else data.parent).mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = f".reconciler/{data.name}{'/' if account else ''}"
+    what = "its accounts" if account else "its account"
+    output.note(f"no emulator runs at {BUILT_IN['local']}: one runs for this command and keeps {what} in {kept}")
+    with ExitStack() as stack:
+
+        def make(name: str) -> Emulator:
+            store = stack.enter_context(AccountFile(data / f"{name}.db"))
+            return Emulator(account=store.read(), store=store, keys=(ApiKey(name, LOCAL.secret),))
+
+        if account:
+            emulator: Emulator = EmulatorOfMany(make)
+        else:
+            store = stack.enter_context(AccountFile(data))
+            emulator = Emulator(account=store.read(), store=store)
+        stack.enter_context(running(emulator, port=PORT))
         yield
 
 

@@ -55,6 +55,7 @@ def _checked_out(checkout: Path) -> str:
     return (git(checkout, "rev-parse", "--short=12", "HEAD") or "").strip()
 
 
+_STARTERS = ("acme", "globex", "initech")
 WRITTEN = {
     "reconciler.yaml": "examples/starter/reconciler.yaml",
     "customers/customers.yaml": "examples/starter/customers/customers.yaml",
@@ -66,21 +67,32 @@ WRITTEN = {
 }
 """What `init` writes, and which of the files in the package it is."""
 
-SAMPLE = "customers/customers.yaml"
+_FLEET = "examples/fleet/starter"
+WRITTEN_OF_FLEET = {
+    "reconciler.yaml": f"{_FLEET}/reconciler.yaml",
+    "accounts/acme/account.yaml": f"{_FLEET}/accounts/acme/account.yaml",
+    **{f"accounts/{name}/customers.yaml": f"{_FLEET}/accounts/{name}/customers.yaml" for name in _STARTERS},
+    ".gitignore": f"{_FLEET}/.gitignore",
+    **{f"schema/{name}.schema.json": f"schema/{name}.schema.json" for name in ("account", "customers", "project")},
+}
+"""The same for `init --fleet`."""
+
+SAMPLES = ("customers/", "accounts/")
 LEDGERS = ".reconciler/"
 """What `.gitignore` must name: the ledger holds personal data."""
 
 
-def init(folder: Path) -> None:
+def init(folder: Path, *, fleet: bool) -> None:
     """Write what is not there yet."""
-    kept = {name for name in WRITTEN if (folder / name).exists()}
+    written = WRITTEN_OF_FLEET if fleet else WRITTEN
+    kept = {name for name in written if (folder / name).exists()}
     # Where customers are declared already, made-up ones must not join them.
-    own = (folder / "customers").exists() or "reconciler.yaml" in kept
-    for name, source in WRITTEN.items():
+    own = (folder / ("accounts" if fleet else "customers")).exists() or "reconciler.yaml" in kept
+    for name, source in written.items():
         path = folder / name
         if name in kept:
             output.report(visible(f"kept  {path}, which already exists"))
-        elif name == SAMPLE and own:
+        elif own and name.startswith(SAMPLES):
             output.report(visible(f"left  {path} out: the project already has customers"))
         else:
             _write_starter(path, shipped(source).read_text(encoding="utf-8"))
@@ -88,7 +100,7 @@ def init(folder: Path) -> None:
     if ".gitignore" in kept and LEDGERS not in _next_lines(folder / ".gitignore"):
         output.say(f"{folder / '.gitignore'}: add a line `{LEDGERS}`, because the ledger there contains personal data")
     here = "" if folder == Path() else f"cd {folder} && "
-    output.report(visible(f"Next: {here}reconciler -e local plan"))
+    output.report(visible(f"Next: {here}reconciler {'fleet plan' if fleet else '-e local plan'}"))
 
 
 def _next_lines(path: Path) -> list[str]:

@@ -28,7 +28,16 @@ from reconciler.emulator.calls import Answer, Call, Dropped
 from reconciler.emulator.control import BrowserOrigin, control, is_page, page
 from reconciler.emulator.faults import Odds, RandomFaults
 from reconciler.emulator.integration import Integration
-from reconciler.emulator.service import Emulator, Logged, is_control, read_payment_methods
+from reconciler.emulator.service import (
+    LOCAL,
+    USUAL_KEYS,
+    ApiKey,
+    Emulator,
+    EmulatorOfMany,
+    Logged,
+    is_control,
+    read_payment_methods,
+)
 from reconciler.emulator.store import AccountFile
 from reconciler.errors import Invalid, Problem, ReconcilerError, Source
 from reconciler.escape import visible
@@ -258,10 +267,12 @@ def run(
     integration: Integration | None = None,
     log: Callable[[Logged], None] | None = None,
     ready: Callable[[str], None] | None = None,
+    many: bool = False,
 ) -> None:
     """
     Serve until SIGTERM or SIGINT; `ready` is called with the base URL. Call it in the main thread.
 
+    With `many` each client id has an account of its own, and `data_file` is a folder of files.
     `data_file` keeps the account in SQLite, else it lives as long as this; `payment_methods` is a JSON file
     (`load.read_payment_methods`); `offset_s` is how far its clock is ahead, `integration` what writes into it too.
 
@@ -270,20 +281,29 @@ def run(
     # Not an Event: a signal may come while the thread that waits holds its lock.
     stop: SimpleQueue[int] = SimpleQueue()
     with ExitStack() as stack:
-        store = stack.enter_context(AccountFile(data_file)) if data_file is not None else None
-        account = store.read() if store is not None else Account()
-        if payment_methods is not None:
-            account.payment_methods |= _read_file(payment_methods)
-        emulator = Emulator(
-            behaviour=behaviour,
-            rate=rate,
-            faults=RandomFaults(faults),
-            account=account,
-            store=store,
-            log=log,
-            offset_s=offset_s,
-        )
-        emulator.connect(integration)
+
+        def make(name: str = "") -> Emulator:
+            path = data_file / f"{name}.db" if many and data_file is not None else data_file
+            store = stack.enter_context(AccountFile(path)) if path is not None else None
+            account = store.read() if store is not None else Account()
+            if payment_methods is not None:
+                account.payment_methods |= _read_file(payment_methods)
+            one = Emulator(
+                behaviour=behaviour,
+                rate=rate,
+                faults=RandomFaults(faults),
+                account=account,
+                store=store,
+                log=None if many else log,
+                offset_s=offset_s,
+                keys=(ApiKey(name, LOCAL.secret),) if many else USUAL_KEYS,
+            )
+            one.connect(integration)
+            return one
+
+        if many and data_file is not None:
+            data_file.mkdir(mode=0o700, parents=True, exist_ok=True)
+        emulator = EmulatorOfMany(make, log=log) if many else make()
         stack.enter_context(_stopped_by_signals(stop))
         url = stack.enter_context(running(emulator, host=host, port=port))
         if ready is not None:

@@ -6,8 +6,10 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
@@ -186,6 +188,9 @@ class Rate:
 
 LOCAL = ApiKey("local", "local")
 READ_ONLY = ApiKey("read-only", "read-only", frozenset({"customers:read"}))
+USUAL_KEYS = (LOCAL, READ_ONLY)
+
+
 """A key as it is given to a pull request's job."""
 _KEPT_LINES = 200_000
 
@@ -217,7 +222,7 @@ class Emulator:
         *,
         behaviour: Behaviour | None = None,
         rate: float = 5,
-        keys: Iterable[ApiKey] = (LOCAL, READ_ONLY),
+        keys: Iterable[ApiKey] = USUAL_KEYS,
         token_life_s: float = 3600,
         faults: Faults | None = None,
         clock: Clock | None = None,
@@ -260,6 +265,11 @@ class Emulator:
         self._sync()
         fault = self.faults.draw(call)
         answer = self._handle(call, self._ways(fault, call)) if fault is None else self._befall(fault, call)
+        self._took(call, answer, fault)
+        return answer
+
+    def _took(self, call: Call, answer: Answer | Dropped, fault: Fault | None) -> None:
+        """Remember a request, and tell whoever looks on."""
         status = answer.status if isinstance(answer, Answer) else 0
         line = Logged(self.now(), call.method, call.path, call.query, status, fault)
         self.requests.append(line)
@@ -268,7 +278,6 @@ class Emulator:
             self._log(line)
         if self.witness is not None:
             self.witness(call, answer, fault)
-        return answer
 
     def connect(self, integration: Integration | None) -> None:
         """Connect an integration, which syncs before the next request that finds it due; None disconnects it."""
@@ -376,6 +385,53 @@ class Emulator:
         headers = retry_after(self.behaviour, wait_s, self.now()) if told else ()
         headers += limit_headers(self.behaviour, self.rate.per_s, wait_s)
         return answer_of(refusal(self.behaviour, 429, "Too many requests"), headers)
+
+
+class EmulatorOfMany(Emulator):
+    """
+    An account for each client id, made when it first asks for a token; the secret of all is `local`.
+
+    `make` returns the emulator of one, in which it is the only key. What befalls requests, and the pace, is each
+    account's own; the log and the counts are of all.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[str], Emulator],
+        *,
+        clock: Clock | None = None,
+        log: Callable[[Logged], None] | None = None,
+    ) -> None:
+        super().__init__(keys=(), clock=clock, log=log)
+        self._make = make
+        self.accounts: dict[str, Emulator] = {}
+        self._by_token: dict[str, Emulator] = {}
+
+    def of(self, client_id: str) -> Emulator:
+        """Return the emulator of one account, made where there is none yet."""
+        if client_id not in self.accounts:
+            self.accounts[client_id] = self._make(client_id)
+        return self.accounts[client_id]
+
+    def answer(self, call: Call) -> Answer | Dropped:
+        """Let the account answer whose key it is."""
+        client_id, secret = _basic(call.authorization) if call.path == TOKEN else ("", "")
+        if _CLIENT_ID.fullmatch(client_id) and secret == LOCAL.secret:
+            one: Emulator | None = self.of(client_id)
+        else:
+            one = self._by_token.get(call.authorization.partition(" ")[2].strip())
+        if one is None:
+            return super().answer(call)
+        answer = one.answer(call)
+        if call.path == TOKEN and isinstance(answer, Answer):
+            with suppress(ValueError, KeyError, TypeError):
+                self._by_token[str(json.loads(answer.body)["access_token"])] = one
+        self._took(call, answer, None)
+        return answer
+
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""A client id that may have an account, and a file, of its own."""
 
 
 def is_control(call: Call) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -12,6 +13,7 @@ from reconciler.errors import Invalid, Problem, Source
 from reconciler.input_file import read_file
 from reconciler.model.core import Action, EnvironmentRef
 from reconciler.model.policy import NOTHING_OWNED, Prune, Share, Since, SyncedRules, Terms, Waiver, Window
+from reconciler.settings.credentials import COMMAND, CredentialsCommand, credentials_command
 from reconciler.settings.project import NOWHERE, ProjectPlace, Values
 from reconciler.settings.values import (
     base_url,
@@ -135,8 +137,8 @@ class Access:
     """
 
     base_url: str | Problem
-    client_id: str | Path | Problem = field(repr=False)
-    client_secret: Secret | Path | Problem = field(repr=False)
+    client_id: str | Path | CredentialsCommand | Problem = field(repr=False)
+    client_secret: Secret | Path | CredentialsCommand | Problem = field(repr=False)
     state: str | Problem = field(repr=False)
     state_keys: Secret | Path | Problem | None = field(default=None, repr=False)
     plan_keys: Secret | Path | Problem | None = field(default=None, repr=False)
@@ -172,6 +174,11 @@ class Environment:
         """Return the name in the project file: without the account, where it is one of a fleet's."""
         return self.name.rpartition("/")[2]
 
+    @property
+    def runs_a_command(self) -> bool:
+        """Say whether a command gives the key."""
+        return isinstance(self.access.client_id, CredentialsCommand)
+
     def base_url(self) -> str:
         """Return the API's base URL; Invalid where none is known."""
         return _asked(self.access.base_url)
@@ -185,21 +192,25 @@ class Environment:
         return _asked(_credential(self._client_id(), "client id"))
 
     def _client_id(self) -> str | Problem:
-        """Return the client id as it was written, the Problem where it is missing or its file cannot be read."""
+        """Return the client id as it was written, the Problem where it is missing or cannot be read."""
         written = self.access.client_id
+        if isinstance(written, CredentialsCommand):
+            return written.printed if isinstance(written.printed, Problem) else written.printed[0]
         read = _read_secret(written, "client id", "client_id_file") if isinstance(written, Path) else written
         return read.reveal() if isinstance(read, Secret) else read
 
     def credentials(self) -> Credentials:
         """Return the API key; Invalid, naming all that is missing, where it is not given or cannot be read."""
         client_id, secret = _credential(self._client_id(), "client id"), self.access.client_secret
+        if isinstance(secret, CredentialsCommand):
+            secret = secret.printed if isinstance(secret.printed, Problem) else Secret(secret.printed[1])
         if isinstance(secret, Path):
             secret = _read_secret(secret, "client secret", "client_secret_file")
         if isinstance(secret, Secret):
             text = _credential(secret.reveal(), "client secret")
             secret = text if isinstance(text, Problem) else Secret(text)
         if isinstance(client_id, Problem) or isinstance(secret, Problem):
-            raise Invalid([one for one in (client_id, secret) if isinstance(one, Problem)])
+            raise Invalid(list(dict.fromkeys(one for one in (client_id, secret) if isinstance(one, Problem))))
         return Credentials(client_id, secret)
 
     def state_keys(self) -> Secret:
@@ -332,12 +343,14 @@ def read_access(name: str, values: Values, *, root: Path, cwd: Path, account: st
     Return how the environment `name` is reached: what `values` write, else what its variables say.
 
     Paths in the project file start at `root`, those in variables at `cwd`. Of an `account` of a fleet the ledger has
-    the account's name too, and so has a local key.
+    the account's name too, and so has a local key; the variables of one key are not its own.
     """
+    # Once for both: it is run once.
+    command = cache(lambda: credentials_command(values.variables, account=account, environment=name))
     return Access(
         base_url=_base_url(name, values),
-        client_id=_client_id(name, values, account, root=root),
-        client_secret=_client_secret(name, values, root=root, cwd=cwd),
+        client_id=_client_id(name, values, account, command, root=root),
+        client_secret=_client_secret(name, values, account, command, root=root, cwd=cwd),
         state=_state(f"{account}/{name}" if account else name, values, root=root, cwd=cwd),
         state_keys=_access_keys("RECONCILER_STATE_KEY", values, cwd=cwd),
         plan_keys=_access_keys("RECONCILER_PLAN_KEY", values, cwd=cwd),
@@ -382,8 +395,13 @@ def _trusted_base_url(url: str, values: Values) -> str | Problem:
     return url
 
 
-def _client_id(name: str, values: Values, account: str, *, root: Path) -> str | Path | Problem:
-    """Return the API key's client id, or the file that holds it."""
+Asked = Callable[[], CredentialsCommand | Problem | None]
+
+
+def _client_id(
+    name: str, values: Values, account: str, command: Asked, *, root: Path
+) -> str | Path | CredentialsCommand | Problem:
+    """Return the API key's client id, or the file that holds it, or the command that prints it."""
     text, file = values.text("client_id"), values.text("client_id_file")
     if text is not None and file is not None:
         error = ValueError("client_id and client_id_file are both set; remove one of them")
@@ -392,16 +410,32 @@ def _client_id(name: str, values: Values, account: str, *, root: Path) -> str | 
         return text
     if file is not None:
         return file if isinstance(file, Problem) else _in(root, file, values, "client_id_file")
-    if variable := values.variables.get("AP_CLIENT_ID"):
+    variable = values.variables.get("AP_CLIENT_ID")
+    if variable and not account:
         return variable
+    if (printing := command()) is not None:
+        return printing
     if name == "local":
         return account or _LOCAL_KEY
+    if account:
+        return _no_key(values, account, "client_id")
     hint = f"set it to the API key's client id; {_WHERE_KEYS_ARE}"
     return Problem(Source("AP_CLIENT_ID"), "", "this variable is not set", hint)
 
 
-def _client_secret(name: str, values: Values, *, root: Path, cwd: Path) -> Secret | Path | Problem:
-    """Return the API key's secret, or the file that holds it."""
+def _no_key(values: Values, account: str, key: str) -> Problem:
+    """Return that nothing says which key an account has."""
+    message = f"it has no {key} for the account {account}"
+    hint = f"write `{key}_file: secrets/{{account}}/{key}` or {key} with {{ACCOUNT}}, or set {COMMAND}"
+    if values.project is None:
+        return Problem(Source("fleet"), "", message, hint)
+    return values.project.problem(values.path, message, hint, at_key=True)
+
+
+def _client_secret(
+    name: str, values: Values, account: str, command: Asked, *, root: Path, cwd: Path
+) -> Secret | Path | CredentialsCommand | Problem:
+    """Return the API key's secret, or the file that holds it, or the command that prints it."""
     text, file = values.text("client_secret", secret=True), values.text("client_secret_file")
     if text is not None and file is not None:
         error = ValueError("client_secret and client_secret_file are both set; remove one of them")
@@ -410,12 +444,17 @@ def _client_secret(name: str, values: Values, *, root: Path, cwd: Path) -> Secre
         return text if isinstance(text, Problem) else Secret(text)
     if file is not None:
         return file if isinstance(file, Problem) else _in(root, file, values, "client_secret_file")
-    if variable := values.variables.get("AP_CLIENT_SECRET"):
+    variable, named = (values.variables.get(f"AP_CLIENT_SECRET{end}") for end in ("", "_FILE"))
+    if variable and not account:
         return Secret(variable)
-    if variable := values.variables.get("AP_CLIENT_SECRET_FILE"):
-        return _in(cwd, variable, values, "AP_CLIENT_SECRET_FILE")
+    if named and not account:
+        return _in(cwd, named, values, "AP_CLIENT_SECRET_FILE")
+    if (printing := command()) is not None:
+        return printing
     if name == "local":
         return Secret(_LOCAL_KEY)
+    if account:
+        return _no_key(values, account, "client_secret")
     hint = f"set it, or AP_CLIENT_SECRET_FILE, to the API key's secret; {_WHERE_KEYS_ARE}"
     return Problem(Source("AP_CLIENT_SECRET"), "", "this variable is not set", hint)
 

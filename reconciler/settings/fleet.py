@@ -23,7 +23,7 @@ from reconciler.model.core import Action
 from reconciler.model.fleet import FleetAccount, FleetPolicy, Wave
 from reconciler.model.policy import Share
 from reconciler.settings.environment import Policy
-from reconciler.settings.project import ProjectFile, Values, read_document, shape_of
+from reconciler.settings.project import ProjectFile, Values, misfit_problem, read_document, shape_of
 from reconciler.settings.values import NAME, seconds
 
 ACCOUNT_FILE = "account.yaml"
@@ -307,7 +307,7 @@ def _account_values(path: Path, shown: str, variables: Mapping[str, str]) -> Val
     file = ProjectFile(path, replace(document, tree=tree))
     misfits = shape_of("account").misfits(tree)
     if misfits:
-        wrong = [file.problem(one.path, one.message, one.hint, at_key=one.at_key) for one in misfits]
+        wrong = [misfit_problem(file, one) for one in misfits]
         raise Invalid(sorted(wrong, key=lambda problem: problem.source))
     return Values(file, (), tree, variables)
 

@@ -23,7 +23,7 @@ from reconciler.documents.nodes import KeyPath as TreePath
 from reconciler.documents.nodes import find_places
 from reconciler.documents.parse import Document, parse
 from reconciler.documents.scalars import path_text
-from reconciler.documents.schema import Shape
+from reconciler.documents.schema import Misfit, Shape
 from reconciler.errors import Invalid, Problem, Source
 from reconciler.escape import visible
 from reconciler.git import git
@@ -199,7 +199,7 @@ def read_project_file(given: str | None, cwd: Path) -> ProjectFile | None:
     if path is None:
         return None
     shown = visible(given or os.path.relpath(path, cwd))
-    if given is None and path.parent != cwd and _belongs_to_another(path):
+    if given is None and path.parent != cwd and belongs_to_another(path):
         hint = f"if you trust it, pass -p {shown}"
         raise Invalid([Problem(Source(shown), "", "this project file belongs to another user and is not read", hint)])
     return project_file_of(_content(path, shown, hint="check the path in -p"), path, shown)
@@ -217,14 +217,19 @@ def project_file_of(content: bytes, path: Path, shown: str) -> ProjectFile:
     misfits = list(shape_of("project").misfits(document.tree))
     for again, value in document.again:
         misfits += shape_of("project").misfits_at(again, value)
-    wrong = [
-        *problems,
-        *(project.problem(misfit.path, misfit.message, misfit.hint, at_key=misfit.at_key) for misfit in misfits),
-        *_literal_secrets(project),
-    ]
+    wrong = [*problems, *(misfit_problem(project, misfit) for misfit in misfits), *_literal_secrets(project)]
     if wrong:
         raise Invalid(sorted(wrong, key=lambda problem: problem.source))
     return project
+
+
+def misfit_problem(project: ProjectFile, misfit: Misfit) -> Problem:
+    """Return what does not fit as a problem; a command that a repository would have us run says where it belongs."""
+    if misfit.path and misfit.path[-1] == "credentials_command":
+        message = "a repository must not say which command is run"
+        hint = "set RECONCILER_CREDENTIALS_COMMAND to it, or write it into your own configuration file"
+        return project.problem(misfit.path, message, hint, at_key=True)
+    return project.problem(misfit.path, misfit.message, misfit.hint, at_key=misfit.at_key)
 
 
 def nearest_project_file(cwd: Path) -> Path | None:
@@ -240,7 +245,7 @@ def nearest_project_file(cwd: Path) -> Path | None:
     return next((folder / PROJECT_FILE for folder in folders[: end + 1] if (folder / PROJECT_FILE).exists()), None)
 
 
-def _belongs_to_another(path: Path) -> bool:
+def belongs_to_another(path: Path) -> bool:
     """Say whether a file belongs to another user than the one who runs this; no where the system has no such thing."""
     return hasattr(os, "geteuid") and path.stat().st_uid != os.geteuid()
 

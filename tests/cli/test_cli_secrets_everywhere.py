@@ -63,6 +63,7 @@ users: [{email: Contact, first_name: First}]
 SHOW_PEOPLE = ("import", "state pull")
 CASES = """\
 init starter
+init --fleet many
 schema customers
 seed --print --customers 2 --users 1
 validate -f customers.yaml --redact
@@ -143,8 +144,21 @@ api customers patch ID --redact --city Markedcity
 api customers archive ID --redact
 api customers restore ID --redact
 api users create ID --redact --email marked.jane@new.example --first-name Markedjane
+fleet list -p fleet.yaml
+fleet list -p fleet.yaml --format json
+fleet list -p fleet.yaml --format brief
+fleet validate -p fleet.yaml --redact
+fleet validate -p fleet.yaml --redact --format json
+fleet validate -p fleet.yaml --redact --format github
+fleet validate -p fleet.yaml --redact --format sarif
+fleet validate -p fleet.yaml --redact --format gitlab
 emulator --port 0
 demo
+"""
+FLEET = """\
+fleet: {accounts: accounts/*, environment: many}
+environments:
+  many: {base_url: "${AP_BASE_URL}", client_id: "${AP_CLIENT_ID}", client_secret: "${AP_CLIENT_SECRET}", state: fleet/}
 """
 
 
@@ -186,6 +200,8 @@ def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) ->
         place.write("changed.yaml", CHANGED)
         place.write("people.csv", SHEET)
         place.write("map.yaml", MAP)
+        place.write("fleet.yaml", FLEET)
+        place.write("accounts/acme/customers.yaml", FILE)
         leaks = []
         for case in CASES.splitlines():
             if case.startswith("drift"):

@@ -37,6 +37,7 @@ SCHEMAS = (
 
 @click.command("init", short_help="Create a starter project")
 @click.argument("folder", default=".", type=FilePath(file_okay=False, path_type=Path))
+@click.option("--fleet", is_flag=True, help="Write a project with several accounts, a folder for each.")
 def init(**given: Any) -> None:
     """
     Create a starter project in FOLDER: project file, customers, schemas for the editor, CI workflows, .gitignore.
@@ -46,6 +47,7 @@ def init(**given: Any) -> None:
     \b
     Example:
       reconciler init billing && cd billing && reconciler -e local plan
+      reconciler init --fleet accounts && cd accounts && reconciler fleet list
     """  # noqa: D301 - click's mark
     from reconciler.cli.tools import init
 
@@ -173,7 +175,12 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
 @click.command("emulator", short_help="Run an emulator of the API on this machine")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8085, show_default=True, help="The port; 0 picks a free one.")
-@click.option("--data", type=FilePath(dir_okay=False, path_type=Path), help="Keep the account in this SQLite file.")
+@click.option(
+    "--data",
+    type=FilePath(path_type=Path),
+    help="Keep the account in this SQLite file; with --accounts, each in a file of this folder.",
+)
+@click.option("--accounts", is_flag=True, help="An account for each client id, made at its first request.")
 @click.option(
     "--rate",
     "rate_per_s",
@@ -213,8 +220,8 @@ def emulator(**given: Any) -> None:
     """
     Run an emulator of the API on this machine, with every endpoint and the rate limit.
 
-    Credentials: client id "local", secret "local". For a key that can only read, use "read-only" for both. SIGTERM
-    or Ctrl-C stops it.
+    Credentials: client id "local", secret "local". For a key that can only read, use "read-only" for both. With
+    --accounts any client id has an account of its own, and the secret is "local". SIGTERM or Ctrl-C stops it.
 
     \b
     Example:

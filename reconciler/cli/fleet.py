@@ -1,0 +1,153 @@
+"""`fleet`: the accounts that the project file names, listed and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+
+from reconciler.cli import output
+from reconciler.cli.options import ANNOTATED
+from reconciler.cli.session import annotate, annotated_problems, read_declared, settings_of
+from reconciler.errors import Invalid, Problem, Severity, Source
+from reconciler.escape import visible
+from reconciler.model.fleet import FleetAccount
+from reconciler.report.layout import aligned, count, duration, page
+from reconciler.settings import Options, Settings
+from reconciler.settings.fleet import Fleet
+
+
+def fleet_of(
+    options: Options, labels: Sequence[str], accounts: Sequence[str]
+) -> tuple[Settings, Fleet, tuple[FleetAccount, ...]]:
+    """Return the settings, the fleet and the accounts that are chosen; Invalid with all that is wrong with them."""
+    if options.environment is not None:
+        raise click.UsageError("fleet works on all accounts: name them as ACCOUNT, without -e")
+    settings = settings_of(options)
+    fleet = settings.fleet()
+    return settings, fleet, fleet.chosen(labels, accounts)
+
+
+def list_accounts(
+    ctx: click.Context, form: str, *, options: Options, labels: Sequence[str], accounts: Sequence[str]
+) -> None:
+    """Print the accounts that are chosen."""
+    _, fleet, chosen = fleet_of(options, labels, accounts)
+    match form:
+        case "json":
+            rows = [
+                {
+                    "account": one.name,
+                    "environment": one.address,
+                    "folder": one.folder,
+                    "labels": dict(one.labels),
+                    "every_s": one.every_s,
+                    "suspended": one.suspended,
+                }
+                for one in chosen
+            ]
+            output.json_result({"format_version": "1", "environment": fleet.environment, "accounts": rows})
+        case "brief":
+            output.pieces(f"{one.name}\n" for one in chosen)
+        case _:
+            output.result(_table(chosen))
+    ctx.exit(0)
+
+
+def _table(chosen: Sequence[FleetAccount]) -> str:
+    """Return the accounts as aligned rows."""
+    if not chosen:
+        return "No account is chosen.\n"
+    rows = [("ACCOUNT", "FOLDER", "LABELS", "EVERY")]
+    for one in chosen:
+        labels = ",".join(f"{name}={value}" for name, value in sorted(one.labels.items()))
+        every = "suspended" if one.suspended else duration(one.every_s)
+        rows.append((visible(one.name), visible(one.folder), visible(labels) or "-", every))
+    lines = aligned(rows, width=output.width())
+    if lines is None:
+        return "".join(f"{' '.join(row)}\n" for row in rows[1:])
+    return page(lines, width=output.width(), color=output.color())
+
+
+# --- validate ----------------------------------------------------------------------------------------
+
+
+def validate(
+    ctx: click.Context,
+    form: str,
+    *,
+    options: Options,
+    labels: Sequence[str],
+    accounts: Sequence[str],
+    strict: bool,
+    redact: bool,
+) -> None:
+    """Print what is wrong with the accounts that are chosen, and end with 1 for any error."""
+    with annotated_problems(form, options, redact=redact):
+        settings, _, chosen = fleet_of(options, labels, accounts)
+    problems, customers = _checked(settings, chosen, strict=strict)
+    if form == "json":
+        from reconciler.report.problems import problems_json
+
+        output.json_result(problems_json(problems, redact=redact))
+    elif form in ANNOTATED:
+        from reconciler.report.annotations import of_problems
+        from reconciler.report.problems import counted_line
+
+        last = counted_line(problems) if problems else _valid(chosen, customers)
+        annotate(form, of_problems(problems, redact=redact), options, last=last)
+    else:
+        if problems:
+            from reconciler.report.problems import problems_text
+
+            output.result(problems_text(problems, color=output.color(), redact=redact))
+        if not output.quiet() and not any(problem.severity is Severity.ERROR for problem in problems):
+            output.result(f"{_valid(chosen, customers)}\n")
+    ctx.exit(1 if any(problem.severity is Severity.ERROR for problem in problems) else 0)
+
+
+def _valid(chosen: Sequence[FleetAccount], customers: int) -> str:
+    return f"Valid: {count(len(chosen), 'account')}, {count(customers, 'customer')} declared."
+
+
+def _checked(settings: Settings, chosen: Iterable[FleetAccount], *, strict: bool) -> tuple[list[Problem], int]:
+    """Return the problems of accounts, each once, and how many customers they declare together."""
+    problems: dict[Problem, None] = {}
+    keys: dict[tuple[str, str], str] = {}
+    customers = 0
+    for account in chosen:
+        found, declared = _of_account(settings.of(account), account, keys, strict=strict)
+        problems |= dict.fromkeys(found)
+        customers += declared
+    return list(problems), customers
+
+
+def _of_account(
+    settings: Settings, account: FleetAccount, keys: dict[tuple[str, str], str], *, strict: bool
+) -> tuple[list[Problem], int]:
+    """Return what is wrong with one account, and how many customers it declares; `keys` are those seen by account."""
+    try:
+        environment = settings.environment()
+    except Invalid as exc:
+        return list(exc.problems), 0
+    problems: list[Problem] = []
+    declared = 0
+    try:
+        loaded = read_declared(settings, environment, settings.files(), None, strict=strict)
+    except Invalid as exc:
+        problems += exc.problems
+    else:
+        problems += loaded.warnings
+        declared = len(loaded.desired.customers)
+    # A command is not run for this: it may ask for a password, or be slow.
+    if not environment.runs_a_command:
+        try:
+            environment.credentials()
+            key = (environment.base_url(), environment.client_id())
+            if keys.setdefault(key, account.name) != account.name:
+                message = f"it has the same client id as the account {keys[key]}"
+                hint = "give each account a key of its own: two would manage one account"
+                problems.append(Problem(Source(visible(account.folder)), "", message, hint))
+        except Invalid as exc:
+            problems += exc.problems
+    return problems, declared
