@@ -43,7 +43,7 @@ def same_environment(saved: SavedPlan, here: EnvironmentRef) -> None:
 
 
 def run_name(saved: SavedPlan) -> str:
-    """Return what a saved plan's run is called in the ledger: by its own name, so that its next run knows what it did."""
+    """Return what a saved plan's run is called in the ledger: its own name, so that its next run knows what it did."""
     return f"apply of plan {saved.name[:16]}"
 
 
