@@ -50,6 +50,11 @@ check-web:
 check-model:
 	.ci/model
 
+# Fuzzing by coverage and of whole commands: three minutes, or SECONDS_OF_FUZZING.
+.PHONY: check-fuzz
+check-fuzz: $(VENV)/.test
+	.ci/fuzz
+
 # Every way to install it, each in a folder of its own.
 check-install:
 	.ci/install

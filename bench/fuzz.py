@@ -525,7 +525,7 @@ def prepared() -> Iterator[Place]:
                 "kind": "commit",
                 "id": "1",
                 "writer": {"run": "r", "account": "a", "holder": holder},
-                "rows": [["put_taken", "acme", "taken"]],
+                "rows": [["put taken", "acme", "taken"]],
                 "by": holder,
                 "lineage": "",
                 "serial": 0,

@@ -63,7 +63,7 @@ def from_text(text: str | bytes, now_s: float) -> Pace:
         pace = Pace(**{**said, "left_s": tuple(map(float, said["left_s"]))})
         furthest_s = max(pace.next_s, pace.paused_until_s, pace.slowed_s, *pace.left_s, -inf)
         return pace if furthest_s <= now_s + _PLAUSIBLE_S and 0 < pace.share <= 1 and pace.first >= 0 else Pace()
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return Pace()
 
 

@@ -140,7 +140,7 @@ def _document(line: bytes) -> Any:  # noqa: ANN401 - what a line holds is not kn
     """Return what a line holds, None where it is no JSON."""
     try:
         return json.loads(line, parse_constant=_no_number)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

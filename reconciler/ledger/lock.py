@@ -296,7 +296,7 @@ def _read(file: Path) -> Holder:
         with file.open("rb") as text:
             said = json.loads(text.read(_LONGEST))
         return Holder(str(said["who"]), str(said["since"]), str(said["doing"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Holder()
 
 

@@ -172,7 +172,7 @@ def altered(path: Path | str) -> Iterator[None]:
         yield
     except UnicodeError:
         raise
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise LedgerFailed(
             f"{visible(str(path))}: a row cannot be read, because something else has altered the ledger",
             "restore a copy of it",

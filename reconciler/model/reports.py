@@ -587,7 +587,7 @@ def answers_of(text: str) -> dict[ProbeQuestion, str]:
     known = {one.value for one in ProbeQuestion}
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     rows = found.items() if isinstance(found, dict) else ()
     return {ProbeQuestion(name): str(answer) for name, answer in rows if name in known}

@@ -96,7 +96,7 @@ def read(store: ObjectStore, account: str) -> tuple[LeaseObject, UpdateVersion, 
         said = json.loads(got.content)
         said |= {"holder": Holder(**said["holder"]), "state": State(said["state"])}
         return LeaseObject(**said), got.version, got.written_at
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise damaged(store.place) from error
 
 

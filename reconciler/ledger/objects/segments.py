@@ -138,7 +138,7 @@ def read_head(content: bytes, place: str) -> Head:
     try:
         document = json.loads(content)
         return Head(document["snapshot"], int(document["number"]), _writer(document["writer"]), int(document["format"]))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise damaged(place) from error
 
 
