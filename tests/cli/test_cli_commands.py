@@ -57,7 +57,7 @@ def test_a_global_option_counts_before_and_after_the_command_and_the_last_one_wi
 def test_help_lists_each_command_once_under_a_heading(here: Place) -> None:
     out = here.run("--help", COLUMNS="80").out
     _, _, listed = out.partition("Main commands:\n")
-    assert re.findall(r"^(\S.*):$", listed, re.MULTILINE) == ["Inspect", "Adopt and repair", "Tools"]
+    assert re.findall(r"^(\S.*):$", listed, re.MULTILINE) == ["Inspect", "Adopt and repair", "Many accounts", "Tools"]
     names = re.findall(r"^  (\S+)  ", listed, re.MULTILINE)
     assert (sorted(names), len(names) <= MOST) == (sorted(cli.commands), True)
 
