@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
@@ -37,6 +36,7 @@ from reconciler.cli.terminal import ACTING, first_signal, interrupt
 from reconciler.cli.tools import as_error, worded, written
 from reconciler.errors import Interrupted, Invalid, PlanFaulty, ReconcilerError
 from reconciler.escape import LEAST_BYTES, MAX_BYTES, visible
+from reconciler.fleet.job import Stopper
 from reconciler.report.layout import count, painted
 from reconciler.settings import Options, Settings
 
@@ -65,37 +65,6 @@ class Ended:
     section: EnvironmentSection
     code: int
     error: ReconcilerError | None = None
-
-
-class Together:
-    """Work of several threads that the first signal stops; inside `first`, each says what stops its own."""
-
-    def __init__(self) -> None:
-        self.stopped = False
-        self._acts: dict[int, Callable[[], object]] = {}
-        self._lock = threading.Lock()
-
-    def stop(self) -> None:
-        """Stop the work of every thread, and what it begins from now on."""
-        # While none of them can leave its `first`: what an act is for is there until the act is done.
-        with self._lock:
-            self.stopped = True
-            for act in self._acts.values():
-                act()
-
-    @contextmanager
-    def first(self, act: Callable[[], object]) -> Iterator[None]:
-        """Let a stop do `act`, or do it now if that has come already."""
-        thread = threading.get_ident()
-        with self._lock:
-            self._acts[thread] = act
-            if self.stopped:
-                act()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._acts[thread]
 
 
 def run_each(
@@ -177,7 +146,7 @@ def _one_emulator(settings: Settings, names: Sequence[str]) -> Iterator[None]:
 
 def _side_by_side(run: Callable[[str], Ended], lines: Sequence[Sequence[str]]) -> Mapping[str, Ended]:
     """Return what `run` returns for each name; the names of a line run one after the other."""
-    together = Together()
+    together = Stopper()
     ended: dict[str, Ended] = {}
 
     def work(line: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 import click
 
@@ -33,11 +32,10 @@ from reconciler.model.plan import Plan
 from reconciler.model.policy import Allowance, Terms
 from reconciler.pipeline import plan, resources
 from reconciler.pipeline.plan import with_second_listing
-from reconciler.pipeline.sealed_plan import check_keys, sealed
+from reconciler.pipeline.sealed_plan import check_keys, saved, sealed
 from reconciler.plan.limits import with_fit
 from reconciler.plan.presence import Lacked
-from reconciler.plan.revalidate import evidence_of
-from reconciler.plan.saved_plan import as_pieces, as_text, digest_in, save
+from reconciler.plan.saved_plan import as_pieces, as_text, digest_in
 from reconciler.plan.server_behavior import known_lag
 from reconciler.report.metrics import Measurement
 from reconciler.report.plan_text import plan_brief, plan_text, summary_line
@@ -143,18 +141,7 @@ def run(
             lineage = "" if ledger.meta is None else ledger.meta.lineage
         kept = keep_learned(session, planned)
     if out is not None:
-        from reconciler.report.plan_json import plan_to_json
-
-        nonce, refresh = uuid4().hex, options.refresh_users
-        evidence = evidence_of(planned.plan.changes, planned.live, planned.records, lineage)
-        text = save(
-            plan_to_json(planned.plan),
-            planned.plan,
-            planned.live.read_at,
-            nonce,
-            refresh_users=refresh,
-            evidence=evidence,
-        )
+        text = saved(planned, lineage, refresh_users=options.refresh_users)
         output.write_private(out, sealed(text, environment))
         digest = digest_in(text)
     elif not kept:
@@ -169,7 +156,7 @@ def run(
         output.note(f"Saved the plan as {out}; its digest is {digest}.")
     if form == "text" and fitted.changes and not fitted.limits:
         output.next_step(f"To apply it: {again('apply', options, saved=out)}")
-    ctx.exit(_code(planned.plan) if detailed_exitcode else 0)
+    ctx.exit(plan.detailed_code(planned.plan) if detailed_exitcode else 0)
 
 
 def _print(plan: Plan, loaded: Loaded, form: str, options: Options, *, max_bytes: int, redact: bool) -> None:
@@ -262,10 +249,3 @@ def keep_learned(session: Session, planned: plan.Planned) -> bool:
         output.say(f"warning: what this plan found out about the server could not be recorded: {exc}")
         return False
     return True
-
-
-def _code(plan: Plan) -> int:
-    """Return the exit code of --detailed-exitcode."""
-    if plan.blocked or plan.limits or plan.approvals:
-        return 3
-    return 2 if plan.changes else 0

@@ -138,14 +138,10 @@ def as_error(exc: BaseException) -> ReconcilerError:
 
 def worded(exc: ReconcilerError, *, redact: bool) -> None:
     """Give an error its message and hint; with `redact` they hold nothing that a server said."""
-    if exc.stop is not None:
+    if exc.stop is not None or redact:
         from reconciler.report.messages.plan import word
 
         word(exc, redact=redact)
-    elif redact:
-        from reconciler.report.redact import uncited
-
-        exc.message, exc.hint = uncited(exc.message), uncited(exc.hint)
 
 
 FOLDER = Path(".reconciler")

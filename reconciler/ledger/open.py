@@ -213,14 +213,15 @@ def open_ledger(
     return write_sqlite(path, environment=environment, base_url=base_url, create=create, lineage=lineage, step=step)
 
 
-def connect_sqlite(path: Path, parameters: str) -> sqlite3.Connection:
+def connect_sqlite(path: Path, parameters: str, *, any_thread: bool = False) -> sqlite3.Connection:
     """
     Return a connection in autocommit, with SQLite's URI parameters; it waits 5 s for another writer.
 
-    Its folder is resolved, so that the journal is beside the file and not beside a link to it.
+    Its folder is resolved, so that the journal is beside the file and not beside a link to it. With `any_thread` more
+    than the one that makes it may use it, one at a time.
     """
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{parameters}", uri=True, isolation_level=None, timeout=5)
-    return hardened(connection)
+    url = f"{path.resolve().as_uri()}?{parameters}"
+    return hardened(sqlite3.connect(url, uri=True, isolation_level=None, timeout=5, check_same_thread=not any_thread))
 
 
 def write_sqlite(

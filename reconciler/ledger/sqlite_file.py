@@ -267,7 +267,7 @@ def migrate(
         if version and version < len(migrations) and connect is not None:
             copy_beside(Path(path), f"v{version}", connect)
         for script in migrations[version:]:
-            for statement in _statements(script):
+            for statement in statements(script):
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(migrations)}")
@@ -306,13 +306,13 @@ def copy_beside(path: Path, label: str, connect: Connect) -> Path:
     return copy
 
 
-def _statements(script: str) -> Iterator[str]:
+def statements(script: str) -> Iterator[str]:
     r"""
     Yield the statements of a script, each ending with `;` at the end of a line.
 
     Not `executescript`: it commits what is open, and a migration would no longer be one transaction.
 
-    >>> list(_statements("CREATE TABLE a (b);\nDROP TABLE a;\n"))
+    >>> list(statements("CREATE TABLE a (b);\nDROP TABLE a;\n"))
     ['CREATE TABLE a (b);\n', 'DROP TABLE a;\n']
     """
     statement = ""

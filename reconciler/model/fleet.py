@@ -117,10 +117,11 @@ class JobResult:
     """
     How a job ended; `code` is the exit code that a command for the one account would have had.
 
-    `planned` is what the plan has, `done` and `undone` what an apply made of it, and what failed, is in doubt or was
-    not begun. `exceeded` names limits, approvals and windows that are against the plan. `left` is how many changes the
-    account needed after the apply. `unanswered`: the API gave no answer, or one that says that it is down. `plan` is a
-    saved plan as text, sealed where there is a key; `digest` names it, and `fingerprint` its changes.
+    `drifted`, `pending` and `blocked` count customers. `planned` is what the plan has, `done` and `undone` what an
+    apply made of it, and what failed, is in doubt or was not begun. `exceeded` names limits, approvals and windows that
+    are against the plan. `left` is how many changes the account needed after the apply. `unanswered`: the API gave no
+    answer, or one that says that it is down. `plan` is a saved plan as text, sealed where there is a key; `digest`
+    names it, and `fingerprint` its changes.
     """
 
     account: str
@@ -131,6 +132,7 @@ class JobResult:
     ended_at: float
     customers: int = 0
     drifted: int = 0
+    pending: int = 0
     blocked: int = 0
     planned: ChangeCounts = ChangeCounts()
     done: ChangeCounts = ChangeCounts()

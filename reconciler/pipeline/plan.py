@@ -369,6 +369,13 @@ def _asked(reads: tuple[Read, ...]) -> str:
     return f"reading the users of {users} customers" if users == len(reads) else f"reading {len(reads)} more"
 
 
+def detailed_code(plan: Plan) -> int:
+    """Return the exit code that says what a plan needs: 3 for someone's decision, 2 for an apply, 0 for nothing."""
+    if plan.blocked or plan.limits or plan.approvals:
+        return 3
+    return 2 if plan.changes else 0
+
+
 def keep_learned(ledger: Ledger, planned: Planned) -> None:
     """
     Write what a plan learned, bindings never.

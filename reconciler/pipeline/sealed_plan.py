@@ -1,5 +1,5 @@
 """
-A saved plan under seal: AES-256-GCM, bound to the environment, the base URL and the project that it is for.
+A saved plan, and one under seal: AES-256-GCM, bound to the environment, the base URL and the project that it is for.
 
 A sealed plan says in the clear what it is for and which key sealed it, so that a refusal can say which of them
 differs, and the digest of the plan, which names it. None of that is believed: it opens only as a plan of the
@@ -9,11 +9,14 @@ environment that it is applied in.
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 from reconciler.errors import Invalid, LedgerFailed, Problem, Refused, Source
 from reconciler.escape import visible
 from reconciler.ledger.encryption import Cipher, is_sealed, read_keys, sealed_by
-from reconciler.plan.saved_plan import digest_in
+from reconciler.pipeline.plan import Planned
+from reconciler.plan.revalidate import evidence_of
+from reconciler.plan.saved_plan import digest_in, save
 from reconciler.report.messages.plan import AGAIN
 from reconciler.settings import Environment
 
@@ -26,6 +29,20 @@ _NAME_IT = {"project": "apply it with the project file of that project"}
 def check_keys(environment: Environment) -> None:
     """Raise Invalid or LedgerFailed where a key is given that is none, or that cannot be used."""
     _cipher(environment)
+
+
+def saved(planned: Planned, lineage: str, *, refresh_users: bool = False) -> str:
+    """Return the text of a saved plan, unsealed; `lineage` is that of its ledger, "" for none."""
+    from reconciler.report.plan_json import plan_to_json  # noqa: PLC0415 - what makes JSON takes long to load
+
+    return save(
+        plan_to_json(planned.plan),
+        planned.plan,
+        planned.live.read_at,
+        uuid4().hex,
+        refresh_users=refresh_users,
+        evidence=evidence_of(planned.plan.changes, planned.live, planned.records, lineage),
+    )
 
 
 def sealed(text: str, environment: Environment) -> str:

@@ -18,7 +18,7 @@ from reconciler.model.reasons import (
     UnknownKind,
 )
 from reconciler.report.messages import Wording, said, worded
-from reconciler.report.redact import masked_parts
+from reconciler.report.redact import masked_parts, uncited
 
 AGAIN = "make a new plan: reconciler plan --out FILE"
 _NEW_PLAN = "Make a new plan: `reconciler plan --out FILE`."
@@ -517,8 +517,14 @@ def unknown_text(one: Unknown) -> str:
 
 
 def word(error: ReconcilerError, *, redact: bool = False) -> None:
-    """Give an exception of the pure core its message and its hint; leave any other as it is."""
+    """
+    Give an exception of the pure core its message and its hint; any other has its own.
+
+    With `redact` no message holds a personal value, nor what it cites of a server.
+    """
     if error.stop is None:
+        if redact:
+            error.message, error.hint = uncited(error.message), uncited(error.hint)
         return
     parts = cast("ReasonParts", error.stop.parts)
     wording = worded(STOPS, cast("ReasonCode", error.stop.reason), masked_parts(parts) if redact else parts)
