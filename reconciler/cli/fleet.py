@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import output
 from reconciler.cli.options import ANNOTATED
-from reconciler.cli.session import annotate, annotated_problems, read_declared, settings_of
+from reconciler.cli.session import annotate, annotated_problems, check_metrics, read_declared, settings_of
 from reconciler.errors import Invalid, Problem, Severity, Source
-from reconciler.escape import visible
-from reconciler.model.fleet import FleetAccount
+from reconciler.escape import MAX_BYTES, visible
+from reconciler.model.fleet import AccountState, AccountStatus, FleetAccount
 from reconciler.report.layout import aligned, count, duration, page
 from reconciler.settings import Options, Settings
 from reconciler.settings.fleet import Fleet
+
+if TYPE_CHECKING:
+    from reconciler.report.fleet_page import FleetStatus
 
 
 def fleet_of(
@@ -151,3 +158,77 @@ def _of_account(
         except Invalid as exc:
             problems += exc.problems
     return problems, declared
+
+
+# --- status ------------------------------------------------------------------------------------------
+
+
+def show_status(
+    ctx: click.Context,
+    form: str,
+    out: Path | None,
+    *,
+    options: Options,
+    labels: Sequence[str],
+    accounts: Sequence[str],
+    per_account: bool,
+    max_bytes: int | None,
+) -> None:
+    """Print what is known of the accounts that are chosen, from the fleet's table alone."""
+    if max_bytes is not None and form != "markdown":
+        raise click.UsageError("--max-bytes works only with --format markdown")
+    if per_account and form != "prometheus":
+        raise click.UsageError("--per-account works only with --format prometheus")
+    if form == "prometheus":
+        check_metrics()
+    settings, fleet, chosen = fleet_of(options, labels, accounts)
+    status = status_of(settings, fleet, chosen)
+    if form == "text" and out is None:
+        from reconciler.report.fleet_page import status_text
+
+        output.result(status_text(status, width=output.width(), color=output.color()))
+    else:
+        output.document_to(out, _document(status, form, per_account=per_account, max_bytes=max_bytes or MAX_BYTES))
+    ctx.exit(0)
+
+
+def status_of(settings: Settings, fleet: Fleet, chosen: Sequence[FleetAccount]) -> FleetStatus:
+    """Return what is known of accounts; of one that no job has met, that it is new."""
+    from reconciler.fleet.table import open_table
+    from reconciler.pipeline.resources import real_clock
+    from reconciler.report.fleet_page import FleetStatus
+
+    with open_table(settings, fleet.environment, create=False) as table:
+        known, days = table.statuses(), table.days()
+    statuses = []
+    for one in chosen:
+        status = known.get(one.name, AccountStatus(one.name, one.environment))
+        # Its file may say since the last job that it is suspended, or that it is not any more.
+        if one.suspended != (status.state is AccountState.SUSPENDED):
+            status = replace(status, state=AccountState.SUSPENDED if one.suspended else AccountState.NEW)
+        statuses.append(status)
+    return FleetStatus(
+        fleet.environment,
+        settings.project,
+        statuses,
+        real_clock().now(),
+        {one.name: one.labels for one in chosen},
+        days,
+    )
+
+
+def _document(status: FleetStatus, form: str, *, per_account: bool, max_bytes: int) -> str:
+    """Return a status in a format, as a file holds it."""
+    from reconciler.report import fleet_page
+
+    match form:
+        case "json":
+            return f"{json.dumps(fleet_page.status_json(status), indent=2)}\n"
+        case "markdown":
+            return fleet_page.status_markdown(status, max_bytes=max_bytes)
+        case "html":
+            return fleet_page.status_html(status)
+        case "prometheus":
+            return fleet_page.status_metrics(status, per_account=per_account)
+        case _:
+            return fleet_page.status_text(status, width=output.PIPE_COLUMNS, color=False)

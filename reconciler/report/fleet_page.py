@@ -1,5 +1,5 @@
 """
-The state of a fleet for people who look on: Markdown for a comment, one HTML file, and Prometheus text.
+The state of a fleet: text, JSON, Markdown for a comment, one HTML file, and Prometheus text.
 
 All of it comes from the fleet's table. The page holds names of accounts and labels, counts and words, and no customer.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.escape import MAX_BYTES, visible
 from reconciler.model.fleet import AccountState, AccountStatus, Day
 from reconciler.report import html_page, markdown
-from reconciler.report.layout import count, duration
+from reconciler.report.layout import BLANK, Line, aligned, count, duration, line, page
 from reconciler.report.markdown import Section, code, prose
 from reconciler.report.metrics import Metric, exposition
 
@@ -61,6 +61,77 @@ class FleetStatus:
             return "No accounts"
         parts = [f"{number} {TITLES[state][0].lower()}" for state, number in self.counted().items()]
         return f"{count(len(self.accounts), 'account')}: {', '.join(parts)}"
+
+
+# --- text and JSON -----------------------------------------------------------------------------------
+
+_MOST_ROWS = 200
+"""Of a text; the other formats have all."""
+
+
+def status_text(status: FleetStatus, *, width: int, color: bool) -> str:
+    """Return a status as a table, the worst first, and the counts; accounts in sync are only counted."""
+    rows = [one for one in status.worst_first() if one.state is not AccountState.IN_SYNC]
+    lines: list[Line] = []
+    if rows:
+        head = ("ACCOUNT", "STATE", "SINCE", "LAST CHECK", "CUSTOMERS", "FOUND")
+        cells = [head, *(_cells(one, status.now) for one in rows[:_MOST_ROWS])]
+        fitting = aligned(cells, width=width)
+        lines += [line("  ".join(row)) for row in cells[1:]] if fitting is None else fitting
+        if len(rows) > _MOST_ROWS:
+            lines.append(line(f"and {len(rows) - _MOST_ROWS} more: --format json has all of them"))
+        lines += [line(f"{one.account}: {visible(one.message)}") for one in rows[:_MOST_ROWS] if one.message]
+        lines.append(BLANK)
+    return page([*lines, line(f"{status.summary()}.", "bold")], width=width, color=color)
+
+
+def _cells(one: AccountStatus, now: float) -> tuple[str, ...]:
+    """Return an account as the cells of a row."""
+    since, checked = (f"{duration(max(now - at, 0.0))} ago" if at else "-" for at in (one.since, one.checked_at))
+    found = ", ".join(f"{number} {word}" for number, word in _numbers(one)) or one.error or "-"
+    return visible(one.account), TITLES[one.state][0].lower(), since, checked, str(one.customers), found
+
+
+def status_json(status: FleetStatus) -> dict[str, Any]:
+    """Return a status as a value for JSON; `schema/fleet-status.schema.json` describes it."""
+    return {
+        "format_version": "1",
+        "environment": status.environment,
+        "project": status.project,
+        "at": _moment(status.now),
+        "counts": {state.value: number for state, number in status.counted().items()},
+        "accounts": [
+            {
+                "account": one.account,
+                "state": one.state.value,
+                "since": _moment(one.since),
+                "checked_at": _moment(one.checked_at),
+                "ok_at": _moment(one.ok_at),
+                "next_due": _moment(one.next_due),
+                "failures": one.failures,
+                "customers": one.customers,
+                "drifted": one.drifted,
+                "pending": one.pending,
+                "blocked": one.blocked,
+                "requests": one.requests,
+                "seconds": one.seconds,
+                "commit": one.commit,
+                "error": one.error,
+                "message": one.message,
+                "labels": dict(status.labels.get(one.account, {})),
+            }
+            for one in status.worst_first()
+        ],
+        "days": [
+            {"day": one.day, "accounts": one.accounts, "drifted": one.drifted, "failing": one.failing}
+            for one in status.days
+        ],
+    }
+
+
+def _moment(at: float) -> str | None:
+    """Return a time as RFC 3339 in UTC, None for never."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
 
 
 # --- Markdown ----------------------------------------------------------------------------------------

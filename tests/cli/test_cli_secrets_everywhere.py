@@ -152,6 +152,11 @@ fleet validate -p fleet.yaml --redact --format json
 fleet validate -p fleet.yaml --redact --format github
 fleet validate -p fleet.yaml --redact --format sarif
 fleet validate -p fleet.yaml --redact --format gitlab
+fleet status -p fleet.yaml
+fleet status -p fleet.yaml --format json
+fleet status -p fleet.yaml --format markdown
+fleet status -p fleet.yaml --format html
+fleet status -p fleet.yaml --format prometheus
 emulator --port 0
 demo
 """

@@ -10,8 +10,17 @@ import pytest
 from fleet_values import EVERY, NOW, account, many
 from prometheus_client.parser import text_string_to_metric_families
 
+from reconciler.documents.schema import Shape
 from reconciler.model.fleet import AccountState, Day
-from reconciler.report.fleet_page import FleetStatus, status_html, status_markdown, status_metrics
+from reconciler.report.fleet_page import (
+    FleetStatus,
+    status_html,
+    status_json,
+    status_markdown,
+    status_metrics,
+    status_text,
+)
+from reconciler.resources import schema
 
 WORST_FIRST = ["hooli", "initech", "wayne", "globex", "umbrella", "soylent", "acme", "stark"]
 
@@ -115,3 +124,25 @@ def test_prometheus_text_has_counts_and_ages_and_no_account() -> None:
 def test_an_account_is_a_label_only_where_that_is_asked_for() -> None:
     samples = _samples(status_metrics(EVERY, per_account=True))
     assert samples["reconciler_fleet_account_state", "hooli"] == 1
+
+
+def test_the_text_lists_who_needs_eyes_and_counts_the_rest() -> None:
+    lines = status_text(EVERY, width=120, color=False).splitlines()
+    assert [line.split()[0] for line in lines[1:8]] == [name for name in WORST_FIRST if name != "acme"]
+    assert lines[1].split("  ")[0] == "hooli"
+    assert "hooli: the key may not list customers" in lines
+    assert lines[-1].startswith("8 accounts: 1 failed, 1 blocked")
+
+
+def test_the_text_of_ten_thousand_accounts_says_how_many_it_left_out() -> None:
+    text = status_text(many(10_000), width=120, color=False)
+    assert "and 4800 more: --format json has all of them" in text
+    assert len(text.splitlines()) < 250
+
+
+def test_the_json_fits_its_schema_and_has_every_account() -> None:
+    document = status_json(EVERY)
+    assert Shape(schema("fleet-status")).misfits(document) == ()
+    assert [one["account"] for one in document["accounts"]] == WORST_FIRST
+    assert document["accounts"][5]["checked_at"] is None
+    assert document["counts"]["drifted"] == 2

@@ -12,6 +12,7 @@ import click
 
 from reconciler.cli import completion
 from reconciler.cli import options as shared
+from reconciler.escape import LEAST_BYTES, MAX_BYTES
 
 
 @click.group("fleet", short_help="Work on many accounts, a folder for each")
@@ -81,3 +82,31 @@ def validate(ctx: click.Context, /, **given: Any) -> None:
     from reconciler.cli.fleet import validate
 
     validate(ctx, **given)
+
+
+@fleet.command("status", short_help="Show what is known of each account")
+@chosen
+@shared.settings()
+@shared.output_format("text", "json", "markdown", "html", "prometheus")
+@shared.out("Write the status to FILE.")
+@click.option("--per-account", is_flag=True, help="With --format prometheus: a metric for each account, by its name.")
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(min=LEAST_BYTES),
+    help=f"Shorten Markdown to N bytes, by whole entries. Default: {MAX_BYTES}, GitHub's limit.",
+)
+@click.pass_context
+def status(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Show what the last job of each account found, the worst first. No request is sent.
+
+    html is one page to sort and search, with a chart by day. prometheus needs the extra `metrics`.
+
+    \b
+    Example:
+      reconciler fleet status
+      reconciler fleet status --format html -o fleet.html
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.fleet import show_status
+
+    show_status(ctx, **given)
