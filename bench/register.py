@@ -357,7 +357,7 @@ class Bench:
                 planned = await plan.make(client, ledger, desired, terms, say=silent, lacked={})
                 made = time.perf_counter()
                 self.stages["plan"] += made - began
-                if not planned.plan.applicable:
+                if planned.plan.limits:
                     return planned.plan, (), ""
                 carried = await apply.carry_out(
                     client,

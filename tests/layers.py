@@ -125,6 +125,24 @@ ALONE: dict[str, tuple[str, ...]] = {
     "builtins.print": ("report",),
     "builtins.input": (),
 }
+# What Windows does not have, and the module that asks for it first; for the command line too.
+UNIX: dict[str, tuple[str, ...]] = {
+    "fcntl": ("ledger.lock",),
+    "os.uname": ("ledger.lock",),
+    "os.readlink": ("ledger.lock",),
+    "os.getuid": ("ledger.lock",),
+    "os.geteuid": ("input_file", "settings.project"),
+    "os.statvfs": ("input_file",),
+    "os.ST_RDONLY": ("input_file",),
+    "os.O_DIRECTORY": ("ledger.sqlite_file",),
+    **dict.fromkeys(("pwd", "grp", "resource", "termios", "tty", "pty", "syslog"), ()),
+    **dict.fromkeys(("os.fork", "os.forkpty", "os.setsid", "os.killpg", "os.getpgid", "os.mkfifo", "os.nice"), ()),
+    **dict.fromkeys(("os.fchmod", "os.chown", "os.getgid", "os.getegid", "os.wait", "os.wait4", "os.O_NOFOLLOW"), ()),
+    **dict.fromkeys(("os.O_NONBLOCK", "os.O_CLOEXEC", "os.sysconf", "os.getloadavg", "os.initgroups"), ()),
+    **{f"signal.{name}": () for name in ("SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGUSR1", "SIGALRM", "SIGCHLD")},
+    **{f"signal.{name}": () for name in ("SIGTSTP", "SIGWINCH", "setitimer", "alarm", "pthread_sigmask", "sigwait")},
+    "socket.AF_UNIX": (),
+}
 # What imports, or runs, what a reader of imports does not see.
 HIDDEN = (
     *("importlib", "imp", "pkgutil", "runpy", "zipimport", "sys.modules"),
@@ -249,6 +267,9 @@ def _use_fault(module: str, name: str) -> str:
     """Return who alone may use a name where the module is not one of them, "" where it is."""
     if below(name, HIDDEN) and not below(name, SEEN):
         return "it imports what no reader of imports sees"
+    unix = next((prefix for prefix in UNIX if below(name, (prefix,))), "")
+    if unix and not below(module, UNIX[unix]):
+        return f"{unix} is not on Windows; {' and '.join(UNIX[unix]) or 'nobody'} may use it"
     reserved = max((prefix for prefix in ALONE if below(name, (prefix,))), key=len, default="")
     if not reserved or below(module, ALONE[reserved]) or below(name, FREE.get(module.partition(".")[0], ())):
         return ""
