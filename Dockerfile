@@ -1,17 +1,18 @@
-# syntax=docker/dockerfile:1
 # The program alone: no compiler, no sources, not root. docs/how-to/install.md says how it is built and run.
-ARG PYTHON=3.11
-
-FROM python:${PYTHON}-slim AS build
+# `.ci/release --pin-images` writes the digest of its base into it; a release that has none is refused.
+FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv --without-pip /opt/reconciler
 COPY . .
-# The commit, as `.git` is no part of what is sent to the builder; versions are those that the tests ran with.
+RUN python -m pip install --require-hashes --requirement requirements/locked-build.txt \
+ && python -m pip --python /opt/reconciler/bin/python install --require-hashes --requirement requirements/locked.txt
+# The commit, as `.git` is no part of what is sent to the builder.
 ARG SOURCE_COMMIT=""
-RUN python -m pip --python /opt/reconciler/bin/python install --constraint requirements/constraints.txt '.[excel,fleet,metrics,notify,objects,postgres]'
+RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /source/wheel . \
+ && python -m pip --python /opt/reconciler/bin/python install --no-deps /source/wheel/*.whl
 
-FROM python:${PYTHON}-slim
+FROM python:3.11-slim
 RUN groupadd --gid 1000 reconciler \
  && useradd --uid 1000 --gid reconciler --no-create-home --home-dir /state --shell /usr/sbin/nologin reconciler \
  && install --directory --owner=1000 --group=1000 --mode=0700 /state

@@ -1,5 +1,5 @@
 """
-Write what is generated: the reference from commands and JSON Schemas, screens, and sample spreadsheets.
+Write what is generated: the reference from commands and JSON Schemas, manual pages, screens, sample spreadsheets.
 
 `python docs/generate.py` writes, `--check` writes nothing and ends with 1 where a page is out of date. In a page,
 what stands between the two marks is generated; what stands around them is written by hand.
@@ -43,7 +43,7 @@ def main() -> int:
     # Only here: the screens are run, and the tests ask for pages.
     from screens import screens  # noqa: PLC0415
 
-    texts = pages() | dict(screens())
+    texts = pages() | manual() | dict(screens())
     contents = {path: text.encode() for path, text in texts.items()} | sheets()
     stale = [path for path, content in contents.items() if not path.exists() or path.read_bytes() != content]
     if "--check" not in sys.argv[1:]:
@@ -74,6 +74,13 @@ def pages() -> dict[Path, str]:
     paths = {REFERENCE / name: part for name, part in parts.items()}
     paths[REFERENCE.parent / "explanation" / "architecture.md"] = rooms()
     return {path: renewed(path.read_text(encoding="utf-8"), part) for path, part in paths.items()}
+
+
+def manual() -> dict[Path, str]:
+    """Return the manual pages and the completion files."""
+    made = runpy.run_path(str(ROOT / "docs" / "man_pages.py"))
+    files = {ROOT / "man" / name: page for name, page in made["man_pages"]().items()}
+    return files | {ROOT / "completions" / name: script for name, script in made["completions"]().items()}
 
 
 def sheets() -> dict[Path, bytes]:

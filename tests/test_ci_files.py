@@ -91,7 +91,7 @@ def test_a_package_that_is_pinned_is_installed_by_the_step(package: str, tmp_pat
     asked = runner.installed.read_text("utf-8").splitlines()
     assert asked == [
         f"install --quiet --no-deps --requirement {tmp_path}/package.txt",
-        f"install --quiet {package.partition(' --hash')[0]}",
+        f"install --quiet --require-hashes --requirement {ROOT}/requirements/locked.txt",
     ]
     assert (tmp_path / "package.txt").read_text("utf-8") == f"{package}\n"
 

@@ -37,6 +37,7 @@ class Runner:
     def have_installed(self) -> None:
         """Let jobs find the package installed, and note what they ask pip for."""
         self.program("pip", f'echo "$@" >> {self.installed}')
+        self.program("python3", f'exec {sys.executable} "$@"')
         self.program("reconciler", f'exec {preloaded.program()} "$@"')
 
     @property
