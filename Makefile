@@ -69,6 +69,21 @@ site: check-docs
 zipapp:
 	.ci/zipapp
 
+# dist/release: wheel, sdist, zipapp and Debian package, with bills of materials and checksums. It refuses while an image
+# is named without its digest, unless WITHOUT_IMAGE=1.
+.PHONY: release check-release lock
+release:
+	.ci/release $(if $(WITHOUT_IMAGE),--without-image)
+
+# Built twice, from two clones, the same; and the locks as the index has them.
+check-release:
+	.ci/lock --check
+	.ci/release --twice
+
+# The locks with hashes, renewed with the versions of requirements/constraints.txt.
+lock:
+	.ci/lock
+
 docs: $(VENV)/.installed
 	$(VENV)/bin/python docs/generate.py
 

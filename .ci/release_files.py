@@ -233,7 +233,7 @@ def check(folder: Path) -> Iterator[str]:
             yield from (f"{path.name}: {one}" for one in _artifact(path, files, lock))
             yield from (f"{path.name}{BILL}: {one}" for one in _bill(path, needed(path, files, lock), lock))
         except (OSError, ValueError, EOFError, KeyError, TypeError, tarfile.TarError, zipfile.BadZipFile) as exc:
-            yield f"{path.name} or its bill can't be read: {exc}"
+            yield f"{path.name} or its bill can't be read: {' '.join(str(exc).split())}"
 
 
 def _sums(folder: Path) -> Iterator[str]:

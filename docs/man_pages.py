@@ -99,10 +99,8 @@ def _commands(context: click.Context) -> list[str]:
 
 def _see_also(context: click.Context) -> list[str]:
     """Return the page above, or those below where there is none above."""
-    if context.parent is None:
-        pages = [one.command_path for one in _below(context)]
-    else:
-        pages = [context.parent.command_path]
+    above = context.parent
+    pages = [one.command_path for one in _below(context)] if above is None else [above.command_path]
     named = [f"\\fB{_text(one.replace(' ', '-'))}\\fR(1)" for one in pages]
     return [f"{one}," for one in named[:-1]] + named[-1:]
 
