@@ -133,10 +133,5 @@ def _line(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """
-    Return a text as roff shows it: a hyphen stays one that can be copied into a shell.
-
-    >>> print(_text("--out C:\\plan"))
-    \\-\\-out C:\\eplan
-    """
+    """Return a text as roff shows it: a hyphen stays one that can be copied into a shell."""
     return text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace("'", "\\(aq")

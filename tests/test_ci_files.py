@@ -157,6 +157,8 @@ def test_a_secret_is_on_the_steps_that_need_it_alone() -> None:
         "Apply": {"secrets.AP_CLIENT_ID", "secrets.AP_CLIENT_SECRET", "secrets.RECONCILER_PLAN_KEY", *store},
         "Drift": reads,
         "Keep one pull request and one issue": {"github.token"},
+        "Fetch what was built": {"github.token"},
+        "Publish as a draft": {"github.token"},
     }
 
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -290,3 +291,11 @@ def test_a_release_is_refused_while_an_image_has_no_digest() -> None:
     assert ran.returncode == 1
     assert "Dockerfile:" in ran.stderr
     assert ".ci/release --pin-images" in ran.stderr
+
+
+def test_the_lock_has_whatever_the_package_and_its_extras_name() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = {*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)}
+    wanted = {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", one)[0]).lower() for one in named}
+    pinned = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / "locked.txt").read_text("utf-8"), re.MULTILINE)
+    assert sorted(wanted - set(pinned)) == [], "run `make lock`"
