@@ -369,6 +369,8 @@ class Settings:
     def selected(self) -> str:
         """Return the name of the environment that is meant; Invalid where that is not clear."""
         named = self.options.environment or self._variables.get("AP_ENVIRONMENT")
+        if self.account is not None and named == self.account.address:
+            return named
         if named:
             return self._known(named, "-e" if self.options.environment else "AP_ENVIRONMENT")
         if len(self.names) == 1:

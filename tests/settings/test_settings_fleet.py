@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -247,3 +248,10 @@ def test_a_literal_secret_stays_an_error_and_a_variable_by_account_is_none(proje
     (found,) = wrong(lambda: read(project))
     assert "a secret does not belong in this file" in found
     assert "s3cret" not in found
+
+
+def test_an_account_that_is_known_is_not_looked_for_again_among_all(project: Path) -> None:
+    settings = read(project, None, {"AP_ID_HOOLI": "x", "RECONCILER_STATE": "s/"})
+    (account,) = settings.fleet().chosen(names=["hooli"])
+    rmtree(project / "accounts")
+    assert settings.of(account).environment().name == "hooli/production"
