@@ -20,6 +20,8 @@ from typing import Any
 import click
 
 from reconciler.cli.app import cli
+from reconciler.fleet.service import WorkerMetrics
+from reconciler.report.fleet_page import FLEET_METRICS
 from reconciler.report.messages import Wording, explanations, plain
 from reconciler.report.messages import plan as plan_messages
 from reconciler.report.messages.failures import ENDINGS
@@ -160,7 +162,23 @@ def metrics() -> str:
         f"| {_cell(one.about)} |"
         for one in METRICS
     ]
-    return "\n".join(["| Metric | Type | Labels | Meaning |", "|---|---|---|---|", *rows])
+    of_runs = "\n".join(["| Metric | Type | Labels | Meaning |", "|---|---|---|---|", *rows])
+    return f"{of_runs}\n\n{_fleet_metrics()}"
+
+
+def _fleet_metrics() -> str:
+    """Return the metrics of a fleet: those of its table, and those that only a worker has."""
+    rows = [
+        f"| `{one.sample}` | gauge | {', '.join(f'`{name}`' for name in one.labels)} | {_cell(one.about)} |"
+        for one in FLEET_METRICS
+    ]
+    rows += [
+        f"| `{one.name}{'_total' if one.type == 'counter' else ''}` | {one.type} | `environment`"
+        f"{', `kind`, `outcome`' if one.name.endswith('_jobs') else ''} | {_cell(one.documentation)} |"
+        for one in WorkerMetrics("").registry.collect()
+    ]
+    head = "## Of a fleet\n\n`fleet worker` answers `/metrics` with these, whose counters begin with the worker:"
+    return "\n".join([f"{head}\n", "| Metric | Type | Labels | Meaning |", "|---|---|---|---|", *rows])
 
 
 # --- commands ----------------------------------------------------------------------------------------

@@ -365,16 +365,23 @@ class FleetTable:
             found[name] = replace(status, state=AccountState.SUSPENDED) if suspended else status
         return found
 
-    def record(self, result: JobResult, account: FleetAccount) -> tuple[AccountStatus, AccountStatus]:
-        """Write how a job of an account ended, and when its next is due; return what was known before, and is now."""
+    def status(self, account: FleetAccount) -> AccountStatus:
+        """Return what the last jobs of an account found."""
+        return self._known(account) or _unknown(account)
+
+    def _known(self, account: FleetAccount) -> AccountStatus | None:
+        """Return what is known of an account, None where it was never seen."""
         query = f"SELECT {_STATUS_COLUMNS} {_OF_FLEET} AND account = ?"
         rows = self.store.rows(query, self.name, account.name)
-        former = _unknown(account)
-        if rows:
-            former = AccountStatus(account.name, self.environment, AccountState(rows[0][0]), *rows[0][1:])
+        return AccountStatus(account.name, self.environment, AccountState(rows[0][0]), *rows[0][1:]) if rows else None
+
+    def record(self, result: JobResult, account: FleetAccount) -> tuple[AccountStatus, AccountStatus]:
+        """Write how a job of an account ended, and when its next is due; return what was known before, and is now."""
+        known = self._known(account)
+        former = known or _unknown(account)
         status = after(former, result, account)
         row = _status_row(status)
-        if rows:
+        if known:
             self.store.write([(_PUT_STATUS, [(*row, self.name, account.name)])])
         else:
             self.store.write([(_PUT_ACCOUNT, [(self.name, account.name, *_settings_row(account), *row)])])

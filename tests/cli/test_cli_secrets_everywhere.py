@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import postgres_server
 from api_contract import Watch
 from command_line import EPOCH_S, PATIENCE_S, Place, variables_of
 
@@ -157,6 +158,9 @@ fleet status -p fleet.yaml --format json
 fleet status -p fleet.yaml --format markdown
 fleet status -p fleet.yaml --format html
 fleet status -p fleet.yaml --format prometheus
+fleet worker -p shared.yaml --listen 127.0.0.1:0
+fleet submit drift -p shared.yaml
+fleet drain -p shared.yaml
 emulator --port 0
 demo
 """
@@ -206,6 +210,8 @@ def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) ->
         place.write("people.csv", SHEET)
         place.write("map.yaml", MAP)
         place.write("fleet.yaml", FLEET)
+        place.write("shared.yaml", FLEET.replace("fleet/", '"${AP_SHARED}"'))
+        place.variables["AP_SHARED"] = postgres_server.database("secrets")
         place.write("accounts/acme/customers.yaml", FILE)
         leaks = []
         for case in CASES.splitlines():
@@ -235,7 +241,7 @@ def leaking(place: Place, case: str) -> list[tuple[str, str]]:
         words[words.index("PLACE")] = local_place(place.folder)
     if words[:2] == ["state", "push"]:
         place.run("state", "pull", "--out", "pulled.db")
-    if words[0] == "emulator":
+    if words[0] == "emulator" or words[:2] == ["fleet", "worker"]:
         with place.start("--log-level", "debug", *words) as process:
             assert process.stderr is not None
             first = process.stderr.readline()

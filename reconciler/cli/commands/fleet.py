@@ -6,6 +6,7 @@ What a command does is in `cli/fleet.py`, which is imported when it runs.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -110,3 +111,104 @@ def status(ctx: click.Context, /, **given: Any) -> None:
     from reconciler.cli.fleet import show_status
 
     show_status(ctx, **given)
+
+
+# --- several machines --------------------------------------------------------------------------------
+
+
+class _ListenType(click.ParamType[tuple[str, int]]):
+    """`HOST:PORT`."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Return the host and the port that `value` writes."""
+        match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):(\d{1,5})", str(value), re.ASCII)
+        if match is None or int(match[2]) > _LARGEST_PORT:
+            self.fail(f"{value!r} is no HOST:PORT, such as 127.0.0.1:8087", param, ctx)
+        return match[1].strip("[]"), int(match[2])
+
+
+_LARGEST_PORT = 65_535
+
+
+@fleet.command("worker", short_help="Check accounts on several machines, by a queue")
+@shared.settings()
+@click.option(
+    "--listen",
+    type=_ListenType(),
+    default="127.0.0.1:8087",
+    show_default=True,
+    help="Where /healthz, /metrics and /events answer. Port 0 takes a free one.",
+)
+@click.option(
+    "--checks",
+    type=click.IntRange(0, 100),
+    default=8,
+    show_default=True,
+    help="How many checks run at once in addition to --jobs, so that applies never keep all of them waiting.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 100), default=12, show_default=True, help="How many jobs of any kind run at once."
+)
+@click.pass_context
+def worker(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Check each account when it is due, together with all other workers of this fleet.
+
+    The ledgers must be in one PostgreSQL database, which also has the queue. SIGTERM, Ctrl-C and `fleet drain` let the
+    jobs that run finish. Needs the extra `fleet`.
+
+    \b
+    Example:
+      reconciler fleet worker --listen 0.0.0.0:8087
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.fleet_worker import work
+
+    work(ctx, **given)
+
+
+@fleet.command("submit", short_help="Queue work for the workers")
+@click.argument("kind", type=click.Choice(["drift"]))
+@chosen
+@shared.settings()
+@click.pass_context
+def submit(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Queue a check of each chosen account, before the scheduled ones.
+
+    \b
+    Example:
+      reconciler fleet submit drift -l wave=canary
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.fleet_worker import submit
+
+    submit(ctx, **given)
+
+
+@fleet.command("drain", short_help="Let workers finish and end")
+@shared.settings()
+@click.option("--self", "own", is_flag=True, help="Only the workers on this host, as before a container is stopped.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for them.",
+)
+@click.pass_context
+def drain(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Have the workers begin no further job, and wait until those that run have ended.
+
+    Workers that start later work as usual.
+
+    \b
+    Example:
+      reconciler fleet drain
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.fleet_worker import drain
+
+    drain(ctx, **given)
