@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import base64
 import copy
+import os
 import random
 import sqlite3
 import sys
@@ -371,6 +372,8 @@ def events_of(days: int) -> Iterator[str]:
 def lived(days: int, customers: int, seed: int, storages: tuple[str, ...]) -> tuple[Counter[str], list[str]]:
     """Return what was counted in these days, and what broke a rule."""
     with tempfile.TemporaryDirectory() as folder, virtual() as (server, time_of):
+        # Its locks are its own: every account of an emulator in this process has one address.
+        os.environ["XDG_STATE_HOME"] = folder
         years = Years(server, time_of, Path(folder), customers, seed, storages)
         for day, event in enumerate(events_of(days)):
             years.day(day, event)
