@@ -278,6 +278,8 @@ class ProcrastinateEngine:
     def _why(self, error: object) -> str:
         """Return why the database did not do what it was asked."""
         cause = getattr(error, "__cause__", None) or error
+        if (getattr(cause, "sqlstate", None) or "").startswith("23"):
+            return f"{self.place}: rows of the queue are gone, such as this worker's own"
         return str(failed(self.place, cause)) if isinstance(cause, DatabaseError) else type(cause).__name__
 
     def _queue(self, name: str) -> str:

@@ -256,7 +256,7 @@ def test_the_job_of_a_worker_that_is_alive_is_not_reaped(url: str) -> None:
     assert asyncio.run(work()) == 0
 
 
-def test_work_goes_on_after_the_tables_were_emptied(url: str) -> None:
+def test_work_goes_on_after_the_tables_were_emptied(url: str, caplog: pytest.LogCaptureFixture) -> None:
     ran: list[str] = []
 
     async def run(order: JobOrder) -> None:
@@ -274,6 +274,7 @@ def test_work_goes_on_after_the_tables_were_emptied(url: str) -> None:
             await _until(lambda: len(ran) == 2)
 
     asyncio.run(work())
+    assert "rows of the queue are gone" in caplog.text
 
 
 def test_the_tables_are_made_once_whoever_comes_first(url: str) -> None:
