@@ -86,11 +86,11 @@ def notify(session: Session, planned: Planned, drift: Drift) -> None:
         return
     if drift.heard is not None and not drift.findings:
         return
-    if _sent(urls, message_of(drift)) and planned.records.known and drift.heard is None:
+    if sent(urls, message_of(drift)) and planned.records.known and drift.heard is None:
         _remember(session, planned, state)
 
 
-def _sent(urls: Sequence[str], message: Message) -> bool:
+def sent(urls: Sequence[str], message: Message) -> bool:
     """Send a message to every URL, and say whether each took it; no URL is shown, as it holds a password."""
     try:
         # Only here: an extra, and slow to load.
@@ -104,10 +104,10 @@ def _sent(urls: Sequence[str], message: Message) -> bool:
     unknown = [number for number, url in enumerate(urls, start=1) if not sender.add(url)]
     for number in unknown:
         output.say(f"warning: URL {number} of {NOTIFY} is not one that Apprise knows; nothing was sent to it")
-    sent = bool(sender.notify(title=message.title, body=message.body, body_format=apprise.NotifyFormat.TEXT))
-    if not sent:
+    taken = bool(sender.notify(title=message.title, body=message.body, body_format=apprise.NotifyFormat.TEXT))
+    if not taken:
         output.say(f"warning: not every URL in {NOTIFY} took the notification")
-    return sent and not unknown
+    return taken and not unknown
 
 
 def _remember(session: Session, planned: Planned, state: str) -> None:

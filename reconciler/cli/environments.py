@@ -155,7 +155,7 @@ def _side_by_side(run: Callable[[str], Ended], lines: Sequence[Sequence[str]]) -
             if not together.stopped:
                 ended[name] = run(name)
 
-    with _named_log(), first_signal(together.stop), ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+    with named_log(_environment), first_signal(together.stop), ThreadPoolExecutor(MOST_AT_ONCE) as pool:
         threads = [pool.submit(copy_context().run, work, line) for line in lines]
         try:
             wait(threads)
@@ -192,14 +192,19 @@ def _ended(ctx: click.Context, section: EnvironmentSection, call: Callable[[], o
     return Ended(section, 0)
 
 
+def _environment() -> str:
+    """Return the environment of this thread, "" for none."""
+    section = SECTION.get()
+    return "" if section is None else section.environment
+
+
 @contextmanager
-def _named_log() -> Iterator[None]:
-    """Let each line of the log begin with the environment of its thread."""
+def named_log(name: Callable[[], str]) -> Iterator[None]:
+    """Let each line of the log begin with what `name` calls the work of its thread."""
 
     def named(record: logging.LogRecord) -> bool:
-        section = SECTION.get()
-        if section is not None:
-            record.name = f"{section.environment}: {record.name}"
+        if of := name():
+            record.name = f"{of}: {record.name}"
         return True
 
     handlers = tuple(logging.root.handlers)

@@ -121,7 +121,7 @@ def run_in(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Result]) -> Re
 
 def settings_of(options: Options) -> Settings:
     """Return the settings that options, variables and project file give."""
-    return read_settings(options, variables=os.environ, cwd=Path.cwd())
+    return read_settings(options, variables=dict(os.environ), cwd=Path.cwd())
 
 
 def read_declared(

@@ -305,6 +305,7 @@ _PUT_STATUS = (
     "WHERE fleet = ? AND account = ?"
 )
 _MAKE_DUE = "UPDATE fleet_accounts SET next_due = ? WHERE fleet = ? AND account = ?"
+_MARK = "UPDATE fleet_accounts SET notified = ? WHERE fleet = ? AND account = ?"
 _COUNT = (
     "INSERT INTO fleet_days (fleet, day, accounts, drifted, failing) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (fleet, day) DO UPDATE "
@@ -387,6 +388,20 @@ class FleetTable:
             self.store.write([(_PUT_ACCOUNT, [(self.name, account.name, *_settings_row(account), *row)])])
         return former, status
 
+    def news(self) -> tuple[tuple[AccountStatus, str], ...]:
+        """Return the accounts whose state was not notified of yet, each with the state that was, "" for a good one."""
+        rows = self.store.rows(f"SELECT account, notified {_OF_FLEET} AND suspended = 0", self.name)
+        notified = {str(name): str(state) for name, state in rows}
+        return tuple(
+            (one, notified[name])
+            for name, one in self.statuses().items()
+            if name in notified and alarm(one.state) != notified[name]
+        )
+
+    def mark_notified(self, statuses: Iterable[AccountStatus]) -> None:
+        """Remember that the states of accounts were notified of."""
+        self.store.write([(_MARK, [(alarm(one.state), self.name, one.account) for one in statuses])])
+
     def make_due(self, accounts: Iterable[str], now: float) -> int:
         """Let accounts be due now, and return how many of them are known."""
         return self.store.write([(_MAKE_DUE, [(now, self.name, name) for name in accounts])])
@@ -455,6 +470,14 @@ def after(former: AccountStatus, result: JobResult, account: FleetAccount) -> Ac
         pending=result.pending,
         blocked=result.blocked,
     )
+
+
+_ALARMS = (AccountState.FAILED, AccountState.BLOCKED, AccountState.DRIFTED)
+
+
+def alarm(state: AccountState) -> str:
+    """Return a state that people are notified of, "" for any other."""
+    return state.value if state in _ALARMS else ""
 
 
 def next_due(account: FleetAccount, now: float, failures: int = 0, error: str = "") -> float:

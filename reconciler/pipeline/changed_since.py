@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -22,10 +23,13 @@ from reconciler.escape import visible
 from reconciler.file_patterns import is_below, is_customers_file, plain_part
 from reconciler.git import SLOW_S, GitFailed, TreeEntry, asked, blobs, tree_of
 from reconciler.model.core import Desired, DesiredCustomer
+from reconciler.model.fleet import FleetAccount
 from reconciler.model.policy import SHORT, Since
 from reconciler.model.reasons import NoteKind, ReasonParts
+from reconciler.pipeline.resources import FORMAT, read_status
 from reconciler.plan.scope import literal, selecting
 from reconciler.settings import Environment, Settings
+from reconciler.settings.fleet import ACCOUNT_FILE
 
 _OF_FEW = frozenset({"name", "access", "overlays", "rate_per_s"})
 """Settings that change no plan, or only through what is declared; of `access`, what leads to the account counts."""
@@ -123,6 +127,44 @@ def merge_base(root: Path, ref: str) -> str:
     return found[0]
 
 
+def changed_accounts(ref: str, settings: Settings, accounts: Sequence[FleetAccount]) -> tuple[FleetAccount, ...]:
+    """
+    Return the accounts of a fleet whose files may differ from those of the merge base of `ref` and HEAD.
+
+    They are those in whose folders something differs, and all of them where the project file or an overlay does. What
+    a link leads to is not followed: an account with a link counts as changed. Of the others a plan would be about
+    nobody. Raises ReconcilerError where `ref` leads to no commit to compare with.
+    """
+    root = settings.root
+    base = merge_base(root, ref)
+    try:
+        prefix = asked(root, "rev-parse", "--show-prefix").rstrip("\n")
+        then, now = ({one.path: one for one in tree_of(root, commit)} for commit in (base, "HEAD"))
+        told = asked(root, "status", *FORMAT, "--untracked-files=all", "--ignored=matching", timeout_s=SLOW_S)
+    except GitFailed as exc:
+        raise ReconcilerError(f"git cannot compare with commit {base[:SHORT]}: {_said(exc)}", _FETCH) from exc
+    differing = {path for path in then.keys() | now.keys() if then.get(path) != now.get(path)}
+    differing |= read_status(told)[1]
+    top = Path(prefix) if prefix else Path()
+    names = {name_from(top, Path(path)) for path in differing}
+    file = settings.project_file
+    overlays = () if not accounts else settings.of(accounts[0]).environment(accounts[0].address).overlays
+    if (file is not None and name_from(root, file) in names) or chosen(overlays, names, root=root):
+        return tuple(accounts)
+    elsewhere = {one.path for one in (*then.values(), *now.values()) if one.link or one.kind == "commit"}
+    # Whatever is above one of these, or is it, or is below a folder that git does not look into.
+    touched = {
+        str(above) for path in differing | elsewhere for above in (path.rstrip("/"), *PurePosixPath(path).parents)
+    }
+    whole = {path.rstrip("/") for path in differing if path.endswith("/")} | elsewhere
+
+    def concerned(account: FleetAccount) -> bool:
+        folder = normpath(f"{prefix}{account.folder}")
+        return folder in touched or not whole.isdisjoint((folder, *map(str, PurePosixPath(folder).parents)))
+
+    return tuple(one for one in accounts if concerned(one))
+
+
 def _said(exc: GitFailed) -> str:
     """Return the first line of git's own words."""
     lines = str(exc).splitlines() or ["git failed"]
@@ -148,8 +190,9 @@ def _resolved(root: Path, ref: str) -> str:
     raise ReconcilerError(f"--changed-since: there is no commit '{visible(ref)}' here", hint)
 
 
+@lru_cache(maxsize=1)
 def _commit(root: Path, ref: str, commit: str) -> _Commit:
-    """Return what a commit has."""
+    """Return what a commit has, read once for the accounts of a fleet."""
     prefix = asked(root, "rev-parse", "--show-prefix").rstrip("\n")
     entries = {one.path: one for one in tree_of(root, commit)}
     files: dict[str, TreeEntry] = {}
@@ -198,7 +241,8 @@ def _changed(commit: _Commit, settings: Settings, environment: Environment, now:
         overlays, without = then.overlays, (PROJECT_FILE, *then.overlays, *then_settings.overlays)
     except Invalid as exc:
         raise unknown from exc
-    if settings_differ := tuple(_differing(then, environment)):
+    settings_differ = (*_differing(then, environment), *_account_file(commit, settings))
+    if settings_differ:
         raise _Everyone(NoteKind.SINCE_SETTINGS, {**commit.parts, "settings": settings_differ})
     _all_in_git(commit, (*paths, *settings.files(), *overlays, *environment.overlays), now)
     names = chosen(paths, commit.files.keys(), root=settings.root, without=without)
@@ -251,6 +295,18 @@ def _differing(then: Environment, now: Environment) -> Iterator[str]:
     for name in ("base_url", "state"):
         if _plain(getattr(then.access, name)) != _plain(getattr(now.access, name)):
             yield name
+
+
+def _account_file(commit: _Commit, settings: Settings) -> Iterator[str]:
+    """Yield the name of an account's own file where it differs: what it says is read from the disk alone."""
+    if settings.account is None:
+        return
+    name = f"{normpath(settings.account.folder)}/{ACCOUNT_FILE}"
+    path = settings.root / name
+    now = path.read_bytes() if path.is_file() else None
+    then = commit.contents((name,))[0].content if name in commit.files else None
+    if then != now:
+        yield ACCOUNT_FILE
 
 
 def _plain(value: object) -> object:

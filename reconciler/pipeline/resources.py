@@ -85,13 +85,14 @@ def _commit(root: Path, variables: Mapping[str, str]) -> str:
     """Return the commit that CI names, else that of the folder's checkout, `-dirty` where a file there differs."""
     named = _first(variables, COMMITS)
     # Our own folder changes at every run, and is no source of it. A submodule's config is not asked.
-    told = git(root, "status", *_FORMAT, "--", ".", ":(exclude).reconciler")
-    head, differing = _read_status(told or "")
+    told = git(root, "status", *FORMAT, "--", ".", ":(exclude).reconciler")
+    head, differing = read_status(told or "")
     commit = named or ("" if head == _NONE_YET else head)
     return f"{commit}-dirty" if commit and differing else commit
 
 
-_FORMAT = ("--porcelain=v2", "-z", "--branch", "--ignore-submodules=dirty")
+FORMAT = ("--porcelain=v2", "-z", "--branch", "--ignore-submodules=dirty")
+"""Words of `git status` that `read_status` reads."""
 _HEAD = "# branch.oid "
 _NONE_YET = "(initial)"
 
@@ -122,8 +123,8 @@ def _commits_in(top: Path, paths: Mapping[str, str]) -> Mapping[str, str]:
     """Return the commit of files of one repository; `paths` are theirs from its root, by name."""
     below = os.path.commonpath(paths.values()) or "."
     inside = f":(top,literal){below}" if below != "." else "."
-    told = git(top, "status", *_FORMAT, "--untracked-files=normal", "--ignored=matching", "--", inside)
-    head, differing = _read_status(told or "")
+    told = git(top, "status", *FORMAT, "--untracked-files=normal", "--ignored=matching", "--", inside)
+    head, differing = read_status(told or "")
     if head in ("", _NONE_YET):
         return {}
     folders = tuple(path for path in differing if path.endswith("/"))
@@ -132,15 +133,15 @@ def _commits_in(top: Path, paths: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
-def _read_status(told: str) -> tuple[str, frozenset[str]]:
+def read_status(told: str) -> tuple[str, frozenset[str]]:
     r"""
     Return the commit and the paths that differ from it, of what `git status --porcelain=v2 -z` printed.
 
     A folder that is not tracked ends with a slash.
 
-    >>> _read_status("# branch.oid 5d1c\0001 .M N... 1 1 1 a b d.yaml\0? e/\0")[0]
+    >>> read_status("# branch.oid 5d1c\0001 .M N... 1 1 1 a b d.yaml\0? e/\0")[0]
     '5d1c'
-    >>> sorted(_read_status("1 .M N... 1 1 1 a b d.yaml\0? e/\0002 R. N... 1 1 1 a b R100 new.yaml\0old.yaml\0")[1])
+    >>> sorted(read_status("1 .M N... 1 1 1 a b d.yaml\0? e/\0002 R. N... 1 1 1 a b R100 new.yaml\0old.yaml\0")[1])
     ['d.yaml', 'e/', 'new.yaml', 'old.yaml']
     """
     head, paths = "", set[str]()

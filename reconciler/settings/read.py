@@ -193,7 +193,11 @@ class Settings:
         if self._project_file is None:
             raise ValueError("there is no project file")
         other = project_file_of(content, self._project_file.path, self._project_file.name)
-        return _settings(other, self.options, variables=self._variables, cwd=self._cwd)
+        if self.account is None:
+            return _settings(other, self.options, variables=self._variables, cwd=self._cwd)
+        # It is known: it need not be looked for among all.
+        fleet = _settings(other, replace(self.options, environment=None), variables=self._variables, cwd=self._cwd)
+        return fleet.of(self.account)
 
     def fleet(self) -> Fleet:
         """Return the fleet of the project; Invalid where it has none, with all that is wrong with it."""

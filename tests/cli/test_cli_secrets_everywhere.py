@@ -153,6 +153,14 @@ fleet validate -p fleet.yaml --redact --format json
 fleet validate -p fleet.yaml --redact --format github
 fleet validate -p fleet.yaml --redact --format sarif
 fleet validate -p fleet.yaml --redact --format gitlab
+fleet plan -p fleet.yaml --out plans --report markdown=fleet.md
+fleet plan -p fleet.yaml --format json
+fleet plan -p fleet.yaml --format markdown
+fleet plan -p fleet.yaml --format brief
+fleet drift -p fleet.yaml
+fleet drift -p fleet.yaml --format json
+fleet drift -p fleet.yaml --format markdown
+fleet drift -p fleet.yaml --format brief
 fleet status -p fleet.yaml
 fleet status -p fleet.yaml --format json
 fleet status -p fleet.yaml --format markdown
@@ -222,7 +230,7 @@ def test_no_command_shows_a_secret_or_a_person_at_debug_level(tmp_path: Path) ->
             leaks += leaking(place, case)
     assert leaks == []
     assert watch.found == []
-    belongs = ("customers.yaml", "changed.yaml", "people.csv", "imported.yaml", "kept.plan", "pulled.db")
+    belongs = ("customers.yaml", "changed.yaml", "people.csv", "imported.yaml", "kept.plan", "acme.plan", "pulled.db")
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         content = path.read_bytes()
         assert [one for one in SECRETS if one.encode() in content] == [], path

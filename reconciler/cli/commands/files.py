@@ -31,6 +31,7 @@ SCHEMAS = (
     "doctor",
     "contract",
     "environments",
+    "fleet",
     "fleet-status",
     "openapi",
 )

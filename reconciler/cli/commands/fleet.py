@@ -7,12 +7,14 @@ What a command does is in `cli/fleet.py`, which is imported when it runs.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler.cli import completion
 from reconciler.cli import options as shared
+from reconciler.cli.completion import FilePath
 from reconciler.escape import LEAST_BYTES, MAX_BYTES
 
 
@@ -83,6 +85,104 @@ def validate(ctx: click.Context, /, **given: Any) -> None:
     from reconciler.cli.fleet import validate
 
     validate(ctx, **given)
+
+
+class ShardType(click.ParamType[tuple[int, int]]):
+    """`K/N`: a part, counted from 1, of so many."""
+
+    name = "K/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return the part and how many there are."""
+        if isinstance(value, tuple):
+            return value
+        part, _, parts = str(value).partition("/")
+        if not (part.isascii() and part.isdigit() and parts.isascii() and parts.isdigit()):
+            self.fail(f"{value!r} is not K/N, such as 1/4", param, ctx)
+        if len(parts) > _MOST_DIGITS or not 1 <= int(part) <= int(parts):
+            self.fail(f"{value!r} is no part: K is from 1 to N", param, ctx)
+        return int(part), int(parts)
+
+
+_MOST_DIGITS = 5
+
+shard = click.option(
+    "--shard",
+    type=ShardType(),
+    help="Only the K-th of N parts of the accounts, by a hash of their names: for several machines.",
+)
+
+
+@fleet.command("plan", short_help="Show the changes that apply would make in each account")
+@chosen
+@shared.settings(shared.changed_since, shared.new_key, shared.rate)
+@shard
+@shared.output_format("text", "json", "markdown", "brief")
+@shared.reports("text", "json", "markdown", "brief")
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(min=LEAST_BYTES),
+    help=f"Shorten Markdown to N bytes, by whole entries. Default: {MAX_BYTES}, GitHub's limit.",
+)
+@click.option(
+    "-o",
+    "--out",
+    "--output",
+    "out",
+    metavar="DIR",
+    type=FilePath(file_okay=False, readable=False, path_type=Path),
+    help="Save each account's plan as DIR/ACCOUNT.plan for `fleet apply DIR`, sealed if RECONCILER_PLAN_KEY is set.",
+)
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="0: nothing to do, 2: changes, 3: blocked, over a limit, not approved."
+)
+@click.pass_context
+def plan(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Plan the accounts, several at once, and show those with changes, the worst first.
+
+    Read access is enough. With --changed-since, accounts whose files did not change are not read, and the plans of
+    the others are narrowed to what changed. Exit code 0 if all could be planned, 1 if one failed; see also
+    --detailed-exitcode.
+
+    \b
+    Example:
+      reconciler fleet plan --changed-since origin/main --out plans
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.fleet_run import plan
+
+    plan(ctx, **given)
+
+
+@fleet.command("drift", short_help="Show what was changed outside Reconciler in each account")
+@chosen
+@shared.settings(shared.rate)
+@click.option("--due", is_flag=True, help="Only accounts whose next check is due: for cron or a timer.")
+@shard
+@shared.output_format("text", "json", "markdown", "brief")
+@shared.reports("text", "json", "markdown", "brief")
+@click.option(
+    "--ignore",
+    metavar="FILE",
+    type=FilePath(readable=False),
+    help="Rules for drift to ignore. Default: drift-ignore.yaml, if it exists.",
+)
+@click.pass_context
+def drift(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Check the accounts for drift, several at once, and record what each has for `fleet status`.
+
+    Each result is recorded as it ends. If the command is interrupted, run it again with --due: it checks the rest.
+    With RECONCILER_NOTIFY set, one message names all accounts whose state changed. Exit code 0: no drift, 1: an
+    account failed, 2: drift.
+
+    \b
+    Example:
+      reconciler fleet drift --due
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.fleet_run import drift
+
+    drift(ctx, **given)
 
 
 @fleet.command("status", short_help="Show what is known of each account")

@@ -20,6 +20,7 @@ CREATE TABLE fleet_accounts (
     git_commit TEXT NOT NULL,
     error TEXT NOT NULL,
     message TEXT NOT NULL,
+    notified TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (fleet, account)
 );
 CREATE TABLE fleet_days (
