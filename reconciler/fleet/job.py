@@ -14,7 +14,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -33,22 +34,25 @@ from reconciler.errors import (
     Locked,
     Problem,
     ReconcilerError,
+    Refused,
     Unanswered,
     Unreachable,
 )
 from reconciler.escape import visible
-from reconciler.model.core import Action, Desired
+from reconciler.model.core import Action, Desired, Status
 from reconciler.model.fleet import AccountState, ChangeCounts, FleetAccount, JobKind, JobResult
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Change, Plan
 from reconciler.model.reports import Rule
-from reconciler.pipeline import drift, plan, resources
+from reconciler.pipeline import approval, drift, plan, resources
+from reconciler.pipeline.apply import new_run
 from reconciler.pipeline.resources import NOWHERE, Origin
-from reconciler.pipeline.sealed_plan import check_keys, saved, sealed
-from reconciler.plan.saved_plan import digest_in
+from reconciler.pipeline.sealed_plan import check_keys, saved, sealed, unsealed
+from reconciler.plan.saved_plan import digest_in, load
 from reconciler.report.layout import count, duration
+from reconciler.report.messages.failures import ending_text
 from reconciler.report.messages.plan import word
 from reconciler.report.plan_text import limit_phrase
-from reconciler.report.redact import masked_problem
+from reconciler.report.redact import masked_ending, masked_problem
 from reconciler.settings import Environment, Options, Settings
 from reconciler.settings.environment import RATE_PER_S
 
@@ -56,6 +60,10 @@ MANY_CUSTOMERS = 5000
 """An account with more of them runs in a process of its own."""
 LEAST_S = 60.0
 """How long a job may take at least."""
+LEAST_APPLY_S = 600.0
+"""How long an apply may take at least: it waits for what is in doubt, and for another run of the account."""
+LOCK_WAIT_S = 60.0
+"""How long an apply waits for another run of the account."""
 SLOWEST = 3.0
 """How many times as long as the rate allows a job may take beyond that."""
 MISCONFIGURED = ("Invalid", "Unauthorized", "Forbidden")
@@ -107,7 +115,8 @@ class Job:
 
     `settings` are the fleet's, whose options hold for every account. `origin` is the run's, asked once. `rules` are
     those of drift to ignore. With `save` a plan is kept as text, sealed where there is a key. A `big` account has a
-    process of its own. `least_s` is how long the job may take at least.
+    process of its own. `least_s` is how long the job may take at least. `plan` is the saved plan that an apply is of,
+    with its `digest`.
     """
 
     kind: JobKind
@@ -118,6 +127,8 @@ class Job:
     save: bool = False
     big: bool = False
     least_s: float = LEAST_S
+    plan: str = field(default="", repr=False)
+    digest: str = ""
 
 
 def is_big(root: Path, account: FleetAccount, customers: int) -> bool:
@@ -147,7 +158,7 @@ def run_job(job: Job, stop: Stopper | None = None) -> JobResult:
     clock = resources.real_clock()
     begun = JobResult(job.account.name, job.kind, AccountState.FAILED, 1, clock.now(), 0.0, commit=job.origin.commit)
     try:
-        return _in_process(job, begun, stop or Stopper()) if job.big else _done(job, begun, clock)
+        return _in_process(job, begun, stop or Stopper()) if job.big else _done(job, begun, clock, stop or Stopper())
     except Exception as exc:  # noqa: BLE001 - an account that fails is one of many
         return replace(failed(begun, exc), ended_at=clock.now())
     finally:
@@ -183,7 +194,7 @@ class _Watch:
             self._limit.reschedule(self._began_s + limit_s)
 
 
-def _done(job: Job, result: JobResult, clock: Clock) -> JobResult:
+def _done(job: Job, result: JobResult, clock: Clock, stop: Stopper) -> JobResult:
     """Do a job in this thread; `result` is its result so far."""
     watch = _Watch(RATE_PER_S, job.least_s)
     try:
@@ -194,7 +205,7 @@ def _done(job: Job, result: JobResult, clock: Clock) -> JobResult:
             check_keys(environment)
         desired = _declared(settings, environment)
         with asyncio.Runner() as runner:
-            result = runner.run(_within(job, settings, environment, desired, clock, watch, result))
+            result = runner.run(_within(job, settings, environment, desired, clock, watch, result, stop))
     except Exception as exc:  # noqa: BLE001 - the result says what was sent, too
         result = failed(result, exc, limit_s=watch.limit_s)
     return replace(result, ended_at=clock.now(), requests=watch.requests, throttled=watch.throttled)
@@ -224,6 +235,7 @@ async def _within(
     clock: Clock,
     watch: _Watch,
     result: JobResult,
+    stop: Stopper,
 ) -> JobResult:
     """Do a job within its time."""
     async with asyncio.timeout(None) as limit:
@@ -231,6 +243,8 @@ async def _within(
         async with resources.open_client(environment, clock, trace=watch.sent) as client:
             if job.kind is JobKind.DRIFT:
                 return await _checked(job, environment, desired, client, clock, result)
+            if job.kind is JobKind.APPLY:
+                return await _applied(job, settings, environment, desired, client, clock, result, stop)
             return await _planned(job, settings, environment, desired, client, clock, result)
 
 
@@ -298,6 +312,69 @@ async def _planned(
     )
 
 
+async def _applied(
+    job: Job,
+    settings: Settings,
+    environment: Environment,
+    desired: Desired,
+    client: ApiClient,
+    clock: Clock,
+    result: JobResult,
+    stop: Stopper,
+) -> JobResult:
+    """Apply the saved plan of an account, and see what it needs after that."""
+    saved_plan = load(unsealed(job.plan, environment))
+    if saved_plan.name != job.digest:
+        raise Refused("the saved plan is not the one that was agreed to; nothing was sent", "plan it again")
+    approval.same_environment(saved_plan, environment.ref())
+    terms = environment.terms(approval.narrowed(settings.options, saved_plan))
+    run = new_run(clock, approval.run_name(saved_plan), origin=job.origin)
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    root = settings.root
+    with (
+        await resources.begin(environment, clock, doing="fleet apply", timeout_s=LOCK_WAIT_S) as ledger,
+        stop.first(lambda: loop.call_soon_threadsafe(stopping.set)),
+    ):
+        work = approval.apply_saved(
+            client,
+            ledger,
+            desired,
+            saved_plan,
+            terms,
+            run=run,
+            clock=clock,
+            stop=stopping,
+            commits=lambda files: resources.commits_of(root, files),
+        )
+        applied = await resources.with_renewed_lease(ledger, clock, work)
+    return _after_apply(result, applied)
+
+
+def _after_apply(result: JobResult, applied: approval.SavedApply) -> JobResult:
+    """Return the result of an apply: what was done, what failed first, and what the account needs yet."""
+    carried, after = applied.carried.result, applied.after.plan
+    done = [one.change for one in carried.outcomes if one.status is Status.DONE]
+    undone = len(carried.outcomes) - len(done)
+    ending = carried.halt or next((one.ending for one in carried.outcomes if one.ending is not None), None)
+    blocked = len({row.address.external_id for row in after.blocked})
+    state = AccountState.PENDING if after.changes else AccountState.BLOCKED if blocked else AccountState.IN_SYNC
+    result = replace(
+        result,
+        state=AccountState.FAILED if undone and not carried.interrupted else state,
+        code=130 if carried.interrupted else 1 if undone else 3 if blocked else 0,
+        customers=applied.after.learned.listed,
+        pending=len({change.address.external_id for change in after.changes}),
+        blocked=blocked,
+        done=counted(done),
+        undone=undone,
+        left=len(after.changes),
+    )
+    if not undone or carried.interrupted:
+        return result
+    message = ending_text(masked_ending(ending)) or f"{count(undone, 'change')} not made"
+    return replace(result, error=str(carried.halt.code) if carried.halt else "NotDone", message=visible(message))
+
+
 def _since(settings: Settings, environment: Environment, desired: Desired) -> Options:
     """Return the options of an account, narrowed to what changed since the commit that they name, if they do."""
     options = settings.options
@@ -319,12 +396,18 @@ async def _keep_learned(environment: Environment, clock: Clock, planned: plan.Pl
 
 def counts(one: Plan) -> ChangeCounts:
     """Return how many changes a plan has."""
+    return counted(one.changes)
+
+
+def counted(changes: Iterable[Change]) -> ChangeCounts:
+    """Return how many changes of each kind there are."""
+    number = Counter(change.action for change in changes)
     return ChangeCounts(
-        creates=one.count(Action.CREATE),
-        patches=one.count(Action.PATCH),
-        restores=one.count(Action.RESTORE),
-        archives=one.count(Action.ARCHIVE),
-        users=one.count(Action.CREATE_USER),
+        creates=number[Action.CREATE],
+        patches=number[Action.PATCH],
+        restores=number[Action.RESTORE],
+        archives=number[Action.ARCHIVE],
+        users=number[Action.CREATE_USER],
     )
 
 

@@ -8,8 +8,8 @@ of a saved plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 
 from reconciler.model.policy import Share
@@ -112,6 +112,17 @@ class ChangeCounts:
         return self.creates + self.patches + self.restores + self.archives + self.users
 
 
+def total(counts: Iterable[ChangeCounts]) -> ChangeCounts:
+    """
+    Return the sum of counts.
+
+    >>> total([ChangeCounts(creates=1), ChangeCounts(creates=2, archives=1)])
+    ChangeCounts(creates=3, patches=0, restores=0, archives=1, users=0)
+    """
+    rows = [astuple(one) for one in counts]
+    return ChangeCounts(*map(sum, zip(*rows, strict=True))) if rows else ChangeCounts()
+
+
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """
@@ -154,7 +165,7 @@ class JobResult:
 @dataclass(frozen=True, slots=True)
 class Wave:
     """
-    A step of a rollout: accounts with all of `labels`, or a `share` of the chosen ones; `soak_s` seconds after it.
+    A step of a rollout: accounts with all of `labels`, up to a `share` of those that change; `soak_s` seconds after it.
 
     Without both it takes whoever is left.
     """
@@ -181,6 +192,77 @@ class FleetPolicy:
     max_failed: Share = _TWENTIETH
 
 
+@dataclass(frozen=True, slots=True)
+class FleetExcess:
+    """
+    A limit of the fleet's policy that the plans exceed together, and the accounts that count towards it, by name.
+
+    `planned` and `allowed` are accounts, of `max_archives` customers; they are shares of `base`.
+    """
+
+    limit: str
+    planned: int
+    allowed: int
+    base: int
+    share: Share
+    accounts: tuple[str, ...]
+
+    @property
+    def flag(self) -> str:
+        """Return the option that allows it once."""
+        return f"--{self.limit.replace('_', '-')} {self.planned}"
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """
+    What the gate found in the plans of the chosen accounts.
+
+    `changing` are those that can be applied, `unplanned` those without a plan, `held` those whose own policy is
+    against theirs, `blocked` those that have customers who cannot be changed. `max_failed` counts accounts.
+    """
+
+    results: tuple[JobResult, ...]
+    exceeded: tuple[FleetExcess, ...]
+    max_failed: int
+    skip: bool = False
+
+    @property
+    def chosen(self) -> int:
+        """Return how many accounts were planned."""
+        return len(self.results)
+
+    @property
+    def unplanned(self) -> tuple[JobResult, ...]:
+        """Return the accounts that could not be planned."""
+        return tuple(one for one in self.results if one.error)
+
+    @property
+    def held(self) -> tuple[JobResult, ...]:
+        """Return the accounts whose own policy is against their plan."""
+        return tuple(one for one in self.results if one.exceeded and not one.error)
+
+    @property
+    def blocked(self) -> tuple[JobResult, ...]:
+        """Return the accounts that have customers who cannot be changed."""
+        return tuple(one for one in self.results if one.blocked and not one.error)
+
+    @property
+    def changing(self) -> tuple[JobResult, ...]:
+        """Return the accounts whose plans can be applied."""
+        return tuple(one for one in self.results if one.planned.changes and not one.error and not one.exceeded)
+
+    @property
+    def planned(self) -> ChangeCounts:
+        """Return how many changes the plans that can be applied have."""
+        return total(one.planned for one in self.changing)
+
+    @property
+    def open(self) -> bool:
+        """Say whether the rollout may begin: accounts that are not ready are left out where that was asked for."""
+        return not self.exceeded and (self.skip or not (self.unplanned or self.held))
+
+
 class RolloutState(StrEnum):
     """Where a rollout is: `stopped` by its policy, `paused` and `aborted` by a person."""
 
@@ -189,6 +271,10 @@ class RolloutState(StrEnum):
     STOPPED = "stopped"
     ABORTED = "aborted"
     DONE = "done"
+
+
+UNFINISHED = (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.STOPPED)
+"""States in which a rollout can be continued; a fleet has one such at most."""
 
 
 class ItemState(StrEnum):
@@ -207,11 +293,12 @@ class Rollout:
     An apply to many accounts; `id` is a text of 32 hexadecimal digits. `waves` is how many it has, `wave` the current.
 
     `chosen` is how many accounts were planned, those without a change too. `driver` names the process that goes on
-    with it, seen last at `seen_at`.
+    with it, seen last at `seen_at`. `approved` are actions that whoever began it approved, and `soaks` the seconds
+    after each wave.
     """
 
     id: str
-    environment: str
+    fleet: str
     state: RolloutState
     started_at: float
     who: str = ""
@@ -225,6 +312,8 @@ class Rollout:
     why: str = ""
     driver: str = ""
     seen_at: float = 0.0
+    approved: tuple[str, ...] = ()
+    soaks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,21 @@
-"""A saved plan held against the plan of now: what of it still holds, and which runs have applied it before."""
+"""A saved plan held against the plan of now, and applied: what of it still holds, and what earlier runs of it did."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from reconciler.api.client import ApiClient
+from reconciler.apply.execute import ApplyEvent
+from reconciler.clock import Clock
 from reconciler.errors import Refused
 from reconciler.ledger.base import Ledger
 from reconciler.model.core import Desired, EnvironmentRef
-from reconciler.model.ledger import Pass
+from reconciler.model.ledger import Pass, Run
 from reconciler.model.policy import Terms
-from reconciler.pipeline.plan import Planned
+from reconciler.pipeline.apply import ApplyResult, carry_out
+from reconciler.pipeline.plan import Planned, make
 from reconciler.plan.presence import Lacked, lacked_by
 from reconciler.plan.revalidate import Earlier, Revalidated, check_account, earlier_of, revalidate
 from reconciler.plan.saved_plan import SavedPlan
@@ -93,3 +99,62 @@ def _earlier(saved: SavedPlan, ledger: Ledger) -> Earlier:
                 AGAIN,
             )
     return earlier_of(intent for run in runs for intent in ledger.intents(run.id))
+
+
+@dataclass(frozen=True, slots=True)
+class SavedApply:
+    """What an apply of a saved plan did, and the plan of the account after it."""
+
+    carried: ApplyResult
+    after: Planned
+
+
+async def apply_saved(
+    client: ApiClient,
+    ledger: Ledger,
+    desired: Desired,
+    saved: SavedPlan,
+    terms: Terms,
+    *,
+    run: Run,
+    clock: Clock,
+    stop: asyncio.Event,
+    commits: Callable[[Iterable[str]], Mapping[str, str]],
+) -> SavedApply:
+    """
+    Apply a saved plan as it was saved, or not at all, and plan once more; what an earlier apply of it did is no change.
+
+    `commits` gives those of the files that declare the changes. Raises Refused, before anything is sent, where it does
+    not hold any more.
+    """
+
+    async def planned(*, patience: Clock | None) -> Planned:
+        return await make(
+            client,
+            ledger,
+            desired,
+            terms,
+            say=_silent,
+            price=_silent,
+            patience=patience,
+            alone=True,
+            made_by=saved.environment.account,
+            lacked=lacked_of(saved),
+        )
+
+    ready, made = approved(saved, await planned(patience=clock), desired, ledger, terms)
+    if made.stale:
+        raise Refused(stale_message(saved, made), "plan it again")
+    files = {one.source.file for one in ready.plan.changes if one.source is not None}
+    carried = await carry_out(
+        client, ledger, ready, terms, run=run, clock=clock, stop=stop, tell=_untold, commits=commits(files)
+    )
+    return SavedApply(carried, await planned(patience=None))
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+def _untold(_: ApplyEvent) -> None:
+    """Say nothing."""

@@ -208,6 +208,14 @@ class Settings:
         options = replace(self.options, environment=account.address)
         return replace(self, options=options, account=account, _files=(account.folder,))
 
+    def suspended_now(self, account: FleetAccount) -> bool:
+        """Say whether an account's own file suspends it by now; Invalid for a file that cannot be read."""
+        values = replace(self._top(), problems=[])
+        found, _ = read_account(values, account.name, account.folder, account.environment, account.every_s)
+        if values.problems:
+            raise Invalid(values.problems)
+        return found.suspended
+
     def _top(self) -> Values:
         """Return what the project file writes."""
         tree = self._project_file.document.tree if self._project_file else {}

@@ -33,16 +33,16 @@ def fleet() -> None:
     """  # noqa: D301 - click's mark
 
 
+labels = click.option(
+    "-l",
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="LABEL=VALUE",
+    help="Only accounts with this label, or with another value (LABEL!=VALUE); repeatable: all must hold.",
+)
 chosen = shared.together(
-    click.argument("accounts", metavar="[ACCOUNT]...", nargs=-1, type=completion.AccountType()),
-    click.option(
-        "-l",
-        "--label",
-        "labels",
-        multiple=True,
-        metavar="LABEL=VALUE",
-        help="Only accounts with this label, or with another value (LABEL!=VALUE); repeatable: all must hold.",
-    ),
+    click.argument("accounts", metavar="[ACCOUNT]...", nargs=-1, type=completion.AccountType()), labels
 )
 """Which accounts a command is about, by name or pattern and by label."""
 
@@ -312,3 +312,166 @@ def drain(ctx: click.Context, /, **given: Any) -> None:
     from reconciler.cli.fleet_worker import drain
 
     drain(ctx, **given)
+
+
+def _gate(*options: Any) -> Any:
+    """Return what the options say of the gate."""
+    from reconciler.cli.rollout import GateOptions
+
+    return GateOptions(*options)
+
+
+gate = shared.together(
+    shared.gathered(
+        "gate",
+        _gate,
+        "accounts_changed",
+        "accounts_archiving",
+        "archives_in_all",
+        "failed",
+        "skip_failed",
+        "auto_approve",
+    ),
+    click.option("--auto-approve", is_flag=True, help="Apply without asking."),
+    click.option(
+        "--max-accounts-changed",
+        "accounts_changed",
+        type=shared.ShareType(),
+        help="Allow changes in up to N accounts, or N% of the chosen ones, for this rollout.",
+    ),
+    click.option(
+        "--max-accounts-archiving",
+        "accounts_archiving",
+        type=shared.ShareType(),
+        help="Allow archives in up to N accounts, or N% of the chosen ones, for this rollout.",
+    ),
+    click.option(
+        "--max-archives",
+        "archives_in_all",
+        type=shared.ShareType(),
+        help="Allow up to N archives, or N% of the customers, in all accounts together, for this rollout.",
+    ),
+    click.option(
+        "--max-failed",
+        "failed",
+        type=shared.ShareType(),
+        help="Begin no further wave once more than N accounts, or N% of the chosen ones, have failed.",
+    ),
+    click.option(
+        "--skip-failed",
+        is_flag=True,
+        help="Leave out accounts that cannot be planned, or whose own policy is against their plan.",
+    ),
+)
+run = click.argument("run", metavar="[RUN]", required=False)
+"""A rollout by its id, or the first digits of it; the latest without it."""
+
+
+@fleet.command("apply", short_help="Plan all accounts, then apply them wave by wave")
+@click.argument("folder", metavar="[DIR]", required=False, type=completion.FilePath(file_okay=False, path_type=Path))
+@labels
+@gate
+@shared.settings(shared.changed_since, shared.approve, shared.rate)
+@shared.output_format("text", "json", "brief")
+@click.pass_context
+def apply(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Plan all chosen accounts, hold the plans against the fleet's policy, ask, and apply them wave by wave.
+
+    With DIR it applies the saved plans in DIR that `fleet plan --out DIR` wrote. Nothing is sent before all plans are
+    made and agreed to, and each account is changed as its plan says or not at all.
+
+    Exit code 0: all is applied, 1: an account failed, 2: the rollout is paused, 3: refused, or customers are blocked.
+
+    \b
+    Example:
+      reconciler fleet apply -l wave=canary
+      reconciler fleet apply --auto-approve --max-accounts-changed 100%
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.rollout import apply
+
+    apply(ctx, **given)
+
+
+@fleet.group("rollout", short_help="Show, pause, continue or end a rollout")
+def rollout() -> None:
+    """
+    Show a rollout, pause it, continue it, or end it.
+
+    \b
+    Example:
+      reconciler fleet rollout status
+      reconciler fleet rollout pause
+    """  # noqa: D301 - click's mark
+
+
+@rollout.command("status", short_help="Show a rollout")
+@run
+@shared.settings()
+@shared.output_format("text", "json", "brief")
+@click.pass_context
+def rollout_status(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Show where a rollout is, the latest without RUN. No request is sent.
+
+    \b
+    Example:
+      reconciler fleet rollout status --format json
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.rollout import status
+
+    status(ctx, **given)
+
+
+@rollout.command("pause", short_help="Let no further account begin")
+@run
+@shared.settings()
+@click.pass_context
+def pause(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Pause a rollout: accounts that have begun will finish, and no other begins.
+
+    \b
+    Example:
+      reconciler fleet rollout pause
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.rollout import change
+
+    change(ctx, verb="pause", **given)
+
+
+@rollout.command("resume", short_help="Continue a rollout")
+@run
+@shared.settings(shared.rate)
+@shared.output_format("text", "json", "brief")
+@click.pass_context
+def resume(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Continue a rollout that is paused or stopped, or whose process has ended, with the same saved plans.
+
+    Accounts that failed are tried again. Nothing is done twice.
+
+    \b
+    Example:
+      reconciler fleet rollout resume
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.rollout import resume
+
+    resume(ctx, **given)
+
+
+@rollout.command("abort", short_help="End a rollout")
+@run
+@shared.settings()
+@click.pass_context
+def abort(ctx: click.Context, /, **given: Any) -> None:
+    """
+    End a rollout: accounts that have begun will finish, and no other begins. What was applied stays.
+
+    \b
+    Example:
+      reconciler fleet rollout abort
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.rollout import change
+
+    change(ctx, verb="abort", **given)

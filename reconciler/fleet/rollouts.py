@@ -1,0 +1,228 @@
+"""
+What is known of rollouts, in the tables of a fleet: each account's place in one, and the plan that is applied to it.
+
+Who drives a rollout writes here before and after each account, and reads here whether to go on, so that another
+process can pause it, and continue it after its driver was killed. A saved plan is removed when it was applied.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
+
+from reconciler.errors import Refused
+from reconciler.escape import visible
+from reconciler.fleet.table import FleetTable, Row, Store, Write
+from reconciler.model.fleet import UNFINISHED, ChangeCounts, ItemState, Rollout, RolloutItem, RolloutState
+
+ROLLOUTS_KEPT = 50
+"""How many rollouts of a fleet are kept, the latest."""
+
+_NAMES = {"commit": "git_commit"}
+_LISTS = ("approved", "soaks")
+_COUNTS = ("planned", "done")
+_ROLLOUT = tuple(one.name for one in fields(Rollout))
+_ITEM = tuple(one.name for one in fields(RolloutItem))
+
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(_NAMES.get(name, name) for name in names)
+
+
+def _insert(table: str, names: Sequence[str]) -> str:
+    """Return what adds a row, unless it is there: it may be carried out twice."""
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO {table} ({_columns(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - our own names
+
+
+_ADD_ROLLOUT = _insert("fleet_rollouts", _ROLLOUT)
+_ADD_ITEM = _insert("fleet_items", _ITEM)
+_ADD_PLAN = _insert("fleet_plans", ("rollout", "account", "plan"))
+_DROP = (
+    "DELETE FROM fleet_plans WHERE rollout = ?",
+    "DELETE FROM fleet_items WHERE rollout = ?",
+    "DELETE FROM fleet_rollouts WHERE id = ?",
+)
+_READ_ROLLOUTS = f"SELECT {_columns(_ROLLOUT)} FROM fleet_rollouts WHERE"  # noqa: S608 - the same
+_READ_ITEMS = f"SELECT {_columns(_ITEM)} FROM fleet_items WHERE rollout = ? ORDER BY wave, account"  # noqa: S608 - the same
+_CHANGED = tuple(name for name in _ITEM if name not in ("rollout", "account"))
+_PUT_ITEM = f"UPDATE fleet_items SET {', '.join(f'{name} = ?' for name in _CHANGED)} WHERE rollout = ? AND account = ?"  # noqa: S608 - the same
+_DROP_PLAN = "DELETE FROM fleet_plans WHERE rollout = ? AND account = ?"
+_DROP_PLANS = "DELETE FROM fleet_plans WHERE rollout = ?"
+_BEAT = "UPDATE fleet_rollouts SET seen_at = ? WHERE id = ? AND driver = ?"
+_TAKE = "UPDATE fleet_rollouts SET driver = ?, seen_at = ? WHERE id = ? AND driver = ? AND seen_at = ?"
+_LEAVE = "UPDATE fleet_rollouts SET driver = '' WHERE id = ? AND driver = ?"
+_WAVE = "UPDATE fleet_rollouts SET wave = ? WHERE id = ? AND driver = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """The rollouts of a fleet, by its name."""
+
+    store: Store
+    fleet: str
+
+    @classmethod
+    def of(cls, table: FleetTable) -> Rollouts:
+        """Return the rollouts that are in a fleet's tables."""
+        return cls(table.store, table.name)
+
+    def begin(self, rollout: Rollout, items: Sequence[RolloutItem], plans: Mapping[str, str]) -> bool:
+        """
+        Write a rollout with its items and their saved plans; no where another is unfinished, and nothing is written.
+        """
+        self.store.write(
+            [
+                (_ADD_ROLLOUT, [_rollout_row(rollout)]),
+                (_ADD_ITEM, [_item_row(one) for one in items]),
+                (_ADD_PLAN, [(rollout.id, account, plan) for account, plan in plans.items()]),
+            ]
+        )
+        if self.find(rollout.id) is not None:
+            return True
+        self._drop([rollout.id])
+        return False
+
+    def prune(self) -> None:
+        """Remove the oldest rollouts; one that is unfinished stays."""
+        old = [one.id for one in self.all()[ROLLOUTS_KEPT:] if one.state not in UNFINISHED]
+        self._drop(old)
+
+    def _drop(self, ids: Sequence[str]) -> None:
+        if ids:
+            self.store.write([(statement, [(one,) for one in ids]) for statement in _DROP])
+
+    def all(self) -> tuple[Rollout, ...]:
+        """Return all rollouts, the latest first."""
+        rows = self.store.rows(f"{_READ_ROLLOUTS} fleet = ? ORDER BY started_at DESC, id", self.fleet)
+        return tuple(map(_rollout, rows))
+
+    def find(self, rollout_id: str) -> Rollout | None:
+        """Return a rollout by its id, None where there is no such."""
+        rows = self.store.rows(f"{_READ_ROLLOUTS} id = ?", rollout_id)
+        return _rollout(rows[0]) if rows else None
+
+    def unfinished(self) -> Rollout | None:
+        """Return the rollout that has not ended, None where all have."""
+        return next((one for one in self.all() if one.state in UNFINISHED), None)
+
+    def named(self, begin: str | None) -> Rollout:
+        """Return the rollout whose id begins so, without a text the latest; Refused where that is none or not one."""
+        found = self.all()
+        if begin is not None:
+            found = tuple(one for one in found if one.id.startswith(begin.lower()))
+        if not found:
+            message = "this fleet has had no rollout" if begin is None else f"there is no rollout {visible(begin)}"
+            raise Refused(message, "`reconciler fleet apply` begins one" if begin is None else "give more of its id")
+        if begin is not None and len(found) > 1:
+            raise Refused(f"{len(found)} rollouts begin with {visible(begin)}", "give more of its id")
+        return found[0]
+
+    def items(self, rollout_id: str) -> tuple[RolloutItem, ...]:
+        """Return the accounts of a rollout, by wave and name."""
+        return tuple(map(_item, self.store.rows(_READ_ITEMS, rollout_id)))
+
+    def plan_of(self, rollout_id: str, account: str) -> str:
+        """Return the saved plan of an account, as it was written; "" where none is kept."""
+        query = "SELECT plan FROM fleet_plans WHERE rollout = ? AND account = ?"
+        rows = self.store.rows(query, rollout_id, account)
+        return str(rows[0][0]) if rows else ""
+
+    def put(self, *items: RolloutItem) -> None:
+        """Write where accounts are; the saved plan of one that was applied is removed."""
+        changed = [(*_row_of(one, _CHANGED), one.rollout, one.account) for one in items]
+        done = [(one.rollout, one.account) for one in items if one.state is ItemState.DONE]
+        writes: list[Write] = [(_PUT_ITEM, changed)]
+        self.store.write([*writes, (_DROP_PLAN, done)] if done else writes)
+
+    def put_wave(self, rollout: Rollout, wave: int) -> Rollout:
+        """Write which wave a rollout is at."""
+        self.store.write([(_WAVE, [(wave, rollout.id, rollout.driver)])])
+        return replace(rollout, wave=wave)
+
+    def set_state(
+        self, rollout_id: str, state: RolloutState, *, of: Collection[RolloutState], why: str = "", now: float = 0.0
+    ) -> bool:
+        """
+        Write where a rollout is, if it is in one of the states `of`, and say whether it is there now.
+
+        The saved plans of one that has ended are removed.
+        """
+        marks = ", ".join("?" * len(of))
+        statement = f"UPDATE fleet_rollouts SET state = ?, why = ?, ended_at = ? WHERE id = ? AND state IN ({marks})"  # noqa: S608 - marks alone
+        ended = 0.0 if state in UNFINISHED else now
+        changed = self.store.write([(statement, [(state.value, why, ended, rollout_id, *(one.value for one in of))])])
+        found = self.find(rollout_id)
+        if not changed and (found is None or found.state is not state):
+            return False
+        if state not in UNFINISHED:
+            self.store.write([(_DROP_PLANS, [(rollout_id,)])])
+        return True
+
+    def take(self, rollout: Rollout, driver: str, now: float) -> Rollout | None:
+        """Become the driver of a rollout as it was read; None where another one was seen there meanwhile."""
+        taken = self.store.write([(_TAKE, [(driver, now, rollout.id, rollout.driver, rollout.seen_at)])])
+        found = self.find(rollout.id)
+        if found is None or (not taken and found.driver != driver):
+            return None
+        return found
+
+    def beat(self, rollout: Rollout, now: float) -> bool:
+        """Say in the table that the driver lives, and return whether it is the driver yet."""
+        return self.store.write([(_BEAT, [(now, rollout.id, rollout.driver)])]) > 0
+
+    def leave(self, rollout: Rollout) -> None:
+        """Be its driver no more, so that another one may go on at once."""
+        self.store.write([(_LEAVE, [(rollout.id, rollout.driver)])])
+
+
+def check_one(rollouts: Rollouts) -> None:
+    """Raise Refused where a rollout has not ended: two at once would not know of each other's failures."""
+    found = rollouts.unfinished()
+    if found is None:
+        return
+    run = found.id[:12]
+    if found.state is RolloutState.RUNNING:
+        hint = f"`reconciler fleet rollout status {run}` shows it; `resume` continues it if its process has ended"
+    else:
+        hint = f"continue it with `reconciler fleet rollout resume {run}`, or end it with `… abort {run}`"
+    raise Refused(f"the rollout {run} is {found.state}; nothing was sent", hint)
+
+
+# --- rows --------------------------------------------------------------------------------------------
+
+
+def _row_of(one: Rollout | RolloutItem, names: Iterable[str]) -> Row:
+    """Return fields as columns: counts, lists and states as text."""
+    values = []
+    for name in names:
+        value = getattr(one, name)
+        if isinstance(value, ChangeCounts):
+            value = json.dumps(astuple(value))
+        elif isinstance(value, tuple):
+            value = json.dumps(value)
+        elif isinstance(value, RolloutState | ItemState):
+            value = value.value
+        values.append(value)
+    return tuple(values)
+
+
+def _rollout_row(one: Rollout) -> Row:
+    return _row_of(one, _ROLLOUT)
+
+
+def _item_row(one: RolloutItem) -> Row:
+    return _row_of(one, _ITEM)
+
+
+def _rollout(row: Row) -> Rollout:
+    values = dict(zip(_ROLLOUT, row, strict=True))
+    lists = {name: tuple(json.loads(values[name])) for name in _LISTS}
+    return Rollout(**(values | lists | {"state": RolloutState(values["state"])}))
+
+
+def _item(row: Row) -> RolloutItem:
+    values = dict(zip(_ITEM, row, strict=True))
+    counts = {name: ChangeCounts(*json.loads(values[name])) for name in _COUNTS}
+    return RolloutItem(**(values | counts | {"state": ItemState(values["state"])}))
