@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +14,9 @@ import click
 
 from reconciler.cli import consent, output
 from reconciler.cli.fleet import fleet_of
+from reconciler.cli.fleet_run import PLAN, chosen_of, jobs_of, local_accounts
 from reconciler.cli.session import shown_progress
-from reconciler.cli.terminal import first_signal
+from reconciler.cli.terminal import first_signal, interrupt
 from reconciler.errors import Invalid, LedgerFailed, ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.fleet.gate import Step, judge, waves_of
@@ -29,6 +30,7 @@ from reconciler.ledger.encryption import is_sealed
 from reconciler.model.fleet import (
     UNFINISHED,
     AccountState,
+    AccountStatus,
     FleetAccount,
     FleetPolicy,
     GateVerdict,
@@ -130,24 +132,23 @@ def apply(
     gate: GateOptions,
 ) -> None:
     """Plan all, ask, apply wave by wave, report."""
-    settings, fleet, chosen = fleet_of(options, labels, ())
+    settings, fleet, chosen = chosen_of(options, labels, ())
+    if folder is not None and options.changed_since is not None:
+        raise click.UsageError("--changed-since cannot be used with DIR, whose plans are about what they were made for")
     consent.can_be_asked(auto_approve=gate.auto_approve)
     chosen = tuple(one for one in chosen if not one.suspended)
-    if not chosen:
-        raise Refused("no account is chosen; nothing was sent", "`reconciler fleet list` shows labels and suspensions")
-    with open_table(settings, fleet.environment) as table, stopped_by_signals() as stopping:
-        rollouts = Rollouts.of(table)
-        check_one(rollouts)
-        origin = origin_of_run(settings.root)
-        if folder is None:
-            results = _planned(settings, fleet, chosen, table, origin, stopping)
-        else:
-            results = _read_plans(settings, chosen, table, folder)
-        limits = _once(fleet.policy, gate)
-        verdict = judge(results, limits, skip=gate.skip_failed)
+    with (
+        local_accounts(settings, fleet.environment),
+        open_table(settings, fleet.environment) as table,
+        stopped_by_signals() as stopping,
+    ):
+        drive = Drive(settings, fleet, table, origin_of_run(settings.root), stopping)
+        check_one(drive.rollouts)
+        table.put_accounts(fleet.accounts)
+        results = _planned(drive, chosen) if folder is None else _read_plans(drive, chosen, folder)
+        verdict = judge(results, _once(fleet.policy, gate), skip=gate.skip_failed)
         names = {one.account for one in verdict.changing}
         steps = waves_of([one for one in chosen if one.name in names], fleet.waves)
-        drive = Drive(settings, fleet, rollouts, origin, stopping)
         ctx.exit(_gated(drive, verdict, steps, form, gate))
 
 
@@ -161,51 +162,55 @@ def _once(policy: FleetPolicy, gate: GateOptions) -> FleetPolicy:
     return replace(policy, **given)
 
 
-def _planned(
-    settings: Settings,
-    fleet: Fleet,
-    chosen: Sequence[FleetAccount],
-    table: FleetTable,
-    origin: Origin,
-    stopping: Stopping,
-) -> list[JobResult]:
-    """Plan the accounts; Refused where that was stopped, or the API was given up, before all had ended."""
-    statuses = table.statuses()
-    results: list[JobResult] = []
+def _planned(drive: Drive, chosen: Sequence[FleetAccount]) -> list[JobResult]:
+    """Plan the accounts; Refused where the API was given up before all had ended."""
+    settings, stopping = drive.settings, drive.stopping
+    known = drive.table.statuses()
+    changed = chosen
+    if settings.options.changed_since is not None:
+        from reconciler.pipeline.changed_since import changed_accounts
 
-    def big(one: FleetAccount) -> bool:
-        return is_big(settings.root, one, statuses[one.name].customers if one.name in statuses else 0)
-
-    jobs = (Job(JobKind.PLAN, one, settings, origin, save=True, big=big(one)) for one in chosen)
+        changed = changed_accounts(settings.options.changed_since, settings, chosen)
+    names = {one.name for one in changed}
+    results = [_unchanged(one, known) for one in chosen if one.name not in names]
     with shown_progress(real_clock()) as progress:
 
         def ended(result: JobResult) -> None:
             results.append(result)
-            progress.advance(len(results), len(chosen))
+            progress.planning(f"planned {len(results)} of {count(len(chosen), 'account')}")
 
-        run_jobs(fleet, stopping, jobs, ended)
-    if len(results) < len(chosen):
-        missing = len(chosen) - len(results)
-        raise Refused(f"{count(missing, 'account was', 'accounts were')} not planned; nothing was sent", "run it again")
+        job = Job(JobKind.PLAN, drive.fleet.accounts[0], settings, drive.origin, save=True)
+        jobs = jobs_of(JobKind.PLAN, settings, changed, known, drive.origin, job)
+        run_jobs(drive.fleet, stopping, jobs, ended)
+    missing = len(chosen) - len(results)
+    if stopping.wanted.is_set():
+        output.say("interrupted: nothing was sent")
+        interrupt()
+    if missing:
+        message = f"the API does not answer: {count(missing, 'account was', 'accounts were')} not planned"
+        raise Refused(f"{message}; nothing was sent", "run it again when the API is up")
     return results
 
 
-def _read_plans(settings: Settings, chosen: Sequence[FleetAccount], table: FleetTable, folder: Path) -> list[JobResult]:
+def _unchanged(account: FleetAccount, known: Mapping[str, AccountStatus]) -> JobResult:
+    """Return the result of an account that has nothing to do."""
+    customers = known[account.name].customers if account.name in known else 0
+    return JobResult(account.name, JobKind.PLAN, AccountState.IN_SYNC, 0, 0.0, 0.0, customers=customers)
+
+
+def _read_plans(drive: Drive, chosen: Sequence[FleetAccount], folder: Path) -> list[JobResult]:
     """Return the saved plans of a folder as results; an account without one is chosen, and has nothing to do."""
+    shown = visible(str(folder))
     if not folder.is_dir():
-        raise Refused(
-            f"{visible(str(folder))}: this is not a folder of saved plans", "`fleet plan --out DIR` makes one"
-        )
-    statuses = table.statuses()
+        raise Refused(f"{shown}: this is not a folder of saved plans", "`reconciler fleet plan --out DIR` makes one")
+    known = drive.table.statuses()
     results = []
     for account in chosen:
-        path = folder / f"{account.name}.plan"
-        known = statuses[account.name].customers if account.name in statuses else 0
-        result = JobResult(account.name, JobKind.PLAN, AccountState.IN_SYNC, 0, 0.0, 0.0, customers=known)
-        results.append(_read_plan(settings, account, path, result) if path.exists() else result)
+        path, result = folder / f"{account.name}{PLAN}", _unchanged(account, known)
+        results.append(_read_plan(drive.settings, account, path, result) if path.exists() else result)
     if not any(one.digest or one.error for one in results):
         hint = "`reconciler fleet plan --out DIR` writes DIR/ACCOUNT.plan"
-        raise Refused(f"{visible(str(folder))}: no chosen account has a saved plan here; nothing was sent", hint)
+        raise Refused(f"{shown}: no chosen account has a saved plan here; nothing was sent", hint)
     return results
 
 
@@ -336,10 +341,15 @@ class Drive:
 
     settings: Settings
     fleet: Fleet
-    rollouts: Rollouts
+    table: FleetTable
     origin: Origin
     stopping: Stopping
     codes: list[int] = field(default_factory=list)
+
+    @property
+    def rollouts(self) -> Rollouts:
+        """Return the fleet's rollouts."""
+        return Rollouts.of(self.table)
 
     def account(self, name: str) -> FleetAccount | None:
         """Return an account of the fleet, None where the project has it no more."""
@@ -365,7 +375,9 @@ class Drive:
             return str(exc.problems[0])
 
     def ended(self, result: JobResult, item: RolloutItem) -> None:
-        """Take how an account ended."""
+        """Take how an account ended, and write it as what is known of the account."""
+        if (account := self.account(result.account)) is not None:
+            self.table.record(result, account)
         applied = result.kind is JobKind.APPLY
         if applied:
             self.codes.append(result.code)
@@ -477,16 +489,17 @@ def _code(
 
 
 @contextmanager
-def _rollouts(options: Options) -> Iterator[tuple[Settings, Fleet, Rollouts]]:
-    """Yield the settings, the fleet and its rollouts."""
+def _tables(options: Options) -> Iterator[tuple[Settings, Fleet, FleetTable]]:
+    """Yield the settings, the fleet and its tables."""
     settings, fleet, _ = fleet_of(options, (), ())
     with open_table(settings, fleet.environment, create=False) as table:
-        yield settings, fleet, Rollouts.of(table)
+        yield settings, fleet, table
 
 
 def status(ctx: click.Context, run: str | None, form: str, *, options: Options) -> None:
     """Print where a rollout is, from the table alone."""
-    with _rollouts(options) as (_, _, rollouts):
+    with _tables(options) as (_, _, table):
+        rollouts = Rollouts.of(table)
         rollout = rollouts.named(run)
         _report(rollout, rollouts.items(rollout.id), form, None)
     ctx.exit(0)
@@ -501,7 +514,8 @@ _TO = {
 def change(ctx: click.Context, run: str | None, verb: str, *, options: Options) -> None:
     """Pause or abort a rollout."""
     state, of, said = _TO[verb]
-    with _rollouts(options) as (_, _, rollouts):
+    with _tables(options) as (_, _, table):
+        rollouts = Rollouts.of(table)
         rollout = rollouts.named(run)
         who = origin_of_run(Path.cwd()).who
         if not rollouts.set_state(rollout.id, state, of=of, why=f"by {who}", now=real_clock().now()):
@@ -516,7 +530,12 @@ def change(ctx: click.Context, run: str | None, verb: str, *, options: Options) 
 
 def resume(ctx: click.Context, run: str | None, form: str, *, options: Options) -> None:
     """Continue a rollout whose driver has ended, or that is paused or stopped."""
-    with _rollouts(options) as (settings, fleet, rollouts), stopped_by_signals() as stopping:
+    with (
+        _tables(options) as (settings, fleet, table),
+        local_accounts(settings, fleet.environment),
+        stopped_by_signals() as stopping,
+    ):
+        rollouts = Rollouts.of(table)
         rollout = rollouts.named(run)
         if rollout.state not in UNFINISHED:
             hint = "`reconciler fleet apply` begins another"
@@ -536,7 +555,7 @@ def resume(ctx: click.Context, run: str | None, form: str, *, options: Options) 
         agreed = replace(settings, options=replace(settings.options, approved=rollout.approved))
         left = count(len(waiting) + len(again), "account")
         output.note(f"rollout {rollout.id[:SHORT]} continues: {left} left")
-        drive = Drive(agreed, fleet, rollouts, origin_of_run(settings.root), stopping)
+        drive = Drive(agreed, fleet, table, origin_of_run(settings.root), stopping)
         ctx.exit(driven(drive, rollout, form))
 
 

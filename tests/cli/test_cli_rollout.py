@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pytest
-from command_line import Place, Ran
-from fleets import PROJECT, FleetPlace, customers, fleet_in
+from command_line import PATIENCE_S, Place, Process, Ran
+from fleets import EPOCH_S, PROJECT, FleetPlace, customers, fleet_in
+
+from reconciler.emulator.calls import Answer, Call, Dropped
+from reconciler.emulator.faults import Fault
+from reconciler.emulator.service import Emulator, load
 
 WAVES = "{accounts: accounts/*, environment: production, waves: [{labels: {wave: canary}}, {share: 50%%}], policy: %s}"
 ALL = "{max_accounts_changed: 100%, max_accounts_archiving: 100%, max_failed: 0}"
@@ -119,3 +126,155 @@ def test_status_without_a_rollout_says_how_to_begin_one(fleet: FleetPlace) -> No
     assert (ran.code, ran.json["rollout"]["state"]) == (0, "done")
     assert fleet.run("fleet", "rollout", "resume").code == 3
     assert json.loads(ran.out)["accounts"]
+
+
+# --- while it runs -----------------------------------------------------------------------------------
+
+
+class Hold:
+    """Holds an emulator at a write of an account until it is let go."""
+
+    def __init__(self, emulator: Emulator, number: int = 1) -> None:
+        self.came, self.go = threading.Event(), threading.Event()
+        self._left = number
+        emulator.witness = self._see
+
+    def _see(self, call: Call, _: Answer | Dropped, __: Fault | None) -> None:
+        self._left -= call.method == "POST" and call.path == "/customers"
+        if not self._left:
+            self.came.set()
+            assert self.go.wait(PATIENCE_S)
+
+
+@contextmanager
+def held(fleet: FleetPlace, account: str, number: int = 1) -> Iterator[Process]:
+    """Yield an apply that is held at a write of an account; after the block it goes on, unless it was killed."""
+    hold = Hold(fleet.api.of(account), number)
+    process = fleet.start("fleet", "apply", "--auto-approve", "--format", "json")
+    try:
+        assert hold.came.wait(PATIENCE_S)
+        yield process
+    finally:
+        hold.go.set()
+
+
+def ended(process: Process) -> Ran:
+    with process:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    return Ran(process.returncode, out.decode(), err.decode())
+
+
+def one_by_one(fleet: FleetPlace, text: str = ALL) -> list[str]:
+    policy(fleet, text)
+    project = (fleet.folder / "reconciler.yaml").read_text("utf-8")
+    fleet.write("reconciler.yaml", project.replace("waves:", "parallel: 1, waves:"))
+    return fill(fleet)
+
+
+def test_a_pause_lets_the_account_that_has_begun_finish_and_a_resume_does_the_rest(fleet: FleetPlace) -> None:
+    names = one_by_one(fleet)
+    with held(fleet, "a1") as process:
+        assert fleet.run("fleet", "rollout", "pause").code == 0
+    ran = ended(process)
+    assert (ran.code, ran.json["rollout"]["state"]) == (2, "paused")
+    assert states(ran) == {"a0": "done", "a1": "done", "a2": "waiting", "a3": "waiting"}
+    assert written(fleet, ("a2", "a3")) == 0
+    another = fleet.run("fleet", "apply", "--auto-approve")
+    assert (another.code, f"the rollout {ran.json['rollout']['id'][:12]} is paused" in another.err) == (3, True)
+    rest = fleet.run("fleet", "rollout", "resume", "--format", "json")
+    assert (rest.code, states(rest)) == (0, dict.fromkeys(names, "done")), rest.err
+    assert writes(fleet, *names) == 2 * len(names)
+
+
+def test_after_an_abort_no_account_begins(fleet: FleetPlace) -> None:
+    one_by_one(fleet)
+    with held(fleet, "a1") as process:
+        assert fleet.run("fleet", "rollout", "abort").code == 0
+    ran = ended(process)
+    assert (ran.code, ran.json["rollout"]["state"]) == (3, "aborted")
+    assert states(ran) == {"a0": "done", "a1": "done", "a2": "waiting", "a3": "waiting"}
+    assert written(fleet, ("a2", "a3")) == 0
+    assert fleet.run("fleet", "rollout", "resume").code == 3
+
+
+def test_ctrl_c_lets_what_has_begun_finish_and_says_how_to_continue(fleet: FleetPlace) -> None:
+    names = one_by_one(fleet)
+    with held(fleet, "a1") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        while b"stopping" not in process.stderr.readline():
+            pass
+    ran = ended(process)
+    assert (ran.code, ran.json["rollout"]["state"]) == (130, "paused")
+    assert written(fleet, ("a2", "a3")) == 0
+    assert "reconciler fleet rollout resume" in fleet.run("fleet", "rollout", "status").err
+    rest = fleet.run("fleet", "rollout", "resume", "--format", "json")
+    assert (rest.code, states(rest)) == (0, dict.fromkeys(names, "done")), rest.err
+    assert writes(fleet, *names) == 2 * len(names)
+
+
+@pytest.mark.parametrize(("account", "number"), [("a0", 1), ("a1", 2), ("a3", 1)])
+def test_a_rollout_whose_process_was_killed_is_resumed_and_nothing_is_done_twice(
+    fleet: FleetPlace, account: str, number: int
+) -> None:
+    policy(fleet, ALL)
+    names = fill(fleet, 8)
+    with held(fleet, account, number) as process:
+        process.kill()
+        assert ended(process).code == -signal.SIGKILL
+    assert fleet.run("fleet", "apply", "--auto-approve").code == 3
+    rest = fleet.run("fleet", "rollout", "resume", "--format", "json")
+    assert (rest.code, states(rest)) == (0, dict.fromkeys(names, "done")), rest.err
+    assert all(writes(fleet, name) == 2 for name in names)
+
+
+def test_a_second_driver_is_refused_while_the_first_lives(fleet: FleetPlace) -> None:
+    one_by_one(fleet)
+    with held(fleet, "a1") as process:
+        ran = fleet.run("fleet", "rollout", "resume")
+        assert (ran.code, "another process drives the rollout" in ran.err) == (3, True)
+    assert ended(process).code == 0
+
+
+def test_a_plan_that_is_stale_by_then_is_refused_named_and_counted_as_failed(fleet: FleetPlace) -> None:
+    one_by_one(fleet)
+    with held(fleet, "a0") as process:
+        row = {"name": "A1-One", "email": "x@a1.example", "external_id": "a1-one"}
+        load(fleet.api.of("a1").account, [row], EPOCH_S)
+    ran = ended(process)
+    assert (ran.code, ran.json["rollout"]["state"]) == (3, "stopped")
+    assert states(ran) == {"a0": "done", "a1": "refused", "a2": "done", "a3": "waiting"}
+    (row,) = (row for row in ran.json["accounts"] if row["account"] == "a1")
+    assert "the plan is stale" in row["message"]
+    assert (written(fleet, ["a1"]), written(fleet, ["a3"])) == (0, 0)
+
+
+def test_an_account_that_is_suspended_meanwhile_is_left_as_it_is(fleet: FleetPlace) -> None:
+    one_by_one(fleet, ALL.replace("max_failed: 0", "max_failed: 1"))
+    with held(fleet, "a0") as process:
+        fleet.write("accounts/a2/account.yaml", "suspend: true\n")
+    ran = ended(process)
+    assert (ran.code, states(ran)) == (3, {"a0": "done", "a1": "done", "a2": "refused", "a3": "done"})
+    assert written(fleet, ["a2"]) == 0
+
+
+def test_a_canary_over_max_failed_stops_before_any_other_account_and_is_tried_again(fleet: FleetPlace) -> None:
+    names = one_by_one(fleet)
+    canary = fleet.api.of("a0")
+    with held(fleet, "a0") as process:
+        load(canary.account, [{"name": "New", "email": "x@new.example", "external_id": "a0-two"}], EPOCH_S)
+    ran = ended(process)
+    assert ran.json["rollout"]["state"] == "stopped", ran.err
+    assert written(fleet, names[1:]) == 0
+
+
+def test_the_saved_plans_of_a_folder_are_applied_as_they_are(fleet: FleetPlace) -> None:
+    names = fill(fleet)
+    assert fleet.run("fleet", "plan", "--out", "plans").code == 0
+    fleet.add("a1", "a1-one", "a1-two", "a1-three")
+    ran = fleet.run("fleet", "apply", "plans", "--auto-approve", "--format", "json")
+    assert states(ran)["a1"] == "failed"
+    assert "1 change needed after the apply" in ran.all
+    assert sum(state == "done" for state in states(ran).values()) >= 1
+    assert fleet.run("fleet", "apply", "nothing", "--auto-approve").code in (1, 3)
+    assert names
