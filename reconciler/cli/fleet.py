@@ -126,6 +126,7 @@ def _checked(settings: Settings, chosen: Iterable[FleetAccount], *, strict: bool
         found, declared = _of_account(settings.of(account), account, keys, strict=strict)
         problems |= dict.fromkeys(found)
         customers += declared
+    problems |= dict.fromkeys(settings.shared_variables(chosen))
     return list(problems), customers
 
 
@@ -156,7 +157,8 @@ def _of_account(
                 hint = "give each account a key of its own: two would manage one account"
                 problems.append(Problem(Source(visible(account.folder)), "", message, hint))
         except Invalid as exc:
-            problems += exc.problems
+            # Each account has this of its own, also where a line that all of them share is at fault.
+            problems += [replace(one, message=f"account {account.name}: {one.message}") for one in exc.problems]
     return problems, declared
 
 

@@ -188,10 +188,8 @@ class Rate:
 
 LOCAL = ApiKey("local", "local")
 READ_ONLY = ApiKey("read-only", "read-only", frozenset({"customers:read"}))
-USUAL_KEYS = (LOCAL, READ_ONLY)
-
-
 """A key as it is given to a pull request's job."""
+USUAL_KEYS = (LOCAL, READ_ONLY)
 _KEPT_LINES = 200_000
 
 

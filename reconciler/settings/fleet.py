@@ -220,8 +220,9 @@ def _folders(root: Path, pattern: str, within: Sequence[Path]) -> list[str]:
         raise ValueError(f"{quoted(pattern)} cannot be read: {error}; check the path") from error
     found = []
     for path in paths:
-        name = path.relative_to(root).as_posix()
-        if path.name.startswith(".") or not path.is_dir():
+        below = path.relative_to(root)
+        name = below.as_posix()
+        if any(part.startswith(".") for part in below.parts) or not below.parts or not path.is_dir():
             continue
         real = Path(os.path.realpath(path))
         if within and not any(real.is_relative_to(one) for one in within):

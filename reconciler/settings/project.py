@@ -283,13 +283,16 @@ def shape_of(name: str) -> Shape:
 def _literal_secrets(project: ProjectFile) -> list[Problem]:
     """Return a problem for each client secret, and each password of a ledger's URL, that is written out."""
     environments = project.environments if isinstance(project.environments, dict) else {}
+    fleet = project.document.tree.get("fleet")
+    shared = fleet.get("environment") if isinstance(fleet, dict) else None
     problems = []
     for name, environment in environments.items():
         tree = environment if isinstance(environment, dict) else {}
         secret, state = tree.get("client_secret"), tree.get("state")
         if isinstance(secret, str) and not names_a_variable(_OF_ACCOUNT.sub("X", secret)):
             hint = (
-                "name it: ${AP_CLIENT_SECRET}, or use client_secret_file; "
+                f"name it: ${{{'AP_SECRET_{ACCOUNT}' if name == shared else 'AP_CLIENT_SECRET'}}}, "
+                "or use client_secret_file; "
                 "and replace the secret, which is no longer safe"
             )
             problems.append(project.problem(("environments", name, "client_secret"), _NOT_HERE.format("secret"), hint))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reconciler.documents.scalars import did_you_mean, quoted
 from reconciler.errors import Invalid, Problem, Source
+from reconciler.escape import visible
 from reconciler.file_patterns import has_magic, plain_part
 from reconciler.kinds.kind import CUSTOMER_FIELDS
 from reconciler.model.core import Action
@@ -31,6 +32,7 @@ from reconciler.settings.environment import (
 )
 from reconciler.settings.fleet import (
     ACCOUNT_FILE,
+    PLACEHOLDERS,
     Fleet,
     filled,
     one_account,
@@ -38,6 +40,7 @@ from reconciler.settings.fleet import (
     read_fleet,
     stricter,
     template_of,
+    variable_part,
 )
 from reconciler.settings.project import (
     ProjectFile,
@@ -215,6 +218,20 @@ class Settings:
         if values.problems:
             raise Invalid(values.problems)
         return found.suspended
+
+    def shared_variables(self, accounts: Iterable[FleetAccount]) -> list[Problem]:
+        """Return a problem for each account whose name gives the same variables as another's, where they are used."""
+        written = self._values(template_of(self._project_file)).tree
+        if not any("{ACCOUNT}" in str(written.get(name)) for name in PLACEHOLDERS):
+            return []
+        problems, owners = [], dict[str, str]()
+        for one in accounts:
+            part = variable_part(one.name)
+            if (owner := owners.setdefault(part, one.name)) != one.name:
+                message = f"{one.name} and {owner} both become {part} where {{ACCOUNT}} is in a variable's name"
+                hint = "rename one of the folders, or use files with {account}"
+                problems.append(Problem(Source(visible(one.folder)), "", message, hint))
+        return problems
 
     def _top(self) -> Values:
         """Return what the project file writes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -67,7 +69,7 @@ def test_validate_checks_every_account_and_its_key(fleet: Place) -> None:
         "accounts/globex/customers.yaml:2:20: customers.two.emial: unknown key 'emial'; did you mean 'email'?"
         in ran.out
     )
-    assert "the variable AP_SECRET_GLOBEX is not set" in ran.out
+    assert "account globex: the variable AP_SECRET_GLOBEX is not set" in ran.out
     assert "accounts/empty: this folder has no *.yaml or *.yml file; name the folder" in ran.out
 
 
@@ -76,6 +78,36 @@ def test_two_accounts_with_one_client_id_are_an_error(fleet: Place) -> None:
     ran = fleet.run("fleet", "validate", "--format", "json")
     (problem,) = ran.json["problems"]
     assert (ran.code, problem["message"]) == (1, "it has the same client id as the account acme")
+
+
+def test_two_accounts_whose_names_give_one_variable_are_an_error(fleet: Place) -> None:
+    fleet.write("accounts/a-b/customers.yaml", CUSTOMERS)
+    fleet.write("accounts/a.b/customers.yaml", CUSTOMERS)
+    fleet.write("ids/a-b", "1")
+    fleet.write("ids/a.b", "2")
+    ran = fleet.run("fleet", "validate", AP_SECRET_A_B="local")
+    assert (ran.code, ran.out.splitlines()[0]) == (
+        1,
+        (
+            "accounts/a.b: a.b and a-b both become A_B where {ACCOUNT} is in a variable's name; "
+            "rename one of the folders, or use files with {account}"
+        ),
+    )
+    fleet.write("reconciler.yaml", PROJECT.replace("${AP_SECRET_{ACCOUNT}}", "${AP_CLIENT_SECRET}"))
+    assert fleet.run("fleet", "validate", AP_CLIENT_SECRET="local").code == 0
+
+
+def test_hidden_folders_are_no_accounts_however_deep(fleet: Place) -> None:
+    fleet.write("accounts/.git/info/x.yaml", "")
+    fleet.write("reconciler.yaml", PROJECT.replace("accounts/*", "'accounts/*/**'"))
+    assert fleet.run("fleet", "list", "--format", "brief").out == "acme\nglobex\n"
+
+
+def test_a_secret_that_is_written_out_is_to_be_named_by_account(fleet: Place) -> None:
+    fleet.write("reconciler.yaml", PROJECT.replace("${AP_SECRET_{ACCOUNT}}", "s3cret"))
+    ran = fleet.run("fleet", "validate")
+    assert (ran.code, "name it: ${AP_SECRET_{ACCOUNT}}, or use client_secret_file" in ran.err) == (1, True)
+    assert "s3cret" not in ran.all
 
 
 def test_a_fleet_s_starter_is_valid_and_kept_where_it_is(here: Place) -> None:
@@ -148,8 +180,13 @@ def test_a_user_s_own_configuration_names_the_command_too(fleet: Place) -> None:
     [
         ("echo s3cret-in-no-message; exit 0", "did not print a JSON object; it prints"),
         ("echo '{\"client_id\": 7}'", "printed no client_id and no client_secret; it prints"),
-        ("echo no such path >&2; exit 3", "ended with exit code 3: no such path; it prints"),
-        ("head -c 100000 /dev/zero | tr '\\0' '['", "did not print a JSON object; it prints"),
+        ("echo no such path >&2; exit 3", "for acme/production ended with exit code 3: no such path; it prints"),
+        ("exit 3", "ended with exit code 3: it printed no reason; it prints"),
+        ("echo '\"s3cret-of-acme\"'; echo no s3cret-of-acme >&2; exit 3", "ended with exit code 3: no ***; it prints"),
+        ("echo client_secret=s3cret >&2; exit 3", "ended with exit code 3: client_secret=***; it prints"),
+        ("yes s3cret", "printed more than 64 kB; it prints"),
+        ("yes s3cret >&2", "printed more than 64 kB; it prints"),
+        ("head -c 60000 /dev/zero | tr '\\0' '['", "did not print a JSON object; it prints"),
     ],
 )
 def test_a_command_that_gives_no_key_is_named_and_its_output_is_not(fleet: Place, text: str, said: str) -> None:
@@ -166,10 +203,24 @@ def test_a_command_that_gives_no_key_is_named_and_its_output_is_not(fleet: Place
     assert "s3cret" not in ran.all
 
 
+def test_what_a_command_leaves_running_is_not_waited_for(fleet: Place) -> None:
+    fleet.write("reconciler.yaml", PLAIN)
+    left = f"sleep 60 & echo $! > left\n{PRINTING}"
+    emulator = of_many()
+    with running(emulator) as url:
+        command = f"{_command(fleet.folder, left)} {{account}} x"
+        ran = fleet.run("-e", "acme/production", "plan", RECONCILER_CREDENTIALS_COMMAND=command, AP_BASE_URL=url)
+    os.kill(int((fleet.folder / "left").read_text("utf-8")), signal.SIGKILL)
+    assert (ran.code, list(emulator.accounts)) == (0, ["acme-x"])
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("/no/such/file {account}", "`/no/such/file acme` cannot be run: No such file or directory"),
+        (
+            "/no/such/file {account}",
+            "`/no/such/file acme` for acme/production cannot be run: No such file or directory",
+        ),
         ("vault 'x", "RECONCILER_CREDENTIALS_COMMAND: this is not a command: No closing quotation"),
     ],
 )

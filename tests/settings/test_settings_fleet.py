@@ -145,6 +145,13 @@ def test_settings_of_an_account_are_those_that_its_address_gives(project: Path) 
     assert settings.of(account).environment() == read(project, account.address, variables).environment()
 
 
+def test_the_folders_are_not_listed_again_for_each_account(project: Path) -> None:
+    settings = read(project, None, {"AP_ID_ACME": "x"})
+    (account,) = settings.fleet().chosen(names=["acme"])
+    (project / "accounts" / "no name").mkdir()
+    assert settings.of(account).environment().name == "acme/production"
+
+
 def test_addresses_are_matched_by_patterns(project: Path) -> None:
     assert read(project).matching(["*o*/production"]) == ("globex-1/production", "hooli/production")
     assert wrong(lambda: read(project).matching(["x*/production"])) == [
