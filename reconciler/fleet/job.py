@@ -44,7 +44,7 @@ from reconciler.model.fleet import AccountState, ChangeCounts, FleetAccount, Job
 from reconciler.model.plan import Change, Plan
 from reconciler.model.reports import Rule
 from reconciler.pipeline import approval, drift, plan, resources
-from reconciler.pipeline.apply import new_run
+from reconciler.pipeline.apply import ApplyResult, new_run
 from reconciler.pipeline.resources import NOWHERE, Origin
 from reconciler.pipeline.sealed_plan import check_keys, saved, sealed, unsealed
 from reconciler.plan.saved_plan import digest_in, load
@@ -346,13 +346,13 @@ async def _applied(
             stop=stopping,
             commits=lambda files: resources.commits_of(root, files),
         )
-        applied = await resources.with_renewed_lease(ledger, clock, work)
-    return _after_apply(result, applied)
+        applied, after = await resources.with_renewed_lease(ledger, clock, work)
+    return _after_apply(result, applied, after)
 
 
-def _after_apply(result: JobResult, applied: approval.SavedApply) -> JobResult:
+def _after_apply(result: JobResult, applied: ApplyResult, planned: plan.Planned) -> JobResult:
     """Return the result of an apply: what was done, what failed first, and what the account needs yet."""
-    carried, after = applied.carried.result, applied.after.plan
+    carried, after = applied.result, planned.plan
     done = [one.change for one in carried.outcomes if one.status is Status.DONE]
     undone = len(carried.outcomes) - len(done)
     ending = carried.halt or next((one.ending for one in carried.outcomes if one.ending is not None), None)
@@ -362,7 +362,7 @@ def _after_apply(result: JobResult, applied: approval.SavedApply) -> JobResult:
         result,
         state=AccountState.FAILED if undone and not carried.interrupted else state,
         code=130 if carried.interrupted else 1 if undone else 3 if blocked else 0,
-        customers=applied.after.learned.listed,
+        customers=planned.learned.listed,
         pending=len({change.address.external_id for change in after.changes}),
         blocked=blocked,
         done=counted(done),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.api.client import ApiClient
 from reconciler.apply.execute import ApplyEvent
@@ -101,14 +101,6 @@ def _earlier(saved: SavedPlan, ledger: Ledger) -> Earlier:
     return earlier_of(intent for run in runs for intent in ledger.intents(run.id))
 
 
-@dataclass(frozen=True, slots=True)
-class SavedApply:
-    """What an apply of a saved plan did, and the plan of the account after it."""
-
-    carried: ApplyResult
-    after: Planned
-
-
 async def apply_saved(
     client: ApiClient,
     ledger: Ledger,
@@ -120,11 +112,11 @@ async def apply_saved(
     clock: Clock,
     stop: asyncio.Event,
     commits: Callable[[Iterable[str]], Mapping[str, str]],
-) -> SavedApply:
+) -> tuple[ApplyResult, Planned]:
     """
-    Apply a saved plan as it was saved, or not at all, and plan once more; what an earlier apply of it did is no change.
+    Apply a saved plan as it was saved, or not at all, and return what that did, and the plan of the account after it.
 
-    `commits` gives those of the files that declare the changes. Raises Refused, before anything is sent, where it does
+    What an earlier apply of it did is done. `commits` gives those of the files that declare the changes. Raises Refused, before anything is sent, where it does
     not hold any more.
     """
 
@@ -149,7 +141,7 @@ async def apply_saved(
     carried = await carry_out(
         client, ledger, ready, terms, run=run, clock=clock, stop=stop, tell=_untold, commits=commits(files)
     )
-    return SavedApply(carried, await planned(patience=None))
+    return carried, await planned(patience=None)
 
 
 def _silent(_: str) -> None:
