@@ -46,8 +46,8 @@ def chosen_of(
 
 @contextmanager
 def local_accounts(settings: Settings, environment: str) -> Iterator[None]:
-    """Run an emulator with an account for each key, where the fleet is `local` and none runs."""
-    with emulator_at_home(settings.root, "*") if environment == "local" else nullcontext():
+    """Run an emulator with an account for each key, where the fleet is `local`, with its usual URL, and none runs."""
+    with emulator_at_home(settings.root, "*") if settings.at_home(environment) else nullcontext():
         yield
 
 

@@ -19,6 +19,7 @@ from reconciler.model.fleet import (
     RolloutState,
     total,
 )
+from reconciler.report.fleet import rfc3339
 from reconciler.report.layout import Line, aligned, count, line, page
 
 SHORT = 12
@@ -192,13 +193,17 @@ def rollout_brief(rollout: Rollout, items: Sequence[RolloutItem]) -> str:
 def rollout_json(
     rollout: Rollout | None, items: Sequence[RolloutItem] = (), verdict: GateVerdict | None = None
 ) -> dict[str, Any]:
-    """Return a rollout as JSON; None where it was refused, or nothing was to be changed; with what the gate found."""
+    """
+    Return a rollout as a value for JSON, and what the gate found; `schema/rollout.schema.json` describes it.
+
+    The rollout is None where it was refused, or nothing was to be changed.
+    """
     document: dict[str, Any] = {"format_version": "1", "rollout": None, "accounts": []}
     if rollout is not None:
         row = asdict(rollout)
         for name in ("driver", "seen_at", "approved", "soaks"):
             del row[name]
-        document["rollout"] = row | {"state": rollout.state.value}
+        document["rollout"] = row | {"state": rollout.state.value} | _moments(rollout)
         document["accounts"] = [_item_json(one) for one in items]
     if verdict is not None:
         document["gate"] = _gate_json(verdict)
@@ -206,9 +211,14 @@ def rollout_json(
 
 
 def _item_json(item: RolloutItem) -> dict[str, Any]:
-    row = asdict(item) | {"state": item.state.value}
+    row = asdict(item) | {"state": item.state.value} | _moments(item)
     del row["rollout"], row["fingerprint"]
     return row
+
+
+def _moments(one: Rollout | RolloutItem) -> dict[str, str | None]:
+    """Return when one began and ended as RFC 3339 in UTC, None for not yet."""
+    return {name: rfc3339(at) if (at := getattr(one, name)) else None for name in ("started_at", "ended_at")}
 
 
 def _gate_json(verdict: GateVerdict) -> dict[str, Any]:

@@ -206,6 +206,13 @@ class Settings:
         """Return the fleet of the project; Invalid where it has none, with all that is wrong with it."""
         return read_fleet(self._project_file, self._top(), self._folders())
 
+    def at_home(self, environment: str) -> bool:
+        """Say whether the accounts that share an environment are the emulator's on this machine."""
+        if environment != "local":
+            return False
+        account = FleetAccount("any", environment, "any")
+        return self.of(account).environment().base_url() == BUILT_IN["local"]
+
     def of(self, account: FleetAccount) -> Settings:
         """Return the settings for one account, as reading them with `-e` and its address does."""
         options = replace(self.options, environment=account.address)

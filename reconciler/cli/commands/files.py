@@ -33,6 +33,7 @@ SCHEMAS = (
     "environments",
     "fleet",
     "fleet-status",
+    "rollout",
     "openapi",
 )
 
