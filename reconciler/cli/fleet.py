@@ -32,6 +32,9 @@ def fleet_of(
         raise click.UsageError("fleet works on all accounts: name them as ACCOUNT, without -e")
     settings = settings_of(options)
     fleet = settings.fleet()
+    # Its own job says so, where it has one: labels leave out an account whose labels cannot be read.
+    for problem in fleet.problems if labels else ():
+        output.say(f"warning: {problem}")
     return settings, fleet, fleet.chosen(labels, accounts)
 
 

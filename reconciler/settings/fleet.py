@@ -41,7 +41,11 @@ _SELECTOR = re.compile(r"([^=!]+?)\s*(!?=)\s*(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The accounts of a project by name, and how they are worked on; `environment` is the one that they share."""
+    """
+    The accounts of a project by name, and how they are worked on; `environment` is the one that they share.
+
+    `problems` are what is wrong with files of single accounts: their own jobs fail with it, and nobody else's.
+    """
 
     environment: str
     accounts: tuple[FleetAccount, ...]
@@ -49,6 +53,7 @@ class Fleet:
     every_s: float = _EVERY_S
     waves: tuple[Wave, ...] = ()
     policy: FleetPolicy = FleetPolicy()  # noqa: RUF009 - it is frozen
+    problems: tuple[Problem, ...] = ()
 
     def chosen(self, selectors: Sequence[str] = (), names: Collection[str] = ()) -> tuple[FleetAccount, ...]:
         """
@@ -122,7 +127,7 @@ def variable_part(account: str) -> str:
 
 def read_fleet(project: ProjectFile | None, top: Values, within: Sequence[Path]) -> Fleet:
     """
-    Return the fleet of a project file; Invalid with all that is wrong with it and with its accounts' own files.
+    Return the fleet of a project file; Invalid with all that is wrong with it, but for its accounts' own files.
 
     `top` are the file's values. Folders are followed as far as they lead into one of `within`.
     """
@@ -131,12 +136,12 @@ def read_fleet(project: ProjectFile | None, top: Values, within: Sequence[Path])
     every_s = values.parsed("every", _period, _EVERY_S)
     parallel = values.parsed("parallel", _whole, _PARALLEL)
     waves, policy = tuple(_wave(row) for row in values.items("waves")), _fleet_policy(values.inside("policy"))
-    accounts = []
-    for name, folder in account_folders(values, within).items():
-        accounts.append(read_account(values, name, folder, template, every_s)[0])
+    own = replace(values, problems=[])
+    folders = account_folders(values, within)
+    accounts = [read_account(own, name, folder, template, every_s)[0] for name, folder in folders.items()]
     if values.problems:
         raise Invalid(values.problems)
-    return Fleet(template, tuple(accounts), parallel, every_s, waves, policy)
+    return Fleet(template, tuple(accounts), parallel, every_s, waves, policy, tuple(own.problems))
 
 
 def one_account(project: ProjectFile | None, top: Values, within: Sequence[Path], name: str) -> FleetAccount:

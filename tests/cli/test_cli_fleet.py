@@ -263,3 +263,10 @@ def test_the_emulator_of_many_keeps_accounts_pace_and_tokens_apart(fleet: Place)
         "acme-id": 1,
         "globex-id": 1,
     }
+
+
+def test_an_account_whose_labels_cannot_be_read_is_named_where_labels_choose(fleet: Place) -> None:
+    fleet.write("accounts/globex/account.yaml", "lables: {}\n")
+    ran = fleet.run("fleet", "list", "-l", "wave=canary", "--format", "brief")
+    assert (ran.code, ran.out) == (0, "acme\n")
+    assert ran.err.startswith("warning: accounts/globex/account.yaml:1:1: lables: unknown key 'lables'")

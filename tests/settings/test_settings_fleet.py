@@ -230,14 +230,17 @@ def test_a_link_out_of_the_repository_is_an_error(project: Path, tmp_path_factor
     assert "'accounts/evil' leads out of the repository; set RECONCILER_ALLOWED_FOLDERS to allow it" in found
 
 
-def test_every_account_s_own_file_is_checked(project: Path) -> None:
+def test_what_is_wrong_with_an_account_s_own_file_is_that_account_s_alone(project: Path) -> None:
     (project / "accounts" / "acme" / "account.yaml").write_text("lables: {}\n", "utf-8")
     (project / "accounts" / "hooli" / "account.yaml").write_text("policy: {windows: []}\n", "utf-8")
     (project / "accounts" / "globex-1" / "account.yaml").write_text("every: [\n", "utf-8")
-    found = wrong(read(project).fleet)
-    assert len(found) == 3
+    fleet = read(project).fleet()
+    found = [str(problem) for problem in fleet.problems]
+    assert (len(found), [one.name for one in fleet.accounts]) == (3, ["acme", "globex-1", "hooli"])
     assert "accounts/acme/account.yaml:1:1: lables: unknown key 'lables'; did you mean 'labels'?" in found
     assert any(one.startswith("accounts/hooli/account.yaml:1:10: policy.windows: unknown key") for one in found)
+    variables = {"AP_ID_HOOLI": "x", "RECONCILER_STATE": "s/"}
+    assert len(wrong(read(project, None, variables).of(fleet.accounts[2]).environment)) == 1
 
 
 def test_a_project_without_a_fleet_says_how_to_write_one(tmp_path: Path) -> None:
