@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from reconciler.cli.session import annotate, annotated_problems, check_metrics, 
 from reconciler.errors import Invalid, Problem, Severity, Source
 from reconciler.escape import MAX_BYTES, visible
 from reconciler.model.fleet import AccountState, AccountStatus, FleetAccount
+from reconciler.plan.saved_plan import as_pieces, as_text
 from reconciler.report.layout import aligned, count, duration, page
 from reconciler.settings import Options, Settings
 from reconciler.settings.fleet import Fleet
@@ -192,6 +192,10 @@ def show_status(
         from reconciler.report.fleet_page import status_text
 
         output.result(status_text(status, width=output.width(), color=output.color()))
+    elif form == "json" and out is None:
+        from reconciler.report.fleet_page import status_json
+
+        output.pieces(as_pieces(status_json(status)))
     else:
         output.document_to(out, _document(status, form, per_account=per_account, max_bytes=max_bytes or MAX_BYTES))
     ctx.exit(0)
@@ -228,7 +232,7 @@ def _document(status: FleetStatus, form: str, *, per_account: bool, max_bytes: i
 
     match form:
         case "json":
-            return f"{json.dumps(fleet_page.status_json(status), indent=2)}\n"
+            return as_text(fleet_page.status_json(status))
         case "markdown":
             return fleet_page.status_markdown(status, max_bytes=max_bytes)
         case "html":

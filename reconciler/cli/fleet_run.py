@@ -23,7 +23,7 @@ from reconciler.fleet.pool import Pool
 from reconciler.fleet.table import FleetTable, in_shard, is_due, open_table
 from reconciler.model.fleet import AccountStatus, FleetAccount, JobKind, JobResult
 from reconciler.pipeline.resources import Origin, origin_of_run, real_clock
-from reconciler.plan.saved_plan import as_text
+from reconciler.plan.saved_plan import as_pieces, as_text
 from reconciler.report.fleet import FleetRun, news_message, run_brief, run_json, run_markdown, run_text
 from reconciler.report.layout import count, until
 from reconciler.settings import Options, Settings
@@ -284,7 +284,7 @@ def show(run: FleetRun, form: str, reports: Sequence[tuple[str, Path]], *, max_b
         if text:
             output.result(text)
     elif form == "json":
-        output.json_result(run_json(run))
+        output.pieces(as_pieces(run_json(run)))
     elif form == "markdown":
         output.document(as_document(run, form, max_bytes=output.room(max_bytes)))
     else:
