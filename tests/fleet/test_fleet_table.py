@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import postgres_server
 import pytest
 from command_line import Place
 from fleets import fleet_in
@@ -15,7 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import LedgerFailed, LedgerTooNew
-from reconciler.fleet.table import FileStore, FleetTable, after, in_shard, is_due, next_due, open_table, place_of
+from reconciler.fleet.table import (
+    DatabaseStore,
+    FileStore,
+    FleetTable,
+    after,
+    in_shard,
+    is_due,
+    next_due,
+    open_table,
+    place_of,
+)
 from reconciler.model.fleet import AccountState, AccountStatus, Day, FleetAccount, JobKind, JobResult
 
 pytest_plugins = ("command_fixtures",)
@@ -25,10 +36,15 @@ ACME = FleetAccount("acme", "production", "accounts/acme", {"wave": "canary"}, 3
 GLOBEX = FleetAccount("globex", "production", "accounts/globex")
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Iterator[FleetTable]:
-    with opened(tmp_path) as one:
-        yield one
+@pytest.fixture(params=["file", "postgres"])
+def table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FleetTable]:
+    if request.param == "file":
+        with opened(tmp_path) as one:
+            yield one
+    else:
+        store = DatabaseStore(postgres_server.database("fleet_table"))
+        with FleetTable(store, "production", "msp") as one:
+            yield one
 
 
 def opened(folder: Path, *, create: bool = True) -> FleetTable:
@@ -85,6 +101,17 @@ def test_an_account_is_made_due(table: FleetTable) -> None:
     assert not is_due(ACME, table.statuses()["acme"], NOW)
     assert table.make_due(["acme", "unknown"], NOW) == 1
     assert is_due(ACME, table.statuses()["acme"], NOW)
+
+
+def test_news_is_what_was_not_notified_of_yet(table: FleetTable) -> None:
+    table.put_accounts([ACME, GLOBEX])
+    assert table.news() == ()
+    _, drifted = table.record(ended(AccountState.DRIFTED), ACME)
+    assert table.news() == ((drifted, ""),)
+    table.mark_notified([drifted])
+    assert table.news() == ()
+    _, recovered = table.record(ended(AccountState.IN_SYNC), ACME)
+    assert table.news() == ((recovered, "drifted"),)
 
 
 def test_days_hold_their_last_counts(table: FleetTable) -> None:
@@ -206,3 +233,16 @@ def test_a_status_follows_from_a_result_alone() -> None:
     former = AccountStatus("acme", "production", AccountState.IN_SYNC, since=5.0)
     status = after(former, ended(AccountState.IN_SYNC), ACME)
     assert (status.since, status.next_due) == (5.0, next_due(ACME, NOW))
+
+
+def test_a_database_without_the_table_looks_empty_and_one_of_a_newer_version_is_refused() -> None:
+    url = postgres_server.database("fleet_table_format")
+    with FleetTable(DatabaseStore(url, create=False), "production", "msp") as one:
+        assert (one.accounts(), one.statuses()) == ((), {})
+        with pytest.raises(LedgerFailed, match="no table of a fleet"):
+            one.put_accounts([ACME])
+    with FleetTable(DatabaseStore(url), "production", "msp") as one:
+        one.put_accounts([ACME])
+        one.store.write([("UPDATE fleet_format SET version = ?", [(99,)])])
+    with pytest.raises(LedgerTooNew, match="format 99"):
+        DatabaseStore(url)
