@@ -116,8 +116,8 @@ async def apply_saved(
     """
     Apply a saved plan as it was saved, or not at all, and return what that did, and the plan of the account after it.
 
-    What an earlier apply of it did is done. `commits` gives those of the files that declare the changes. Raises Refused, before anything is sent, where it does
-    not hold any more.
+    What an earlier apply of it did is done. `commits` gives those of the files that declare the changes. Raises
+    Refused, before anything is sent, where it does not hold any more.
     """
 
     async def planned(*, patience: Clock | None) -> Planned:
