@@ -123,7 +123,13 @@ def test_a_yaml_example_fits_its_schema(page: str, block: Block) -> None:
     document, problems = parse(block.body.encode(), page)
     assert problems == ()
     assert document is not None
-    marks = {"environments": "project", "ignore": "drift-ignore", "columns": "map", "labels": "account"}
+    marks = {
+        "environments": "project",
+        "fleet": "project",
+        "ignore": "drift-ignore",
+        "columns": "map",
+        "labels": "account",
+    }
     name = next((name for mark, name in marks.items() if mark in document.tree), "customers")
     assert Shape(schema(name)).misfits(document.tree) == ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -58,7 +58,7 @@ ACTS = (
 def play() -> None:
     """Play each act on an emulator."""
     emulator = Emulator()
-    with running(emulator) as url, TemporaryDirectory() as folder, _variables(url, folder):
+    with running(emulator) as url, TemporaryDirectory() as folder, variables(_access(url, folder), folder):
         for number, act in enumerate(ACTS, start=1):
             _elsewhere(emulator, act)
             _play(number, act, Path(folder))
@@ -95,16 +95,20 @@ def _elsewhere(emulator: Emulator, act: Act) -> None:
     )
 
 
-@contextmanager
-def _variables(url: str, folder: str) -> Iterator[None]:
-    """Set the variables that point at the emulator, for the length of the demo."""
-    given = {
+def _access(url: str, folder: str) -> Mapping[str, str]:
+    """Return the variables that point at the emulator."""
+    return {
         "AP_BASE_URL": url,
         "AP_CLIENT_ID": "local",
         "AP_CLIENT_SECRET": "local",
         "AP_ENVIRONMENT": "demo",
         "RECONCILER_STATE": str(Path(folder) / "ledger.db"),
     }
+
+
+@contextmanager
+def variables(given: Mapping[str, str], folder: str) -> Iterator[None]:
+    """Set the variables that point at the emulator, and work in a folder, for the length of a demo."""
     before, here = dict(os.environ), Path.cwd()
     os.environ.update(given)
     os.chdir(folder)

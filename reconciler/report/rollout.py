@@ -53,7 +53,9 @@ def gate_text(
 
 def _gate(verdict: GateVerdict, waves: Sequence[Sequence[str]], environment: str) -> Iterator[Line]:
     of = count(verdict.chosen, "account")
-    yield line(f"Plan: {len(verdict.changing)} of {of} would change: {counted(verdict.planned)}.", "bold")
+    wanted = [one.planned for one in verdict.results if one.planned.changes and not one.error]
+    changes = f": {counted(total(wanted))}" if wanted else ""
+    yield line(f"Plan: {len(wanted)} of {of} would change{changes}.", "bold")
     planned = {one.account: one.planned for one in verdict.changing}
     rows: list[tuple[str, ...]] = [("WAVE", "ACCOUNTS", "CREATE", "PATCH", "RESTORE", "ARCHIVE", "USERS")]
     for number, names in enumerate(waves, start=1):

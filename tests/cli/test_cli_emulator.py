@@ -84,3 +84,13 @@ def test_the_demo_shows_the_whole_way_in_one_go_and_leaves_nothing_behind(here: 
     assert ran.out.count("$ reconciler apply") == 3
     assert ran.out.endswith("nothing left to plan.\n")
     assert [one.name for one in here.folder.iterdir()] in ([], ["state"])
+
+
+def test_the_demo_of_many_accounts_ends_with_every_account_as_declared_and_leaves_nothing_behind(here: Place) -> None:
+    ran = here.spawn("demo", "--fleet")
+    assert ran.code == 0, ran.err
+    assert "max_accounts_archiving (10%): 6 of 20 accounts planned, 2 allowed:" in ran.out
+    assert "its own policy is against" not in ran.out
+    assert ran.out.count("3 to create\n") == 19
+    assert ran.out.endswith("Every account is as declared, and nothing was done twice.\n")
+    assert [one.name for one in here.folder.iterdir()] in ([], ["state"])

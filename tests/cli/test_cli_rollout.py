@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from command_line import PATIENCE_S, Place, Process, Ran
+from command_line import PATIENCE_S, SCHEMAS, Place, Process, Ran
 from fleets import EPOCH_S, PROJECT, FleetPlace, customers, fleet_in
+from jsonschema import validate
 
 from reconciler.emulator.calls import Answer, Call, Dropped
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.service import Emulator, load
 
+SCHEMA = json.loads((SCHEMAS / "rollout.schema.json").read_text("utf-8"))
 WAVES = "{accounts: accounts/*, environment: production, waves: [{labels: {wave: canary}}, {share: 50%%}], policy: %s}"
 ALL = "{max_accounts_changed: 100%, max_accounts_archiving: 100%, max_failed: 0}"
 
@@ -53,6 +55,7 @@ def writes(fleet: FleetPlace, *names: str) -> int:
 
 
 def states(ran: Ran) -> dict[str, str]:
+    validate(ran.json, SCHEMA)
     return {row["account"]: row["state"] for row in ran.json["accounts"]}
 
 
@@ -65,6 +68,7 @@ def test_all_accounts_are_applied_wave_by_wave_and_nothing_is_left(fleet: FleetP
     assert ran.json["gate"]["planned"]["creates"] == 8
     assert writes(fleet, *names) == 8
     again = fleet.run("fleet", "apply", "--auto-approve", "--format", "json")
+    validate(again.json, SCHEMA)
     assert (again.code, again.json["rollout"], writes(fleet, *names)) == (0, None, 8)
 
 

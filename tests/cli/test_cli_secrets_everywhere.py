@@ -182,6 +182,7 @@ fleet submit drift -p shared.yaml
 fleet drain -p shared.yaml
 emulator --port 0
 demo
+demo --fleet
 """
 ENDED = ("fleet rollout pause", "fleet rollout resume", "fleet rollout abort")
 ROLLED = """\

@@ -258,14 +258,21 @@ def completion(ctx: click.Context, /, **given: Any) -> None:
 
 
 @click.command("demo", short_help="Plan and apply example customers on an emulator")
-def demo() -> None:
+@click.option("--fleet", "many", is_flag=True, help="Show twenty accounts that are applied wave by wave.")
+def demo(*, many: bool) -> None:
     """
     Show a complete example on an emulator: create, patch, archive and restore customers.
 
     \b
     Example:
       reconciler demo
+      reconciler demo --fleet
     """  # noqa: D301 - click's mark
+    if many:
+        from reconciler.cli.fleet_demo import play as play_many
+
+        play_many()
+        return
     from reconciler.cli.emulator import play
 
     play()
