@@ -24,9 +24,8 @@ from reconciler.fleet.job import LEAST_APPLY_S, Job, is_big
 from reconciler.fleet.pool import Pool
 from reconciler.fleet.rollout import BEAT_S, SILENT_S, Surroundings, run_rollout
 from reconciler.fleet.rollouts import Rollouts, check_one
-from reconciler.fleet.table import FleetTable, open_table
+from reconciler.fleet.table import DatabaseStore, FleetTable, open_table
 from reconciler.input_file import read_file
-from reconciler.ledger.encryption import is_sealed
 from reconciler.model.fleet import (
     UNFINISHED,
     AccountState,
@@ -43,7 +42,7 @@ from reconciler.model.fleet import (
 )
 from reconciler.model.policy import Share
 from reconciler.pipeline.resources import Origin, origin_of_run, real_clock
-from reconciler.pipeline.sealed_plan import unsealed
+from reconciler.pipeline.sealed_plan import is_sealed_plan, unsealed
 from reconciler.plan.saved_plan import load
 from reconciler.report.layout import count, duration
 from reconciler.report.rollout import (
@@ -144,6 +143,9 @@ def apply(
     ):
         drive = Drive(settings, fleet, table, origin_of_run(settings.root), stopping)
         check_one(drive.rollouts)
+        # Before all accounts are read for nothing.
+        if drive.shared and not settings.of(chosen[0]).environment().plan_keys().reveal():
+            raise Refused(*_UNSEALED)
         table.put_accounts(fleet.accounts)
         results = _planned(drive, chosen) if folder is None else _read_plans(drive, chosen, folder)
         verdict = judge(results, _once(fleet.policy, gate), skip=gate.skip_failed)
@@ -255,17 +257,20 @@ def _gated(drive: Drive, verdict: GateVerdict, steps: Sequence[Step], form: str,
     rollouts = drive.rollouts
     rollout, items = _made(drive, verdict, steps)
     plans = {one.account: one.plan for one in verdict.changing}
-    if "://" in rollouts.store.place and not all(map(is_sealed, plans.values())):
-        raise Refused(
-            "the saved plans would be in the database as they are, with personal values; nothing was sent",
-            "set RECONCILER_PLAN_KEY or RECONCILER_STATE_KEY, which seals them",
-        )
+    if drive.shared and not all(map(is_sealed_plan, plans.values())):
+        raise Refused(*_UNSEALED)
     rollouts.prune()
     if not rollouts.begin(rollout, items, plans):
         check_one(rollouts)
         raise Refused("another rollout began meanwhile; nothing was sent", "run it again")
     output.note(f"rollout {rollout.id[:SHORT]} begins: {count(len(items), 'account')} in {count(len(steps), 'wave')}")
     return driven(drive, rollout, form, verdict)
+
+
+_UNSEALED = (
+    "the saved plans would be in the database as they are, with personal values; nothing was sent",
+    "set RECONCILER_PLAN_KEY, which seals them, here and wherever the rollout may be continued",
+)
 
 
 def _show(verdict: GateVerdict, steps: Sequence[Step], fleet: Fleet, form: str, *, quiet: bool) -> None:
@@ -345,6 +350,11 @@ class Drive:
     origin: Origin
     stopping: Stopping
     codes: list[int] = field(default_factory=list)
+
+    @property
+    def shared(self) -> bool:
+        """Say whether the table is in a database, which others can read too."""
+        return isinstance(self.table.store, DatabaseStore)
 
     @property
     def rollouts(self) -> Rollouts:

@@ -100,6 +100,11 @@ def unsealed(text: str, environment: Environment) -> str:
     return opened
 
 
+def is_sealed_plan(text: str) -> bool:
+    """Say whether a saved plan is sealed."""
+    return _document(text) is not None
+
+
 def _cipher(environment: Environment) -> Cipher | None:
     """Return what seals and opens saved plans, None where no key is given; Invalid or LedgerFailed for none."""
     text = environment.plan_keys().reveal()

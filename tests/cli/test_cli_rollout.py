@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import postgres_server
 import pytest
 from command_line import PATIENCE_S, SCHEMAS, Place, Process, Ran
 from fleets import EPOCH_S, PROJECT, FleetPlace, customers, fleet_in
@@ -282,3 +284,18 @@ def test_the_saved_plans_of_a_folder_are_applied_as_they_are(fleet: FleetPlace) 
     assert sum(state == "done" for state in states(ran).values()) >= 1
     assert fleet.run("fleet", "apply", "nothing", "--auto-approve").code in (1, 3)
     assert names
+
+
+def test_a_rollout_in_a_database_needs_sealed_plans_and_keeps_none(fleet: FleetPlace) -> None:
+    url = postgres_server.database("rollouts")
+    names = fill(fleet)
+    apply = ("fleet", "apply", "--auto-approve", "--format", "json")
+    ran = fleet.run(*apply, RECONCILER_STATE=url)
+    assert (ran.code, "set RECONCILER_PLAN_KEY, which seals them" in ran.err) == (3, True)
+    assert not any(fleet.requests(name) for name in names)
+    sealing = {"RECONCILER_STATE": url, "RECONCILER_PLAN_KEY": base64.b64encode(bytes(32)).decode()}
+    ran = fleet.run(*apply, **sealing)
+    assert (ran.code, states(ran), writes(fleet, *names)) == (0, dict.fromkeys(names, "done"), 8), ran.err
+    assert postgres_server.ask("SELECT count(*) FROM reconciler.fleet_plans", url=url) == [(0,)]
+    shown = fleet.run("fleet", "rollout", "status", "--format", "json", **sealing)
+    assert states(shown) == states(ran)
