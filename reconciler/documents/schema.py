@@ -4,6 +4,7 @@ Whether a value has the shape that a JSON Schema wants, and what is wrong in our
 
 from __future__ import annotations
 
+import decimal  # noqa: F401 - else jsonschema_rs imports it, and a Ctrl-C in that import ends it in a panic
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
