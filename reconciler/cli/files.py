@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -36,6 +37,26 @@ def validate(ctx: click.Context, form: str, *, options: Options, strict: bool, r
     stdin = standard_input() if "-" in settings.options.files else None
     typed = None if stdin is None else stdin.read()
     problems, customers = _checked(settings, typed, strict=strict)
+    valid = f"Valid: {count(customers, 'customer')} declared."
+    written = partial(_problem_lines, settings, typed)
+    ctx.exit(print_problems(problems, form, settings.options, valid=valid, redact=redact, lines=written))
+
+
+def print_problems(
+    problems: Sequence[Problem],
+    form: str,
+    options: Options,
+    *,
+    valid: str,
+    redact: bool,
+    lines: Callable[[], Callable[[Source], str]] | None = None,
+) -> int:
+    """
+    Print what is wrong, or that all is `valid`, and return the exit code: 1 for any error.
+
+    `lines` makes what gives the line of a file at a place, for text; without it no line is shown.
+    """
+    failed = any(problem.severity is Severity.ERROR for problem in problems)
     if form == "json":
         from reconciler.report.problems import problems_json
 
@@ -44,25 +65,24 @@ def validate(ctx: click.Context, form: str, *, options: Options, strict: bool, r
         from reconciler.report.annotations import of_problems
         from reconciler.report.problems import counted_line
 
-        last = counted_line(problems) if problems else f"Valid: {count(customers, 'customer')} declared."
-        annotate(form, of_problems(problems, redact=redact), settings.options, last=last)
+        last = counted_line(problems) if problems else valid
+        annotate(form, of_problems(problems, redact=redact), options, last=last)
     else:
         if problems:
             from reconciler.report.problems import problems_text
 
-            written = _problem_lines(settings, typed)
             page = problems_text(
                 problems,
                 color=output.color(),
                 redact=redact,
-                written=written,
+                written=(lambda _: "") if lines is None else lines(),
                 width=output.width(),
                 wrapped=output.narrow(sys.stdout),
             )
             output.result(page)
-        if not output.quiet() and not any(problem.severity is Severity.ERROR for problem in problems):
-            output.result(f"Valid: {count(customers, 'customer')} declared.")
-    ctx.exit(1 if any(problem.severity is Severity.ERROR for problem in problems) else 0)
+        if not output.quiet() and not failed:
+            output.result(valid)
+    return 1 if failed else 0
 
 
 def _checked(settings: Settings, typed: bytes | None, *, strict: bool) -> tuple[list[Problem], int]:

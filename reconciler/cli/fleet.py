@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import output
-from reconciler.cli.options import ANNOTATED
-from reconciler.cli.session import annotate, annotated_problems, check_metrics, read_declared, settings_of
-from reconciler.errors import Invalid, Problem, Severity, Source
+from reconciler.cli.session import annotated_problems, check_metrics, read_declared, settings_of
+from reconciler.errors import Invalid, Problem, Source
 from reconciler.escape import MAX_BYTES, visible
 from reconciler.model.fleet import AccountState, AccountStatus, FleetAccount
 from reconciler.plan.saved_plan import as_pieces, as_text
@@ -95,29 +94,11 @@ def validate(
     """Print what is wrong with the accounts that are chosen, and end with 1 for any error."""
     with annotated_problems(form, options, redact=redact):
         settings, _, chosen = fleet_of(options, labels, accounts)
+    from reconciler.cli.files import print_problems
+
     problems, customers = _checked(settings, chosen, strict=strict)
-    if form == "json":
-        from reconciler.report.problems import problems_json
-
-        output.json_result(problems_json(problems, redact=redact))
-    elif form in ANNOTATED:
-        from reconciler.report.annotations import of_problems
-        from reconciler.report.problems import counted_line
-
-        last = counted_line(problems) if problems else _valid(chosen, customers)
-        annotate(form, of_problems(problems, redact=redact), options, last=last)
-    else:
-        if problems:
-            from reconciler.report.problems import problems_text
-
-            output.result(problems_text(problems, color=output.color(), redact=redact))
-        if not output.quiet() and not any(problem.severity is Severity.ERROR for problem in problems):
-            output.result(f"{_valid(chosen, customers)}\n")
-    ctx.exit(1 if any(problem.severity is Severity.ERROR for problem in problems) else 0)
-
-
-def _valid(chosen: Sequence[FleetAccount], customers: int) -> str:
-    return f"Valid: {count(len(chosen), 'account')}, {count(customers, 'customer')} declared."
+    valid = f"Valid: {count(len(chosen), 'account')}, {count(customers, 'customer')} declared."
+    ctx.exit(print_problems(problems, form, options, valid=valid, redact=redact))
 
 
 def _checked(settings: Settings, chosen: Iterable[FleetAccount], *, strict: bool) -> tuple[list[Problem], int]:
