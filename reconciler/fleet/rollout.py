@@ -97,13 +97,17 @@ class _Driver:
         found = self.rollouts.find(self.rollout.id)
         return found is not None and found.state is RolloutState.RUNNING and found.driver == self.rollout.driver
 
-    def items(self) -> dict[str, RolloutItem]:
-        """Return the accounts of the rollout as the table has them, by name."""
-        return {one.account: one for one in self.rollouts.items(self.rollout.id)}
+    def items(self) -> tuple[RolloutItem, ...]:
+        """Return the accounts of the rollout as the table has them."""
+        return self.rollouts.items(self.rollout.id)
+
+    def item(self, account: str) -> RolloutItem:
+        """Return one account of the rollout as the table has it."""
+        return self.rollouts.item(self.rollout.id, account)
 
     def wave(self, wave: int, *, last: bool) -> bool:
         """Apply the accounts of a wave, wait, look at them again, and say whether the next wave may begin."""
-        mine = [one for one in self.items().values() if one.wave == wave]
+        mine = [one for one in self.items() if one.wave == wave]
         todo = [one for one in mine if one.state not in ENDED]
         self.around.at_wave(self.rollout, mine, "applying")
         if todo and not self._applied(todo):
@@ -126,7 +130,7 @@ class _Driver:
 
     def _within_limit(self) -> bool:
         """Say whether few enough accounts have failed; it stops where they are too many."""
-        failed = [one for one in self.items().values() if one.state in (ItemState.FAILED, ItemState.REFUSED)]
+        failed = [one for one in self.items() if one.state in (ItemState.FAILED, ItemState.REFUSED)]
         most = self.rollout.max_failed
         if len(failed) > most:
             self.set_state(
@@ -140,12 +144,12 @@ class _Driver:
         try:
             self.around.carry(jobs, self._ended, self._may_begin)
         finally:
-            left = [one for one in self.items().values() if one.account in self.begun]
+            left = [one for one in self.items() if one.account in self.begun]
             back = [replace(one, state=ItemState.WAITING) for one in left if one.state is ItemState.APPLYING]
             if back and self.runs():
                 self.rollouts.put(*back)
         names = {one.account for one in todo}
-        open_ = [one for one in self.items().values() if one.account in names and one.state not in ENDED]
+        open_ = [one for one in self.items() if one.account in names and one.state not in ENDED]
         if not open_:
             return True
         if self._goes_on():
@@ -157,7 +161,7 @@ class _Driver:
         """Say whether an account may begin, and write that it has."""
         if not self.runs():
             return False
-        item = self.items()[job.account.name]
+        item = self.item(job.account.name)
         if (why := self.around.fit(item.account)) != "":
             now = self.around.now()
             self.rollouts.put(replace(item, state=ItemState.REFUSED, ended_at=now, error="Refused", message=why))
@@ -172,7 +176,7 @@ class _Driver:
     def _ended(self, result: JobResult) -> None:
         """Write how an account ended."""
         self.begun.discard(result.account)
-        item = item_after(self.items()[result.account], result)
+        item = item_after(self.item(result.account), result)
         self.rollouts.put(item)
         self.around.ended(result, item)
 
@@ -187,10 +191,10 @@ class _Driver:
 
     def _looked_at(self, wave: int) -> bool:
         """Check the accounts of a wave for drift: one that has any has failed; say whether it is to go on."""
-        done = [one for one in self.items().values() if one.wave == wave and one.state is ItemState.DONE]
+        done = [one for one in self.items() if one.wave == wave and one.state is ItemState.DONE]
 
         def ended(result: JobResult) -> None:
-            item = self.items()[result.account]
+            item = self.item(result.account)
             if result.state in (AccountState.FAILED, AccountState.DRIFTED, AccountState.PENDING):
                 what = {AccountState.DRIFTED: result.drifted, AccountState.PENDING: result.pending}.get(result.state, 0)
                 changed = f"{count(what, 'customer')} changed after the apply, while the rollout waited"

@@ -13,13 +13,12 @@ from dataclasses import astuple, dataclass, fields, replace
 
 from reconciler.errors import Refused
 from reconciler.escape import visible
-from reconciler.fleet.table import FleetTable, Row, Store, Write
+from reconciler.fleet.table import FleetTable, Row, Store, Write, column
 from reconciler.model.fleet import UNFINISHED, ChangeCounts, ItemState, Rollout, RolloutItem, RolloutState
 
 ROLLOUTS_KEPT = 50
 """How many rollouts of a fleet are kept, the latest."""
 
-_NAMES = {"commit": "git_commit"}
 _LISTS = ("approved", "soaks")
 _COUNTS = ("planned", "done")
 _ROLLOUT = tuple(one.name for one in fields(Rollout))
@@ -27,7 +26,7 @@ _ITEM = tuple(one.name for one in fields(RolloutItem))
 
 
 def _columns(names: Iterable[str]) -> str:
-    return ", ".join(_NAMES.get(name, name) for name in names)
+    return ", ".join(map(column, names))
 
 
 def _insert(table: str, names: Sequence[str]) -> str:
@@ -45,7 +44,7 @@ _DROP = (
     "DELETE FROM fleet_rollouts WHERE id = ?",
 )
 _READ_ROLLOUTS = f"SELECT {_columns(_ROLLOUT)} FROM fleet_rollouts WHERE"  # noqa: S608 - the same
-_READ_ITEMS = f"SELECT {_columns(_ITEM)} FROM fleet_items WHERE rollout = ? ORDER BY wave, account"  # noqa: S608 - the same
+_READ_ITEMS = f"SELECT {_columns(_ITEM)} FROM fleet_items WHERE rollout = ?"  # noqa: S608 - the same
 _CHANGED = tuple(name for name in _ITEM if name not in ("rollout", "account"))
 _PUT_ITEM = f"UPDATE fleet_items SET {', '.join(f'{name} = ?' for name in _CHANGED)} WHERE rollout = ? AND account = ?"  # noqa: S608 - the same
 _DROP_PLAN = "DELETE FROM fleet_plans WHERE rollout = ? AND account = ?"
@@ -121,7 +120,11 @@ class Rollouts:
 
     def items(self, rollout_id: str) -> tuple[RolloutItem, ...]:
         """Return the accounts of a rollout, by wave and name."""
-        return tuple(map(_item, self.store.rows(_READ_ITEMS, rollout_id)))
+        return tuple(map(_item, self.store.rows(f"{_READ_ITEMS} ORDER BY wave, account", rollout_id)))
+
+    def item(self, rollout_id: str, account: str) -> RolloutItem:
+        """Return one account of a rollout, which has it."""
+        return _item(self.store.rows(f"{_READ_ITEMS} AND account = ?", rollout_id, account)[0])
 
     def plan_of(self, rollout_id: str, account: str) -> str:
         """Return the saved plan of an account, as it was written; "" where none is kept."""

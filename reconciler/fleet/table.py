@@ -286,13 +286,13 @@ _ACCOUNT = ("folder", "labels", "every_s", "suspended")
 _STATUS = tuple(one.name for one in fields(AccountStatus) if one.name not in ("account", "environment"))
 
 
-def _column(name: str) -> str:
+def column(name: str) -> str:
     """Return the column of a field; `commit` is a word of SQL."""
     return "git_commit" if name == "commit" else name
 
 
 _SETTINGS_COLUMNS = ", ".join(_ACCOUNT)
-_STATUS_COLUMNS = ", ".join(map(_column, _STATUS))
+_STATUS_COLUMNS = ", ".join(map(column, _STATUS))
 _OF_FLEET = "FROM fleet_accounts WHERE fleet = ?"
 _PUT_ACCOUNT = (
     f"INSERT INTO fleet_accounts (fleet, account, {_SETTINGS_COLUMNS}, {_STATUS_COLUMNS}) "  # noqa: S608 - all of it is in this file
@@ -301,7 +301,7 @@ _PUT_ACCOUNT = (
 )
 _DROP_ACCOUNT = "DELETE FROM fleet_accounts WHERE fleet = ? AND account = ?"
 _PUT_STATUS = (
-    f"UPDATE fleet_accounts SET {', '.join(f'{_column(name)} = ?' for name in _STATUS)} "  # noqa: S608 - the same
+    f"UPDATE fleet_accounts SET {', '.join(f'{column(name)} = ?' for name in _STATUS)} "  # noqa: S608 - the same
     "WHERE fleet = ? AND account = ?"
 )
 _MAKE_DUE = "UPDATE fleet_accounts SET next_due = ? WHERE fleet = ? AND account = ?"
