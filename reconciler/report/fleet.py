@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.escape import MAX_BYTES, visible
 from reconciler.model.fleet import AccountState, AccountStatus, ChangeCounts, JobKind, JobResult
 from reconciler.report import markdown
 from reconciler.report.drift import Message
-from reconciler.report.fleet_page import TITLES
+from reconciler.report.fleet_page import TITLES, rfc3339
 from reconciler.report.layout import BLANK, MOST, Line, Span, count, line, more, page
 from reconciler.report.markdown import Section, code, prose
 
@@ -222,16 +221,6 @@ def _result_json(one: JobResult, environment: str) -> dict[str, Any]:
         "message": one.message,
         "hint": one.hint,
     }
-
-
-def rfc3339(at: float) -> str:
-    """
-    Return a time as RFC 3339 in UTC, "" for never.
-
-    >>> rfc3339(0), rfc3339(1767225600.5)
-    ('', '2026-01-01T00:00:00Z')
-    """
-    return datetime.fromtimestamp(int(at), UTC).isoformat().replace("+00:00", "Z") if at else ""
 
 
 # --- Markdown ----------------------------------------------------------------------------------------

@@ -98,16 +98,16 @@ def status_json(status: FleetStatus) -> dict[str, Any]:
         "format_version": "1",
         "environment": status.environment,
         "project": status.project,
-        "at": _moment(status.now),
+        "at": rfc3339(status.now) or None,
         "counts": {state.value: number for state, number in status.counted().items()},
         "accounts": [
             {
                 "account": one.account,
                 "state": one.state.value,
-                "since": _moment(one.since),
-                "checked_at": _moment(one.checked_at),
-                "ok_at": _moment(one.ok_at),
-                "next_due": _moment(one.next_due),
+                "since": rfc3339(one.since) or None,
+                "checked_at": rfc3339(one.checked_at) or None,
+                "ok_at": rfc3339(one.ok_at) or None,
+                "next_due": rfc3339(one.next_due) or None,
                 "failures": one.failures,
                 "customers": one.customers,
                 "drifted": one.drifted,
@@ -129,9 +129,14 @@ def status_json(status: FleetStatus) -> dict[str, Any]:
     }
 
 
-def _moment(at: float) -> str | None:
-    """Return a time as RFC 3339 in UTC, None for never."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+def rfc3339(at: float) -> str:
+    """
+    Return a time as RFC 3339 in UTC, "" for never.
+
+    >>> rfc3339(0), rfc3339(1767225600.5)
+    ('', '2026-01-01T00:00:00Z')
+    """
+    return datetime.fromtimestamp(int(at), UTC).isoformat().replace("+00:00", "Z") if at else ""
 
 
 # --- Markdown ----------------------------------------------------------------------------------------

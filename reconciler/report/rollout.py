@@ -19,7 +19,7 @@ from reconciler.model.fleet import (
     RolloutState,
     total,
 )
-from reconciler.report.fleet import rfc3339
+from reconciler.report.fleet_page import rfc3339
 from reconciler.report.layout import Line, aligned, count, line, page
 
 SHORT = 12
@@ -220,7 +220,7 @@ def _item_json(item: RolloutItem) -> dict[str, Any]:
 
 def _moments(one: Rollout | RolloutItem) -> dict[str, str | None]:
     """Return when one began and ended as RFC 3339 in UTC, None for not yet."""
-    return {name: rfc3339(at) if (at := getattr(one, name)) else None for name in ("started_at", "ended_at")}
+    return {name: rfc3339(getattr(one, name)) or None for name in ("started_at", "ended_at")}
 
 
 def _gate_json(verdict: GateVerdict) -> dict[str, Any]:
