@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import click
 
 from reconciler.cli import output
 from reconciler.cli.session import annotated_problems, check_metrics, read_declared, settings_of
-from reconciler.errors import Invalid, Problem, Source
+from reconciler.errors import Invalid, LedgerFailed, Problem, Source
 from reconciler.escape import MAX_BYTES, visible
 from reconciler.model.fleet import AccountState, AccountStatus, FleetAccount
 from reconciler.plan.saved_plan import as_pieces, as_text
@@ -40,38 +40,52 @@ def fleet_of(
 def list_accounts(
     ctx: click.Context, form: str, *, options: Options, labels: Sequence[str], accounts: Sequence[str]
 ) -> None:
-    """Print the accounts that are chosen."""
-    _, fleet, chosen = fleet_of(options, labels, accounts)
-    match form:
-        case "json":
-            rows = [
-                {
-                    "account": one.name,
-                    "environment": one.address,
-                    "folder": one.folder,
-                    "labels": dict(one.labels),
-                    "every_s": one.every_s,
-                    "suspended": one.suspended,
-                }
-                for one in chosen
-            ]
-            output.json_result({"format_version": "1", "environment": fleet.environment, "accounts": rows})
-        case "brief":
-            output.pieces(f"{one.name}\n" for one in chosen)
-        case _:
-            output.result(_table(chosen))
+    """Print the accounts that are chosen, with what the fleet's table says of each."""
+    settings, fleet, chosen = fleet_of(options, labels, accounts)
+    if form == "brief":
+        output.pieces(f"{one.name}\n" for one in chosen)
+        ctx.exit(0)
+    from reconciler.pipeline.resources import real_clock
+
+    known = _known(settings, fleet, chosen)
+    if form == "json":
+        from reconciler.report.fleet_page import list_json
+
+        output.pieces(as_pieces(list_json(fleet.environment, chosen, known)))
+    else:
+        output.result(_table(chosen, known, real_clock().now()))
     ctx.exit(0)
 
 
-def _table(chosen: Sequence[FleetAccount]) -> str:
+def _known(settings: Settings, fleet: Fleet, chosen: Sequence[FleetAccount]) -> Mapping[str, AccountStatus] | None:
+    """Return what is known of accounts, None with a warning where the table cannot be read: a list needs only files."""
+    from reconciler.fleet.table import open_table
+
+    try:
+        with open_table(settings, fleet.environment, create=False) as table:
+            known = table.statuses()
+    except (LedgerFailed, Invalid) as exc:
+        why = exc.problems[0] if isinstance(exc, Invalid) else exc
+        output.say(f"warning: the states of the accounts cannot be read: {why}")
+        return None
+    return {one.account: one for one in _statuses(known, chosen)}
+
+
+def _table(chosen: Sequence[FleetAccount], known: Mapping[str, AccountStatus] | None, now: float) -> str:
     """Return the accounts as aligned rows."""
     if not chosen:
         return "No account is chosen.\n"
-    rows = [("ACCOUNT", "FOLDER", "LABELS", "EVERY")]
+    from reconciler.report.fleet_page import TITLES, ago
+
+    rows = [("ACCOUNT", "STATE", "LAST CHECK", "FOLDER", "LABELS", "EVERY")]
     for one in chosen:
         labels = ",".join(f"{name}={value}" for name, value in sorted(one.labels.items()))
-        every = "suspended" if one.suspended else duration(one.every_s)
-        rows.append((visible(one.name), visible(one.folder), visible(labels) or "-", every))
+        state, checked = "unknown", "-"
+        if known is not None:
+            status = known[one.name]
+            state, checked = TITLES[status.state][0].lower(), ago(status.checked_at, now)
+        every = duration(one.every_s)
+        rows.append((visible(one.name), state, checked, visible(one.folder), visible(labels) or "-", every))
     lines = aligned(rows, width=output.width())
     if lines is None:
         return "".join(f"{' '.join(row)}\n" for row in rows[1:])
@@ -190,21 +204,25 @@ def status_of(settings: Settings, fleet: Fleet, chosen: Sequence[FleetAccount]) 
 
     with open_table(settings, fleet.environment, create=False) as table:
         known, days = table.statuses(), table.days()
-    statuses = []
-    for one in chosen:
-        status = known.get(one.name, AccountStatus(one.name, one.environment))
-        # Its file may say since the last job that it is suspended, or that it is not any more.
-        if one.suspended != (status.state is AccountState.SUSPENDED):
-            status = replace(status, state=AccountState.SUSPENDED if one.suspended else AccountState.NEW)
-        statuses.append(status)
     return FleetStatus(
         fleet.environment,
         settings.project,
-        statuses,
+        _statuses(known, chosen),
         real_clock().now(),
         {one.name: one.labels for one in chosen},
         days,
     )
+
+
+def _statuses(known: Mapping[str, AccountStatus], chosen: Iterable[FleetAccount]) -> list[AccountStatus]:
+    """Return what is known of each account; its file may say since its last job that it is suspended, or not."""
+    statuses = []
+    for one in chosen:
+        status = known.get(one.name, AccountStatus(one.name, one.environment))
+        if one.suspended != (status.state is AccountState.SUSPENDED):
+            status = replace(status, state=AccountState.SUSPENDED if one.suspended else AccountState.NEW)
+        statuses.append(status)
+    return statuses
 
 
 def _document(status: FleetStatus, form: str, *, per_account: bool, max_bytes: int) -> str:

@@ -66,8 +66,6 @@ LOCK_WAIT_S = 60.0
 """How long an apply waits for another run of the account."""
 SLOWEST = 3.0
 """How many times as long as the rate allows a job may take beyond that."""
-MISCONFIGURED = ("Invalid", "Unauthorized", "Forbidden")
-"""Kinds of errors that only a person ends: such an account is not tried again soon."""
 
 ACCOUNT: ContextVar[str] = ContextVar("account", default="")
 """The account of this thread's job, "" where it runs none."""

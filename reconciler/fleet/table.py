@@ -23,10 +23,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from reconciler.errors import LedgerFailed, LedgerTooNew
 from reconciler.escape import visible
-from reconciler.fleet.job import MISCONFIGURED
 from reconciler.ledger import sqlite_file
 from reconciler.ledger.open import StorageKind, connect_sqlite, kind_of
-from reconciler.model.fleet import AccountState, AccountStatus, Day, FleetAccount, JobResult
+from reconciler.model.fleet import MISCONFIGURED, AccountState, AccountStatus, Day, FleetAccount, JobResult
 from reconciler.resources import to_install
 from reconciler.settings import Settings
 

@@ -49,6 +49,10 @@ class AccountState(StrEnum):
     FAILED = "failed"
 
 
+MISCONFIGURED = ("Invalid", "Unauthorized", "Forbidden")
+"""Kinds of errors that only a person ends: such an account is not tried again soon."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
     """

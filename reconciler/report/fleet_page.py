@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.escape import MAX_BYTES, visible
-from reconciler.model.fleet import AccountState, AccountStatus, Day
+from reconciler.model.fleet import AccountState, AccountStatus, Day, FleetAccount
 from reconciler.report import html_page, markdown
 from reconciler.report.layout import BLANK, Line, aligned, count, duration, line, page
 from reconciler.report.markdown import Section, code, prose
@@ -87,9 +87,41 @@ def status_text(status: FleetStatus, *, width: int, color: bool) -> str:
 
 def _cells(one: AccountStatus, now: float) -> tuple[str, ...]:
     """Return an account as the cells of a row."""
-    since, checked = (f"{duration(max(now - at, 0.0))} ago" if at else "-" for at in (one.since, one.checked_at))
+    since, checked = ago(one.since, now), ago(one.checked_at, now)
     found = ", ".join(f"{number} {word}" for number, word in _numbers(one)) or one.error or "-"
     return visible(one.account), TITLES[one.state][0].lower(), since, checked, str(one.customers), found
+
+
+def ago(at: float, now: float) -> str:
+    """
+    Return how long ago a time was, "-" for never.
+
+    >>> ago(60.0, 120.0), ago(0.0, 120.0)
+    ('1 min ago', '-')
+    """
+    return f"{duration(max(now - at, 0.0))} ago" if at else "-"
+
+
+def list_json(
+    environment: str, accounts: Sequence[FleetAccount], known: Mapping[str, AccountStatus] | None
+) -> dict[str, Any]:
+    """Return accounts as a value for JSON, with what is known of each; `fleet-list.schema.json` describes it."""
+    rows = []
+    for one in accounts:
+        status = None if known is None else known[one.name]
+        rows.append(
+            {
+                "account": one.name,
+                "environment": one.address,
+                "folder": one.folder,
+                "labels": dict(one.labels),
+                "every_s": one.every_s,
+                "suspended": one.suspended,
+                "state": None if status is None else status.state.value,
+                "checked_at": None if status is None else rfc3339(status.checked_at) or None,
+            }
+        )
+    return {"format_version": "1", "environment": environment, "accounts": rows}
 
 
 def status_json(status: FleetStatus) -> dict[str, Any]:
@@ -171,7 +203,7 @@ def _numbers(one: AccountStatus) -> list[tuple[int, str]]:
 
 def _age(one: AccountStatus, now: float) -> str:
     """Return how long ago an account was checked."""
-    return f"checked {duration(max(now - one.checked_at, 0.0))} ago"
+    return f"checked {ago(one.checked_at, now)}"
 
 
 # --- HTML --------------------------------------------------------------------------------------------

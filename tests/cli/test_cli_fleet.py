@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
 
 import pytest
-from command_line import Place
+from command_line import SCHEMAS, Place
+from jsonschema import validate
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import LOCAL, ApiKey, Emulator, EmulatorOfMany
@@ -43,12 +45,49 @@ def of_many() -> EmulatorOfMany:
 
 def test_the_list_shows_labels_and_is_narrowed_by_them(fleet: Place) -> None:
     assert fleet.run("fleet", "list").out.splitlines()[1:] == [
-        "acme     accounts/acme    wave=canary  1 h",
-        "globex   accounts/globex  -            1 h",
+        "acme     not checked yet  -           accounts/acme    wave=canary  1 h",
+        "globex   not checked yet  -           accounts/globex  -            1 h",
     ]
     assert fleet.run("fleet", "list", "-l", "wave!=canary", "--format", "brief").out == "globex\n"
     (row,) = fleet.run("fleet", "list", "acme", "--format", "json").json["accounts"]
     assert (row["account"], row["environment"], row["labels"]) == ("acme", "acme/production", {"wave": "canary"})
+
+
+def test_the_list_shows_what_the_last_check_found_and_when(fleet: Place) -> None:
+    fleet.write("accounts/initech/account.yaml", "suspend: true\n")
+    fleet.write("accounts/initech/customers.yaml", CUSTOMERS)
+    fleet.write("ids/acme", "")
+    with running(of_many()) as url:
+        assert fleet.run("fleet", "drift", AP_BASE_URL=url).code == 1
+    before = (fleet.folder / ".reconciler" / "fleet.db").read_bytes()
+    rows = [line.split("  ") for line in fleet.run("fleet", "list").out.splitlines()[1:]]
+    cells = [[cell.strip() for cell in row if cell] for row in rows]
+    assert [(row[0], row[1], "ago" in row[2]) for row in cells] == [
+        ("acme", "failed", True),
+        ("globex", "edits not applied", True),
+        ("initech", "suspended", False),
+    ]
+    document = fleet.run("fleet", "list", "--format", "json").json
+    validate(document, json.loads((SCHEMAS / "fleet-list.schema.json").read_text("utf-8")))
+    assert [(row["state"], bool(row["checked_at"])) for row in document["accounts"]] == [
+        ("failed", True),
+        ("pending", True),
+        ("suspended", False),
+    ]
+    assert (fleet.folder / ".reconciler" / "fleet.db").read_bytes() == before
+
+
+def test_the_list_needs_no_table_and_makes_none(fleet: Place) -> None:
+    assert fleet.run("fleet", "list", "--format", "json").json["accounts"][0]["state"] == "new"
+    assert not (fleet.folder / ".reconciler").exists()
+    fleet.write(".reconciler/fleet.db", "not a database, but more than five hundred bytes. " * 20)
+    ran = fleet.run("fleet", "list", "--format", "json")
+    assert (ran.code, ran.json["accounts"][0]["state"]) == (0, None)
+    assert ran.err.startswith("warning: the states of the accounts cannot be read: ")
+    fleet.write("reconciler.yaml", PROJECT + "    state: ${RECONCILER_STATE}\n")
+    ran = fleet.run("fleet", "list")
+    assert (ran.code, "RECONCILER_STATE is not set" in ran.err) == (0, True)
+    assert ran.out.splitlines()[1].split()[:2] == ["acme", "unknown"]
 
 
 def test_e_is_not_for_fleet(fleet: Place) -> None:

@@ -32,6 +32,7 @@ SCHEMAS = (
     "contract",
     "environments",
     "fleet",
+    "fleet-list",
     "fleet-status",
     "rollout",
     "openapi",

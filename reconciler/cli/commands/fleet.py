@@ -54,7 +54,7 @@ chosen = shared.together(
 @click.pass_context
 def list_(ctx: click.Context, /, **given: Any) -> None:
     """
-    List the accounts with their folders, labels and periods. No request is sent.
+    List the accounts: what the last check of each found, folders, labels and periods. No request is sent.
 
     \b
     Example:
