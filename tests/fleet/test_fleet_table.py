@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import LedgerFailed, LedgerTooNew
 from reconciler.fleet.table import (
+    TABLES_LOCK,
     DatabaseStore,
     FileStore,
     FleetTable,
@@ -246,3 +248,17 @@ def test_a_database_without_the_table_looks_empty_and_one_of_a_newer_version_is_
         one.store.write([("UPDATE fleet_format SET version = ?", [(99,)])])
     with pytest.raises(LedgerTooNew, match="format 99"):
         DatabaseStore(url)
+
+
+def test_workers_that_begin_together_make_the_tables_once() -> None:
+    url = postgres_server.database("fleet_table_together")
+
+    def opens(_: int) -> None:
+        DatabaseStore(url).close()
+
+    with ThreadPoolExecutor(3) as threads:
+        with postgres_server.locked(url, TABLES_LOCK) as waiting:
+            opened = threads.map(opens, range(3))
+            waiting(3)
+        assert list(opened) == [None] * 3
+    assert postgres_server.ask("SELECT count(*) FROM reconciler.fleet_format", url=url) == [(1,)]

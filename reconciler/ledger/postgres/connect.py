@@ -30,7 +30,9 @@ So long it waits for one of them, and others behind it.
 PostgreSQL looks for a deadlock after 1 s: by then the migration has given way, so that no run has to.
 """
 
-_READY = "SELECT to_regclass('reconciler.format') IS NOT NULL"
+# Not by to_regclass and to_regnamespace: after waiting for a lock they may still say what was so before it.
+_READY = "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'reconciler' AND tablename = 'format')"
+_SCHEMA = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'reconciler')"
 _VERSION = "SELECT version FROM reconciler.format"
 _FIND = (
     "SELECT id, environment, base_url, lineage, created_at, serial FROM reconciler.ledgers "
@@ -200,7 +202,7 @@ def _migrate(connection: Connection, place: str, migrations: tuple[str, ...]) ->
     connection.execute(SETTINGS)
     connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_WAIT_S * 1000:.0f}ms",))
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-    if connection.execute("SELECT to_regnamespace('reconciler') IS NULL").fetchone() == (True,):
+    if connection.execute(_SCHEMA).fetchone() == (False,):
         connection.execute("CREATE SCHEMA reconciler")
     # Asked again under the lock: two may have found them old, or absent, at once.
     for script in migrations[_version(connection, place, len(migrations)) :]:
