@@ -242,7 +242,7 @@ def drift(
         order = sorted(wanted, key=lambda one: known[one.name].next_due)
         pool = work(jobs_of(JobKind.DRIFT, settings, order, known, job.origin, job), len(order), fleet.parallel, ended)
         table.count_day(clock.now())
-        notify(table)
+        notify(table, clock.now())
     run = FleetRun(
         JobKind.DRIFT,
         fleet.environment,
@@ -256,12 +256,16 @@ def drift(
     _finish(ctx, pool, run, run.code())
 
 
-def notify(table: FleetTable) -> None:
+def notify(table: FleetTable, now: float) -> None:
     """Notify the URLs in RECONCILER_NOTIFY of all accounts whose state changed since the last message, in one."""
     urls = os.environ.get(NOTIFY, "").split()
-    news = table.news() if urls else ()
-    if news and sent(urls, news_message(news, table.environment)):
-        table.mark_notified(one for one, _ in news)
+    if not urls or not table.news():
+        return
+    with table.sending(now) as mine:
+        # Read again: another process may have notified of them meanwhile.
+        news = table.news() if mine else ()
+        if news and sent(urls, news_message(news, table.environment)):
+            table.mark_notified(one for one, _ in news)
 
 
 # --- what is printed ---------------------------------------------------------------------------------

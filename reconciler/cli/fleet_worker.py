@@ -47,6 +47,7 @@ def work(ctx: click.Context, *, options: Options, listen: tuple[str, int], check
     settings = settings_of(options)
     place = database_of(settings)
     engine = engine_of(settings, place)
+    from reconciler.cli.fleet_run import notify
     from reconciler.fleet.engine import Slots
     from reconciler.fleet.service import WorkerMetrics, create_app, listening
     from reconciler.fleet.table import open_table
@@ -63,6 +64,7 @@ def work(ctx: click.Context, *, options: Options, listen: tuple[str, int], check
             slots=Slots(checks, jobs),
             ended=metrics.ended,
             changed=_tell,
+            notify=lambda: notify(table, real_clock().now()),
         )
 
         async def served() -> None:

@@ -12,7 +12,8 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -20,6 +21,7 @@ from math import floor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
+from uuid import uuid4
 
 from reconciler.errors import LedgerFailed, LedgerTooNew
 from reconciler.escape import visible
@@ -42,6 +44,7 @@ Write = tuple[str, Sequence[Row]]
 """A statement, and the rows that it is carried out for."""
 
 _FIRST_WAIT_S = 60.0
+_SENDING_S = 120.0
 
 
 # --- where it is -------------------------------------------------------------------------------------
@@ -308,6 +311,9 @@ _PUT_STATUS = (
     "WHERE fleet = ? AND account = ?"
 )
 _MAKE_DUE = "UPDATE fleet_accounts SET next_due = ? WHERE fleet = ? AND account = ?"
+_ADD_SENDER = "INSERT INTO fleet_senders (fleet, sender, until) VALUES (?, '', 0) ON CONFLICT DO NOTHING"
+_SEND = "UPDATE fleet_senders SET sender = ?, until = ? WHERE fleet = ? AND (until <= ? OR sender = ?)"
+_SENT = "UPDATE fleet_senders SET until = 0 WHERE fleet = ? AND sender = ?"
 _MARK = "UPDATE fleet_accounts SET notified = ? WHERE fleet = ? AND account = ?"
 _COUNT = (
     "INSERT INTO fleet_days (fleet, day, accounts, drifted, failing) VALUES (?, ?, ?, ?, ?) "
@@ -400,6 +406,22 @@ class FleetTable:
             for name, one in self.statuses().items()
             if name in notified and alarm(one.state) != notified[name]
         )
+
+    @contextmanager
+    def sending(self, now: float) -> Iterator[bool]:
+        """
+        Yield whether this process alone may notify of news until the context ends.
+
+        One that was killed meanwhile keeps others from it for two minutes, which is more than their clocks differ by.
+        """
+        sender = uuid4().hex
+        self.store.write([(_ADD_SENDER, [(self.name,)])])
+        mine = self.store.write([(_SEND, [(sender, now + _SENDING_S, self.name, now, sender)])]) > 0
+        try:
+            yield mine
+        finally:
+            if mine:
+                self.store.write([(_SENT, [(self.name, sender)])])
 
     def mark_notified(self, statuses: Iterable[AccountStatus]) -> None:
         """Remember that the states of accounts were notified of."""

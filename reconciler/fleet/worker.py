@@ -130,7 +130,7 @@ class Worker:
 
     `read` gives what jobs are made of, and raises ReconcilerError where files cannot be read. `ended` takes each
     result that was written, and how late its job began, in seconds; `changed` what jobs since the last tick have
-    changed. Both are called in the loop's thread.
+    changed. Both are called in the loop's thread. Each tick calls `notify`, in a thread of its own.
     """
 
     def __init__(
@@ -143,10 +143,12 @@ class Worker:
         slots: Slots,
         ended: Callable[[JobResult, float], None] = _nothing,
         changed: Callable[[Sequence[Change]], None] = _nothing,
+        notify: Callable[[], None] = _nothing,
         work: Callable[[Job, Stopper], JobResult] = run_job,
     ) -> None:
         self._read, self._table, self._engine, self._clock = read, table, engine, clock
         self._slots, self._ended, self._changed, self._work = slots, ended, changed, work
+        self._notify = notify
         self.ground = read()
         self.name = f"{this_process()} {id(self):x}"
         self.draining = False
@@ -234,6 +236,7 @@ class Worker:
         log.info("tick: %d due, %d of them queued now", len(due), count)
         await asyncio.to_thread(self._table.count_day, now)
         await asyncio.to_thread(self._workers.forget_dead, now)
+        await asyncio.to_thread(self._notify)
 
     async def run(self, order: JobOrder) -> None:
         """Do a job that the queue gave; nothing where it is not due any more."""

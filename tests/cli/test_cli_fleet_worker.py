@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from http import HTTPStatus
 import httpx
 import postgres_server
 import pytest
-from command_line import PATIENCE_S, Place
+from command_line import PATIENCE_S, Place, web_server
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import LOCAL, ApiKey, Emulator, EmulatorOfMany
@@ -100,6 +101,29 @@ def test_a_worker_prints_what_it_found_and_ends_when_it_is_drained(fleet: Place)
         "globex: edits not applied (1 not applied)",
     ]
     assert worker.returncode == 0
+
+
+@pytest.mark.real_time
+def test_two_workers_notify_of_all_changes_in_one_message(fleet: Place) -> None:
+    fleet.write("accounts/acme/customers.yaml", "customers: [\n")
+    fleet.write("accounts/globex/customers.yaml", "customers: [\n")
+    assert fleet.run("fleet", "drift").code == 1
+    bodies: list[bytes] = []
+    with web_server(lambda *_: (200, "text/plain", b""), bodies) as (url, _):
+        fleet.variables["RECONCILER_NOTIFY"] = url.replace("http://", "json://")
+        words = ("fleet", "worker", "--listen", "127.0.0.1:0")
+        with fleet.start(*words) as one, fleet.start(*words) as other:
+            try:
+                _address(one), _address(other)
+                _until(lambda: bool(bodies))
+                assert fleet.run("fleet", "drain", "--wait", str(PATIENCE_S)).code == 0
+                errors = [worker.communicate(timeout=PATIENCE_S)[1] for worker in (one, other)]
+            finally:
+                one.kill()
+                other.kill()
+        fleet.run("fleet", "drift")
+    assert [json.loads(body)["title"] for body in bodies] == ["2 accounts need attention in production"]
+    assert not any(b"Traceback" in err for err in errors)
 
 
 def test_checks_are_queued_once(fleet: Place) -> None:

@@ -116,6 +116,20 @@ def test_news_is_what_was_not_notified_of_yet(table: FleetTable) -> None:
     assert table.news() == ((recovered, "drifted"),)
 
 
+def test_one_process_notifies_at_a_time_and_one_that_was_killed_does_not_keep_others_from_it(
+    table: FleetTable,
+) -> None:
+    with table.sending(NOW) as first, table.sending(NOW) as second:
+        assert (first, second) == (True, False)
+    with table.sending(NOW) as free:
+        assert free
+    killed = table.sending(NOW)
+    assert killed.__enter__()
+    for ahead_s, taken in ((60.0, False), (121.0, True)):
+        with table.sending(NOW + ahead_s) as mine:
+            assert mine is taken
+
+
 def test_days_hold_their_last_counts(table: FleetTable) -> None:
     table.put_accounts([ACME, GLOBEX])
     table.record(ended(AccountState.DRIFTED), ACME)
