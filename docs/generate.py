@@ -21,11 +21,10 @@ import click
 
 from reconciler.cli.app import cli
 from reconciler.fleet.service import WorkerMetrics
-from reconciler.report.fleet_page import FLEET_METRICS
 from reconciler.report.messages import Wording, explanations, plain
 from reconciler.report.messages import plan as plan_messages
 from reconciler.report.messages.failures import ENDINGS
-from reconciler.report.metrics import METRICS
+from reconciler.report.metrics import FLEET_METRICS, METRICS
 from reconciler.resources import schema
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -56,7 +56,7 @@ def test_the_other_manifests_have_the_parts_that_their_formats_know() -> None:
 
 
 def test_what_scales_workers_scales_the_deployment_by_a_metric_that_there_is() -> None:
-    from reconciler.report.fleet_page import FLEET_METRICS  # noqa: PLC0415
+    from reconciler.report.metrics import FLEET_METRICS  # noqa: PLC0415
 
     (scaler,) = _documents(FOLDER / "kubernetes" / "scaler.yaml")
     deployment = _documents(FOLDER / "kubernetes" / "worker.yaml")[0]

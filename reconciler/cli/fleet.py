@@ -237,6 +237,8 @@ def _document(status: FleetStatus, form: str, *, per_account: bool, max_bytes: i
         case "html":
             return fleet_page.status_html(status)
         case "prometheus":
-            return fleet_page.status_metrics(status, per_account=per_account)
+            from reconciler.report.metrics import status_metrics
+
+            return status_metrics(status, per_account=per_account)
         case _:
             return fleet_page.status_text(status, width=output.PIPE_COLUMNS, color=False)

@@ -220,11 +220,9 @@ def events_secret(variables: Mapping[str, str]) -> str:
 
 def _migrate(settings: Settings, place: str) -> None:
     """Bring older ledgers to today's format: jobs that only read would refuse them."""
-    for account in settings.fleet().accounts[:1]:
-        environment = settings.of(account).environment()
-        base_url = environment.base_url()
-        with open_ledger(place, environment=environment.name, base_url=base_url, create=False):
-            """It is migrated by being opened."""
+    environment = settings.shared(settings.fleet().environment).environment()
+    with open_ledger(place, environment=environment.name, base_url=environment.base_url(), create=False):
+        """It is migrated by being opened."""
 
 
 def _tell(changes: Sequence[Change]) -> None:

@@ -135,8 +135,8 @@ def is_big(root: Path, account: FleetAccount, customers: int) -> bool:
 
     `customers` is how many it had last, 0 where that is unknown. Its files may declare more.
     """
-    if customers > MANY_CUSTOMERS:
-        return True
+    if customers > MANY_CUSTOMERS or account.fault is not None:
+        return account.fault is None
     most = MANY_CUSTOMERS * _BYTES_A_CUSTOMER
     with suppress(OSError):
         for path in (root / account.folder).rglob("*.y*ml"):

@@ -27,7 +27,8 @@ from starlette.routing import Route
 from reconciler.errors import ReconcilerError
 from reconciler.escape import visible
 from reconciler.model.fleet import JobKind, JobResult
-from reconciler.report.fleet_page import FleetStatus, status_metrics
+from reconciler.report.fleet_page import FleetStatus
+from reconciler.report.metrics import status_metrics
 
 log = logging.getLogger(__name__)
 

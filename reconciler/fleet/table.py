@@ -56,10 +56,7 @@ def place_of(settings: Settings, environment: str) -> str:
 
     The file is in the folder that the ledgers of all accounts have in common.
     """
-    places = [
-        settings.of(account).environment(account.address).state()
-        for account in (FleetAccount(name, environment, name) for name in "ab")
-    ]
+    places = [settings.shared(environment, name).environment().state() for name in "ab"]
     kinds = {kind_of(place) for place in places}
     if kinds == {StorageKind.DATABASE} and len(set(places)) == 1:
         return places[0]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 
+from reconciler.errors import Problem
 from reconciler.model.policy import Share
 
 
@@ -21,7 +22,7 @@ class FleetAccount:
     An account of a fleet; `environment` is the one of the project file that says how it is reached.
 
     `folder` is that of its customers files, from the project's. It is checked every `every_s` seconds, not where it is
-    `suspended`.
+    `suspended`. `fault` is why there is a folder for it that cannot be an account's: every job of it fails with that.
     """
 
     name: str
@@ -30,6 +31,7 @@ class FleetAccount:
     labels: Mapping[str, str] = field(default_factory=dict)
     every_s: float = 3600.0
     suspended: bool = False
+    fault: Problem | None = field(default=None, compare=False)
 
     @property
     def address(self) -> str:

@@ -131,9 +131,10 @@ def changed_accounts(ref: str, settings: Settings, accounts: Sequence[FleetAccou
     """
     Return the accounts of a fleet whose files may differ from those of the merge base of `ref` and HEAD.
 
-    They are those in whose folders something differs, and all of them where the project file or an overlay does. What
-    a link leads to is not followed: an account with a link counts as changed. Of the others a plan would be about
-    nobody. Raises ReconcilerError where `ref` leads to no commit to compare with.
+    They are those in whose folders something differs, those whose folders cannot be an account's, and all of them where
+    the project file or an overlay differs. What a link leads to is not followed: an account with a link counts as
+    changed. Of the others a plan would be about nobody. Raises ReconcilerError where `ref` leads to no commit to
+    compare with.
     """
     root = settings.root
     base = merge_base(root, ref)
@@ -148,7 +149,7 @@ def changed_accounts(ref: str, settings: Settings, accounts: Sequence[FleetAccou
     top = Path(prefix) if prefix else Path()
     names = {name_from(top, Path(path)) for path in differing}
     file = settings.project_file
-    overlays = () if not accounts else settings.of(accounts[0]).environment(accounts[0].address).overlays
+    overlays = () if not accounts else settings.shared(accounts[0].environment).environment().overlays
     if (file is not None and name_from(root, file) in names) or chosen(overlays, names, root=root):
         return tuple(accounts)
     elsewhere = {one.path for one in (*then.values(), *now.values()) if one.link or one.kind == "commit"}
@@ -159,6 +160,8 @@ def changed_accounts(ref: str, settings: Settings, accounts: Sequence[FleetAccou
     whole = {path.rstrip("/") for path in differing if path.endswith("/")} | elsewhere
 
     def concerned(account: FleetAccount) -> bool:
+        if account.fault is not None:
+            return True
         folder = normpath(f"{prefix}{account.folder}")
         return folder in touched or not whole.isdisjoint((folder, *map(str, PurePosixPath(folder).parents)))
 

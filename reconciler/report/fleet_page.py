@@ -1,5 +1,5 @@
 """
-The state of a fleet: text, JSON, Markdown for a comment, one HTML file, and Prometheus text.
+The state of a fleet: text, JSON, Markdown for a comment, and one HTML file.
 
 All of it comes from the fleet's table. The page holds names of accounts and labels, counts and words, and no customer.
 """
@@ -7,17 +7,16 @@ All of it comes from the fleet's table. The page holds names of accounts and lab
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.escape import MAX_BYTES, visible
 from reconciler.model.fleet import AccountState, AccountStatus, Day, FleetAccount
-from reconciler.report import html_page, markdown
+from reconciler.report import markdown
 from reconciler.report.layout import BLANK, Line, aligned, count, duration, line, page
 from reconciler.report.markdown import Section, code, prose
-from reconciler.report.metrics import Metric, exposition
 
 TITLES = {
     AccountState.FAILED: ("Failed", "bad"),
@@ -214,6 +213,8 @@ _WIDTH = 10
 
 def status_html(status: FleetStatus) -> str:
     """Return a status as a whole HTML document: a table to sort and search, and a chart by day."""
+    from reconciler.report import html_page  # noqa: PLC0415 - its templates take longer to load than a status as text
+
     shown = status.worst_first()
     return html_page.document(
         "fleet.html",
@@ -270,63 +271,3 @@ def _chart(days: Sequence[Day]) -> Mapping[str, Any] | None:
             }
         )
     return {"bars": bars, "width": len(last) * _WIDTH, "height": _HEIGHT, "most": most}
-
-
-# --- Prometheus --------------------------------------------------------------------------------------
-
-_BY = ("environment",)
-ACCOUNTS = Metric("reconciler_fleet_accounts", "Accounts, by what their last check found.", ("environment", "state"))
-CUSTOMERS = Metric("reconciler_fleet_customers", "Customers in all accounts.", _BY)
-DRIFTED = Metric("reconciler_fleet_drifted_customers", "Customers that drifted, in all accounts.", _BY)
-PENDING = Metric("reconciler_fleet_pending_customers", "Customers with edits not applied, in all accounts.", _BY)
-BLOCKED = Metric("reconciler_fleet_blocked_customers", "Customers whose changes are blocked, in all accounts.", _BY)
-OLDEST_CHECK = Metric("reconciler_fleet_oldest_check_seconds", "Age of the oldest last check of an account.", _BY)
-OLDEST_DUE = Metric("reconciler_fleet_oldest_due_seconds", "How long an account has waited for a check at most.", _BY)
-OVERDUE = Metric("reconciler_fleet_due_accounts", "Accounts whose check is due.", _BY)
-UNCHECKED = Metric("reconciler_fleet_unchecked_accounts", "Accounts that were never checked.", _BY)
-ACCOUNT = Metric(
-    "reconciler_fleet_account_state", "1 for the state that an account is in.", ("environment", "account", "state")
-)
-FLEET_METRICS = (
-    ACCOUNTS,
-    CUSTOMERS,
-    DRIFTED,
-    PENDING,
-    BLOCKED,
-    OLDEST_CHECK,
-    OLDEST_DUE,
-    OVERDUE,
-    UNCHECKED,
-    ACCOUNT,
-)
-
-
-def status_metrics(status: FleetStatus, *, per_account: bool = False) -> str:
-    """Return a status as Prometheus text; an account's name is a label only where that is asked for."""
-    return exposition(_families(status, per_account=per_account))
-
-
-def _families(
-    status: FleetStatus, *, per_account: bool
-) -> Iterator[tuple[Metric, Sequence[tuple[Sequence[str], float]]]]:
-    """Yield each metric with its values by labels."""
-    rows, name = status.accounts, status.environment
-    active = [one for one in rows if one.state is not AccountState.SUSPENDED]
-    found = Counter(one.state for one in rows)
-    yield ACCOUNTS, [((name, state.value), found[state]) for state in TITLES]
-    for metric, numbers in (
-        (CUSTOMERS, [one.customers for one in rows]),
-        (DRIFTED, [one.drifted for one in rows]),
-        (PENDING, [one.pending for one in rows]),
-        (BLOCKED, [one.blocked for one in rows]),
-    ):
-        yield metric, [((name,), sum(numbers))]
-    checked = [one.checked_at for one in active if one.checked_at]
-    yield OLDEST_CHECK, [((name,), max((status.now - at for at in checked), default=0.0))]
-    due = [one.next_due for one in active if one.next_due <= status.now]
-    # One that was never checked has been due since nobody knows when.
-    yield OLDEST_DUE, [((name,), max((status.now - at for at in due if at), default=0.0))]
-    yield OVERDUE, [((name,), len(due))]
-    yield UNCHECKED, [((name,), sum(not one.checked_at for one in active))]
-    if per_account:
-        yield ACCOUNT, [((name, one.account, one.state.value), 1.0) for one in rows]

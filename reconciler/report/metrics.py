@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from reconciler.model.core import Action, Status
+from reconciler.model.fleet import AccountState
 from reconciler.model.plan import Plan
 from reconciler.model.reports import Drift, DriftKind
+from reconciler.report.fleet_page import TITLES, FleetStatus
 from reconciler.report.progress import Event, PlanMade, RunEnded
 
 Labels = tuple[tuple[str, str], ...]
@@ -179,3 +181,67 @@ def exposition(families: Iterable[tuple[Metric, Iterable[tuple[Sequence[str], fl
     registry = CollectorRegistry()
     registry.register(Rendered())
     return generate_latest(registry).decode()
+
+
+# --- a fleet -----------------------------------------------------------------------------------------
+
+_BY = ("environment",)
+ACCOUNTS = Metric("reconciler_fleet_accounts", "Accounts, by what their last check found.", ("environment", "state"))
+CUSTOMERS = Metric("reconciler_fleet_customers", "Customers in all accounts.", _BY)
+DRIFTED_CUSTOMERS = Metric("reconciler_fleet_drifted_customers", "Customers that drifted, in all accounts.", _BY)
+PENDING_CUSTOMERS = Metric(
+    "reconciler_fleet_pending_customers", "Customers with edits not applied, in all accounts.", _BY
+)
+BLOCKED_CUSTOMERS = Metric(
+    "reconciler_fleet_blocked_customers", "Customers whose changes are blocked, in all accounts.", _BY
+)
+OLDEST_CHECK = Metric("reconciler_fleet_oldest_check_seconds", "Age of the oldest last check of an account.", _BY)
+OLDEST_DUE = Metric("reconciler_fleet_oldest_due_seconds", "How long an account has waited for a check at most.", _BY)
+OVERDUE = Metric("reconciler_fleet_due_accounts", "Accounts whose check is due.", _BY)
+UNCHECKED = Metric("reconciler_fleet_unchecked_accounts", "Accounts that were never checked.", _BY)
+ACCOUNT = Metric(
+    "reconciler_fleet_account_state", "1 for the state that an account is in.", ("environment", "account", "state")
+)
+FLEET_METRICS = (
+    ACCOUNTS,
+    CUSTOMERS,
+    DRIFTED_CUSTOMERS,
+    PENDING_CUSTOMERS,
+    BLOCKED_CUSTOMERS,
+    OLDEST_CHECK,
+    OLDEST_DUE,
+    OVERDUE,
+    UNCHECKED,
+    ACCOUNT,
+)
+
+
+def status_metrics(status: FleetStatus, *, per_account: bool = False) -> str:
+    """Return a status as Prometheus text; an account's name is a label only where that is asked for."""
+    return exposition(_families(status, per_account=per_account))
+
+
+def _families(
+    status: FleetStatus, *, per_account: bool
+) -> Iterator[tuple[Metric, Sequence[tuple[Sequence[str], float]]]]:
+    """Yield each metric with its values by labels."""
+    rows, name = status.accounts, status.environment
+    active = [one for one in rows if one.state is not AccountState.SUSPENDED]
+    found = Counter(one.state for one in rows)
+    yield ACCOUNTS, [((name, state.value), found[state]) for state in TITLES]
+    for metric, numbers in (
+        (CUSTOMERS, [one.customers for one in rows]),
+        (DRIFTED_CUSTOMERS, [one.drifted for one in rows]),
+        (PENDING_CUSTOMERS, [one.pending for one in rows]),
+        (BLOCKED_CUSTOMERS, [one.blocked for one in rows]),
+    ):
+        yield metric, [((name,), sum(numbers))]
+    checked = [one.checked_at for one in active if one.checked_at]
+    yield OLDEST_CHECK, [((name,), max((status.now - at for at in checked), default=0.0))]
+    due = [one.next_due for one in active if one.next_due <= status.now]
+    # One that was never checked has been due since nobody knows when.
+    yield OLDEST_DUE, [((name,), max((status.now - at for at in due if at), default=0.0))]
+    yield OVERDUE, [((name,), len(due))]
+    yield UNCHECKED, [((name,), sum(not one.checked_at for one in active))]
+    if per_account:
+        yield ACCOUNT, [((name, one.account, one.state.value), 1.0) for one in rows]

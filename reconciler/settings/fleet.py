@@ -11,7 +11,8 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from fnmatch import fnmatch, fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -137,26 +138,34 @@ def read_fleet(project: ProjectFile | None, top: Values, within: Sequence[Path])
     parallel = values.parsed("parallel", _whole, _PARALLEL)
     waves, policy = tuple(_wave(row) for row in values.items("waves")), _fleet_policy(values.inside("policy"))
     own = replace(values, problems=[])
-    folders = account_folders(values, within)
-    accounts = [read_account(own, name, folder, template, every_s)[0] for name, folder in folders.items()]
+    accounts = []
+    for one in _folders(values, within):
+        if one.fault is None:
+            accounts.append(read_account(own, one.name, one.path, template, every_s)[0])
+        else:
+            own.problems.append(one.fault)
+            accounts.append(FleetAccount(one.name, template, one.path, {}, every_s, fault=one.fault))
     if values.problems:
         raise Invalid(values.problems)
     return Fleet(template, tuple(accounts), parallel, every_s, waves, policy, tuple(own.problems))
 
 
 def one_account(project: ProjectFile | None, top: Values, within: Sequence[Path], name: str) -> FleetAccount:
-    """Return one account by its name, without reading what others say; Invalid where there is none."""
+    """
+    Return one account by its name, without reading any account's file; Invalid where there is none.
+
+    Of a folder that cannot be an account's, the account has what is wrong.
+    """
     values = _fleet_values(project, top)
-    folders = account_folders(values, within)
-    if name not in folders:
-        if values.problems:
-            raise Invalid(values.problems)
-        hint = did_you_mean(name, folders) or "`reconciler fleet list` shows the accounts"
-        raise Invalid([Problem(Source("-e"), "", f"there is no account {quoted(name)}", hint)])
-    found, _ = read_account(values, name, folders[name], _template(values), values.parsed("every", _period, _EVERY_S))
-    if values.problems:
+    template = _template(values)
+    found = next((one for one in _folders(values, within, name) if name in (one.name, Path(one.path).name)), None)
+    if found is None and not values.problems:
+        hint = did_you_mean(name, [one.name for one in _folders(values, within)])
+        hint = hint or "`reconciler fleet list` shows the accounts"
+        values.problems.append(Problem(Source("-e"), "", f"there is no account {quoted(name)}", hint))
+    if found is None or values.problems:
         raise Invalid(values.problems)
-    return found
+    return FleetAccount(found.name, template, found.path, fault=found.fault)
 
 
 def template_of(project: ProjectFile | None) -> str:
@@ -186,56 +195,93 @@ def _template(values: Values) -> str:
     return name if isinstance(name, str) else ""
 
 
-def account_folders(values: Values, within: Sequence[Path]) -> dict[str, str]:
-    """Return the accounts' folders, from the project's, by account; what is wrong is gathered in `values`."""
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder that a pattern leads to, from the project's; `fault` is why it cannot be the account `name`'s."""
+
+    name: str
+    path: str
+    fault: Problem | None = None
+
+
+def _folders(values: Values, within: Sequence[Path], name: str | None = None) -> list[_Folder]:
+    """
+    Return the accounts' folders by account; what is wrong with the patterns is gathered in `values`.
+
+    With a `name` others are left out where they need not be looked for. A folder that cannot be an account's has its
+    path in the place of a name, which no account has.
+    """
     root = values.project.path.parent if values.project is not None else Path()
     written = values.tree.get("accounts")
     patterns = [written] if isinstance(written, str) else list(written or ())
-    found: dict[str, str] = {}
+    found: dict[str, Why | None] = {}
     for place, pattern in enumerate(map(str, patterns)):
         below = ("accounts",) if isinstance(written, str) else ("accounts", place)
         try:
-            folders = _folders(root, pattern, within)
+            found |= _matches(root, pattern, within, name)
         except ValueError as error:
             values.problems.append(values.problem_at(below, error))
-            continue
-        for folder in folders:
-            name = Path(folder).name
-            if not NAME.fullmatch(name):
-                message = "this folder's name is not one that an account can have"
-                hint = "use letters, digits, '.', '_' and '-', and begin with a letter or a digit"
-                values.problems.append(Problem(Source(visible(folder)), "", message, hint))
-            elif found.setdefault(name, folder) != folder:
-                message = f"another account has the name {name}: {visible(found[name])}"
-                values.problems.append(Problem(Source(visible(folder)), "", message, "rename one of the folders"))
-    return dict(sorted(found.items()))
+    having: dict[str, list[str]] = {}
+    for path in found:
+        having.setdefault(path.rpartition("/")[2], []).append(path)
+    folders = []
+    for path, outside in found.items():
+        own, why = path.rpartition("/")[2], outside
+        if not NAME.fullmatch(own):
+            why = _NO_NAME
+        elif outside is None and len(having[own]) > 1:
+            # Neither is the account: which of them its key is for, nobody can tell.
+            other = next(one for one in having[own] if one != path)
+            why = f"another folder has the name {own}: {visible(other)}", "rename one of the folders"
+        shown = visible(path)
+        folders.append(_Folder(own, path) if why is None else _Folder(shown, shown, Problem(Source(shown), "", *why)))
+    return sorted(folders, key=lambda one: one.name)
 
 
-def _folders(root: Path, pattern: str, within: Sequence[Path]) -> list[str]:
+def _matches(root: Path, pattern: str, within: Sequence[Path], name: str | None) -> dict[str, Why | None]:
     """
-    Return the folders that a pattern leads to, from `root`, hidden ones left out.
+    Return the folders that a pattern leads to, from `root`, hidden ones left out, each with why it cannot be used.
 
-    Raises ValueError where there is none, and for one that leads out of `within`.
+    With a `name` it is enough to find those that have it. Raises ValueError where there are none, but for a name.
     """
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         raise ValueError(f"{quoted(pattern)} leads out of the project; name folders below the project file's")
+    above, slash, last = pattern.rstrip("/").rpartition("/")
+    if name is not None and NAME.fullmatch(name) and "**" not in last:
+        if not fnmatch(name, last):
+            return {}
+        pattern = f"{above}{slash}{name}"
     try:
-        paths = sorted(root.glob(pattern)) if has_magic(pattern) else [root / pattern]
+        paths = sorted(map(str, root.glob(pattern))) if has_magic(pattern) else [str(root / pattern)]
     except (OSError, NotImplementedError) as error:
         raise ValueError(f"{quoted(pattern)} cannot be read: {error}; check the path") from error
-    found = []
-    for path in paths:
-        below = path.relative_to(root)
-        name = below.as_posix()
-        if any(part.startswith(".") for part in below.parts) or not below.parts or not path.is_dir():
+    inside = cache(lambda path: not within or any(Path(os.path.realpath(path)).is_relative_to(one) for one in within))
+    found: dict[str, Why | None] = {}
+    begin = len(str(root / "x")) - 1
+    for path in paths:  # there may be 10,000, so that no Path is made of each
+        below = path[begin:].replace(os.sep, "/")
+        if not below or below.startswith(".") or "/." in below:
             continue
-        real = Path(os.path.realpath(path))
-        if within and not any(real.is_relative_to(one) for one in within):
-            raise ValueError(f"{quoted(name)} leads out of the repository; set RECONCILER_ALLOWED_FOLDERS to allow it")
-        found.append(name)
-    if not found:
+        is_link = os.path.islink(path)  # noqa: PTH114
+        if os.path.isdir(path):  # noqa: PTH112
+            is_inside = inside(path) if is_link else inside(os.path.dirname(path)) or inside(path)  # noqa: PTH120
+            found[below] = None if is_inside else _OUTSIDE
+        elif is_link and not os.path.exists(path):  # noqa: PTH110
+            found[below] = _NOWHERE
+    if not found and name is None:
         raise ValueError(f"{quoted(pattern)} matches no folder; create a folder for each account")
     return found
+
+
+Why = tuple[str, str]
+"""Why a folder cannot be an account's, and what to do."""
+
+_NO_NAME = (
+    "this folder's name is not one that an account can have",
+    "use letters, digits, '.', '_' and '-', and begin with a letter or a digit",
+)
+_OUTSIDE = ("it leads out of the repository", "set RECONCILER_ALLOWED_FOLDERS to allow it")
+_NOWHERE = ("this link leads nowhere", "create what it leads to, or remove it")
 
 
 def _wave(values: Values) -> Wave:
@@ -292,11 +338,11 @@ def read_account(
     """
     root = values.project.path.parent if values.project is not None else Path()
     plain = FleetAccount(name, template, folder, {}, every_s)
-    path = root / folder / ACCOUNT_FILE
-    if not path.exists():
+    path = os.path.join(root, folder, ACCOUNT_FILE)  # noqa: PTH118 - there may be 10,000
+    if not os.path.exists(path):  # noqa: PTH110 - the same
         return plain, None
     try:
-        own = _account_values(path, f"{folder}/{ACCOUNT_FILE}", values.variables)
+        own = _account_values(Path(path), f"{folder}/{ACCOUNT_FILE}", values.variables)
     except Invalid as error:
         values.problems.extend(error.problems)
         return plain, None

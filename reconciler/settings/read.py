@@ -210,13 +210,16 @@ class Settings:
         """Say whether the accounts that share an environment are the emulator's on this machine."""
         if environment != "local":
             return False
-        account = FleetAccount("any", environment, "any")
-        return self.of(account).environment().base_url() == BUILT_IN["local"]
+        return self.shared(environment).environment().base_url() == BUILT_IN["local"]
 
     def of(self, account: FleetAccount) -> Settings:
         """Return the settings for one account, as reading them with `-e` and its address does."""
         options = replace(self.options, environment=account.address)
         return replace(self, options=options, account=account, _files=(account.folder,))
+
+    def shared(self, environment: str, name: str = "any") -> Settings:
+        """Return the settings for an account that there is none of: what is said for all, and for none alone."""
+        return self.of(FleetAccount(name, environment, f".reconciler/{name}"))
 
     def suspended_now(self, account: FleetAccount) -> bool:
         """Say whether an account's own file suspends it by now; Invalid for a file that cannot be read."""
@@ -298,6 +301,8 @@ class Settings:
         """
         chosen = name or self.selected()
         account = self._account(chosen)
+        if account is not None and account.fault is not None:
+            raise Invalid([account.fault])
         values = self._values(chosen if account is None else account.environment, account)
         tree = values.tree
         written = chosen if account is None else account.environment
@@ -329,7 +334,7 @@ class Settings:
         """Return the account that an environment's name names, None for one that is no fleet's."""
         if self.account is not None and chosen == self.account.address:
             return self.account
-        name, slash, template = chosen.partition("/")
+        name, slash, template = chosen.rpartition("/")
         if slash:
             return self._known_account(name, template, "-e")
         if "fleet" in self._top().tree and chosen == template_of(self._project_file):
@@ -344,7 +349,10 @@ class Settings:
         if shared and template != shared:
             message = f"the accounts of this fleet have no environment {quoted(template)}"
             raise Invalid([Problem(Source(given_by), "", message, f"write {name}/{shared}")])
-        return one_account(self._project_file, self._top(), self._folders(), name)
+        account = one_account(self._project_file, self._top(), self._folders(), name)
+        if account.fault is not None:
+            raise Invalid([account.fault])
+        return account
 
     def _overridden(self, environment: Environment, account: FleetAccount, values: Values) -> Environment:
         """Return an environment with what the account's own file says; what is wrong is gathered in `values`."""
@@ -419,7 +427,7 @@ class Settings:
 
     def _known(self, name: str, given_by: str) -> str:
         """Return `name` where it is an environment's; Invalid, with the nearest, where it is not."""
-        account, slash, template = name.partition("/")
+        account, slash, template = name.rpartition("/")
         if slash and account:
             return self._known_account(account, template, given_by).address
         # The emulator on this machine is at hand in every project.
@@ -486,7 +494,7 @@ def _settings(
     if top.problems:
         raise Invalid(top.problems)
     named = options.environment or variables.get("AP_ENVIRONMENT") or ""
-    name, slash, template = named.partition("/")
+    name, slash, template = named.rpartition("/")
     # A pattern names several, each of which is read for itself.
     if not slash or has_magic(named):
         return settings

@@ -100,6 +100,53 @@ def test_what_fails_in_one_account_is_its_own(fleet: FleetPlace) -> None:
     assert "Traceback" not in ran.all
 
 
+def test_a_folder_that_cannot_be_an_account_is_a_failure_of_its_own(
+    fleet: FleetPlace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fleet.write("accounts/no name/customers.yaml", customers("one"))
+    (fleet.folder / "accounts" / "out").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    (fleet.folder / "accounts" / "gone").symlink_to("nowhere")
+    reasons = {
+        "accounts/gone": "accounts/gone: this link leads nowhere",
+        "accounts/no name": "accounts/no name: this folder's name is not one that an account can have",
+        "accounts/out": "accounts/out: it leads out of the repository",
+    }
+    for words in (("plan",), ("drift",)):
+        ran = fleet.run("fleet", *words, "--format", "json")
+        rows = {row["account"]: row for row in ran.json["accounts"]}
+        assert (ran.code, ran.err) == (1, "")
+        assert {name: rows.pop(name)["message"].partition(";")[0] for name in reasons} == reasons
+        assert {name: row["state"] for name, row in rows.items()} == dict.fromkeys(rows, "pending")
+        assert list(rows) == ["acme", "globex", "initech"]
+    ran = fleet.run("fleet", "validate")
+    assert (ran.code, [line.partition(";")[0] for line in ran.out.splitlines()[:3]]) == (1, list(reasons.values()))
+    listed = fleet.run("fleet", "list", "--format", "json").json["accounts"]
+    assert {row["account"]: row["state"] for row in listed if row["account"] in reasons} == dict.fromkeys(
+        reasons, "failed"
+    )
+    ran = fleet.run("fleet", "apply", "--auto-approve", "--max-accounts-changed", "100%")
+    assert (ran.code, sum("POST" in one for name in fleet.api.accounts for one in fleet.requests(name))) == (3, 0)
+    ran = fleet.run("fleet", "apply", "--auto-approve", "--skip-failed", "--max-accounts-changed", "100%")
+    assert (ran.code, [len(fleet.api.of(name).account.customers) for name in ("acme", "globex")]) == (1, [2, 2])
+
+
+def test_two_folders_of_one_name_are_both_no_account(fleet: FleetPlace) -> None:
+    project = (fleet.folder / "reconciler.yaml").read_text()
+    fleet.write("reconciler.yaml", project.replace("accounts/*", "[accounts/*, more/*]"))
+    fleet.write("more/acme/customers.yaml", customers("other"))
+    ran = fleet.run("fleet", "plan", "--format", "brief")
+    assert (ran.code, fleet.requests("acme")) == (1, [])
+    assert ran.out.splitlines()[:2] == [
+        "accounts/acme: failed: accounts/acme: another folder has the name acme: more/acme; rename one of the folders",
+        "more/acme: failed: more/acme: another folder has the name acme: accounts/acme; rename one of the folders",
+    ]
+    ran = fleet.run("-e", "acme/production", "apply", "--auto-approve")
+    assert (ran.code, fleet.requests("acme")) == (1, [])
+    assert "another folder has the name acme" in ran.err
+    ran = fleet.run("-e", "*/production", "plan", "--format", "json")
+    assert (ran.code, sum("error" in one for one in ran.json.values()), len(ran.json)) == (1, 2, 4)
+
+
 def test_a_plan_over_a_limit_is_named_and_ends_with_3(fleet: FleetPlace) -> None:
     fleet.add("acme", *(f"c{number}" for number in range(30)))
     fleet.applied("acme")

@@ -17,9 +17,9 @@ from reconciler.report.fleet_page import (
     status_html,
     status_json,
     status_markdown,
-    status_metrics,
     status_text,
 )
+from reconciler.report.metrics import status_metrics
 from reconciler.resources import schema
 
 WORST_FIRST = ["hooli", "initech", "wayne", "globex", "umbrella", "soylent", "acme", "stark"]

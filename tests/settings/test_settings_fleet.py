@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from shutil import rmtree
@@ -164,7 +165,7 @@ def test_addresses_are_matched_by_patterns(project: Path) -> None:
     [
         ("acmee/production", "-e: there is no account 'acmee'; did you mean 'acme'?"),
         ("acme/demo", "-e: the accounts of this fleet have no environment 'demo'; write acme/production"),
-        ("../x/production", "-e: there is no account '..'; `reconciler fleet list` shows the accounts"),
+        ("../x/production", "-e: there is no account '../x'; `reconciler fleet list` shows the accounts"),
     ],
 )
 def test_an_address_that_leads_to_no_account_is_an_error(project: Path, environment: str, said: str) -> None:
@@ -210,24 +211,56 @@ def test_what_is_wrong_with_a_fleet_is_said_where_it_is(project: Path, was: str,
     assert said in found
 
 
-def test_folders_that_cannot_be_accounts_are_errors(project: Path) -> None:
+def faults(settings: Settings) -> dict[str, str]:
+    """Return what is wrong with folders, by what stands in the place of an account's name."""
+    return {one.name: str(one.fault) for one in settings.fleet().accounts if one.fault is not None}
+
+
+def test_a_folder_that_cannot_be_an_account_is_one_with_a_fault_and_the_others_are_read(project: Path) -> None:
     (project / "accounts" / "a b").mkdir()
+    (project / "accounts" / "gone").symlink_to("nowhere")
     (project / "more" / "acme").mkdir(parents=True)
     text = PROJECT.replace("accounts: accounts/*", "accounts: [accounts/*, more/*]")
     (project / "reconciler.yaml").write_text(text, "utf-8")
-    assert wrong(read(project).fleet) == [
-        (
+    settings = read(project)
+    assert faults(settings) == {
+        "accounts/a b": (
             "accounts/a b: this folder's name is not one that an account can have; "
             "use letters, digits, '.', '_' and '-', and begin with a letter or a digit"
         ),
-        "more/acme: another account has the name acme: accounts/acme; rename one of the folders",
-    ]
+        "accounts/acme": "accounts/acme: another folder has the name acme: more/acme; rename one of the folders",
+        "accounts/gone": "accounts/gone: this link leads nowhere; create what it leads to, or remove it",
+        "more/acme": "more/acme: another folder has the name acme: accounts/acme; rename one of the folders",
+    }
+    good = [one.name for one in settings.fleet().accounts if one.fault is None]
+    assert (good, len(settings.fleet().problems)) == (["globex-1", "hooli"], 4)
+    for account in settings.fleet().accounts:
+        if account.fault is not None:
+            assert wrong(settings.of(account).environment) == [str(account.fault)]
+    assert "another folder has the name acme" in wrong(lambda: read(project, "acme/production"))[0]
+    assert "this link leads nowhere" in wrong(lambda: read(project, "gone/production"))[0]
+    assert "this folder's name" in wrong(lambda: read(project, "accounts/a b/production"))[0]
 
 
-def test_a_link_out_of_the_repository_is_an_error(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    (project / "accounts" / "evil").symlink_to(tmp_path_factory.mktemp("elsewhere"))
-    (found,) = wrong(read(project).fleet)
-    assert "'accounts/evil' leads out of the repository; set RECONCILER_ALLOWED_FOLDERS to allow it" in found
+def test_the_name_of_a_folder_is_safe_to_print_and_to_store(project: Path) -> None:
+    Path(os.fsdecode(bytes(project / "accounts") + b"/a\xff\nb")).mkdir()
+    assert list(faults(read(project))) == ["accounts/a\\udcff\\nb"]
+
+
+def test_a_link_is_followed_as_far_as_the_project_may_read(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (project / "accounts" / "evil").symlink_to(elsewhere)
+    (project / "accounts" / "same").symlink_to("acme")
+    outside = "accounts/evil: it leads out of the repository; set RECONCILER_ALLOWED_FOLDERS to allow it"
+    assert faults(read(project)) == {"accounts/evil": outside}
+    assert outside in wrong(lambda: read(project, "evil/production"))
+    assert faults(read(project, variables={"RECONCILER_ALLOWED_FOLDERS": str(elsewhere)})) == {}
+    (project / "accounts").rename(elsewhere / "accounts")
+    (project / "accounts").symlink_to(elsewhere / "accounts")
+    assert set(faults(read(project))) == {f"accounts/{name}" for name in ("acme", "evil", "globex-1", "hooli", "same")}
+    assert faults(read(project, variables={"RECONCILER_ALLOWED_FOLDERS": str(elsewhere)})) == {}
 
 
 def test_what_is_wrong_with_an_account_s_own_file_is_that_account_s_alone(project: Path) -> None:
