@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import click
 
@@ -261,7 +262,7 @@ def notify(table: FleetTable, now: float) -> None:
     urls = os.environ.get(NOTIFY, "").split()
     if not urls or not table.news():
         return
-    with table.sending(now) as mine:
+    with table.sending(uuid4().hex, now) as mine:
         # Read again: another process may have notified of them meanwhile.
         news = table.news() if mine else ()
         if news and sent(urls, news_message(news, table.environment)):

@@ -21,7 +21,6 @@ from math import floor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
-from uuid import uuid4
 
 from reconciler.errors import LedgerFailed, LedgerTooNew
 from reconciler.escape import visible
@@ -405,13 +404,12 @@ class FleetTable:
         )
 
     @contextmanager
-    def sending(self, now: float) -> Iterator[bool]:
+    def sending(self, sender: str, now: float) -> Iterator[bool]:
         """
-        Yield whether this process alone may notify of news until the context ends.
+        Yield whether `sender`, a name that nobody else has, may notify of news until the context ends; nobody else may.
 
         One that was killed meanwhile keeps others from it for two minutes, which is more than their clocks differ by.
         """
-        sender = uuid4().hex
         self.store.write([(_ADD_SENDER, [(self.name,)])])
         mine = self.store.write([(_SEND, [(sender, now + _SENDING_S, self.name, now, sender)])]) > 0
         try:

@@ -119,14 +119,14 @@ def test_news_is_what_was_not_notified_of_yet(table: FleetTable) -> None:
 def test_one_process_notifies_at_a_time_and_one_that_was_killed_does_not_keep_others_from_it(
     table: FleetTable,
 ) -> None:
-    with table.sending(NOW) as first, table.sending(NOW) as second:
+    with table.sending("a", NOW) as first, table.sending("b", NOW) as second:
         assert (first, second) == (True, False)
-    with table.sending(NOW) as free:
+    with table.sending("b", NOW) as free:
         assert free
-    killed = table.sending(NOW)
+    killed = table.sending("a", NOW)
     assert killed.__enter__()
     for ahead_s, taken in ((60.0, False), (121.0, True)):
-        with table.sending(NOW + ahead_s) as mine:
+        with table.sending("b", NOW + ahead_s) as mine:
             assert mine is taken
 
 
