@@ -15,7 +15,7 @@ from reconciler.model.plan import NOTHING, BindingAction, BindingChange, Blocked
 from reconciler.model.policy import NOTHING_OWNED, SyncedRules, Terms
 from reconciler.model.reasons import BlockedReason, Cited, FieldValue, NoteKind, ReasonParts, StopReason, stop
 from reconciler.model.reports import YES, ProbeQuestion, answers_of
-from reconciler.plan.diff import Diff, diff
+from reconciler.plan.diff import HELD_S, Diff, diff
 from reconciler.plan.identity import Identity, Known, Nobody, Register, carried_external_id, taken_archived
 from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Unread, as_recorded
 from reconciler.plan.safety_checks import reversed_again
@@ -41,10 +41,15 @@ def compared(customer: DesiredCustomer, owned: AbstractSet[str] = frozenset()) -
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Whose entries are planned, and from where; `place` is "" where that is unknown."""
+    """
+    Whose entries are planned, from where, and when.
+
+    `place` is "" where that is unknown, `read_at` the server's clock (seconds since 1970) when the account was read.
+    """
 
     project: str
     place: str = ""
+    read_at: float = 0.0
 
 
 def new_entry(customer: DesiredCustomer, here: Here) -> Binding:
@@ -104,7 +109,7 @@ def known_entry(
     )
     if found is None:
         return entry
-    return with_record(entry, found.applied, found.observed, _still(entry.trouble(), compared(customer, owned)))
+    return with_record(entry, found.applied, found.observed, _still(entry.trouble(), compared(customer, owned), here))
 
 
 def _reversals(customer: DesiredCustomer, row: Binding, state: BindingState) -> str | None:
@@ -125,10 +130,17 @@ def _reversals(customer: DesiredCustomer, row: Binding, state: BindingState) -> 
     return None if customer.archived is not archived or by_others else row.reversals_json
 
 
-def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None]) -> dict[str, Trouble]:
+def _unforgotten(trouble: Mapping[str, Trouble], here: Here) -> dict[str, Trouble]:
+    """Return the trouble without the patches before the last one that held, a refusal aside."""
+    held = {name for name, row in trouble.items() if row.at and row.at[-1] < here.read_at - HELD_S}
+    kept = {name: Trouble(refused=row.refused) if name in held else row for name, row in trouble.items()}
+    return {name: row for name, row in kept.items() if row.runs or row.refused is not None}
+
+
+def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None], here: Here) -> dict[str, Trouble]:
     """Return the trouble of the fields that are still declared as they were when it was met."""
     kept: dict[str, Trouble] = {}
-    for name, row in trouble.items():
+    for name, row in _unforgotten(trouble, here).items():
         if name not in declared:
             continue
         field, value = CUSTOMER_FIELDS[name], declared[name]
@@ -252,7 +264,7 @@ def difference(customer: DesiredCustomer, known: Known, live: LiveCustomer, mean
         live.fields,
         applied=row.applied() if row else {},
         observed=row.observed() if row else {},
-        trouble=row.trouble() if row else {},
+        trouble=_unforgotten(row.trouble(), means.here) if row else {},
         equal=means.equal,
     )
 
@@ -392,10 +404,10 @@ def open_creates(records: Records) -> dict[Address, Intent]:
     }
 
 
-def means_of(records: Records, terms: Terms) -> Means:
+def means_of(records: Records, terms: Terms, read_at: float) -> Means:
     """Return what planning a customer needs in addition to itself."""
     wants_email = answers_of(records.learned.answers).get(ProbeQuestion.EMAIL_REQUIRED) == YES
-    here, protected = Here(terms.project, terms.place), protecting(terms.protect)
+    here, protected = Here(terms.project, terms.place, read_at), protecting(terms.protect)
     return Means(here, terms.equal, records.taken, protected, wants_email, terms.synced)
 
 

@@ -204,7 +204,8 @@ def _plan_context(
     # Outside the targets too: what is another key's customer there must be neither taken over nor archived here.
     identities = without_rivals([(customer, identify(customer, register)) for customer in each])
     found = collisions.collisions(identities, desired, register, terms)
-    declared = Declared(register, records, terms, means_of(records, terms), open_creates(records))
+    means = means_of(records, terms, register.sight.live.read_at)
+    declared = Declared(register, records, terms, means, open_creates(records))
     return PlanContext(register, found, declared, _pruning(desired, terms, register, found.identities))
 
 

@@ -133,8 +133,8 @@ BLOCKED: Mapping[BlockedReason, Wording] = {
     ),
     BlockedReason.VALUE_UNSTABLE: Wording(
         "We set it to {declared} in {runs:run}{times:aside}, and it changed back each time: {seen}.",
-        "Find what overwrites it, declare the value that it keeps, or add `ignore_changes: [{field}]`. If an "
-        "integration owns it, add it to `synced.fields` of the environment.",
+        "Stop what overwrites it and run `reconciler state unblock` with its key, declare the value that it keeps, "
+        "or add `ignore_changes: [{field}]`. If an integration owns it, add it to `synced.fields` of the environment.",
     ),
     BlockedReason.ARCHIVE_REVERSED: Wording(
         "We archived it {times:time} ({times}), and each time someone restored it outside Reconciler.",
