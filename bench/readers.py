@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -193,13 +193,13 @@ READERS: dict[str, Callable[[bytes], None]] = {
 }
 
 
-def read(name: str, data: bytes) -> None:
-    """Let a reader read; raises what it may not raise, and TooSlowError."""
+def read(name: str, data: bytes, readers: Mapping[str, Callable[[bytes], object]] | None = None) -> None:
+    """Let a reader read, one of `READERS` where none are given; raises what it may not raise, and TooSlowError."""
     from reconciler.errors import ReconcilerError  # noqa: PLC0415
 
     began = time.process_time()
     with suppress(ReconcilerError):
-        READERS[name](data)
+        (readers or READERS)[name](data)
     took = time.process_time() - began
     if took > MOST_S:
         raise TooSlowError(f"{took:.1f} s of CPU; an input may take {MOST_S:.0f} s")
