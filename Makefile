@@ -55,6 +55,13 @@ check-model:
 check-fuzz: $(VENV)/.test
 	.ci/fuzz
 
+# Mutants of what decides, drawn by SEED (1), each of which a quick test must find: for twenty minutes, or
+# SECONDS_OF_MUTANTS. ONLY="plan.prune rules.customers.archive" plays all of these instead.
+.PHONY: check-mutants
+check-mutants: $(VENV)/.test
+	$(VENV)/bin/python bench/mutants.py --seed $(or $(SEED),1) \
+		--seconds $(if $(ONLY),0,$(or $(SECONDS_OF_MUTANTS),1200)) $(patsubst %,--only '%',$(ONLY))
+
 # Every way to install it, each in a folder of its own.
 check-install:
 	.ci/install

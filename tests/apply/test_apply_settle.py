@@ -80,6 +80,9 @@ HIDDEN = Ambiguous(Doubt.HIDDEN)
         ),
         pytest.param(PLANNED, Customers([live(A), live(B)], {B}), SEVERAL, id="two have it, one is bound elsewhere"),
         pytest.param(PLANNED, Customers([live(A, "ACME ")]), Done(A), id="the server changed its external_id"),
+        pytest.param(
+            PLANNED, Customers([live(A, "ACME", name="Renamed")]), Done(A), id="who has nearly it has any name"
+        ),
         pytest.param(PLANNED, Customers([live(A, "ACME"), live(B, "acme")]), Done(B), id="the same before nearly"),
         pytest.param(PLANNED, Customers([live(A, "ACME"), live(B, " acme")]), SEVERAL, id="two have nearly it"),
         pytest.param(PLANNED, Customers([live(A, "ACME")], {A}), NotDone(), id="who has nearly it is bound"),
@@ -91,6 +94,9 @@ HIDDEN = Ambiguous(Doubt.HIDDEN)
         ),
         pytest.param(
             PLANNED, Customers([live(A, "ACME", age_s=OLD)]), NotDone(), id="who has nearly it was there before"
+        ),
+        pytest.param(
+            PLANNED, Customers([live(A, "ACME", age_s=-BEFORE_S)]), Done(A), id="the first moment counts as since"
         ),
         pytest.param(
             PLANNED, Customers([live(A, "ACME", created="?")]), Done(A), id="a time that cannot be read may be since"
@@ -155,10 +161,11 @@ def test_an_archive_and_a_restore_are_settled_in_opposite_ways_wherever_it_shows
 UNTIL = SENT_AT + LAG_S + DOUBT_S
 
 
+@pytest.mark.parametrize("left_s", [3.0, 0.5])
 @pytest.mark.parametrize("facts", [NOBODY, NothingRead()], ids=["nobody", "nothing read"])
-def test_a_create_that_may_become_visible_yet_is_waited_for(facts: Facts) -> None:
+def test_a_create_that_may_become_visible_yet_is_waited_for(facts: Facts, left_s: float) -> None:
     later = settle(PLANNED, Observed(facts, UNTIL, LAG_S))
-    assert settle(PLANNED, Observed(facts, UNTIL - 3.0, LAG_S)) == TooEarly(3.0)
+    assert settle(PLANNED, Observed(facts, UNTIL - left_s, LAG_S)) == TooEarly(left_s)
     assert later == settle(PLANNED, Observed(facts)) != TooEarly(0.0)
 
 

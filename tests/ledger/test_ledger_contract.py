@@ -36,6 +36,7 @@ from reconciler.model.ledger import (
     Via,
     Write,
 )
+from reconciler.model.reasons import Ending, EndReason
 
 LEARNED = Learned(
     lists_archived=False,
@@ -126,6 +127,89 @@ def test_what_was_committed_is_read_back_after_opening_again(opener: Open, tmp_p
         assert ledger.binding("acme") == ACME
         assert ledger.runs() == (RUN,)
         assert ledger.intents("run_1") == (OPEN,)
+
+
+def test_a_row_that_is_written_again_is_as_it_was_written_last(ledger: Ledger) -> None:
+    binding = Binding(
+        external_id="acme",
+        id=CustomerId("cus_9"),
+        live_external_id="ACME",
+        created_at="2026-02-02T00:00:00Z",
+        state=BindingState.ARCHIVED,
+        project="east",
+        source="east.yaml",
+        protected=True,
+        via=Via.MATCHED,
+        written_at=2.5,
+        applied_hash=b"\x01" * 16,
+        applied_json='{"name":"B"}',
+        observed_json='{"name":"C"}',
+        trouble_json='{"name":{}}',
+        place="customers.yaml:3",
+        reversals_json="[1]",
+        recent_json="{}",
+        integration_id="int_1",
+    )
+    intent = Intent(
+        run="run_1",
+        seq=1,
+        action=Action.CREATE,
+        address=Address("globex", "jane@globex.example"),
+        id=CustomerId("cus_2"),
+        opened_at=11.0,
+        payload_hash="cd",
+        before={"city": "Rome"},
+        after={"city": "Bonn"},
+        status=Status.DONE,
+        message="It was made.",
+        closed_at=12.0,
+        reason=Reason.DECLARED,
+        source=Source("globex.yaml", 4),
+        commit="ab" * 20,
+        ending=Ending(EndReason.LOST_SEVERAL, {"ids": (CustomerId("cus_2"),)}),
+    )
+    learned = Learned(
+        lists_archived=True,
+        gets_archived=True,
+        longest_page=50,
+        empties="null",
+        how="probed",
+        listed=9,
+        told="e",
+        page_limit=500,
+        narrows=False,
+        cuts=(1_800_000_000,),
+        lag_s=12.5,
+        answers='{"a":"b"}',
+        asked_at=4.5,
+    )
+    run = Run(
+        id="run_1",
+        started_at="2026-02-02T00:00:00Z",
+        command="undo",
+        outcome="done",
+        finished_at="2026-02-02T00:00:01Z",
+        requests=5,
+        changes=4,
+        who="ana@ci 7",
+        commit="abc",
+        ci_url="https://ci.example",
+        actor="ana",
+        key="production/1f",
+        plan="ef",
+        pruned_at="2026-03-03T00:00:00Z",
+    )
+    listing = Pass(LISTING.at + 1.0, "ef" * 16)
+    first = [PutBinding(ACME), PutUsers(ACME.id, (JANE,)), PutTaken("globex", "used"), PutLearned(LEARNED)]
+    last = [PutBinding(binding), PutUsers(ACME.id, ()), PutTaken("globex", "taken"), PutLearned(learned)]
+    ledger.commit([*first, PutLacked(LISTING, ("hooli",)), PutKeys(("ab",)), PutIntent(OPEN), PutRun(RUN)])
+    ledger.commit([*last, PutLacked(listing, ("hooli",)), PutKeys(("cd",)), PutIntent(intent), PutRun(run)])
+
+    records = ledger.records()
+    assert (records.bindings, records.users) == ({"acme": binding}, {ACME.id: ()})
+    assert (records.taken, records.learned, records.keys) == ({"globex": "taken"}, learned, ("cd",))
+    assert (records.lacked, records.intents) == ({"hooli": listing}, ())
+    assert (ledger.runs(), ledger.intents("run_1")) == ((run,), (intent,))
 
 
 def test_a_ledger_is_known_once_a_run_has_finished_and_not_while_the_first_one_runs(ledger: Ledger) -> None:

@@ -8,9 +8,10 @@ import pytest
 from plan_values import TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.errors import Source
-from reconciler.model.core import Action, CustomerId, Desired, Live
-from reconciler.model.ledger import Binding, BindingState
-from reconciler.model.plan import Plan
+from reconciler.kinds.kind import fingerprint
+from reconciler.model.core import Action, Address, CustomerId, Desired, Live
+from reconciler.model.ledger import Binding, BindingState, Via
+from reconciler.model.plan import Blocked, Plan
 from reconciler.model.policy import Prune
 from reconciler.model.reasons import BlockedReason
 from reconciler.plan.make import make_plan
@@ -77,6 +78,16 @@ def test_a_customer_that_a_key_outside_the_targets_is_is_not_archived() -> None:
     assert archived(plan(desired, account(there("cus_1", "acme")), row, terms=replace(TERMS, targets=("gone",)))) == []
 
 
+def test_what_is_archived_as_owned_is_bound_as_it_is_listed() -> None:
+    live = account(replace(there("cus_1", "west-1"), integration_id="int_1"))
+
+    made = plan(declared(), live, terms=ALL)
+
+    assert archived(made) == [("west-1", "cus_1")]
+    row = bound("west-1", "cus_1", applied_hash=fingerprint({}), applied_json="{}", observed_json=None)
+    assert made.entries == (replace(row, source="", via=Via.MATCHED, integration_id="int_1"),)
+
+
 def test_owned_customers_outside_the_targets_or_the_environment_are_left_alone() -> None:
     live = account(there("cus_1", "west-1"), there("cus_2", "west-2"), there("cus_3", "west-3"))
     desired = replace(declared(), exclude=("west-2",))
@@ -116,9 +127,14 @@ def test_a_key_is_not_forgotten_whose_customer_would_then_be_archived_under_the_
     made = plan(_forgetting("acme"), live, row, terms=ALL)
 
     assert (archived(made), made.bindings) == ([], ())
-    assert [(one.reason, one.parts) for one in made.blocked] == [
-        (BlockedReason.OWNED_ONCE_FORGOTTEN, {"id": "cus_1", "external_id": "west-1"})
-    ]
+    assert made.blocked == (
+        Blocked(
+            Address("acme"),
+            BlockedReason.OWNED_ONCE_FORGOTTEN,
+            parts={"id": "cus_1", "external_id": "west-1"},
+            ids=(CustomerId("cus_1"),),
+        ),
+    )
 
 
 def test_both_keys_forgotten_it_is_left_as_it_is_then_and_later() -> None:
