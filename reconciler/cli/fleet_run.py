@@ -15,7 +15,8 @@ from reconciler.cli import output
 from reconciler.cli.drift import NOTIFY, sent
 from reconciler.cli.environments import named_log
 from reconciler.cli.fleet import fleet_of
-from reconciler.cli.session import emulator_at_home, shown_progress
+from reconciler.cli.options import ANNOTATED
+from reconciler.cli.session import annotate, annotated_problems, emulator_at_home, say_exposed, shown_progress
 from reconciler.cli.terminal import first_signal, interrupt
 from reconciler.errors import LedgerFailed, ReconcilerError
 from reconciler.escape import MAX_BYTES, visible
@@ -23,7 +24,7 @@ from reconciler.fleet.job import ACCOUNT, Job, is_big
 from reconciler.fleet.pool import Pool
 from reconciler.fleet.table import FleetTable, in_shard, is_due, open_table
 from reconciler.model.fleet import AccountStatus, FleetAccount, JobKind, JobResult
-from reconciler.pipeline.resources import Origin, origin_of_run, real_clock
+from reconciler.pipeline.resources import ExposedFile, Origin, origin_of_run, real_clock
 from reconciler.plan.saved_plan import as_pieces, as_text
 from reconciler.report.fleet import FleetRun, news_message, run_brief, run_json, run_markdown, run_text
 from reconciler.report.layout import count, until
@@ -142,7 +143,8 @@ def plan(
     """Plan the accounts that are chosen, save their plans in a folder, and print what they would change together."""
     if max_bytes is not None and "markdown" not in (form, *(one for one, _ in reports)):
         raise click.UsageError("--max-bytes works only with --format markdown or --report markdown=FILE")
-    settings, fleet, chosen = chosen_of(options, labels, accounts)
+    with annotated_problems(form, options, redact=True):
+        settings, fleet, chosen = chosen_of(options, labels, accounts)
     reports = _report_paths(reports, fleet)
     if out is not None:
         prepare(out)
@@ -172,7 +174,7 @@ def plan(
         suspended=suspended,
         not_begun=_missing(changed, results),
     )
-    show(run, form, reports, max_bytes=max_bytes or MAX_BYTES)
+    show(run, form, reports, options, max_bytes=max_bytes or MAX_BYTES)
     if out is not None:
         output.note(f"Saved {count(sum(bool(one.digest) for one in results), 'plan')} in {visible(str(out))}.")
         if form == "text" and any(one.planned.changes for one in results):
@@ -221,7 +223,8 @@ def drift(
     due: bool,
 ) -> None:
     """Check the accounts that are chosen, record what each has, and print it."""
-    settings, fleet, chosen = chosen_of(options, labels, accounts)
+    with annotated_problems(form, options, redact=True):
+        settings, fleet, chosen = chosen_of(options, labels, accounts)
     reports = _report_paths(reports, fleet)
     rules = read_rules(ignore, settings.root, Path.cwd())
     active, suspended = _parted(in_part(chosen, shard))
@@ -253,7 +256,7 @@ def drift(
         suspended=suspended,
         not_begun=_missing(wanted, results),
     )
-    show(run, form, reports, max_bytes=MAX_BYTES)
+    show(run, form, reports, options, max_bytes=MAX_BYTES)
     _finish(ctx, pool, run, run.code())
 
 
@@ -280,8 +283,10 @@ def _report_paths(reports: Sequence[tuple[str, Path]], fleet: Fleet) -> list[tup
     return found
 
 
-def show(run: FleetRun, form: str, reports: Sequence[tuple[str, Path]], *, max_bytes: int) -> None:
+def show(run: FleetRun, form: str, reports: Sequence[tuple[str, Path]], options: Options, *, max_bytes: int) -> None:
     """Print a run, and write it to files."""
+    exposed = dict.fromkeys(file for one in run.results for file in one.exposed)
+    say_exposed([ExposedFile("account", Path(path), mode) for path, mode in sorted(exposed)])
     for one, path in reports:
         output.report_to(path, as_document(run, one, max_bytes=max_bytes))
     if form == "text":
@@ -292,6 +297,10 @@ def show(run: FleetRun, form: str, reports: Sequence[tuple[str, Path]], *, max_b
         output.pieces(as_pieces(run_json(run)))
     elif form == "markdown":
         output.document(as_document(run, form, max_bytes=output.room(max_bytes)))
+    elif form in ANNOTATED:
+        from reconciler.report.annotations import of_accounts
+
+        annotate(form, of_accounts(run.worst_first(), run.environment), options, last=run.summary())
     else:
         output.result(run_brief(run))
 

@@ -266,12 +266,19 @@ def warn_of_exposed_files(environment: Environment, *plans: Path) -> None:
         section.exposed_files.extend(found)
 
 
+_MOST_EXPOSED = 20
+"""Of files in the one warning: accounts may have thousands."""
+
+
 def say_exposed(files: Sequence[ExposedFile]) -> None:
     """Write one warning of files that others can read; nothing for none."""
     if files:
         from reconciler.pipeline.resources import chmod_text, exposed_text
+        from reconciler.report.layout import count
 
-        output.say(f"warning: {exposed_text(files)}: {chmod_text(files)}")
+        shown, rest = files[:_MOST_EXPOSED], len(files) - _MOST_EXPOSED
+        more = f" and {count(rest, 'more file')}" if rest > 0 else ""
+        output.say(f"warning: {exposed_text(shown)}{more}: {chmod_text(shown)}")
 
 
 @contextmanager

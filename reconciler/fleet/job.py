@@ -199,6 +199,8 @@ def _done(job: Job, result: JobResult, clock: Clock, stop: Stopper) -> JobResult
         settings = job.settings.of(job.account)
         environment = settings.environment(job.account.address)
         watch = _Watch(environment.rate_per_s, job.least_s)
+        exposed = resources.exposed_files(environment)
+        result = replace(result, exposed=tuple((str(one.path), one.mode) for one in exposed))
         if job.save:
             check_keys(environment)
         desired = _declared(settings, environment)

@@ -138,7 +138,8 @@ class JobResult:
     apply made of it, and what failed, is in doubt or was not begun. `exceeded` names limits, approvals and windows that
     are against the plan. `left` is how many changes the account needed after the apply. `unanswered`: the API gave no
     answer, or one that says that it is down. `plan` is a saved plan as text, sealed where there is a key; `digest`
-    names it, and `fingerprint` its changes.
+    names it, and `fingerprint` its changes. `exposed` are files that others on this machine can read, each with the
+    mode that ends that.
     """
 
     account: str
@@ -166,6 +167,7 @@ class JobResult:
     plan: str = field(default="", repr=False)
     digest: str = ""
     fingerprint: str = ""
+    exposed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

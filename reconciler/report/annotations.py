@@ -20,10 +20,11 @@ from reconciler import __version__
 from reconciler.errors import Problem, Severity, Source
 from reconciler.escape import inert, visible
 from reconciler.model.core import NO_FILE, Action, Desired
+from reconciler.model.fleet import JobKind, JobResult
 from reconciler.model.plan import Blocked, Change, Exceeded, Note, Plan, Unknown
 from reconciler.model.reports import Drift, DriftFinding
 from reconciler.report.drift import EXPIRED, TITLES, field_said, masked_drift
-from reconciler.report.layout import address
+from reconciler.report.layout import address, count
 from reconciler.report.messages import Wording, plain
 from reconciler.report.messages.explanations import DRIFT, finding_text
 from reconciler.report.messages.plan import BLOCKED, NOTES, UNKNOWN, blocked_wording, note_text, unknown_text
@@ -78,6 +79,32 @@ def of_drift(drift: Drift, *, redact: bool = False) -> list[Annotation]:
     unknown = map(_unknown, (*one.unknown, *one.unobservable))
     blocked = (replace(_blocked(row), level=Level.WARNING) for row in one.blocked)
     return [*map(_drifted, one.findings), *blocked, *expired, *unknown]
+
+
+def of_accounts(results: Iterable[JobResult], environment: str) -> list[Annotation]:
+    """Return which accounts failed, are over a limit, archive or drifted, or have someone blocked."""
+    return [annotation for one in results for annotation in _of_account(one, environment)]
+
+
+def _of_account(one: JobResult, environment: str) -> Iterator[Annotation]:
+    """Yield what of an account wants a look."""
+    name = visible(one.account)
+    if one.error:
+        said = "; ".join(filter(None, (one.message, one.hint)))
+        yield Annotation(Level.ERROR, "account/failed", f"{name}: failed", visible(said))
+    for held in one.exceeded:
+        yield Annotation(Level.ERROR, "account/limit", f"{name}: over a limit or not approved", visible(held))
+    show = f"`reconciler -e {name}/{environment} {one.kind.value}` shows"
+    if one.blocked:
+        level = Level.WARNING if one.kind is JobKind.DRIFT else Level.ERROR
+        text = f"{count(one.blocked, 'customer is', 'customers are')} blocked. {show} why."
+        yield Annotation(level, "account/blocked", f"{name}: blocked", text)
+    if one.kind is JobKind.PLAN and one.planned.archives:
+        text = f"An apply archives {count(one.planned.archives, 'customer')}. {show} which."
+        yield Annotation(Level.WARNING, "account/archive", f"{name}: {one.planned.archives} to archive", text)
+    if one.drifted:
+        text = f"{count(one.drifted, 'customer')} drifted. {show} what."
+        yield Annotation(Level.WARNING, "account/drift", f"{name}: drifted", text)
 
 
 def of_failure(message: str) -> Annotation:
@@ -223,6 +250,11 @@ _OWN = {
     "plan/archive": Wording("An apply archives a customer."),
     "plan/restore": Wording("An apply restores a customer."),
     "environment/failed": Wording("An environment has no result, so what it needs is unknown."),
+    "account/failed": Wording("An account of a fleet could not be planned or checked."),
+    "account/limit": Wording("The plan of an account exceeds a limit or lacks an approval, so an apply sends nothing."),
+    "account/blocked": Wording("Customers of an account are blocked."),
+    "account/archive": Wording("An apply archives customers of an account."),
+    "account/drift": Wording("Customers of an account were changed outside Reconciler."),
     "drift/expired": Wording("A rule of the ignore file has ended, and hides nothing."),
 }
 _LEVELS = {"note": Level.NOTE, "unknown": Level.NOTE, "blocked": Level.ERROR, "drift": Level.WARNING}
@@ -273,7 +305,7 @@ def sarif(annotations: Sequence[Annotation], home: str) -> dict[str, Any]:
 
 def _rule(code: str, wording: Wording) -> dict[str, Any]:
     family, _, name = code.partition("/")
-    errors = ("files/error", "plan/limit", "plan/approval", "environment/failed")
+    errors = ("files/error", "plan/limit", "plan/approval", "environment/failed", "account/failed", "account/limit")
     level = Level.ERROR if code in errors else _LEVELS.get(family, Level.WARNING)
     return {
         "id": code,

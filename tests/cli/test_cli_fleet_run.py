@@ -233,6 +233,43 @@ def test_a_commit_that_is_unknown_is_one_error(fleet: FleetPlace) -> None:
     assert ran.err.count("there is no commit 'nowhere' here") == 1
 
 
+def test_annotations_name_each_account_that_wants_a_look(fleet: FleetPlace) -> None:
+    fleet.applied("acme", "initech")
+    fleet.add("acme", "one")
+    fleet.write("accounts/globex/customers.yaml", "customers: [\n")
+    ran = fleet.run("fleet", "plan", "--format", "github", "--report", "markdown=plan.md")
+    failed, archive, last = ran.out.splitlines()
+    assert (ran.code, failed.startswith("::error title=globex%3A failed::accounts/globex/customers.yaml:2:1:")) == (
+        1,
+        True,
+    )
+    assert archive == (
+        "::warning title=acme%3A 1 to archive::An apply archives 1 customer. "
+        "`reconciler -e acme/production plan` shows which."
+    )
+    assert last == "Plan: 1 of 3 accounts would change: 1 to archive. 1 failed."
+    assert "- `acme`: 1 to archive" in (fleet.folder / "plan.md").read_text()
+    fleet.edit("initech", "one", city="Denver")
+    ran = fleet.run("fleet", "drift", "initech", "--format", "sarif")
+    (result,) = ran.json["runs"][0]["results"]
+    assert (ran.code, result["ruleId"], result["level"]) == (2, "account/drift", "warning")
+    (row,) = fleet.run("fleet", "drift", "globex", "--format", "gitlab").json
+    assert (row["check_name"], row["severity"]) == ("account/failed", "critical")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_files_of_accounts_that_others_can_read_are_one_warning(fleet: FleetPlace, command: str) -> None:
+    fleet.applied("acme", "globex", "initech")
+    paths = [fleet.folder / ".reconciler" / name / "production.db" for name in ("acme", "initech")]
+    assert fleet.run("fleet", command).err == ""
+    for path in paths:
+        path.chmod(0o644)
+    names = [str(path) for path in paths]
+    ran = fleet.run("fleet", command)
+    assert ran.err == f"warning: others on this machine can read {', '.join(names)}: chmod 600 {' '.join(names)}\n"
+
+
 # --- drift and status --------------------------------------------------------------------------------
 
 

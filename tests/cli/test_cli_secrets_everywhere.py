@@ -157,10 +157,16 @@ fleet plan -p fleet.yaml --out plans --report markdown=fleet.md
 fleet plan -p fleet.yaml --format json
 fleet plan -p fleet.yaml --format markdown
 fleet plan -p fleet.yaml --format brief
+fleet plan -p fleet.yaml --format github
+fleet plan -p fleet.yaml --format sarif
+fleet plan -p fleet.yaml --format gitlab
 fleet drift -p fleet.yaml
 fleet drift -p fleet.yaml --format json
 fleet drift -p fleet.yaml --format markdown
 fleet drift -p fleet.yaml --format brief
+fleet drift -p fleet.yaml --format github
+fleet drift -p fleet.yaml --format sarif
+fleet drift -p fleet.yaml --format gitlab
 fleet status -p fleet.yaml
 fleet status -p fleet.yaml --format json
 fleet status -p fleet.yaml --format markdown

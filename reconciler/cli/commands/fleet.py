@@ -117,7 +117,7 @@ shard = click.option(
 @chosen
 @shared.settings(shared.changed_since, shared.new_key, shared.rate)
 @shard
-@shared.output_format("text", "json", "markdown", "brief")
+@shared.output_format("text", "json", "markdown", "brief", *shared.ANNOTATED)
 @shared.reports("text", "json", "markdown", "brief")
 @click.option(
     "--max-bytes",
@@ -159,7 +159,7 @@ def plan(ctx: click.Context, /, **given: Any) -> None:
 @shared.settings(shared.rate)
 @click.option("--due", is_flag=True, help="Only accounts whose next check is due: for cron or a timer.")
 @shard
-@shared.output_format("text", "json", "markdown", "brief")
+@shared.output_format("text", "json", "markdown", "brief", *shared.ANNOTATED)
 @shared.reports("text", "json", "markdown", "brief")
 @click.option(
     "--ignore",
