@@ -31,7 +31,8 @@ from reconciler.settings.project import read_rules
 
 if TYPE_CHECKING:
     from reconciler.fleet.engine import ProcrastinateEngine
-    from reconciler.fleet.worker import Change, Ground
+    from reconciler.fleet.rollout import Ground
+    from reconciler.fleet.worker import Change
 
 SECRET = "RECONCILER_EVENTS_SECRET"  # noqa: S105 - the name of a variable
 _LEAST_SECRET = 16
@@ -112,15 +113,17 @@ def drain(ctx: click.Context, *, options: Options, own: bool, wait_s: float) -> 
     settings = settings_of(options)
     database_of(settings)
     from reconciler.fleet.table import open_table
-    from reconciler.fleet.worker import DEAD_S, Workers
+    from reconciler.fleet.workers import Signs, Workers
 
     with open_table(settings, settings.fleet().environment) as table:
         workers = Workers(table.store, table.name)
-        clock = real_clock()
+        clock, signs = real_clock(), Signs()
 
         def alive() -> dict[str, int]:
-            rows = [one for one in workers.all() if one.seen_at > clock.now() - DEAD_S]
-            return {one.name: one.running for one in rows if not own or one.host == platform.node()}
+            rows, now_s = workers.all(), clock.monotonic()
+            signs.take(rows, now_s)
+            mine = [one for one in rows if not own or one.host == platform.node()]
+            return {one.name: one.running for one in mine if not signs.is_dead(one.name, now_s)}
 
         found = alive()
         workers.drain(found)
@@ -143,7 +146,7 @@ def drain(ctx: click.Context, *, options: Options, own: bool, wait_s: float) -> 
     ctx.exit(0)
 
 
-def submit(ctx: click.Context, kind: str, *, options: Options, labels: Sequence[str], accounts: Sequence[str]) -> None:
+def submit_checks(ctx: click.Context, *, options: Options, labels: Sequence[str], accounts: Sequence[str]) -> None:
     """Queue checks of the chosen accounts for the workers."""
     settings, fleet, chosen = fleet_of(options, labels, accounts)
     engine = engine_of(settings, database_of(settings))
@@ -157,7 +160,7 @@ def submit(ctx: click.Context, kind: str, *, options: Options, labels: Sequence[
 
     async def queued() -> int:
         async with engine.opened():
-            return await engine.defer([JobOrder(JobKind(kind), one.name, priority=Priority.SOON) for one in active])
+            return await engine.defer([JobOrder(JobKind.DRIFT, one.name, priority=Priority.SOON) for one in active])
 
     with asyncio.Runner() as runner:
         new = runner.run(queued())
@@ -193,7 +196,7 @@ def engine_of(settings: Settings, place: str) -> ProcrastinateEngine:
 
 def ground_of(options: Options) -> Ground:
     """Return what jobs are made of, as the files are now."""
-    from reconciler.fleet.worker import Ground
+    from reconciler.fleet.rollout import Ground
 
     settings = settings_of(options)
     rules = tuple(read_rules(None, settings.root, Path.cwd()))

@@ -1,8 +1,7 @@
-"""`fleet apply` and `fleet rollout`: all accounts planned, the gate, consent, waves; and a rollout that has begun."""
+"""`fleet rollout`: a rollout that has begun: driven here, followed, paused, continued, ended."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,26 +11,29 @@ from uuid import uuid4
 
 import click
 
-from reconciler.cli import consent, output
+from reconciler.cli import output
 from reconciler.cli.fleet import fleet_of
-from reconciler.cli.fleet_run import PLAN, chosen_of, jobs_of, local_accounts
-from reconciler.cli.session import shown_progress
-from reconciler.cli.terminal import first_signal, interrupt
-from reconciler.errors import Invalid, LedgerFailed, ReconcilerError, Refused
-from reconciler.escape import visible
-from reconciler.fleet.gate import Step, judge, waves_of
-from reconciler.fleet.job import LEAST_APPLY_S, Job, is_big
+from reconciler.cli.fleet_run import local_accounts
+from reconciler.cli.terminal import first_signal
+from reconciler.errors import LedgerFailed, Refused
+from reconciler.fleet.job import Job
 from reconciler.fleet.pool import Pool
-from reconciler.fleet.rollout import BEAT_S, SILENT_S, Surroundings, run_rollout
-from reconciler.fleet.rollouts import Rollouts, check_one
+from reconciler.fleet.rollout import (
+    BEAT_S,
+    ENDED,
+    SILENT_S,
+    Ground,
+    Surroundings,
+    begin_item,
+    item_after,
+    run_rollout,
+)
+from reconciler.fleet.rollouts import Rollouts
 from reconciler.fleet.table import DatabaseStore, FleetTable, open_table
-from reconciler.input_file import read_file
 from reconciler.model.fleet import (
     UNFINISHED,
     AccountState,
     AccountStatus,
-    FleetAccount,
-    FleetPolicy,
     GateVerdict,
     ItemState,
     JobKind,
@@ -40,18 +42,12 @@ from reconciler.model.fleet import (
     RolloutItem,
     RolloutState,
 )
-from reconciler.model.policy import Share
-from reconciler.pipeline.resources import Origin, origin_of_run, real_clock
-from reconciler.pipeline.sealed_plan import is_sealed_plan, unsealed
-from reconciler.plan.saved_plan import load
+from reconciler.pipeline.resources import origin_of_run, real_clock
 from reconciler.report.layout import count, duration
 from reconciler.report.rollout import (
     SHORT,
-    counted,
-    gate_text,
     item_text,
     next_step,
-    refusal,
     rollout_brief,
     rollout_json,
     rollout_text,
@@ -93,8 +89,8 @@ def run_jobs(
     jobs: Iterable[Job],
     ended: Callable[[JobResult], None],
     may_begin: Callable[[Job], bool] = lambda _: True,
-) -> None:
-    """Do jobs, as many at once as the fleet says."""
+) -> Pool:
+    """Do jobs, as many at once as the fleet says, and return the pool that did."""
 
     def paused(wait_s: float) -> None:
         output.say(f"most accounts get no answer: nothing begins for {duration(wait_s)}")
@@ -104,250 +100,18 @@ def run_jobs(
     if stopping.wanted.is_set():
         pool.stop()
     pool.run(jobs)
+    return pool
 
 
-# --- apply -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class GateOptions:
-    """What the options say of the gate: limits that hold once, and whether accounts that are not ready are left out."""
-
-    max_accounts_changed: Share | None
-    max_accounts_archiving: Share | None
-    max_archives: Share | None
-    max_failed: Share | None
-    skip_failed: bool
-    auto_approve: bool
-
-
-def apply(
-    ctx: click.Context,
-    folder: Path | None,
-    form: str,
-    *,
-    options: Options,
-    labels: Sequence[str],
-    gate: GateOptions,
-) -> None:
-    """Plan all, ask, apply wave by wave, report."""
-    settings, fleet, chosen = chosen_of(options, labels, ())
-    if folder is not None and options.changed_since is not None:
-        raise click.UsageError("--changed-since cannot be used with DIR, whose plans are about what they were made for")
-    consent.can_be_asked(auto_approve=gate.auto_approve)
-    chosen = tuple(one for one in chosen if not one.suspended)
-    with (
-        local_accounts(settings, fleet.environment),
-        open_table(settings, fleet.environment) as table,
-        stopped_by_signals() as stopping,
-    ):
-        drive = Drive(settings, fleet, table, origin_of_run(settings.root), stopping)
-        check_one(drive.rollouts)
-        # Before all accounts are read for nothing.
-        if drive.shared and not settings.of(chosen[0]).environment().plan_keys().reveal():
-            raise Refused(*_UNSEALED)
-        table.put_accounts(fleet.accounts)
-        results = _planned(drive, chosen) if folder is None else _read_plans(drive, chosen, folder)
-        verdict = judge(results, _once(fleet.policy, gate), skip=gate.skip_failed)
-        names = {one.account for one in verdict.changing}
-        steps = waves_of([one for one in chosen if one.name in names], fleet.waves)
-        ctx.exit(_gated(drive, verdict, steps, form, gate))
-
-
-def _once(policy: FleetPolicy, gate: GateOptions) -> FleetPolicy:
-    """Return the fleet's policy with the limits that hold for this rollout alone."""
-    given = {
-        name: share
-        for name in ("max_accounts_changed", "max_accounts_archiving", "max_archives", "max_failed")
-        if (share := getattr(gate, name)) is not None
-    }
-    return replace(policy, **given)
-
-
-def _planned(drive: Drive, chosen: Sequence[FleetAccount]) -> list[JobResult]:
-    """Plan the accounts; Refused where the API was given up before all had ended."""
-    settings, stopping = drive.settings, drive.stopping
-    known = drive.table.statuses()
-    changed = chosen
-    if settings.options.changed_since is not None:
-        from reconciler.pipeline.changed_since import changed_accounts
-
-        changed = changed_accounts(settings.options.changed_since, settings, chosen)
-    names = {one.name for one in changed}
-    results = [_unchanged(one, known) for one in chosen if one.name not in names]
-    with shown_progress(real_clock()) as progress:
-
-        def ended(result: JobResult) -> None:
-            results.append(result)
-            progress.planning(f"planned {len(results)} of {count(len(chosen), 'account')}")
-
-        job = Job(JobKind.PLAN, drive.fleet.accounts[0], settings, drive.origin, save=True)
-        jobs = jobs_of(JobKind.PLAN, settings, changed, known, drive.origin, job)
-        run_jobs(drive.fleet, stopping, jobs, ended)
-    missing = len(chosen) - len(results)
-    if stopping.wanted.is_set():
-        output.say("interrupted: nothing was sent")
-        interrupt()
-    if missing:
-        message = f"the API does not answer: {count(missing, 'account was', 'accounts were')} not planned"
-        raise Refused(f"{message}; nothing was sent", "run it again when the API is up")
-    return results
-
-
-def _unchanged(account: FleetAccount, known: Mapping[str, AccountStatus]) -> JobResult:
-    """Return the result of an account that has nothing to do."""
-    customers = known[account.name].customers if account.name in known else 0
-    return JobResult(account.name, JobKind.PLAN, AccountState.IN_SYNC, 0, 0.0, 0.0, customers=customers)
-
-
-def _read_plans(drive: Drive, chosen: Sequence[FleetAccount], folder: Path) -> list[JobResult]:
-    """Return the saved plans of a folder as results; an account without one is chosen, and has nothing to do."""
-    shown = visible(str(folder))
-    if not folder.is_dir():
-        raise Refused(f"{shown}: this is not a folder of saved plans", "`reconciler fleet plan --out DIR` makes one")
-    known = drive.table.statuses()
-    results = []
-    for account in chosen:
-        path, result = folder / f"{account.name}{PLAN}", _unchanged(account, known)
-        results.append(_read_plan(drive.settings, account, path, result) if path.exists() else result)
-    if not any(one.digest or one.error for one in results):
-        hint = "`reconciler fleet plan --out DIR` writes DIR/ACCOUNT.plan"
-        raise Refused(f"{shown}: no chosen account has a saved plan here; nothing was sent", hint)
-    return results
-
-
-def _read_plan(settings: Settings, account: FleetAccount, path: Path, result: JobResult) -> JobResult:
-    """Return what a saved plan has; what is wrong with it is the account's."""
-    from reconciler.fleet.job import counted as counts_of
-    from reconciler.fleet.job import failed
-
-    try:
-        environment = settings.of(account).environment(account.address)
-        content = read_file(path).decode(errors="replace")
-        text = unsealed(content, environment)
-        saved = load(text)
-        document = json.loads(text)
-    except (ReconcilerError, OSError) as exc:
-        return failed(result, exc)
-    held = tuple(
-        f"{row.get('name')}: {row.get('planned')} planned, {row.get('allowed')} allowed"
-        for row in (*document.get("limits", ()), *document.get("approvals", ()))
-    )
-    blocked = len({row.get("external_id") for row in document.get("blocked", ())})
-    return replace(
-        result,
-        planned=counts_of(saved.changes),
-        exceeded=held,
-        blocked=blocked,
-        plan=content,
-        digest=saved.name,
-        fingerprint=saved.fingerprint,
-    )
-
-
-def _gated(drive: Drive, verdict: GateVerdict, steps: Sequence[Step], form: str, gate: GateOptions) -> int:
-    """Hold the plans against the policy, ask, and apply them; return the exit code."""
-    _show(verdict, steps, drive.fleet, form, quiet=output.quiet() and gate.auto_approve)
-    if not verdict.open:
-        raise Refused(*refusal(verdict))
-    if not verdict.changing:
-        return _left_code(verdict)
-    if not gate.auto_approve:
-        _ask(verdict)
-    rollouts = drive.rollouts
-    rollout, items = _made(drive, verdict, steps)
-    plans = {one.account: one.plan for one in verdict.changing}
-    if drive.shared and not all(map(is_sealed_plan, plans.values())):
-        raise Refused(*_UNSEALED)
-    rollouts.prune()
-    if not rollouts.begin(rollout, items, plans):
-        check_one(rollouts)
-        raise Refused("another rollout began meanwhile; nothing was sent", "run it again")
-    output.note(f"rollout {rollout.id[:SHORT]} begins: {count(len(items), 'account')} in {count(len(steps), 'wave')}")
-    return driven(drive, rollout, form, verdict)
-
-
-_UNSEALED = (
-    "the saved plans would be in the database as they are, with personal values; nothing was sent",
-    "set RECONCILER_PLAN_KEY, which seals them, here and wherever the rollout may be continued",
-)
-
-
-def _show(verdict: GateVerdict, steps: Sequence[Step], fleet: Fleet, form: str, *, quiet: bool) -> None:
-    """Print what the gate found: as text, or on stderr beside the one document that another format is."""
-    waves = [step.accounts for step in steps]
-    if form == "text" and not (quiet and verdict.open):
-        output.result(gate_text(verdict, waves, fleet.environment, width=output.width(), color=output.color()))
-    elif form != "text" and not quiet:
-        output.page(gate_text(verdict, waves, fleet.environment, width=output.error_width(), color=False))
-    if form == "json" and not (verdict.open and verdict.changing):
-        output.json_result(rollout_json(None, (), verdict))
-
-
-def _ask(verdict: GateVerdict) -> None:
-    """Ask for consent: a word where customers are archived, else yes."""
-    accounts = count(len(verdict.changing), "account")
-    archives = verdict.planned.archives
-    if archives:
-        concerned = sum(one.planned.archives > 0 for one in verdict.changing)
-        what = f"{count(archives, 'customer is', 'customers are')} archived in {count(concerned, 'account')}"
-        consent.word(what, f"archive {archives}")
-        return
-    consent.yes(f"Apply this to {accounts} ({counted(verdict.planned)})? [y/N]: ")
-
-
-def _made(drive: Drive, verdict: GateVerdict, steps: Sequence[Step]) -> tuple[Rollout, list[RolloutItem]]:
-    """Return a new rollout and its accounts."""
-    origin, settings = drive.origin, drive.settings
-    now = real_clock().now()
-    rollout = Rollout(
-        id=uuid4().hex,
-        fleet=drive.rollouts.fleet,
-        state=RolloutState.RUNNING,
-        started_at=now,
-        who=origin.who,
-        commit=origin.commit,
-        ci_url=origin.ci_url,
-        chosen=verdict.chosen,
-        waves=len(steps),
-        wave=1,
-        max_failed=verdict.max_failed,
-        driver=uuid4().hex,
-        seen_at=now,
-        approved=tuple(sorted(settings.options.approved)),
-        soaks=tuple(step.soak_s for step in steps),
-    )
-    planned = {one.account: one for one in verdict.changing}
-    items = [
-        RolloutItem(
-            rollout.id,
-            name,
-            number,
-            digest=planned[name].digest,
-            fingerprint=planned[name].fingerprint,
-            planned=planned[name].planned,
-        )
-        for number, step in enumerate(steps, start=1)
-        for name in step.accounts
-    ]
-    return rollout, items
-
-
-def _left_code(verdict: GateVerdict) -> int:
-    """Return the exit code of what the gate left out: 1 for an account without a plan, 3 for one that is held."""
-    if verdict.unplanned:
-        return 1
-    return 3 if verdict.held or verdict.blocked else 0
+# --- driving it here ---------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Drive:
     """What a rollout is driven with, in a process that has all of its accounts; `codes` are those of applies."""
 
-    settings: Settings
-    fleet: Fleet
+    ground: Ground
     table: FleetTable
-    origin: Origin
     stopping: Stopping
     codes: list[int] = field(default_factory=list)
 
@@ -361,39 +125,6 @@ class Drive:
         """Return the fleet's rollouts."""
         return Rollouts.of(self.table)
 
-    def account(self, name: str) -> FleetAccount | None:
-        """Return an account of the fleet, None where the project has it no more."""
-        return next((one for one in self.fleet.accounts if one.name == name), None)
-
-    def job_of(self, item: RolloutItem, kind: JobKind) -> Job:
-        """Return the job of an account."""
-        account = self.account(item.account) or FleetAccount(item.account, self.fleet.environment, item.account)
-        job = Job(kind, account, self.settings, self.origin, big=is_big(self.settings.root, account, 0))
-        if kind is not JobKind.APPLY:
-            return job
-        plan = self.rollouts.plan_of(item.rollout, item.account)
-        return replace(job, least_s=LEAST_APPLY_S, plan=plan, digest=item.digest)
-
-    def fit(self, name: str) -> str:
-        """Return why an account must not begin, "" where it may."""
-        account = self.account(name)
-        if account is None:
-            return "the project has no such account any more; nothing was sent"
-        try:
-            return "it is suspended by now; nothing was sent" if self.settings.suspended_now(account) else ""
-        except Invalid as exc:
-            return str(exc.problems[0])
-
-    def ended(self, result: JobResult, item: RolloutItem) -> None:
-        """Take how an account ended, and write it as what is known of the account."""
-        if (account := self.account(result.account)) is not None:
-            self.table.record(result, account)
-        applied = result.kind is JobKind.APPLY
-        if applied:
-            self.codes.append(result.code)
-        if applied or item.state is ItemState.FAILED:
-            output.note(item_text(item))
-
     def at_wave(self, rollout: Rollout, mine: Sequence[RolloutItem], doing: str) -> None:
         """Say which wave it is at."""
         wave = f"wave {rollout.wave} of {rollout.waves}"
@@ -403,13 +134,69 @@ class Drive:
         else:
             output.note(f"{wave}: {count(len(mine), 'account')}")
 
+    def failed(self, item: RolloutItem) -> None:
+        """Say which account has failed at the second look."""
+        output.note(item_text(item))
+
     def wait(self, seconds: float) -> None:
         """Let a time pass, unless it is to end."""
         self.stopping.wanted.wait(seconds)
 
-    def carry(self, jobs: Iterable[Job], ended: Callable[[JobResult], None], may_begin: Callable[[Job], bool]) -> None:
-        """Do jobs in this process."""
-        run_jobs(self.fleet, self.stopping, jobs, ended, may_begin)
+    def apply(self, rollout: Rollout, items: Sequence[RolloutItem], runs: Callable[[], bool]) -> str:
+        """Apply accounts in this process."""
+        rollouts, now = self.rollouts, real_clock().now
+        begun: dict[str, RolloutItem] = {}
+
+        def jobs() -> Iterator[Job]:
+            for item in items:
+                if item.account in self.ground.accounts:
+                    yield self.ground.apply_job(rollout, item, rollouts.plan_of(rollout.id, item.account))
+                else:
+                    begin_item(rollouts, item, rollout.driver, self.ground.misfit(item.account), now())
+
+        def may_begin(job: Job) -> bool:
+            name = job.account.name
+            if name in begun:
+                return runs()
+            if not runs():
+                return False
+            item = begin_item(rollouts, rollouts.item(rollout.id, name), uuid4().hex, self.ground.misfit(name), now())
+            if item is not None:
+                begun[name] = item
+            return item is not None
+
+        def ended(result: JobResult) -> None:
+            item = item_after(begun.pop(result.account), result)
+            rollouts.finish(item)
+            self._record(result)
+            self.codes.append(result.code)
+            output.note(item_text(item))
+
+        try:
+            pool = run_jobs(self.ground.fleet, self.stopping, jobs(), ended, may_begin)
+        finally:
+            for item in begun.values():
+                rollouts.finish(replace(item, state=ItemState.WAITING))
+        return "the API does not answer" if pool.breaker.gave_up else ""
+
+    def check(
+        self, rollout: Rollout, items: Sequence[RolloutItem], runs: Callable[[], bool]
+    ) -> Mapping[str, AccountStatus]:
+        """Check accounts for drift in this process."""
+        del rollout
+        accounts, found = self.ground.accounts, dict[str, AccountStatus]()
+
+        def ended(result: JobResult) -> None:
+            found[result.account] = self._record(result)
+
+        jobs = (self.ground.job(JobKind.DRIFT, accounts[one.account]) for one in items if one.account in accounts)
+        run_jobs(self.ground.fleet, self.stopping, jobs, ended, lambda _: runs())
+        return found
+
+    def _record(self, result: JobResult) -> AccountStatus:
+        """Write what is known of an account now."""
+        _, now = self.table.record(result, self.ground.accounts[result.account])
+        return now
 
 
 def driven(drive: Drive, rollout: Rollout, form: str, verdict: GateVerdict | None = None) -> int:
@@ -419,10 +206,8 @@ def driven(drive: Drive, rollout: Rollout, form: str, verdict: GateVerdict | Non
         now=real_clock().now,
         wait=drive.wait,
         stopped=stopping.wanted.is_set,
-        carry=drive.carry,
-        job_of=drive.job_of,
-        fit=drive.fit,
-        ended=drive.ended,
+        carrier=drive,
+        failed=drive.failed,
         at_wave=drive.at_wave,
     )
     try:
@@ -433,7 +218,7 @@ def driven(drive: Drive, rollout: Rollout, form: str, verdict: GateVerdict | Non
         hint = f"{exc.hint}; then continue with `reconciler fleet rollout resume {run}`: nothing is done twice"
         raise LedgerFailed(exc.message, hint) from exc
     items = rollouts.items(rollout.id)
-    _report(rollout, items, form, verdict)
+    report(rollout, items, form, verdict)
     return _code(rollout, items, drive.codes, verdict, interrupted=stopping.wanted.is_set())
 
 
@@ -460,7 +245,7 @@ def _heart(rollouts: Rollouts, rollout: Rollout, stopping: Stopping) -> Iterator
         thread.join()
 
 
-def _report(rollout: Rollout, items: Sequence[RolloutItem], form: str, verdict: GateVerdict | None) -> None:
+def report(rollout: Rollout, items: Sequence[RolloutItem], form: str, verdict: GateVerdict | None) -> None:
     """Print where a rollout is."""
     match form:
         case "json":
@@ -471,6 +256,13 @@ def _report(rollout: Rollout, items: Sequence[RolloutItem], form: str, verdict: 
             output.result(rollout_text(rollout, items, width=output.width(), color=output.color()))
     if form == "text" and (step := next_step(rollout)):
         output.next_step(step)
+
+
+def left_code(verdict: GateVerdict) -> int:
+    """Return the exit code of what the gate left out: 1 for an account without a plan, 3 for one that is held."""
+    if verdict.unplanned:
+        return 1
+    return 3 if verdict.held or verdict.blocked else 0
 
 
 def _code(
@@ -484,7 +276,7 @@ def _code(
     """Return the exit code: interrupted, then what failed, then what is refused or blocked, then what is left."""
     if interrupted:
         return 130
-    left = 0 if verdict is None else _left_code(verdict)
+    left = 0 if verdict is None else left_code(verdict)
     states = {one.state for one in items}
     if ItemState.FAILED in states or left == 1:
         return 1
@@ -506,13 +298,48 @@ def _tables(options: Options) -> Iterator[tuple[Settings, Fleet, FleetTable]]:
         yield settings, fleet, table
 
 
-def status(ctx: click.Context, run: str | None, form: str, *, options: Options) -> None:
-    """Print where a rollout is, from the table alone."""
+def status(ctx: click.Context, run: str | None, form: str, *, options: Options, wait: bool) -> None:
+    """Print where a rollout is, from the table alone, and where it ended if that is waited for."""
     with _tables(options) as (_, _, table):
         rollouts = Rollouts.of(table)
         rollout = rollouts.named(run)
-        _report(rollout, rollouts.items(rollout.id), form, None)
+        if wait:
+            ctx.exit(follow(table, rollout, form))
+        report(rollout, rollouts.items(rollout.id), form, None)
     ctx.exit(0)
+
+
+def follow(table: FleetTable, rollout: Rollout, form: str, verdict: GateVerdict | None = None) -> int:
+    """Say what becomes of a rollout until it does not run any more; report, and return the exit code."""
+    rollouts, left = Rollouts.of(table), threading.Event()
+
+    def signaled() -> None:
+        left.set()
+        output.say(f"the rollout goes on; `reconciler fleet rollout pause {rollout.id[:SHORT]}` pauses it")
+
+    told = {one.account for one in rollouts.items(rollout.id) if one.state in ENDED}
+    wave = 0
+    with first_signal(signaled, "the rollout goes on"):
+        while True:
+            items = rollouts.items(rollout.id)
+            for one in items:
+                if one.state in ENDED and one.account not in told:
+                    told.add(one.account)
+                    output.note(item_text(one))
+            if rollout.wave != wave:
+                wave = rollout.wave
+                mine = sum(one.wave == wave for one in items)
+                output.note(f"wave {wave} of {rollout.waves}: {count(mine, 'account')}")
+            if rollout.state is not RolloutState.RUNNING or left.is_set():
+                break
+            left.wait(BEAT_S)
+            rollout = rollouts.find(rollout.id) or rollout
+    items = rollouts.items(rollout.id)
+    report(rollout, items, form, verdict)
+    statuses = table.statuses()
+    done = [one.account for one in items if one.state is ItemState.DONE and one.account in statuses]
+    codes = [3] if any(statuses[name].state is AccountState.BLOCKED for name in done) else []
+    return _code(rollout, items, codes, verdict, interrupted=left.is_set())
 
 
 _TO = {
@@ -539,7 +366,7 @@ def change(ctx: click.Context, run: str | None, verb: str, *, options: Options) 
 
 
 def resume(ctx: click.Context, run: str | None, form: str, *, options: Options) -> None:
-    """Continue a rollout whose driver has ended, or that is paused or stopped."""
+    """Continue a rollout whose driver has ended, or that is paused or stopped; one on workers is left to them."""
     with (
         _tables(options) as (settings, fleet, table),
         local_accounts(settings, fleet.environment),
@@ -550,23 +377,32 @@ def resume(ctx: click.Context, run: str | None, form: str, *, options: Options) 
         if rollout.state not in UNFINISHED:
             hint = "`reconciler fleet apply` begins another"
             raise Refused(f"the rollout {rollout.id[:SHORT]} is {rollout.state}; nothing was sent", hint)
-        rollout = _taken(rollouts, rollout, stopping)
-        waiting = [one for one in rollouts.items(rollout.id) if one.state in (ItemState.WAITING, ItemState.APPLYING)]
-        again = [
-            replace(one, state=ItemState.WAITING, error="", message="")
-            for one in rollouts.items(rollout.id)
-            if one.state is ItemState.FAILED and rollouts.plan_of(rollout.id, one.account)
-        ]
-        if again:
-            rollouts.put(*again)
-        wave = min((one.wave for one in (*waiting, *again)), default=rollout.wave)
-        rollout = rollouts.put_wave(rollout, min(wave, rollout.wave) if again else rollout.wave)
-        rollouts.set_state(rollout.id, RolloutState.RUNNING, of=UNFINISHED)
-        agreed = replace(settings, options=replace(settings.options, approved=rollout.approved))
-        left = count(len(waiting) + len(again), "account")
-        output.note(f"rollout {rollout.id[:SHORT]} continues: {left} left")
-        drive = Drive(agreed, fleet, table, origin_of_run(settings.root), stopping)
+        if not rollout.on_workers:
+            rollout = _taken(rollouts, rollout, stopping)
+        rollout, left = _reopened(rollouts, rollout)
+        output.note(f"rollout {rollout.id[:SHORT]} continues: {count(left, 'account')} left")
+        if rollout.on_workers:
+            report(rollout, rollouts.items(rollout.id), form, None)
+            ctx.exit(0)
+        drive = Drive(Ground(settings, fleet, origin_of_run(settings.root)), table, stopping)
         ctx.exit(driven(drive, rollout, form))
+
+
+def _reopened(rollouts: Rollouts, rollout: Rollout) -> tuple[Rollout, int]:
+    """Let a rollout run again, with the accounts that failed; return it and how many accounts are left."""
+    items = rollouts.items(rollout.id)
+    waiting = [one for one in items if one.state in (ItemState.WAITING, ItemState.APPLYING)]
+    again = [
+        replace(one, state=ItemState.WAITING, attempts=0, error="", message="")
+        for one in items
+        if one.state is ItemState.FAILED and rollouts.plan_of(rollout.id, one.account)
+    ]
+    if again:
+        rollouts.put(*again)
+        wave = min((one.wave for one in (*waiting, *again)), default=rollout.wave)
+        rollout = rollouts.put_wave(rollout, min(wave, rollout.wave))
+    rollouts.set_state(rollout.id, RolloutState.RUNNING, of=UNFINISHED)
+    return rollouts.find(rollout.id) or rollout, len(waiting) + len(again)
 
 
 def _taken(rollouts: Rollouts, rollout: Rollout, stopping: Stopping) -> Rollout:

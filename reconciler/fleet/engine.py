@@ -23,6 +23,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
 
+from reconciler.errors import LedgerFailed
 from reconciler.ledger.postgres.session import DatabaseError, DatabaseSession, failed, ledger_errors
 from reconciler.model.fleet import JobKind
 
@@ -84,7 +85,7 @@ class Engine(Protocol):
     """What the workers of a fleet need of a queue."""
 
     async def defer(self, orders: Iterable[JobOrder]) -> int:
-        """Queue the orders of which none like them waits, and return how many."""
+        """Queue the orders of which none like them waits, and return how many; LedgerFailed where it cannot."""
 
     def tick(self, tick: Tick) -> None:
         """Have `tick` called each minute, in one worker of all."""
@@ -135,6 +136,13 @@ class ProcrastinateEngine:
             yield
 
     async def defer(self, orders: Iterable[JobOrder]) -> int:
+        """Queue the orders of which none like them waits, and return how many; LedgerFailed where it cannot."""
+        try:
+            return await self._deferred(orders)
+        except ConnectorException as error:
+            raise LedgerFailed(self._why(error), "it is tried again while a worker runs") from error
+
+    async def _deferred(self, orders: Iterable[JobOrder]) -> int:
         """Queue the orders of which none like them waits, and return how many."""
         jobs = {job.queueing_lock: job for job in map(self._job, orders)}
         for queue in {job.queue for job in jobs.values()}:

@@ -82,6 +82,11 @@ class Breaker:
         self._trying = account
         return True
 
+    def leave(self, account: str) -> None:
+        """Take that a job which might begin did not: another one is tried."""
+        if self._trying == account:
+            self._trying = ""
+
     def take(self, result: JobResult, now_s: float) -> bool:
         """Take a result, and say whether a pause begins."""
         if self._pause_s == 0:

@@ -53,6 +53,18 @@ _BEAT = "UPDATE fleet_rollouts SET seen_at = ? WHERE id = ? AND driver = ?"
 _TAKE = "UPDATE fleet_rollouts SET driver = ?, seen_at = ? WHERE id = ? AND driver = ? AND seen_at = ?"
 _LEAVE = "UPDATE fleet_rollouts SET driver = '' WHERE id = ? AND driver = ?"
 _WAVE = "UPDATE fleet_rollouts SET wave = ? WHERE id = ? AND driver = ?"
+_OPEN = "state IN ('waiting', 'applying')"
+_OF_ITEM = "WHERE rollout = ? AND account = ?"
+_CLAIM = (
+    "UPDATE fleet_items SET state = 'applying', started_at = ?, attempts = attempts + 1, holder = ?, "  # noqa: S608 - the same
+    f"error = '', message = '' {_OF_ITEM} AND holder = ? AND {_OPEN} "
+    "AND EXISTS (SELECT 1 FROM fleet_rollouts WHERE id = ? AND state = 'running' AND wave = ?)"
+)
+_FINISHED = ("state", "done", "ended_at", "error", "message")
+_FINISH = (
+    f"UPDATE fleet_items SET {', '.join(f'{name} = ?' for name in _FINISHED)} "  # noqa: S608 - our own names
+    f"{_OF_ITEM} AND {_OPEN} AND (holder = ? OR ? = 'done')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,35 @@ class Rollouts:
     def item(self, rollout_id: str, account: str) -> RolloutItem:
         """Return one account of a rollout, which has it."""
         return _item(self.store.rows(f"{_READ_ITEMS} AND account = ?", rollout_id, account)[0])
+
+    def open_items(self, rollout_id: str, wave: int) -> tuple[RolloutItem, ...]:
+        """Return the accounts of a wave that have not ended, by name."""
+        query = f"{_READ_ITEMS} AND wave = ? AND {_OPEN} ORDER BY account"
+        return tuple(map(_item, self.store.rows(query, rollout_id, wave)))
+
+    def claim(self, item: RolloutItem, holder: str, now: float) -> RolloutItem | None:
+        """
+        Begin an attempt of an account as it was read, and return it; None where it must not begin.
+
+        That is where another attempt has begun meanwhile, its wave is not the current one, or the rollout does not run.
+        """
+        self.store.write([(_CLAIM, [(now, holder, item.rollout, item.account, item.holder, item.rollout, item.wave)])])
+        found = self.item(item.rollout, item.account)
+        # Not by the count of rows: a write whose answer was lost is carried out twice.
+        return found if found.holder == holder and found.state is ItemState.APPLYING else None
+
+    def finish(self, item: RolloutItem) -> bool:
+        """
+        Write how an attempt ended, and say whether the account is so now; the saved plan of one that is done goes.
+
+        An attempt that another one has taken over counts where it has applied the plan, and not where it failed.
+        """
+        row = (*_row_of(item, _FINISHED), item.rollout, item.account, item.holder, item.state.value)
+        writes: list[Write] = [(_FINISH, [row])]
+        if item.state is ItemState.DONE:
+            writes.append((_DROP_PLAN, [(item.rollout, item.account)]))
+        self.store.write(writes)
+        return self.item(item.rollout, item.account).state is item.state
 
     def plan_of(self, rollout_id: str, account: str) -> str:
         """Return the saved plan of an account, as it was written; "" where none is kept."""
@@ -207,6 +248,8 @@ def _row_of(one: Rollout | RolloutItem, names: Iterable[str]) -> Row:
             value = json.dumps(value)
         elif isinstance(value, RolloutState | ItemState):
             value = value.value
+        elif isinstance(value, bool):
+            value = int(value)
         values.append(value)
     return tuple(values)
 
@@ -222,7 +265,8 @@ def _item_row(one: RolloutItem) -> Row:
 def _rollout(row: Row) -> Rollout:
     values = dict(zip(_ROLLOUT, row, strict=True))
     lists = {name: tuple(json.loads(values[name])) for name in _LISTS}
-    return Rollout(**(values | lists | {"state": RolloutState(values["state"])}))
+    rest = {"state": RolloutState(values["state"]), "on_workers": bool(values["on_workers"])}
+    return Rollout(**(values | lists | rest))
 
 
 def _item(row: Row) -> RolloutItem:

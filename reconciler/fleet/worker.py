@@ -1,35 +1,47 @@
 """
-A worker of a fleet: it takes accounts that are due from the queue, and writes to the fleet's table what it found.
+A worker of a fleet: it takes accounts from the queue that are due or are to be applied, and writes what became of them.
 
-Several do so at once, on any machines. What is due and what was found is in the table alone: whoever empties the queue
-loses nothing, and a worker that is killed leaves accounts that are still due.
+Several do so at once, on any machines. What is due, what a rollout has left and what was found is in the table alone:
+whoever empties the queue loses nothing, and a worker that is killed leaves accounts that are still due, or still open
+in their rollout. One worker of all drives the rollout; another one takes over from it where it shows no sign of life.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import platform
-from collections.abc import Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
+from uuid import uuid4
 
 from reconciler.clock import Clock
 from reconciler.errors import ReconcilerError
 from reconciler.fleet.engine import Engine, JobOrder, Priority, Slots
-from reconciler.fleet.job import Job, Stopper, is_big, run_job
+from reconciler.fleet.job import Job, Stopper, run_job
 from reconciler.fleet.pool import GAP_S, MOST_BIG, Breaker
-from reconciler.fleet.table import FleetTable, Store, is_due
+from reconciler.fleet.rollout import ENDED, Ground, Surroundings, begin_item, item_after, run_rollout
+from reconciler.fleet.rollouts import Rollouts
+from reconciler.fleet.table import FleetTable, is_due
+from reconciler.fleet.workers import FORGOTTEN_S, Signs, Workers
 from reconciler.ledger.lock import this_process
-from reconciler.model.fleet import AccountStatus, FleetAccount, JobKind, JobResult
-from reconciler.model.reports import Rule
-from reconciler.pipeline.resources import NOWHERE, Origin
+from reconciler.model.fleet import (
+    AccountStatus,
+    FleetAccount,
+    ItemState,
+    JobKind,
+    JobResult,
+    Rollout,
+    RolloutItem,
+    RolloutState,
+)
 from reconciler.report.fleet_page import FleetStatus
-from reconciler.settings import Settings
-from reconciler.settings.fleet import Fleet
+from reconciler.report.layout import count
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +49,12 @@ TICK_S = 60.0
 """How far ahead a tick looks: to the next one."""
 BEAT_S = 2.0
 """Between two looks at whether this worker is to drain, each of which shows that it is alive."""
-DEAD_S = 60.0
-"""A worker that has shown no sign of life for that many seconds is dead."""
+AGAIN_S = 15.0
+"""So often a driver queues the accounts of a wave again that have not ended: the queue may have lost them."""
+STUCK_S = 600.0
+"""A wave of which nothing runs, begins or ends for that long pauses its rollout."""
+MOST_ATTEMPTS = 5
+"""An account whose worker has died that often is not tried again."""
 HEALTHY_S = 30.0
 """A worker whose database has not answered for longer is not ready."""
 _AHEAD_S = 120.0
@@ -49,72 +65,6 @@ _RECORD_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 Change = tuple[AccountStatus, AccountStatus]
 """What was known of an account before a job, and after it."""
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What jobs are made of: read again at each tick, as files change under a worker."""
-
-    settings: Settings = field(repr=False)
-    fleet: Fleet
-    origin: Origin = NOWHERE
-    rules: tuple[Rule, ...] = ()
-
-
-# --- which workers there are --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
-    """A worker: its host, how many jobs it runs, when it was seen, in seconds since 1970, and whether it drains."""
-
-    name: str
-    host: str
-    running: int
-    seen_at: float
-    draining: bool
-
-
-_SEEN = (
-    "INSERT INTO fleet_workers (fleet, worker, host, running, seen_at, draining) VALUES (?, ?, ?, ?, ?, 0) "
-    "ON CONFLICT (fleet, worker) DO UPDATE SET running = excluded.running, seen_at = excluded.seen_at"
-)
-_GONE = "DELETE FROM fleet_workers WHERE fleet = ? AND worker = ?"
-_DEAD = "DELETE FROM fleet_workers WHERE fleet = ? AND seen_at < ?"
-_DRAIN = "UPDATE fleet_workers SET draining = 1 WHERE fleet = ? AND worker = ?"
-_WORKERS = "SELECT worker, host, running, seen_at, draining FROM fleet_workers WHERE fleet = ? ORDER BY worker"
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """The workers of a fleet, in its table."""
-
-    store: Store
-    fleet: str
-
-    def seen(self, name: str, running: int, now: float) -> bool:
-        """Write that a worker is alive, and return whether it is to drain."""
-        self.store.write([(_SEEN, [(self.fleet, name, platform.node(), running, now)])])
-        return any(one.draining for one in self.all() if one.name == name)
-
-    def gone(self, name: str) -> None:
-        """Write that a worker has ended."""
-        self.store.write([(_GONE, [(self.fleet, name)])])
-
-    def all(self) -> list[WorkerRow]:
-        """Return the workers that have not ended, dead ones too."""
-        rows = self.store.rows(_WORKERS, self.fleet)
-        return [
-            WorkerRow(name, host, running, seen_at, bool(draining)) for name, host, running, seen_at, draining in rows
-        ]
-
-    def drain(self, names: Collection[str]) -> None:
-        """Have workers begin no further job, and end once those that run have ended."""
-        self.store.write([(_DRAIN, [(self.fleet, name) for name in names])])
-
-    def forget_dead(self, now: float) -> None:
-        """Forget workers that are dead."""
-        self.store.write([(_DEAD, [(self.fleet, now - DEAD_S)])])
 
 
 # --- one worker ---------------------------------------------------------------------------------------
@@ -155,7 +105,10 @@ class Worker:
         self.running: set[str] = set()
         self.answered_at = 0.0
         self._workers = Workers(table.store, table.name)
-        self._accounts: dict[str, FleetAccount] = {}
+        self._rollouts = Rollouts.of(table)
+        self._signs = Signs()
+        self._driving: asyncio.Task[None] | None = None
+        self._leaving = threading.Event()
         self._changes: list[Change] = []
         self._breaker = Breaker()
         self._next_start = 0.0
@@ -173,15 +126,16 @@ class Worker:
         if self.draining:
             return
         self._big = asyncio.Semaphore(MOST_BIG)
-        self._begin_all(self.ground)
         self._engine.tick(self.tick)
         with ThreadPoolExecutor(self._slots.all, thread_name_prefix="account") as self._threads:
             beating = asyncio.create_task(self._beating())
             try:
                 await self._engine.work(self.run, self._slots)
             finally:
+                self._leaving.set()
                 beating.cancel()
-                await asyncio.gather(beating, return_exceptions=True)
+                driving = () if self._driving is None else (self._driving,)
+                await asyncio.gather(beating, *driving, return_exceptions=True)
         with suppress(ReconcilerError):
             await asyncio.to_thread(self._workers.gone, self.name)
         self._tell()
@@ -189,6 +143,7 @@ class Worker:
     def drain(self) -> None:
         """Begin no further job; any thread, and a signal's handler, may call it."""
         self.draining = True
+        self._leaving.set()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._engine.drain)
 
@@ -211,36 +166,44 @@ class Worker:
         """
         if self._loop is None:
             raise ReconcilerError("the worker has not begun", "try again later")
-        if account not in self._accounts:
+        if account not in self.ground.accounts:
             return False
         self._table.make_due([account], self._clock.now())
         order = JobOrder(JobKind.DRIFT, account, priority=Priority.SOON)
-        asyncio.run_coroutine_threadsafe(self._deferred([order]), self._loop).result(_ASK_S)
+        self._queued([order])
         return True
 
     async def tick(self) -> None:
         """Queue what is due until the next tick."""
-        try:
-            self._begin_all(await asyncio.to_thread(self._read))
-        except ReconcilerError as error:
-            log.warning("the files cannot be read, and the former settings are used: %s", error)
+        await self._read_again()
         now = self._clock.now()
-        await asyncio.to_thread(self._table.put_accounts, list(self._accounts.values()))
+        accounts = list(self.ground.accounts.values())
+        await asyncio.to_thread(self._table.put_accounts, accounts)
         statuses = await asyncio.to_thread(self._table.statuses)
         due = [
             (status.next_due if status else 0.0, account.name)
-            for account in self._accounts.values()
+            for account in accounts
             if is_due(account, status := statuses.get(account.name), now + TICK_S)
         ]
         count = await self._deferred([JobOrder(JobKind.DRIFT, name, at=at) for at, name in sorted(due)])
         log.info("tick: %d due, %d of them queued now", len(due), count)
         await asyncio.to_thread(self._table.count_day, now)
-        await asyncio.to_thread(self._workers.forget_dead, now)
+        if forgotten := self._signs.silent(FORGOTTEN_S, self._clock.monotonic()):
+            await asyncio.to_thread(self._workers.gone, *forgotten)
         await asyncio.to_thread(self._notify)
 
     async def run(self, order: JobOrder) -> None:
-        """Do a job that the queue gave; nothing where it is not due any more."""
-        account = self._accounts.get(order.account) or await self._found(order.account)
+        """Do a job that the queue gave; nothing where it is not due any more, or is not to be applied."""
+        if order.account not in self.ground.accounts:
+            await self._read_again()  # another worker knows it already
+        if order.kind is JobKind.APPLY:
+            await self._apply(order)
+        else:
+            await self._check(order)
+
+    async def _check(self, order: JobOrder) -> None:
+        """Check an account, if it is due yet or was asked for."""
+        account = self.ground.accounts.get(order.account)
         if account is None or account.suspended:
             return
         status = await asyncio.to_thread(self._table.status, account)
@@ -249,12 +212,77 @@ class Worker:
             return
         if not self._breaker.may_begin(account.name, self._clock.monotonic()):
             return  # it is still due, and the next tick queues it again
-        self.running.add(account.name)
+        ground = self.ground
+        job = await asyncio.to_thread(ground.job, order.kind, account, status.customers)
+        result = await self._worked(job)
+        await self._record(result, account, max(now - status.next_due, 0.0) if status.next_due else 0.0)
+
+    async def _apply(self, order: JobOrder) -> None:
+        """Apply an account of a rollout, unless it must not begin or has ended."""
+        if (rollout := await asyncio.to_thread(self._rollouts.find, order.rollout)) is None:
+            return
+        if rollout.commit not in ("", self.ground.origin.commit):
+            await self._read_again()
+            if rollout.commit != self.ground.origin.commit:
+                log.info("%s waits for a worker that has the files of %s", order.account, rollout.commit)
+                return
+        if not self._breaker.may_begin(order.account, self._clock.monotonic()):
+            return  # it is still open, and the driver queues it again
+        try:
+            begun = await asyncio.to_thread(self._begun, order, rollout, self.ground)
+        except BaseException:
+            self._breaker.leave(order.account)
+            raise
+        if begun is None:
+            self._breaker.leave(order.account)
+            return
+        item, job = begun
+        result = await self._worked(job)
+        ended = item_after(item, result)
+        if await self._kept(lambda: self._rollouts.finish(ended)):
+            await self._record(result, job.account, 0.0)
+        else:
+            log.warning("%s was taken over by another worker: %s does not count", order.account, ended.state)
+
+    def _begun(self, order: JobOrder, rollout: Rollout, ground: Ground) -> tuple[RolloutItem, Job] | None:
+        """Begin an attempt of an account and return it with its job, None where it must not begin."""
+        item, now = self._rollouts.item(rollout.id, order.account), self._clock.now()
+        if rollout.state is not RolloutState.RUNNING or item.state in ENDED:
+            return None
+        if item.state is ItemState.APPLYING and self._is_held(item):
+            return None
+        holder = f"{self.name}{_OF_WORKER}{uuid4().hex[:8]}"
+        begun = begin_item(self._rollouts, item, holder, ground.misfit(item.account), now)
+        if begun is None:
+            return None
+        if begun.attempts > MOST_ATTEMPTS:
+            message = f"each worker that applied it died: {count(MOST_ATTEMPTS, 'attempt')}"
+            failed = replace(begun, state=ItemState.FAILED, ended_at=now, error="WorkerDied", message=message)
+            self._rollouts.finish(failed)
+            return None
+        return begun, ground.apply_job(rollout, begun, self._rollouts.plan_of(rollout.id, item.account))
+
+    def _is_held(self, item: RolloutItem) -> bool:
+        """Say whether the worker that has begun an account lives."""
+        worker = item.holder.rpartition(_OF_WORKER)[0]
+        if worker == self.name:
+            return item.account in self.running
+        return not self._signs.is_dead(worker, self._clock.monotonic())
+
+    async def _worked(self, job: Job) -> JobResult:
+        """Do a job in a thread of its own."""
+        self.running.add(job.account.name)
         try:
             await self._spread()
-            result = await self._worked(order, account, status)
+            if not job.big:
+                return await self._in_thread(job)
+            async with self._big:
+                return await self._in_thread(job)
         finally:
-            self.running.discard(account.name)
+            self.running.discard(job.account.name)
+
+    async def _record(self, result: JobResult, account: FleetAccount, late_s: float) -> None:
+        """Write what is known of an account after a job, and tell of it."""
         if self._breaker.take(result, self._clock.monotonic()):
             pause_s = self._breaker.until_s - self._clock.monotonic()
             log.warning("the API does not answer: no job begins for %.0f s", pause_s)
@@ -263,17 +291,7 @@ class Worker:
         former, now_known = await self._kept(lambda: self._table.record(result, account))
         if former.state is not now_known.state:
             self._changes.append((former, now_known))
-        self._ended(result, max(now - status.next_due, 0.0) if status.next_due else 0.0)
-
-    async def _worked(self, order: JobOrder, account: FleetAccount, status: AccountStatus) -> JobResult:
-        """Do a job in a thread of its own."""
-        ground = self.ground
-        big = await asyncio.to_thread(is_big, ground.settings.root, account, status.customers)
-        job = Job(order.kind, account, ground.settings, ground.origin, ground.rules, big=big)
-        if not big:
-            return await self._in_thread(job)
-        async with self._big:
-            return await self._in_thread(job)
+        self._ended(result, late_s)
 
     async def _in_thread(self, job: Job) -> JobResult:
         loop = asyncio.get_running_loop()
@@ -285,11 +303,12 @@ class Worker:
         self._next_start = max(self._next_start, now_s) + GAP_S
         await self._clock.sleep(self._next_start - GAP_S - now_s)
 
-    async def _found(self, name: str) -> FleetAccount | None:
-        """Return an account that another worker knows already."""
-        with suppress(ReconcilerError):
-            self._begin_all(await asyncio.to_thread(self._read))
-        return self._accounts.get(name)
+    async def _read_again(self) -> None:
+        """Read what jobs are made of; what was read before stays where the files cannot be read."""
+        try:
+            self.ground = await asyncio.to_thread(self._read)
+        except ReconcilerError as error:
+            log.warning("the files cannot be read, and the former settings are used: %s", error)
 
     async def _deferred(self, orders: Sequence[JobOrder]) -> int:
         return await self._engine.defer(orders)
@@ -309,8 +328,11 @@ class Worker:
         while True:
             try:
                 now = self._clock.now()
-                if await asyncio.to_thread(self._workers.seen, self.name, len(self.running), now):
+                rows = await asyncio.to_thread(self._workers.seen, self.name, len(self.running), now)
+                if any(one.draining for one in rows if one.name == self.name):
                     self.drain()
+                self._signs.take(rows, self._clock.monotonic())
+                await self._drive()
                 self.answered_at = now
             except ReconcilerError as error:
                 log.warning("the fleet's table cannot be reached: %s", error)
@@ -318,10 +340,49 @@ class Worker:
                 self._tell()
             await self._clock.sleep(BEAT_S)
 
-    def _begin_all(self, ground: Ground) -> None:
-        """Take what was read."""
-        self.ground = ground
-        self._accounts = {one.name: one for one in ground.fleet.accounts}
+    async def _drive(self) -> None:
+        """Drive the rollout that workers carry out, if no living worker does."""
+        if self.draining or (self._driving is not None and not self._driving.done()):
+            return
+        rollout = await asyncio.to_thread(self._rollouts.unfinished)
+        if rollout is None or not rollout.on_workers or rollout.state is not RolloutState.RUNNING:
+            return
+        now_s = self._clock.monotonic()
+        if rollout.driver not in ("", self.name) and not self._signs.is_dead(rollout.driver, now_s):
+            return
+        taken = await asyncio.to_thread(self._rollouts.take, rollout, self.name, self._clock.now())
+        if taken is not None:
+            log.info("drives the rollout %s", taken.id)
+            self._driving = asyncio.create_task(asyncio.to_thread(self._driven, taken))
+
+    def _driven(self, rollout: Rollout) -> None:
+        """Drive a rollout, in a thread; after an error the next look at it goes on."""
+        around = Surroundings(
+            now=self._clock.now,
+            wait=self._leaving.wait,
+            stopped=self._leaving.is_set,
+            carrier=QueueCarrier(self._rollouts, self._table, self._queued, self._leaving.wait, self._clock.monotonic),
+            at_wave=lambda now, items, doing: log.info(
+                "wave %d of %d of the rollout %s: %s, %s",
+                now.wave,
+                now.waves,
+                now.id,
+                doing,
+                count(len(items), "account"),
+            ),
+        )
+        try:
+            ended = run_rollout(self._rollouts, rollout, around)
+        except ReconcilerError as error:
+            log.warning("the rollout %s cannot be driven: %s", rollout.id, error)
+        else:
+            log.info("the rollout %s is %s", ended.id, ended.state)
+
+    def _queued(self, orders: Sequence[JobOrder]) -> None:
+        """Queue orders, from another thread than the loop; ReconcilerError where that cannot be done."""
+        if self._loop is None:
+            raise ReconcilerError("the worker has not begun", "try again later")
+        asyncio.run_coroutine_threadsafe(self._deferred(orders), self._loop).result(_ASK_S)
 
     def _tell(self) -> None:
         """Hand on what has changed, all at once."""
@@ -332,3 +393,76 @@ class Worker:
 
 
 _ASK_S = 10.0
+_OF_WORKER = "/"
+"""Between a worker's name and an attempt's, in a holder."""
+
+
+# --- a rollout on workers ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCarrier:
+    """Has the jobs of a wave done by all workers: queues them, and reads in the table what became of them."""
+
+    rollouts: Rollouts
+    table: FleetTable
+    queue: Callable[[Sequence[JobOrder]], None] = field(repr=False)
+    wait: Callable[[float], object] = field(repr=False)
+    monotonic: Callable[[], float] = field(repr=False)
+
+    def apply(self, rollout: Rollout, items: Sequence[RolloutItem], runs: Callable[[], bool]) -> str:
+        """Apply accounts until all have ended; where nothing has moved for long, return why, if known."""
+        left, moved_s, queued_s = tuple(items), self.monotonic(), -AGAIN_S
+        while left and runs():
+            now_s = self.monotonic()
+            if now_s - queued_s >= AGAIN_S:
+                queued_s = now_s
+                self._queue(JobKind.APPLY, Priority.APPLY, rollout, [one.account for one in left])
+            if now_s - moved_s > STUCK_S:
+                return f"nothing has moved for {STUCK_S / 60:.0f} minutes; {_needed(rollout)}"
+            self.wait(LOOK_S)
+            found = self.rollouts.open_items(rollout.id, items[0].wave)
+            if found != left or any(one.state is ItemState.APPLYING for one in found):
+                moved_s = self.monotonic()
+            left = found
+        return ""
+
+    def check(
+        self, rollout: Rollout, items: Sequence[RolloutItem], runs: Callable[[], bool]
+    ) -> Mapping[str, AccountStatus]:
+        """Check accounts for drift, and return what is known of them then; those that were not checked are left out."""
+        names = {one.account for one in items}
+        # By whether it has changed: the clocks of workers may differ.
+        former = {name: one.checked_at for name, one in self.table.statuses().items() if name in names}
+        found: dict[str, AccountStatus] = {}
+        queued_s = -AGAIN_S
+        while len(found) < len(names) and runs():
+            now_s = self.monotonic()
+            if now_s - queued_s >= AGAIN_S:
+                queued_s = now_s
+                self._queue(JobKind.DRIFT, Priority.SOON, rollout, sorted(names - set(found)))
+            self.wait(LOOK_S)
+            found = {
+                name: one
+                for name, one in self.table.statuses().items()
+                if name in names and one.checked_at != former.get(name, 0.0)
+            }
+        return found
+
+    def _queue(self, kind: JobKind, priority: Priority, rollout: Rollout, names: Sequence[str]) -> None:
+        """Queue jobs; those that cannot be queued now are tried again later."""
+        orders = [JobOrder(kind, name, priority=priority, rollout=rollout.id) for name in names]
+        try:
+            self.queue(orders)
+        except (ReconcilerError, NoAnswer) as error:
+            log.warning("the accounts of the rollout cannot be queued yet: %s", error)
+
+
+LOOK_S = 1.0
+"""Between two looks at what became of a wave."""
+
+
+def _needed(rollout: Rollout) -> str:
+    """Return what a rollout's accounts need to begin."""
+    files = f" that has the files of {rollout.commit[:12]}" if rollout.commit else ""
+    return f"they need a worker{files}, and an API that answers"

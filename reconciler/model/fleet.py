@@ -301,8 +301,8 @@ class Rollout:
     An apply to many accounts; `id` is a text of 32 hexadecimal digits. `waves` is how many it has, `wave` the current.
 
     `chosen` is how many accounts were planned, those without a change too. `driver` names the process that goes on
-    with it, seen last at `seen_at`. `approved` are actions that whoever began it approved, and `soaks` the seconds
-    after each wave.
+    with it, seen last at `seen_at`; `on_workers` is one that the fleet's workers carry out, of which one drives.
+    `approved` are actions that whoever began it approved, and `soaks` the seconds after each wave.
     """
 
     id: str
@@ -322,11 +322,16 @@ class Rollout:
     seen_at: float = 0.0
     approved: tuple[str, ...] = ()
     soaks: tuple[float, ...] = ()
+    on_workers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutItem:
-    """An account of a rollout, with what its plan has and what was done; `wave` counts from 1."""
+    """
+    An account of a rollout, with what its plan has and what was done; `wave` counts from 1.
+
+    `holder` names the latest of its `attempts`: what an attempt that was taken for dead finds later does not count.
+    """
 
     rollout: str
     account: str
@@ -341,3 +346,4 @@ class RolloutItem:
     attempts: int = 0
     error: str = ""
     message: str = ""
+    holder: str = ""

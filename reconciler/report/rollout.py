@@ -214,7 +214,7 @@ def rollout_json(
 
 def _item_json(item: RolloutItem) -> dict[str, Any]:
     row = asdict(item) | {"state": item.state.value} | _moments(item)
-    del row["rollout"], row["fingerprint"]
+    del row["rollout"], row["fingerprint"], row["holder"]
     return row
 
 

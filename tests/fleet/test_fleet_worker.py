@@ -15,8 +15,10 @@ import pytest
 
 from reconciler.fleet.engine import JobOrder, ProcrastinateEngine, Pulse, Slots
 from reconciler.fleet.job import Job, Stopper
+from reconciler.fleet.rollout import Ground
 from reconciler.fleet.table import FleetTable, open_table
-from reconciler.fleet.worker import Change, Ground, Worker, Workers
+from reconciler.fleet.worker import Change, Worker
+from reconciler.fleet.workers import Workers
 from reconciler.model.fleet import AccountState, JobKind, JobResult
 from reconciler.pipeline.resources import real_clock
 from reconciler.settings import Options, read_settings

@@ -268,24 +268,6 @@ def worker(ctx: click.Context, /, **given: Any) -> None:
     work(ctx, **given)
 
 
-@fleet.command("submit", short_help="Queue work for the workers")
-@click.argument("kind", type=click.Choice(["drift"]))
-@chosen
-@shared.settings()
-@click.pass_context
-def submit(ctx: click.Context, /, **given: Any) -> None:
-    """
-    Queue a check of each chosen account, before the scheduled ones.
-
-    \b
-    Example:
-      reconciler fleet submit drift -l wave=canary
-    """  # noqa: D301 - click's mark
-    from reconciler.cli.fleet_worker import submit
-
-    submit(ctx, **given)
-
-
 @fleet.command("drain", short_help="Let workers finish and end")
 @shared.settings()
 @click.option("--self", "own", is_flag=True, help="Only the workers on this host, as before a container is stopped.")
@@ -316,7 +298,7 @@ def drain(ctx: click.Context, /, **given: Any) -> None:
 
 def _gate(*options: Any) -> Any:
     """Return what the options say of the gate."""
-    from reconciler.cli.rollout import GateOptions
+    from reconciler.cli.fleet_apply import GateOptions
 
     return GateOptions(*options)
 
@@ -367,8 +349,14 @@ run = click.argument("run", metavar="[RUN]", required=False)
 """A rollout by its id, or the first digits of it; the latest without it."""
 
 
+saved_plans = click.argument(
+    "folder", metavar="[DIR]", required=False, type=completion.FilePath(file_okay=False, path_type=Path)
+)
+"""A folder of saved plans."""
+
+
 @fleet.command("apply", short_help="Plan all accounts, then apply them wave by wave")
-@click.argument("folder", metavar="[DIR]", required=False, type=completion.FilePath(file_okay=False, path_type=Path))
+@saved_plans
 @labels
 @gate
 @shared.settings(shared.changed_since, shared.approve, shared.rate)
@@ -388,9 +376,70 @@ def apply(ctx: click.Context, /, **given: Any) -> None:
       reconciler fleet apply -l wave=canary
       reconciler fleet apply --auto-approve --max-accounts-changed 100%
     """  # noqa: D301 - click's mark
-    from reconciler.cli.rollout import apply
+    from reconciler.cli.fleet_apply import apply
 
     apply(ctx, **given)
+
+
+@fleet.group("submit", short_help="Queue work for the workers")
+def submit() -> None:
+    """
+    Queue work for the workers of the fleet, before what is scheduled.
+
+    \b
+    Example:
+      reconciler fleet submit drift
+      reconciler fleet submit apply --auto-approve --wait
+    """  # noqa: D301 - click's mark
+
+
+@submit.command("drift", short_help="Have accounts checked now")
+@chosen
+@shared.settings()
+@click.pass_context
+def submit_drift(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Queue a check of each chosen account.
+
+    \b
+    Example:
+      reconciler fleet submit drift -l wave=canary
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.fleet_worker import submit_checks
+
+    submit_checks(ctx, **given)
+
+
+@submit.command("apply", short_help="Plan all accounts here, and have the workers apply them")
+@saved_plans
+@labels
+@gate
+@click.option(
+    "--commit",
+    metavar="SHA",
+    help="The commit whose files a worker must have to begin. Default: the one that is checked out here.",
+)
+@click.option("--wait", is_flag=True, help="Wait until the rollout has ended, and exit as `fleet apply` does.")
+@shared.settings(shared.changed_since, shared.approve, shared.rate)
+@shared.output_format("text", "json", "brief")
+@click.pass_context
+def submit_apply(ctx: click.Context, /, **given: Any) -> None:
+    """
+    Plan all chosen accounts here, hold the plans against the fleet's policy, ask, and have the workers apply them.
+
+    As `fleet apply`, but the workers carry the waves out: this command may end, and any worker may die. The saved
+    plans wait in the database, sealed, so RECONCILER_PLAN_KEY must be set here and at each worker.
+
+    Exit code with --wait as that of `fleet apply`; without it 0: submitted, 1: an account could not be planned, 3:
+    refused, or customers are blocked.
+
+    \b
+    Example:
+      reconciler fleet submit apply --auto-approve --wait
+    """  # noqa: D301 - click's mark
+    from reconciler.cli.fleet_apply import submit
+
+    submit(ctx, **given)
 
 
 @fleet.group("rollout", short_help="Show, pause, continue or end a rollout")
@@ -407,6 +456,7 @@ def rollout() -> None:
 
 @rollout.command("status", short_help="Show a rollout")
 @run
+@click.option("--wait", is_flag=True, help="Wait until it does not run any more, and exit as `fleet apply` does.")
 @shared.settings()
 @shared.output_format("text", "json", "brief")
 @click.pass_context
@@ -449,7 +499,7 @@ def resume(ctx: click.Context, /, **given: Any) -> None:
     """
     Continue a rollout that is paused or stopped, or whose process has ended, with the same saved plans.
 
-    Accounts that failed are tried again. Nothing is done twice.
+    Accounts that failed are tried again. Nothing is done twice. One that was submitted is left to the workers.
 
     \b
     Example:

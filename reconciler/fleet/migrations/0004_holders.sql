@@ -1,0 +1,2 @@
+ALTER TABLE fleet_rollouts ADD COLUMN on_workers BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE fleet_items ADD COLUMN holder TEXT NOT NULL DEFAULT '';
