@@ -104,6 +104,8 @@ _JOB, _TICK = "reconciler.job", "reconciler.tick"
 _APPLIES, _CHECKS, _TICKS = "apply", "check", "tick"
 _LONGEST_QUEUE = 100
 """Characters of a fleet's name in the name of a queue, which has 128."""
+_LOST_S = 1.0
+"""After so long without an end, a worker of the queue without a job has lost that it was to end."""
 _RESTART_S = (1.0, 2.0, 5.0, 10.0)
 _SIZE = 4
 
@@ -124,6 +126,7 @@ class ProcrastinateEngine:
             connector=PsycopgConnector(kwargs=dict(session.arguments), min_size=1, max_size=_SIZE, timeout=30.0),
         )
         self._run: Run | None = None
+        self._jobs = 0
         self._drained = asyncio.Event()
         self._tick: Tick | None = None
         self._app.task(name=_JOB)(self._ran)
@@ -251,13 +254,22 @@ class ProcrastinateEngine:
                 await asyncio.wait({working, drained}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 drained.cancel()
-                working.cancel()  # it lets the jobs that run end
-                (ended,) = await asyncio.gather(working, return_exceptions=True)
+                ended = await self._ended(working)
             if not self._drained.is_set():
                 # The database was away, or its tables were emptied: all that they knew is in the fleet's table.
                 pause = next(pauses)
                 log.warning("the queue cannot be worked on: %s; trying again in %g s", self._why(ended), pause)
                 await self._paused(pause)
+
+    async def _ended(self, working: asyncio.Task[None]) -> BaseException | None:
+        """Let a worker of the queue end after the jobs that run, and return what ended it."""
+        working.cancel()  # it lets the jobs that run end
+        while not (await asyncio.wait({working}, timeout=_LOST_S))[0]:
+            # One that has just begun may lose it, in a call to the database; a second one would end jobs that run.
+            if not self._jobs:
+                working.cancel()
+        (ended,) = await asyncio.gather(working, return_exceptions=True)
+        return ended
 
     async def _reaping(self) -> None:
         """Reap as often as a worker gives a sign of life."""
@@ -276,8 +288,13 @@ class ProcrastinateEngine:
 
     async def _ran(self, kind: str, account: str, rollout: str, priority: int) -> None:
         """Run a job that was fetched."""
-        if self._run is not None:
+        if self._run is None:
+            return
+        self._jobs += 1
+        try:
             await self._run(JobOrder(JobKind(kind), account, priority=Priority(priority), rollout=rollout))
+        finally:
+            self._jobs -= 1
 
     async def _ticked(self, timestamp: int) -> None:  # noqa: ARG002 - what a periodic task is given
         if self._tick is not None:

@@ -109,6 +109,7 @@ class Worker:
         self._signs = Signs()
         self._driving: asyncio.Task[None] | None = None
         self._leaving = threading.Event()
+        self._over = asyncio.Event()
         self._changes: list[Change] = []
         self._breaker = Breaker()
         self._next_start = 0.0
@@ -127,13 +128,16 @@ class Worker:
             return
         self._big = asyncio.Semaphore(MOST_BIG)
         self._engine.tick(self.tick)
+        with suppress(ReconcilerError):
+            # Before it begins anything: what a worker without a sign has begun is taken for a dead one's.
+            await asyncio.to_thread(self._workers.seen, self.name, 0, self._clock.now())
         with ThreadPoolExecutor(self._slots.all, thread_name_prefix="account") as self._threads:
             beating = asyncio.create_task(self._beating())
             try:
                 await self._engine.work(self.run, self._slots)
             finally:
                 self._leaving.set()
-                beating.cancel()
+                self._over.set()
                 driving = () if self._driving is None else (self._driving,)
                 await asyncio.gather(beating, *driving, return_exceptions=True)
         with suppress(ReconcilerError):
@@ -267,7 +271,9 @@ class Worker:
         worker = item.holder.rpartition(_OF_WORKER)[0]
         if worker == self.name:
             return item.account in self.running
-        return not self._signs.is_dead(worker, self._clock.monotonic())
+        if worker not in {one.name for one in self._workers.all()}:
+            return False
+        return worker not in self._signs or not self._signs.is_dead(worker, self._clock.monotonic())
 
     async def _worked(self, job: Job) -> JobResult:
         """Do a job in a thread of its own."""
@@ -325,7 +331,7 @@ class Worker:
 
     async def _beating(self) -> None:
         """Show that this worker is alive, and look whether it is to drain."""
-        while True:
+        while not self._over.is_set():
             try:
                 now = self._clock.now()
                 rows = await asyncio.to_thread(self._workers.seen, self.name, len(self.running), now)
@@ -338,7 +344,11 @@ class Worker:
                 log.warning("the fleet's table cannot be reached: %s", error)
             if self._clock.now() >= self._told_at + TICK_S:
                 self._tell()
-            await self._clock.sleep(BEAT_S)
+            # Never ended in a call to the table, whose thread would go on with a connection that nobody closes.
+            waits = {asyncio.create_task(self._clock.sleep(BEAT_S)), asyncio.create_task(self._over.wait())}
+            _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for one in pending:
+                one.cancel()
 
     async def _drive(self) -> None:
         """Drive the rollout that workers carry out, if no living worker does."""

@@ -76,6 +76,10 @@ class Signs:
             for one in rows
         }
 
+    def __contains__(self, name: str) -> bool:
+        """Say whether a worker was there at the last look."""
+        return name in self._seen
+
     def is_dead(self, name: str, now_s: float) -> bool:
         """Say whether a worker has ended, or has given no sign for long."""
         return bool(self._seen) and (name not in self._seen or name in self.silent(SILENT_S, now_s))

@@ -20,7 +20,7 @@ from reconciler.fleet.table import FleetTable, open_table
 from reconciler.fleet.worker import Change, Worker
 from reconciler.fleet.workers import Workers
 from reconciler.model.fleet import AccountState, JobKind, JobResult
-from reconciler.pipeline.resources import real_clock
+from reconciler.pipeline.resources import NOWHERE, Origin, real_clock
 from reconciler.settings import Options, read_settings
 
 QUICK = Pulse(poll_s=0.01, beat_s=0.05, stalled_s=0.5)
@@ -51,10 +51,10 @@ def url() -> str:
     return postgres_server.database("fleet_worker")
 
 
-def _ground(folder: Path, url: str) -> Ground:
+def _ground(folder: Path, url: str, origin: Origin = NOWHERE) -> Ground:
     variables = {"AP_CLIENT_SECRET": "local", "RECONCILER_STATE": url}
     settings = read_settings(Options(), variables=variables, cwd=folder)
-    return Ground(settings, settings.fleet())
+    return Ground(settings, settings.fleet(), origin)
 
 
 def _in_sync(job: Job, _: Stopper) -> JobResult:
@@ -68,13 +68,14 @@ async def _serving(
     url: str,
     work: Callable[[Job, Stopper], JobResult] = _in_sync,
     changed: Callable[[object], None] = lambda _: None,
+    origin: Origin = NOWHERE,
 ) -> AsyncIterator[tuple[Worker, ProcrastinateEngine, FleetTable]]:
     """Yield a worker that serves, with its queue and its table; drained afterwards."""
     ground = _ground(folder, url)
     with open_table(ground.settings, "production") as table:
         engine = ProcrastinateEngine(url, table.name, QUICK)
         worker = Worker(
-            lambda: _ground(folder, url),
+            lambda: _ground(folder, url, origin),
             table,
             engine,
             real_clock(),
