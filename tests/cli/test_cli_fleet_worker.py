@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ from http import HTTPStatus
 import httpx
 import postgres_server
 import pytest
-from command_line import PATIENCE_S, Place, web_server
+from command_line import PATIENCE_S, SCHEMAS, Place, web_server
+from jsonschema import validate
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import LOCAL, ApiKey, Emulator, EmulatorOfMany
@@ -136,7 +138,7 @@ def test_draining_without_a_worker_is_no_error(fleet: Place) -> None:
     assert (ran.code, ran.err.splitlines()[-1]) == (0, "no worker is left")
 
 
-@pytest.mark.parametrize("words", [("worker",), ("submit", "drift"), ("drain",)])
+@pytest.mark.parametrize("words", [("worker",), ("submit", "drift"), ("submit", "apply", "--auto-approve"), ("drain",)])
 def test_ledgers_in_files_are_refused_with_what_to_do(fleet: Place, words: tuple[str, ...]) -> None:
     fleet.variables["RECONCILER_STATE"] = "ledgers/"
     ran = fleet.run("fleet", *words)
@@ -173,3 +175,71 @@ def test_a_database_that_is_away_is_named_without_its_password(fleet: Place) -> 
     fleet.variables["RECONCILER_STATE"] = "postgresql://ana:hunter2@127.0.0.1:1/state"
     ran = fleet.run("fleet", "worker", "--listen", "127.0.0.1:0")
     assert (ran.code, "postgresql://127.0.0.1:1/state" in ran.err, "hunter2" in ran.all) == (1, True, False)
+
+
+# --- a rollout on workers -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed(fleet: Place) -> Place:
+    """The fleet, with a key that seals plans and a policy that lets all accounts change."""
+    project = PROJECT.replace("production}", "production, policy: {max_accounts_changed: 100%}}", 1)
+    fleet.write("reconciler.yaml", project)
+    fleet.variables["RECONCILER_PLAN_KEY"] = base64.b64encode(bytes(32)).decode()
+    return fleet
+
+
+def _written(fleet: Place) -> dict[str, str]:
+    """Return the state of each account in the latest rollout."""
+    ran = fleet.run("fleet", "rollout", "status", "--format", "json")
+    validate(ran.json, json.loads((SCHEMAS / "rollout.schema.json").read_text("utf-8")))
+    return {row["account"]: row["state"] for row in ran.json["accounts"]}
+
+
+@pytest.mark.real_time
+def test_a_rollout_that_is_submitted_is_carried_out_by_a_worker(sealed: Place) -> None:
+    submitted = sealed.run("fleet", "submit", "apply", "--auto-approve")
+    assert submitted.code == 0
+    assert "no worker is running: it goes on when one does" in submitted.err
+    assert "--wait" in submitted.all
+    assert _written(sealed) == dict.fromkeys(NAMES, "waiting")
+    with sealed.start("fleet", "worker", "--listen", "127.0.0.1:0") as worker:
+        try:
+            _address(worker)
+            ended = sealed.run("fleet", "rollout", "status", "--wait")
+            worker.send_signal(signal.SIGTERM)
+            worker.communicate(timeout=PATIENCE_S)
+        finally:
+            worker.kill()
+    assert (ended.code, ended.out.splitlines()[0].partition(": ")[2]) == (0, "done. 2 accounts: 2 done.")
+    assert "acme: done: 1 change made" in ended.err
+    assert sealed.run("fleet", "plan", "--detailed-exitcode").code == 0
+
+
+def test_a_submitted_rollout_that_was_paused_is_left_to_the_workers(sealed: Place) -> None:
+    assert sealed.run("fleet", "submit", "apply", "--auto-approve", "-q").code == 0
+    assert sealed.run("fleet", "rollout", "pause").code == 0
+    resumed = sealed.run("fleet", "rollout", "resume")
+    assert (resumed.code, "2 accounts left" in resumed.err) == (0, True)
+    assert "running" in resumed.out
+    assert _written(sealed) == dict.fromkeys(NAMES, "waiting")
+
+
+def test_a_submission_needs_the_key_that_seals_plans(fleet: Place) -> None:
+    ran = fleet.run("fleet", "submit", "apply", "--auto-approve")
+    assert (ran.code, "set RECONCILER_PLAN_KEY" in ran.err) == (3, True)
+
+
+def test_a_submission_from_files_that_workers_will_not_have_is_refused(sealed: Place) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *who, *words], cwd=sealed.folder, check=True, capture_output=True)  # noqa: S607 - any git
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "All")
+    ran = sealed.run("fleet", "submit", "apply", "--auto-approve", "--commit", "0123abc")
+    assert (ran.code, "and not of 0123abc; nothing was sent" in ran.err) == (3, True)
+    sealed.write("accounts/acme/customers.yaml", CUSTOMERS.replace("One", "Two"))
+    ran = sealed.run("fleet", "submit", "apply", "--auto-approve")
+    assert (ran.code, "the files here differ from the commit" in ran.err) == (3, True)
