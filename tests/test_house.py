@@ -10,7 +10,7 @@ from house_figures import PACKAGE, Entered, code_lines, sources, twice_defined
 
 pytest_plugins = ("command_fixtures",)
 
-MOST_FILES = 240
+MOST_FILES = 242
 """Reading spreadsheets is an ability of its own: 11 of these. What an integration does and owns are 2.
 
 What reviewers see at a line is 1, metrics for Prometheus are 1, whose entries changed since a commit

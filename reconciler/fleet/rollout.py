@@ -59,7 +59,7 @@ class Ground:
         return {one.name: one for one in self.fleet.accounts}
 
     def job(self, kind: JobKind, account: FleetAccount, customers: int = 0) -> Job:
-        """Return a job of an account, which had so many customers last, 0 where that is unknown."""
+        """Return a job of an account; `customers` is how many it had last, 0 where that is unknown."""
         big = is_big(self.settings.root, account, customers)
         return Job(kind, account, self.settings, self.origin, self.rules, big=big)
 

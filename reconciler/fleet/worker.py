@@ -17,8 +17,8 @@ from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from itertools import count as numbers
 from typing import TypeVar
-from uuid import uuid4
 
 from reconciler.clock import Clock
 from reconciler.errors import ReconcilerError
@@ -107,6 +107,7 @@ class Worker:
         self._workers = Workers(table.store, table.name)
         self._rollouts = Rollouts.of(table)
         self._signs = Signs()
+        self._attempts = numbers(1)
         self._driving: asyncio.Task[None] | None = None
         self._leaving = threading.Event()
         self._over = asyncio.Event()
@@ -255,7 +256,7 @@ class Worker:
             return None
         if item.state is ItemState.APPLYING and self._is_held(item):
             return None
-        holder = f"{self.name}{_OF_WORKER}{uuid4().hex[:8]}"
+        holder = f"{self.name}{_OF_WORKER}{next(self._attempts)}"
         begun = begin_item(self._rollouts, item, holder, ground.misfit(item.account), now)
         if begun is None:
             return None

@@ -85,5 +85,5 @@ class Signs:
         return bool(self._seen) and (name not in self._seen or name in self.silent(SILENT_S, now_s))
 
     def silent(self, seconds: float, now_s: float) -> list[str]:
-        """Return the workers that have given no sign for so long."""
+        """Return the workers that have given no sign for that long."""
         return [name for name, (_, since_s) in self._seen.items() if now_s - since_s > seconds]

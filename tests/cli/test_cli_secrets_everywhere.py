@@ -19,7 +19,7 @@ from reconciler.settings.project import local_place
 
 SECRET, CLIENT = "marked-secret", "marked-client"
 LEDGER_KEY = base64.b64encode(b"marked key of a ledger, 32 bytes").decode()
-ENCRYPTED = {"RECONCILER_STATE_KEY": LEDGER_KEY}
+ENCRYPTED = {"RECONCILER_STATE_KEY": LEDGER_KEY, "RECONCILER_PLAN_KEY": LEDGER_KEY}
 SECRETS = (SECRET, CLIENT, LEDGER_KEY, base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode(), "emu_")
 PEOPLE = ("Markedcorp", "marked.billing@", "Markedstreet", "Markedcity", "98-7654321", "marked.jane@", "Markedjane")
 FILE = """\
@@ -185,6 +185,10 @@ fleet rollout resume -p fleet.yaml --format brief
 fleet rollout abort -p fleet.yaml
 fleet worker -p shared.yaml --listen 127.0.0.1:0
 fleet submit drift -p shared.yaml
+fleet submit apply -p shared.yaml --auto-approve --max-accounts-changed 1
+fleet rollout abort -p shared.yaml
+fleet submit apply -p shared.yaml --auto-approve --format json
+fleet submit apply -p shared.yaml --auto-approve --format brief
 fleet drain -p shared.yaml
 emulator --port 0
 demo
