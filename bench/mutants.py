@@ -4,10 +4,10 @@ Mutants: small changes of the code that decides, each of which a quick test must
 python bench/mutants.py [--seconds S] [--seed N] [--only PATTERN]... [--processes P] [--project FOLDER] [--json]
 
 mutmut makes the mutants, finds the tests that reach each function, and plays each mutant in a fork of a process that
-has imported them all: less than a second of CPU each. Ours is what it lacks: a sample that `--seed` draws and that ends
-with the time, conditions that are turned around, the SQL of the ledger (text outside of functions), and the survivors
-that are explained (`mutants.toml`). Of calls and texts, half as many mutants are made as mutmut makes. cosmic-ray, the
-other tool that is kept, starts pytest for each mutant, which takes four seconds here.
+has collected them all: some tenths of a second of CPU each. Ours is what it lacks: a sample that `--seed` draws and
+that ends with the time, conditions that are turned around, the SQL of the ledger (text outside of functions), and the
+survivors that are explained (`mutants.toml`). Of calls and texts, half as many mutants are made as mutmut makes.
+cosmic-ray, the other tool that is kept, starts pytest for each mutant, which takes four seconds here.
 
 What is mutated and which tests are played is in `pyproject.toml`. `--only` is a pattern of names, `plan.prune` or
 `rules.customers.archive`, and `--seconds 0` plays all of them. It prints the survivors; under 90% killed, the exit code
@@ -28,15 +28,17 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
-from itertools import islice
+from itertools import islice, zip_longest
 from math import ceil, inf
 from pathlib import Path
 from typing import TextIO
 
 import libcst as cst
+import pytest
+from _pytest.runner import runtestprotocol
 from mutmut import __main__ as mutmut
 from mutmut.configuration import config, reset_config
 from mutmut.mutation import mutators
@@ -45,11 +47,14 @@ from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.runners.harness import PytestRunner
 from mutmut.state import state
 from mutmut.stats import status_by_exit_code
+from mutmut.utils.file_utils import change_cwd
 from mutmut.utils.format_utils import mangled_name_from_mutant_name, orig_function_and_class_names_from_key
 from mutmut.workers.isolation import ForkRunner
 
 ROOT = Path(__file__).parents[1]
 LEAST = 0.9
+SURVIVED = ("survived", "no tests")
+NOTHING_CHANGED = "nothing"
 SQL_EDITS: Sequence[tuple[str, str]] = (
     (r" WHERE .*?(?=\)| ORDER| GROUP| LIMIT|$)", ""),
     (r" ORDER BY [^)]*", ""),
@@ -197,45 +202,86 @@ def _at(lines: Sequence[str], begin: int, wanted: Callable[[str], bool]) -> int:
 
 
 class Player(PytestRunner):
-    """Makes the change of a mutant that mutmut does not know, in the child that plays it."""
+    """
+    Plays all mutants in one run of pytest, each in a child that has what was collected.
 
-    def __init__(self, mutants: Iterable[Mutant]) -> None:
+    mutmut would collect again in each child.
+    """
+
+    def __init__(self, mutants: Sequence[Mutant], until: float, processes: int) -> None:
         super().__init__()
-        self.changes = {one.name: one.change for one in mutants}
+        self.mutants = {one.name: one for one in mutants}
+        self.until = until
+        self.runner = ForkRunner(processes, self)
+        self.items: dict[str, pytest.Item] = {}
+        self.ended: list[tuple[Mutant, str]] = []
+
+    def play(self) -> list[tuple[Mutant, str]]:
+        """Play the mutants in their order until the time is over; return each with what became of it."""
+        with change_cwd("mutants"):
+            words = ["-q", "--capture=no", "--tb=no", *config().pytest_add_cli_args_test_selection]
+            code = self.execute_pytest(words, plugins=[self])
+        if code:
+            sys.exit(f"pytest ended with exit code {code}")
+        return self.ended
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Play mutants instead of running the tests."""
+        self.items = {_once(item.nodeid): item for item in session.items}
+        lost = {name for one in self.mutants.values() for name in map(_once, one.tests)} - self.items.keys()
+        assert not lost, f"not collected again: {sorted(lost)[:3]}"
+        self.runner.startup()
+        self._submit(NOTHING_CHANGED, {name for one in self.mutants.values() for name in one.tests})
+        if self.runner.wait_for_result().exit_code:
+            sys.exit("a test fails where nothing is changed, once it is played in a child")
+        for number, mutant in enumerate(self.mutants.values()):
+            if time.monotonic() > self.until:
+                break
+            if number % 50 == 0:
+                print(f"{number} of {len(self.mutants)} played", file=sys.stderr)
+            if not mutant.tests:
+                self._end(mutant, "no tests")
+                continue
+            while not self.runner.has_capacity():
+                self._wait()
+            self._submit(mutant.name, mutant.tests)
+        while self.runner.pending_count():
+            self._wait()
+        return True
+
+    def _submit(self, name: str, tests: Collection[str]) -> None:
+        took = sum(state().duration_by_test[name] for name in tests)
+        limit = ceil((took + config().timeout_constant) * config().timeout_multiplier * 2)
+        self.runner.submit(name, [*tests], limit, took)
+
+    def _wait(self) -> None:
+        result = self.runner.wait_for_result()
+        self._end(self.mutants[result.mutant_name], status_by_exit_code[result.exit_code])
+
+    def _end(self, mutant: Mutant, end: str) -> None:
+        if end in SURVIVED:
+            with change_cwd(".."):
+                mutant = located(mutant)
+            print(f"{end}: {mutant}", file=sys.stderr)
+        self.ended.append((mutant, end))
 
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
-        """Return pytest's exit code, 1 where it raises: as it does where a test is no longer collected."""
+        """Return 0 where no test fails, in the child of a mutant."""
         try:
-            if change := self.changes.get(mutant_name or ""):
-                change()
-            return int(super().run_tests(mutant_name=mutant_name, tests=tests))
+            if (mutant := self.mutants.get(mutant_name or "")) and mutant.change:
+                mutant.change()
+            items = [self.items[_once(name)] for name in tests]
+            for item, after in zip_longest(items, items[1:]):
+                if any(report.failed for report in runtestprotocol(item, nextitem=after, log=False)):
+                    return 1
         except BaseException:  # noqa: BLE001 - a child that left here would clear the folder of all
             return 1
+        return 0
 
 
-def played(mutants: Sequence[Mutant], until: float, processes: int) -> Iterator[tuple[Mutant, str]]:
-    """Play mutants in their order until the time is over; yield each with what became of it."""
-    runner = ForkRunner(processes, Player(mutants))
-    runner.startup()
-    running: dict[str, Mutant] = {}
-    for number, mutant in enumerate(mutants):
-        if time.monotonic() > until:
-            break
-        if not mutant.tests:
-            yield mutant, "no tests"
-            continue
-        while not runner.has_capacity():
-            result = runner.wait_for_result()
-            yield running.pop(result.mutant_name), status_by_exit_code[result.exit_code]
-        running[mutant.name] = mutant
-        took = sum(state().duration_by_test[name] for name in mutant.tests)
-        limit = ceil((took + config().timeout_constant) * config().timeout_multiplier * 2)
-        runner.submit(mutant.name, [*mutant.tests], limit, took)
-        if number % 100 == 0:
-            print(f"{number} of {len(mutants)} played", file=sys.stderr)
-    while running:
-        result = runner.wait_for_result()
-        yield running.pop(result.mutant_name), status_by_exit_code[result.exit_code]
+def _once(name: str) -> str:
+    """Return a test's name as it is collected for the first time: pytest escapes what is not ASCII again each time."""
+    return re.sub(r"\\+", r"\\", name)
 
 
 def explanations(project: Path) -> Mapping[tuple[str, ...], str]:
@@ -314,22 +360,19 @@ def main() -> int:
     # mutmut prints as it goes, in its children too: what is asked for is all that is printed on stdout.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    counts: Counter[str] = Counter()
-    survived = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as home:
         os.chdir(home)
         os.chmod(home, 0o755)  # noqa: PTH101, S103 - a test reads as nobody
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = home
         mutants = pool(project, given.only, given.processes)
         if given.seconds:
             random.Random(given.seed).shuffle(mutants)  # noqa: S311 - it must repeat
-        for mutant, end in played(mutants, until, given.processes):
-            counts[end] += 1
-            if end in {"survived", "no tests"}:
-                survived.append(located(mutant))
-                print(f"{end}: {survived[-1]}", file=sys.stderr)
+        ended = Player(mutants, until, given.processes).play()
         os.chdir(project)
+    survived = [one for one, end in ended if end in SURVIVED]
     known = explanations(project)
     left = [one for one in survived if one.key not in known]
+    counts = Counter(end for _, end in ended)
     return report(counts, sorted(left, key=str), len(survived) - len(left), as_json=given.json, out=out)
 
 

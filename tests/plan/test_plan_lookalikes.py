@@ -262,8 +262,9 @@ def test_what_is_owned_and_not_declared_is_not_archived_while_it_may_be_what_is_
         (declared(customer("a2", fields=ACME, distinct_from=("cus_1",))), ALL),
         (NEW, replace(ALL, recreate=("a2",))),
         (NEW, replace(ALL, recreate=("a",))),
+        (NEW, replace(ALL, lookalikes=False)),
     ],
-    ids=["by key", "by id", "the new key", "the old key"],
+    ids=["by key", "by id", "the new key", "the old key", "nobody is compared"],
 )
 def test_who_insists_gets_a_create_and_an_archive(desired: Desired, terms: Terms) -> None:
     plan = planned(desired, LIVE, ledger(OLD), terms)
@@ -302,6 +303,7 @@ def test_two_keys_that_the_ledger_tells_apart_are_two_customers() -> None:
     plan = planned(NEW, LIVE, ledger(*rows))
     assert {"restore a2", "archive a"} <= set(done(plan))
     assert [one.field for one in plan.blocked] == ["email"]
+    assert not any("looks like" in text for text in notes(plan, "a2"))
 
 
 def test_keys_that_are_no_plain_yaml_are_written_so_that_the_line_can_be_pasted() -> None:
