@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,10 @@ from reconciler.fleet.job import Job
 from reconciler.fleet.pool import Pool
 from reconciler.fleet.rollout import (
     BEAT_S,
+    DEAD_S,
     ENDED,
     SILENT_S,
+    STUCK_S,
     Ground,
     Surroundings,
     begin_item,
@@ -30,6 +33,7 @@ from reconciler.fleet.rollout import (
 )
 from reconciler.fleet.rollouts import Rollouts
 from reconciler.fleet.table import DatabaseStore, FleetTable, open_table
+from reconciler.fleet.workers import Signs, Workers
 from reconciler.model.fleet import (
     UNFINISHED,
     AccountState,
@@ -310,36 +314,83 @@ def status(ctx: click.Context, run: str | None, form: str, *, options: Options, 
 
 
 def follow(table: FleetTable, rollout: Rollout, form: str, verdict: GateVerdict | None = None) -> int:
-    """Say what becomes of a rollout until it does not run any more; report, and return the exit code."""
-    rollouts, left = Rollouts.of(table), threading.Event()
+    """
+    Say what becomes of a rollout until it does not run any more; report, and return the exit code.
+
+    One that nobody drives for long is paused. A database that does not answer is waited for.
+    """
+    following = Following(table, rollout, real_clock().monotonic)
 
     def signaled() -> None:
-        left.set()
+        following.left.set()
         output.say(f"the rollout goes on; `reconciler fleet rollout pause {rollout.id[:SHORT]}` pauses it")
 
-    told = {one.account for one in rollouts.items(rollout.id) if one.state in ENDED}
-    wave = 0
     with first_signal(signaled, "the rollout goes on"):
-        while True:
-            items = rollouts.items(rollout.id)
-            for one in items:
-                if one.state in ENDED and one.account not in told:
-                    told.add(one.account)
-                    output.note(item_text(one))
-            if rollout.wave != wave:
-                wave = rollout.wave
-                mine = sum(one.wave == wave for one in items)
-                output.note(f"wave {wave} of {rollout.waves}: {count(mine, 'account')}")
-            if rollout.state is not RolloutState.RUNNING or left.is_set():
-                break
-            left.wait(BEAT_S)
-            rollout = rollouts.find(rollout.id) or rollout
-    items = rollouts.items(rollout.id)
+        following.run()
+    rollout, items = following.rollout, following.rollouts.items(rollout.id)
     report(rollout, items, form, verdict)
     statuses = table.statuses()
     done = [one.account for one in items if one.state is ItemState.DONE and one.account in statuses]
     codes = [3] if any(statuses[name].state is AccountState.BLOCKED for name in done) else []
-    return _code(rollout, items, codes, verdict, interrupted=left.is_set())
+    return _code(rollout, items, codes, verdict, interrupted=following.left.is_set())
+
+
+class Following:
+    """Looks at a rollout that others drive, and says what becomes of it."""
+
+    def __init__(self, table: FleetTable, rollout: Rollout, monotonic: Callable[[], float]) -> None:
+        self.rollout = rollout
+        self.rollouts = Rollouts.of(table)
+        self.left = threading.Event()
+        self._workers, self._signs, self._monotonic = Workers(table.store, table.name), Signs(), monotonic
+        self._told = {one.account for one in self.rollouts.items(rollout.id) if one.state in ENDED}
+        self._wave = 0
+        self._seen_at = 0.0
+        self._driven_s = self._answered_s = self._monotonic()
+
+    def run(self) -> None:
+        """Look until it does not run any more, or until the person who looks leaves."""
+        while True:
+            try:
+                self.look()
+            except LedgerFailed as exc:
+                if self._monotonic() - self._answered_s > STUCK_S:
+                    run = self.rollout.id[:SHORT]
+                    hint = f"the rollout goes on; `reconciler fleet rollout status {run} --wait` follows it again"
+                    raise LedgerFailed(exc.message, hint) from exc
+                logging.getLogger(__name__).warning("%s: looking again", exc.message)
+            if self.rollout.state is not RolloutState.RUNNING or self.left.is_set():
+                return
+            self.left.wait(BEAT_S)
+
+    def look(self) -> None:
+        """Look once, and say what is new."""
+        self.rollout = rollout = self.rollouts.find(self.rollout.id) or self.rollout
+        items = self.rollouts.items(rollout.id)
+        for one in items:
+            if one.state in ENDED and one.account not in self._told:
+                self._told.add(one.account)
+                output.note(item_text(one))
+        if rollout.wave != self._wave:
+            self._wave = rollout.wave
+            mine = sum(one.wave == rollout.wave for one in items)
+            output.note(f"wave {rollout.wave} of {rollout.waves}: {count(mine, 'account')}")
+        now_s = self._answered_s = self._monotonic()
+        self._signs.take(self._workers.all(), now_s)
+        if self._is_driven(rollout, now_s):
+            self._driven_s = now_s
+        silent_s, limit_s = now_s - self._driven_s, STUCK_S if rollout.on_workers else DEAD_S
+        if silent_s > limit_s:
+            who = "no worker has driven it" if rollout.on_workers else "the process that drives it has given no sign"
+            why = f"{who} for {duration(limit_s)}"
+            self.rollouts.set_state(rollout.id, RolloutState.PAUSED, of=(RolloutState.RUNNING,), why=why)
+
+    def _is_driven(self, rollout: Rollout, now_s: float) -> bool:
+        """Say whether someone drives it, by whether their signs change."""
+        if not rollout.on_workers:
+            former, self._seen_at = self._seen_at, rollout.seen_at
+            return former != rollout.seen_at
+        return rollout.driver in self._signs and not self._signs.is_dead(rollout.driver, now_s)
 
 
 _TO = {

@@ -36,6 +36,10 @@ BEAT_S = 1.0
 """So often a driver says that it lives."""
 SILENT_S = 10.0
 """After so long without a sign a driver is taken for dead."""
+DEAD_S = 60.0
+"""Whoever follows a rollout pauses it where its driver has given no sign for that long."""
+STUCK_S = 600.0
+"""A rollout on workers of which nothing runs, begins or ends for that long, or that none drives, is paused."""
 
 ENDED = (ItemState.DONE, ItemState.FAILED, ItemState.REFUSED)
 """Where an account's part in a rollout is over."""

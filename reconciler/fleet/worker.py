@@ -25,7 +25,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.fleet.engine import Engine, JobOrder, Priority, Slots
 from reconciler.fleet.job import Job, Stopper, run_job
 from reconciler.fleet.pool import GAP_S, MOST_BIG, Breaker
-from reconciler.fleet.rollout import ENDED, Ground, Surroundings, begin_item, item_after, run_rollout
+from reconciler.fleet.rollout import ENDED, STUCK_S, Ground, Surroundings, begin_item, item_after, run_rollout
 from reconciler.fleet.rollouts import Rollouts
 from reconciler.fleet.table import FleetTable, is_due
 from reconciler.fleet.workers import FORGOTTEN_S, Signs, Workers
@@ -51,8 +51,6 @@ BEAT_S = 2.0
 """Between two looks at whether this worker is to drain, each of which shows that it is alive."""
 AGAIN_S = 15.0
 """So often a driver queues the accounts of a wave again that have not ended: the queue may have lost them."""
-STUCK_S = 600.0
-"""A wave of which nothing runs, begins or ends for that long pauses its rollout."""
 MOST_ATTEMPTS = 5
 """An account whose worker has died that often is not tried again."""
 HEALTHY_S = 30.0

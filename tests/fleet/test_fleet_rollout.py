@@ -12,13 +12,14 @@ import postgres_server
 import pytest
 from test_fleet_worker import _in_sync, _serving, _until, folder, url  # noqa: F401 - fixtures
 
+from reconciler.cli.rollout import Following
 from reconciler.errors import LedgerFailed
 from reconciler.fleet.engine import JobOrder, Priority
 from reconciler.fleet.job import Job, Stopper
-from reconciler.fleet.rollout import begin_item
+from reconciler.fleet.rollout import DEAD_S, STUCK_S, begin_item
 from reconciler.fleet.rollouts import Rollouts
 from reconciler.fleet.table import DatabaseStore, FileStore, FleetTable
-from reconciler.fleet.worker import AGAIN_S, MOST_ATTEMPTS, STUCK_S, QueueCarrier
+from reconciler.fleet.worker import AGAIN_S, MOST_ATTEMPTS, QueueCarrier
 from reconciler.fleet.workers import SILENT_S, Signs, WorkerRow, Workers
 from reconciler.model.fleet import (
     AccountState,
@@ -205,6 +206,47 @@ def test_a_second_look_waits_for_a_check_after_it_was_asked_for(rollouts: Rollou
     time = Time(acts=[lambda: None, lambda: checked(AccountState.DRIFTED, 50.0)])
     found = _carrier(rollouts, time, lambda _: None).check(ROLLOUT, ITEMS[:1], lambda: True)
     assert [(name, one.state) for name, one in found.items()] == [("acme", AccountState.DRIFTED)]
+
+
+# --- a rollout that is followed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("on_workers", "after_s", "why"),
+    [
+        (True, STUCK_S, "no worker has driven it for 10 min"),
+        (False, DEAD_S, "the process that drives it has given no sign for 1 min"),
+    ],
+)
+def test_a_rollout_that_nobody_drives_is_paused_by_whoever_follows_it(
+    tmp_path: Path, on_workers: bool, after_s: float, why: str
+) -> None:
+    with FleetTable(FileStore(tmp_path / "fleet.db", create=True), "production", "msp") as table:
+        rollouts = _begin(table, replace(ROLLOUT, on_workers=on_workers, driver="gone"))
+        time = Time()
+        following = Following(table, ROLLOUT, lambda: time.now_s)
+        following.look()
+        time.wait(after_s)
+        following.look()
+        assert following.rollout.state is RolloutState.RUNNING
+        time.wait(1.0)
+        following.look()
+        assert (found := rollouts.find(ID)) is not None
+        assert (found.state, found.why) == (RolloutState.PAUSED, why)
+
+
+def test_a_rollout_whose_driver_gives_signs_is_followed_for_as_long_as_it_takes(tmp_path: Path) -> None:
+    with FleetTable(FileStore(tmp_path / "fleet.db", create=True), "production", "msp") as table:
+        rollouts = _begin(table, replace(ROLLOUT, driver="one"))
+        workers = Workers(table.store, table.name)
+        time = Time()
+        following = Following(table, ROLLOUT, lambda: time.now_s)
+        for _ in range(int(2 * STUCK_S / 10)):
+            workers.seen("one", 1, time.now_s)
+            following.look()
+            time.wait(10.0)
+        assert rollouts.find(ID) == following.rollout
+        assert following.rollout.state is RolloutState.RUNNING
 
 
 # --- workers on a real queue --------------------------------------------------------------------------
