@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 import jsonschema
+import preloaded
 
 from reconciler.cli.app import run
 from reconciler.emulator.service import Emulator, load
@@ -125,14 +126,19 @@ class Place:
             code = run(words)
         return Ran(code, _written(out), _written(err))
 
-    def command(self, *words: str) -> list[str]:
-        """Return a command as a process is started with it."""
-        return [sys.executable, "-m", "reconciler", *words]
+    def command(self, *words: str, loaded: bool = False) -> list[str]:
+        """Return a command as a process is started with it; `loaded` says that the program is there already."""
+        return [*preloaded.client(), *words] if loaded else [sys.executable, "-m", "reconciler", *words]
 
     def start(self, *words: str, **how: Any) -> Process:  # noqa: ANN401 - Popen's
-        """Start a command in a process of its own; `limits` are words of the shell's `ulimit`."""
+        """
+        Start a command in a process of its own; `limits` are words of the shell's `ulimit`.
+
+        With `loaded`, it is a fork of a process that has the program loaded: its streams, folder and variables are its
+        own, but signals, limits, and what Python reads as it starts are not.
+        """
         variables, limits = how.pop("variables", {}), how.pop("limits", "")
-        command = self.command(*words)
+        command = self.command(*words, loaded=how.pop("loaded", False))
         if limits:
             # Compiled modules that a limit cuts short would be found by every later process.
             variables = {**variables, "PYTHONDONTWRITEBYTECODE": "1"}

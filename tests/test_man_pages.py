@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ def test_a_shell_is_offered_every_command_and_option() -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_the_file_for_bash_offers_the_commands_when_a_package_installs_it(tmp_path: Path) -> None:
     program = tmp_path / "reconciler"
-    program.write_text(f'#!/bin/sh\nexec {preloaded.program()} "$@"\n', "utf-8")
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(preloaded.client())} "$@"\n', "utf-8")
     program.chmod(0o755)
     script = (
         f"export PATH={tmp_path}:$PATH; source {ROOT}/completions/bash/reconciler; COMP_WORDS=(reconciler ''); "

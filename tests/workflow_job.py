@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -18,7 +19,6 @@ import yaml
 from command_line import OURS, PATIENCE_S, Ran
 
 ROOT = Path(__file__).parents[1]
-STAND_IN = Path(__file__).parent / "gh_stand_in.py"
 WHEEL = f"alternative-payments-reconciler[objects] @ https://wheels.example/reconciler.whl#sha256={'0' * 64}"
 
 
@@ -31,14 +31,14 @@ class Runner:
 
     def __post_init__(self) -> None:
         (self.folder / "bin").mkdir(parents=True)
-        self.program("gh", f'exec {sys.executable} {STAND_IN} "$@"')
+        self.program("gh", f'exec {shlex.join(preloaded.client(preloaded.GH))} "$@"')
         self.have_installed()
 
     def have_installed(self) -> None:
         """Let jobs find the package installed, and note what they ask pip for."""
         self.program("pip", f'echo "$@" >> {self.installed}')
         self.program("python3", f'exec {sys.executable} "$@"')
-        self.program("reconciler", f'exec {preloaded.program()} "$@"')
+        self.program("reconciler", f'exec {shlex.join(preloaded.client())} "$@"')
 
     @property
     def installed(self) -> Path:

@@ -13,22 +13,15 @@ pytest_plugins = ("command_fixtures",)
 
 
 def _offered(shop: Online, *words: str) -> list[str]:
-    """Return what bash is offered for the last word, asked in a process of its own."""
+    """Return what bash is offered for the last word, asked in a process."""
     asked = {
         "_RECONCILER_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(("reconciler", *words)),
         "COMP_CWORD": str(len(words)),
     }
-    ran = subprocess.run(
-        [sys.executable, "-m", "reconciler"],
-        env=shop.given(asked),
-        cwd=shop.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.stderr == ""
-    return [row.partition(",")[2] for row in ran.stdout.splitlines() if row]
+    ran = shop.spawn(loaded=True, variables=asked)
+    assert ran.err == ""
+    return [row.partition(",")[2] for row in ran.out.splitlines() if row]
 
 
 def test_commands_are_offered_by_how_they_begin(shop: Online) -> None:

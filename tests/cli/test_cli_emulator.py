@@ -87,7 +87,7 @@ def test_the_demo_shows_the_whole_way_in_one_go_and_leaves_nothing_behind(here: 
 
 
 def test_the_demo_of_many_accounts_ends_with_every_account_as_declared_and_leaves_nothing_behind(here: Place) -> None:
-    ran = here.spawn("demo", "--fleet")
+    ran = here.spawn("demo", "--fleet", loaded=True)
     assert ran.code == 0, ran.err
     assert "max_accounts_archiving (10%): 6 of 20 accounts planned, 2 allowed:" in ran.out
     assert "its own policy is against" not in ran.out

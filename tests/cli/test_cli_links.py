@@ -17,7 +17,8 @@ def linked(here: Place, **variables: str) -> bool:
     given = {"CI": "", "TERM": "xterm-256color", "TMUX": "", "STY": "", **variables}
     ours, its = os.openpty()
     written = b""
-    with here.start("validate", "-f", "customers.yaml", stdin=its, stdout=its, stderr=its, variables=given) as process:
+    streams = {"stdin": its, "stdout": its, "stderr": its}
+    with here.start("validate", "-f", "customers.yaml", **streams, variables=given, loaded=True) as process:
         os.close(its)
         try:
             while chunk := os.read(ours, 4096):

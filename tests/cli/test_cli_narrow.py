@@ -47,7 +47,7 @@ def on_a_terminal(place: Place, columns: int, *words: str) -> list[str]:
     """Return the lines that a command writes to a terminal of so many columns, without colours."""
     ours, its = os.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 20, columns, 0, 0))
-    with place.start(*words, stdin=its, stdout=its, stderr=its, variables={"TERM": "xterm"}) as process:
+    with place.start(*words, stdin=its, stdout=its, stderr=its, variables={"TERM": "xterm"}, loaded=True) as process:
         os.close(its)
         written = b""
         try:

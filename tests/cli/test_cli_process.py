@@ -290,7 +290,7 @@ def terminal(place: Place, *words: str, **variables: str) -> str:
     """Return what a command writes to a terminal."""
     ours, theirs = os.openpty()
     try:
-        with place.start(*words, stdout=theirs, variables=variables) as process:
+        with place.start(*words, stdout=theirs, variables=variables, loaded=True) as process:
             os.close(theirs)
             content = b""
             try:

@@ -35,7 +35,7 @@ def together(shop: Online, *words: str) -> list[Ran]:
     places = [Online(shop.folder / name, dict(shop.variables), shop.emulator) for name in ("one", "two")]
     for place in places:
         place.write("customers.yaml", MANY)
-    started = [place.start(*APPLY, *words) for place in places]
+    started = [place.start(*APPLY, *words, loaded=True) for place in places]
     ran = []
     for process in started:
         out, err = process.communicate(timeout=PATIENCE_S)
