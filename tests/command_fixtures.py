@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from api_contract import Watch
-from command_line import Online, Place, renewed, variables_of
+from command_line import Online, Place, Prepared, renewed, variables_of
 
 from reconciler.emulator.server import running
 from reconciler.emulator.service import Emulator
@@ -26,6 +26,12 @@ def served() -> Iterator[tuple[Emulator, str, Watch]]:
     emulator = Emulator(rate=0, witness=watch)
     with running(emulator) as url:
         yield emulator, url, watch
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Return the places that tests begin with."""
+    return Prepared(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import http.server
 import io
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -215,6 +217,35 @@ class Online(Place):
         """Write a customers file and apply it."""
         self.write(name, text)
         return self.run("apply", "-f", name, "--auto-approve")
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Places as they were left after the same first commands, which so run once and not for each test."""
+
+    folder: Path
+    left: dict[Callable[[Online], object], tuple[Path, Emulator]] = field(default_factory=dict)
+
+    def bring(self, shop: Online, prepare: Callable[[Online], object]) -> None:
+        """Bring an empty place to where `prepare` brings it: by running it, or by copying what it left."""
+        if prepare not in self.left:
+            prepare(shop)
+            folder = self.folder / str(len(self.left))
+            shutil.copytree(shop.folder, folder, symlinks=True)
+            self.left[prepare] = folder, _like(shop.emulator)
+            return
+        folder, emulator = self.left[prepare]
+        shutil.copytree(folder, shop.folder, symlinks=True, dirs_exist_ok=True)
+        kept = _like(emulator)
+        shop.emulator.account, shop.emulator.behaviour = kept.account, kept.behaviour
+        shop.emulator.offset_s = kept.offset_s
+
+
+def _like(emulator: Emulator) -> Emulator:
+    """Return an emulator with an account of its own, as that of another one is now."""
+    return Emulator(
+        rate=0, account=copy.deepcopy(emulator.account), behaviour=emulator.behaviour, offset_s=emulator.offset_s
+    )
 
 
 def renewed(emulator: Emulator) -> Emulator:

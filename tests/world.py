@@ -109,6 +109,14 @@ class World:
         world._folder = folder  # noqa: SLF001 - its own class
         return world
 
+    def died(self, folder: Path) -> Self:
+        """Return the world that a process leaves that dies now, in the middle of its run: the account and the disk."""
+        step, self.step = self.step, no_hook
+        world = self.copied(folder)
+        self.step = step
+        world.passed_s = self._now() - EPOCH_S
+        return world
+
     def _now(self) -> float:
         """Return the server's clock: what has passed before this run, and the running loop's time."""
         try:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing, suppress
-from pathlib import Path
 
 import pytest
-from command_line import Online, raw
+from command_line import Online, Prepared, raw
 
 from reconciler.ledger.sqlite_file import shipped
 
@@ -42,8 +41,8 @@ def columns() -> list[tuple[str, str]]:
         ).fetchall()
 
 
-def ledger_of(shop: Online) -> Path:
-    """Apply, archive and patch, so that the ledger has rows; return its file."""
+def with_rows(shop: Online) -> None:
+    """Apply, archive and patch, so that the ledger has rows."""
     for text in (
         CUSTOMERS,
         CUSTOMERS.replace("name: Acme", "city: Rome, name: Acme"),
@@ -51,15 +50,15 @@ def ledger_of(shop: Online) -> Path:
     ):
         assert shop.applied(text).code == 0
         shop.later()
-    return shop.folder / ".reconciler" / "default.db"
 
 
 @pytest.mark.parametrize("table", sorted({table for table, _ in columns()}))
 @pytest.mark.parametrize("value", [EVIL, '{"name": 7, "made": "x", "at": [[]], "fields": {"name": [7, [7]]}}'])
 def test_a_column_that_holds_anything_is_never_shown_raw_and_breaks_nothing(
-    shop: Online, table: str, value: str
+    shop: Online, prepared: Prepared, table: str, value: str
 ) -> None:
-    path = ledger_of(shop)
+    prepared.bring(shop, with_rows)
+    path = shop.folder / ".reconciler" / "default.db"
     run = shop.run("history", "--format", "json").json["runs"][-1]["id"]
     before, whole = len(shop.writes()), path.read_bytes()
     for column in (column for one, column in columns() if one == table):

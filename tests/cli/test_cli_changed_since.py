@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import EPOCH_S, Online, fits
+from command_line import EPOCH_S, Online, Prepared, fits
 from git_values import git
 
 from reconciler.api.times import rfc3339
@@ -37,9 +37,8 @@ def entries(keys: Sequence[str], city: str = "Boston") -> str:
     )
 
 
-@pytest.fixture
-def repo(shop: Online) -> Online:
-    """Return a repository whose main is applied: twelve customers, created a minute apart, a page each."""
+def applied_main(shop: Online) -> None:
+    """Make a repository whose main is applied: twelve customers, created a minute apart, a page each."""
     shop.emulator.behaviour = Behaviour(page_max=1)
     shop.load(
         *(
@@ -62,6 +61,12 @@ def repo(shop: Online) -> Online:
     assert shop.run("apply", "--auto-approve").code == 0
     shop.later()
     shop.run("plan")
+
+
+@pytest.fixture
+def repo(shop: Online, prepared: Prepared) -> Online:
+    """Return that repository."""
+    prepared.bring(shop, applied_main)
     shop.emulator.requests.clear()
     shop.emulator.counts.clear()
     return shop
