@@ -67,16 +67,18 @@ THIRD = declared(_one("patched", "Three"), _one("left", "Left"), _one("made", "M
 
 def wrong_at_once(behaviour: Behaviour, moments_s: Iterable[float] = MOMENTS_S) -> Iterator[str]:
     """Yield what is wrong with a server of these ways, nothing where all is well; somebody edits at each moment."""
-    yield from _lag_alone(behaviour)
-    for moment_s in moments_s:
-        yield from (f"edited after {moment_s:g} s: {words}" for words in _edited(behaviour, moment_s))
-        yield from (f"archived after {moment_s:g} s: {words}" for words in _archived(behaviour, moment_s))
+    with TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as folder:
+        written = _written(Path(folder), behaviour)
+        yield from _lag_alone(written, behaviour)
+        for moment_s in moments_s:
+            yield from (f"edited after {moment_s:g} s: {words}" for words in _edited(written, behaviour, moment_s))
+            yield from (f"archived after {moment_s:g} s: {words}" for words in _archived(written, behaviour, moment_s))
 
 
-def _lag_alone(behaviour: Behaviour) -> Iterator[str]:
+def _lag_alone(written: EditedWorld, behaviour: Behaviour) -> Iterator[str]:
     """Yield what a list that lags makes of our own writes: nothing may drift, and nothing be sent twice."""
     with TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as folder:
-        world = _written(Path(folder), behaviour)
+        world = written.copied(Path(folder))
         written_s = world.api.now()
         for passed_s in (0.0, 1.0, 2.5, 4.0, 11.0):
             world.wait(passed_s - (world.api.now() - written_s))
@@ -95,10 +97,10 @@ def _lag_alone(behaviour: Behaviour) -> Iterator[str]:
             yield "an apply sent again what was done"
 
 
-def _edited(behaviour: Behaviour, moment_s: float) -> Iterator[str]:
+def _edited(written: EditedWorld, behaviour: Behaviour, moment_s: float) -> Iterator[str]:
     """Yield where an edit by hand of a field that we just wrote is not seen."""
     with TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as folder:
-        world = _written(Path(folder), behaviour)
+        world = written.copied(Path(folder))
         saved = world.planned(THIRD).plan
         world.wait(moment_s)
         for key in ("patched", "made", "left"):
@@ -124,12 +126,12 @@ def _undone(world: EditedWorld) -> Iterator[str]:
     yield from (f"an undo goes on over the edit of {key!r}" for key in ("patched", "made") if key not in blocked - sent)
 
 
-def _archived(behaviour: Behaviour, moment_s: float) -> Iterator[str]:
+def _archived(written: EditedWorld, behaviour: Behaviour, moment_s: float) -> Iterator[str]:
     """Yield where an archive by hand is not seen; where archived ones are listed, it cannot be."""
     if behaviour.lists_archived:
         return
     with TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as folder:
-        world = _written(Path(folder), behaviour)
+        world = written.copied(Path(folder))
         world.wait(moment_s)
         for key in ("patched", "made"):
             world.api.edit({"id": world.api.find(key).id, "archived": True})

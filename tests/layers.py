@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from functools import cache
 
 # Top to bottom. A module may import what stands in lower rows, and its own room, not the other rooms of its row.
 ROWS: tuple[tuple[str, ...], ...] = (
@@ -240,6 +241,7 @@ def violations(module: str, source: str) -> list[str]:
     return sorted(set(found))
 
 
+@cache
 def _import_fault(module: str, place: tuple[int, str], name: str) -> str:
     """Return why a module may not import a name, "" where it may."""
     if name.startswith("."):
@@ -263,6 +265,7 @@ def _import_fault(module: str, place: tuple[int, str], name: str) -> str:
     return "the emulator shares no more with the client" if not below(target, NARROWER.get(room, (target,))) else ""
 
 
+@cache
 def _use_fault(module: str, name: str) -> str:
     """Return who alone may use a name where the module is not one of them, "" where it is."""
     if below(name, HIDDEN) and not below(name, SEEN):

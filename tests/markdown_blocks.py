@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import preloaded
 from api_contract import Watch
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -141,9 +142,9 @@ class Room:
     def run(self, command: str) -> str:
         """Run one command and return what it printed, to stdout and stderr alike."""
         self.emulator.offset_s += PAUSE_S
-        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        programs = (str(preloaded.folder()), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
         given = {
-            "PATH": programs,
+            "PATH": os.pathsep.join(programs),
             "HOME": str(self.folder),
             "XDG_STATE_HOME": str(self.folder / ".state"),
             "AP_BASE_URL": self.url,

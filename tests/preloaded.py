@@ -14,6 +14,7 @@ import gc
 import os
 import pkgutil
 import runpy
+import shlex
 import signal
 import socket
 import subprocess
@@ -93,6 +94,17 @@ def run(caller: socket.socket) -> NoReturn:
 def client(name: str = RECONCILER) -> list[str]:
     """Return the words that run a program in a fork."""
     return [sys.executable, "-I", "-S", str(CLIENT), _served(), name]
+
+
+@cache
+def folder() -> Path:
+    """Return a folder of a PATH in which `reconciler` is a fork."""
+    folder = tempfile.TemporaryDirectory(prefix="preloaded-path-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / RECONCILER
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(client())} "$@"\n', "utf-8")
+    path.chmod(0o755)
+    return path.parent
 
 
 @cache

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from clocks import Dead, Death, Killed
 from probes import Probed
 
-from reconciler.crash_points import no_hook
 from reconciler.emulator.fault_settings import switched
 from reconciler.model.ledger import BindingState
 from reconciler.model.reports import PROBES
@@ -18,17 +17,19 @@ from reconciler.rules import Behaviour
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108 - a commit then costs nothing
 
 
-def killed(world: Probed, at: int) -> bool:
-    """Probe, let the process die at its `at`-th step, and say whether it came so far."""
-    death = Death(at)
-    world.step = death
-    try:
-        world.probe()
-    except (Killed, Dead):
-        pass
-    finally:
-        world.step = no_hook
-    return death.taken >= at
+def died(folder: Path, behaviour: Behaviour, steps: slice) -> list[Probed]:
+    """Probe, and return what a process leaves that dies at these steps, counted from 0."""
+    (folder / "begun").mkdir()
+    running = Probed(folder / "begun", behaviour, strangers=1)
+    count, left = itertools.count(), list[Probed]()
+
+    def step(_: str) -> None:
+        if (at := next(count)) >= steps.start and (at - steps.start) % steps.step == 0:
+            left.append(running.died(folder / str(at)))
+
+    running.step = step
+    running.probe()
+    return left
 
 
 @pytest.mark.parametrize(
@@ -41,19 +42,15 @@ def killed(world: Probed, at: int) -> bool:
     ids=["usual", "listed and doubled", "hidden and late"],
 )
 def test_a_probe_that_died_at_any_step_is_cleaned_up_by_the_next(ways: dict[str, object], first: int) -> None:
-    steps = first
-    while True:
-        with TemporaryDirectory(dir=MEMORY) as folder:
-            world = Probed(Path(folder), switched(Behaviour(), ways), strangers=1)
-            if not killed(world, steps + 1):
-                break
-            steps += 3
+    with TemporaryDirectory(dir=MEMORY) as folder:
+        left = died(Path(folder), switched(Behaviour(), ways), slice(first, None, 3))
+        for number, world in enumerate(left):
             what = world.probe()
-            assert (what.stopped, what.left, world.active()) == ("", (), []), steps
-            assert len(world.marked()) <= 4, steps
+            assert (what.stopped, what.left, world.active()) == ("", (), []), number
+            assert len(world.marked()) <= 4, number
             with world.ledger() as ledger:
-                assert ledger.records().intents == (), steps
-                assert {run.outcome for run in ledger.runs()} <= {"cleaned", "done"}, steps
+                assert ledger.records().intents == (), number
+                assert {run.outcome for run in ledger.runs()} <= {"cleaned", "done"}, number
                 rows = ledger.records().bindings.values()
-                assert {(row.state, row.project) for row in rows} == {(BindingState.ARCHIVED, PROBES)}, steps
-    assert steps > 60
+                assert {(row.state, row.project) for row in rows} == {(BindingState.ARCHIVED, PROBES)}, number
+    assert len(left) > 20
