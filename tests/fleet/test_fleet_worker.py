@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import postgres_server
 import pytest
 
+from reconciler.clock import RealClock
 from reconciler.fleet.engine import JobOrder, ProcrastinateEngine, Pulse, Slots
 from reconciler.fleet.job import Job, Stopper
 from reconciler.fleet.rollout import Ground
@@ -237,3 +238,50 @@ def test_the_jobs_of_a_worker_that_was_killed_are_done_by_another(folder: Path, 
 
     asyncio.run(served())
     assert begun == set(NAMES)
+
+
+class Ahead(RealClock):
+    """The machine's clock, some seconds ahead."""
+
+    def __init__(self, ahead_s: float) -> None:
+        self._ahead_s = ahead_s
+
+    def now(self) -> float:
+        return super().now() + self._ahead_s
+
+
+def test_workers_whose_clocks_differ_by_a_minute_check_each_account_once_and_leave_none(folder: Path, url: str) -> None:
+    # Seldom enough for no account to be due again by chance while this runs.
+    (folder / "reconciler.yaml").write_text(PROJECT.replace("production}", "production, every: 10000h}"))
+    ran: list[str] = []
+    ahead, behind = Ahead(60.0), Ahead(0.0)
+
+    def made(clock: Ahead, table: FleetTable, engine: ProcrastinateEngine) -> Worker:
+        def work(job: Job, _: Stopper) -> JobResult:
+            ran.append(job.account.name)
+            return JobResult(job.account.name, job.kind, AccountState.IN_SYNC, 0, clock.now(), clock.now())
+
+        return Worker(lambda: _ground(folder, url), table, engine, clock, slots=Slots(1, 2), work=work)
+
+    async def served() -> None:
+        async with AsyncExitStack() as stack:
+            table = stack.enter_context(open_table(_ground(folder, url).settings, "production"))
+            workers, serving = [], []
+            for clock in (ahead, behind):
+                engine = ProcrastinateEngine(url, table.name, QUICK)
+                await stack.enter_async_context(engine.opened())
+                workers.append(made(clock, table, engine))
+                serving.append(asyncio.create_task(workers[-1].serve()))
+            await _until(lambda: _checked(table) == set(NAMES))
+            for worker in workers:
+                await worker.tick()
+            # Due by the clock that is ahead, and begun by the other; then it is due no more.
+            table.make_due(["acme"], ahead.now())
+            await workers[1].run(JobOrder(JobKind.DRIFT, "acme"))
+            await workers[0].run(JobOrder(JobKind.DRIFT, "acme"))
+            for worker in workers:
+                worker.drain()
+            await asyncio.wait_for(asyncio.gather(*serving), LONGEST_S)
+
+    asyncio.run(served())
+    assert sorted(ran) == sorted([*NAMES, "acme"])
