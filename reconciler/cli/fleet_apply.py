@@ -13,7 +13,7 @@ from uuid import uuid4
 import click
 
 from reconciler.cli import consent, output
-from reconciler.cli.fleet_run import PLAN, chosen_of, jobs_of, local_accounts
+from reconciler.cli.fleet_run import PLAN, chosen_of, jobs_of, local_accounts, warn_of_exposed
 from reconciler.cli.rollout import Drive, driven, follow, left_code, report, run_jobs, stopped_by_signals
 from reconciler.cli.session import shown_progress
 from reconciler.cli.terminal import interrupt
@@ -40,7 +40,7 @@ from reconciler.model.fleet import (
     RolloutState,
 )
 from reconciler.model.policy import Share
-from reconciler.pipeline.resources import origin_of_run, real_clock
+from reconciler.pipeline.resources import exposed_files, origin_of_run, real_clock
 from reconciler.pipeline.sealed_plan import is_sealed_plan, unsealed
 from reconciler.plan.saved_plan import load
 from reconciler.report.layout import count
@@ -183,10 +183,11 @@ def _begun(
         drive = Drive(Ground(settings, fleet, origin_of_run(settings.root)), table, stopping)
         check_one(drive.rollouts)
         # Before all accounts are read for nothing.
-        if drive.shared and not settings.of(chosen[0]).environment().plan_keys().reveal():
+        if drive.shared and not settings.shared(fleet.environment).environment().plan_keys().reveal():
             raise Refused(*_UNSEALED)
         table.put_accounts(fleet.accounts)
         results = _planned(drive, chosen) if folder is None else _read_plans(drive, chosen, folder)
+        warn_of_exposed(results)
         verdict = judge(results, _once(fleet.policy, gate), skip=gate.skip_failed)
         names = {one.account for one in verdict.changing}
         steps = waves_of([one for one in chosen if one.name in names], fleet.waves)
@@ -249,7 +250,8 @@ def _read_plans(drive: Drive, chosen: Sequence[FleetAccount], folder: Path) -> l
     results = []
     for account in chosen:
         path, result = folder / f"{account.name}{PLAN}", _unchanged(account, known)
-        results.append(_read_plan(drive.ground.settings, account, path, result) if path.exists() else result)
+        is_read = path.exists() or account.fault is not None
+        results.append(_read_plan(drive.ground.settings, account, path, result) if is_read else result)
     if not any(one.digest or one.error for one in results):
         hint = "`reconciler fleet plan --out DIR` writes DIR/ACCOUNT.plan"
         raise Refused(f"{shown}: no chosen account has a saved plan here; nothing was sent", hint)
@@ -264,6 +266,9 @@ def _read_plan(settings: Settings, account: FleetAccount, path: Path, result: Jo
     try:
         environment = settings.of(account).environment(account.address)
         content = read_file(path).decode(errors="replace")
+        # A plan that is sealed shows nothing.
+        exposed = exposed_files(environment, () if is_sealed_plan(content) else (path,))
+        result = replace(result, exposed=tuple((str(one.path), one.mode) for one in exposed))
         text = unsealed(content, environment)
         saved = load(text)
         document = json.loads(text)

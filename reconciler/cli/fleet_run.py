@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -283,10 +283,15 @@ def _report_paths(reports: Sequence[tuple[str, Path]], fleet: Fleet) -> list[tup
     return found
 
 
+def warn_of_exposed(results: Iterable[JobResult]) -> None:
+    """Write to stderr, in one line, which files of the accounts others on this machine can read; nothing for none."""
+    exposed = {file for one in results for file in one.exposed}
+    say_exposed([ExposedFile("account", Path(path), mode) for path, mode in sorted(exposed)])
+
+
 def show(run: FleetRun, form: str, reports: Sequence[tuple[str, Path]], options: Options, *, max_bytes: int) -> None:
     """Print a run, and write it to files."""
-    exposed = dict.fromkeys(file for one in run.results for file in one.exposed)
-    say_exposed([ExposedFile("account", Path(path), mode) for path, mode in sorted(exposed)])
+    warn_of_exposed(run.results)
     for one, path in reports:
         output.report_to(path, as_document(run, one, max_bytes=max_bytes))
     if form == "text":

@@ -270,6 +270,23 @@ def test_files_of_accounts_that_others_can_read_are_one_warning(fleet: FleetPlac
     assert ran.err == f"warning: others on this machine can read {', '.join(names)}: chmod 600 {' '.join(names)}\n"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_saved_plans_that_others_can_read_are_one_warning_of_the_apply(fleet: FleetPlace) -> None:
+    assert fleet.run("fleet", "plan", "acme", "initech", "--out", "plans").code == 0
+    for path in (fleet.folder / "plans").iterdir():
+        path.chmod(0o644)
+    fleet.write("accounts/no name/customers.yaml", customers("one"))
+    allowed = ("--max-accounts-changed", "100%", "--skip-failed")
+    ran = fleet.run("fleet", "apply", "plans", "--auto-approve", *allowed)
+    names = "plans/acme.plan, plans/initech.plan"
+    assert f"warning: others on this machine can read {names}: chmod 600 {names.replace(',', '')}\n" in ran.err
+    assert (ran.code, "this folder's name is not one that an account can have" in " ".join(ran.out.split())) == (
+        1,
+        True,
+    )
+    assert len(fleet.api.of("acme").account.customers) == 2
+
+
 # --- drift and status --------------------------------------------------------------------------------
 
 

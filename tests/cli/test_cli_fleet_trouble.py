@@ -205,9 +205,10 @@ def soaking(fleet: FleetPlace) -> Process:
     fleet.write("accounts/acme/account.yaml", "labels: {wave: canary}\n")
     process = fleet.start("fleet", "apply", "--auto-approve", "--format", "json")
     assert process.stderr is not None
-    while b"is applied; its accounts are checked again in 3 s" not in (line := process.stderr.readline()):
-        assert line
-    return process
+    for line in iter(process.stderr.readline, b""):
+        if b"is applied; its accounts are checked again in 3 s" in line:
+            return process
+    raise AssertionError(ended(process).all)
 
 
 @pytest.mark.real_time
