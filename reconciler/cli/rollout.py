@@ -226,6 +226,12 @@ def driven(drive: Drive, rollout: Rollout, form: str, verdict: GateVerdict | Non
     return _code(rollout, items, drive.codes, verdict, interrupted=stopping.wanted.is_set())
 
 
+def _is_taken(rollouts: Rollouts, rollout: Rollout) -> bool:
+    """Say whether another process drives a rollout by now; at its end nobody does."""
+    found = rollouts.find(rollout.id)
+    return found is None or found.driver not in ("", rollout.driver)
+
+
 @contextmanager
 def _heart(rollouts: Rollouts, rollout: Rollout, stopping: Stopping) -> Iterator[None]:
     """Say in the table, as long as this lasts, that the driver lives; it stops where another one drives by now."""
@@ -234,7 +240,7 @@ def _heart(rollouts: Rollouts, rollout: Rollout, stopping: Stopping) -> Iterator
     def beat() -> None:
         while not over.wait(BEAT_S):
             try:
-                if not rollouts.beat(rollout, real_clock().now()) and not over.is_set():
+                if not rollouts.beat(rollout, real_clock().now()) and _is_taken(rollouts, rollout):
                     stopping.stop()
                     return
             except LedgerFailed:

@@ -243,12 +243,13 @@ class Worker:
         result = await self._worked(job)
         ended = item_after(item, result)
         if ended.state is ItemState.DONE:
-            # First: a worker that dies in between leaves an account that is begun again, not one with a status of before.
+            # First: a worker that dies in between leaves an account that is begun again, and no status of before.
             await self._record(result, job.account, 0.0)
             await self._kept(lambda: self._rollouts.finish(ended))
         elif await self._kept(lambda: self._rollouts.finish(ended)):
             await self._record(result, job.account, 0.0)
         else:
+            self._ended(result, 0.0)
             log.warning("%s was taken over by another worker: %s does not count", order.account, ended.state)
 
     def _begun(self, order: JobOrder, rollout: Rollout, ground: Ground) -> tuple[RolloutItem, Job] | None:
