@@ -67,8 +67,13 @@ from reconciler.settings import Environment, Options, read_settings
 
 DAY_S = 86_400.0
 ATTEMPTS = 12
-ODDS = {**dict.fromkeys(Fault, 0.005), Fault.CLOCK_JUMP: 0.0005}
-"""How likely each fault befalls a request. The server's clock does not go back, so each jump puts it an hour ahead."""
+ODDS = {**dict.fromkeys(Fault, 0.002), Fault.CLOCK_JUMP: 0.0005}
+"""
+How likely each fault befalls a request: one of 25 has one.
+
+Some end a plan, which reads 40 pages: with more of them no plan would ever end. The server's clock does not go back, so
+each jump puts it an hour ahead.
+"""
 CITIES = ("Boston", "Salem", "Dover", "Albany", "Trenton", "Concord")
 EVENTS = ("key", "second key", "postgres", "objects", "sqlite", "restored backup")
 """What befalls the ledger, in this order, evenly over the days."""
@@ -233,8 +238,9 @@ class Years:
         if befallen[Fault.ELSEWHERE_ARCHIVES]:
             # Whom someone archived once they were read is for the next run.
             names += self._applied(faulty=False)
-        self._check(before)
-        self._undone(names, before, interfered=befallen[Fault.ELSEWHERE_ARCHIVES] > 0)
+        interfered = befallen[Fault.ELSEWHERE_ARCHIVES] > 0
+        self._check(before, interfered=interfered)
+        self._undone(names, before, interfered=interfered)
         self._wait(DAY_S)
         self.time.served.requests.clear()
         self.server.read = 0
@@ -369,8 +375,12 @@ class Years:
                 blocked = planned.plan.blocked
                 return not (left or carried.result.halt or blocked), planned.plan, f"{dict(left)} {blocked[:2]}"
 
-    def _check(self, before: Account) -> None:
-        """Hold the account, and a second plan, against the repository; `before` is what the day's runs found."""
+    def _check(self, before: Account, *, interfered: bool) -> None:
+        """
+        Hold the account, and a second plan, against the repository; `before` is what the day's runs found.
+
+        `interfered`: someone archived customers while they were on.
+        """
         active: dict[str, Mapping[str, str]] = {}
         for one in self.time.served.account.customers.values():
             if not one.external_id or one.archived or one.external_id.startswith(ELSEWHERE):
@@ -383,7 +393,7 @@ class Years:
             self.is_wrong(f"{len(keys)} are not as declared: {sorted(keys)[:3]}")
         for one in before.customers.values():
             # Nobody has written to it since: the integration was at work before.
-            if not one.external_id and self.time.served.account.customers[one.id] != one:
+            if not interfered and not one.external_id and self.time.served.account.customers[one.id] != one:
                 self.is_wrong(f"{one.id} was never declared, and was changed")
         self._wait(60)
         self.server.counted()

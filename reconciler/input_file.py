@@ -7,9 +7,10 @@ It also says whether others on this machine can read a file that is nobody else'
 from __future__ import annotations
 
 import errno
-import os
 import stat
 from pathlib import Path
+
+from reconciler.system import HERE, System
 
 LARGEST = 512 * 1024**2
 """Bytes of the largest file that is read: for what may hold every customer of an account."""
@@ -44,14 +45,11 @@ def kind(mode: int) -> str:
     return next((words for asks, words in kinds if asks(mode)), "a device")
 
 
-HAS_MODES = os.name == "posix"
-"""Whether a file's mode says who can read it; on Windows it does not."""
-
 _MOUNTED = Path("/run/secrets")
 _GROUP, _EVERYONE = 0o040, 0o004
 
 
-def private_mode(path: Path) -> str:
+def private_mode(path: Path, system: System = HERE) -> str:
     """
     Return the mode for `chmod` that keeps others on this machine from reading a file, "" where its mode does that.
 
@@ -60,18 +58,18 @@ def private_mode(path: Path) -> str:
     below /run/secrets was mounted for this process: nothing is said of it, nor of what is no regular file, or cannot
     be looked at. Folders are not looked at, because copies and backups keep a file's mode, not its folder's.
     """
-    if not HAS_MODES:
+    if not system.has_modes:
         return ""
     try:
         # A link is as open as what it leads to.
         real = path.resolve()
         state = real.stat()
-        mounted = real.is_relative_to(_MOUNTED) or os.statvfs(real).f_flag & os.ST_RDONLY
+        mounted = real.is_relative_to(_MOUNTED) or system.is_read_only(real)
     except (OSError, RuntimeError, ValueError):
         # A loop of links is a RuntimeError before Python 3.13, and a NUL in a name is a ValueError.
         return ""
     if mounted or not stat.S_ISREG(state.st_mode):
         return ""
-    if state.st_uid == os.geteuid():
+    if system.is_ours(state):
         return "600" if state.st_mode & (_GROUP | _EVERYONE) else ""
     return "o-r" if state.st_mode & _EVERYONE else ""

@@ -38,11 +38,12 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "pace",
         "git",
     ),
+    ("system",),
     ("many",),
 )
 
 # The emulator is written from the API's documentation: what it shares with the client is this.
-NARROWER = {"emulator": ("rules", "kinds", "model", "errors", "clock", "escape")}
+NARROWER = {"emulator": ("rules", "kinds", "model", "errors", "clock", "escape", "system")}
 
 # No file, no socket, no clock, no randomness, no logging, no waiting.
 MIDDLE = (
@@ -126,16 +127,10 @@ ALONE: dict[str, tuple[str, ...]] = {
     "builtins.print": ("report",),
     "builtins.input": (),
 }
-# What Windows does not have, and the module that asks for it first; for the command line too.
+# What Windows does not have, and the module that knows the systems; for the command line too.
 UNIX: dict[str, tuple[str, ...]] = {
-    "fcntl": ("ledger.lock",),
-    "os.uname": ("ledger.lock",),
-    "os.readlink": ("ledger.lock",),
-    "os.getuid": ("ledger.lock",),
-    "os.geteuid": ("input_file", "settings.project"),
-    "os.statvfs": ("input_file",),
-    "os.ST_RDONLY": ("input_file",),
-    "os.O_DIRECTORY": ("ledger.sqlite_file",),
+    **dict.fromkeys(("fcntl", "os.uname", "os.readlink", "os.getuid", "os.geteuid", "os.statvfs"), ("system",)),
+    **dict.fromkeys(("os.ST_RDONLY", "os.O_DIRECTORY", "msvcrt", "sys.platform", "os.name"), ("system",)),
     **dict.fromkeys(("pwd", "grp", "resource", "termios", "tty", "pty", "syslog"), ()),
     **dict.fromkeys(("os.fork", "os.forkpty", "os.setsid", "os.killpg", "os.getpgid", "os.mkfifo", "os.nice"), ()),
     **dict.fromkeys(("os.fchmod", "os.chown", "os.getgid", "os.getegid", "os.wait", "os.wait4", "os.O_NOFOLLOW"), ()),
@@ -163,7 +158,8 @@ FREE = {
     "fleet": ("os", "pathlib"),
     "emulator": ("builtins", "os", "pathlib", "time", "asyncio", "random", "tempfile", "reconciler.clock.RealClock"),
     "resources": ("builtins.open", "pathlib"),
-    "input_file": ("os", "pathlib"),
+    "input_file": ("pathlib",),
+    "system": ("os", "pathlib"),
     "git": ("os", "shutil", "pathlib", "subprocess"),
 }
 

@@ -10,12 +10,13 @@ from house_figures import PACKAGE, Entered, code_lines, sources, twice_defined
 
 pytest_plugins = ("command_fixtures",)
 
-MOST_FILES = 242
+MOST_FILES = 243
 """Reading spreadsheets is an ability of its own: 11 of these. What an integration does and owns are 2.
 
 What reviewers see at a line is 1, metrics for Prometheus are 1, whose entries changed since a commit
 is 1, drift for other callers than the command line is 1, and what webhooks name is 1. Many accounts
-are a room of their own, and a module each in settings, report, model and the command line.
+are a room of their own, and a module each in settings, report, model and the command line. What systems
+do in different ways is 1.
 """
 MOST_ENTERED = {"plan": 74, "apply": 90}
 FEWEST_LINES_A_FILE = 95

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import threading
@@ -42,6 +41,7 @@ from reconciler.emulator.store import AccountFile
 from reconciler.errors import Invalid, Problem, ReconcilerError, Source
 from reconciler.escape import visible
 from reconciler.rules import Account, Behaviour
+from reconciler.system import HERE
 
 
 class EmulatorTransport(httpx.AsyncBaseTransport):
@@ -331,7 +331,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as exc:
         raise _not_bound(host, port, exc.strerror) from exc
     try:
-        if os.name == "posix":
+        if HERE.binds_again:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(_WAITING)

@@ -22,7 +22,6 @@ import logging
 import os
 import platform
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -34,52 +33,28 @@ from reconciler.clock import Clock
 from reconciler.errors import LedgerFailed, Locked
 from reconciler.escape import visible
 from reconciler.pace import Pace, from_text, to_text
+from reconciler.system import HERE, System
 
 
-def this_machine() -> str:
-    """
-    Return what tells this machine, since it started, from any other; "" where that is unknown.
-
-    Host name, boot id, and the namespace that process numbers are counted in: two containers of one host
-    share all but that.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{os.uname().nodename} {boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no path of a file
-    except (OSError, AttributeError):
-        return ""
+def this_machine(system: System = HERE) -> str:
+    """Return what tells this machine, since it started, from any other; "" where that is unknown."""
+    return system.machine()
 
 
 def process_key() -> str:
     """Return number and start of this process, `pid:ticks`: a number alone is used again."""
-    return f"{os.getpid()}:{_started(os.getpid()) or ''}"
+    return f"{os.getpid()}:{HERE.started(os.getpid()) or ''}"
 
 
-def died(machine: str, process: str) -> bool:
+def died(machine: str, process: str, system: System = HERE) -> bool:
     """Say whether a process is known to have died: False on another machine, or where it cannot be known."""
-    if not machine or machine != this_machine():
+    if not machine or machine != this_machine(system):
         return False
     number, _, started = process.partition(":")
     if not number.isdecimal() or not started:
         return False
-    return _started(int(number)) != started
+    return system.started(int(number)) != started
 
-
-def _started(number: int) -> str | None:
-    """Return when a process started, in ticks since the machine did; None where there is none, or a dead one."""
-    try:
-        stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    # The name stands in brackets and may hold any character; state is the third field, start the 22nd.
-    state, *rest = stat.rpartition(")")[2].split()
-    return None if state in ("Z", "X") else rest[18]
-
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 LEASE_S = 15.0
 """So long a lease lasts without being renewed, where the ledger is shared."""
@@ -203,12 +178,12 @@ def may_write(path: Path) -> bool:
     return os.access(there, os.W_OK) and (there == path or there.is_dir())
 
 
-def this_process() -> str:
+def this_process(system: System = HERE) -> str:
     """Return `user@host pid` of this process."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user without a name
-        user = str(os.getuid()) if hasattr(os, "getuid") else "somebody"
+        user = system.user_number()
     return f"{user}@{socket.gethostname()} {os.getpid()}"
 
 
@@ -270,16 +245,10 @@ async def _wait(descriptor: int, file: Path, clock: Clock, until: float, what: s
         await clock.sleep(wait_s)
 
 
-def try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int, system: System = HERE) -> bool:
     """Take the lock if nobody holds it; say whether it is held now. LedgerFailed where the disk has no locks."""
     try:
-        if sys.platform == "win32":
-            # A byte far behind the text: on Windows a locked byte cannot be read by others.
-            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        system.lock(descriptor)
     except (BlockingIOError, PermissionError):
         return False
     except OSError as error:

@@ -16,6 +16,7 @@ from reconciler.errors import LedgerFailed, LedgerTooNew, Locked, Refused, Taken
 from reconciler.escape import visible
 from reconciler.ledger.base import Meta
 from reconciler.ledger.lock import Holder
+from reconciler.system import HERE, System
 
 # (journal_mode, synchronous): WAL keeps every commit with FULL; a rollback journal needs EXTRA, which also
 # syncs the folder after the journal is deleted, or the commit may roll back after a power loss.
@@ -278,18 +279,13 @@ def migrate(
         raise
 
 
-def make_private(path: Path) -> bool:
+def make_private(path: Path, system: System = HERE) -> bool:
     """Create `path`, empty and readable by its owner only, durably; say False where it exists."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         return False
-    if hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    system.sync_folder(path.parent)
     return True
 
 

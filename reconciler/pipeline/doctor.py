@@ -18,7 +18,6 @@ from reconciler.apply.sender import Journal, Sender
 from reconciler.clock import Clock
 from reconciler.endpoints import PageQuery
 from reconciler.errors import ApiFailed, Forbidden, Invalid, ReconcilerError, Rejected, Throttled, Unanswered
-from reconciler.input_file import HAS_MODES
 from reconciler.ledger.base import Ledger
 from reconciler.live.reads import SingleReads
 from reconciler.model.core import CustomerId
@@ -46,6 +45,7 @@ from reconciler.probe.session import ProbeSession
 from reconciler.report.layout import duration
 from reconciler.settings import Environment, Settings
 from reconciler.settings.environment import BUILT_IN
+from reconciler.system import HERE, System
 
 REQUESTS = 2
 """What a contact takes: a token, and a list of one customer."""
@@ -267,9 +267,9 @@ def _project_wrong(error: ReconcilerError | OSError) -> Finding:
     return Finding(Check.PROJECT, Verdict.WRONG, said, getattr(error, "hint", ""), {"error": type(error).__name__})
 
 
-def files(environment: Environment, folders: Iterable[Path]) -> Finding:
+def files(environment: Environment, folders: Iterable[Path], system: System = HERE) -> Finding:
     """Return which files of secrets, ledger and, in `folders`, saved plans others on this machine can read."""
-    if not HAS_MODES:
+    if not system.has_modes:
         return skipped(Check.FILES, "on this system a file's mode does not say who can read it")
     plans = sorted({path for folder in folders for path in folder.glob(f"*{_PLAN}")})
     found = [one for one in exposed_files(environment, plans) if one.kind != "plan" or _shows_customers(one)]

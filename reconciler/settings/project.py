@@ -39,6 +39,7 @@ from reconciler.settings.values import (
     names_a_variable,
     read_trust,
 )
+from reconciler.system import HERE, System
 
 _SCP = re.compile(r"(?:[^@/]*@)?(\[[^\]]+\]|[^:/\[\]]{2,}):(?!//)(.*)", re.DOTALL)
 _REMOTE = re.compile(r"remote\.(.*)\.url\n(.*)", re.DOTALL)
@@ -245,9 +246,9 @@ def nearest_project_file(cwd: Path) -> Path | None:
     return next((folder / PROJECT_FILE for folder in folders[: end + 1] if (folder / PROJECT_FILE).exists()), None)
 
 
-def belongs_to_another(path: Path) -> bool:
+def belongs_to_another(path: Path, system: System = HERE) -> bool:
     """Say whether a file belongs to another user than the one who runs this; no where the system has no such thing."""
-    return hasattr(os, "geteuid") and path.stat().st_uid != os.geteuid()
+    return not system.is_ours(path.stat())
 
 
 def read_document(path: Path, shown: str, *, hint: str) -> Document:
