@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,9 @@ from plan_values import CREATED_AT, FILE, TERMS, account, bound, customer, decla
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Move
-from reconciler.model.ledger import BindingState, Records
-from reconciler.model.plan import BindingAction, BindingChange, Note, Plan
-from reconciler.model.reasons import NoteKind
+from reconciler.model.ledger import Binding, BindingState, Records
+from reconciler.model.plan import BindingAction, BindingChange, Blocked, Note, Plan
+from reconciler.model.reasons import BlockedReason, NoteKind, ReasonParts
 from reconciler.plan.make import make_plan
 from reconciler.report.messages.plan import blocked_wording
 
@@ -96,6 +97,61 @@ def test_a_moved_customer_that_we_archived_is_restored_under_its_new_key() -> No
         (Action.RESTORE, Address("new"), "cus_1")
     ]
     assert [(row.external_id, row.live_external_id) for row in made.entries] == [("new", "old")]
+
+
+@pytest.mark.parametrize(
+    ("moved", "row", "carried"),
+    [
+        ({"old": "new"}, bound("old", "cus_1"), "third"),
+        ({}, bound("new", "cus_1", live_external_id="old"), "new"),
+        ({}, bound("new", "cus_1", state=BindingState.ARCHIVED), "third"),
+    ],
+    ids=["moved, and it carries a third", "it carries the key, and was bound with another", "archived by us"],
+)
+def test_a_binding_whose_customer_carries_what_nothing_explains_is_blocked(
+    moved: Mapping[str, str], row: Binding, carried: str
+) -> None:
+    beside = [bound(key, f"cus_{key}") for key in ("b", "c", "d")]
+    live = account(there("cus_1", carried), *(there(f"cus_{one.external_id}", one.external_id) for one in beside))
+
+    desired = declared(*map(customer, ("new", "b", "c", "d")), moved=moved)
+    made = make_plan(desired, live, ledger(row, *beside), replace(TERMS, lists_archived=True)).plan
+
+    reason = BlockedReason.BINDING_EXTERNAL_ID_CHANGED
+    assert [(str(one.address), one.reason, one.source) for one in made.blocked] == [("new", reason, PINNED.source)]
+    assert (made.changes, made.bindings) == ((), ())
+
+
+PINNED = customer("a", id=CustomerId("cus_1"))
+
+
+@pytest.mark.parametrize(
+    "row", [bound("b", "cus_1", project="east"), bound("b", "cus_1", source="unread.yaml")], ids=["project", "file"]
+)
+def test_a_pin_takes_no_customer_from_an_entry_that_is_not_read(row: Binding) -> None:
+    made = plan(declared(PINNED), account(there("cus_1", "a")), ledger(row))
+
+    parts: ReasonParts = {"id": row.id, "key": "b", "project": row.project, "file": row.source}
+    reason = BlockedReason.BOUND_TO_OTHER_PROJECT
+    assert made.blocked == (Blocked(Address("a"), reason, parts=parts, source=PINNED.source, ids=(row.bound_id,)),)
+    assert (made.changes, made.bindings, made.entries) == ((), (), ())
+
+
+def test_a_pinned_customer_that_we_archived_is_restored_though_the_listing_holds_archived_ones() -> None:
+    row = bound("a", "cus_1", state=BindingState.ARCHIVED)
+    draft = make_plan(declared(PINNED), account(there("cus_1", "a")), ledger(row), replace(TERMS, lists_archived=True))
+    assert [(one.action, one.id) for one in draft.plan.changes] == [(Action.RESTORE, "cus_1")]
+
+
+@pytest.mark.parametrize(("rows", "blocked"), [((), ["a"]), ((bound("a", "cus_1", created_at=""),), [])])
+def test_a_pin_that_should_be_archived_and_that_nobody_knows_is_blocked_unless_it_was_bound(
+    rows: tuple[Binding, ...], blocked: list[str]
+) -> None:
+    live = account(there("cus_9", "other"), got={CustomerId("cus_1"): None})
+
+    made = plan(declared(replace(PINNED, archived=True)), live, ledger(*rows))
+
+    assert ([str(one.address) for one in made.blocked], made.changes) == (blocked, ())
 
 
 def test_swapped_pins_swap_the_bindings_and_send_nothing() -> None:
