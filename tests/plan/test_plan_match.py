@@ -154,6 +154,22 @@ def test_a_pin_that_should_be_archived_and_that_nobody_knows_is_blocked_unless_i
     assert ([str(one.address) for one in made.blocked], made.changes) == (blocked, ())
 
 
+@pytest.mark.parametrize("rows", [(), (bound("a", "cus_1"),)], ids=["never bound", "bound with another external_id"])
+def test_a_pinned_customer_is_not_restored_beside_an_active_one_with_the_external_id_that_it_carries_now(
+    rows: tuple[Binding, ...],
+) -> None:
+    rival, got = there("cus_2", "x"), {CustomerId("cus_1"): there("cus_1", "x")}
+
+    made = make_plan(
+        declared(PINNED), account(rival, got=got, sought={CustomerId("cus_1"): None}), ledger(*rows), TERMS
+    ).plan
+
+    assert [(one.reason, one.ids) for one in made.blocked] == [
+        (BlockedReason.INACTIVE_BESIDE_ACTIVE, ("cus_1", "cus_2"))
+    ]
+    assert made.changes == ()
+
+
 def test_swapped_pins_swap_the_bindings_and_send_nothing() -> None:
     desired = declared(
         customer("a", id=CustomerId("cus_2"), fields={"name": "b"}),
