@@ -109,7 +109,8 @@ def known_entry(
     )
     if found is None:
         return entry
-    return with_record(entry, found.applied, found.observed, _still(entry.trouble(), compared(customer, owned), here))
+    held = _unforgotten(entry.trouble(), found, here)
+    return with_record(entry, found.applied, found.observed, _still(held, compared(customer, owned)))
 
 
 def _reversals(customer: DesiredCustomer, row: Binding, state: BindingState) -> str | None:
@@ -130,17 +131,20 @@ def _reversals(customer: DesiredCustomer, row: Binding, state: BindingState) -> 
     return None if customer.archived is not archived or by_others else row.reversals_json
 
 
-def _unforgotten(trouble: Mapping[str, Trouble], here: Here) -> dict[str, Trouble]:
-    """Return the trouble without the patches before the last one that held, a refusal aside."""
-    held = {name for name, row in trouble.items() if row.at and row.at[-1] < here.read_at - HELD_S}
+def _unforgotten(trouble: Mapping[str, Trouble], found: Diff, here: Here) -> dict[str, Trouble]:
+    """Return the trouble without that of values that are seen to hold long after our last patch, a refusal aside."""
+    differing = {one.name for one in found.changed} | {one.field for one in found.kept}
+    held = {
+        name for name, row in trouble.items() if name not in differing and row.at and row.at[-1] < here.read_at - HELD_S
+    }
     kept = {name: Trouble(refused=row.refused) if name in held else row for name, row in trouble.items()}
     return {name: row for name, row in kept.items() if row.runs or row.refused is not None}
 
 
-def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None], here: Here) -> dict[str, Trouble]:
+def _still(trouble: Mapping[str, Trouble], declared: Mapping[str, str | None]) -> dict[str, Trouble]:
     """Return the trouble of the fields that are still declared as they were when it was met."""
     kept: dict[str, Trouble] = {}
-    for name, row in _unforgotten(trouble, here).items():
+    for name, row in trouble.items():
         if name not in declared:
             continue
         field, value = CUSTOMER_FIELDS[name], declared[name]
@@ -264,7 +268,7 @@ def difference(customer: DesiredCustomer, known: Known, live: LiveCustomer, mean
         live.fields,
         applied=row.applied() if row else {},
         observed=row.observed() if row else {},
-        trouble=_unforgotten(row.trouble(), means.here) if row else {},
+        trouble=row.trouble() if row else {},
         equal=means.equal,
     )
 

@@ -33,7 +33,7 @@ UNSTABLE_RUNS = 2
 """A field patched to one value in so many runs, and back each time, is not patched again."""
 
 HELD_S = 30 * 86_400.0
-"""A value that was still ours this long after our patch has held: someone who changes it later doesn't fight us."""
+"""A value that is ours this long after our last patch has held: someone who changes it later doesn't fight us."""
 
 
 @dataclass(frozen=True, slots=True)
