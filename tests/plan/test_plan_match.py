@@ -10,7 +10,7 @@ from plan_values import CREATED_AT, FILE, TERMS, account, bound, customer, decla
 
 from reconciler.errors import Source
 from reconciler.model.core import Action, Address, CustomerId, Desired, Live, Move
-from reconciler.model.ledger import Binding, BindingState, Records
+from reconciler.model.ledger import Binding, BindingState, Records, Via
 from reconciler.model.plan import BindingAction, BindingChange, Blocked, Note, Plan
 from reconciler.model.reasons import BlockedReason, NoteKind, ReasonParts
 from reconciler.plan.make import make_plan
@@ -105,8 +105,9 @@ def test_a_moved_customer_that_we_archived_is_restored_under_its_new_key() -> No
         ({"old": "new"}, bound("old", "cus_1"), "third"),
         ({}, bound("new", "cus_1", live_external_id="old"), "new"),
         ({}, bound("new", "cus_1", state=BindingState.ARCHIVED), "third"),
+        ({}, bound("new", "cus_1"), ""),
     ],
-    ids=["moved, and it carries a third", "it carries the key, and was bound with another", "archived by us"],
+    ids=["moved, and it carries a third", "it carries the key, and was bound with another", "archived by us", "none"],
 )
 def test_a_binding_whose_customer_carries_what_nothing_explains_is_blocked(
     moved: Mapping[str, str], row: Binding, carried: str
@@ -117,8 +118,10 @@ def test_a_binding_whose_customer_carries_what_nothing_explains_is_blocked(
     desired = declared(*map(customer, ("new", "b", "c", "d")), moved=moved)
     made = make_plan(desired, live, ledger(row, *beside), replace(TERMS, lists_archived=True)).plan
 
-    reason = BlockedReason.BINDING_EXTERNAL_ID_CHANGED
-    assert [(str(one.address), one.reason, one.source) for one in made.blocked] == [("new", reason, PINNED.source)]
+    reason = BlockedReason.BINDING_EXTERNAL_ID_CHANGED if carried else BlockedReason.BINDING_EXTERNAL_ID_LOST
+    parts: ReasonParts = {"key": "new", "id": row.bound_id, "recorded": row.live_external_id}
+    parts = {**parts, "external_id": carried} if carried else parts
+    assert made.blocked == (Blocked(Address("new"), reason, parts=parts, source=PINNED.source, ids=(row.bound_id,)),)
     assert (made.changes, made.bindings) == ((), ())
 
 
@@ -168,6 +171,36 @@ def test_a_pinned_customer_is_not_restored_beside_an_active_one_with_the_externa
         (BlockedReason.INACTIVE_BESIDE_ACTIVE, ("cus_1", "cus_2"))
     ]
     assert made.changes == ()
+
+
+def test_a_pinned_customer_that_should_be_archived_and_is_needs_nothing_whoever_carries_its_external_id() -> None:
+    live = account(there("cus_2", "a"), got={CustomerId("cus_1"): there("cus_1", "a")})
+
+    made = plan(declared(replace(PINNED, archived=True)), live, ledger())
+
+    assert (made.blocked, made.changes) == ((), ())
+
+
+def test_a_customer_whose_moved_line_was_removed_since_keeps_its_binding() -> None:
+    made = plan(declared(customer("a")), account(there("cus_1", "a")), ledger(bound("a", "cus_1", via=Via.MOVED)))
+
+    assert (made.blocked, made.changes, made.unchanged) == ((), (), 1)
+
+
+@pytest.mark.parametrize("lists_archived", [None, True])
+@pytest.mark.parametrize(
+    ("project", "sent", "blocked"), [("default", [(Action.RESTORE, "cus_1")], []), ("east", [], ["a"])]
+)
+def test_no_customer_is_created_beside_one_that_we_archived_under_another_key_and_that_is_listed(
+    lists_archived: bool | None, project: str, sent: list[object], blocked: list[str]
+) -> None:
+    row = bound("old", "cus_1", state=BindingState.ARCHIVED, live_external_id="a", project=project)
+    terms = replace(TERMS, lists_archived=lists_archived)
+
+    made = make_plan(declared(customer("a")), account(there("cus_1", "a")), ledger(row), terms).plan
+
+    assert [(one.action, one.id) for one in made.changes] == sent
+    assert [str(one.address) for one in made.blocked] == blocked
 
 
 def test_swapped_pins_swap_the_bindings_and_send_nothing() -> None:
