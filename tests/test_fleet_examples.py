@@ -149,6 +149,17 @@ def test_an_account_that_cannot_be_planned_fails_the_check_and_no_other_waits_fo
         assert len(fleet.api.of("acme").account.customers) == 1
 
 
+def test_the_merge_leaves_the_plans_to_the_workers_where_a_variable_says_so(here: Place) -> None:
+    with fleet_in(here) as fleet:
+        ana = _clone(fleet)
+        ana.host.vars["RECONCILER_WORKERS"] = "true"
+        run = ana.push({"accounts/acme/customers.yaml": customers("one")})
+        assert run.outcomes == {"plan": "success", "apply": "failure"}, run.said
+        # The ledgers of this fleet are files, which workers do not share.
+        assert "workers need the ledgers of all accounts in one PostgreSQL database" in run.said
+        assert not fleet.api.of("acme").account.customers
+
+
 def test_a_forks_pull_request_has_no_secrets_and_plans_nothing(here: Place) -> None:
     with fleet_in(here) as fleet:
         ana = _clone(fleet)
