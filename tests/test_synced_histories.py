@@ -17,6 +17,10 @@ def test_whatever_an_integration_does_a_run_fights_it_twice_at_most_and_doubles_
 
 
 def test_the_histories_have_all_that_they_are_about() -> None:
-    done: Counter[str] = sum((history(seed).counts for seed in range(8)), Counter())
     wanted = {"runs", "create", "patch", "archive", "restore", "blocks", "integration created", "integration archived"}
-    assert {name for name in wanted if done[name]} == wanted
+    done: Counter[str] = Counter()
+    for seed in range(HISTORIES):
+        done += history(seed).counts
+        if wanted <= done.keys():
+            return
+    assert wanted - done.keys() == set()
