@@ -7,6 +7,7 @@ wrote so lately that a read need not show it, and one of which an earlier run le
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -136,7 +137,10 @@ ALIKE = 500
 """So many customers are tried that need the same done to the same fields: a bug that one has, all of them have."""
 
 CUT_OFF = 20
-"""So many of these are tried with the run cut off after each change too."""
+"""So many of these are tried with the run cut off too."""
+
+CUT_ALIKE = 2
+"""A run is cut off before so many of a customer's changes that are alike: a hundred users are created as two are."""
 
 
 def try_plan(
@@ -147,7 +151,7 @@ def try_plan(
 
     The other arguments are those that it was made from; `learned` is that of its draft. Three things are
     asked: once it is carried out, all that it touches is as declared; the next plan is then empty; and a
-    run that ends after any of a customer's changes is completed by the next one. What is blocked stays so.
+    run that ends within a customer's changes (`cuts_of`) is completed by the next one. What is blocked stays so.
     The cost grows with what the plan touches, up to `ALIKE` of a kind, and is nothing where that is nothing.
     """
     if not plan.changes:
@@ -227,9 +231,8 @@ def _unfinished(again: Plan, chains: Chains, done: int | None = None) -> Iterato
 
 def _cut_off(plan: Plan, chains: Chains, given: Inputs) -> Iterator[TrialFailure]:
     """Yield what stays undone where a run ends after N changes of each customer, and another one follows."""
-    longest = max(len(chain) for chain in chains.values())
     at = given.live.read_at + 1.0
-    for done in range(longest):
+    for done in cuts_of(chains):
         longer = {key: chain for key, chain in chains.items() if len(chain) > done}
         world = _begun(plan, longer, given)
         yield from _carried(world, longer, at, done)
@@ -239,6 +242,18 @@ def _cut_off(plan: Plan, chains: Chains, given: Inputs) -> Iterator[TrialFailure
         for fault in _carried(world, rest, at + LATER_S):
             yield replace(fault, done=done)
         yield from _unfinished(_again(world, given, at + 2 * LATER_S), longer, done)
+
+
+def cuts_of(chains: Chains) -> Sequence[int]:
+    """Return after how many changes of each customer a run is cut off: before the first of each shape, and the last."""
+    cuts = set()
+    for chain in chains.values():
+        counted: Counter[object] = Counter()
+        for done, change in enumerate(chain):
+            counted[_shape(change)] += 1
+            if counted[_shape(change)] <= CUT_ALIKE or done == len(chain) - 1:
+                cuts.add(done)
+    return sorted(cuts)
 
 
 def _not_as_declared(

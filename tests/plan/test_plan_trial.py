@@ -27,13 +27,13 @@ from reconciler.model.core import (
     Reason,
 )
 from reconciler.model.ledger import BindingState, Records
-from reconciler.model.plan import Change, Plan
+from reconciler.model.plan import Change, FieldChange, Plan
 from reconciler.model.policy import Prune, Terms
 from reconciler.model.reports import TrialFailure, TrialFault
 from reconciler.pipeline.plan import tried_first
 from reconciler.plan.draft import Draft
 from reconciler.plan.make import make_plan
-from reconciler.plan.trial import try_plan
+from reconciler.plan.trial import cuts_of, try_plan
 
 JANE = DesiredUser("jane@x.example", {"first_name": "Jane"}, Source("customers.yaml", 4, 5))
 FOLDERS = sorted(path.parent for path in plan_cases.CASES.glob("*/desired.yaml"))
@@ -258,3 +258,14 @@ def test_no_right_plan_is_found_wrong(given_inputs: tuple[Desired, Live, Records
         return
     if not draft.reads:
         assert try_plan(draft.plan, desired, live, records, under, draft.learned) == ()
+
+
+def test_a_run_is_cut_off_before_the_first_changes_of_a_kind_and_the_last_however_many_users_there_are() -> None:
+    def made(action: Action, *names: str) -> Change:
+        fields = tuple(FieldChange(name, "", "x") for name in names)
+        return Change(action, Address("acme"), None, Reason.DECLARED, fields=fields)
+
+    users = [made(Action.CREATE_USER, "email") for _ in range(300)]
+    named = [made(Action.CREATE_USER, "email", "first_name") for _ in range(3)]
+    assert cuts_of({"acme": [made(Action.CREATE, "name"), *users, *named]}) == [0, 1, 2, 301, 302, 303]
+    assert cuts_of({"acme": [made(Action.CREATE, "name"), *users[:2]], "globex": named}) == [0, 1, 2]
