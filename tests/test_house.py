@@ -18,7 +18,8 @@ is 1, drift for other callers than the command line is 1, and what webhooks name
 are a room of their own, and a module each in settings, report, model and the command line. What systems
 do in different ways is 1.
 """
-MOST_ENTERED = {"plan": 74, "apply": 90}
+MOST_ENTERED = {"plan": 74, "apply": 91}
+"""What differs between systems is one module of these: a lock and a ledger's file are each another one there."""
 FEWEST_LINES_A_FILE = 95
 TWO = """\
 customers:
