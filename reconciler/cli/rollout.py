@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -352,6 +351,7 @@ class Following:
         self._told = {one.account for one in self.rollouts.items(rollout.id) if one.state in ENDED}
         self._wave = 0
         self._seen_at = 0.0
+        self._away = False
         self._driven_s = self._answered_s = self._monotonic()
 
     def run(self) -> None:
@@ -364,7 +364,9 @@ class Following:
                     run = self.rollout.id[:SHORT]
                     hint = f"the rollout goes on; `reconciler fleet rollout status {run} --wait` follows it again"
                     raise LedgerFailed(exc.message, hint) from exc
-                logging.getLogger(__name__).warning("%s: looking again", exc.message)
+                if not self._away:
+                    output.note(f"{exc.message}; looking again")
+                self._away = True
             if self.rollout.state is not RolloutState.RUNNING or self.left.is_set():
                 return
             self.left.wait(BEAT_S)
@@ -382,6 +384,7 @@ class Following:
             mine = sum(one.wave == rollout.wave for one in items)
             output.note(f"wave {rollout.wave} of {rollout.waves}: {count(mine, 'account')}")
         now_s = self._answered_s = self._monotonic()
+        self._away = False
         self._signs.take(self._workers.all(), now_s)
         if self._is_driven(rollout, now_s):
             self._driven_s = now_s

@@ -21,7 +21,7 @@ from itertools import count as numbers
 from typing import TypeVar
 
 from reconciler.clock import Clock
-from reconciler.errors import ReconcilerError
+from reconciler.errors import LedgerFailed, ReconcilerError
 from reconciler.fleet.engine import Engine, JobOrder, Priority, Slots
 from reconciler.fleet.job import Job, Stopper, run_job
 from reconciler.fleet.pool import GAP_S, MOST_BIG, Breaker
@@ -240,17 +240,26 @@ class Worker:
             self._breaker.leave(order.account)
             return
         item, job = begun
-        result = await self._worked(job)
+        await self._take(item, job.account, await self._worked(job))
+
+    async def _take(self, item: RolloutItem, account: FleetAccount, result: JobResult) -> None:
+        """Write how an attempt ended, unless another one has taken it over."""
         ended = item_after(item, result)
+        if result.error == LedgerFailed.__name__ and item.attempts < MOST_ATTEMPTS:
+            # The database was away: the driver queues it again.
+            ended = replace(ended, state=ItemState.WAITING)
         if ended.state is ItemState.DONE:
             # First: a worker that dies in between leaves an account that is begun again, and no status of before.
-            await self._record(result, job.account, 0.0)
+            await self._record(result, account, 0.0)
             await self._kept(lambda: self._rollouts.finish(ended))
-        elif await self._kept(lambda: self._rollouts.finish(ended)):
-            await self._record(result, job.account, 0.0)
-        else:
+        elif not await self._kept(lambda: self._rollouts.finish(ended)):
             self._ended(result, 0.0)
-            log.warning("%s was taken over by another worker: %s does not count", order.account, ended.state)
+            log.warning("%s was taken over by another worker: %s does not count", item.account, ended.state)
+        elif ended.state is ItemState.WAITING:
+            self._ended(result, 0.0)
+            log.warning("%s is tried again: %s", item.account, result.message)
+        else:
+            await self._record(result, account, 0.0)
 
     def _begun(self, order: JobOrder, rollout: Rollout, ground: Ground) -> tuple[RolloutItem, Job] | None:
         """Begin an attempt of an account and return it with its job, None where it must not begin."""

@@ -385,3 +385,17 @@ def test_a_suspended_account_is_refused_and_an_ended_rollout_left_alone(folder: 
             assert rollouts.items(ID) == former
 
     asyncio.run(served())
+
+
+def test_an_account_whose_database_was_away_waits_to_be_tried_again(folder: Path, url: str) -> None:  # noqa: F811 - fixtures
+    def work(job: Job, stopper: Stopper) -> JobResult:
+        return replace(_in_sync(job, stopper), state=AccountState.FAILED, code=1, error="LedgerFailed", message="away")
+
+    async def served() -> None:
+        async with _serving(folder, url, work) as (worker, _, table):
+            rollouts = _begin(table, DRIVEN)
+            for state in [ItemState.WAITING] * (MOST_ATTEMPTS - 1) + [ItemState.FAILED]:
+                await worker.run(ORDER)
+                assert rollouts.item(ID, "acme").state is state
+
+    asyncio.run(served())
