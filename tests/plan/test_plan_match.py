@@ -218,6 +218,16 @@ def test_swapped_pins_swap_the_bindings_and_send_nothing() -> None:
     assert {row.external_id: row.id for row in made.entries} == {"a": "cus_2", "b": "cus_1"}
 
 
+def test_two_keys_that_would_be_one_customer_block_each_other_and_no_others() -> None:
+    desired = declared(PINNED, *map(customer, ("b", "c", "d")))
+
+    made = plan(desired, account(there("cus_1", "b"), there("cus_3", "c")), ledger())
+
+    assert [str(one.address) for one in made.blocked] == ["a", "b"]
+    assert [(one.action, str(one.address)) for one in made.changes] == [(Action.CREATE, "d")]
+    assert [(one.action, str(one.address)) for one in made.bindings] == [(BindingAction.ADOPT, "c")]
+
+
 def test_a_key_is_blocked_where_its_pin_is_the_customer_of_another_key_by_its_external_id() -> None:
     desired = declared(customer("a", id=CustomerId("cus_1")), customer("b"))
 
