@@ -228,6 +228,16 @@ def test_two_keys_that_would_be_one_customer_block_each_other_and_no_others() ->
     assert [(one.action, str(one.address)) for one in made.bindings] == [(BindingAction.ADOPT, "c")]
 
 
+def test_two_keys_that_would_bear_one_external_id_block_each_other_and_no_others() -> None:
+    desired = declared(customer("a"), customer("b", id=CustomerId("cus_1")), customer("c"))
+
+    made = plan(desired, account(there("cus_9", "x"), got={CustomerId("cus_1"): there("cus_1", "a")}), ledger())
+
+    reason = BlockedReason.EXTERNAL_ID_OF_SEVERAL_KEYS
+    assert [(str(one.address), one.reason) for one in made.blocked] == [("a", reason), ("b", reason)]
+    assert [(one.action, str(one.address)) for one in made.changes] == [(Action.CREATE, "c")]
+
+
 def test_a_key_is_blocked_where_its_pin_is_the_customer_of_another_key_by_its_external_id() -> None:
     desired = declared(customer("a", id=CustomerId("cus_1")), customer("b"))
 
