@@ -30,6 +30,10 @@ GONE = replace(ROW, state=BindingState.ABSENT)
         (None, replace(ABSENT, got={ID: ACME}), Elsewhere(ACME)),
         (None, replace(ABSENT, got={ID: None}), Hidden()),
         (ROW, LISTED, Active(ACME)),
+        (None, replace(LISTED, got={ID: None}), Elsewhere(ACME)),
+        (ROW, replace(LISTED, got={ID: None}), Elsewhere(ACME)),
+        (ROW, replace(LISTED, got={ID: ACME}), Active(ACME)),
+        (FRESH, replace(LISTED, got={ID: None}), Active(ACME)),
         (ROW, ABSENT, Unread(Seek(ID, CREATED_AT))),
         (ROW, SOUGHT, Unread(Get(ID))),
         (ROW, replace(SOUGHT, got={ID: ACME}), Elsewhere(ACME)),
@@ -71,6 +75,26 @@ def test_only_a_value_from_before_our_patch_is_taken_for_lag(listed: str, held: 
     there_now = there("cus_1", "acme", name="acme", city=listed, state="MA")
     seen = presence(sight(account(there_now)), ID, PATCHED)
     assert seen == Active(replace(there_now, fields={"name": "acme", "city": held, "state": "MA"}))
+
+
+LAG_AGO = NOW_S - 10
+
+
+def test_what_we_did_just_the_lag_ago_is_seen_by_now() -> None:
+    fields = {"city": RecentWrite("New York", (("Boston", LAG_AGO),))}
+    row = replace(ROW, written_at=NOW_S - 2, recent_json=Recent(LAG_AGO, fields).as_json())
+    listed = there("cus_1", "acme", city="Boston")
+    assert presence(sight(ABSENT), ID, row) == Unread(Seek(ID, CREATED_AT))
+    assert presence(sight(account(listed)), ID, row) == Active(listed)
+    assert sight(ABSENT).unverified(row) is None
+
+
+def test_each_field_of_a_patch_is_taken_for_lag_by_itself() -> None:
+    fields = {name: RecentWrite("New", (("Old", NOW_S - 9),)) for name in ("city", "country", "name")}
+    row = replace(FRESH, recent_json=Recent(fields=fields).as_json())
+    listed = there("cus_1", "acme", city="New", country="Old", name="Old")
+    expected = there("cus_1", "acme", city="New", country="New", name="New")
+    assert presence(sight(account(listed)), ID, row) == Active(expected)
 
 
 def test_a_field_that_our_patch_filled_may_be_listed_empty_and_one_that_it_emptied_may_be_listed_full() -> None:
