@@ -36,9 +36,9 @@ check-pythons:
 check-contract: $(VENV)/.test
 	.ci/contract
 
-# Debian's PostgreSQL and pgbouncer, installed as root; an environment of its own.
-check-services:
-	.ci/services
+# Debian's PostgreSQL and pgbouncer, installed as root.
+check-services: $(VENV)/.test
+	VENV=$(VENV) .ci/services
 
 # The HTML report, the emulator's page and the docs' site in Debian's Chromium, installed as root where it is not
 # there; an environment of its own.
