@@ -352,9 +352,17 @@ def test_every_sentence_is_in_one_table_and_every_row_on_the_page() -> None:
 
 def test_the_tests_that_the_security_page_names_are_there() -> None:
     page = (TESTS.parent / "SECURITY.md").read_text("utf-8")
-    named = set(re.findall(r"`(tests/[^`]+\.py)`", page))
-    assert named != set()
-    assert sorted(name for name in named if not (TESTS.parent / name).is_file()) == []
+    named = set(re.findall(r"`((?:tests|bench|requirements|examples|\.ci|\.github)/[^` ]+)`", page))
+    assert len(named) > 40
+    assert sorted(name for name in named if not (TESTS.parent / name).exists()) == []
+
+
+def test_every_row_of_who_can_do_what_names_its_tests() -> None:
+    page = (TESTS.parent / "SECURITY.md").read_text("utf-8")
+    table = page.partition("## Who can do what")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| Who |")]
+    assert len(rows) == 10
+    assert [row.split("|")[1].strip() for row in rows if "`tests/" not in row] == []
 
 
 @pytest.mark.parametrize("begin", HELD)
