@@ -197,7 +197,9 @@ def test_no_customer_is_created_beside_one_that_we_archived_under_another_key_an
     row = bound("old", "cus_1", state=BindingState.ARCHIVED, live_external_id="a", project=project)
     terms = replace(TERMS, lists_archived=lists_archived)
 
-    made = make_plan(declared(customer("a")), account(there("cus_1", "a")), ledger(row), terms).plan
+    desired, live = declared(customer("a"), customer("c")), account(there("cus_1", "a"), there("cus_3", "c"))
+
+    made = make_plan(desired, live, ledger(bound("c", "cus_3"), row), terms).plan
 
     assert [(one.action, one.id) for one in made.changes] == sent
     assert [str(one.address) for one in made.blocked] == blocked

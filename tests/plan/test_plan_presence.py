@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,17 @@ from plan_values import CREATED_AT, NOW_S, account, bound, sight, there
 
 from reconciler.model.core import CustomerId, Get, Live, Seek
 from reconciler.model.ledger import Binding, BindingState, Recent, RecentWrite
-from reconciler.plan.presence import Active, ArchivedByUs, Elsewhere, Hidden, Presence, Unread, as_recorded, presence
+from reconciler.plan.presence import (
+    Active,
+    ArchivedByUs,
+    Elsewhere,
+    Hidden,
+    Presence,
+    Unread,
+    as_recorded,
+    presence,
+    unverified,
+)
 
 ID = CustomerId("cus_1")
 ACME = there("cus_1", "acme")
@@ -75,6 +86,17 @@ def test_only_a_value_from_before_our_patch_is_taken_for_lag(listed: str, held: 
     there_now = there("cus_1", "acme", name="acme", city=listed, state="MA")
     seen = presence(sight(account(there_now)), ID, PATCHED)
     assert seen == Active(replace(there_now, fields={"name": "acme", "city": held, "state": "MA"}))
+
+
+def test_a_value_that_the_server_did_not_take_is_recorded_as_what_it_held_instead() -> None:
+    trouble = {"city": {"patched": "", "runs": 0, "seen": [], "refused": ["Rome", "Bonn"]}}
+    assert as_recorded(replace(ROW, trouble_json=json.dumps(trouble))).fields["city"] == "Bonn"
+
+
+def test_what_cannot_be_verified_yet_is_in_the_order_of_the_keys() -> None:
+    rows = [replace(FRESH, external_id=key) for key in ("b", "a")]
+    found = unverified(sight(ABSENT), rows, lambda _: True)
+    assert [str(one.address) for one in found] == ["a", "b"]
 
 
 LAG_AGO = NOW_S - 10
