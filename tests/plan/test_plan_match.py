@@ -205,6 +205,30 @@ def test_no_customer_is_created_beside_one_that_we_archived_under_another_key_an
     assert [str(one.address) for one in made.blocked] == blocked
 
 
+ARCHIVED = [
+    bound(key, one, state=BindingState.ARCHIVED, live_external_id="a") for key, one in (("o", "cus_2"), ("p", "cus_3"))
+]
+
+
+def test_of_two_that_we_archived_and_that_are_listed_with_the_key_none_is_chosen() -> None:
+    live = account(there("cus_2", "a"), there("cus_3", "a"))
+
+    made = make_plan(declared(customer("a")), live, ledger(*ARCHIVED), replace(TERMS, lists_archived=True)).plan
+
+    reason = BlockedReason.EXTERNAL_ID_ON_SEVERAL
+    assert [(one.reason, one.ids) for one in made.blocked] == [(reason, ("cus_2", "cus_3"))]
+    assert made.changes == ()
+
+
+def test_one_that_we_archived_and_that_is_listed_is_no_rival_of_one_to_be_restored() -> None:
+    live = account(there("cus_2", "a"), got={CustomerId("cus_1"): there("cus_1", "a")})
+
+    made = make_plan(declared(PINNED), live, ledger(ARCHIVED[0]), replace(TERMS, lists_archived=True)).plan
+
+    assert [(one.action, one.id) for one in made.changes] == [(Action.RESTORE, "cus_1")]
+    assert made.blocked == ()
+
+
 def test_swapped_pins_swap_the_bindings_and_send_nothing() -> None:
     desired = declared(
         customer("a", id=CustomerId("cus_2"), fields={"name": "b"}),
