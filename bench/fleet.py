@@ -1,7 +1,8 @@
 """
 What many accounts cost in one process, and whether one that hangs, is slow, wrong or large holds up another.
 
-python bench/fleet.py [drift|kill|lateness|status ...] [--accounts N] [--customers N] [--parallel N] [--json]
+python bench/fleet.py [drift|kill|lateness|status|gate|workers|emptied|rollout|stopped|steady ...]
+                      [--accounts N] [--customers N] [--parallel N] [--rounds N] [--json]
 
 The API is an emulator in a process of its own, with a key for each account, a limit of 5 requests per second for each
 key, and answers that are 50 ms late. The accounts hold what their files declare.
@@ -11,212 +12,38 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import random
-import shutil
-import sqlite3
 import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from fleet_rollout import rollout, stopped
+from fleet_served import Project, Wanted, Watched, served
+from fleet_steady import steady
+from fleet_workers import Rows, emptied, workers
 from workbench import table
 
-from reconciler.emulator.calls import TOKEN, Answer, Call, Dropped
-from reconciler.emulator.server import running
-from reconciler.emulator.service import LOCAL, ApiKey, Emulator, EmulatorOfMany, load
 from reconciler.fleet.table import FleetTable, open_table
 from reconciler.model.fleet import AccountState, JobKind, JobResult
-from reconciler.rules import Account
 from reconciler.settings import Options, read_settings
 
 LEAST_PER_S, MOST_CPU_MS, MOST_MIB = 6.0, 80.0, 150.0
 MOST_LATE_S = 1.0
 MOST_STATUS_S, MOST_STATUS_MIB = 1.0, 80.0
-LATENCY_S = 0.05
-RATE = 5
-SLOW_S, NEVER_S = 3.0, 3600.0
 LARGE = 50_000
 PAGE = 100
 ROWS = 10_000
 KILLS = 20
-
-Rows = list[tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What must be served: `accounts` with `customers` each at a rate, and the accounts that are in trouble."""
-
-    customers: int
-    rate: float = RATE
-    latency_s: float = LATENCY_S
-    large: int = 0
-
-
-@dataclass(slots=True)
-class Watched:
-    """What the server has counted: requests, refusals and begun listings, by key."""
-
-    requests: Counter[str] = field(default_factory=Counter)
-    throttled: Counter[str] = field(default_factory=Counter)
-    begun: Counter[str] = field(default_factory=Counter)
-
-
-class Late(Emulator):
-    """An account whose answers are late, and counted."""
-
-    watched: Watched
-    delay_s: float
-    name: str
-
-    def answer(self, call: Call) -> Answer | Dropped:
-        """Return the answer."""
-        answer = super().answer(call)
-        self.watched.requests[self.name] += call.path != TOKEN
-        self.watched.throttled[self.name] += isinstance(answer, Answer) and answer.status == 429
-        self.watched.begun[self.name] += call.path == "/customers" and "after=" not in call.query
-        return replace(answer, delay_s=answer.delay_s + self.delay_s)
-
-
-def serve(connection: Connection, wanted: Wanted) -> None:
-    """Serve the accounts in this process; its URL goes to `connection`, and what it counted for each word from it."""
-    usual, large = Account(), Account()
-    load(usual, map(_customer, range(wanted.customers)), 1_700_000_000.0)
-    load(large, map(_customer, range(wanted.large)), 1_700_000_000.0)
-    watched = Watched()
-
-    def make(name: str) -> Emulator:
-        keys = () if name == "wrong" else (ApiKey(name, LOCAL.secret),)
-        one = Late(rate=wanted.rate, keys=keys, account=large if name == "large" else usual)
-        one.watched, one.name = watched, name
-        one.delay_s = {"hanging": NEVER_S, "slow": SLOW_S}.get(name, wanted.latency_s)
-        return one
-
-    with running(EmulatorOfMany(make)) as url:
-        connection.send(url)
-        while connection.recv():
-            connection.send(watched)
-            watched.requests.clear()
-            watched.throttled.clear()
-            watched.begun.clear()
-
-
-def _customer(number: int) -> dict[str, object]:
-    key = f"c{number:05}"
-    return {"external_id": key, "name": f"Customer {number}", "email": f"billing@{key}.example", "city": "Boston"}
-
-
-@contextmanager
-def served(wanted: Wanted) -> Iterator[tuple[str, Callable[[], Watched]]]:
-    """Yield the URL of a server in a process of its own, and what returns what it counted since it was last asked."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, wanted), daemon=True)
-    process.start()
-
-    def counted() -> Watched:
-        ours.send("counts")
-        found: Watched = ours.recv()
-        return found
-
-    try:
-        yield str(ours.recv()), counted
-    finally:
-        process.kill()
-        process.join()
-
-
-PROJECT = """\
-version: 1
-project: bench
-fleet: {{accounts: accounts/*, environment: production, parallel: {parallel}}}
-environments:
-  production:
-    base_url: ${{AP_BASE_URL}}
-    client_id_file: ids/{{account}}
-    client_secret: ${{AP_CLIENT_SECRET}}
-    rate: {rate}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A fleet in a folder."""
-
-    folder: Path
-    url: str
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Return the variables of its commands."""
-        own = {"AP_BASE_URL": self.url, "AP_CLIENT_SECRET": LOCAL.secret, "XDG_STATE_HOME": str(self.folder / "state")}
-        return {**{name: text for name, text in os.environ.items() if not name.startswith("AP_")}, **own}
-
-    def write(self, names: Sequence[str], customers: int, *, parallel: int, rate: float = RATE) -> None:
-        """Write the accounts, all with the same customers."""
-        (self.folder / "reconciler.yaml").write_text(PROJECT.format(parallel=parallel, rate=f"{rate:g}"))
-        (self.folder / "ids").mkdir(exist_ok=True)
-        for name in names:
-            self.add(name, customers)
-
-    def add(self, name: str, customers: int) -> None:
-        """Write an account."""
-        folder = self.folder / "accounts" / name
-        folder.mkdir(parents=True)
-        rows = "".join(
-            f"  {one['external_id']}: {{name: {one['name']}, email: {one['email']}, city: {one['city']}}}\n"
-            for one in map(_customer, range(customers))
-        )
-        (folder / "customers.yaml").write_text(f"customers:\n{rows}")
-        (self.folder / "ids" / name).write_text(name)
-
-    def adopt(self, names: Sequence[str]) -> None:
-        """Give each account a ledger that holds its customers: that of the first, which is adopted."""
-        self.run("-e", f"{names[0]}/production", "apply", "--auto-approve", "-q")
-        first = self.folder / ".reconciler" / names[0] / "production.db"
-        for name in names[1:]:
-            path = self.folder / ".reconciler" / name / "production.db"
-            path.parent.mkdir(mode=0o700, parents=True)
-            shutil.copyfile(first, path)
-            path.chmod(0o600)
-            with closing(sqlite3.connect(path)) as connection, connection:
-                connection.execute("UPDATE meta SET environment = ?", (f"{name}/production",))
-
-    def command(self, *words: str) -> list[str]:
-        """Return a command line."""
-        return [sys.executable, "-m", "reconciler", *words]
-
-    def run(self, *words: str) -> str:
-        """Run a command, and return what it printed."""
-        ran = subprocess.run(  # noqa: S603 - our own command
-            self.command(*words), cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False
-        )
-        if ran.returncode == 1 and not ran.stdout:
-            raise SystemExit(f"{' '.join(words)}: {ran.stderr}")
-        return ran.stdout
-
-    def measured(self, *words: str) -> tuple[str, float, float, float]:
-        """Run a command; return what it printed, its seconds, its seconds of CPU, and its memory in MiB."""
-        began_s = time.monotonic()
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            self.command(*words), cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        out = process.stdout.read()
-        _, code, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(code)
-        return out, time.monotonic() - began_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
+EMPTIED, CANARIES, CANARIES_FAILED = 30, 10, 2
+BEGINS_S = 1.0
+"""An account that has begun reads its files first: its first request comes later."""
 
 # --- what is measured --------------------------------------------------------------------------------
 
@@ -353,6 +180,75 @@ def status(folder: Path) -> tuple[Rows, bool]:
     return found, holds
 
 
+def gate(folder: Path, accounts: int) -> tuple[Rows, bool]:
+    """Let files empty 30 accounts, let canaries fail, and abort a rollout; what the server was sent says the rest."""
+    names = [f"a{number:03}" for number in range(accounts)]
+    emptied, rest, canaries = names[:EMPTIED], names[EMPTIED:], names[-CANARIES:]
+    refuses = frozenset(canaries[: CANARIES_FAILED + 1])
+    with served(Wanted(20, rate=0, own="", refuses=refuses)) as (url, counted):
+        project = Project(folder, url)
+        policy = f"{{max_failed: {CANARIES_FAILED}, max_accounts_changed: 100%}}"
+        waves = "[{labels: {wave: canary}}, {share: 100%}]"
+        project.write(names, 20, parallel=8, rate=0, fleet={"waves": waves, "policy": policy})
+        project.adopt(names)
+        for name in canaries:
+            (folder / "accounts" / name / "account.yaml").write_text("labels: {wave: canary}\n")
+        counted()
+
+        for name in emptied:
+            project.add(name, 20, ", archived: true")
+        refused = project.ran("fleet", "apply", "--auto-approve")
+        written = counted().writes.total()
+        named, others = (sum(name in refused.stdout + refused.stderr for name in some) for some in (emptied, rest))
+
+        for name in names:
+            project.add(name, 21)
+        stopped = project.ran("fleet", "apply", "--auto-approve", "-q")
+        writes = counted().writes
+        in_canaries = sum(writes.pop(name, 0) for name in canaries)
+        project.ran("fleet", "rollout", "abort")
+
+        for name in canaries:
+            project.add(name, 20)
+        aborted = _aborted(project, counted)
+    found = [
+        ("files empty 30 accounts: writes, exit code", f"{written}, {refused.returncode}", "0, 3"),
+        ("of them named; of the others", f"{named}; {others}", f"{EMPTIED}; 0"),
+        ("too many canaries fail: writes in canaries", f"{in_canaries}", f"{CANARIES - len(refuses)}"),
+        ("writes elsewhere, exit code", f"{writes.total()}, {stopped.returncode}", "0, 1"),
+        ("abort: accounts written to before it", f"{aborted[0]} of {accounts - CANARIES}", ""),
+        ("accounts that began after it", f"{aborted[1]}", "= 0"),
+    ]
+    holds = (
+        (written, refused.returncode, named, others) == (0, 3, EMPTIED, 0)
+        and (in_canaries, writes.total(), stopped.returncode) == (CANARIES - len(refuses), 0, 1)
+        and 0 < aborted[0] < accounts - CANARIES
+        and aborted[1] == 0
+    )
+    return found, holds
+
+
+def _aborted(project: Project, counted: Callable[..., Watched]) -> tuple[int, int]:
+    """Abort a rollout in mid-wave; return how many accounts were written to before, and how many began after."""
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        project.command("fleet", "apply", "--auto-approve", "-q"),
+        cwd=project.folder,
+        env=project.variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    before = counted()
+    while process.poll() is None and len(before.writes) < CANARIES:
+        time.sleep(0.1)
+        before.sent += counted().sent
+    project.ran("fleet", "rollout", "abort")
+    aborted_at = time.time() + BEGINS_S
+    process.wait()
+    before.sent += counted().sent
+    began_after = [spans for spans in before.jobs().values() if spans[-1][0] > aborted_at]
+    return len(before.writes), len(began_after)
+
+
 def _record(known: FleetTable, accounts: Sequence[Any]) -> None:
     """Write a result for each tenth account, with each state in turn."""
     states = [AccountState.IN_SYNC, AccountState.DRIFTED, AccountState.FAILED]
@@ -362,37 +258,41 @@ def _record(known: FleetTable, accounts: Sequence[Any]) -> None:
         known.record(result, account)
 
 
+PARTS: Mapping[str, Callable[[Path, argparse.Namespace], tuple[Rows, bool]]] = {
+    "drift": lambda folder, given: drift(folder, given.accounts, given.customers, given.parallel),
+    "kill": lambda folder, given: kill(folder, min(given.accounts, 60), given.parallel),
+    "lateness": lambda folder, given: lateness(folder, min(given.accounts, 30), given.customers),
+    "status": lambda folder, _: status(folder),
+    "gate": lambda folder, given: gate(folder, given.accounts),
+    "workers": lambda folder, given: workers(folder, given.accounts, given.rounds),
+    "emptied": lambda folder, given: emptied(folder, given.accounts, given.rounds),
+    "rollout": lambda folder, given: rollout(folder, given.accounts, given.rounds),
+    "stopped": lambda folder, given: stopped(folder, min(given.accounts, 80), min(given.rounds, 3)),
+    "steady": lambda folder, given: steady(folder, given.customers),
+}
+
+
 def main() -> int:
     """Measure, print, and return 1 where a number does not hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ("drift", "kill", "lateness", "status")
-    parser.add_argument("parts", nargs="*", metavar="|".join(parts), default=[])
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []], default=[])
     parser.add_argument("--accounts", type=int, default=200)
     parser.add_argument("--customers", type=int, default=1000)
     parser.add_argument("--parallel", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=20, help="of what is killed or emptied at random moments")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    chosen = given.parts or parts
     results: dict[str, Rows] = {}
     holds = True
-    for part in chosen:
+    for part in given.parts or PARTS:
         with TemporaryDirectory(prefix="fleet-") as name:
-            folder = Path(name)
-            match part:
-                case "drift":
-                    rows, held = drift(folder, given.accounts, given.customers, given.parallel)
-                case "kill":
-                    rows, held = kill(folder, min(given.accounts, 60), given.parallel)
-                case "lateness":
-                    rows, held = lateness(folder, min(given.accounts, 30), given.customers)
-                case "status":
-                    rows, held = status(folder)
-                case _:
-                    parser.error(f"{part}: unknown; there are {', '.join(parts)}")
-        results[part] = rows
+            load = os.getloadavg()[0]
+            rows, held = PARTS[part](Path(name), given)
+        results[part] = [*rows, ("load of the machine, before and after", f"{load:.1f}, {os.getloadavg()[0]:.1f}", "")]
         holds = holds and held
         if not given.json:
-            print(f"{part}\n{table(('what', 'measured', 'must hold'), rows)}\n", flush=True)
+            missed = "" if held else "A bound is missed.\n"
+            print(f"{part}\n{table(('what', 'measured', 'must hold'), results[part])}\n{missed}", flush=True)
     if given.json:
         head = ("what", "measured", "must_hold")
         document = {part: [dict(zip(head, row, strict=True)) for row in rows] for part, rows in results.items()}
