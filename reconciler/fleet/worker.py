@@ -253,9 +253,11 @@ class Worker:
             await self._record(result, account, 0.0)
             await self._kept(lambda: self._rollouts.finish(ended))
         elif not await self._kept(lambda: self._rollouts.finish(ended)):
+            self._weigh(result)
             self._ended(result, 0.0)
             log.warning("%s was taken over by another worker: %s does not count", item.account, ended.state)
         elif ended.state is ItemState.WAITING:
+            self._weigh(result)
             self._ended(result, 0.0)
             log.warning("%s is tried again: %s", item.account, result.message)
         else:
@@ -302,15 +304,19 @@ class Worker:
 
     async def _record(self, result: JobResult, account: FleetAccount, late_s: float) -> None:
         """Write what is known of an account after a job, and tell of it."""
+        self._weigh(result)
+        former, now_known = await self._kept(lambda: self._table.record(result, account))
+        if former.state is not now_known.state:
+            self._changes.append((former, now_known))
+        self._ended(result, late_s)
+
+    def _weigh(self, result: JobResult) -> None:
+        """Let what a job found decide whether further ones may begin."""
         if self._breaker.take(result, self._clock.monotonic()):
             pause_s = self._breaker.until_s - self._clock.monotonic()
             log.warning("the API does not answer: no job begins for %.0f s", pause_s)
         if self._breaker.gave_up:
             self._breaker = Breaker()
-        former, now_known = await self._kept(lambda: self._table.record(result, account))
-        if former.state is not now_known.state:
-            self._changes.append((former, now_known))
-        self._ended(result, late_s)
 
     async def _in_thread(self, job: Job) -> JobResult:
         loop = asyncio.get_running_loop()

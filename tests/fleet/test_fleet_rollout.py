@@ -352,6 +352,29 @@ def test_an_account_whose_workers_died_often_has_failed(folder: Path, url: str) 
     asyncio.run(served())
 
 
+def test_an_attempt_that_was_taken_over_is_counted(folder: Path, url: str) -> None:  # noqa: F811 - fixtures
+    found: list[tuple[str, str]] = []
+
+    async def served() -> None:
+        def work(job: Job, stopper: Stopper) -> JobResult:
+            if job.kind is JobKind.APPLY:
+                assert rollouts.claim(rollouts.item(ID, "acme"), "another/1", 5.0)
+                return replace(_in_sync(job, stopper), state=AccountState.FAILED, code=1, error="TakenOver")
+            return _in_sync(job, stopper)
+
+        def ended(result: JobResult, _: float) -> None:
+            if result.kind is JobKind.APPLY:
+                found.append((result.account, result.error))
+
+        async with _serving(folder, url, work, ended=ended) as (worker, _, table):
+            rollouts = _begin(table, DRIVEN)
+            await worker.run(ORDER)
+            assert rollouts.item(ID, "acme").holder == "another/1"
+
+    asyncio.run(served())
+    assert found == [("acme", "TakenOver")]
+
+
 @pytest.mark.parametrize(("commit", "state"), [("a" * 40, ItemState.DONE), ("b" * 40, ItemState.WAITING)])
 def test_a_worker_begins_where_it_has_the_files_of_the_commit(
     folder: Path,  # noqa: F811 - fixtures

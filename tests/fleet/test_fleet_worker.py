@@ -70,6 +70,7 @@ async def _serving(
     work: Callable[[Job, Stopper], JobResult] = _in_sync,
     changed: Callable[[object], None] = lambda _: None,
     origin: Origin = NOWHERE,
+    ended: Callable[[JobResult, float], None] = lambda _, __: None,
 ) -> AsyncIterator[tuple[Worker, ProcrastinateEngine, FleetTable]]:
     """Yield a worker that serves, with its queue and its table; drained afterwards."""
     ground = _ground(folder, url)
@@ -81,6 +82,7 @@ async def _serving(
             engine,
             real_clock(),
             slots=Slots(1, 2),
+            ended=ended,
             changed=changed,
             work=work,
         )
