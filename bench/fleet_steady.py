@@ -79,14 +79,14 @@ def _steady(
         time.sleep(20)
         counted()
         cpu_s, began = _cpu_s(workers), time.time()
-        for number in range(BATCHES):
-            time.sleep(max(began + (number + 0.2) * STEADY_S / BATCHES - time.time(), 0))
-            _submit(place, f"b{number}")
-        time.sleep(max(began + STEADY_S - time.time(), 0))
+        submitting = threading.Thread(target=_submit_each, args=(place, began))
+        submitting.start()
+        time.sleep(STEADY_S)
         cpu_s, ended = _cpu_s(workers) - cpu_s, time.time()
         connections = place.connections()
+        submitting.join()
         time.sleep(20)
-        watched = counted()
+        watched, flooded = counted(), time.time()
         with _backlog(place, names):
             for number in range(BATCHES, BATCHES + BACKLOG_BATCHES):
                 time.sleep(5)
@@ -102,8 +102,8 @@ def _steady(
     ]
     holds = None not in late and quantile(values, 0.99) <= MOST_LATE_S and max(values) <= LATEST_S
     for what, since, end, number in (
-        ("applies meanwhile", began, ended, BATCHES),
-        (f"applies with {WAITING} checks waiting", ended, ended + 1e9, BACKLOG_BATCHES),
+        ("applies meanwhile", began, flooded, BATCHES),
+        (f"applies with {WAITING} checks waiting", flooded, flooded + 1e9, BACKLOG_BATCHES),
     ):
         begun = ask(place.project.state, _BEGUN, since, end)
         waits = [float(str(wait)) for wait, _ in begun]
@@ -127,6 +127,13 @@ def _late(accounts: Sequence[FleetAccount], watched: Watched, began: float, ende
     jobs = watched.jobs()
     dues = {one.name: due for one in accounts if (due := next_due(one, began)) < ended}
     return [next((first - due for first, _ in jobs.get(name, ()) if first >= due), None) for name, due in dues.items()]
+
+
+def _submit_each(place: Place, began: float) -> None:
+    """Submit rollouts while checks become due."""
+    for number in range(BATCHES):
+        time.sleep(max(began + (number + 0.2) * STEADY_S / BATCHES - time.time(), 0))
+        _submit(place, f"b{number}")
 
 
 def _submit(place: Place, batch: str) -> None:
