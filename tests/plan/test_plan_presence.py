@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from plan_values import CREATED_AT, NOW_S, account, bound, sight, there
 
-from reconciler.model.core import CustomerId, Get, Live, Seek
+from reconciler.model.core import CustomerId, Get, Live, LiveCustomer, Seek
 from reconciler.model.ledger import Binding, BindingState, Recent, RecentWrite
 from reconciler.plan.presence import (
     Active,
@@ -17,6 +17,7 @@ from reconciler.plan.presence import (
     Hidden,
     Presence,
     Unread,
+    active,
     as_recorded,
     presence,
     unverified,
@@ -97,6 +98,27 @@ def test_what_cannot_be_verified_yet_is_in_the_order_of_the_keys() -> None:
     rows = [replace(FRESH, external_id=key) for key in ("b", "a")]
     found = unverified(sight(ABSENT), rows, lambda _: True)
     assert [str(one.address) for one in found] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("row", "live", "lists_archived", "expected"),
+    [
+        (None, LISTED, False, [ACME]),
+        (ROW, LISTED, False, [ACME]),
+        (FRESH, LISTED, False, [ACME]),
+        (PATCHED, account(there("cus_1", "acme", city="Boston")), False, [there("cus_1", "acme", city="New York")]),
+        (ARCHIVED, LISTED, False, [ACME]),
+        (ARCHIVED, LISTED, True, []),
+        (ARCHIVED, LISTED, None, []),
+        (FRESH, ABSENT, False, [as_recorded(FRESH)]),
+        (ROW, ABSENT, False, []),
+        (replace(FRESH, state=BindingState.ABSENT), ABSENT, False, []),
+    ],
+)
+def test_who_is_active_is_listed_or_was_just_written_and_was_not_archived_by_us(
+    row: Binding | None, live: Live, lists_archived: bool | None, expected: list[LiveCustomer]
+) -> None:
+    assert [*active(sight(live, lists_archived=lists_archived), {} if row is None else {ID: row})] == expected
 
 
 LAG_AGO = NOW_S - 10
