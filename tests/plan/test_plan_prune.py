@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from plan_values import TERMS, account, bound, customer, declared, ledger, there
+from plan_values import NOW_S, TERMS, account, bound, customer, declared, ledger, there
 
 from reconciler.errors import Source
 from reconciler.kinds.kind import fingerprint
 from reconciler.model.core import Action, Address, CustomerId, Desired, Live
 from reconciler.model.ledger import Binding, BindingState, Via
-from reconciler.model.plan import Blocked, Plan
+from reconciler.model.plan import Blocked, Note, Plan
 from reconciler.model.policy import Prune
-from reconciler.model.reasons import BlockedReason
+from reconciler.model.reasons import BlockedReason, NoteKind
 from reconciler.plan.make import make_plan
 
 ALL = replace(TERMS, prune=Prune.ALL, owns=("*",))
@@ -135,6 +135,26 @@ def test_a_key_is_not_forgotten_whose_customer_would_then_be_archived_under_the_
             ids=(CustomerId("cus_1"),),
         ),
     )
+
+
+def test_what_a_forgotten_key_carries_is_what_is_listed_now() -> None:
+    rows = [bound("acme", "cus_1"), *(bound(key, f"cus_{key}") for key in "bcd")]
+    live = account(there("cus_1", "west-1"), *(there(f"cus_{key}", key) for key in "bcd"))
+
+    made = plan(replace(declared(*map(customer, "bcd")), forget=_forgetting("acme").forget), live, *rows, terms=ALL)
+
+    assert [(one.reason, one.parts["external_id"]) for one in made.blocked] == [
+        (BlockedReason.OWNED_ONCE_FORGOTTEN, "west-1")
+    ]
+
+
+def test_a_customer_that_was_just_created_and_is_not_listed_is_forgotten_later() -> None:
+    row = replace(ROW, written_at=NOW_S - 2)
+
+    made = plan(_forgetting("acme"), account(there("cus_9", "x")), row)
+
+    assert (made.bindings, made.changes) == ((), ())
+    assert Note(NoteKind.FORGOTTEN_LATER, Address("acme")) in made.notes
 
 
 def test_both_keys_forgotten_it_is_left_as_it_is_then_and_later() -> None:
