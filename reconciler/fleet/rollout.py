@@ -184,6 +184,8 @@ class _Driver:
 
     def runs(self) -> bool:
         """Say whether it is to go on, and by this driver."""
+        if self.around.stopped():
+            return False
         found = self.rollouts.find(self.rollout.id)
         return found is not None and found.state is RolloutState.RUNNING and found.driver == self.rollout.driver
 

@@ -16,7 +16,7 @@ from reconciler.cli.rollout import Following
 from reconciler.errors import LedgerFailed
 from reconciler.fleet.engine import JobOrder, Priority
 from reconciler.fleet.job import Job, Stopper
-from reconciler.fleet.rollout import DEAD_S, STUCK_S, begin_item
+from reconciler.fleet.rollout import DEAD_S, STUCK_S, Surroundings, begin_item, run_rollout
 from reconciler.fleet.rollouts import Rollouts
 from reconciler.fleet.table import DatabaseStore, FileStore, FleetTable
 from reconciler.fleet.worker import AGAIN_S, MOST_ATTEMPTS, QueueCarrier
@@ -185,6 +185,20 @@ def test_a_wave_of_which_nothing_begins_for_long_says_what_it_needs(rollouts: Ro
     assert time.now_s >= STUCK_S
 
 
+def test_a_driver_that_is_to_end_leaves_the_wave_that_it_waits_for(rollouts: Rollouts) -> None:
+    time = Time()
+    around = Surroundings(
+        now=lambda: 5.0,
+        wait=time.wait,
+        stopped=lambda: time.now_s > AGAIN_S,
+        carrier=_carrier(rollouts, time, lambda _: None),
+    )
+    taken = rollouts.take(ROLLOUT, "one", 5.0)
+    assert taken is not None
+    ended = run_rollout(rollouts, taken, around)
+    assert (ended.state, ended.driver) == (RolloutState.RUNNING, "")
+
+
 def test_an_account_that_is_being_applied_is_waited_for(rollouts: Rollouts) -> None:
     begun = rollouts.claim(rollouts.item(ID, "acme"), "one/1", 5.0)
     assert begun is not None
@@ -296,12 +310,14 @@ def test_a_rollout_whose_driving_worker_drains_is_driven_by_another_one(folder: 
     async def served() -> None:
         async with _serving(folder, url, work) as (one, _, table), _serving(folder, url, work) as (two, _, _):
             rollouts = _begin(table)
-            await asyncio.to_thread(begun.wait, 60)
-            await _until(lambda: driver(rollouts) in (one.name, two.name))
-            first, second = (one, two) if driver(rollouts) == one.name else (two, one)
-            first.drain()
-            await _until(lambda: driver(rollouts) == second.name)
-            end.set()
+            try:
+                await asyncio.to_thread(begun.wait, 60)
+                await _until(lambda: driver(rollouts) in (one.name, two.name))
+                first, second = (one, two) if driver(rollouts) == one.name else (two, one)
+                first.drain()
+                await _until(lambda: driver(rollouts) == second.name)
+            finally:
+                end.set()
             await _until(lambda: _ended(rollouts))
             assert {row.state for row in rollouts.items(ID)} == {ItemState.DONE}
 
