@@ -41,6 +41,7 @@ from dataclasses import fields, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 from stored import STORED, Stored
 from virtual import Virtual, virtual
@@ -106,11 +107,12 @@ class Years:
         customers: int,
         seed: int,
         storages: Mapping[str, Callable[[Path], Stored]],
+        odds: Mapping[Fault, float],
         progress: Progress,
     ) -> None:
         self.server, self.time, self.folder = server, time_of, folder
         self.seed, self.chance = seed, random.Random(seed)  # noqa: S311 - it must repeat
-        self.storages, self.progress = storages, progress
+        self.storages, self.odds, self.progress = storages, odds, progress
         self.variables = server.variables(folder / "ledger.db")
         self.numbers = iter(range(10**9))
         self.declared = {f"c-{n}": self._fields(n) for n in islice(self.numbers, customers)}
@@ -129,6 +131,8 @@ class Years:
             records[4 * n] = replace(one, external_id=f"{SYNCED}{n}")
             self.declared[f"{SYNCED}{n}"] = dict(one.fields)
         time_of.served.connect(Integration(every_s=3600.0, records=tuple(records)))
+        # Whom it had created later only, a run would have created before.
+        time_of.served.sync()
         self._oldest_ledger()
 
     def _fields(self, number: int) -> dict[str, str]:
@@ -213,7 +217,8 @@ class Years:
     def day(self, number: int, event: str) -> None:
         """Let a day pass."""
         self.today = number
-        self._integration_works()
+        if number:
+            self._integration_works()
         if event == "restored backup" or number % 7 == 0:
             if event:
                 self._befall(event)
@@ -230,7 +235,7 @@ class Years:
         before = _copied(self.time.served.account)
         befallen = self.time.served.befallen.copy()
         if faulty:
-            self.server.post("faults", {**ODDS, "seed": number})
+            self.server.post("faults", {**self.odds, "seed": number})
         names = self._applied(faulty=faulty)
         self.server.post("faults", {})
         befallen = self.time.served.befallen - befallen
@@ -246,9 +251,13 @@ class Years:
         self.server.read = 0
 
     def _wait(self, seconds: float) -> None:
-        """Let time pass, from what the server's clock shows by now: it may have jumped."""
-        self.server.ahead_s = self.time.served.offset_s
-        self.server.wait(seconds)
+        """
+        Let time pass for everyone.
+
+        Were the server's clock put ahead instead, a stale read would show what was written over days ago: what a read
+        does not see yet stays as old as it is then.
+        """
+        self.time.loop.pass_time(seconds)
 
     def _desired(self) -> Desired:
         """Write what is declared, and return it as the program reads it."""
@@ -509,11 +518,16 @@ def _locks_in(folder: str) -> Iterator[None]:
 
 
 def lived(
-    days: int, customers: int, seed: int, storages: Mapping[str, Callable[[Path], Stored]], progress: Progress = _silent
+    days: int,
+    customers: int,
+    seed: int,
+    storages: Mapping[str, Callable[[Path], Stored]],
+    progress: Progress = _silent,
+    odds: Mapping[Fault, float] = MappingProxyType(ODDS),
 ) -> tuple[Counter[str], list[str]]:
     """Return what was counted in these days, and what broke a rule; after `MOST_WRONG` and after an error they end."""
     with tempfile.TemporaryDirectory() as folder, virtual() as (server, time_of), _locks_in(folder):
-        years = Years(server, time_of, Path(folder), customers, seed, storages, progress)
+        years = Years(server, time_of, Path(folder), customers, seed, storages, odds, progress)
         for day, event in enumerate(events_of(days)):
             try:
                 years.day(day, event)
