@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import suppress
@@ -42,6 +42,7 @@ from reconciler.model.fleet import (
 )
 from reconciler.report.fleet_page import FleetStatus
 from reconciler.report.layout import count
+from reconciler.report.rollout import wave_text
 
 log = logging.getLogger(__name__)
 
@@ -172,8 +173,7 @@ class Worker:
         if account not in self.ground.accounts:
             return False
         self._table.make_due([account], self._clock.now())
-        order = JobOrder(JobKind.DRIFT, account, priority=Priority.SOON)
-        self._queued([order])
+        self._queued([JobOrder(JobKind.DRIFT, account, priority=Priority.SOON)])
         return True
 
     async def tick(self) -> None:
@@ -188,8 +188,8 @@ class Worker:
             for account in accounts
             if is_due(account, status := statuses.get(account.name), now + TICK_S)
         ]
-        count = await self._deferred([JobOrder(JobKind.DRIFT, name, at=at) for at, name in sorted(due)])
-        log.info("tick: %d due, %d of them queued now", len(due), count)
+        new = await self._engine.defer([JobOrder(JobKind.DRIFT, name, at=at) for at, name in sorted(due)])
+        log.info("tick: %d due, %d of them queued now", len(due), new)
         await asyncio.to_thread(self._table.count_day, now)
         if forgotten := self._signs.silent(FORGOTTEN_S, self._clock.monotonic()):
             await asyncio.to_thread(self._workers.gone, *forgotten)
@@ -231,13 +231,13 @@ class Worker:
                 return
         if not self._breaker.may_begin(order.account, self._clock.monotonic()):
             return  # it is still open, and the driver queues it again
+        begun = None
         try:
             begun = await asyncio.to_thread(self._begun, order, rollout, self.ground)
-        except BaseException:
-            self._breaker.leave(order.account)
-            raise
+        finally:
+            if begun is None:
+                self._breaker.leave(order.account)
         if begun is None:
-            self._breaker.leave(order.account)
             return
         item, job = begun
         await self._take(item, job.account, await self._worked(job))
@@ -252,16 +252,17 @@ class Worker:
             # First: a worker that dies in between leaves an account that is begun again, and no status of before.
             await self._record(result, account, 0.0)
             await self._kept(lambda: self._rollouts.finish(ended))
-        elif not await self._kept(lambda: self._rollouts.finish(ended)):
-            self._weigh(result)
-            self._ended(result, 0.0)
-            log.warning("%s was taken over by another worker: %s does not count", item.account, ended.state)
-        elif ended.state is ItemState.WAITING:
-            self._weigh(result)
-            self._ended(result, 0.0)
+            return
+        counts = await self._kept(lambda: self._rollouts.finish(ended))
+        if counts and ended.state is not ItemState.WAITING:
+            await self._record(result, account, 0.0)
+            return
+        self._weigh(result)
+        self._ended(result, 0.0)
+        if counts:
             log.warning("%s is tried again: %s", item.account, result.message)
         else:
-            await self._record(result, account, 0.0)
+            log.warning("%s was taken over by another worker: %s does not count", item.account, ended.state)
 
     def _begun(self, order: JobOrder, rollout: Rollout, ground: Ground) -> tuple[RolloutItem, Job] | None:
         """Begin an attempt of an account and return it with its job, None where it must not begin."""
@@ -286,9 +287,10 @@ class Worker:
         worker = item.holder.rpartition(_OF_WORKER)[0]
         if worker == self.name:
             return item.account in self.running
-        if worker not in {one.name for one in self._workers.all()}:
-            return False
-        return worker not in self._signs or not self._signs.is_dead(worker, self._clock.monotonic())
+        now_s = self._clock.monotonic()
+        # One that began after the last beat is found only here.
+        self._signs.take(self._workers.all(), now_s)
+        return not self._signs.is_dead(worker, now_s)
 
     async def _worked(self, job: Job) -> JobResult:
         """Do a job in a thread of its own."""
@@ -334,9 +336,6 @@ class Worker:
             self.ground = await asyncio.to_thread(self._read)
         except ReconcilerError as error:
             log.warning("the files cannot be read, and the former settings are used: %s", error)
-
-    async def _deferred(self, orders: Sequence[JobOrder]) -> int:
-        return await self._engine.defer(orders)
 
     async def _kept(self, write: Callable[[], Result]) -> Result:
         """Write to the table, again where the database is away; the last error where it stays away."""
@@ -392,12 +391,7 @@ class Worker:
             stopped=self._leaving.is_set,
             carrier=QueueCarrier(self._rollouts, self._table, self._queued, self._leaving.wait, self._clock.monotonic),
             at_wave=lambda now, items, doing: log.info(
-                "wave %d of %d of the rollout %s: %s, %s",
-                now.wave,
-                now.waves,
-                now.id,
-                doing,
-                count(len(items), "account"),
+                "%s of the rollout %s: %s, %s", wave_text(now), now.id, doing, count(len(items), "account")
             ),
         )
         try:
@@ -411,7 +405,7 @@ class Worker:
         """Queue orders, from another thread than the loop; ReconcilerError where that cannot be done."""
         if self._loop is None:
             raise ReconcilerError("the worker has not begun", "try again later")
-        asyncio.run_coroutine_threadsafe(self._deferred(orders), self._loop).result(_ASK_S)
+        asyncio.run_coroutine_threadsafe(self._engine.defer(orders), self._loop).result(_ASK_S)
 
     def _tell(self) -> None:
         """Hand on what has changed, all at once."""
@@ -441,19 +435,16 @@ class QueueCarrier:
 
     def apply(self, rollout: Rollout, items: Sequence[RolloutItem], runs: Callable[[], bool]) -> str:
         """Apply accounts until all have ended; where nothing has moved for long, return why, if known."""
-        left, moved_s, queued_s = tuple(items), self.monotonic(), -AGAIN_S
-        while left and runs():
-            now_s = self.monotonic()
-            if now_s - queued_s >= AGAIN_S:
-                queued_s = now_s
-                self._queue(JobKind.APPLY, Priority.APPLY, rollout, [one.account for one in left])
-            if now_s - moved_s > STUCK_S:
-                return f"nothing has moved for {STUCK_S / 60:.0f} minutes; {_needed(rollout)}"
-            self.wait(LOOK_S)
+        former, moved_s = tuple(items), self.monotonic()
+        left = {one.account for one in items}
+        for now_s in self._looks(JobKind.APPLY, rollout, left, runs):
             found = self.rollouts.open_items(rollout.id, items[0].wave)
-            if found != left or any(one.state is ItemState.APPLYING for one in found):
-                moved_s = self.monotonic()
-            left = found
+            left.intersection_update(one.account for one in found)
+            if found != former or any(one.state is ItemState.APPLYING for one in found):
+                moved_s = now_s
+            elif now_s - moved_s > STUCK_S:
+                return f"nothing has moved for {STUCK_S / 60:.0f} minutes; {_needed(rollout)}"
+            former = found
         return ""
 
     def check(
@@ -464,22 +455,30 @@ class QueueCarrier:
         # By whether it has changed: the clocks of workers may differ.
         former = {name: one.checked_at for name, one in self.table.statuses().items() if name in names}
         found: dict[str, AccountStatus] = {}
-        queued_s = -AGAIN_S
-        while len(found) < len(names) and runs():
-            now_s = self.monotonic()
-            if now_s - queued_s >= AGAIN_S:
-                queued_s = now_s
-                self._queue(JobKind.DRIFT, Priority.SOON, rollout, sorted(names - set(found)))
-            self.wait(LOOK_S)
+        left = set(names)
+        for _ in self._looks(JobKind.DRIFT, rollout, left, runs):
             found = {
                 name: one
                 for name, one in self.table.statuses().items()
                 if name in names and one.checked_at != former.get(name, 0.0)
             }
+            left.difference_update(found)
         return found
 
-    def _queue(self, kind: JobKind, priority: Priority, rollout: Rollout, names: Sequence[str]) -> None:
+    def _looks(self, kind: JobKind, rollout: Rollout, left: set[str], runs: Callable[[], bool]) -> Iterator[float]:
+        """Yield when to look what became of a wave, while accounts are `left`, which are queued again now and then."""
+        queued_s = -AGAIN_S
+        while left and runs():
+            now_s = self.monotonic()
+            if now_s - queued_s >= AGAIN_S:
+                queued_s = now_s
+                self._queue(kind, rollout, sorted(left))
+            self.wait(LOOK_S)
+            yield self.monotonic()
+
+    def _queue(self, kind: JobKind, rollout: Rollout, names: Sequence[str]) -> None:
         """Queue jobs; those that cannot be queued now are tried again later."""
+        priority = Priority.APPLY if kind is JobKind.APPLY else Priority.SOON
         orders = [JobOrder(kind, name, priority=priority, rollout=rollout.id) for name in names]
         try:
             self.queue(orders)
