@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,17 +12,14 @@ from uuid import uuid4
 import click
 
 from reconciler.cli import consent, output
-from reconciler.cli.fleet_run import PLAN, chosen_of, jobs_of, local_accounts, warn_of_exposed
+from reconciler.cli.fleet_run import PLAN, chosen_of, local_accounts, warn_of_exposed
 from reconciler.cli.rollout import Drive, driven, follow, left_code, report, run_jobs, stopped_by_signals
 from reconciler.cli.session import shown_progress
 from reconciler.cli.terminal import interrupt
 from reconciler.errors import LedgerFailed, ReconcilerError, Refused
 from reconciler.escape import visible
 from reconciler.fleet.gate import Step, judge, waves_of
-from reconciler.fleet.job import Job
-from reconciler.fleet.rollout import (
-    Ground,
-)
+from reconciler.fleet.rollout import Ground
 from reconciler.fleet.rollouts import check_one
 from reconciler.fleet.table import open_table
 from reconciler.input_file import read_file
@@ -40,7 +36,7 @@ from reconciler.model.fleet import (
     RolloutState,
 )
 from reconciler.model.policy import Share
-from reconciler.pipeline.resources import exposed_files, origin_of_run, real_clock
+from reconciler.pipeline.resources import DIRTY, exposed_files, origin_of_run, real_clock
 from reconciler.pipeline.sealed_plan import is_sealed_plan, unsealed
 from reconciler.plan.saved_plan import load
 from reconciler.report.layout import count
@@ -80,7 +76,8 @@ def apply(
     gate: GateOptions,
 ) -> None:
     """Plan all, ask, apply wave by wave, report."""
-    _begun(ctx, folder, form, options, labels, gate, None)
+    settings, fleet, chosen = chosen_of(options, labels, ())
+    _begin(ctx, Ground(settings, fleet, origin_of_run(settings.root)), chosen, folder, form, gate, None)
 
 
 def submit(
@@ -97,10 +94,11 @@ def submit(
     """Plan all, ask, and hand the rollout to the workers."""
     from reconciler.cli.fleet_worker import database_of, engine_of
 
-    settings, _, _ = chosen_of(options, labels, ())
+    settings, fleet, chosen = chosen_of(options, labels, ())
     engine = engine_of(settings, database_of(settings))
-    required = _commit_for_workers(origin_of_run(settings.root).commit, commit)
-    _begun(ctx, folder, form, options, labels, gate, _Handover(engine, required, wait=wait))
+    ground = Ground(settings, fleet, origin_of_run(settings.root))
+    workers = _Handover(engine, _commit_for_workers(ground.origin.commit, commit), wait=wait)
+    _begin(ctx, ground, chosen, folder, form, gate, workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +111,14 @@ class _Handover:
 
     def take(self, drive: Drive, rollout: Rollout, form: str, verdict: GateVerdict) -> int:
         """Queue the first wave, report, and return the exit code: that of the rollout, where it waits for its end."""
+        from reconciler.cli.fleet_worker import queued
         from reconciler.fleet.engine import JobOrder, Priority
         from reconciler.fleet.workers import Workers
 
         first = drive.rollouts.open_items(rollout.id, 1)
         orders = [JobOrder(JobKind.APPLY, one.account, 0.0, Priority.APPLY, rollout.id) for one in first]
-
-        async def queued() -> None:
-            async with self.engine.opened():
-                await self.engine.defer(orders)
-
         try:
-            with asyncio.Runner() as runner:
-                runner.run(queued())
+            queued(self.engine, orders)
         except LedgerFailed as exc:
             # It is in the table, where the workers find it.
             output.note(f"the first wave is queued by the workers: {exc.message}")
@@ -145,8 +138,6 @@ def _commit_for_workers(here: str, given: str | None) -> str:
 
     The plans are made from the files here, and a worker whose files differ refuses them.
     """
-    if given is None and not here.endswith(DIRTY):
-        return here
     if here.endswith(DIRTY):
         message = f"the files here differ from the commit {here.removesuffix(DIRTY)[:SHORT]}; nothing was sent"
         raise Refused(message, "commit them, and let the workers have that commit")
@@ -156,22 +147,18 @@ def _commit_for_workers(here: str, given: str | None) -> str:
     return here or given or ""
 
 
-DIRTY = "-dirty"
-"""How the name of a commit ends where files differ from it."""
-
-
-def _begun(
+def _begin(
     ctx: click.Context,
+    ground: Ground,
+    chosen: Sequence[FleetAccount],
     folder: Path | None,
     form: str,
-    options: Options,
-    labels: Sequence[str],
     gate: GateOptions,
     workers: _Handover | None,
 ) -> None:
     """Plan all, hold the plans against the policy, ask, begin a rollout and let it be carried out."""
-    settings, fleet, chosen = chosen_of(options, labels, ())
-    if folder is not None and options.changed_since is not None:
+    settings, fleet = ground.settings, ground.fleet
+    if folder is not None and settings.options.changed_since is not None:
         raise click.UsageError("--changed-since cannot be used with DIR, whose plans are about what they were made for")
     consent.can_be_asked(auto_approve=gate.auto_approve)
     chosen = tuple(one for one in chosen if not one.suspended)
@@ -180,7 +167,7 @@ def _begun(
         open_table(settings, fleet.environment) as table,
         stopped_by_signals() as stopping,
     ):
-        drive = Drive(Ground(settings, fleet, origin_of_run(settings.root)), table, stopping)
+        drive = Drive(ground, table, stopping)
         check_one(drive.rollouts)
         # Before all accounts are read for nothing.
         if drive.shared and not settings.shared(fleet.environment).environment().plan_keys().reveal():
@@ -221,10 +208,8 @@ def _planned(drive: Drive, chosen: Sequence[FleetAccount]) -> list[JobResult]:
             results.append(result)
             progress.planning(f"planned {len(results)} of {count(len(chosen), 'account')}")
 
-        ground = drive.ground
-        job = Job(JobKind.PLAN, ground.fleet.accounts[0], settings, ground.origin, save=True)
-        jobs = jobs_of(JobKind.PLAN, settings, changed, known, ground.origin, job)
-        run_jobs(ground.fleet, stopping, jobs, ended)
+        jobs = drive.ground.jobs(JobKind.PLAN, changed, known, save=True)
+        run_jobs(drive.ground.fleet, stopping, jobs, ended)
     missing = len(chosen) - len(results)
     if stopping.wanted.is_set():
         output.say("interrupted: nothing was sent")

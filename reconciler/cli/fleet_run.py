@@ -20,11 +20,12 @@ from reconciler.cli.session import annotate, annotated_problems, emulator_at_hom
 from reconciler.cli.terminal import first_signal, interrupt
 from reconciler.errors import LedgerFailed, ReconcilerError
 from reconciler.escape import MAX_BYTES, visible
-from reconciler.fleet.job import ACCOUNT, Job, is_big
+from reconciler.fleet.job import ACCOUNT, Job
 from reconciler.fleet.pool import Pool
+from reconciler.fleet.rollout import Ground
 from reconciler.fleet.table import FleetTable, in_shard, is_due, open_table
 from reconciler.model.fleet import AccountStatus, FleetAccount, JobKind, JobResult
-from reconciler.pipeline.resources import ExposedFile, Origin, origin_of_run, real_clock
+from reconciler.pipeline.resources import ExposedFile, origin_of_run, real_clock
 from reconciler.plan.saved_plan import as_pieces, as_text
 from reconciler.report.fleet import FleetRun, news_message, run_brief, run_json, run_markdown, run_text
 from reconciler.report.layout import count, until
@@ -83,21 +84,6 @@ def work(
         with first_signal(pool.stop, "error: interrupted"):
             pool.run(jobs)
     return pool
-
-
-def jobs_of(
-    kind: JobKind,
-    settings: Settings,
-    accounts: Sequence[FleetAccount],
-    known: Mapping[str, AccountStatus],
-    origin: Origin,
-    template: Job | None = None,
-) -> Iterator[Job]:
-    """Yield a job for each account, made when it is about to begin; `template` has the rest of it."""
-    for account in accounts:
-        customers = known[account.name].customers if account.name in known else 0
-        job = template or Job(kind, account, settings, origin)
-        yield replace(job, account=account, big=is_big(settings.root, account, customers))
 
 
 def in_part(accounts: Sequence[FleetAccount], shard: tuple[int, int] | None) -> tuple[FleetAccount, ...]:
@@ -162,8 +148,8 @@ def plan(
         results.append(replace(result, plan=""))
 
     with local_accounts(settings, fleet.environment):
-        job = Job(JobKind.PLAN, fleet.accounts[0], settings, origin_of_run(settings.root), save=out is not None)
-        jobs = jobs_of(JobKind.PLAN, settings, changed, known_of(settings, fleet), job.origin, job)
+        ground = Ground(settings, fleet, origin_of_run(settings.root))
+        jobs = ground.jobs(JobKind.PLAN, changed, known_of(settings, fleet), save=out is not None)
         pool = work(jobs, len(changed), fleet.parallel, ended)
     run = FleetRun(
         JobKind.PLAN,
@@ -241,10 +227,10 @@ def drift(
             table.record(result, by_name[result.account])
             results.append(result)
 
-        job = Job(JobKind.DRIFT, fleet.accounts[0], settings, origin_of_run(settings.root), rules)
+        ground = Ground(settings, fleet, origin_of_run(settings.root), rules)
         # Those that have waited longest come first: whoever was cut off goes on where that was.
         order = sorted(wanted, key=lambda one: known[one.name].next_due)
-        pool = work(jobs_of(JobKind.DRIFT, settings, order, known, job.origin, job), len(order), fleet.parallel, ended)
+        pool = work(ground.jobs(JobKind.DRIFT, order, known), len(order), fleet.parallel, ended)
         table.count_day(clock.now())
         notify(table, clock.now())
     run = FleetRun(

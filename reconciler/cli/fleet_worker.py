@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -30,7 +30,7 @@ from reconciler.settings import Options, Settings
 from reconciler.settings.project import read_rules
 
 if TYPE_CHECKING:
-    from reconciler.fleet.engine import ProcrastinateEngine
+    from reconciler.fleet.engine import JobOrder, ProcrastinateEngine
     from reconciler.fleet.rollout import Ground
     from reconciler.fleet.worker import Change
 
@@ -158,15 +158,21 @@ def submit_checks(ctx: click.Context, *, options: Options, labels: Sequence[str]
         table.put_accounts(fleet.accounts)
         table.make_due([one.name for one in active], real_clock().now())
 
-    async def queued() -> int:
-        async with engine.opened():
-            return await engine.defer([JobOrder(JobKind.DRIFT, one.name, priority=Priority.SOON) for one in active])
-
-    with asyncio.Runner() as runner:
-        new = runner.run(queued())
+    new = queued(engine, [JobOrder(JobKind.DRIFT, one.name, priority=Priority.SOON) for one in active])
     waiting = f" ({len(active) - new} waited already)" if new < len(active) else ""
     output.report(f"{count(len(active), 'check')} queued{waiting}.")
     ctx.exit(0)
+
+
+def queued(engine: ProcrastinateEngine, orders: Iterable[JobOrder]) -> int:
+    """Queue orders for the workers, and return how many are new; LedgerFailed where it cannot."""
+
+    async def deferred() -> int:
+        async with engine.opened():
+            return await engine.defer(orders)
+
+    with asyncio.Runner() as runner:
+        return runner.run(deferred())
 
 
 def database_of(settings: Settings) -> str:

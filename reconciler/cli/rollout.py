@@ -54,6 +54,7 @@ from reconciler.report.rollout import (
     rollout_brief,
     rollout_json,
     rollout_text,
+    wave_text,
 )
 from reconciler.settings import Options, Settings
 from reconciler.settings.fleet import Fleet
@@ -130,20 +131,15 @@ class Drive:
 
     def at_wave(self, rollout: Rollout, mine: Sequence[RolloutItem], doing: str) -> None:
         """Say which wave it is at."""
-        wave = f"wave {rollout.wave} of {rollout.waves}"
         if doing == "soaking":
             soak = duration(rollout.soaks[rollout.wave - 1])
-            output.note(f"{wave} is applied; its accounts are checked again in {soak}")
+            output.note(f"{wave_text(rollout)} is applied; its accounts are checked again in {soak}")
         else:
-            output.note(f"{wave}: {count(len(mine), 'account')}")
+            output.note(f"{wave_text(rollout)}: {count(len(mine), 'account')}")
 
     def failed(self, item: RolloutItem) -> None:
         """Say which account has failed at the second look."""
         output.note(item_text(item))
-
-    def wait(self, seconds: float) -> None:
-        """Let a time pass, unless it is to end."""
-        self.stopping.wanted.wait(seconds)
 
     def apply(self, rollout: Rollout, items: Sequence[RolloutItem], runs: Callable[[], bool]) -> str:
         """Apply accounts in this process."""
@@ -207,7 +203,7 @@ def driven(drive: Drive, rollout: Rollout, form: str, verdict: GateVerdict | Non
     stopping, rollouts = drive.stopping, drive.rollouts
     around = Surroundings(
         now=real_clock().now,
-        wait=drive.wait,
+        wait=stopping.wanted.wait,
         stopped=stopping.wanted.is_set,
         carrier=drive,
         failed=drive.failed,
@@ -382,7 +378,7 @@ class Following:
         if rollout.wave != self._wave:
             self._wave = rollout.wave
             mine = sum(one.wave == rollout.wave for one in items)
-            output.note(f"wave {rollout.wave} of {rollout.waves}: {count(mine, 'account')}")
+            output.note(f"{wave_text(rollout)}: {count(mine, 'account')}")
         now_s = self._answered_s = self._monotonic()
         self._away = False
         self._signs.take(self._workers.all(), now_s)
@@ -459,7 +455,7 @@ def _reopened(rollouts: Rollouts, rollout: Rollout) -> tuple[Rollout, int]:
     ]
     if again:
         rollouts.put(*again)
-        wave = min((one.wave for one in (*waiting, *again)), default=rollout.wave)
+        wave = min(one.wave for one in (*waiting, *again))
         rollout = rollouts.put_wave(rollout, min(wave, rollout.wave))
     rollouts.set_state(rollout.id, RolloutState.RUNNING, of=UNFINISHED)
     return rollouts.find(rollout.id) or rollout, len(waiting) + len(again)

@@ -7,7 +7,7 @@ same. Who does the jobs, this process or the fleet's workers, is a `Carrier`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
@@ -62,10 +62,22 @@ class Ground:
         """Return the fleet's accounts by name."""
         return {one.name: one for one in self.fleet.accounts}
 
-    def job(self, kind: JobKind, account: FleetAccount, customers: int = 0) -> Job:
+    def job(self, kind: JobKind, account: FleetAccount, customers: int = 0, *, save: bool = False) -> Job:
         """Return a job of an account; `customers` is how many it had last, 0 where that is unknown."""
         big = is_big(self.settings.root, account, customers)
-        return Job(kind, account, self.settings, self.origin, self.rules, big=big)
+        return Job(kind, account, self.settings, self.origin, self.rules, save=save, big=big)
+
+    def jobs(
+        self,
+        kind: JobKind,
+        accounts: Iterable[FleetAccount],
+        known: Mapping[str, AccountStatus],
+        *,
+        save: bool = False,
+    ) -> Iterator[Job]:
+        """Yield a job of each account, made when it is about to begin."""
+        for one in accounts:
+            yield self.job(kind, one, known[one.name].customers if one.name in known else 0, save=save)
 
     def apply_job(self, rollout: Rollout, item: RolloutItem, plan: str) -> Job:
         """Return the job that applies a saved plan, with what was approved when the rollout began."""

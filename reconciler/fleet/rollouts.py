@@ -46,15 +46,15 @@ _DROP = (
 _READ_ROLLOUTS = f"SELECT {_columns(_ROLLOUT)} FROM fleet_rollouts WHERE"  # noqa: S608 - the same
 _READ_ITEMS = f"SELECT {_columns(_ITEM)} FROM fleet_items WHERE rollout = ?"  # noqa: S608 - the same
 _CHANGED = tuple(name for name in _ITEM if name not in ("rollout", "account"))
-_PUT_ITEM = f"UPDATE fleet_items SET {', '.join(f'{name} = ?' for name in _CHANGED)} WHERE rollout = ? AND account = ?"  # noqa: S608 - the same
-_DROP_PLAN = "DELETE FROM fleet_plans WHERE rollout = ? AND account = ?"
+_OF_ITEM = "WHERE rollout = ? AND account = ?"
+_PUT_ITEM = f"UPDATE fleet_items SET {', '.join(f'{name} = ?' for name in _CHANGED)} {_OF_ITEM}"  # noqa: S608 - the same
+_DROP_PLAN = f"DELETE FROM fleet_plans {_OF_ITEM}"  # noqa: S608 - the same
 _DROP_PLANS = "DELETE FROM fleet_plans WHERE rollout = ?"
 _BEAT = "UPDATE fleet_rollouts SET seen_at = ? WHERE id = ? AND driver = ?"
 _TAKE = "UPDATE fleet_rollouts SET driver = ?, seen_at = ? WHERE id = ? AND driver = ? AND seen_at = ?"
 _LEAVE = "UPDATE fleet_rollouts SET driver = '' WHERE id = ? AND driver = ?"
 _WAVE = "UPDATE fleet_rollouts SET wave = ? WHERE id = ? AND driver = ?"
 _OPEN = "state IN ('waiting', 'applying')"
-_OF_ITEM = "WHERE rollout = ? AND account = ?"
 _CLAIM = (
     "UPDATE fleet_items SET state = 'applying', started_at = ?, attempts = attempts + 1, holder = ?, "  # noqa: S608 - the same
     f"error = '', message = '' {_OF_ITEM} AND holder = ? AND {_OPEN} "
@@ -169,16 +169,12 @@ class Rollouts:
 
     def plan_of(self, rollout_id: str, account: str) -> str:
         """Return the saved plan of an account, as it was written; "" where none is kept."""
-        query = "SELECT plan FROM fleet_plans WHERE rollout = ? AND account = ?"
-        rows = self.store.rows(query, rollout_id, account)
+        rows = self.store.rows(f"SELECT plan FROM fleet_plans {_OF_ITEM}", rollout_id, account)  # noqa: S608 - the same
         return str(rows[0][0]) if rows else ""
 
     def put(self, *items: RolloutItem) -> None:
-        """Write where accounts are; the saved plan of one that was applied is removed."""
-        changed = [(*_row_of(one, _CHANGED), one.rollout, one.account) for one in items]
-        done = [(one.rollout, one.account) for one in items if one.state is ItemState.DONE]
-        writes: list[Write] = [(_PUT_ITEM, changed)]
-        self.store.write([*writes, (_DROP_PLAN, done)] if done else writes)
+        """Write where accounts are that nobody applies."""
+        self.store.write([(_PUT_ITEM, [(*_row_of(one, _CHANGED), one.rollout, one.account) for one in items])])
 
     def put_wave(self, rollout: Rollout, wave: int) -> Rollout:
         """Write which wave a rollout is at."""

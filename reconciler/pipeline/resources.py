@@ -88,9 +88,11 @@ def _commit(root: Path, variables: Mapping[str, str]) -> str:
     told = git(root, "status", *FORMAT, "--", ".", ":(exclude).reconciler")
     head, differing = read_status(told or "")
     commit = named or ("" if head == _NONE_YET else head)
-    return f"{commit}-dirty" if commit and differing else commit
+    return f"{commit}{DIRTY}" if commit and differing else commit
 
 
+DIRTY = "-dirty"
+"""How the name of a commit ends where a file differs from it."""
 FORMAT = ("--porcelain=v2", "-z", "--branch", "--ignore-submodules=dirty")
 """Words of `git status` that `read_status` reads."""
 _HEAD = "# branch.oid "

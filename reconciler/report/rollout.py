@@ -163,6 +163,11 @@ def states_text(items: Iterable[RolloutItem]) -> str:
     return f"{count(found.total(), 'account')}: {', '.join(parts)}" if parts else "no accounts"
 
 
+def wave_text(rollout: Rollout) -> str:
+    """Return which wave a rollout is at."""
+    return f"wave {rollout.wave} of {rollout.waves}"
+
+
 def item_text(item: RolloutItem) -> str:
     """Return what became of an account, in one line."""
     said = visible(item.message) or f"{count(item.done.changes, 'change')} made"
