@@ -11,13 +11,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from reconciler.model.core import Action, Status
 from reconciler.model.fleet import AccountState
 from reconciler.model.plan import Plan
 from reconciler.model.reports import Drift, DriftKind
-from reconciler.report.fleet_page import TITLES, FleetStatus
 from reconciler.report.progress import Event, PlanMade, RunEnded
+
+if TYPE_CHECKING:
+    from reconciler.report.fleet_page import FleetStatus
 
 Labels = tuple[tuple[str, str], ...]
 Rows = dict[tuple[str, Labels], float]
@@ -225,6 +228,8 @@ def _families(
     status: FleetStatus, *, per_account: bool
 ) -> Iterator[tuple[Metric, Sequence[tuple[Sequence[str], float]]]]:
     """Yield each metric with its values by labels."""
+    from reconciler.report.fleet_page import TITLES  # noqa: PLC0415 - a plan of one account measures without it
+
     rows, name = status.accounts, status.environment
     active = [one for one in rows if one.state is not AccountState.SUSPENDED]
     found = Counter(one.state for one in rows)
