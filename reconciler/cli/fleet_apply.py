@@ -36,7 +36,7 @@ from reconciler.model.fleet import (
     RolloutState,
 )
 from reconciler.model.policy import Share
-from reconciler.pipeline.resources import DIRTY, exposed_files, origin_of_run, real_clock
+from reconciler.pipeline.resources import DIRTY, origin_of_run, real_clock
 from reconciler.pipeline.sealed_plan import is_sealed_plan, unsealed
 from reconciler.plan.saved_plan import load
 from reconciler.report.layout import count
@@ -246,14 +246,13 @@ def _read_plans(drive: Drive, chosen: Sequence[FleetAccount], folder: Path) -> l
 def _read_plan(settings: Settings, account: FleetAccount, path: Path, result: JobResult) -> JobResult:
     """Return what a saved plan has; what is wrong with it is the account's."""
     from reconciler.fleet.job import counted as counts_of
-    from reconciler.fleet.job import failed
+    from reconciler.fleet.job import exposed, failed
 
     try:
         environment = settings.of(account).environment(account.address)
         content = read_file(path).decode(errors="replace")
         # A plan that is sealed shows nothing.
-        exposed = exposed_files(environment, () if is_sealed_plan(content) else (path,))
-        result = replace(result, exposed=tuple((str(one.path), one.mode) for one in exposed))
+        result = replace(result, exposed=exposed(environment, *(() if is_sealed_plan(content) else (path,))))
         text = unsealed(content, environment)
         saved = load(text)
         document = json.loads(text)

@@ -135,8 +135,10 @@ def is_big(root: Path, account: FleetAccount, customers: int) -> bool:
 
     `customers` is how many it had last, 0 where that is unknown. Its files may declare more.
     """
-    if customers > MANY_CUSTOMERS or account.fault is not None:
-        return account.fault is None
+    if account.fault is not None:
+        return False
+    if customers > MANY_CUSTOMERS:
+        return True
     most = MANY_CUSTOMERS * _BYTES_A_CUSTOMER
     with suppress(OSError):
         for path in (root / account.folder).rglob("*.y*ml"):
@@ -161,6 +163,11 @@ def run_job(job: Job, stop: Stopper | None = None) -> JobResult:
         return replace(failed(begun, exc), ended_at=clock.now())
     finally:
         ACCOUNT.reset(token)
+
+
+def exposed(environment: Environment, *plans: Path) -> tuple[tuple[str, str], ...]:
+    """Return which files of an account others on this machine can read, as a result has them."""
+    return tuple((str(one.path), one.mode) for one in resources.exposed_files(environment, plans))
 
 
 # --- in this thread ----------------------------------------------------------------------------------
@@ -199,8 +206,7 @@ def _done(job: Job, result: JobResult, clock: Clock, stop: Stopper) -> JobResult
         settings = job.settings.of(job.account)
         environment = settings.environment(job.account.address)
         watch = _Watch(environment.rate_per_s, job.least_s)
-        exposed = resources.exposed_files(environment)
-        result = replace(result, exposed=tuple((str(one.path), one.mode) for one in exposed))
+        result = replace(result, exposed=exposed(environment))
         if job.save:
             check_keys(environment)
         desired = _declared(settings, environment)
